@@ -1,0 +1,88 @@
+"""The one family of exceptions a user meets, each with a place and a remedy.
+
+A message has four parts: where (``file:line:col``, the line, a caret), what is wrong, what was received, what to do.
+``UserError`` carries all the problems a check found, not the first one.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+WINDOW = 100
+"""Longest stretch of a source line that a message quotes, in characters."""
+
+
+@dataclass(frozen=True)
+class Location:
+    """A place in a user's file. ``line`` and ``column`` count from 1; None where the file has no lines."""
+
+    file: str
+    line: int | None = None
+    column: int | None = None
+    text: str | None = None
+
+    def __str__(self) -> str:
+        return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+
+    def excerpt(self) -> str:
+        """The source line with a caret under the column; a window of it when the line is long."""
+        if self.text is None:
+            return ""
+        column = self.column or 1
+        line = self.text.replace("\t", " ").rstrip("\r\n")
+        start = max(0, column - 1 - WINDOW // 2) if len(line) > WINDOW else 0
+        window = line[start : start + WINDOW]
+        head = "..." if start else ""
+        tail = "..." if start + WINDOW < len(line) else ""
+        return f"    {head}{window}{tail}\n    {' ' * (len(head) + column - 1 - start)}^"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: ``what``, where, what was received, and the remedy."""
+
+    what: str
+    where: Location | None = None
+    received: str | None = None
+    remedy: str | None = None
+
+    def __str__(self) -> str:
+        lines = [f"{self.where}: {self.what}" if self.where else self.what]
+        if self.where and (excerpt := self.where.excerpt()):
+            lines.append(excerpt)
+        if self.received is not None:
+            lines.append(f"  received: {self.received}")
+        if self.remedy is not None:
+            lines.append(f"  to do: {self.remedy}")
+        return "\n".join(lines)
+
+
+class LungoError(Exception):
+    """Base of everything the command line reports without a traceback."""
+
+    exit_status = 1
+
+
+class RunError(LungoError):
+    """Something failed while running: the disk filled, a value became non-finite, a proof did not hold."""
+
+
+class UserError(LungoError):
+    """The user's input is wrong; ``problems`` lists everything found."""
+
+    exit_status = 2
+
+    def __init__(self, problems: Problem | str | Iterable[Problem], **parts: object) -> None:
+        if isinstance(problems, str):
+            problems = Problem(problems, **parts)  # type: ignore[arg-type]
+        self.problems: list[Problem] = [problems] if isinstance(problems, Problem) else list(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """The nearest of ``known`` to ``word`` (letter case ignored), or None when nothing is near."""
+    by_lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[near[0]] if near else None
