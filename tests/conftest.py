@@ -1,0 +1,14 @@
+"""Settings of the whole test suite."""
+
+from __future__ import annotations
+
+import os
+
+# Two cores at most, and the same numbers on any machine: conformance tests compare floats with the original's.
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("default", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("default")
