@@ -90,8 +90,9 @@ class Layer:
     """Whether a gradient passes through (Accuracy, ArgMax: no)."""
     labels: ClassVar[tuple[int, ...]] = ()
     """Indices of bottoms that hold class labels or other values that receive no gradient."""
-    keeps_top: ClassVar[bool] = False
-    """Whether the backward pass reads the top rather than the bottom, so that a later layer must not overwrite it."""
+    overwritable: ClassVar[bool] = False
+    """Whether the top is new memory that this layer's backward pass does not read, so that a later in-place layer may
+    really write into it."""
 
     def __init__(self, param: Any, phase: int = TRAIN) -> None:
         self.param = param
