@@ -1,1 +1,1 @@
-"""solve."""
+"""Training, testing and timing of nets: the solver file's meaning."""

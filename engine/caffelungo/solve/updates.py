@@ -1,0 +1,269 @@
+"""The update rules with Caffe's arithmetic: SGD, Nesterov, AdaGrad, RMSProp, AdaDelta, Adam.
+
+Caffe: SGDSolver::ApplyUpdate and the ComputeUpdateValue of each solver. Histories are kept in Caffe's units and order,
+so that they go into a solverstate as they are. A flag on the device freezes an update without the host waiting for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from caffelungo.solve.validate import ENTRY_POINTS
+
+
+@dataclass
+class Group:
+    """Parameters with one lr_mult and one decay_mult. ``history[k]`` are the k-th histories, one for each parameter."""
+
+    lr_mult: float
+    decay_mult: float
+    params: list[nn.Parameter] = field(default_factory=list)
+    history: list[list[Tensor]] = field(default_factory=list)
+    grads: list[Tensor] = field(default_factory=list)
+
+
+class Update:
+    """Base of the update rules; one instance serves one run.
+
+    A rule of another package subclasses this, says how many ``histories`` it keeps for each parameter, and writes
+    ``update``. It is registered by an entry point of the group ``caffelungo.solvers`` whose name is the solver's ``type``.
+    ``params`` are (parameter, lr_mult, decay_mult) in the order of the net's learnable parameters.
+    """
+
+    histories: ClassVar[int] = 1
+    folds_decay: ClassVar[bool] = True
+    """Whether weight decay is part of the gradient (as in all of Caffe's rules)."""
+
+    def __init__(self, solver: Any, params: Sequence[tuple[nn.Parameter, float, float]]) -> None:
+        self.solver = solver
+        self.device = params[0][0].device if params else torch.device("cpu")
+        self.history: list[Tensor] = [
+            torch.zeros_like(param, requires_grad=False) for _ in range(self.histories) for param, _, _ in params
+        ]
+        """Every history in the order of the solverstate: the first one of each parameter, then the second ones."""
+        groups: dict[tuple[float, float], Group] = {}
+        for index, (param, lr_mult, decay_mult) in enumerate(params):
+            group = groups.setdefault((lr_mult, decay_mult), Group(lr_mult, decay_mult))
+            group.history = group.history or [[] for _ in range(self.histories)]
+            group.params.append(param)
+            for k in range(self.histories):
+                group.history[k].append(self.history[k * len(params) + index])
+        self.groups = list(groups.values())
+
+    @torch.no_grad()
+    def apply(self, rate: float, iteration: int, scale: float | Tensor, frozen: Tensor) -> None:
+        """One update of every parameter from its ``grad`` (a missing one counts as zero), which is used up.
+
+        ``scale`` multiplies the gradients first (clipping, 1/iter_size). Where ``frozen`` (float32 scalar on the
+        device) is 1, neither parameters nor histories change.
+        """
+        for group in self.groups:
+            if self.idle(group):
+                continue
+            group.grads = [_gradient(param) for param in group.params]
+            decay = float(np.float32(self.solver.weight_decay) * np.float32(group.decay_mult))
+            self.step(group, float(np.float32(rate) * np.float32(group.lr_mult)), decay, iteration, scale, frozen)
+            group.grads = []
+
+    def idle(self, group: Group) -> bool:
+        """Whether a group can be left out: its rate is 0, and no decay moves its history."""
+        return group.lr_mult == 0 and (self.solver.weight_decay == 0 or group.decay_mult == 0)
+
+    def step(
+        self, group: Group, rate: float, decay: float, iteration: int, scale: float | Tensor, frozen: Tensor
+    ) -> None:
+        """Scale and regularize the group's gradients in place, then ``update``; nothing where ``frozen``."""
+        if self.device.type == "cpu" and frozen:
+            return
+        if not isinstance(scale, float) or scale != 1:
+            torch._foreach_mul_(group.grads, scale)
+        if self.folds_decay:
+            self.regularize(group, decay)
+        if self.device.type != "cpu":
+            for grad in group.grads:
+                grad.masked_fill_(frozen > 0, 0)
+        self.update(group, rate, decay, iteration, Freezer(frozen, self.device.type == "cpu"))
+
+    def regularize(self, group: Group, decay: float) -> None:
+        """Add the gradient of the L2 or L1 norm."""
+        if decay and self.solver.regularization_type == "L1":
+            torch._foreach_add_(group.grads, torch._foreach_sign(group.params), alpha=decay)
+        elif decay:
+            torch._foreach_add_(group.grads, group.params, alpha=decay)
+
+    def update(self, group: Group, rate: float, decay: float, iteration: int, keep: Freezer) -> None:
+        """Change ``group.params`` and ``group.history`` for ``group.grads`` (which may be overwritten).
+
+        When the run is frozen the gradients are 0; multiply what a history keeps by ``keep(factor)`` and what is taken
+        from the parameters by ``keep.live(rate)``, which then are 1 and 0.
+        """
+        raise NotImplementedError
+
+
+class Freezer:
+    """Factors that leave everything as it is when the run is frozen, without asking the device."""
+
+    def __init__(self, frozen: Tensor, known_live: bool) -> None:
+        self.frozen, self.known_live = frozen, known_live
+
+    def __call__(self, factor: float) -> float | Tensor:
+        """``factor``, or 1 when frozen."""
+        if self.known_live:
+            return factor
+        return torch.where(self.frozen > 0, 1.0, factor)
+
+    def live(self, factor: float) -> float | Tensor:
+        """``factor``, or 0 when frozen."""
+        if self.known_live:
+            return factor
+        return torch.where(self.frozen > 0, 0.0, factor)
+
+
+def _gradient(param: nn.Parameter) -> Tensor:
+    grad = param.grad
+    if grad is None:
+        return torch.zeros_like(param, requires_grad=False)
+    if grad.stride() != param.stride():
+        return torch.empty_like(param, requires_grad=False).copy_(grad)
+    return grad
+
+
+def _subtract(group: Group, rate: float | Tensor) -> None:
+    """``params -= rate * grads``."""
+    torch._foreach_mul_(group.grads, rate)
+    torch._foreach_sub_(group.params, group.grads)
+
+
+def _decaying_mean(history: list[Tensor], share: float, new: Sequence[Tensor], keep: Freezer) -> None:
+    """``history = share * history + (1 - share) * new``; ``new`` is used up."""
+    torch._foreach_mul_(history, keep(share))
+    torch._foreach_add_(history, new, alpha=float(np.float32(1) - np.float32(share)))
+
+
+class SGD(Update):
+    """h = m h + r g; W -= h. The rate stays inside the momentum, so that it lives on when the rate falls.
+
+    PyTorch's fused kernel does this in one pass over memory when its rate is 1, its gradients are divided by 1/r and
+    its weight decay is r * decay.
+    """
+
+    nesterov: ClassVar[bool] = False
+
+    def idle(self, group: Group) -> bool:
+        return group.lr_mult == 0
+
+    def step(
+        self, group: Group, rate: float, decay: float, iteration: int, scale: float | Tensor, frozen: Tensor
+    ) -> None:
+        if self.solver.momentum == 0:
+            super().step(group, rate, decay, iteration, scale, frozen)
+            return
+        if self.solver.regularization_type == "L1" and decay:
+            torch._foreach_mul_(group.grads, scale)
+            self.regularize(group, decay)
+            scale, decay = 1.0, 0.0
+        inverse = 1 / rate if rate else math.inf
+        divisor = torch.full((), inverse, device=self.device) / scale
+        torch._fused_sgd_(
+            group.params, group.grads, group.history[0],
+            lr=1.0, momentum=self.solver.momentum, dampening=0.0, weight_decay=rate * decay, nesterov=self.nesterov,
+            maximize=False, is_first_step=False, grad_scale=divisor, found_inf=frozen,
+        )  # fmt: skip
+
+    def update(self, group: Group, rate: float, decay: float, iteration: int, keep: Freezer) -> None:
+        # Without momentum the two rules are one, and the history is the last step.
+        _subtract(group, keep.live(rate))
+        torch._foreach_copy_(group.history[0], group.grads)
+
+
+class Nesterov(SGD):
+    """h' = m h + r g; W -= (1 + m) h' - m h, which is r g + m h'."""
+
+    nesterov = True
+
+
+class AdaGrad(Update):
+    """h += g^2; W -= r g / (sqrt(h) + delta)."""
+
+    def update(self, group: Group, rate: float, decay: float, iteration: int, keep: Freezer) -> None:
+        torch._foreach_addcmul_(group.history[0], group.grads, group.grads)
+        self.divide(group)
+        _subtract(group, keep.live(rate))
+
+    def divide(self, group: Group) -> None:
+        """g /= sqrt(h) + delta."""
+        root = torch._foreach_sqrt(group.history[0])
+        torch._foreach_add_(root, self.solver.delta)
+        torch._foreach_div_(group.grads, root)
+
+
+class RMSProp(AdaGrad):
+    """h = d h + (1 - d) g^2; W -= r g / (sqrt(h) + delta)."""
+
+    def update(self, group: Group, rate: float, decay: float, iteration: int, keep: Freezer) -> None:
+        squares = torch._foreach_mul(group.grads, group.grads)
+        _decaying_mean(group.history[0], self.solver.rms_decay, squares, keep)
+        self.divide(group)
+        _subtract(group, keep.live(rate))
+
+
+class AdaDelta(Update):
+    """h1 = m h1 + (1 - m) g^2; u = g sqrt((h2 + delta) / (h1 + delta)); h2 = m h2 + (1 - m) u^2; W -= r u."""
+
+    histories = 2
+
+    def update(self, group: Group, rate: float, decay: float, iteration: int, keep: Freezer) -> None:
+        momentum = self.solver.momentum
+        gradients, steps = group.history
+        _decaying_mean(gradients, momentum, torch._foreach_mul(group.grads, group.grads), keep)
+        ratio = torch._foreach_add(steps, self.solver.delta)
+        torch._foreach_div_(ratio, torch._foreach_add(gradients, self.solver.delta))
+        torch._foreach_sqrt_(ratio)
+        torch._foreach_mul_(group.grads, ratio)
+        _decaying_mean(steps, momentum, torch._foreach_mul(group.grads, group.grads), keep)
+        _subtract(group, keep.live(rate))
+
+
+class Adam(Update):
+    """m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; W -= r sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + delta)."""
+
+    histories = 2
+
+    def update(self, group: Group, rate: float, decay: float, iteration: int, keep: Freezer) -> None:
+        beta1, beta2, t = self.solver.momentum, self.solver.momentum2, iteration + 1
+        correction = float(np.float32(math.sqrt(1 - math.pow(beta2, t)) / (1 - math.pow(beta1, t))))
+        means, squares = group.history
+        _decaying_mean(means, beta1, group.grads, keep)
+        _decaying_mean(squares, beta2, torch._foreach_mul(group.grads, group.grads), keep)
+        root = torch._foreach_sqrt(squares)
+        torch._foreach_add_(root, self.solver.delta)
+        group.grads = list(torch._foreach_div(means, root))
+        _subtract(group, keep.live(rate * correction))
+
+
+RULES: dict[str, type[Update]] = {
+    "SGD": SGD,
+    "Nesterov": Nesterov,
+    "AdaGrad": AdaGrad,
+    "RMSProp": RMSProp,
+    "AdaDelta": AdaDelta,
+    "Adam": Adam,
+}
+"""Caffe's rules by the solver's ``type``."""
+
+
+def find(name: str) -> type[Update]:
+    """The rule called ``name``: Caffe's, else one from an entry point; KeyError when there is none."""
+    if name in RULES:
+        return RULES[name]
+    for point in entry_points(group=ENTRY_POINTS, name=name):
+        return point.load()  # type: ignore[no-any-return]
+    raise KeyError(name)

@@ -1,0 +1,202 @@
+"""What is wrong with a solver file, found before anything is loaded. No torch.
+
+Caffe: the CHECKs of Solver::Init, of the solvers' constructors and of GetLearningRate, found here all at once.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import Any
+
+from caffelungo.errors import Problem, did_you_mean
+from caffelungo.layers.plan import Where
+from caffelungo.solve.rates import POLICIES
+
+TRAIN_FIELDS = ("net", "net_param", "train_net", "train_net_param")
+CAFFE_RULES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
+ENTRY_POINTS = "caffelungo.solvers"
+"""The entry point group through which other packages add update rules (see ``updates.Update``)."""
+
+
+def rule_names() -> list[str]:
+    """Every known value of the solver's ``type``: Caffe's six and those that entry points add (not imported here)."""
+    return [*CAFFE_RULES, *(point.name for point in entry_points(group=ENTRY_POINTS))]
+
+
+def test_nets(solver: Any) -> int:
+    """How many test nets a SolverParameter asks for.
+
+    The ones named by ``test_net`` and ``test_net_param``, plus as many of the shared net as ``test_iter`` asks beyond
+    them; a shared net without ``test_iter`` is tested once (on its whole set) when ``test_interval`` is set.
+    """
+    named = len(solver.test_net) + len(solver.test_net_param)
+    shared = solver.HasField("net") or solver.HasField("net_param")
+    if not shared:
+        return named
+    if solver.test_iter:
+        return max(named, len(solver.test_iter))
+    return named + (1 if solver.test_interval > 0 and not named else 0)
+
+
+def solver_problems(solver: Any, where: Where) -> list[Problem]:
+    """Every problem of ``solver``, an upgraded SolverParameter."""
+    return [*_nets(solver, where), *_policy(solver, where), *_rule(solver, where), *_numbers(solver, where)]
+
+
+def _at(where: Where, field: str) -> Any:
+    return where(field) or where()
+
+
+def _nets(s: Any, where: Where) -> list[Problem]:
+    given = [name for name in TRAIN_FIELDS if s.HasField(name)]
+    problems = []
+    if len(given) != 1:
+        problems.append(
+            Problem(
+                "a solver names its train net in exactly one field",
+                _at(where, given[1]) if given else where(),
+                " and ".join(given) or "none of them",
+                f"keep one of {', '.join(TRAIN_FIELDS)}",
+            )
+        )
+    count = test_nets(s)
+    named = len(s.test_net) + len(s.test_net_param)
+    if s.test_iter and len(s.test_iter) != count:
+        problems.append(
+            Problem(
+                "test_iter must be given once for each test net, or not at all",
+                _at(where, "test_iter"),
+                f"{len(s.test_iter)} test_iter for {count} test net(s)",
+                f"write {count} `test_iter:` line(s); without any, each whole set is tested once",
+            )
+        )
+    if s.test_iter and not named and not (s.HasField("net") or s.HasField("net_param")) and given:
+        problems.append(
+            Problem(
+                "test_iter is given but there is no test net",
+                _at(where, "test_iter"),
+                f"test_iter: {s.test_iter[0]}",
+                "add `test_net:`, or name the net with `net:` instead of `train_net:`",
+            )
+        )
+    if count and s.test_interval <= 0:
+        problems.append(
+            Problem(
+                "a solver with test nets needs test_interval > 0",
+                _at(where, "test_interval" if s.HasField("test_interval") else "test_iter"),
+                f"test_interval: {s.test_interval}",
+                "add `test_interval: 500`, or take test_iter and test_net out",
+            )
+        )
+    if s.test_state and len(s.test_state) != count:
+        problems.append(
+            Problem(
+                "test_state must be given once for each test net, or not at all",
+                _at(where, "test_state"),
+                f"{len(s.test_state)} test_state for {count} test net(s)",
+                f"write {count} `test_state` block(s)",
+            )
+        )
+    for i, iterations in enumerate(s.test_iter):
+        if iterations <= 0:
+            problems.append(
+                Problem(
+                    "test_iter must be at least 1",
+                    where("test_iter", i) or where(),
+                    f"test_iter: {iterations}",
+                    "leave it out to test the whole set once",
+                )
+            )
+    return problems
+
+
+def _policy(s: Any, where: Where) -> list[Problem]:
+    policy = s.lr_policy
+    if policy not in POLICIES:
+        near = did_you_mean(policy, POLICIES) if policy else None
+        return [
+            Problem(
+                "unknown learning rate policy" if policy else "the solver has no lr_policy",
+                _at(where, "lr_policy"),
+                f'lr_policy: "{policy}"' if policy else None,
+                f'did you mean "{near}"?' if near else f"one of {', '.join(POLICIES)}",
+            )
+        ]
+    problems = []
+
+    def bad(field: str, what: str, remedy: str) -> None:
+        value = getattr(s, field)
+        received = f"{field}: {value:g}" if s.HasField(field) else f"no {field}"
+        problems.append(Problem(f'lr_policy "{policy}" needs {what}', _at(where, field), received, remedy))
+
+    if policy in ("step", "exp", "inv", "multistep", "sigmoid") and s.gamma < 0:
+        bad("gamma", "gamma >= 0", "write the factor by which the rate falls, as `gamma: 0.1`")
+    if policy in ("step", "sigmoid") and s.stepsize <= 0:
+        bad("stepsize", "stepsize > 0", "add `stepsize: N`, the number of iterations between steps")
+    if policy in ("poly", "cosine") and s.max_iter <= 0:
+        bad("max_iter", "max_iter > 0", "add `max_iter: N`, where the rate reaches its end")
+    if policy == "multistep" and list(s.stepvalue) != sorted(s.stepvalue):
+        problems.append(
+            Problem(
+                "stepvalue must rise",
+                _at(where, "stepvalue"),
+                ", ".join(map(str, s.stepvalue)),
+                "sort the `stepvalue:` lines",
+            )
+        )
+    return problems
+
+
+def _rule(s: Any, where: Where) -> list[Problem]:
+    rules = rule_names()
+    if s.type not in rules:
+        near = did_you_mean(s.type, rules)
+        return [
+            Problem(
+                "unknown solver type",
+                _at(where, "type"),
+                f'type: "{s.type}"',
+                f'did you mean "{near}"?' if near else f"one of {', '.join(rules)}",
+            )
+        ]
+    problems = []
+    if s.type in ("AdaGrad", "RMSProp") and s.momentum != 0:
+        problems.append(
+            Problem(
+                f"momentum cannot be used with {s.type}",
+                _at(where, "momentum"),
+                f"momentum: {s.momentum:g}",
+                'take momentum out, or use type: "SGD"',
+            )
+        )
+    if s.type == "RMSProp" and not 0 <= s.rms_decay < 1:
+        problems.append(
+            Problem(
+                "rms_decay should lie between 0 and 1",
+                _at(where, "rms_decay"),
+                f"rms_decay: {s.rms_decay:g}",
+                "write a share of the old mean square, as `rms_decay: 0.98`",
+            )
+        )
+    return problems
+
+
+def _numbers(s: Any, where: Where) -> list[Problem]:
+    problems = []
+    for field, least in (
+        ("average_loss", 1), ("iter_size", 1), ("max_iter", 0), ("display", 0), ("snapshot", 0), ("test_interval", 0)
+    ):  # fmt: skip
+        value = getattr(s, field)
+        if value < least:
+            remedy = f"write at least {least}"
+            problems.append(Problem(f"{field} must be at least {least}", where(field), f"{field}: {value}", remedy))
+    if s.weight_decay != 0 and s.regularization_type not in ("L1", "L2"):
+        problems.append(
+            Problem(
+                "unknown regularization type",
+                _at(where, "regularization_type"),
+                f'regularization_type: "{s.regularization_type}"',
+                'use "L2" (the default) or "L1"',
+            )
+        )
+    return problems
