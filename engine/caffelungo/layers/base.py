@@ -115,8 +115,12 @@ class Layer:
     def setup(self) -> None:
         """Check options that need no shapes; raise LayerError. Called once, at construction."""
 
-    def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
-        """Shapes of the tops for these bottom shapes; raises LayerError when they cannot be."""
+    def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape | None]:
+        """Shapes of the tops for these bottom shapes, None where not even the rank is known; raises LayerError.
+
+        Options are read in ``setup`` into plain attributes: ``compute`` must not touch ``param``, which a compiler
+        cannot trace.
+        """
         raise NotImplementedError
 
     def blobs(self, bottoms: Sequence[Shape]) -> Sequence[BlobSpec]:
@@ -151,6 +155,8 @@ class Source(Layer):
     bottoms = Arity(0)
     tops = Arity(1, None)
     source = True
+    keeps_top = True
+    differentiable = False
 
 
 class Neuron(Layer):

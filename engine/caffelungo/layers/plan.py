@@ -187,7 +187,7 @@ class _Builder:
         if not copy.HasField("phase"):
             copy.phase = self.state.phase
         try:
-            layer = cls(copy, self.state.phase)
+            layer = cls(copy, copy.phase)
         except LayerError as error:
             self.layer_problem(index, param, error)
             self.place_unknown(index, param)

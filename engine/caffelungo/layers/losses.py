@@ -1,0 +1,63 @@
+"""What losses over labels share: how the sum is normalized, and how labels are laid out beside scores.
+
+Caffe: SoftmaxWithLossLayer::get_normalizer and its copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from caffelungo.definition.schema import enum_value
+from caffelungo.layers.base import Layer, Shape, count, shape_text
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FULL, VALID, BATCH_SIZE, NONE = (
+    enum_value("LossParameter.NormalizationMode", name) for name in ("FULL", "VALID", "BATCH_SIZE", "NONE")
+)
+NEVER = -(2**31)
+"""A label that no data set holds."""
+
+
+def normalization(options: object, default: int) -> int:
+    """The mode that a LossParameter asks for; `normalize: false` is the old way to write BATCH_SIZE."""
+    if options.HasField("normalization"):  # type: ignore[attr-defined]
+        return int(options.normalization)  # type: ignore[attr-defined]
+    if options.HasField("normalize"):  # type: ignore[attr-defined]
+        return VALID if options.normalize else BATCH_SIZE  # type: ignore[attr-defined]
+    return default
+
+
+def ignored(options: object) -> int:
+    """The label to pass over, or one that never comes."""
+    return int(options.ignore_label) if options.HasField("ignore_label") else NEVER  # type: ignore[attr-defined]
+
+
+def normalized(total: Tensor, mode: int, batch: int, full: int, valid: Tensor) -> Tensor:
+    """``total`` divided by what ``mode`` says, at least 1: labels counted, all labels, samples, or nothing."""
+    if mode == VALID:
+        return total / valid.clamp(min=1).to(total.dtype)
+    return total / {FULL: full, BATCH_SIZE: batch, NONE: 1}[mode]
+
+
+def check_labels(layer: Layer, bottoms: Sequence[Shape], axis: int) -> None:
+    """LayerError unless bottom 1 holds one label for each position of bottom 0 outside ``axis``."""
+    scores, labels = bottoms[0], bottoms[1]
+    wanted = count((*scores[:axis], *scores[axis + 1 :]))
+    got = count(labels)
+    if wanted is not None and got is not None and wanted != got:
+        raise layer.fail(
+            f"there must be one label for each prediction, {wanted} here",
+            received=f"scores {shape_text(scores)} (classes on axis {axis}), labels {shape_text(labels)}",
+            remedy=f"give labels of shape {shape_text((*scores[:axis], *scores[axis + 1 :]))}",
+        )
+
+
+def side_by_side(scores: Tensor, labels: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    """Scores as (outer, classes, inner) and labels as int64 (outer, inner)."""
+    axis %= scores.dim()
+    scores = scores.flatten(0, axis - 1) if axis else scores.unsqueeze(0)
+    scores = scores.flatten(2) if scores.dim() > 2 else scores.unsqueeze(2)
+    return scores, labels.reshape(scores.shape[0], scores.shape[2]).long()

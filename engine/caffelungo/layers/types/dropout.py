@@ -1,0 +1,42 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from caffelungo.layers.base import Neuron, State
+from caffelungo.layers.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@register
+class Dropout(Neuron):
+    """TRAIN: each value is 0 with probability dropout_ratio, else divided by 1 - dropout_ratio. TEST: y = x.
+
+    Bottom and top: any shape.
+    Caffe: DropoutLayer.
+    """
+
+    type = "Dropout"
+    options_field = "dropout_param"
+    keeps_top = True
+
+    def setup(self) -> None:
+        self.ratio = float(self.options.dropout_ratio)
+        if not 0 <= self.ratio < 1:
+            raise self.fail(
+                "dropout_ratio must be at least 0 and below 1",
+                received=f"{self.ratio:g}",
+                remedy="0.5 drops half of the values",
+                path="dropout_ratio",
+            )
+
+    def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
+        import torch.nn.functional as F
+
+        if not self.training or self.ratio == 0:
+            return [bottoms[0]]
+        return [F.dropout(bottoms[0], self.ratio, True, state.inplace)]

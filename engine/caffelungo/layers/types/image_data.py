@@ -1,0 +1,47 @@
+"""ImageData."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from caffelungo.layers.base import Arity, Shape
+from caffelungo.layers.registry import register
+from caffelungo.layers.sources import PictureSource
+
+
+@register
+class ImageData(PictureSource):
+    """Picture files and labels, from a list of lines `path label` or a folder with one sub-folder a class.
+
+    Tops: batch x (3, or 1 when is_color is false) x H x W, resized to new_height x new_width if given, cropped to
+    crop_size if given; batch.
+    Caffe: ImageDataLayer.
+    """
+
+    type = "ImageData"
+    tops = Arity(2)
+    options_field = "image_data_param"
+
+    def setup(self) -> None:
+        super().setup()
+        self.need_source()
+        height, width = int(self.options.new_height), int(self.options.new_width)
+        if bool(height) != bool(width):
+            raise self.fail(
+                "`new_height` and `new_width` must be given together",
+                received=f"new_height: {height}, new_width: {width}",
+                remedy="give both, or neither",
+                path="new_height" if height else "new_width",
+            )
+        if self.crop and height and self.crop > min(height, width):
+            raise self.fail(
+                f"crop_size {self.crop} is larger than the resized picture",
+                received=f"new_height: {height}, new_width: {width}",
+                remedy=f"use a crop_size of at most {min(height, width)}",
+                path="new_height" if height <= width else "new_width",
+            )
+
+    def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
+        options = self.options
+        plane = (self.size_after_crop(options.new_height), self.size_after_crop(options.new_width))
+        return [(self.batch_size, 3 if options.is_color else 1, *plane), (self.batch_size,)]

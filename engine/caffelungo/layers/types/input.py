@@ -1,0 +1,41 @@
+"""Input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from caffelungo.layers.base import Shape, Source
+from caffelungo.layers.registry import register
+
+
+@register
+class Input(Source):
+    """Blobs that the caller fills. `shape` is given once for all tops, or once a top; without it they are unknown.
+
+    Caffe: InputLayer.
+    """
+
+    type = "Input"
+    options_field = "input_param"
+
+    def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape | None]:
+        given, tops = self.options.shape, len(self.param.top)
+        if len(given) not in (0, 1, tops):
+            raise self.fail(
+                f"give one `shape` for all {tops} tops, or one for each",
+                received=f"{len(given)} shapes",
+                remedy=f"write 1 or {tops} `shape {{ dim: ... }}` blocks",
+                path="shape",
+            )
+        if not given:
+            return [None] * tops
+        for position, shape in enumerate(given):
+            if any(size < 1 for size in shape.dim):
+                raise self.fail(
+                    "every `dim` must be at least 1",
+                    received="x".join(map(str, shape.dim)),
+                    remedy="write the size of that axis",
+                    path=f"shape.{position}",
+                )
+        shapes: list[Shape] = [tuple(shape.dim) for shape in given]
+        return shapes * tops if len(shapes) == 1 else shapes

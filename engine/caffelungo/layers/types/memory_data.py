@@ -1,0 +1,36 @@
+"""MemoryData."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from caffelungo.layers.base import Arity, Shape
+from caffelungo.layers.registry import register
+from caffelungo.layers.sources import PictureSource
+
+
+@register
+class MemoryData(PictureSource):
+    """Arrays that the caller hands over, in batches.
+
+    Tops: batch x channels x height x width; batch.
+    Caffe: MemoryDataLayer.
+    """
+
+    type = "MemoryData"
+    tops = Arity(2)
+    options_field = "memory_data_param"
+
+    def setup(self) -> None:
+        super().setup()
+        for name in ("channels", "height", "width"):
+            if getattr(self.options, name) < 1:
+                raise self.fail(
+                    f"`{name}` is missing or 0",
+                    remedy=f"add `{name}:` with the size of that axis",
+                    path=name if self.options.HasField(name) else "",
+                )
+
+    def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
+        options = self.options
+        return [(self.batch_size, int(options.channels), int(options.height), int(options.width)), (self.batch_size,)]

@@ -1,0 +1,173 @@
+"""Pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from caffelungo.layers.base import Arity, Layer, Shape, State, shape_text
+from caffelungo.layers.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LOWEST = -3.4028234663852886e38
+"""What Caffe's maximum starts from (-FLT_MAX): the value of a window that holds no input at all."""
+
+
+@register
+class Pooling(Layer):
+    """Maximum or mean over windows: top = ceil((size + 2 pad - kernel) / stride) + 1 on each axis.
+
+    Bottom: N x C x H x W. Round_mode FLOOR rounds down. When any pad is given, a last window that would start in the
+    padding is left out. MAX takes the first of equal maxima; its second top, if there is one, holds their indices
+    h * W + w (no gradient). AVE divides by the part of the window inside the padded input: padding counts.
+    Where stride exceeds kernel a last window may hold no input: MAX gives -FLT_MAX there and AVE 0 (Caffe: 0 / 0).
+    `global_pooling` takes the whole plane.
+    Caffe: PoolingLayer.
+    """
+
+    type = "Pooling"
+    tops = Arity(1, 2)
+    options_field = "pooling_param"
+
+    def setup(self) -> None:
+        options = self.options
+        self.mean = options.pool == options.AVE
+        self.ceil = options.round_mode == options.CEIL
+        self.whole = bool(options.global_pooling)
+        self.indices = len(self.param.top) > 1
+        if options.pool == options.STOCHASTIC:
+            raise self.fail(
+                "STOCHASTIC pooling is not offered", received="pool: STOCHASTIC", remedy="use MAX or AVE", path="pool"
+            )
+        if self.indices and self.mean:
+            raise self.fail(
+                "only MAX pooling has a second top (the indices of the maxima)",
+                received=f"pool: AVE, {len(self.param.top)} tops",
+                remedy="remove the second `top:` line, or use MAX",
+                path="pool",
+            )
+        self.pad = self._pair("pad", 0)
+        self.stride = self._pair("stride", 1)
+        if self.whole:
+            self._check_whole()
+            self.kernel = (0, 0)
+            return
+        self.kernel = self._pair("kernel_size", 0)
+        if min(self.kernel) < 1:
+            raise self.fail(
+                "the kernel size is missing or 0",
+                received=f"kernel {shape_text(self.kernel)}" if self._written("kernel_size") else None,
+                remedy="add `kernel_size:`, or `global_pooling: true` for the whole plane",
+            )
+        if min(self.stride) < 1:
+            raise self.fail(
+                "the stride must be at least 1", received=shape_text(self.stride), remedy="write 1 or more"
+            )
+        if any(pad >= kernel for pad, kernel in zip(self.pad, self.kernel, strict=True)):
+            raise self.fail(
+                "the pad must be smaller than the kernel",
+                received=f"pad {shape_text(self.pad)}, kernel {shape_text(self.kernel)}",
+                remedy="use a smaller pad",
+                path=self._written("pad")[0],
+            )
+
+    def _written(self, name: str) -> list[str]:
+        short = name.removesuffix("_size")
+        return [field for field in (name, f"{short}_h", f"{short}_w") if self.options.HasField(field)]
+
+    def _pair(self, name: str, default: int) -> tuple[int, int]:
+        short, written = name.removesuffix("_size"), self._written(name)
+        if name in written and len(written) > 1:
+            raise self.fail(
+                f"both `{name}` and `{written[1]}` are given",
+                received=", ".join(f"{field}: {getattr(self.options, field)}" for field in written),
+                remedy=f"keep `{name}`, or `{short}_h` and `{short}_w`",
+                path=written[1],
+            )
+        if name in written or not written:
+            value = int(getattr(self.options, name)) if written else default
+            return value, value
+        if len(written) == 1 and name != "pad":
+            raise self.fail(
+                f"`{short}_h` and `{short}_w` must be given together",
+                received=f"{written[0]}: {getattr(self.options, written[0])}",
+                remedy="add the other one",
+                path=written[0],
+            )
+        return int(getattr(self.options, f"{short}_h")), int(getattr(self.options, f"{short}_w"))
+
+    def _check_whole(self) -> None:
+        written = self._written("kernel_size")
+        if written:
+            raise self.fail(
+                "global_pooling takes the whole plane, so it goes with no kernel size",
+                received=f"global_pooling: true, {written[0]}: {getattr(self.options, written[0])}",
+                remedy=f"remove `{written[0]}` or `global_pooling`",
+                path=written[0],
+            )
+        if self.pad != (0, 0) or self.stride != (1, 1):
+            raise self.fail(
+                "global_pooling goes with pad 0 and stride 1",
+                received=f"pad {shape_text(self.pad)}, stride {shape_text(self.stride)}",
+                remedy="remove `pad` and `stride`",
+                path="global_pooling",
+            )
+
+    def _size(self, size: int, axis: int) -> int:
+        kernel, stride, pad = self.kernel[axis], self.stride[axis], self.pad[axis]
+        room = size + 2 * pad - kernel
+        if room < 0:
+            return 0
+        pooled = (-(-room // stride) if self.ceil else room // stride) + 1
+        return pooled - 1 if any(self.pad) and (pooled - 1) * stride >= size + pad else pooled
+
+    def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
+        shape = bottoms[0]
+        if len(shape) != 4:
+            raise self.fail(
+                "the bottom must have 4 axes (batch, channels, height, width)",
+                received=f"bottom {shape_text(shape)}",
+                remedy="use Reshape before, or Reduction for another kind of sum",
+            )
+        plane: Shape = (1, 1)
+        if not self.whole:
+            plane = tuple(None if size is None else self._size(size, axis) for axis, size in enumerate(shape[2:]))
+        if 0 in plane:
+            raise self.fail(
+                "impossible shape: the kernel is larger than the padded input",
+                received=f"bottom {shape_text(shape)}, kernel {shape_text(self.kernel)}, pad {shape_text(self.pad)}",
+                remedy="use a larger input, a smaller kernel, or `global_pooling: true`",
+                path=(self._written("kernel_size") or [""])[0],
+            )
+        return [(shape[0], shape[1], *plane)] * (2 if self.indices else 1)
+
+    def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
+        import torch.nn.functional as F
+
+        x = bottoms[0]
+        if self.whole and self.mean:
+            return [x.mean((2, 3), keepdim=True)]
+        height, width = x.shape[2], x.shape[3]
+        kernel = (height, width) if self.whole else self.kernel
+        # torch allows a pad of half the kernel at most; a larger one is laid around the input here.
+        wide = any(2 * pad > size for pad, size in zip(self.pad, self.kernel, strict=True))
+        pad, (top, left) = ((0, 0), self.pad) if wide else (self.pad, (0, 0))
+        if wide:
+            x = F.pad(x, (left, left, top, top), value=0.0 if self.mean else float("-inf"))
+        if self.mean:
+            tops = [F.avg_pool2d(x, kernel, self.stride, pad, self.ceil)]
+        elif self.indices:
+            y, at = F.max_pool2d(x, kernel, self.stride, pad, 1, self.ceil, return_indices=True)
+            if wide:
+                at = (at // x.shape[3] - top) * width + at % x.shape[3] - left
+            tops = [y, at.float()]
+        else:
+            tops = [F.max_pool2d(x, kernel, self.stride, pad, 1, self.ceil)]
+        if wide or (not self.whole and any(s > k for s, k in zip(self.stride, kernel, strict=True))):
+            more = [size - tops[0].shape[axis] for axis, size in ((3, self._size(width, 1)), (2, self._size(height, 0)))]
+            fills = [0.0 if self.mean else LOWEST, -1.0]
+            # Negative amounts cut windows that start in the padding, positive ones add windows without input.
+            tops = [F.pad(y, (0, more[0], 0, more[1]), value=fill) for y, fill in zip(tops, fills, strict=False)]
+        return tops

@@ -1,0 +1,57 @@
+"""SoftmaxWithLoss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from caffelungo.layers import losses
+from caffelungo.layers.base import Loss, Shape, State
+from caffelungo.layers.precision import full
+from caffelungo.layers.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@register
+class SoftmaxWithLoss(Loss):
+    """Multinomial logistic loss of the softmax of the scores: -sum of log(softmax(x)[label]) / normalizer.
+
+    Bottoms: scores with classes on `axis` (`softmax_param`), labels (one for each other position). Top: a scalar.
+    The normalizer (`loss_param.normalization`) counts labels other than ignore_label (VALID), all labels (FULL),
+    samples (BATCH_SIZE) or nothing (NONE), and is 1 at least. `lungo { label_smoothing: e }` spreads the share e of
+    each target evenly over the classes. Computed from the logarithm of the softmax, so it never saturates
+    (Caffe: at -log(FLT_MIN) = 87.3).
+    Caffe: SoftmaxWithLossLayer.
+    """
+
+    type = "SoftmaxWithLoss"
+    options_field = "loss_param"
+
+    def setup(self) -> None:
+        self.along = int(self.param.softmax_param.axis)
+        self.mode = losses.normalization(self.options, losses.VALID)
+        self.ignore = losses.ignored(self.options)
+        self.smoothing = float(self.param.lungo.label_smoothing)
+        if not 0 <= self.smoothing < 1:
+            error = self.fail(
+                "label_smoothing must be at least 0 and below 1", received=f"{self.smoothing:g}", remedy="0.1 is usual"
+            )
+            error.path = ("lungo", "label_smoothing")
+            raise error
+
+    def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
+        axis = self.axis(self.along, len(bottoms[0]), path="")
+        losses.check_labels(self, bottoms, axis)
+        return [()]
+
+    def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
+        import torch.nn.functional as F
+
+        scores, labels = losses.side_by_side(full(bottoms[0]), bottoms[1], self.along)
+        total = F.cross_entropy(
+            scores, labels, ignore_index=self.ignore, reduction="sum", label_smoothing=self.smoothing
+        )
+        outer, inner = scores.shape[0], scores.shape[2]
+        return [losses.normalized(total, self.mode, outer, outer * inner, (labels != self.ignore).sum())]

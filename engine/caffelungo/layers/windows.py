@@ -1,0 +1,76 @@
+"""Sliding windows: kernel, stride, pad and dilation of convolutions as the file gives them, and sizes that follow.
+
+Caffe: BaseConvolutionLayer::LayerSetUp.
+"""
+
+from __future__ import annotations
+
+from caffelungo.layers.base import Layer
+
+Ints = tuple[int, ...]
+
+
+def given(layer: Layer, name: str, short: str, default: int | None) -> Ints:
+    """One value for all axes or one an axis, from ``name`` (repeated) or ``<short>_h`` and ``<short>_w``."""
+    options = layer.options
+    values = tuple(int(value) for value in getattr(options, name))
+    pair = [f"{short}_h", f"{short}_w"] if short else []
+    written = [field for field in pair if options.HasField(field)]
+    if written and values:
+        raise layer.fail(
+            f"both `{name}` and `{written[0]}` are given",
+            received=f"{name}: {values[0]}, {written[0]}: {getattr(options, written[0])}",
+            remedy=f"keep `{name}`, or `{pair[0]}` and `{pair[1]}`",
+            path=written[0],
+        )
+    if written:
+        values = tuple(int(getattr(options, field)) for field in pair)
+    if values:
+        return values
+    if default is None:
+        raise layer.fail(f"`{name}` is missing", remedy=f"add a line such as `{name}: 3`")
+    return (default,)
+
+
+def positive(layer: Layer, values: Ints, name: str) -> Ints:
+    """``values`` if all are above 0; else LayerError."""
+    if min(values) < 1:
+        raise layer.fail(
+            f"`{name}` must be at least 1 on every axis", received=_text(values), remedy="write a value of 1 or more"
+        )
+    return values
+
+
+def spread(layer: Layer, values: Ints, axes: int, name: str) -> Ints:
+    """``values`` as one value for each of ``axes`` spatial axes; LayerError when their number is another."""
+    if len(values) not in (1, axes):
+        raise layer.fail(
+            f"`{name}` has {len(values)} values for {axes} spatial axes",
+            received=_text(values),
+            remedy=f"give one value, or {axes}",
+        )
+    return each(values, axes)
+
+
+def each(values: Ints, axes: int) -> Ints:
+    """``values`` as one value an axis, unchecked: for ``compute``, after ``spread`` has checked it."""
+    return values * axes if len(values) == 1 else values
+
+
+def extent(kernel: int, dilation: int) -> int:
+    """How many rows a dilated kernel covers."""
+    return dilation * (kernel - 1) + 1
+
+
+def convolved(size: int | None, kernel: int, stride: int, pad: int, dilation: int) -> int | None:
+    """Size of a convolution's top along one axis; may be below 1 when the kernel does not fit."""
+    return None if size is None else (size + 2 * pad - extent(kernel, dilation)) // stride + 1
+
+
+def deconvolved(size: int | None, kernel: int, stride: int, pad: int, dilation: int) -> int | None:
+    """Size of a deconvolution's top along one axis."""
+    return None if size is None else stride * (size - 1) + extent(kernel, dilation) - 2 * pad
+
+
+def _text(values: Ints) -> str:
+    return ", ".join(map(str, values))
