@@ -1,4 +1,4 @@
-"""Old messages become today's, in place: V0 and V1 layers, transformation fields, `input`, BatchNorm params, solver_type.
+"""Old messages become today's, in place: V0 and V1 layers, data transformations, `input`, BatchNorm, solver_type.
 
 The steps and their order are Caffe's (UpgradeNetAsNeeded, UpgradeSolverAsNeeded). What Caffe aborts on, or drops
 with a line in its log, is a UserError or a note here.

@@ -83,7 +83,8 @@ def upgrade_v0(message: Any, where: Where) -> list[str]:
     for layer in message.layers:
         if layer.HasField("layer"):
             _layer(layer, dropped)
-    notes.insert(0, f"{count} V0 layer{'s' if count > 1 else ''} (`layers {{ layer }}`) became `layer` block{'s' if count > 1 else ''}")
+    many = "s" if count > 1 else ""
+    notes.insert(0, f"{count} V0 layer{many} (`layers {{ layer }}`) became `layer` block{many}")
     if dropped:
         notes.append(f"V0 fields without meaning in their layer were dropped: {', '.join(dropped)}")
     return notes

@@ -1,1 +1,5 @@
-"""weights."""
+"""Weights, solver states and mean pictures: files <-> numpy. Torch is imported only for torchvision's weights."""
+
+from caffelungo.weights.base import Weights
+
+__all__ = ["Weights"]

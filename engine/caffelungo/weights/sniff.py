@@ -1,0 +1,130 @@
+"""What kind of file this is, by its content; and what to say when it is another kind than wanted."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+from caffelungo.errors import Location, UserError
+from caffelungo.weights import wire
+
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+NUMPY_SIGNATURE = b"\x93NUMPY"
+ZIP_SIGNATURE = b"PK\x03\x04"
+PICKLE_SIGNATURE = b"\x80"
+HEAD = 4096
+
+WEIGHTS, STATE, MEAN = "weights", "state", "mean"
+HDF5, SAFETENSORS, NUMPY, PROTOBUF = "hdf5", "safetensors", "numpy", "protobuf"
+
+MEANINGS = {
+    WEIGHTS: "a weights file",
+    STATE: "a solver state",
+    MEAN: "a mean picture",
+}
+ENDINGS = {WEIGHTS: ".caffemodel", STATE: ".solverstate", MEAN: ".binaryproto"}
+
+
+def container(path: str | Path) -> str:
+    """``hdf5``, ``safetensors``, ``numpy`` or ``protobuf``; UserError for an empty file, text, or a PyTorch file."""
+    path = Path(path)
+    where = Location(str(path))
+    if path.is_dir():
+        raise UserError("this is a folder, not a file", where=where, remedy="name the file inside it")
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except FileNotFoundError:
+        raise UserError("file not found", where=where, remedy=nearby(path)) from None
+    except OSError as error:
+        raise UserError("the file cannot be read", where=where, received=str(error.strerror)) from None
+    if not head:
+        raise UserError("the file is empty", where=where, received="0 bytes", remedy="copy or download it again")
+    if head.startswith(HDF5_SIGNATURE):
+        return HDF5
+    if head.startswith(NUMPY_SIGNATURE):
+        return NUMPY
+    if head.startswith((ZIP_SIGNATURE, PICKLE_SIGNATURE)):
+        raise UserError(
+            "this is a PyTorch or pickle file, which is not read because it may run code",
+            where=where,
+            remedy="save its tensors as .safetensors, or name torchvision's weights as torchvision:NAME",
+        )
+    if len(head) > 8 and head[8:9] == b"{" and struct.unpack("<Q", head[:8])[0] <= size:
+        return SAFETENSORS
+    if is_text(head):
+        raise UserError(
+            "this is a text file, not a binary one",
+            where=where,
+            received=head.decode("utf-8", "replace").lstrip().splitlines()[0][:60],
+            remedy="a definition (.prototxt) goes to --model, --solver or the command itself; "
+            "here a binary file is wanted",
+        )
+    return PROTOBUF
+
+
+def nearby(path: Path) -> str:
+    """Where to look for a file that is not there."""
+    parent = path.absolute().parent
+    if not parent.is_dir():
+        return f"correct the path; folder {parent} does not exist"
+    same = sorted(other.name for other in parent.glob(f"*{path.suffix}") if path.suffix)[:5]
+    return f"correct the path; {parent} holds {', '.join(same) or f'no *{path.suffix} file'}"
+
+
+def is_text(head: bytes) -> bool:
+    """Whether ``head`` has no byte that text has not."""
+    return bool(head.strip()) and not any(byte < 32 and byte not in b"\t\n\r\f" or byte == 127 for byte in head)
+
+
+def message_kind(buffer: memoryview) -> str | None:
+    """``weights``, ``state`` or ``mean`` by the fields at the top of a serialized message, None when unsure.
+
+    A NetParameter has a string in field 1 and layers in 2 or 100; a SolverState a number in field 1 and blobs in 3; a
+    BlobProto floats in 5.
+    """
+    kinds: set[tuple[int, int]] = set()
+    try:
+        for field in wire.fields(buffer, 0, len(buffer)):
+            kinds.add((field.number, field.kind))
+            if field.number in (2, 100) and (1, wire.BYTES) in kinds:
+                break
+    except wire.WireError:
+        pass
+    if (100, wire.BYTES) in kinds or (1, wire.BYTES) in kinds:
+        return WEIGHTS
+    if (1, wire.VARINT) in kinds and kinds & {(2, wire.BYTES), (3, wire.BYTES)}:
+        return STATE
+    if (2, wire.BYTES) in kinds:
+        return WEIGHTS
+    if kinds & {(5, wire.BYTES), (5, wire.FIXED32), (8, wire.BYTES)}:
+        return MEAN
+    return None
+
+
+def wrong_kind(path: str | Path, found: str, wanted: str) -> UserError:
+    """The error for a ``found`` file where a ``wanted`` one should be, naming a fitting neighbour if there is one."""
+    remedies = {
+        (WEIGHTS, STATE): "to resume you want its .solverstate; to start from these weights, give it to --weights",
+        (STATE, WEIGHTS): "for weights you want its .caffemodel; to resume from it, give it to --snapshot",
+        (MEAN, WEIGHTS): "give it to mean_file in transform_param",
+        (MEAN, STATE): "give it to mean_file in transform_param",
+    }
+    other = neighbour(Path(path), wanted)
+    remedy = remedies.get((found, wanted), f"give {MEANINGS[wanted]} ({ENDINGS[wanted]})")
+    if other:
+        remedy += f" (found next to it: {other})"
+    return UserError(f"this is {MEANINGS[found]}, not {MEANINGS[wanted]}", where=Location(str(path)), remedy=remedy)
+
+
+def neighbour(path: Path, wanted: str) -> Path | None:
+    """The file of the same snapshot of kind ``wanted`` beside ``path``."""
+    stem = path.name
+    for ending in (".h5", ".caffemodel", ".solverstate", ".safetensors", ".binaryproto"):
+        stem = stem.removesuffix(ending)
+    for ending in (ENDINGS[wanted], f"{ENDINGS[wanted]}.h5"):
+        other = path.with_name(stem + ending)
+        if other != path and other.exists():
+            return other
+    return None
