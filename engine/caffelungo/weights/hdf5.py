@@ -1,0 +1,213 @@
+"""HDF5 files read without trust: sizes against the file before memory is taken, no links out of the file.
+
+Used by `.caffemodel.h5` (``read_weights``, ``write_weights``) and `.solverstate.h5`.
+Caffe: Net::ToHDF5, Net::CopyTrainedLayersFromHDF5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from caffelungo.definition.schema import message_class
+from caffelungo.errors import Location, UserError
+from caffelungo.files import written_whole
+from caffelungo.weights import sniff
+from caffelungo.weights.base import Array, Weights
+from caffelungo.weights.caffemodel import damaged
+
+EXTRAS = "lungo"
+"""Name of the attribute that holds our message; of the dataset, when it is longer than an attribute may be."""
+ATTRIBUTE_BYTES = 60_000
+NAME = "name"
+TYPE = "type"
+MAX_DEPTH = 32
+MAX_ITEMS = 200_000
+EXPANSION = 32
+SLACK = 16 * 2**20
+"""Compressed data may expand to 32 times the file's size and 16 MiB: weights do not compress that far, bombs do."""
+
+
+class Reader:
+    """A group's members, checked before they are read."""
+
+    def __init__(self, path: str | Path, file: h5py.File) -> None:
+        self.path, self.file = path, file
+        self.budget = EXPANSION * Path(path).stat().st_size + SLACK
+        self.items = 0
+
+    def problem(self, what: str, received: str | None = None, remedy: str | None = None) -> UserError:
+        return UserError(what, where=Location(str(self.path)), received=received, remedy=remedy)
+
+    def member(self, group: h5py.Group, name: str) -> Any:
+        """The object called ``name`` in ``group``; UserError when it is a link out of its place."""
+        self.items += 1
+        if self.items > MAX_ITEMS:
+            raise self.problem("the file has too many objects", f"more than {MAX_ITEMS}")
+        link = group.get(name, getlink=True)
+        if not isinstance(link, h5py.HardLink):
+            raise self.problem(
+                "the file points outside itself",
+                f"{type(link).__name__} at {group.name}/{name}",
+                "get a file that holds its data itself",
+            )
+        return group[name]
+
+    def array(self, dataset: Any) -> np.ndarray[Any, Any]:
+        """The numbers of ``dataset`` as it stores them."""
+        if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu" or dataset.shape is None:
+            raise self.problem("a dataset of numbers is wanted", f"{getattr(dataset, 'dtype', 'a group')}")
+        if dataset.external or dataset.is_virtual:
+            raise self.problem(
+                "the file keeps its data in another file", str(dataset.name), "get a file that holds its data itself"
+            )
+        wanted = int(np.prod(dataset.shape, dtype=object)) * dataset.dtype.itemsize
+        stored = dataset.id.get_storage_size()
+        plain = dataset.id.get_create_plist().get_nfilters() == 0
+        if (plain and stored < wanted) or wanted > self.budget:
+            raise self.problem(
+                f"dataset {dataset.name} claims more than the file holds",
+                f"{wanted} bytes of shape {'x'.join(map(str, dataset.shape))}, {stored} stored",
+                "copy or download the file again",
+            )
+        self.budget -= wanted
+        return dataset[()]  # type: ignore[no-any-return]
+
+    def blob(self, dataset: Any) -> Array:
+        """``dataset`` as a float32 array."""
+        values = self.array(dataset)
+        if values.dtype.kind != "f":
+            raise self.problem(f"dataset {dataset.name} holds no floats", str(values.dtype))
+        return np.ascontiguousarray(values, np.float32).reshape(values.shape)
+
+    def numbered(self, group: h5py.Group) -> dict[int, Array]:
+        """The datasets of ``group`` whose names are numbers."""
+        found = {}
+        for name in group:
+            if _is_number(name):
+                member = self.member(group, name)
+                if isinstance(member, h5py.Dataset):
+                    found[int(name)] = self.blob(member)
+        return found
+
+    def extras(self, name: str) -> Any:
+        """Our message of class ``name`` at the root, or None."""
+        stored = self.file.attrs.get(EXTRAS)
+        if stored is None and EXTRAS in self.file:
+            stored = self.array(self.member(self.file, EXTRAS))
+        if stored is None:
+            return None
+        content = stored if isinstance(stored, bytes) else np.asarray(stored).astype(np.uint8).tobytes()
+        return message_class(name).FromString(content)
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[Reader]:
+    """A Reader of the HDF5 file ``path``; what the library finds wrong is a UserError."""
+    size = Path(path).stat().st_size
+    try:
+        with h5py.File(path, "r") as file:
+            yield Reader(path, file)
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, EOFError, MemoryError) as error:
+        raise damaged(path, size, ValueError(str(error).strip("'\""))) from None
+    except Exception as error:
+        if type(error).__name__ != "DecodeError":
+            raise
+        raise damaged(path, size, error) from None
+
+
+def kind(reader: Reader) -> str | None:
+    """Whether the file has weights (``/data``), a solver state (``/iter``) or neither."""
+    if "iter" in reader.file:
+        return sniff.STATE
+    return sniff.WEIGHTS if "data" in reader.file else None
+
+
+def put_extras(file: h5py.File, extras: Any) -> None:
+    """Store our message at the root of ``file``."""
+    content = np.frombuffer(extras.SerializeToString(), np.uint8)
+    if len(content) <= ATTRIBUTE_BYTES:
+        file.attrs[EXTRAS] = content
+    else:
+        file.create_dataset(EXTRAS, data=content)
+
+
+def read_weights(path: str | Path) -> Weights:
+    """The weights in a `.caffemodel.h5`: datasets /data/<layer>/<blob index>."""
+    with opened(path) as reader:
+        found = kind(reader)
+        if found == sniff.STATE:
+            raise sniff.wrong_kind(path, sniff.STATE, sniff.WEIGHTS)
+        data = reader.member(reader.file, "data") if found else None
+        if not isinstance(data, h5py.Group):
+            raise reader.problem(
+                "the HDF5 file has no group /data, so it holds no weights",
+                f"at its root: {', '.join(list(reader.file)[:5]) or 'nothing'}",
+                "give a .caffemodel.h5 that a training wrote; a data set (.h5) goes to hdf5_data_param",
+            )
+        weights = Weights(path=str(path), extras=reader.extras("lungo.NetExtras"))
+        weights.name = str(reader.file.attrs.get(NAME, ""))
+        _collect(reader, data, "", weights, 0)
+        if not weights.layers:
+            raise reader.problem("the file holds no weights", "an empty group /data")
+    return weights
+
+
+def _collect(reader: Reader, group: h5py.Group, layer: str, weights: Weights, depth: int) -> None:
+    """Add the layer that ``group`` is, and the layers below it (names such as `inception_3a/1x1` nest)."""
+    if depth > MAX_DEPTH:
+        raise reader.problem("the groups in the file nest too deep", f"more than {MAX_DEPTH}")
+    blobs = reader.numbered(group)
+    if blobs:
+        if max(blobs) >= MAX_ITEMS:
+            raise reader.problem(f"layer `{layer}` has a blob of index {max(blobs)}")
+        absent = np.empty(0, np.float32)
+        weights.layers[layer] = [blobs.get(index, absent) for index in range(max(blobs) + 1)]
+        if TYPE in group.attrs:
+            weights.types[layer] = str(group.attrs[TYPE])
+    for name in group:
+        link = group.get(name, getlink=True)
+        if isinstance(link, h5py.HardLink) and _is_number(name) and group.get(name, getclass=True) is h5py.Dataset:
+            continue
+        member = reader.member(group, name)
+        if isinstance(member, h5py.Group):
+            _collect(reader, member, f"{layer}/{name}" if layer else name, weights, depth + 1)
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdigit() and len(name) < 10
+
+
+def write_weights(path: str | Path, weights: Weights, shared: frozenset[tuple[str, int]] = frozenset()) -> None:
+    """Write a `.caffemodel.h5`; blobs in ``shared`` (layer, index) are left to their owners, as Caffe does."""
+    clash = [
+        f"{layer}/{index}"
+        for layer, blobs in weights.layers.items()
+        for index in range(len(blobs))
+        if any(other == f"{layer}/{index}" or other.startswith(f"{layer}/{index}/") for other in weights.layers)
+    ]
+    if clash:
+        raise UserError(
+            "HDF5 cannot hold a layer that is named as another layer's blob",
+            where=Location(str(path)),
+            received=", ".join(clash),
+            remedy="rename the layer, or write a .caffemodel",
+        )
+    with written_whole(path) as temporary, h5py.File(temporary, "w") as file:
+        data = file.create_group("data")
+        if weights.name:
+            file.attrs[NAME] = weights.name
+        for layer, blobs in weights.layers.items():
+            group = data.require_group(layer)
+            if layer in weights.types:
+                group.attrs[TYPE] = weights.types[layer]
+            for index, blob in enumerate(blobs):
+                if blob.size and (layer, index) not in shared:
+                    group.create_dataset(str(index), data=np.asarray(blob, np.float32))
+        if weights.extras is not None:
+            put_extras(file, weights.extras)

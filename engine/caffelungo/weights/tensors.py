@@ -1,0 +1,76 @@
+"""`.safetensors`: tensors `<layer>.<blob index>`; net name, layer types, preprocessing and labels in the metadata."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import numpy as np
+from google.protobuf.message import DecodeError
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from caffelungo.definition.schema import message_class
+from caffelungo.errors import Location, UserError
+from caffelungo.files import written_whole
+from caffelungo.weights.base import Array, Weights
+from caffelungo.weights.caffemodel import damaged
+
+EXTRAS, NAME, TYPES = "lungo", "name", "types"
+
+
+def read(path: str | Path) -> Weights:
+    """The weights in a `.safetensors` file that names its tensors `<layer>.<blob index>`; UserError."""
+    size = Path(path).stat().st_size
+    found: dict[str, dict[int, Array]] = {}
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
+            for key in file.keys():  # noqa: SIM118 - not a dict
+                layer, _, index = key.rpartition(".")
+                if not layer or not (index.isascii() and index.isdigit() and len(index) < 10):
+                    raise UserError(
+                        "the tensors are not named `<layer>.<blob index>`",
+                        where=Location(str(path)),
+                        received=key,
+                        remedy="rename them after the definition's layers; torchvision's own weights load as "
+                        "torchvision:NAME",
+                    )
+                found.setdefault(layer, {})[int(index)] = np.array(file.get_tensor(key), np.float32)
+        types = json.loads(metadata.get(TYPES, "{}"))
+        extras = None
+        if EXTRAS in metadata:
+            extras = message_class("lungo.NetExtras").FromString(base64.b64decode(metadata[EXTRAS], validate=True))
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, DecodeError) as error:
+        raise damaged(path, size, error) from None
+    weights = Weights(name=metadata.get(NAME, ""), extras=extras, path=str(path))
+    for layer, blobs in found.items():
+        if sorted(blobs) != list(range(len(blobs))):
+            raise UserError(
+                f"the tensors of layer `{layer}` are not numbered 0, 1, ...",
+                where=Location(str(path)),
+                received=", ".join(map(str, sorted(blobs)[:10])),
+                remedy="write all blobs of the layer",
+            )
+        weights.layers[layer] = [blobs[index] for index in range(len(blobs))]
+    weights.types = {layer: str(kind) for layer, kind in types.items() if layer in weights.layers}
+    if not weights.layers:
+        raise UserError("the file holds no weights", where=Location(str(path)), received="no tensors")
+    return weights
+
+
+def write(path: str | Path, weights: Weights) -> None:
+    """Write ``weights`` as `.safetensors`."""
+    metadata = {TYPES: json.dumps(weights.types)}
+    if weights.name:
+        metadata[NAME] = weights.name
+    if weights.extras is not None:
+        metadata[EXTRAS] = base64.b64encode(weights.extras.SerializeToString()).decode()
+    arrays = {
+        f"{layer}.{index}": np.ascontiguousarray(blob, np.float32).reshape(blob.shape)
+        for layer, blobs in weights.layers.items()
+        for index, blob in enumerate(blobs)
+    }
+    with written_whole(path) as temporary:
+        save_file(arrays, str(temporary), metadata)
