@@ -1,0 +1,69 @@
+"""The flow runs one way, and what needs no torch does not import it."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import REPOSITORY
+
+ENGINE = REPOSITORY / "engine" / "caffelungo"
+STAGES = ["definition", "layers", "passes", "net", "weights", "data", "solve", "deploy", "study"]
+BESIDE = {
+    # The store copies arrays, weights match plans, data serves batches: these three stand side by side.
+    frozenset(("net", "weights")),
+    frozenset(("weights", "data")),
+    frozenset(("net", "data")),
+}
+TORCH_FREE = [
+    "caffelungo.definition.reader",
+    "caffelungo.definition.editor",
+    "caffelungo.layers.plan",
+    "caffelungo.layers.fillers",
+    "caffelungo.layers.catalogue",
+    "caffelungo.passes",
+    "caffelungo.weights.formats",
+    "caffelungo.weights.copy",
+    "caffelungo.data.folder",
+    "caffelungo.data.convert_imageset",
+    "caffelungo.data.compute_image_mean",
+    "caffelungo.cli.main",
+    "caffelungo.catalogue",
+]
+
+
+def imports(path: Path) -> set[str]:
+    """Stages that a file of the engine imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "caffelungo" and len(parts) > 1 and parts[1] in STAGES:
+                found.add(parts[1])
+    return found
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_nothing_imports_what_comes_after_it(stage: str) -> None:
+    wrong = []
+    for path in (ENGINE / stage).rglob("*.py"):
+        for other in imports(path):
+            later = STAGES.index(other) > STAGES.index(stage)
+            if later and frozenset((stage, other)) not in BESIDE:
+                wrong.append(f"{path.relative_to(ENGINE)} imports {other}")
+    assert not wrong
+
+
+@pytest.mark.parametrize("module", TORCH_FREE)
+def test_import_without_torch(module: str) -> None:
+    code = f"import sys, importlib; importlib.import_module({module!r}); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
