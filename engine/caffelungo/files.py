@@ -41,8 +41,8 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write ``text`` as UTF-8 to ``path`` whole."""
-    write_bytes(path, text.encode())
+    """Write ``text`` as UTF-8 to ``path`` whole; bytes read as lone surrogates (definition.decoding) come out as they were."""
+    write_bytes(path, text.encode("utf-8", "surrogateescape"))
 
 
 def _sync(path: Path) -> None:

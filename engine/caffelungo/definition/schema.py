@@ -33,7 +33,8 @@ def message_class(name: str) -> Any:
 
 def descriptor(name: str) -> Descriptor:
     """The descriptor of the message called ``name``."""
-    return message_class(name).DESCRIPTOR
+    result: Descriptor = message_class(name).DESCRIPTOR
+    return result
 
 
 def enum_value(name: str, label: str) -> int:

@@ -1,0 +1,122 @@
+"""Files and texts -> definitions: template, text, message, upgrade."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from caffelungo import files
+from caffelungo.definition import decoding, printer, template
+from caffelungo.definition.definition import Definition
+from caffelungo.definition.parser import MAX_CHARACTERS, parse
+from caffelungo.definition.schema import NetParameter, SolverParameter
+from caffelungo.definition.splices import Splice
+from caffelungo.definition.tree import LineTable
+from caffelungo.definition.upgrade import upgrade_net, upgrade_solver
+from caffelungo.errors import Location, UserError
+
+__all__ = ["Definition", "parse_net", "parse_solver", "read_net", "read_solver"]
+
+Variables = Mapping[str, Any]
+
+_WORDS = {"NetParameter": ("net", "at least one layer { ... }"), "SolverParameter": ("solver", "net: and base_lr:")}
+
+
+def read_net(path: str | Path, variables: Variables | None = None) -> Definition:
+    """The net in ``path``: prototxt of any age, a Jinja2 template (``.j2``, or ``variables`` given), or a .caffemodel.
+
+    A binary NetParameter is read without its weights. Raises UserError with every mistake found.
+    """
+    return _read(path, NetParameter, variables)
+
+
+def read_solver(path: str | Path, variables: Variables | None = None) -> Definition:
+    """The solver in ``path``, as ``read_net`` reads a net."""
+    return _read(path, SolverParameter, variables)
+
+
+def parse_net(text: str, file: str = "<text>") -> Definition:
+    """The net in ``text``; messages name ``file``."""
+    return _parse(text, file, NetParameter, LineTable(file, text))
+
+
+def parse_solver(text: str, file: str = "<text>") -> Definition:
+    """The solver in ``text``; messages name ``file``."""
+    return _parse(text, file, SolverParameter, LineTable(file, text))
+
+
+def _read(path: str | Path, kind: Any, variables: Variables | None) -> Definition:
+    file = str(path)
+    word, content = _WORDS[kind.DESCRIPTOR.name]
+    found = files.find(path, what=word)
+    try:
+        data = found.read_bytes()
+    except OSError as error:
+        received = "a folder" if found.is_dir() else error.strerror
+        raise UserError(f"the {word} cannot be read", where=Location(file), received=received) from None
+    if kind is NetParameter and decoding.is_binary(data) and (net := _binary_net(data)) is not None:
+        return _printed(net, found)
+    decoding.refuse_binary(data, file)
+    if len(data) > MAX_CHARACTERS * 4:
+        raise UserError("the definition is too large", where=Location(file), received=f"{len(data) >> 20} MB")
+    text = decoding.decode(data)
+    if not text.strip("\ufeff \t\r\n"):
+        raise UserError(f"the {word} is empty", where=Location(file), received=f"{len(data)} bytes", remedy=f"write {content}")
+    if found.suffix == ".j2" or variables:
+        rendered = template.render(text, file, variables or {})
+        return _parse(rendered.text, file, kind, rendered, variables or {})
+    return _parse(text, file, kind, LineTable(file, text))
+
+
+def _parse(text: str, file: str, kind: Any, source: LineTable, variables: Variables | None = None) -> Definition:
+    word, content = _WORDS[kind.DESCRIPTOR.name]
+    message = kind()
+    document = parse(text, message, source)
+    if not document.root.fields:
+        raise UserError(
+            f"the {word} is empty", where=Location(file), received="no field" if text else "nothing", remedy=f"write {content}"
+        )
+    upgrade = upgrade_net if kind is NetParameter else upgrade_solver
+    notes = upgrade(message, where=lambda *path: source.locate(document.find(path)))
+    definition = Definition(Path(file), message, text, notes, "text", {}, document, source)
+    if notes:
+        printed = printer.print_net(message)
+        definition = _replaced(definition, printed)
+    if variables is not None:
+        header = printer.template_header(file, variables)
+        definition = definition.spliced([Splice(0, 0, header)], "printed")
+        definition = Definition(
+            definition.path, definition.message, definition.text, notes, "template", variables, definition.document,
+            source, definition.trail,
+        )  # fmt: skip
+    return definition
+
+
+def _replaced(definition: Definition, text: str) -> Definition:
+    return definition.spliced([Splice(0, len(definition.text), text)], "upgraded")
+
+
+def _binary_net(data: bytes) -> Any | None:
+    """The NetParameter in ``data`` without weights, or None if it is none."""
+    try:
+        net = NetParameter.FromString(data)
+    except DecodeError:
+        return None
+    if not (net.layer or net.layers):
+        return None
+    for layer in (*net.layer, *net.layers):
+        layer.ClearField("blobs")
+    for old in net.layers:
+        old.layer.ClearField("blobs") if old.HasField("layer") else None
+    return net
+
+
+def _printed(net: Any, path: Path) -> Definition:
+    notes = upgrade_net(net, where=lambda *parts: Location(str(path)))
+    text = printer.binary_header(path) + printer.print_net(net)
+    message = NetParameter()
+    document = parse(text, message, LineTable(f"{path} (printed)", text))
+    return Definition(path, message, text, notes, "binary", {}, document, None)

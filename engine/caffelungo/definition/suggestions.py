@@ -1,0 +1,70 @@
+"""The remedy for a field that its message does not have: a near name, the right place, today's form, or its fork."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from caffelungo.definition.fields import MessageInfo
+from caffelungo.definition.forks import fork_of
+from caffelungo.definition.upgrade import V1_TYPES
+from caffelungo.definition.upgrade_v0 import FIELDS as V0_FIELDS
+from caffelungo.errors import did_you_mean
+
+_SHOWN = 3
+_ALWAYS_LISTED = 12
+
+
+def unknown_field(info: MessageInfo, name: str, around: Sequence[MessageInfo]) -> tuple[str, str]:
+    """What is wrong with field ``name`` in message ``info`` and what to do; ``around`` are the enclosing messages."""
+    what = f"{info.name} has no field `{name}`"
+    if fork := fork_of(info.name, name):
+        return f"{what}; it comes from {fork}", "delete it, or write the net with the layers that `lungo layers` lists"
+    return what, _old_form(info, name) or _elsewhere(info, name, around) or _near(info, name)
+
+
+def _old_form(info: MessageInfo, name: str) -> str | None:
+    if info.name != "LayerParameter":
+        return None
+    if name == "blobs_lr":
+        return "in a `layer` block write `param { lr_mult: ... }` instead"
+    if name == "weight_decay":
+        return "in a `layer` block write `param { decay_mult: ... }` instead"
+    if name in V0_FIELDS:
+        places = sorted({f"{target} {{ {V0_FIELDS[name][1]}: ... }}" for target in V0_FIELDS[name][0].values()})
+        return f"write {' or '.join(places[:_SHOWN])}"
+    return None
+
+
+def _elsewhere(info: MessageInfo, name: str, around: Sequence[MessageInfo]) -> str | None:
+    for outer in reversed(around):
+        if name in outer.fields:
+            return f"`{name}` is a field of {outer.name}: move it out of this block, or close the block before it"
+    inside = [
+        field.name for field in info.fields.values() if field.kind == "message" and name in field.message.fields
+    ]
+    if not inside or did_you_mean(name, info.fields):
+        return None
+    more = ", ..." if len(inside) > _SHOWN else ""
+    return f"put it into the block it belongs to: {', '.join(inside[:_SHOWN])}{more}"
+
+
+def _near(info: MessageInfo, name: str) -> str:
+    if near := did_you_mean(name, info.fields):
+        return f"did you mean `{near}`?"
+    if len(info.fields) <= _ALWAYS_LISTED:
+        return f"{info.name} has {', '.join(info.fields)}"
+    return "correct the name or delete the field"
+
+
+def layer_type(message: str, field: str, text: str) -> str | None:
+    """The remedy for a layer's type written in the other format's manner (`CONVOLUTION` and `"Convolution"`)."""
+    if field != "type":
+        return None
+    if message == "LayerParameter" and text in V1_TYPES:
+        return f'write type: "{V1_TYPES[text]}"'
+    if message == "V1LayerParameter":
+        bare = text.strip("\"'")
+        for old, new in V1_TYPES.items():
+            if new == bare:
+                return f"write `layer` instead of `layers` around it, or type: {old}"
+    return None

@@ -1,0 +1,223 @@
+"""Jinja2 templates of definitions, rendered in a sandbox; each rendered line knows the template's line it comes from.
+
+A template sees only its variables, includes only files below its own folder, and every variable must be given or have a
+default.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, meta, nodes
+from jinja2.ext import Extension
+from jinja2.lexer import Token, TokenStream
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from caffelungo.definition.parser import MAX_CHARACTERS
+from caffelungo.definition.tree import LineTable
+from caffelungo.errors import Location, Problem, UserError, did_you_mean
+
+Variables = Mapping[str, Any]
+
+_MARK = re.compile("\0([0-9]+):([0-9]+)\0")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+class _LineMarks(Extension):
+    """Puts a mark with file and line before every line of the template's text; ``_unmarked`` takes them out again."""
+
+    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+        files: list[str] = self.environment.files  # type: ignore[attr-defined]
+        files.append(stream.filename or stream.name or "")
+        number, previous = len(files) - 1, 0
+        for token in stream:
+            if token.type == "data":
+                lines = token.value.split("\n")
+                marked = [f"\0{number}:{token.lineno + index}\0{line}" for index, line in enumerate(lines)]
+                if token.lineno == previous:
+                    marked[0] = lines[0]
+                yield Token(token.lineno, "data", "\n".join(marked))
+            else:
+                yield token
+            previous = token.lineno
+
+
+@dataclass
+class Rendered(LineTable):
+    """A rendered template: its text, and for each line the file and line of the template it comes from."""
+
+    file: str
+    text: str
+    origins: list[tuple[str, int]]
+    sources: dict[str, list[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__init__(self.file, self.text)
+
+    def locate(self, offset: int) -> Location:
+        """The place in the template; without a column where the line was computed."""
+        place = super().locate(offset)
+        assert place.line is not None
+        file, line = self.origins[min(place.line, len(self.origins)) - 1]
+        if file not in self.sources:
+            self.sources[file] = Path(file).read_text("utf-8", "surrogateescape").split("\n")
+        text = self.sources[file][line - 1].rstrip("\r")
+        return Location(file, line, place.column, text) if text == place.text else Location(file, line, None, text)
+
+
+def parse_variables(settings: Iterable[str]) -> dict[str, bool | int | float | str]:
+    """``["depth=50", "name=x"]`` as variables: true and false are bools, then int, float, str are tried."""
+    result: dict[str, bool | int | float | str] = {}
+    problems = []
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not _NAME.match(name.strip()):
+            problems.append(Problem("a template variable is given as NAME=VALUE", None, setting, "write --set NAME=VALUE"))
+        else:
+            result[name.strip()] = _value(value.strip())
+    if problems:
+        raise UserError(problems)
+    return result
+
+
+def _value(text: str) -> bool | int | float | str:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def render(source: str, file: str, variables: Variables) -> Rendered:
+    """The template ``source`` of ``file`` rendered with ``variables``.
+
+    Raises UserError for a syntax error, a variable that is missing or that the template does not use, and anything
+    that goes wrong while rendering, each with the template's line.
+    """
+    path = Path(file)
+    environment = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, loader=FileSystemLoader(path.parent), extensions=[_LineMarks],
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,
+    )  # fmt: skip
+    environment.files = []  # type: ignore[attr-defined]
+    lines = LineTable(file, source)
+    try:
+        wanted = _wanted(environment, source, set())
+        _refuse_unused(variables, wanted, file)
+        code = environment.compile(source, name=path.name, filename=file)
+        template = environment.template_class.from_code(environment, code, environment.make_globals(None))
+        parts, size = [], 0
+        for part in template.generate(**variables):
+            parts.append(part)
+            size += len(part)
+            if size > MAX_CHARACTERS:
+                raise UserError("the rendered template is too large", where=Location(file), remedy="check its loops")
+    except TemplateSyntaxError as error:
+        where = _line(error.filename or file, error.lineno, lines)
+        raise UserError("the template has a syntax error", where=where, received=error.message) from None
+    except UndefinedError as error:
+        raise _undefined(error, lines, wanted, variables) from None
+    except UserError:
+        raise
+    except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        where = _line(*_template_line(error, lines), lines)
+        raise UserError("the template cannot be rendered", where=where, received=f"{type(error).__name__}: {error}") from None
+    return _unmarked("".join(parts), file, environment.files, source)  # type: ignore[attr-defined]
+
+
+def wanted_variables(source: str, file: str) -> dict[str, bool]:
+    """The variables a template reads: name -> whether it must be given (it has no default)."""
+    environment = ImmutableSandboxedEnvironment(loader=FileSystemLoader(Path(file).parent))
+    return _wanted(environment, source, set())
+
+
+def _wanted(environment: Any, source: str, seen: set[str]) -> dict[str, bool]:
+    tree = environment.parse(source)
+    result = dict.fromkeys(sorted(meta.find_undeclared_variables(tree)), True)
+    for name in _defaulted(tree):
+        if name in result:
+            result[name] = False
+    for below in meta.find_referenced_templates(tree):
+        if below and below not in seen and environment.loader:
+            seen.add(below)
+            included, _, _ = environment.loader.get_source(environment, below)
+            for variable, needed in _wanted(environment, included, seen).items():
+                result[variable] = result.get(variable, False) or needed
+    return {name: needed for name, needed in result.items() if name not in environment.globals}
+
+
+def _defaulted(tree: nodes.Template) -> set[str]:
+    """Names that the template gives a default or asks whether they are defined."""
+    names = set()
+    for node in tree.find_all((nodes.Filter, nodes.Test)):
+        assert isinstance(node, nodes.Filter | nodes.Test)
+        if node.name in ("default", "d", "defined", "undefined") and isinstance(node.node, nodes.Name):
+            names.add(node.node.name)
+    return names
+
+
+def _refuse_unused(variables: Variables, wanted: Mapping[str, bool], file: str) -> None:
+    problems = []
+    for name, value in variables.items():
+        if name not in wanted:
+            near = did_you_mean(name, wanted)
+            known = f"its variables are {', '.join(wanted)}" if wanted else "it has no variables"
+            remedy = f"did you mean `{near}`? ({known})" if near else f"leave out --set {name}; {known}"
+            problems.append(
+                Problem(f"the template has no variable `{name}`", Location(file), f"{name}={value}", remedy)
+            )
+    if problems:
+        raise UserError(problems)
+
+
+def _undefined(error: UndefinedError, lines: LineTable, wanted: Mapping[str, bool], variables: Variables) -> UserError:
+    where = _line(*_template_line(error, lines), lines)
+    missing = [name for name, needed in wanted.items() if needed and name not in variables]
+    if not missing:
+        return UserError("the template cannot be rendered", where=where, received=error.message)
+    many = "s" if len(missing) > 1 else ""
+    settings = " ".join(f"--set {name}=VALUE" for name in missing)
+    return UserError(
+        f"the template needs the variable{many} {', '.join(f'`{name}`' for name in missing)}",
+        where=where,
+        received=", ".join(f"{name}={value}" for name, value in variables.items()) or "no variables",
+        remedy=f"add {settings}",
+    )
+
+
+def _template_line(error: Exception, lines: LineTable) -> tuple[str, int | None]:
+    """File and line of the innermost template that ``error`` came through."""
+    place: tuple[str, int | None] = (lines.file, None)
+    trace = error.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if name == lines.file or name.endswith((".j2", ".prototxt")):
+            place = (name, trace.tb_lineno)
+        trace = trace.tb_next
+    return place
+
+
+def _line(file: str, number: int | None, lines: LineTable) -> Location:
+    if number is None:
+        return Location(file)
+    source = lines.text if file == lines.file else Path(file).read_text("utf-8", "replace")
+    texts = source.split("\n")
+    return Location(file, number, None, texts[number - 1].rstrip("\r") if number <= len(texts) else None)
+
+
+def _unmarked(text: str, file: str, files: list[str], source: str) -> Rendered:
+    result, origins, last = [], [], (file, 1)
+    for line in text.split("\n"):
+        if mark := _MARK.search(line):
+            last = (files[int(mark[1])] or file, int(mark[2]))
+            line = _MARK.sub("", line)
+        result.append(line)
+        origins.append(last)
+    return Rendered(file, "\n".join(result), origins, {file: source.split("\n")})

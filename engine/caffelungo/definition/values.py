@@ -1,0 +1,158 @@
+"""One scalar of the text format: from its token to a Python value, and back."""
+
+from __future__ import annotations
+
+import math
+import re
+from io import StringIO
+from typing import Any
+
+from google.protobuf import text_format
+
+from caffelungo.definition.fields import FieldInfo
+from caffelungo.definition.tokens import NAME, NUMBER, STRING
+from caffelungo.errors import did_you_mean
+
+_BOOLS = {"true": True, "True": True, "t": True, "1": True, "false": False, "False": False, "f": False, "0": False}
+_INTEGER = re.compile(r"-?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)\Z")
+_FLOAT = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+|0+[0-9]*\.[0-9]*)(?:[eE][+-]?[0-9]+)?[fF]?\Z")
+_NON_FINITE = {"inf": math.inf, "infinity": math.inf, "nan": math.nan}
+_ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", re.DOTALL)
+_SIMPLE = {ord(key): value for key, value in zip("abfnrtv\\'\"?", b"\a\b\f\n\r\t\v\\'\"?", strict=True)}
+
+
+class BadValue(Exception):
+    """A token that cannot be the value of its field: what was expected, and the remedy."""
+
+    def __init__(self, what: str, remedy: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+
+
+def read_value(info: FieldInfo, kind: int, text: str) -> Any:
+    """The value of the token ``text`` for a field that is no string; BadValue if it does not fit."""
+    return _READERS[info.kind](info, kind, text)
+
+
+def _int(info: FieldInfo, kind: int, text: str) -> int:
+    digits = text.replace(" ", "").replace("\t", "").removeprefix("+") if kind == NUMBER else ""
+    if not _INTEGER.match(digits):
+        raise BadValue(f"`{info.name}` takes a whole number", _whole_number(text, kind))
+    body = digits.lstrip("-")
+    value = int(body, 16 if body[:2] in ("0x", "0X") else 8 if body[0] == "0" and len(body) > 1 else 10)
+    value = -value if digits[0] == "-" else value
+    if not info.low <= value <= info.high:
+        raise BadValue(f"`{info.name}` takes a whole number from {info.low} to {info.high}", "write a number in this range")
+    return value
+
+
+def _whole_number(text: str, kind: int) -> str:
+    try:
+        value = float(text.strip("\"'"))
+    except ValueError:
+        return "write digits only"
+    if value == math.trunc(value) if math.isfinite(value) else False:
+        return f"write {int(value)}" if kind != STRING or text.strip("\"'") else "write digits only"
+    return "write a whole number"
+
+
+def _float(info: FieldInfo, kind: int, text: str) -> float:
+    digits = text.replace(" ", "").replace("\t", "")
+    if kind == NUMBER and _FLOAT.match(digits):
+        return float(digits.rstrip("fF"))
+    if kind in (NAME, NUMBER):
+        value = _NON_FINITE.get(digits.lstrip("-").lower())
+        if value is not None:
+            return -value if digits[0] == "-" else value
+    bare = text.strip("\"'")
+    remedy = "write a decimal number, such as 0.01 or 1e-4"
+    if kind == STRING and _FLOAT.match(bare):
+        remedy = f"write {bare} without quotes"
+    raise BadValue(f"`{info.name}` takes a number", remedy)
+
+
+def _bool(info: FieldInfo, kind: int, text: str) -> bool:
+    if kind in (NAME, NUMBER) and text in _BOOLS:
+        return _BOOLS[text]
+    bare = text.strip("\"'").lower()
+    remedy = f"write {bare}" if bare in ("true", "false") else "write true or false"
+    raise BadValue(f"`{info.name}` is true or false", remedy)
+
+
+def _enum(info: FieldInfo, kind: int, text: str) -> int:
+    if kind == NAME and text in info.labels:
+        return info.labels[text]
+    if kind == NUMBER and _INTEGER.match(text) and int(text, 0) in info.numbers:
+        return int(text, 0)
+    bare = text.strip("\"'")
+    near = bare if bare in info.labels else did_you_mean(bare, info.labels)
+    known = ", ".join(info.labels)
+    remedy = f"write one of {known}"
+    if near:
+        remedy = f"write {near} without quotes" if near == bare else f"did you mean {near}? One of {known}"
+    raise BadValue(f"`{info.name}` has no value {text}", remedy)
+
+
+_READERS = {"int": _int, "float": _float, "bool": _bool, "enum": _enum}
+
+
+def read_string(info: FieldInfo, literals: list[str]) -> str | bytes:
+    """The string that adjacent quoted ``literals`` make together; BadValue for a bad escape or bytes that are not UTF-8."""
+    if len(literals) == 1 and (text := literals[0][1:-1]).isascii() and "\\" not in text:
+        return text if info.kind == "string" else text.encode()
+    data = b"".join(_unescape(literal[1:-1].encode("utf-8", "surrogateescape")) for literal in literals)
+    if info.kind == "bytes":
+        return data
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise BadValue("this string is not UTF-8", "save the file as UTF-8") from None
+
+
+def _unescape(data: bytes) -> bytes:
+    return _ESCAPE.sub(_escape, data) if b"\\" in data else data
+
+
+def _escape(match: re.Match[bytes]) -> bytes:
+    code = match[1]
+    if code[0] in _SIMPLE and len(code) == 1:
+        return bytes([_SIMPLE[code[0]]])
+    if code[0] in b"01234567":
+        number = int(code, 8)
+        if number > 0xFF:
+            raise BadValue(f"the escape \\{code.decode()} is larger than a byte", "write three octal digits up to \\377")
+        return bytes([number])
+    if code[:1] == b"x" and len(code) > 1:
+        return bytes([int(code[1:], 16)])
+    if code[:1] in b"uU" and len(code) > 1:
+        number = int(code[1:], 16)
+        if number > 0x10FFFF or 0xD800 <= number <= 0xDFFF:
+            raise BadValue(f"\\{code.decode()} is no character", "write the character itself")
+        return chr(number).encode()
+    raise BadValue(
+        f"unknown escape \\{code.decode('utf-8', 'replace')} in a string",
+        "write \\\\ for a backslash; in a path of Windows write / instead",
+    )
+
+
+def print_value(info: FieldInfo, value: Any) -> str:
+    """The scalar ``value`` of field ``info`` as text, in the shortest form that reads back equal.
+
+    An enum's value may be its name or its number. Raises ValueError or TypeError for a value that does not fit.
+    """
+    if info.kind == "enum":
+        if isinstance(value, str):
+            if value not in info.labels:
+                raise ValueError(f"{info.name} has no value {value}")
+            return value
+        return info.numbers[int(value)]
+    if info.kind == "bool":
+        return "true" if value else "false"
+    if info.kind == "string" and isinstance(value, bytes):
+        value = value.decode()
+    if info.kind == "float":
+        value = float(value)
+    out = StringIO()
+    text_format.PrintFieldValue(info.descriptor, value, out, as_utf8=True)
+    return out.getvalue()
