@@ -1,1 +1,1 @@
-"""What each layer type is: arity, shapes, parameters, fillers, formula. Torch is imported only when a layer computes."""
+"""What each layer type is: arity, shapes, parameters, fillers, formula. Torch is imported when a layer computes."""

@@ -172,7 +172,7 @@ class Loss(Layer):
     bottoms = Arity(2)
     loss = True
     automatic_tops = True
-    labels = (1,)
+    labels: ClassVar[tuple[int, ...]] = (1,)
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         if bottoms[0] and bottoms[1] and None not in (bottoms[0][0], bottoms[1][0]) and bottoms[0][0] != bottoms[1][0]:
@@ -199,3 +199,8 @@ def shape_text(shape: Shape | None) -> str:
     if shape is None:
         return "?"
     return "x".join("?" if size is None else str(size) for size in shape) or "scalar"
+
+
+def named(blobs: Sequence[str], shapes: Sequence[Shape]) -> str:
+    """Blobs and their shapes for people, as in messages."""
+    return ", ".join(f"`{blob}` {shape_text(shape)}" for blob, shape in zip(blobs, shapes, strict=True))

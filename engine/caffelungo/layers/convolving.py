@@ -12,7 +12,6 @@ from caffelungo.layers.base import Arity, BlobSpec, Layer, Shape, shape_text
 from caffelungo.layers.windows import Ints
 
 
-
 class Convolving(Layer):
     """Base of Convolution and Deconvolution. Several bottoms of one shape share the weights, each has its top."""
 

@@ -154,9 +154,7 @@ class _Builder:
         self.shared: dict[str, ParamUse] = {}
         self.explicit: dict[tuple[ParamKey, str], float] = {}
 
-    def problem(
-        self, what: str, *path: str | int, received: str | None = None, remedy: str | None = None
-    ) -> None:
+    def problem(self, what: str, *path: str | int, received: str | None = None, remedy: str | None = None) -> None:
         self.problems.append(Problem(what, self.where(*path), received, remedy))
 
     def run(self) -> None:

@@ -62,6 +62,7 @@ class Accuracy(Layer):
         right = valid & (others < self.top_k)
         tops = [right.sum() / valid.sum().clamp(min=1)]
         if self.per_class:
-            member = (labels.unsqueeze(1) == torch.arange(scores.shape[1], device=labels.device)[:, None]) & valid[:, None]
-            tops.append((member & right[:, None]).sum((0, 2)) / member.sum((0, 2)).clamp(min=1))
+            classes = torch.arange(scores.shape[1], device=labels.device)
+            member = (labels.unsqueeze(1) == classes.unsqueeze(1)) & valid.unsqueeze(1)
+            tops.append((member & right.unsqueeze(1)).sum((0, 2)) / member.sum((0, 2)).clamp(min=1))
         return tops

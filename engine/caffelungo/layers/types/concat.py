@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from caffelungo.layers.base import Arity, Layer, Shape, State, shape_text
+from caffelungo.layers.base import Arity, Layer, Shape, State, named
 from caffelungo.layers.registry import register
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Concat(Layer):
                 raise self.fail(
                     f"bottom {position} (`{self.param.bottom[position]}`) differs from the first one on another axis "
                     f"than {axis}, along which they are joined",
-                    received=", ".join(f"`{n}` {shape_text(s)}" for n, s in zip(self.param.bottom, bottoms, strict=True)),
+                    received=named(self.param.bottom, bottoms),
                     remedy="give all bottoms the same sizes on the other axes (kernel, stride and pad of their layers)",
                 )
             sizes = [a if a is not None else b for a, b in zip(sizes, shape, strict=True)]

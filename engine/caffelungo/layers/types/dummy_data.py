@@ -26,9 +26,7 @@ class DummyData(Source):
         options, tops = self.options, len(self.param.top)
         legacy = [name for name in LEGACY if getattr(options, name)]
         if options.shape and legacy:
-            raise self.fail(
-                f"both `shape` and `{legacy[0]}` are given", remedy="keep `shape`", path=legacy[0]
-            )
+            raise self.fail(f"both `shape` and `{legacy[0]}` are given", remedy="keep `shape`", path=legacy[0])
         if legacy and len(legacy) < 4:
             missing = [name for name in LEGACY if name not in legacy]
             raise self.fail(

@@ -62,9 +62,7 @@ class Pooling(Layer):
                 remedy="add `kernel_size:`, or `global_pooling: true` for the whole plane",
             )
         if min(self.stride) < 1:
-            raise self.fail(
-                "the stride must be at least 1", received=shape_text(self.stride), remedy="write 1 or more"
-            )
+            raise self.fail("the stride must be at least 1", received=shape_text(self.stride), remedy="write 1 or more")
         if any(pad >= kernel for pad, kernel in zip(self.pad, self.kernel, strict=True)):
             raise self.fail(
                 "the pad must be smaller than the kernel",
@@ -166,7 +164,9 @@ class Pooling(Layer):
         else:
             tops = [F.max_pool2d(x, kernel, self.stride, pad, 1, self.ceil)]
         if wide or (not self.whole and any(s > k for s, k in zip(self.stride, kernel, strict=True))):
-            more = [size - tops[0].shape[axis] for axis, size in ((3, self._size(width, 1)), (2, self._size(height, 0)))]
+            more = [
+                size - tops[0].shape[axis] for axis, size in ((3, self._size(width, 1)), (2, self._size(height, 0)))
+            ]
             fills = [0.0 if self.mean else LOWEST, -1.0]
             # Negative amounts cut windows that start in the padding, positive ones add windows without input.
             tops = [F.pad(y, (0, more[0], 0, more[1]), value=fill) for y, fill in zip(tops, fills, strict=False)]

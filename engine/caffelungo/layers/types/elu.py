@@ -1,0 +1,32 @@
+"""ELU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from caffelungo.layers.base import Neuron, State
+from caffelungo.layers.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@register
+class ELU(Neuron):
+    """Exponential linear unit: y = x for x > 0, else alpha * (exp(x) - 1).
+
+    Bottom and top: any shape.
+    Caffe: ELULayer; Clevert et al. 2016.
+    """
+
+    type = "ELU"
+    options_field = "elu_param"
+
+    def setup(self) -> None:
+        self.alpha = float(self.options.alpha)
+
+    def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
+        import torch.nn.functional as F
+
+        return [F.elu(bottoms[0], self.alpha)]

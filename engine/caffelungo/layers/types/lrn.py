@@ -1,0 +1,61 @@
+"""LRN."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from caffelungo.layers.base import Layer, Shape, State, shape_text
+from caffelungo.layers.precision import full
+from caffelungo.layers.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@register
+class LRN(Layer):
+    """Local response normalization over local_size neighbours: y = x * (k + alpha / n * sum of x^2) ** -beta.
+
+    ACROSS_CHANNELS: the neighbours are n = local_size channels. WITHIN_CHANNEL: a square of local_size x local_size in
+    the plane, n its size, and k is 1 whatever the file says.
+    Bottom and top: N x C x H x W.
+    Caffe: LRNLayer; Krizhevsky et al. 2012, section 3.3.
+    """
+
+    type = "LRN"
+    options_field = "lrn_param"
+
+    def setup(self) -> None:
+        options = self.options
+        self.size = int(options.local_size)
+        self.alpha, self.beta, self.k = float(options.alpha), float(options.beta), float(options.k)
+        self.within = options.norm_region == options.WITHIN_CHANNEL
+        if self.size % 2 == 0:
+            raise self.fail(
+                "local_size must be odd, so that a value stands in the middle of its neighbours",
+                received=self.size,
+                remedy=f"use {max(self.size - 1, 1)} or {self.size + 1}",
+                path="local_size",
+            )
+
+    def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
+        if len(bottoms[0]) != 4:
+            raise self.fail(
+                "the bottom must have 4 axes (batch, channels, height, width)",
+                received=f"bottom {shape_text(bottoms[0])}",
+                remedy="use Reshape before",
+            )
+        return [bottoms[0]]
+
+    def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
+        import torch.nn.functional as F
+
+        x = bottoms[0]
+        if self.within:
+            wide = full(x)
+            mean = F.avg_pool2d(wide * wide, self.size, 1, self.size // 2)
+            return [(wide * (1 + self.alpha * mean).pow(-self.beta)).to(x.dtype)]
+        from caffelungo.layers.response import across_channels
+
+        return [across_channels(x, self.size, self.alpha, self.beta, self.k)]

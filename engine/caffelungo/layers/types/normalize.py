@@ -1,0 +1,50 @@
+"""Normalize."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from caffelungo.layers.base import BlobSpec, Layer, Shape, State, constant, shape_text
+from caffelungo.layers.precision import full
+from caffelungo.layers.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@register
+class Normalize(Layer):
+    """Divides each sample by its L2 norm and multiplies by a learned scale: y = scale * x / sqrt(sum of x^2 + eps).
+
+    The sum goes over the channels at each position, or over the whole sample with across_spatial.
+    Bottom and top: N x C x any. Blob: scale (C), or one number with channel_shared; starts at 1.
+    Source: SSD's NormalizeLayer; Liu et al. 2015 (ParseNet), section 3.3.
+    """
+
+    type = "Normalize"
+    options_field = "norm_param"
+
+    def setup(self) -> None:
+        self.whole, self.eps = bool(self.options.across_spatial), float(self.options.eps)
+
+    def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
+        if len(bottoms[0]) < 2:
+            raise self.fail(
+                "the bottom must have at least 2 axes (batch, channels)",
+                received=f"bottom {shape_text(bottoms[0])}",
+                remedy="use Reshape before",
+            )
+        return [bottoms[0]]
+
+    def blobs(self, bottoms: Sequence[Shape]) -> Sequence[BlobSpec]:
+        options = self.options
+        filler = options.scale_filler if options.HasField("scale_filler") else constant(1)
+        return [BlobSpec("scale", () if options.channel_shared else (bottoms[0][1],), filler)]
+
+    def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
+        x = full(bottoms[0])
+        axes = tuple(range(1, x.dim())) if self.whole else (1,)
+        norm = (x.square().sum(axes, keepdim=True) + self.eps).sqrt()
+        scale = blobs[0].reshape(-1, *(1,) * (x.dim() - 2))
+        return [(x / norm * scale).to(bottoms[0].dtype)]

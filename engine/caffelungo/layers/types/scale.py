@@ -1,0 +1,51 @@
+"""Scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from caffelungo.layers import broadcast
+from caffelungo.layers.base import Arity, BlobSpec, Layer, Shape, State, constant
+from caffelungo.layers.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@register
+class Scale(Layer):
+    """Multiplies the bottom by a learned scale, or by bottom 1, and adds a learned bias if bias_term.
+
+    The scale covers num_axes axes of bottom 0 from `axis` (-1: all that follow; 0: one number) and is repeated over the
+    others; bottom 1 says so by its own shape. Top: as bottom 0.
+    Blobs: scale (unless there is a bottom 1), bias (if bias_term), both of the shape of the scale.
+    Caffe: ScaleLayer.
+    """
+
+    type = "Scale"
+    bottoms = Arity(1, 2)
+    options_field = "scale_param"
+
+    def setup(self) -> None:
+        self.first = int(self.options.axis)
+        self.bias = bool(self.options.bias_term)
+
+    def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
+        broadcast.covered(self, bottoms)
+        return [bottoms[0]]
+
+    def blobs(self, bottoms: Sequence[Shape]) -> Sequence[BlobSpec]:
+        shape = broadcast.covered(self, bottoms)
+        options = self.options
+        filler = options.filler if options.HasField("filler") else constant(1)
+        scale = [BlobSpec("scale", shape, filler)] if len(bottoms) == 1 else []
+        return [*scale, BlobSpec("bias", shape, options.bias_filler)] if self.bias else scale
+
+    def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
+        import torch
+
+        x = bottoms[0]
+        factors = [*bottoms[1:], *blobs]
+        scale, *bias = (broadcast.beside(factor, x, self.first) for factor in factors)
+        return [torch.addcmul(bias[0], x, scale) if bias else x * scale]
