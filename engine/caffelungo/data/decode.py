@@ -1,0 +1,121 @@
+"""From a picture file to pixels: the one place where train, test, classify and the converters decode.
+
+What Caffe gets from OpenCV, for every kind of file: 8 bits, BGR or grey. EXIF orientation is applied, grey becomes
+colour by repetition, a palette is looked up, alpha is dropped (the colours under it stay), 16 bits lose the lower
+eight, CMYK is converted, of an animation the first frame is taken. What cannot be decoded whole is refused.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caffelungo.errors import Location, UserError
+
+Pixels = NDArray[np.uint8]
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".jp2"})
+"""Names of files that are taken for pictures when a folder is scanned (letter case ignored)."""
+
+_ORIENTATION = 0x0112
+_DEEP = {"I", "I;16", "I;16L", "I;16B", "I;16N"}
+_GREY = {"1", "L", "LA", "La"} | _DEEP
+_FAILURES = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, struct.error, zlib.error, MemoryError)
+
+
+def decode(source: str | Path | bytes, *, color: bool | None = True, name: str | None = None) -> Pixels:
+    """The pixels of the picture ``source`` (a path or a file's bytes): H x W x 3 in BGR, or H x W x 1.
+
+    ``color``: True for three channels, False for one, None for what the file holds. ``name`` is what messages call
+    it. Raises UserError when the file is missing, damaged, no picture, or larger than Pillow's limit of pixels.
+    """
+    from PIL import Image
+
+    label = name or (str(source) if not isinstance(source, bytes) else "picture")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+                return _pixels(image, color)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UserError(
+            "picture is too large to be decoded safely",
+            where=Location(label),
+            received=str(error),
+            remedy="shrink the picture, or leave it out of the list",
+        ) from error
+    except _FAILURES as error:
+        raise UserError(
+            "picture cannot be read", where=Location(label), received=_reason(source, error), remedy=_remedy(source)
+        ) from error
+
+
+def _pixels(image: Any, color: bool | None) -> Pixels:
+    from PIL import ImageOps
+
+    if color is False and image.format == "JPEG":
+        image.draft("L", None)  # the luminance as the file stores it, as OpenCV reads a JPEG in grey
+    if image.mode == "F":
+        raise ValueError("its pixels are floating-point numbers, of which the range is unknown")
+    image.load()
+    if image.getexif().get(_ORIENTATION, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+    if image.mode in _GREY or (image.mode == "P" and color is None and _grey_palette(image)):
+        grey = _grey(image)
+        return np.repeat(grey, 3, axis=2) if color else grey
+    if image.mode != "RGB":
+        image = image.convert("RGB")
+    width, height = image.size
+    colors = np.frombuffer(image.tobytes("raw", "BGR"), np.uint8).reshape(height, width, 3)
+    return to_grey(colors) if color is False else colors
+
+
+def _grey(image: Any) -> Pixels:
+    if image.mode in _DEEP:
+        deep = np.asarray(image)
+        if deep.size and (deep.min() < 0 or deep.max() > 65535):
+            raise ValueError(f"its pixels go from {deep.min()} to {deep.max()}, which is beyond 16 bits")
+        return (deep >> 8).astype(np.uint8)[:, :, None]
+    return np.asarray(image if image.mode == "L" else image.convert("L"))[:, :, None]
+
+
+def _grey_palette(image: Any) -> bool:
+    colors = np.asarray(image.getpalette("RGB")).reshape(-1, 3)
+    return bool((colors == colors[:, :1]).all())
+
+
+def to_grey(colors: Pixels) -> Pixels:
+    """H x W x 1 of a BGR picture, with OpenCV's weights (ITU-R BT.601 in 15 bits)."""
+    blue, green, red = (colors[:, :, channel].astype(np.uint32) for channel in range(3))
+    return ((blue * 3735 + green * 19235 + red * 9798 + 16384) >> 15).astype(np.uint8)[:, :, None]
+
+
+def _reason(source: str | Path | bytes, error: BaseException) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, PermissionError):
+        return "no permission to read it"
+    size = len(source) if isinstance(source, bytes) else _size(source)
+    if type(error).__name__ == "UnidentifiedImageError":
+        return "an empty file" if size == 0 else f"{size} bytes that are no picture Pillow knows"
+    return f"{size} bytes; {str(error) or type(error).__name__}"
+
+
+def _size(path: str | Path) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return 0
+
+
+def _remedy(source: str | Path | bytes) -> str:
+    if not isinstance(source, bytes) and not Path(source).exists():
+        return "correct the path in the list, or the root folder"
+    return "replace the file by a whole one, or remove its line"

@@ -1,0 +1,223 @@
+"""Lists of pictures, one `path label` a line, split at the last space (Caffe: ImageDataLayer, convert_imageset)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caffelungo.data.decode import SUFFIXES, decode
+from caffelungo.errors import Location, Problem, UserError
+from caffelungo.files import find
+
+LIMIT = 20
+"""Mistakes shown one by one; the rest is counted."""
+
+Progress = Callable[[int, int], None]
+"""Called with how many are done, and of how many."""
+
+
+@dataclass
+class ImageList:
+    """The pictures of a list or of a folder of classes. ``names`` are paths as the file has them.
+
+    ``bases`` are the prefixes a name is tried with. ``lines`` are line numbers in ``file`` (0s for a folder), ``texts``
+    the lines. ``classes`` are the names of a folder's classes, empty for a list.
+    """
+
+    file: Path
+    names: list[str]
+    labels: NDArray[np.int64]
+    lines: NDArray[np.int64]
+    bases: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def path(self, index: int) -> str:
+        """Where picture ``index`` is; when it is nowhere, the first place tried."""
+        name = self.names[index]
+        spellings = (name, name.replace("\\", "/")) if os.sep == "/" and "\\" in name else (name,)
+        tried = [base + spelling for spelling in spellings for base in self.bases]
+        if len(tried) == 1:
+            return tried[0]
+        return next((path for path in tried if os.path.exists(path)), tried[0])
+
+    def where(self, index: int) -> Location:
+        """The place of picture ``index`` for a message."""
+        if not self.lines[index]:
+            return Location(self.path(index))
+        return Location(str(self.file), int(self.lines[index]), 1, f"{self.names[index]} {self.labels[index]}")
+
+
+def read_list(
+    path: str | Path, root: str = "", *, beside: str | Path | None = None, where: Location | None = None
+) -> ImageList:
+    """Read the list ``path``, or the classes of the folder ``path``. ``root`` goes before each name, as Caffe does.
+
+    Relative names without a root are tried from the working directory and from the list's folder; a relative root
+    from the working directory and from ``beside``. Raises UserError with every line that is wrong, or for an empty list.
+    """
+    file = find(path, beside, what="list of pictures", where=where)
+    if file.is_dir():
+        return read_folder(file)
+    with file.open("rb") as stream:
+        start = stream.read(4096)
+    if b"\0" in start:
+        raise UserError(
+            "a list of pictures must be text",
+            where=Location(str(file)),
+            received="a binary file",
+            remedy="name a text file with one `path label` a line, or a folder with one sub-folder a class",
+        )
+    names, labels, lines = _parse(file)
+    return ImageList(file, names, np.array(labels, np.int64), np.array(lines, np.int64), _bases(root, file, beside))
+
+
+def _parse(file: Path) -> tuple[list[str], list[int], list[int]]:
+    names: list[str] = []
+    labels: list[int] = []
+    lines: list[int] = []
+    problems: list[Problem] = []
+    wrong = 0
+    with file.open(encoding="utf-8-sig", errors="surrogateescape", newline=None) as stream:
+        for number, raw in enumerate(stream, 1):
+            line = raw.strip()
+            if not line:
+                continue
+            parts = line.rsplit(None, 1)
+            try:
+                labels.append(int(parts[1]))
+            except (IndexError, ValueError):
+                wrong += 1
+                if wrong <= LIMIT:
+                    place = Location(str(file), number, 1, raw.encode(errors="replace").decode())
+                    received = f"`{parts[1]}` after the last space" if len(parts) > 1 else "no space"
+                    remedy = "end the line with a space and the label, a whole number: `pictures/cat 1.jpg 0`"
+                    problems.append(Problem("the line has no label", place, received, remedy))
+                continue
+            names.append(_unquoted(parts[0].rstrip()))
+            lines.append(number)
+    if wrong > LIMIT:
+        problems.append(Problem(f"{wrong - LIMIT} more lines have no label", Location(str(file))))
+    if not problems and not names:
+        problems.append(
+            Problem(
+                "the list of pictures is empty",
+                Location(str(file)),
+                "no line with a path and a label",
+                "write one `path label` a line, or name a folder with one sub-folder a class",
+            )
+        )
+    if problems:
+        raise UserError(problems)
+    return names, labels, lines
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1] if len(name) > 1 and name[0] == name[-1] and name[0] in "\"'" else name
+
+
+def _bases(root: str, file: Path, beside: str | Path | None) -> tuple[str, ...]:
+    if not root:
+        folder = str(file.parent)
+        return ("",) if folder == "." else ("", f"{folder}/")
+    roots = [root] if beside is None or os.path.isabs(root) else [root, os.path.join(Path(beside).parent, root)]
+    bases: list[str] = []
+    for each in roots:
+        bases.extend([each] if each.endswith("/") else [f"{each}/", each])
+    return tuple(dict.fromkeys(bases))
+
+
+def read_folder(folder: Path) -> ImageList:
+    """The pictures below ``folder``, which has one sub-folder a class; classes and pictures sorted by name."""
+    classes = tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")))
+    names: list[str] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        found = sorted(pictures_below(folder / name))
+        names.extend(f"{name}/{picture}" for picture in found)
+        labels.extend([label] * len(found))
+    if not names:
+        raise UserError(
+            "the folder holds no pictures in class folders",
+            where=Location(str(folder)),
+            received=f"{len(classes)} sub-folder(s), no picture in them",
+            remedy="make one sub-folder a class, and put its pictures into it: "
+            f"{folder}/cat/1.jpg, {folder}/dog/1.jpg",
+        )
+    return ImageList(
+        folder, names, np.array(labels, np.int64), np.zeros(len(names), np.int64), (f"{folder}/",), classes
+    )
+
+
+def pictures_below(folder: Path) -> list[str]:
+    """Paths of the pictures in ``folder`` and below, relative to it, by their suffix; hidden ones are left out."""
+    found = []
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        prefix = os.path.relpath(parent, folder)
+        for name in files:
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
+                found.append(name if prefix == "." else f"{prefix}/{name}".replace(os.sep, "/"))
+    return found
+
+
+def check(pictures: ImageList, *, decoded: bool = False, limit: int = LIMIT, progress: Progress | None = None) -> list[Problem]:
+    """A problem for each picture that is missing or empty, or (``decoded``) cannot be decoded; the rest counted."""
+    problems: list[Problem] = []
+    wrong = 0
+    for index in range(len(pictures)):
+        problem = _fault(pictures, index, decoded)
+        if problem is not None:
+            wrong += 1
+            if wrong <= limit:
+                problems.append(problem)
+        if progress is not None:
+            progress(index + 1, len(pictures))
+    if wrong > limit:
+        problems.append(
+            Problem(
+                f"{wrong - limit} more pictures are missing or unreadable",
+                Location(str(pictures.file)),
+                f"{wrong} of {len(pictures)}",
+                "correct the root folder if the paths are right otherwise",
+            )
+        )
+    return problems
+
+
+def _fault(pictures: ImageList, index: int, decoded: bool) -> Problem | None:
+    path = pictures.path(index)
+    where = pictures.where(index)
+    try:
+        size = os.stat(path).st_size
+    except OSError:
+        return Problem(
+            "picture not found",
+            where,
+            " and ".join(os.path.abspath(base + pictures.names[index]) for base in pictures.bases),
+            "correct the path, the root folder, or remove the line",
+        )
+    if not size:
+        return Problem("picture is an empty file", where, f"{path}, 0 bytes", "replace the file, or remove its line")
+    if decoded:
+        try:
+            decode(path)
+        except UserError as error:
+            first = error.problems[0]
+            return Problem(first.what, where, f"{path}, {first.received}", first.remedy)
+    return None
+
+
+def write_list(path: str | Path, entries: Iterable[tuple[str, int]] | Sequence[tuple[str, int]]) -> None:
+    """Write a list that ``read_list`` and Caffe read."""
+    from caffelungo.files import write_bytes
+
+    text = "".join(f"{name} {label}\n" for name, label in entries)
+    write_bytes(path, text.encode(errors="surrogateescape"))

@@ -1,0 +1,181 @@
+"""The preprocessing record: how a picture becomes the numbers a net was trained on, and its NumPy reference.
+
+A data layer makes the record, weights carry it, and train, test, classify and export obey it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from google.protobuf import text_format
+from numpy.typing import NDArray
+
+from caffelungo.data.decode import decode, to_grey
+from caffelungo.data.resize import resize, resize_shorter
+from caffelungo.definition.schema import BlobProto, Preprocessing
+from caffelungo.errors import Location, UserError
+from caffelungo.files import find, write_text
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+BESIDE = "preprocessing.prototxt"
+"""Name of the file in a database's folder that says how its pictures were made."""
+
+
+def read_mean(path: str, beside: str | Path | None, where: Location | None = None) -> Floats:
+    """The mean picture of a ``.binaryproto`` file as channels x height x width."""
+    found = find(path, beside, what="mean file", where=where)
+    proto = BlobProto.FromString(found.read_bytes())
+    shape = tuple(proto.shape.dim) or (proto.num, proto.channels, proto.height, proto.width)
+    return np.asarray(proto.data, np.float32).reshape(shape[-3:])
+
+
+def centre(size: int, crop: int) -> int:
+    """Where Caffe's TEST crop starts."""
+    return (size - crop) // 2
+
+
+def set_mean(record: Any, *, values: Sequence[float] = (), image: Floats | None = None) -> list[str]:
+    """Put the mean into ``record``; a mean picture larger than the crop is centre-cropped. Returns notices."""
+    if image is None:
+        record.mean_value.extend(values)
+        return []
+    notices = []
+    _, height, width = image.shape
+    crop = (record.crop_height or height, record.crop_width or width)
+    if (height, width) != crop and height >= crop[0] and width >= crop[1]:
+        top, left = centre(height, crop[0]), centre(width, crop[1])
+        image = image[:, top : top + crop[0], left : left + crop[1]]
+        notices.append(
+            f"the mean picture is {height}x{width} and the crop {crop[0]}x{crop[1]}: its centre is used where the "
+            "crop is taken at the centre"
+        )
+    record.mean_image.extend(image.ravel().tolist())
+    record.mean_image_shape.extend(image.shape)
+    return notices
+
+
+def channels(record: Any) -> int:
+    """1 for grey, else 3."""
+    return 1 if record.channel_order == Preprocessing.GRAY else 3
+
+
+def output_size(record: Any, height: int, width: int) -> tuple[int, int]:
+    """Height and width of what a picture of ``height`` x ``width`` becomes."""
+    if record.crop_height:
+        return int(record.crop_height), int(record.crop_width)
+    if record.resize_height:
+        return int(record.resize_height), int(record.resize_width)
+    if record.resize_shorter:
+        shorter = int(record.resize_shorter)
+        if height <= width:
+            return shorter, max(1, round(width * shorter / height))
+        return max(1, round(height * shorter / width)), shorter
+    return height, width
+
+
+def read(record: Any, source: str | Path | bytes, name: str | None = None) -> Pixels:
+    """Decode ``source`` as the net of ``record`` expects it: BGR, or one grey channel."""
+    return decode(source, color=record.channel_order != Preprocessing.GRAY, name=name)
+
+
+def pixels(record: Any, image: Pixels) -> Pixels:
+    """Geometry only: a decoded picture (H x W x C, uint8, BGR or grey) resized and centre-cropped, still BGR.
+
+    This is what an exported model takes. Raises UserError when the picture is smaller than the crop.
+    """
+    if record.channel_order == Preprocessing.GRAY and image.shape[2] == 3:
+        image = to_grey(image)
+    if record.resize_height:
+        image = resize(image, record.resize_height, record.resize_width)
+    elif record.resize_shorter:
+        image = resize_shorter(image, record.resize_shorter)
+    if record.crop_height:
+        height, width = image.shape[:2]
+        if height < record.crop_height or width < record.crop_width:
+            raise UserError(
+                "picture is smaller than the crop",
+                received=f"{height}x{width} pixels for a crop of {record.crop_height}x{record.crop_width}",
+                remedy="give a larger picture, or resize in the data layer (new_height, new_width)",
+            )
+        top, left = centre(height, record.crop_height), centre(width, record.crop_width)
+        image = image[top : top + record.crop_height, left : left + record.crop_width]
+    return image
+
+
+def mean(record: Any) -> Floats | None:
+    """The mean as C x 1 x 1 or C x H x W, None when there is none."""
+    if record.mean_image:
+        return np.asarray(record.mean_image, np.float32).reshape(tuple(record.mean_image_shape))
+    if record.mean_value:
+        values = np.asarray(record.mean_value, np.float32)
+        return np.broadcast_to(values, (channels(record),) if values.size == 1 else values.shape)[:, None, None]
+    return None
+
+
+def apply(record: Any, image: Pixels) -> Floats:
+    """The numbers the net sees for a decoded picture: C x H x W, float32. The reference for all other ways."""
+    values = pixels(record, image).transpose(2, 0, 1)
+    if record.channel_order == Preprocessing.RGB:
+        values = values[::-1]
+    result = values.astype(np.float32)
+    subtract = mean(record)
+    if subtract is not None:
+        result = result - subtract
+    return np.ascontiguousarray(result * np.float32(record.scale))
+
+
+def describe(record: Any) -> str:
+    """One line for people; what was assumed is marked."""
+    assumed = set(record.assumed)
+
+    def mark(*names: str) -> str:
+        return " (assumed)" if assumed.intersection(names) else ""
+
+    order = Preprocessing.ChannelOrder.Name(record.channel_order)
+    parts = [f"{'grey' if order == 'GRAY' else order}, values 0 to 255{mark('channel_order')}"]
+    size_mark = mark("resize_height", "resize_width", "resize_shorter")
+    if record.resize_height:
+        parts.append(f"resized to {record.resize_height}x{record.resize_width}{size_mark}")
+    elif record.resize_shorter:
+        parts.append(f"shorter side resized to {record.resize_shorter}{size_mark}")
+    else:
+        parts.append(f"not resized{size_mark}")
+    if record.crop_height:
+        parts.append(f"centre {record.crop_height}x{record.crop_width}{mark('crop_height', 'crop_width')}")
+    if record.mean_image:
+        shape = "x".join(map(str, record.mean_image_shape))
+        parts.append(f"mean picture of {shape} subtracted{mark('mean_image')}")
+    elif record.mean_value:
+        parts.append(f"mean {'/'.join(f'{value:g}' for value in record.mean_value)} subtracted{mark('mean_value')}")
+    else:
+        parts.append(f"no mean{mark('mean_value', 'mean_image')}")
+    if record.scale != 1:
+        parts.append(f"times {record.scale:g}{mark('scale')}")
+    return ", ".join(parts)
+
+
+def write_beside(folder: Path, record: Any) -> None:
+    """Keep what a converter did to the pictures in the database's folder."""
+    header = "# How the pictures of this database were made. Data layers read it; the weights carry it on.\n"
+    write_text(folder / BESIDE, header + text_format.MessageToString(record))
+
+
+def read_beside(folder: Path) -> Any | None:
+    """The record in the database's folder, None when there is none."""
+    path = folder / BESIDE
+    if not path.is_file():
+        return None
+    try:
+        return text_format.Parse(path.read_text(encoding="utf-8"), Preprocessing())
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise UserError(
+            "the database's preprocessing record cannot be read",
+            where=Location(str(path)),
+            received=str(error),
+            remedy="correct the file, or delete it; what is unknown is then assumed",
+        ) from error

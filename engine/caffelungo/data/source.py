@@ -1,0 +1,120 @@
+"""What every source of batches is: tops with shapes, a size, and batch number k as a function of k alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caffelungo.data.order import Order
+from caffelungo.definition.schema import TRAIN
+from caffelungo.errors import Location
+
+if TYPE_CHECKING:
+    from torch import Tensor, device
+
+Array = NDArray[Any]
+
+
+@dataclass
+class Batch:
+    """The tops' values as the source holds them: uint8 pictures, float32 the rest.
+
+    ``crops`` (samples x 3: row, column, mirrored) says where each picture was cut out, where the mean subtracted
+    from it depends on that. Arrays are NumPy's, or torch's after ``tensors``.
+    """
+
+    arrays: tuple[Any, ...]
+    crops: Any = None
+
+    def tensors(self) -> Batch:
+        """The same values as torch tensors, which processes hand over in shared memory."""
+        import torch
+
+        crops = None if self.crops is None else torch.from_numpy(self.crops)
+        return Batch(tuple(torch.from_numpy(array) for array in self.arrays), crops)
+
+    def pin_memory(self) -> Batch:
+        """The same values in page-locked memory (torch's DataLoader calls this)."""
+        crops = None if self.crops is None else self.crops.pin_memory()
+        return Batch(tuple(array.pin_memory() for array in self.arrays), crops)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How a source is opened, besides its LayerParameter (see ``sources.open_source``)."""
+
+    phase: int = TRAIN
+    beside: str | None = None
+    seed: int = 0
+    shuffle: bool | None = None
+    once: bool = False
+    caffe: bool = False
+    where: Location | None = None
+
+
+class Source:
+    """Base of all sources. Nothing here depends on which process or in what order batches are asked for.
+
+    ``names`` and ``shapes`` are those of the tops, batch size included. ``size`` is the number of samples, None when
+    there is no end. ``heavy``: a batch takes long enough to be worth a worker process; ``ahead``: to be worth a thread
+    that prepares it in advance. ``record`` is the preprocessing of top 0, None when it is no picture.
+    """
+
+    heavy = False
+    ahead = False
+    record: Any = None
+    size: int | None = None
+    order: Order | None = None
+    channels_last = False
+    """Whether ``finish`` gives pictures in torch's channels_last memory format; the net's owner sets it."""
+
+    def __init__(self, param: Any, opening: Opening) -> None:
+        self.param, self.opening = param, opening
+        self.name = str(param.name)
+        self.names = tuple(param.top)
+        self.shapes: list[tuple[int, ...]] = []
+        self.notices: list[str] = []
+
+    @property
+    def batches(self) -> int | None:
+        """Batches that hold every sample at least once; with ``once`` exactly once. None when there is no end."""
+        return None if self.order is None else self.order.batches
+
+    def batch(self, k: int) -> Batch:
+        """Batch number ``k`` since the start of training: a function of the seed and ``k`` only."""
+        raise NotImplementedError
+
+    def labels(self) -> NDArray[np.int64] | None:
+        """The label of every sample in the order of the file; None when the source holds no class labels."""
+        return None
+
+    def finish(self, batch: Batch, device: str | device = "cpu") -> list[Tensor]:
+        """The tops as float32 tensors on ``device``."""
+        return [to_device(array, device).float() for array in batch.arrays]
+
+    def notice(self, text: str) -> None:
+        """Keep something the user should be told once."""
+        self.notices.append(f"layer `{self.name}`: {text}")
+
+
+def to_device(array: Any, device: str | device) -> Tensor:
+    """``array`` (NumPy or torch) on ``device``; to a GPU through page-locked memory, without waiting."""
+    import torch
+
+    if isinstance(array, torch.Tensor):
+        tensor = array
+    else:
+        tensor = torch.from_numpy(array if array.flags.writeable else array.copy())
+    target = torch.device(device)
+    if target.type == "cuda" and not tensor.is_cuda:
+        tensor = (tensor if tensor.is_pinned() else tensor.pin_memory()).to(target, non_blocking=True)
+    return tensor.to(target)
+
+
+def stacked(labels: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
+    """Labels as the float32 array that the graph reads."""
+    return np.asarray(labels, np.float32)

@@ -1,0 +1,58 @@
+"""One file a kind of source; ``open_source`` opens the one that a data layer asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from caffelungo.data.source import Opening, Source
+from caffelungo.definition.schema import TRAIN, LayerParameter
+from caffelungo.errors import Location, UserError
+
+
+def open_source(
+    layer: Any,
+    phase: int = TRAIN,
+    *,
+    beside: str | Path | None = None,
+    seed: int = 0,
+    shuffle: bool | None = None,
+    once: bool = False,
+    caffe: bool = False,
+    where: Location | None = None,
+) -> Source:
+    """The source that ``layer`` (a PlannedLayer, a Layer or a LayerParameter) names.
+
+    ``beside`` is the file the layer stands in: relative paths are tried from the working directory, then from there.
+    ``shuffle``: None means as the layer says, but ImageData shuffles in TRAIN unless ``caffe``. ``once`` goes through
+    the data a single time in the order of the file, without mirroring, with a short last batch. ``where`` is the
+    layer's place for messages. Raises UserError when the data cannot be used.
+    """
+    if not isinstance(layer, LayerParameter):
+        layer = getattr(layer, "layer", layer).param
+    opening = Opening(phase, None if beside is None else str(beside), seed, shuffle, once, caffe, where)
+    return _class(str(layer.type), where)(layer, opening)
+
+
+def _class(type_name: str, where: Location | None) -> type[Source]:
+    from caffelungo.data.sources.database import DatabaseSource
+    from caffelungo.data.sources.dummy import DummySource
+    from caffelungo.data.sources.hdf5 import Hdf5Source
+    from caffelungo.data.sources.images import ImageSource
+    from caffelungo.data.sources.memory import MemorySource
+
+    known: dict[str, type[Source]] = {
+        "Data": DatabaseSource,
+        "DummyData": DummySource,
+        "HDF5Data": Hdf5Source,
+        "ImageData": ImageSource,
+        "MemoryData": MemorySource,
+    }
+    if type_name not in known:
+        raise UserError(
+            "this layer type is no source of data that can be opened",
+            where=where,
+            received=f'type: "{type_name}"',
+            remedy=f"use one of {', '.join(known)}",
+        )
+    return known[type_name]

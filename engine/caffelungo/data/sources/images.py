@@ -1,0 +1,84 @@
+"""ImageData: pictures of a list, or of a folder with one sub-folder a class (Caffe: ImageDataLayer)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caffelungo.data.decode import decode
+from caffelungo.data.image_list import read_list
+from caffelungo.data.order import Order
+from caffelungo.data.pictures import PictureSource
+from caffelungo.data.source import Batch, Opening, stacked
+from caffelungo.definition.schema import TRAIN
+from caffelungo.errors import Problem, UserError
+
+IN_MEMORY = 256 << 20
+"""Decoded pictures are kept up to this many bytes, in each process."""
+
+
+class ImageSource(PictureSource):
+    """Top 0 is the picture, top 1 its label. Shuffled in TRAIN unless the layer says otherwise or ``caffe`` is on."""
+
+    def __init__(self, param: Any, opening: Opening) -> None:
+        super().__init__(param, opening)
+        options = param.image_data_param
+        self.pictures = read_list(options.source, options.root_folder, beside=opening.beside, where=opening.where)
+        self.color = bool(options.is_color)
+        if options.new_height or options.new_width:
+            self.resize = (int(options.new_height), int(options.new_width))
+        self.size = len(self.pictures)
+        self.order = Order(
+            self.size, options.batch_size or 1, seed=opening.seed, shuffle=self._shuffles(options),
+            skip=options.rand_skip, once=opening.once,
+        )  # fmt: skip
+        self._kept: dict[int, NDArray[np.uint8]] = {}
+        self._room = IN_MEMORY
+        first = self._picture(0)
+        self.settle(*first.shape, source=f"picture {self.pictures.path(0)}")
+        self.ahead = True
+        self.heavy = first.nbytes * self.size > IN_MEMORY
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_kept": {}, "_room": IN_MEMORY}
+
+    def _shuffles(self, options: Any) -> bool:
+        opening = self.opening
+        if opening.once:
+            return False
+        if opening.shuffle is not None:
+            return opening.shuffle
+        if options.HasField("shuffle") or opening.phase != TRAIN or opening.caffe:
+            return bool(options.shuffle)
+        self.notice("pictures are shuffled anew each epoch; write `shuffle: false` for the order of the list")
+        return True
+
+    def _picture(self, index: int) -> NDArray[np.uint8]:
+        """Picture ``index`` decoded and resized, as a C x H x W view of H x W x C."""
+        known = self._kept.get(index)
+        if known is not None:
+            return known
+        path = self.pictures.path(index)
+        try:
+            image = self.resized(decode(path, color=self.color)).transpose(2, 0, 1)
+        except UserError as error:
+            first = error.problems[0]
+            raise UserError(
+                Problem(first.what, self.pictures.where(index), f"{path}: {first.received}", first.remedy)
+            ) from error
+        if image.nbytes <= self._room:
+            self._room -= image.nbytes
+            self._kept[index] = image
+        return image
+
+    def batch(self, k: int) -> Batch:
+        assert self.order is not None
+        epoch, index = self.order.samples(k)
+        samples = [self._picture(int(i)) for i in index]
+        labels = stacked(self.labels()[index]) if len(self.names) > 1 else None
+        return self.placed(samples, epoch, index, labels, self.pictures.where)
+
+    def labels(self) -> NDArray[np.int64]:
+        return self.pictures.labels + int(self.extras.label_offset)
