@@ -1,0 +1,306 @@
+"""What of a weights file goes where in a net, by layer name; and what to do about what does not fit.
+
+Caffe: Net::CopyTrainedLayersFrom, Blob::ShapeEquals. Caffe stops at the first mismatch; here all are found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from caffelungo.errors import Location, Problem, did_you_mean
+from caffelungo.layers.base import Shape, shape_text
+from caffelungo.layers.plan import ParamKey, ParamUse, Plan, PlannedLayer
+from caffelungo.weights.base import Array, Weights
+
+Where = Callable[..., Location | None]
+
+COPIED = "copied"
+RESHAPED = "reshaped"
+SHARED = "shared"
+NEW = "new"
+REINIT = "new (reinit)"
+MISMATCH = "shape mismatch"
+UNUSED = "unused in file"
+
+LISTED_ROWS = 40
+"""A table longer than this shows runs of copied layers as one row."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer: the shapes of its blobs in the net and in the file, what happens to it, and why."""
+
+    layer: str
+    net: tuple[Shape, ...]
+    file: tuple[Shape, ...]
+    status: str
+    note: str = ""
+
+
+@dataclass
+class CopyTable:
+    """What is copied. ``arrays`` holds values by owner's key, in the net's shapes; ``problems`` all mismatches."""
+
+    rows: list[Row] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    arrays: dict[ParamKey, Array] = field(default_factory=dict)
+    path: str = ""
+
+    def layers(self, *statuses: str) -> list[str]:
+        """Names of the layers with one of ``statuses``."""
+        return [row.layer for row in self.rows if row.status in statuses]
+
+    def summary(self) -> str:
+        """One line: how many layers of each status."""
+        counts: dict[str, int] = {}
+        for row in self.rows:
+            counts[row.status] = counts.get(row.status, 0) + 1
+        told = ", ".join(f"{count} {status}" for status, count in counts.items()) or "nothing to copy"
+        return f"Weights from {self.path}: {told}" if self.path else told
+
+    def render(self) -> str:
+        """The table as text: layer, shapes in the net and in the file, status, note."""
+        rows = self.rows if len(self.rows) <= LISTED_ROWS else _collapsed(self.rows)
+        cells = [("layer", "net", "file", "", "")]
+        cells += [(row.layer, _shapes(row.net), _shapes(row.file), row.status, row.note) for row in rows]
+        widths = [max(len(line[column]) for line in cells) for column in range(4)]
+        lines = [
+            "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[4]]).rstrip()
+            for line in cells
+        ]
+        return "\n".join([self.summary(), *lines]) if self.rows else self.summary()
+
+
+def merge(files: Sequence[Weights]) -> Weights:
+    """Several files as one: a layer comes from the last file that has it, as Caffe copies them one after the other."""
+    merged = Weights(name=files[0].name, path=", ".join(weights.path for weights in files if weights.path))
+    for weights in files:
+        merged.layers.update(weights.layers)
+        merged.types.update(weights.types)
+        merged.extras = weights.extras if weights.extras is not None else merged.extras
+    return merged
+
+
+def match(plan: Plan, weights: Weights, reinit: Iterable[str] = (), where: Where | None = None) -> CopyTable:
+    """Decide for each layer of ``plan`` with parameters, and each of ``weights``, what is copied.
+
+    ``reinit`` names layers that keep their fillers though the file has them; ``where(*path)`` places a field of the
+    definition for messages. The caller raises ``UserError(table.problems)`` before anything starts.
+    """
+    return _Matcher(plan, weights, list(reinit), where or (lambda *path: None)).run()
+
+
+class _Matcher:
+    def __init__(self, plan: Plan, weights: Weights, reinit: list[str], where: Where) -> None:
+        self.plan, self.weights, self.reinit, self.where = plan, weights, reinit, where
+        self.table = CopyTable(path=weights.path)
+        self.owners = plan.params
+        self.learned = [planned for planned in plan.layers if planned.params]
+        names = {planned.name for planned in self.learned}
+        self.unused = [name for name in weights.layers if name not in names]
+
+    def run(self) -> CopyTable:
+        self.check_reinit()
+        for planned in self.learned:
+            self.table.rows.append(self.layer(planned))
+        for name in self.unused:
+            shapes = tuple(blob.shape for blob in self.weights.layers[name])
+            self.table.rows.append(Row(name, (), shapes, UNUSED))
+        self.check_any()
+        return self.table
+
+    def check_reinit(self) -> None:
+        names = [planned.name for planned in self.learned]
+        for name in self.reinit:
+            if name not in names:
+                near = did_you_mean(name, names)
+                self.table.problems.append(
+                    Problem(
+                        "--reinit names no layer with parameters",
+                        received=name,
+                        remedy=f"did you mean `{near}`?" if near else f"layers with parameters: {', '.join(names)}",
+                    )
+                )
+
+    def check_any(self) -> None:
+        """A file that shares no layer name with the net is the wrong file, or the net was renamed throughout."""
+        ours = [planned.name for planned in self.learned if planned.name not in self.reinit]
+        if ours and self.weights.layers and not any(name in self.weights.layers for name in ours):
+            theirs = list(self.weights.layers)
+            self.table.problems.append(
+                Problem(
+                    "no layer of the net has the name of a layer in the weights file; nothing would be copied",
+                    Location(self.weights.path) if self.weights.path else None,
+                    f"the file has {_some(theirs)}; the net has {_some(ours)}",
+                    "give the weights of this net, or name its layers as the file does",
+                )
+            )
+
+    def layer(self, planned: PlannedLayer) -> Row:
+        net = tuple(use.shape for use in planned.params)
+        blobs = self.weights.layers.get(planned.name)
+        file = tuple(blob.shape for blob in blobs or ())
+        if planned.name in self.reinit:
+            return Row(planned.name, net, file, REINIT, "keeps its fillers")
+        if blobs is None:
+            if not any(use.owner for use in planned.params):
+                return Row(planned.name, net, file, SHARED, f"with `{planned.params[0].key[0]}`")
+            return Row(planned.name, net, file, NEW, self.hint(planned))
+        missing = [
+            (index, use)
+            for index, use in enumerate(planned.params)
+            if use.owner and (index >= len(blobs) or self.left_out(blobs[index], use))
+        ]
+        if missing or len(blobs) > len(planned.params):
+            self.count_problem(planned, blobs, missing)
+            return Row(planned.name, net, file, MISMATCH, f"{len(blobs)} blobs for {len(planned.params)}")
+        return self.fitted(planned, blobs, net, file)
+
+    @staticmethod
+    def left_out(blob: Array, use: ParamUse) -> bool:
+        """Whether the file leaves this blob to its owner in another layer (HDF5)."""
+        return blob.size == 0 and 0 not in use.shape
+
+    def fitted(self, planned: PlannedLayer, blobs: list[Array], net: tuple[Shape, ...], file: tuple[Shape, ...]) -> Row:
+        notes: list[str] = []
+        wrong: list[int] = []
+        found: dict[ParamKey, Array] = {}
+        for index, (blob, use) in enumerate(zip(blobs, planned.params, strict=False)):
+            if not use.owner and self.left_out(blob, use):
+                continue
+            if not fits(blob.shape, use.shape):
+                wrong.append(index)
+                continue
+            if blob.shape != use.shape:
+                notes.append(f"{shape_text(blob.shape)} as {shape_text(use.shape)}")
+            owner = self.owners[use.key].shape
+            found[use.key] = blob.reshape(blob.shape if None in owner else owner)  # type: ignore[arg-type]
+        if wrong:
+            self.shape_problem(planned, blobs, wrong)
+            return Row(planned.name, net, file, MISMATCH, "see below")
+        self.table.arrays.update(found)
+        return Row(planned.name, net, file, RESHAPED if notes else COPIED, "; ".join(notes))
+
+    def count_problem(self, planned: PlannedLayer, blobs: list[Array], missing: list[tuple[int, ParamUse]]) -> None:
+        names = ", ".join(use.spec.name for use in planned.params)
+        if missing:
+            absent = ", ".join(use.spec.name for _, use in missing)
+            what = f"the file lacks blob {missing[0][0]} ({absent}) of layer `{planned.name}`"
+            remedy = f"write bias_term: false in the layer, or {self.anew(planned)}"
+            if not any(use.spec.name == "bias" for _, use in missing):
+                remedy = f"make the layer as it was trained, or {self.anew(planned)}"
+        else:
+            what = f"the file has more blobs for layer `{planned.name}` than the layer has"
+            remedy = f"make the layer as it was trained (bias_term: true?), or {self.anew(planned)}"
+            if planned.layer.type == "BatchNorm":
+                remedy = (
+                    "weights of a fork that keeps scale and shift in BatchNorm: split them into BatchNorm (mean, "
+                    f"variance, factor) and Scale, or {self.anew(planned)}"
+                )
+        self.problem(
+            planned,
+            what,
+            f"{len(blobs)} in the file ({_shapes([blob.shape for blob in blobs])}), {len(planned.params)} here ({names})",
+            remedy,
+        )
+
+    def shape_problem(self, planned: PlannedLayer, blobs: list[Array], wrong: list[int]) -> None:
+        received = "; ".join(
+            f"blob {index} ({planned.params[index].spec.name}) is {shape_text(blobs[index].shape)} in the file, "
+            f"{shape_text(planned.params[index].shape)} here"
+            for index in wrong
+        )
+        remedy = f"to learn it from scratch, {self.anew(planned)}"
+        if why := self.reason(planned, blobs[wrong[0]].shape, planned.params[wrong[0]].shape):
+            remedy = f"{why}; {remedy}"
+        self.problem(planned, f"the weights of layer `{planned.name}` have another shape in the file", received, remedy)
+
+    def reason(self, planned: PlannedLayer, file: Shape, net: Shape) -> str:
+        """The likely cause of two shapes that differ, where one is known."""
+        if len(file) != len(net):
+            return f"the file has a layer of type {kind}" if (kind := self.weights.types.get(planned.name)) else ""
+        differing = [axis for axis, (a, b) in enumerate(zip(file, net, strict=True)) if a != b]
+        kind = planned.layer.type
+        if kind == "InnerProduct" and differing == [1] and len(net) == 2:
+            bottom = planned.bottoms[0] if planned.bottoms else "?"
+            return (
+                f"blob `{bottom}` gives it {net[1]} values here and gave {file[1]} in training: "
+                "the input's size (crop_size) or a layer before it differs"
+            )
+        if kind == "Convolution" and differing == [1] and file[1] and net[1]:
+            group = planned.layer.options.group
+            if net[1] * group == file[1]:
+                return "it was trained with group: 1"
+            if group == 1 and file[1] < net[1] and net[1] % file[1] == 0:
+                return f"it was trained with group: {net[1] // file[1]}, or on {file[1]} channels"
+            return f"it was trained on {file[1] * group} channels"
+        return ""
+
+    def anew(self, planned: PlannedLayer) -> str:
+        place = self.where("layer", planned.index, "name")
+        at = f" at {place}" if place else " in the definition"
+        return f"rename the layer{at}, for example to `{planned.name}_mine`, or pass --reinit {planned.name}"
+
+    def problem(self, planned: PlannedLayer, what: str, received: str, remedy: str) -> None:
+        self.table.problems.append(Problem(what, self.where("layer", planned.index, "name"), received, remedy))
+
+    def hint(self, planned: PlannedLayer) -> str:
+        """For a new layer: the unused layer of the file that it may be, by shapes and name."""
+        net = [use.shape for use in planned.params]
+        alike = [
+            name
+            for name in self.unused
+            if len(self.weights.layers[name]) == len(net)
+            and all(fits(blob.shape, shape) for blob, shape in zip(self.weights.layers[name], net, strict=True))
+        ]
+        near = did_you_mean(planned.name, alike)
+        return f"`{near}` in the file has these shapes" if near else ""
+
+
+def fits(file: Shape, net: Shape) -> bool:
+    """Whether a blob of shape ``file`` may be read as ``net``: equal, or as many values in another rank.
+
+    Leading ones do not count (1x1x1000x4096 is 1000x4096, as in old files), nor how the inputs of each output are
+    laid out (4096x25088 is 4096x512x7x7).
+    """
+    if len(file) == len(net):
+        return all(a == b or b is None for a, b in zip(file, net, strict=True))
+    if None in net or int(np.prod(file, dtype=object)) != int(np.prod(net, dtype=object)):
+        return False
+    a, b = _without_leading_ones(file), _without_leading_ones(net)
+    return a[:1] == b[:1]
+
+
+def _without_leading_ones(shape: Shape) -> Shape:
+    first = next((axis for axis, size in enumerate(shape) if size != 1), len(shape))
+    return shape[first:]
+
+
+def _shapes(shapes: Iterable[Shape]) -> str:
+    return " ".join(shape_text(shape) for shape in shapes) or "-"
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:3])
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
+
+
+def _collapsed(rows: list[Row]) -> list[Row]:
+    """Runs of copied layers as one row each."""
+    result: list[Row] = []
+    run: list[Row] = []
+    for row in [*rows, None]:
+        if row is not None and row.status == COPIED:
+            run.append(row)
+            continue
+        if len(run) > 2:
+            result.append(Row(f"{run[0].layer} ... {run[-1].layer}", (), (), COPIED, f"{len(run)} layers"))
+        else:
+            result += run
+        run = []
+        if row is not None:
+            result.append(row)
+    return result
