@@ -1,0 +1,368 @@
+"""A net and its weights become one ONNX file that says what it is and was proven to give the net's answers.
+
+    definition + weights -> deployed net -> folded net -> ONNX -> proof -> the file under its name
+                                  |______________ compared with ______|
+
+A proof that does not hold leaves no file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+import caffelungo
+from caffelungo import files, resources
+from caffelungo.data import preprocess
+from caffelungo.definition.filter import net_state
+from caffelungo.definition.reader import read_net
+from caffelungo.definition.schema import TEST, Preprocessing
+from caffelungo.deploy import metadata, names, pictures
+from caffelungo.deploy.fold import Arrays, Folded, fold_batch_norm
+from caffelungo.deploy.network import DeployNet, deploy_net
+from caffelungo.deploy.parity import BATCHES, TOLERANCE, Parity, Reference, prove
+from caffelungo.deploy.runtime import LIMIT
+from caffelungo.deploy.trace import IMAGE, trace
+from caffelungo.errors import Location, Problem, RunError, UserError
+from caffelungo.layers.plan import build_plan
+from caffelungo.net.store import Store
+from caffelungo.weights import copy, formats
+from caffelungo.weights.base import Weights
+
+OPSETS = range(18, 24)
+"""Opsets that the exporter writes and current runtimes read."""
+
+REAL_PICTURES = 8
+"""How many of the pictures that came with the project prove a net when none are given."""
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """How a net leaves.
+
+    ``preprocess``: True puts channel order, mean and scale into the graph, whose input then is ``image`` (uint8, batch
+    x height x width x channels, RGB or grey); False leaves the net's own float input blob; None is True where the net
+    takes pictures. ``record`` (a ``lungo.Preprocessing``) and ``labels`` (names, or a file with one a line) stand
+    above those that the weights carry. ``shapes`` gives input blobs' shapes without the batch where the file leaves
+    them open. ``pictures`` are files or folders for the proof. ``more`` is added to the file's metadata.
+    """
+
+    opset: int = 20
+    preprocess: bool | None = None
+    record: Any | None = None
+    labels: Sequence[str] | str | Path | None = None
+    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    pictures: Sequence[str | Path] = ()
+    batches: Sequence[int] = BATCHES
+    tolerance: float = TOLERANCE
+    device: str = "cpu"
+    fold: bool = True
+    more: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Exported:
+    """What was written. ``operators`` counts the graph's nodes by type; ``notes`` are for the user to read once."""
+
+    path: Path
+    inputs: list[str]
+    outputs: list[str]
+    parity: Parity
+    metadata: metadata.Metadata
+    operators: dict[str, int]
+    size: int
+    notes: list[str]
+
+
+def export(
+    definition: Any,
+    weights: Weights | str | Path,
+    out: str | Path,
+    options: ExportOptions | None = None,
+    *,
+    progress: Callable[[str], None] | None = None,
+) -> Exported:
+    """Write the net of ``definition`` (a Definition or a file, train_val or deploy) with ``weights`` to ``out``.
+
+    ``weights`` is a file of any format, several files separated by commas, or a ``Weights``. ``progress`` is told each
+    stage. Raises UserError for mistakes in what was given, RunError when the proof does not hold; then ``out`` is as
+    it was before.
+    """
+    options = options or ExportOptions()
+    tell = progress or (lambda stage: None)
+    target = _target(out, options)
+    tell("reading the net and its weights")
+    if isinstance(definition, (str, Path)):
+        definition = read_net(definition)
+    given = read_weights(weights)
+    record, notes = _record(definition, given, options)
+    net = deploy_net(definition, shapes=_shapes(definition, record, options), sources=_sources(definition, record))
+    notes += net.notes
+    arrays = _arrays(net, given, definition)
+    asked = options.preprocess
+    feasible = pictures.takes_pictures(net.inputs)
+    if asked and not feasible:
+        raise UserError(
+            "preprocessing cannot be put into this net, which does not take one picture of 1 or 3 channels",
+            received=", ".join(f"{blob} {'x'.join(map(str, shape))}" for blob, shape in net.inputs.items()),
+            remedy="export it with preprocess off; its inputs are then the net's own blobs",
+        )
+    inside = feasible if asked is None else asked
+    if feasible:
+        blob, shape = next(iter(net.inputs.items()))
+        record = pictures.completed(record, blob, shape)
+        if record.assumed:
+            notes.append(f"preprocessing was assumed in part: {preprocess.describe(record)}")
+    tell("tracing the graph")
+    folded = fold_batch_norm(net.message, net.plan, arrays) if options.fold else Folded(net.message, arrays)
+    plan = build_plan(folded.message, net_state(folded.message, TEST))
+    store = Store(plan, seed=0)
+    store.load(folded.arrays)
+    traced = trace(plan, store, net.outputs, opset=options.opset, record=record if inside else None,
+                   stands_for=folded.stands_for)  # fmt: skip
+    described = _describe(net, record if feasible else None, inside, given, definition, options, notes)
+    proto = _proto(traced.model, net.message.name, described)
+    tell("proving that PyTorch and ONNX Runtime agree")
+    reference = _reference(net, arrays, record if inside else None)
+    proof = prove(
+        proto.SerializeToString(), reference,
+        random=_random(net, record if feasible else None, inside),
+        real=_real(net, record if feasible else None, inside, options, notes),
+        batches=options.batches, tolerance=options.tolerance, device=options.device,
+        classifier=described.classifier,
+    )  # fmt: skip
+    described.more["parity"] = json.dumps(proof.summary())
+    _set_properties(proto, described.properties())
+    tell("writing the file")
+    data = proto.SerializeToString()
+    files.write_bytes(target, data)
+    operators = dict(Counter(node.op_type for node in proto.graph.node).most_common())
+    return Exported(
+        target, [given.name for given in proto.graph.input], [made.name for made in proto.graph.output], proof,
+        described, operators, len(data), notes,
+    )  # fmt: skip
+
+
+def read_weights(weights: Weights | str | Path) -> Weights:
+    """``weights`` read from a file, or from several separated by commas: a later one's layers replace an earlier's."""
+    if isinstance(weights, Weights):
+        return weights
+    return copy.merge([formats.read(path.strip()) for path in str(weights).split(",")])
+
+
+def _target(out: str | Path, options: ExportOptions) -> Path:
+    target, problems = Path(out), []
+    if target.suffix != ".onnx":
+        problems.append(
+            Problem("the exported file must end in .onnx", received=str(target), remedy=f"write {target.name}.onnx")
+        )
+    if not target.parent.is_dir():
+        problems.append(
+            Problem("the folder to export to does not exist", Location(str(target)), str(target.parent.absolute()),
+                    f"create it: mkdir -p {target.parent}")
+        )  # fmt: skip
+    if options.opset not in OPSETS:
+        problems.append(
+            Problem("this opset is not written", received=f"opset {options.opset}",
+                    remedy=f"use one from {OPSETS.start} to {OPSETS.stop - 1}; 20 is read by all current runtimes")
+        )  # fmt: skip
+    if problems:
+        raise UserError(problems)
+    return target
+
+
+def _record(definition: Any, weights: Weights, options: ExportOptions) -> tuple[Any | None, list[str]]:
+    if options.record is not None:
+        return options.record, []
+    if weights.extras is not None and weights.extras.HasField("preprocessing"):
+        return weights.extras.preprocessing, []
+    return pictures.record_of(definition)
+
+
+def _shapes(definition: Any, record: Any | None, options: ExportOptions) -> Mapping[str, Sequence[int]]:
+    """Shapes by blob: those given, and the record's where a data layer leaves the picture's size to the data."""
+    found = pictures.data_layer(definition)
+    if record is None or found is None or not found[1].top:
+        return options.shapes
+    height, width = preprocess.output_size(record, 0, 0)
+    if not height:
+        return options.shapes
+    return {found[1].top[0]: (preprocess.channels(record), height, width), **options.shapes}
+
+
+def _sources(definition: Any, record: Any | None) -> dict[str, list[tuple[int | None, ...]]] | None:
+    """Tops' shapes of the picture layer, from the record, so that no data need be opened."""
+    found = pictures.data_layer(definition)
+    if record is None or found is None:
+        return None
+    height, width = preprocess.output_size(record, 0, 0)
+    if not height:
+        return None
+    return {found[1].name: [(1, preprocess.channels(record), height, width), (1,)][: len(found[1].top)]}
+
+
+def _arrays(net: DeployNet, weights: Weights, definition: Any) -> Arrays:
+    """Every blob of ``net`` from ``weights``; UserError when one is missing or of another shape."""
+    places = {layer.name: index for index, layer in enumerate(definition.message.layer)}
+
+    def where(field: str, index: int, *rest: str | int) -> Location | None:
+        place = places.get(net.plan.layers[index].name)
+        return None if place is None else definition.where(field, place, *rest)
+
+    table = copy.match(net.plan, weights, where=where)
+    if table.problems:
+        raise UserError(table.problems)
+    arrays: Arrays = dict(table.arrays)
+    missing = list(dict.fromkeys(key[0] for key in net.plan.params if key not in arrays))
+    if missing:
+        raise UserError(
+            "the weights file lacks layers of the net",
+            where=Location(weights.path) if weights.path else None,
+            received=f"no weights for {', '.join(f'`{name}`' for name in missing[:10])}"
+            + (f" and {len(missing) - 10} more" if len(missing) > 10 else ""),
+            remedy="give the weights that this definition was trained to, or the definition of these weights",
+        )
+    size = sum(array.nbytes for array in arrays.values())
+    if size > LIMIT - 2**20:
+        raise UserError(
+            "the net is too large for one ONNX file, which holds 2 GB",
+            received=f"{size / 1e9:.2f} GB of weights",
+            remedy="export a smaller net; one with weights in other files is not written",
+        )
+    return arrays
+
+
+def _labels(net: DeployNet, weights: Weights, options: ExportOptions, notes: list[str]) -> list[str] | None:
+    classes = net.classes
+    if options.labels is not None:
+        given = options.labels
+        labels = metadata.read_labels(given) if isinstance(given, (str, Path)) else list(given)
+        if classes is not None and len(labels) != classes[1]:
+            raise UserError(
+                f"there are {len(labels)} labels for {classes[1]} classes",
+                where=Location(str(given)) if isinstance(given, (str, Path)) else None,
+                received=f"{len(labels)} names",
+                remedy=f"give one name for each of the {classes[1]} outputs of `{classes[0]}`",
+            )
+        return labels
+    carried = list(weights.extras.label) if weights.extras is not None else []
+    if carried and classes is not None and len(carried) != classes[1]:
+        notes.append(f"the weights carry {len(carried)} labels for {classes[1]} classes; they are left out")
+        return None
+    return carried or None
+
+
+def _describe(
+    net: DeployNet, record: Any | None, inside: bool, weights: Weights, definition: Any, options: ExportOptions,
+    notes: list[str],
+) -> metadata.Metadata:  # fmt: skip
+    blob, shape = next(iter(net.inputs.items()))
+    colors = {1: "GRAY", 3: "RGB"}.get(shape[1] if len(shape) > 1 else 0, "")
+    if inside:
+        given = metadata.ImageInput(IMAGE, "NHWC", "uint8", colors)
+    else:
+        given = metadata.ImageInput(blob, "NCHW", "float32", "" if record is None else _order(record))
+    labels = _labels(net, weights, options, notes)
+    if labels is None and net.classes is not None:
+        notes.append("no labels are known; classes go by their numbers (labels: a text file with one name a line)")
+    more = {"opset": str(options.opset), "prototxt_sha256": _text_hash(definition), **options.more}
+    if definition.path:
+        more["prototxt"] = Path(definition.path).name
+    paths = [Path(path) for path in weights.path.split(", ") if path and Path(path).is_file()]
+    if paths:
+        more["weights"] = ",".join(path.name for path in paths)
+        more["weights_sha256"] = ",".join(metadata.sha256(path) for path in paths)
+    classifier = net.classes[0] if net.classes else None
+    return metadata.Metadata(given, record if record is not None else Preprocessing(), labels, classifier, more)
+
+
+def _order(record: Any) -> str:
+    return str(Preprocessing.ChannelOrder.Name(record.channel_order))
+
+
+def _text_hash(definition: Any) -> str:
+    if definition.path and Path(definition.path).is_file():
+        return metadata.sha256(definition.path)
+    return metadata.sha256_of(definition.text)
+
+
+def _proto(model: ir.Model, name: str, described: metadata.Metadata) -> Any:
+    model.producer_name, model.producer_version = "caffelungo", caffelungo.__version__
+    model.graph.name = name or "net"
+    proto = ir.to_proto(model)
+    _set_properties(proto, described.properties())
+    if proto.ByteSize() > LIMIT:
+        raise UserError(
+            "the net is too large for one ONNX file, which holds 2 GB", received=f"{proto.ByteSize() / 1e9:.2f} GB",
+            remedy="export a smaller net",
+        )  # fmt: skip
+    try:
+        onnx.checker.check_model(proto, full_check=True)
+    except Exception as error:
+        raise RunError(f"the exported graph is not valid ONNX: {error}\n  to do: report the net") from error
+    return proto
+
+
+def _set_properties(proto: Any, properties: Mapping[str, str]) -> None:
+    del proto.metadata_props[:]
+    for key, value in properties.items():
+        proto.metadata_props.add(key=key, value=value)
+
+
+def _reference(net: DeployNet, arrays: Arrays, record: Any | None) -> Reference:
+    store = Store(net.plan, seed=0)
+    store.load(arrays)
+    blob = next(iter(net.inputs))
+    prepare = None if record is None else lambda feeds: {blob: pictures.apply(record, feeds[IMAGE])}
+    return Reference(net.plan, store, names.value_names(net.plan), prepare)
+
+
+def _random(
+    net: DeployNet, record: Any | None, inside: bool
+) -> Callable[[int, np.random.Generator], Mapping[str, NDArray[Any]]]:
+    """Random inputs: noise pictures where the net takes pictures, else values as wide as those of pictures."""
+
+    def make(batch: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
+        if record is not None:
+            blob, (_, colors, height, width) = next(iter(net.inputs.items()))  # type: ignore[misc]
+            noise = rng.integers(0, 256, (batch, height, width, colors), dtype=np.uint8)
+            return {IMAGE: noise} if inside else {blob: pictures.apply(record, noise)}
+        return {
+            blob: (50 * rng.standard_normal((batch, *shape[1:]))).astype(np.float32)
+            for blob, shape in net.inputs.items()
+        }
+
+    return make
+
+
+def _real(
+    net: DeployNet, record: Any | None, inside: bool, options: ExportOptions, notes: list[str]
+) -> Mapping[str, NDArray[Any]] | None:
+    if record is None:
+        return None
+    if options.pictures:
+        paths = pictures.picture_files(options.pictures)
+    else:
+        paths = _examples()
+    if not paths:
+        notes.append("no real pictures were at hand: the proof ran on random ones")
+        return None
+    blob, (_, _, height, width) = next(iter(net.inputs.items()))  # type: ignore[misc]
+    images = np.stack([pictures.fitted(record, path, height, width) for path in paths])
+    return {IMAGE: images} if inside else {blob: pictures.apply(record, images)}
+
+
+def _examples() -> list[Path]:
+    try:
+        return pictures.picture_files([resources.folder("examples")], REAL_PICTURES)
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,202 @@
+"""The net that leaves: the TEST phase without data, labels, losses and measures, with the classifier's softmax.
+
+    data -> ... -> fc8 -> SoftmaxWithLoss          Input -> ... -> fc8 -> Softmax (prob)
+    data ->  label ---^     Accuracy         =>
+
+A deploy definition passes through unchanged but for layers that only feed what is dropped. No torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from caffelungo.definition.filter import included, net_state
+from caffelungo.definition.schema import TEST, TRAIN, LayerParameter
+from caffelungo.errors import UserError
+from caffelungo.layers import registry
+from caffelungo.layers.base import Shape, shape_text
+from caffelungo.layers.plan import Plan, build_plan
+
+OUTPUT_LAYER = {"SoftmaxWithLoss": "Softmax", "SigmoidCrossEntropyLoss": "Sigmoid"}
+"""The layer that makes probabilities of what a loss measures."""
+
+MEASURES = frozenset({"Accuracy", "Silence"})
+"""Types that are dropped although they are no loss."""
+
+
+@dataclass
+class DeployNet:
+    """A net without data and losses. ``plan`` is its plan, ``inputs`` its input blobs with shapes (batch 1)."""
+
+    message: Any
+    plan: Plan
+    inputs: dict[str, tuple[int, ...]]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def outputs(self) -> list[str]:
+        """The output blobs, in the order in which the file makes them."""
+        made = [top for planned in self.plan.layers for top in planned.tops]
+        return [blob for blob in dict.fromkeys(made) if blob in self.plan.outputs]
+
+    @property
+    def classes(self) -> tuple[str, int] | None:
+        """The blob that holds one probability a class, and the number of classes; None when there is not one such."""
+        found = [
+            (planned.tops[0], shape[1])
+            for planned in self.plan.layers
+            if planned.layer.type == "Softmax" and planned.tops[0] in self.plan.outputs
+            if (shape := planned.top_shapes[0]) is not None and len(shape) in (2, 4) and all(n == 1 for n in shape[2:])
+        ]
+        if len(found) == 1 and found[0][1] is not None:
+            return found[0][0], found[0][1]
+        return None
+
+
+def deploy_net(
+    definition: Any,
+    *,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    sources: Mapping[str, Sequence[Shape]] | None = None,
+) -> DeployNet:
+    """The deployed form of ``definition`` (a ``definition.reader.Definition``).
+
+    ``shapes`` gives input blobs' shapes without the batch (``{"data": (3, 227, 227)}``) where the file leaves them
+    open; ``sources`` gives whole tops' shapes by data layer, as ``build_plan`` takes them.
+    Raises UserError: mistakes of the net, no layer that is left, an input whose size nothing tells.
+    """
+    net = definition.message
+    state = net_state(net, TEST)
+    whole = build_plan(net, state, where=definition.where, sources=sources)
+    layers = [copied(layer) for layer in net.layer if included(layer, state)]
+    heads, dropped, notes = _heads(net, layers, whole)
+    kept = _needed(layers, dropped, heads, whole)
+    message = type(net)(name=net.name)
+    inputs: dict[str, tuple[int, ...]] = {}
+    for layer in layers:
+        cls = registry.find(layer.type)
+        if cls is not None and cls.source:
+            for top in layer.top:
+                if any(top in other.bottom for other in kept) and top not in inputs:
+                    inputs[top] = (1, *_input_shape(top, layer, whole, shapes or {}, definition))
+                    message.layer.append(_input(top, inputs[top], layer))
+        elif layer in kept:
+            message.layer.append(layer)
+    for blob, loss in heads.items():
+        if loss is not None and loss.type in OUTPUT_LAYER:
+            added = _output_layer(blob, loss, message)
+            if added is not None:
+                message.layer.append(added)
+    if not any(layer.bottom for layer in message.layer):
+        raise UserError(
+            "nothing of the net is left to export: no layer leads to an output",
+            where=definition.where(),
+            received=f"phase TEST has the layers {', '.join(layer.name for layer in layers) or '(none)'}",
+            remedy="include the layers from the input to the classifier in phase TEST",
+        )
+    return DeployNet(message, build_plan(message, net_state(message, TEST)), inputs, notes)
+
+
+def copied(layer: Any) -> Any:
+    """A copy of ``layer`` without what belongs to training: phases, loss weights."""
+    copy = LayerParameter()
+    copy.CopyFrom(layer)
+    for name in ("include", "exclude", "loss_weight", "phase", "blobs"):
+        copy.ClearField(name)
+    return copy
+
+
+def _is_loss(layer: Any) -> bool:
+    cls = registry.find(layer.type)
+    return bool(cls is not None and cls.loss) or any(layer.loss_weight)
+
+
+def _measures(layer: Any) -> bool:
+    cls = registry.find(layer.type)
+    return _is_loss(layer) or layer.type in MEASURES or bool(cls is not None and cls.labels)
+
+
+def _heads(net: Any, layers: list[Any], plan: Plan) -> tuple[dict[str, Any], set[str], list[str]]:
+    """What must come out: blob -> the loss on it (None for a plain output); names of dropped layers; notes."""
+    state = plan.state
+    dropped = {layer.name for layer in net.layer if included(layer, state) and _measures(layer)}
+    made = set(plan.blobs)
+    losses: dict[str, Any] = {}
+    weights: dict[str, float] = {}
+    train = net_state(net, TRAIN)
+    for layer in net.layer:
+        if not _is_loss(layer) or not (included(layer, state) or included(layer, train)):
+            continue
+        cls = registry.find(layer.type)
+        labels = cls.labels if cls is not None else ()
+        for index, blob in enumerate(layer.bottom):
+            if index not in labels and blob in made and not _from_source(blob, plan):
+                losses.setdefault(blob, layer)
+                weights[blob] = max(weights.get(blob, 0.0), layer.loss_weight[0] if layer.loss_weight else 1.0)
+    notes = []
+    softmaxed = [blob for blob, layer in losses.items() if layer.type == "SoftmaxWithLoss"]
+    if len(softmaxed) > 1 and len({weights[blob] for blob in softmaxed}) > 1:
+        best = max(weights[blob] for blob in softmaxed)
+        for blob in softmaxed:
+            if weights[blob] < best:
+                notes.append(f"classifier `{blob}` is left out: its loss has weight {weights[blob]:g}, not {best:g}")
+                del losses[blob]
+    by_measures = {blob for layer in net.layer if layer.name in dropped for blob in layer.top}
+    plain = [blob for blob in plan.outputs if blob not in by_measures and not _from_source(blob, plan)]
+    heads: dict[str, Any] = dict.fromkeys(plain)
+    heads.update(losses)
+    return heads, dropped, notes
+
+
+def _from_source(blob: str, plan: Plan) -> bool:
+    return any(blob in planned.tops for planned in plan.sources)
+
+
+def _needed(layers: list[Any], dropped: set[str], heads: Mapping[str, Any], plan: Plan) -> list[Any]:
+    """The layers that lead to ``heads``, in order."""
+    wanted = set(heads)
+    kept = []
+    for layer in reversed(layers):
+        if layer.name not in dropped and wanted.intersection(layer.top):
+            kept.append(layer)
+            wanted.update(layer.bottom)
+    return kept[::-1]
+
+
+def _output_layer(blob: str, loss: Any, message: Any) -> Any:
+    kind = OUTPUT_LAYER[loss.type]
+    if any(layer.type == kind and blob in layer.bottom for layer in message.layer):
+        return None
+    taken = {layer.name for layer in message.layer} | {top for layer in message.layer for top in layer.top}
+    name = next(name for name in ("prob", f"{blob}_prob", f"{loss.name}_prob", f"{blob}_probability")
+                if name not in taken)  # fmt: skip
+    added = LayerParameter(name=name, type=kind, bottom=[blob], top=[name])
+    if kind == "Softmax" and loss.HasField("softmax_param"):
+        added.softmax_param.CopyFrom(loss.softmax_param)
+    return added
+
+
+def _input(top: str, shape: tuple[int, ...], layer: Any) -> Any:
+    result = LayerParameter(name=layer.name if len(layer.top) == 1 else top, type="Input", top=[top])
+    result.input_param.shape.add().dim.extend(shape)
+    return result
+
+
+def _input_shape(
+    top: str, layer: Any, plan: Plan, shapes: Mapping[str, Sequence[int]], definition: Any
+) -> tuple[int, ...]:
+    planned = plan.layer(layer.name)
+    known = planned.top_shapes[list(planned.tops).index(top)]
+    given = shapes.get(top)
+    if given is not None:
+        return tuple(int(size) for size in given)
+    if known is None or len(known) < 2 or any(size is None for size in known[1:]):
+        raise UserError(
+            f"the size of input `{top}` is not known: layer `{layer.name}` ({layer.type}) leaves it to the data",
+            where=definition.where("layer", planned.index),
+            received=shape_text(known),
+            remedy=f"give the shape without the batch, as {top}:3x227x227, or set crop_size in the file",
+        )
+    return tuple(int(size) for size in known[1:] if size is not None)

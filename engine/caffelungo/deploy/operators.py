@@ -1,0 +1,171 @@
+"""Layers that leave as an ONNX operator of their own choosing, rather than as what PyTorch would spell them.
+
+Each function takes a planned layer and returns the module that stands in for its leaf while the graph is traced, or
+None where the layer's own computation is already the shortest form. Batch is the only free size, so that windows and
+pads are plain numbers and no shape is computed at run time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from caffelungo.layers.plan import PlannedLayer
+from caffelungo.layers.types.pooling import LOWEST
+
+
+class Operator(nn.Module):
+    """One ONNX operator with constant attributes; ``shape`` is the top's, without the batch."""
+
+    def __init__(self, kind: str, attributes: dict[str, Any], shape: Sequence[int]) -> None:
+        super().__init__()
+        self.kind, self.attributes, self.shape = kind, attributes, tuple(shape)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        x = inputs[0]
+        return torch.onnx.ops.symbolic(
+            self.kind, inputs, self.attributes, dtype=x.dtype, shape=(x.shape[0], *self.shape)
+        )
+
+
+def replacement(planned: PlannedLayer, leaf: nn.Module) -> nn.Module | None:
+    """What stands in for ``leaf`` (the ``LayerModule`` of ``planned``) in the exported graph."""
+    make = MAKERS.get(planned.layer.type)
+    return make(planned, leaf) if make is not None else None
+
+
+def _lrn(planned: PlannedLayer, leaf: nn.Module) -> nn.Module | None:
+    layer: Any = planned.layer
+    if layer.within:
+        return None
+    attributes = {"size": layer.size, "alpha": layer.alpha, "beta": layer.beta, "bias": layer.k}
+    return Operator("LRN", attributes, _sizes(planned, top=True))
+
+
+class _BatchNorm(nn.Module):
+    """BatchNorm with stored statistics, the division by their factor done."""
+
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(self, leaf: nn.Module, eps: float) -> None:
+        super().__init__()
+        mean, variance, factor = (blob.detach() for blob in leaf.parameters())
+        scale = torch.where(factor == 0, torch.zeros_like(factor), 1 / factor)
+        self.register_buffer("mean", mean * scale)
+        self.register_buffer("variance", variance * scale)
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.batch_norm(x, self.mean, self.variance, eps=self.eps)
+
+
+def _batch_norm(planned: PlannedLayer, leaf: nn.Module) -> nn.Module | None:
+    layer: Any = planned.layer
+    return _BatchNorm(leaf, layer.eps) if layer.stored and _sizes(planned, top=False) else None
+
+
+class _Normalize(nn.Module):
+    """x / sqrt(sum of x^2 + eps) * scale: no ONNX operator of this opset has the eps under the root."""
+
+    axes: Tensor
+    scale: Tensor
+
+    def __init__(self, axes: Sequence[int], eps: float, scale: nn.Parameter, scale_shape: Sequence[int]) -> None:
+        super().__init__()
+        self.register_buffer("axes", torch.tensor(list(axes), dtype=torch.int64))
+        self.reduced = tuple(axes)
+        self.register_buffer("scale", scale.detach().reshape(tuple(scale_shape)).clone())
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        left = [1 if axis in self.reduced else size for axis, size in enumerate(x.shape)]
+        total = torch.onnx.ops.symbolic("ReduceSumSquare", (x, self.axes), {"keepdims": 1}, dtype=x.dtype, shape=left)
+        return x / torch.sqrt(total + self.eps) * self.scale
+
+
+class _LpNormalization(nn.Module):
+    """The same with eps 0, for which ONNX has one operator."""
+
+    scale: Tensor
+
+    def __init__(self, scale: nn.Parameter, scale_shape: Sequence[int]) -> None:
+        super().__init__()
+        self.register_buffer("scale", scale.detach().reshape(tuple(scale_shape)).clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale * torch.onnx.ops.symbolic(
+            "LpNormalization", (x,), {"axis": 1, "p": 2}, dtype=x.dtype, shape=x.shape
+        )
+
+
+def _normalize(planned: PlannedLayer, leaf: nn.Module) -> nn.Module | None:
+    layer: Any = planned.layer
+    rank = len(_sizes(planned, top=False)) + 1
+    scale: nn.Parameter = leaf.blob0  # type: ignore[assignment]
+    shape = (1,) * rank if scale.dim() == 0 else (1, -1, *(1,) * (rank - 2))
+    if layer.eps == 0 and not layer.whole:
+        return _LpNormalization(scale, shape)
+    return _Normalize(range(1, rank) if layer.whole else [1], layer.eps, scale, shape)
+
+
+class _Padded(nn.Module):
+    """Constant padding (left, right, top, bottom) before or after a pool."""
+
+    def __init__(self, before: Sequence[int], pool: Operator, after: Sequence[int] = (), value: float = 0.0) -> None:
+        super().__init__()
+        self.before, self.pool, self.after, self.value = tuple(before), pool, tuple(after), value
+
+    def forward(self, x: Tensor) -> Tensor:
+        top = self.pool(nn.functional.pad(x, self.before) if self.before else x)
+        return nn.functional.pad(top, self.after, value=self.value) if self.after else top
+
+
+def _pooling(planned: PlannedLayer, leaf: nn.Module) -> nn.Module | None:
+    layer: Any = planned.layer
+    if layer.indices:
+        return None
+    bottom, top = _sizes(planned, top=False), _sizes(planned, top=True)
+    size, out = bottom[1:], top[1:]
+    kernel = size if layer.whole else layer.kernel
+    if out == (1, 1) and kernel == size and layer.pad == (0, 0):
+        return Operator("GlobalAveragePool" if layer.mean else "GlobalMaxPool", {}, top)
+    # Windows that hold any input; a stride beyond the kernel can leave one that holds none.
+    full = tuple(min(o, -(-(n + p) // s)) for o, n, p, s in zip(out, size, layer.pad, layer.stride, strict=True))
+    # What the last window needs beyond the bottom, said outright so that no operator rounds sizes for itself.
+    end = tuple(
+        max(0, (o - 1) * s + k - n - p)
+        for o, s, k, n, p in zip(full, layer.stride, kernel, size, layer.pad, strict=True)
+    )
+    attributes: dict[str, Any] = {"kernel_shape": list(kernel), "strides": list(layer.stride)}
+    before: tuple[int, ...] = ()
+    if not layer.mean:
+        attributes["pads"] = [*layer.pad, *end]
+    elif layer.pad == (0, 0) or all(e <= p for e, p in zip(end, layer.pad, strict=True)):
+        attributes |= {"pads": [*layer.pad, *end], "count_include_pad": int(layer.pad != (0, 0))}
+    else:
+        # Zeros count inside the padding but not beyond it: the padding becomes input, what is beyond stays padding.
+        (high, wide), beyond = layer.pad, [max(0, e - p) for e, p in zip(end, layer.pad, strict=True)]
+        before = (wide, wide, high, high)
+        attributes |= {"pads": [0, 0, *beyond], "count_include_pad": 0}
+    pool = Operator("AveragePool" if layer.mean else "MaxPool", attributes, (top[0], *full))
+    after = (0, out[1] - full[1], 0, out[0] - full[0]) if full != out else ()
+    return _Padded(before, pool, after, 0.0 if layer.mean else LOWEST) if before or after else pool
+
+
+MAKERS: dict[str, Callable[[PlannedLayer, nn.Module], nn.Module | None]] = {
+    "BatchNorm": _batch_norm,
+    "LRN": _lrn,
+    "Normalize": _normalize,
+    "Pooling": _pooling,
+}
+
+
+def _sizes(planned: PlannedLayer, *, top: bool) -> tuple[int, ...]:
+    """The shape of bottom or top 0 without the batch."""
+    shape = (planned.top_shapes if top else planned.bottom_shapes)[0]
+    assert shape is not None
+    return tuple(int(size) for size in shape[1:] if size is not None)

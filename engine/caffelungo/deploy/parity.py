@@ -1,0 +1,227 @@
+"""The proof that an ONNX file gives the answers of the net it was made from.
+
+PyTorch runs the net as the definition says it, unfolded and layer by layer; ONNX Runtime runs the bytes of the file.
+First every blob is compared on one batch, then every output on random and on real pictures at several batch sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+
+from caffelungo.deploy.runtime import Session, open_session
+from caffelungo.errors import RunError
+from caffelungo.layers.plan import Plan
+from caffelungo.net.stepwise import StepNet
+from caffelungo.net.store import Store
+
+Array = NDArray[Any]
+Feeds = Mapping[str, Array]
+
+TOLERANCE = 1e-4
+"""Largest allowed difference, as a share of the blob's largest value."""
+BATCHES = (1, 2, 7)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far one blob is apart: ``largest`` in the blob's own unit, ``relative`` to its largest value."""
+
+    blob: str
+    largest: float
+    relative: float
+    inputs: str
+
+
+@dataclass
+class Parity:
+    """What was compared and how it came out. ``worst`` holds one Difference an output, over all runs."""
+
+    worst: dict[str, Difference] = field(default_factory=dict)
+    blobs: int = 0
+    worst_blob: Difference | None = None
+    random: int = 0
+    real: int = 0
+    batches: tuple[int, ...] = ()
+    top1: tuple[int, int] | None = None
+    device: str = "cpu"
+    tolerance: float = TOLERANCE
+
+    def summary(self) -> dict[str, Any]:
+        """For the file's metadata."""
+        return {
+            "largest_relative_difference": {name: float(f"{d.relative:.3g}") for name, d in self.worst.items()},
+            "blobs_compared": self.blobs,
+            "largest_blob_difference": asdict(self.worst_blob) if self.worst_blob else None,
+            "random_inputs": self.random,
+            "real_inputs": self.real,
+            "batches": list(self.batches),
+            "top1_agreement": list(self.top1) if self.top1 else None,
+            "device": self.device,
+            "tolerance": self.tolerance,
+        }
+
+    def lines(self) -> list[str]:
+        """For people."""
+        inputs = f"{self.random} random and {self.real} real" if self.real else f"{self.random} random"
+        lines = [
+            f"{inputs} input(s) in batches of {', '.join(map(str, self.batches))}: PyTorch and ONNX Runtime "
+            f"({self.device}) differ by at most"
+        ]
+        lines += [
+            f"  {name}: {d.largest:.2g}, that is {d.relative:.1g} of its largest value"
+            for name, d in self.worst.items()
+        ]
+        if self.worst_blob is not None:
+            lines.append(f"  all {self.blobs} blobs: {self.worst_blob.relative:.1g} at most (`{self.worst_blob.blob}`)")
+        if self.top1 is not None:
+            lines.append(f"  the same class comes first for {self.top1[0]} of {self.top1[1]}")
+        return lines
+
+
+class Reference:
+    """The net as the definition says it, in PyTorch. ``names`` gives each value of the plan its tensor's name.
+
+    ``prepare`` turns the file's input arrays (pictures) into the net's own, None when they are the same.
+    """
+
+    def __init__(
+        self, plan: Plan, store: Store, names: Sequence[str], prepare: Callable[[Feeds], Feeds] | None = None
+    ) -> None:
+        self.plan, self.names, self.prepare = plan, list(names), prepare
+        self.net = StepNet(plan, store)
+        self.sources = [top for planned in plan.sources for top in planned.tops]
+
+    def run(self, feeds: Feeds) -> dict[str, Array]:
+        """Every value of the net by its tensor's name, in the order in which layers make them."""
+        given = self.prepare(feeds) if self.prepare else feeds
+        with torch.no_grad():
+            self.net.forward(*(torch.from_numpy(np.ascontiguousarray(given[name])) for name in self.sources))
+        return {self.names[value]: self.net.data[value].numpy() for value in sorted(self.net.data)}
+
+
+def prove(
+    model: bytes,
+    reference: Reference,
+    *,
+    random: Callable[[int, np.random.Generator], Feeds],
+    real: Feeds | None = None,
+    batches: Sequence[int] = BATCHES,
+    classifier: str | None = None,
+    tolerance: float = TOLERANCE,
+    device: str = "cpu",
+    seed: int = 0,
+) -> Parity:
+    """Compare ``model`` with ``reference``; RunError naming the first layer that differs when they disagree.
+
+    ``random(batch, rng)`` makes the inputs of one batch, ``real`` holds real ones (any number, same keys);
+    ``classifier`` is the output in which the same class must come first.
+    """
+    session = open_session(model, device)
+    proof = Parity(batches=tuple(batches), device=session.device, tolerance=tolerance)
+    rng = np.random.default_rng(seed)
+    _every_blob(model, reference, random(2, rng), proof)
+    runs = [(f"batch of {size} random inputs", random(size, rng)) for size in batches]
+    proof.random = sum(batches)
+    if real is not None:
+        proof.real = len(next(iter(real.values())))
+        runs += [(f"batch of {len(next(iter(feeds.values())))} real inputs", feeds) for feeds in _split(real, batches)]
+    agreed = seen = 0
+    for title, feeds in runs:
+        expected, got = reference.run(feeds), session.run(feeds)
+        for name in session.outputs:
+            apart = difference(name, expected[name], got[name], title)
+            if name not in proof.worst or apart.relative >= proof.worst[name].relative:
+                proof.worst[name] = apart
+            if not apart.relative <= tolerance:
+                raise _failure(apart, tolerance, f"output `{name}`")
+        if classifier is not None:
+            same = same_class(expected[classifier], got[classifier], tolerance)
+            agreed, seen = agreed + int(same.sum()), seen + len(same)
+    if classifier is not None:
+        proof.top1 = (agreed, seen)
+        if agreed < seen:
+            raise RunError(
+                f"PyTorch and ONNX Runtime put another class first for {seen - agreed} of {seen} inputs\n"
+                "  to do: report the net; no file was written"
+            )
+    return proof
+
+
+def difference(blob: str, expected: Array, got: Array, inputs: str) -> Difference:
+    """How far ``got`` is from ``expected``; infinite when shapes differ or values are not finite."""
+    if expected.shape != got.shape or not np.isfinite(expected).all() or not np.isfinite(got).all():
+        return Difference(blob, float("inf"), float("inf"), inputs)
+    largest = float(np.abs(expected.astype(np.float64) - got).max(initial=0.0))
+    size = float(np.abs(expected).max(initial=0.0))
+    return Difference(blob, largest, largest / size if size else (0.0 if largest == 0 else float("inf")), inputs)
+
+
+def same_class(expected: Array, got: Array, tolerance: float) -> NDArray[np.bool_]:
+    """For each row whether the same class comes first; classes nearer than ``tolerance`` count as one."""
+    left, right = expected.reshape(len(expected), -1), got.reshape(len(got), -1)
+    chosen = np.take_along_axis(left, right.argmax(1)[:, None], 1)[:, 0]
+    best = left.max(1)
+    return np.asarray(best - chosen <= tolerance * np.abs(best))
+
+
+def _every_blob(model: bytes, reference: Reference, feeds: Feeds, proof: Parity) -> None:
+    """Compare all tensors that bear a blob's name, layer by layer, and stop at the first that differs."""
+    expected = reference.run(feeds)
+    for name, value in expected.items():
+        if not np.isfinite(value).all():
+            raise RunError(
+                f"layer `{_layer_of(reference, name)}` gives values that are not finite (blob `{name}`) in PyTorch "
+                "already\n  to do: check the weights; `lungo test` names the first layer with such values"
+            )
+    session = with_all_outputs(model, expected)
+    got = session.run(feeds)
+    for name in expected:
+        if name not in got:
+            continue
+        apart = difference(name, expected[name], got[name], f"batch of {len(expected[name])} random inputs")
+        if not apart.relative <= proof.tolerance:
+            raise _failure(apart, proof.tolerance, f"layer `{_layer_of(reference, name)}` (blob `{name}`)")
+        proof.blobs += 1
+        if proof.worst_blob is None or apart.relative > proof.worst_blob.relative:
+            proof.worst_blob = apart
+
+
+def with_all_outputs(model: bytes, names: Mapping[str, Any]) -> Session:
+    """A session that also gives every tensor of ``model`` called one of ``names``."""
+    proto = onnx.load_model_from_string(model)
+    known = {output.name for output in proto.graph.output} | {given.name for given in proto.graph.input}
+    for node in proto.graph.node:
+        for name in node.output:
+            if name in names and name not in known:
+                proto.graph.output.append(onnx.ValueInfoProto(name=name))
+    return open_session(proto.SerializeToString())
+
+
+def _layer_of(reference: Reference, name: str) -> str:
+    value = reference.names.index(name)
+    return reference.plan.values[value].producer
+
+
+def _split(feeds: Feeds, batches: Sequence[int]) -> list[Feeds]:
+    """``feeds`` cut into pieces of the sizes ``batches``, again and again until all are used."""
+    total, start = len(next(iter(feeds.values()))), 0
+    pieces: list[Feeds] = []
+    while start < total:
+        size = batches[len(pieces) % len(batches)]
+        pieces.append({name: array[start : start + size] for name, array in feeds.items()})
+        start += size
+    return pieces
+
+
+def _failure(apart: Difference, tolerance: float, where: str) -> RunError:
+    return RunError(
+        f"PyTorch and ONNX Runtime disagree from {where} on: {apart.largest:.3g}, that is {apart.relative:.3g} of its "
+        f"largest value, where {tolerance:g} is allowed ({apart.inputs})\n  to do: report the net; no file was written"
+    )

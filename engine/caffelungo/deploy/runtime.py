@@ -1,0 +1,216 @@
+"""Sessions of ONNX Runtime that run where they were asked to, or say why not.
+
+ONNX Runtime itself goes on with the CPU, under a warning, when a GPU provider fails to load; here a device that was
+named is the device that is used. Weights beside the file (external data) are refused: a foreign file could name any
+path of this machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from caffelungo.errors import Location, RunError, UserError
+
+Array = NDArray[Any]
+LIMIT = 2**31 - 1
+"""Most bytes that one ONNX file holds: protobuf's limit."""
+
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+_REMEDY = (
+    "use --device cpu, or install what the CUDA provider needs: an NVIDIA driver and "
+    "`onnxruntime-gpu[cuda,cudnn]` in place of `onnxruntime`"
+)
+
+
+class Session:
+    """A loaded model. ``device`` is where it runs: ``cpu`` or ``cuda:N``."""
+
+    def __init__(self, session: Any, device: str) -> None:
+        self.raw, self.device = session, device
+        self.inputs: list[str] = [given.name for given in session.get_inputs()]
+        self.outputs: list[str] = [made.name for made in session.get_outputs()]
+        self.shapes: dict[str, list[Any]] = {given.name: list(given.shape) for given in session.get_inputs()}
+        self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
+
+    def run(self, feeds: Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
+        """The outputs (all, or those named) for the input arrays ``feeds``; RunError when the runtime fails."""
+        wanted = list(outputs) if outputs is not None else self.outputs
+        try:
+            return dict(zip(wanted, self.raw.run(wanted, dict(feeds)), strict=True))
+        except Exception as error:  # the runtime's exceptions have no common base
+            raise RunError(f"ONNX Runtime failed on {self.device}: {_first_line(error)}") from error
+
+
+def open_session(
+    model: str | Path | bytes, device: str = "auto", *, threads: int = 0, optimize: bool = True
+) -> Session:
+    """A session for ``model`` (a file, or a serialized model) on ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    ``auto`` takes the first CUDA device that works, else the CPU. ``threads`` 0: as many as cores.
+    Raises UserError for a missing or foreign file and an unknown device, RunError when the device cannot be used.
+    """
+    kind, index = _device(device)
+    data = model if isinstance(model, bytes) else _read(Path(model))
+    refuse_external_data(data, "model" if isinstance(model, bytes) else str(model))
+    if kind == "cpu":
+        return _cpu(data, threads, optimize)
+    if kind == "cuda":
+        return _cuda(data, index, threads, optimize)
+    if cuda_devices() and CUDA in _runtime().get_available_providers():
+        with contextlib.suppress(RunError):
+            return _cuda(data, index, threads, optimize)
+    return _cpu(data, threads, optimize)
+
+
+def cuda_devices() -> int:
+    """How many CUDA devices the driver of this machine offers; 0 without a driver."""
+    name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+    try:
+        driver = ctypes.CDLL(name)
+    except OSError:
+        return 0
+    count = ctypes.c_int(0)
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        return 0
+    return count.value
+
+
+def refuse_external_data(data: bytes, name: str) -> None:
+    """UserError when ``data`` is no ONNX model, or keeps weights in other files."""
+    import onnx
+
+    try:
+        model = onnx.load_model_from_string(data)
+    except Exception as error:  # protobuf's DecodeError, and what onnx makes of others
+        raise UserError(
+            "this is no ONNX file",
+            where=Location(name),
+            received=f"{len(data)} bytes; {_first_line(error)}",
+            remedy="give a file that `lungo export` wrote",
+        ) from error
+    if not model.graph.node:
+        raise UserError(
+            "this is no ONNX file, or an empty one", where=Location(name), received=f"{len(data)} bytes, no operator",
+            remedy="give a file that `lungo export` wrote",
+        )  # fmt: skip
+    outside = [tensor.name for tensor in _tensors(model.graph) if tensor.data_location == onnx.TensorProto.EXTERNAL]
+    outside += [tensor.name for function in model.functions for node in function.node for tensor in _attributes(node)
+                if tensor.data_location == onnx.TensorProto.EXTERNAL]  # fmt: skip
+    if outside:
+        raise UserError(
+            "this ONNX file keeps its weights in other files, which are not read",
+            where=Location(name),
+            received=f"external data for {len(outside)} tensor(s), the first is {outside[0]!r}",
+            remedy="export the net as one file, as `lungo export` does",
+        )
+
+
+def _tensors(graph: Any) -> Iterator[Any]:
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield sparse.values
+        yield sparse.indices
+    for node in graph.node:
+        yield from _attributes(node)
+
+
+def _attributes(node: Any) -> Iterator[Any]:
+    for attribute in node.attribute:
+        if attribute.HasField("t"):
+            yield attribute.t
+        yield from attribute.tensors
+        for graph in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
+            yield from _tensors(graph)
+
+
+def _device(device: str) -> tuple[str, int]:
+    kind, _, index = device.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (index and (kind != "cuda" or not index.isdigit())):
+        raise UserError(
+            "unknown device", received=f"device {device!r}", remedy="use auto, cpu, cuda or cuda:N (as cuda:0)"
+        )
+    return kind, int(index or 0)
+
+
+def _read(path: Path) -> bytes:
+    if not path.is_file():
+        raise UserError(
+            "ONNX file not found", where=Location(str(path)), received=str(path.absolute()),
+            remedy="correct the path, or write the file with `lungo export`",
+        )  # fmt: skip
+    size = path.stat().st_size
+    if size > LIMIT:
+        raise UserError(
+            "file is larger than one ONNX file can be", where=Location(str(path)), received=f"{size} bytes",
+            remedy="give a file that `lungo export` wrote",
+        )  # fmt: skip
+    return path.read_bytes()
+
+
+def _runtime() -> Any:
+    """The package, with its log turned down before it looks for devices."""
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(4)
+    return onnxruntime
+
+
+def _options(threads: int, optimize: bool) -> Any:
+    runtime = _runtime()
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads
+    if not optimize:
+        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return options
+
+
+def _cpu(data: bytes, threads: int, optimize: bool) -> Session:
+    try:
+        return Session(_runtime().InferenceSession(data, _options(threads, optimize), providers=[CPU]), "cpu")
+    except Exception as error:
+        raise RunError(f"ONNX Runtime cannot load the model: {_first_line(error)}") from error
+
+
+def _cuda(data: bytes, index: int, threads: int, optimize: bool) -> Session:
+    runtime, device = _runtime(), f"cuda:{index}"
+    count = cuda_devices()
+    if CUDA not in runtime.get_available_providers():
+        raise _unusable(device, "the installed onnxruntime has no CUDA provider")
+    if index >= count:
+        raise _unusable(device, "no CUDA device was found" if not count else f"there are {count} CUDA device(s)")
+    _preload(runtime)
+    options = _options(threads, optimize)
+    options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    try:
+        session = runtime.InferenceSession(data, options, providers=[(CUDA, {"device_id": str(index)})])
+    except Exception as error:
+        raise _unusable(device, _first_line(error)) from error
+    if CUDA not in session.get_providers():
+        raise _unusable(device, f"the session runs on {', '.join(session.get_providers())} instead")
+    return Session(session, device)
+
+
+def _preload(runtime: Any) -> None:
+    """Load the CUDA libraries that came as Python packages; it prints rather than raises, and the session will tell."""
+    if hasattr(runtime, "preload_dlls"):
+        with contextlib.redirect_stdout(io.StringIO()):
+            runtime.preload_dlls()
+
+
+def _unusable(device: str, why: str) -> RunError:
+    return RunError(f"device {device} cannot be used: {why}\n  to do: {_REMEDY}")
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.split(os.linesep)[0][:400]

@@ -1,0 +1,256 @@
+"""From a deployed net to an ONNX model: the leaves of the graph through PyTorch's exporter, under Caffe's names.
+
+The net is traced with every blob as an output, so that each tensor is known by its place in a list; the blobs that
+are no outputs of the net are let go once all are named.
+"""
+
+from __future__ import annotations
+
+import logging
+import operator
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import onnx_ir as ir
+import torch
+from onnx_ir.passes.common import RemoveUnusedNodesPass
+from torch import Tensor, fx, nn
+
+from caffelungo.data.preprocess import channels, mean
+from caffelungo.definition.schema import Preprocessing
+from caffelungo.deploy import names
+from caffelungo.deploy.operators import replacement
+from caffelungo.layers.plan import Plan
+from caffelungo.net.graph import Net
+from caffelungo.net.store import Store
+
+IMAGE = "image"
+"""Name of the input that takes pictures."""
+
+BATCH = "batch"
+EXAMPLE_BATCH = 2
+"""Batch of the example input: 0 and 1 would be taken for fixed sizes."""
+
+
+class Preprocess(nn.Module):
+    """uint8 [batch, height, width, channels] in RGB (or grey) to the net's float32 [batch, channels, height, width].
+
+    The numbers of ``data.preprocess.apply`` after its geometry.
+    """
+
+    order: Tensor | None
+    mean: Tensor | None
+    scale: Tensor | None
+
+    def __init__(self, record: Any) -> None:
+        super().__init__()
+        reverse = record.channel_order == Preprocessing.BGR
+        self.register_buffer("order", torch.tensor([2, 1, 0]) if reverse else None)
+        one = record.scale == 1
+        self.register_buffer("scale", None if one else torch.tensor(record.scale, dtype=torch.float32))
+        subtract = mean(record)
+        self.register_buffer("mean", None if subtract is None else torch.from_numpy(subtract.copy())[None])
+
+    def forward(self, image: Tensor) -> Tensor:
+        values = image.permute(0, 3, 1, 2)
+        if self.order is not None:
+            values = torch.onnx.ops.symbolic(
+                "Gather", (values, self.order), {"axis": 1}, dtype=values.dtype, shape=values.shape
+            )
+        result = values.to(torch.float32)
+        if self.mean is not None:
+            result = result - self.mean
+        return result if self.scale is None else result * self.scale
+
+
+@dataclass(frozen=True)
+class Traced:
+    """The ONNX model, and the tensor name of each of the plan's values."""
+
+    model: ir.Model
+    names: list[str]
+
+
+def trace(
+    plan: Plan,
+    store: Store,
+    outputs: Sequence[str],
+    *,
+    opset: int,
+    record: Any | None = None,
+    stands_for: Mapping[str, str] | None = None,
+) -> Traced:
+    """The ONNX model of ``plan`` with the weights in ``store`` and the output blobs ``outputs``.
+
+    With ``record`` the one input takes pictures (see ``Preprocess``). ``stands_for``: see ``names.value_names``.
+    """
+    module, values = _all_values(plan, store, record)
+    layers = {node.target: node.meta["caffe"]["layer"] for node in module.graph.nodes if node.op == "call_module"}
+    program = _run_exporter(module, _examples(plan, record), opset)
+    model = program.model
+    found = [_behind_alias(output) for output in model.graph.outputs]
+    value_names = names.value_names(plan, stands_for)
+    model.graph.outputs.clear()
+    named = [(found[position], value_names[value]) for position, value in enumerate(values)]
+    if record is not None:
+        named.append((model.graph.inputs[0], IMAGE))
+    _set_outputs(model, named, outputs)
+    RemoveUnusedNodesPass()(model)
+    _tidy(model)
+    names.apply(model, named, layers, _blob_names(plan, module, layers))
+    _strip(model)
+    return Traced(model, value_names)
+
+
+def _all_values(plan: Plan, store: Store, record: Any | None) -> tuple[fx.GraphModule, list[int]]:
+    """The net's graph with every value as an output, and the number of each value in the order of the outputs."""
+    module = Net(plan, store, overwrite=False).module
+    graph = module.graph
+    planned = {p.name: p for p in plan.layers}
+    nodes: dict[int, fx.Node] = {}
+    for node in graph.nodes:
+        if node.op == "output" or "caffe" not in node.meta:
+            continue
+        layer = planned[node.meta["caffe"]["layer"]]
+        if node.op == "placeholder":
+            nodes[layer.top_values[layer.tops.index(node.meta["caffe"]["tops"][0])]] = node
+        elif node.target is operator.getitem:
+            nodes[layer.top_values[node.args[1]]] = node
+        elif len(layer.top_values) == 1:
+            nodes[layer.top_values[0]] = node
+        if node.op == "call_module":
+            other = replacement(layer, module.get_submodule(node.target))
+            if other is not None:
+                setattr(module, node.target, other)
+    if record is not None:
+        _prepend(module, next(iter(graph.find_nodes(op="placeholder"))), record, nodes)
+    values = sorted(nodes)
+    output = next(iter(graph.find_nodes(op="output")))
+    output.args = (tuple(nodes[value] for value in values),)
+    graph.eliminate_dead_code()
+    graph.lint()
+    module.recompile()
+    return module.eval(), values
+
+
+def _prepend(module: fx.GraphModule, data: fx.Node, record: Any, nodes: dict[int, fx.Node]) -> None:
+    """Put ``Preprocess`` before the input blob ``data``."""
+    target = "preprocess"
+    while hasattr(module, target):
+        target += "_"
+    module.add_module(target, Preprocess(record))
+    with module.graph.inserting_after(data):
+        made = module.graph.call_module(target, (data,))
+    made.meta["caffe"] = {"layer": target, "type": "Preprocess", "tops": data.meta["caffe"]["tops"]}
+    data.replace_all_uses_with(made, delete_user_cb=lambda user: user is not made)
+    for value, node in nodes.items():
+        if node is data:
+            nodes[value] = made
+
+
+def _examples(plan: Plan, record: Any | None) -> tuple[Tensor, ...]:
+    shapes = [shape for planned in plan.sources for shape in planned.top_shapes]
+    sizes = [tuple(int(size) for size in shape[1:] if size is not None) for shape in shapes if shape is not None]
+    if record is not None:
+        _, height, width = sizes[0]
+        return (torch.zeros((EXAMPLE_BATCH, height, width, channels(record)), dtype=torch.uint8),)
+    return tuple(torch.zeros((EXAMPLE_BATCH, *size)) for size in sizes)
+
+
+def _run_exporter(module: fx.GraphModule, examples: tuple[Tensor, ...], opset: int) -> torch.onnx.ONNXProgram:
+    batch = torch.export.Dim(BATCH)
+    with _quiet(), torch.no_grad():
+        exported = torch.export.export(module, examples, dynamic_shapes=tuple({0: batch} for _ in examples))
+        program = torch.onnx.export(
+            exported, dynamo=True, opset_version=opset, external_data=False, optimize=True, verbose=False
+        )
+    assert program is not None
+    return program
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter's progress and deprecations are no news to whoever exports a net."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "torch.export")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _behind_alias(value: ir.Value) -> ir.Value:
+    """The tensor itself where the exporter gave a copy of it, because it was an output twice."""
+    node = value.producer()
+    while node is not None and node.op_type == "Identity" and node.inputs[0] is not None:
+        value = node.inputs[0]
+        node = value.producer()
+    return value
+
+
+def _set_outputs(model: ir.Model, named: list[tuple[ir.Value, str]], outputs: Sequence[str]) -> None:
+    """Make the tensors called ``outputs`` the model's outputs; one that is an input, or twice, gets a copy."""
+    taken: set[int] = {id(value) for value in model.graph.inputs}
+    last = {id(value): name for value, name in named}
+    for blob in outputs:
+        position = max(index for index, (_, name) in enumerate(named) if name == blob)
+        value = named[position][0]
+        if id(value) in taken or last[id(value)] != blob:
+            node = ir.node("Identity", [value])
+            copy = node.outputs[0]
+            copy.shape, copy.type = value.shape, value.type
+            model.graph.append(node)
+            named[position] = (copy, blob)
+            value = copy
+        taken.add(id(value))
+        model.graph.outputs.append(value)
+
+
+def _blob_names(plan: Plan, module: fx.GraphModule, layers: Mapping[Any, str]) -> dict[str, str]:
+    """Initializer names of the exporter -> ``<layer>.<blob>``."""
+    specs = {planned.name: planned.params for planned in plan.layers}
+    result = {}
+    for key, layer in layers.items():
+        for position, use in enumerate(specs.get(layer, ())):
+            result[f"{key}.blob{position}"] = f"{layer}.{use.spec.name}"
+        for buffer, _ in module.get_submodule(str(key)).named_buffers():
+            result[f"{key}.{buffer}"] = f"{layer}.{buffer}"
+    return result
+
+
+def _tidy(model: ir.Model) -> None:
+    """Call the free size ``batch`` everywhere, and leave out attributes that say nothing."""
+    free = next(iter(model.graph.inputs[0].shape or ()), None)
+    everything = [*model.graph.inputs, *(output for node in model.graph for output in node.outputs)]
+    for value in everything:
+        if value.shape is not None:
+            sizes = [ir.SymbolicDim(BATCH) if size == free else size for size in value.shape]
+            value.shape = ir.Shape(sizes)
+    for node in model.graph:
+        if node.op_type == "Reshape" and node.inputs[1] is not None:
+            given = node.inputs[1].const_value
+            if given is not None and 0 not in given.numpy():  # some runtimes read allowzero as a reason to refuse
+                node.attributes.pop("allowzero", None)
+
+
+def _strip(model: ir.Model) -> None:
+    """Take out what the exporter notes for its own debugging: stack traces with the paths of this machine."""
+    model.metadata_props.clear()
+    model.graph.metadata_props.clear()
+    model.doc_string = model.graph.doc_string = None
+    model.graph.name = "net"
+    for value in (*model.graph.inputs, *model.graph.initializers.values()):
+        value.metadata_props.clear()
+    for node in model.graph:
+        node.metadata_props.clear()
+        node.doc_string = None
+        for output in node.outputs:
+            output.metadata_props.clear()
