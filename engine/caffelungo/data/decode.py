@@ -21,7 +21,9 @@ from caffelungo.errors import Location, UserError
 
 Pixels = NDArray[np.uint8]
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".jp2"})
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".jp2"}
+)
 """Names of files that are taken for pictures when a folder is scanned (letter case ignored)."""
 
 _ORIENTATION = 0x0112
@@ -60,7 +62,8 @@ def decode(source: str | Path | bytes, *, color: bool | None = True, name: str |
 def _pixels(image: Any, color: bool | None) -> Pixels:
     from PIL import ImageOps
 
-    if color is False and image.format == "JPEG":
+    form = image.format
+    if color is False and form == "JPEG":
         image.draft("L", None)  # the luminance as the file stores it, as OpenCV reads a JPEG in grey
     if image.mode == "F":
         raise ValueError("its pixels are floating-point numbers, of which the range is unknown")
@@ -74,7 +77,9 @@ def _pixels(image: Any, color: bool | None) -> Pixels:
         image = image.convert("RGB")
     width, height = image.size
     colors = np.frombuffer(image.tobytes("raw", "BGR"), np.uint8).reshape(height, width, 3)
-    return to_grey(colors) if color is False else colors
+    if color is not False:
+        return colors
+    return _png_grey(colors) if form == "PNG" else to_grey(colors)
 
 
 def _grey(image: Any) -> Pixels:
@@ -95,6 +100,12 @@ def to_grey(colors: Pixels) -> Pixels:
     """H x W x 1 of a BGR picture, with OpenCV's weights (ITU-R BT.601 in 15 bits)."""
     blue, green, red = (colors[:, :, channel].astype(np.uint32) for channel in range(3))
     return ((blue * 3735 + green * 19235 + red * 9798 + 16384) >> 15).astype(np.uint8)[:, :, None]
+
+
+def _png_grey(colors: Pixels) -> Pixels:
+    """The grey that libpng, which OpenCV leaves it to, makes of a PNG: nearly the same weights, cut off."""
+    blue, green, red = (colors[:, :, channel].astype(np.uint32) for channel in range(3))
+    return ((blue * 3737 + green * 19234 + red * 9797) >> 15).astype(np.uint8)[:, :, None]
 
 
 def _reason(source: str | Path | bytes, error: BaseException) -> str:
@@ -118,4 +129,4 @@ def _size(path: str | Path) -> int:
 def _remedy(source: str | Path | bytes) -> str:
     if not isinstance(source, bytes) and not Path(source).exists():
         return "correct the path in the list, or the root folder"
-    return "replace the file by a whole one, or remove its line"
+    return "replace the file by a whole 8-bit picture, or remove its line"

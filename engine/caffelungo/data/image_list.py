@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.data.decode import SUFFIXES, decode
 from caffelungo.errors import Location, Problem, UserError
-from caffelungo.files import find
+from caffelungo.files import find, write_bytes
 
 LIMIT = 20
 """Mistakes shown one by one; the rest is counted."""
@@ -46,7 +46,7 @@ class ImageList:
         tried = [base + spelling for spelling in spellings for base in self.bases]
         if len(tried) == 1:
             return tried[0]
-        return next((path for path in tried if os.path.exists(path)), tried[0])
+        return next((path for path in tried if Path(path).exists()), tried[0])
 
     def where(self, index: int) -> Location:
         """The place of picture ``index`` for a message."""
@@ -61,7 +61,7 @@ def read_list(
     """Read the list ``path``, or the classes of the folder ``path``. ``root`` goes before each name, as Caffe does.
 
     Relative names without a root are tried from the working directory and from the list's folder; a relative root
-    from the working directory and from ``beside``. Raises UserError with every line that is wrong, or for an empty list.
+    from the working directory and from ``beside``. Raises UserError with every wrong line, or for an empty list.
     """
     file = find(path, beside, what="list of pictures", where=where)
     if file.is_dir():
@@ -127,7 +127,7 @@ def _bases(root: str, file: Path, beside: str | Path | None) -> tuple[str, ...]:
     if not root:
         folder = str(file.parent)
         return ("",) if folder == "." else ("", f"{folder}/")
-    roots = [root] if beside is None or os.path.isabs(root) else [root, os.path.join(Path(beside).parent, root)]
+    roots = [root] if beside is None or Path(root).is_absolute() else [root, str(Path(beside).parent / root)]
     bases: list[str] = []
     for each in roots:
         bases.extend([each] if each.endswith("/") else [f"{each}/", each])
@@ -136,7 +136,9 @@ def _bases(root: str, file: Path, beside: str | Path | None) -> tuple[str, ...]:
 
 def read_folder(folder: Path) -> ImageList:
     """The pictures below ``folder``, which has one sub-folder a class; classes and pictures sorted by name."""
-    classes = tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")))
+    classes = tuple(
+        sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    )
     names: list[str] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
@@ -148,8 +150,7 @@ def read_folder(folder: Path) -> ImageList:
             "the folder holds no pictures in class folders",
             where=Location(str(folder)),
             received=f"{len(classes)} sub-folder(s), no picture in them",
-            remedy="make one sub-folder a class, and put its pictures into it: "
-            f"{folder}/cat/1.jpg, {folder}/dog/1.jpg",
+            remedy=f"make one sub-folder a class, and put its pictures into it: {folder}/cat/1.jpg, {folder}/dog/1.jpg",
         )
     return ImageList(
         folder, names, np.array(labels, np.int64), np.zeros(len(names), np.int64), (f"{folder}/",), classes
@@ -163,12 +164,14 @@ def pictures_below(folder: Path) -> list[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         prefix = os.path.relpath(parent, folder)
         for name in files:
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
+            if not name.startswith(".") and PurePath(name).suffix.lower() in SUFFIXES:
                 found.append(name if prefix == "." else f"{prefix}/{name}".replace(os.sep, "/"))
     return found
 
 
-def check(pictures: ImageList, *, decoded: bool = False, limit: int = LIMIT, progress: Progress | None = None) -> list[Problem]:
+def check(
+    pictures: ImageList, *, decoded: bool = False, limit: int = LIMIT, progress: Progress | None = None
+) -> list[Problem]:
     """A problem for each picture that is missing or empty, or (``decoded``) cannot be decoded; the rest counted."""
     problems: list[Problem] = []
     wrong = 0
@@ -196,7 +199,7 @@ def _fault(pictures: ImageList, index: int, decoded: bool) -> Problem | None:
     path = pictures.path(index)
     where = pictures.where(index)
     try:
-        size = os.stat(path).st_size
+        size = Path(path).stat().st_size
     except OSError:
         return Problem(
             "picture not found",
@@ -215,9 +218,7 @@ def _fault(pictures: ImageList, index: int, decoded: bool) -> Problem | None:
     return None
 
 
-def write_list(path: str | Path, entries: Iterable[tuple[str, int]] | Sequence[tuple[str, int]]) -> None:
+def write_list(path: str | Path, entries: Iterable[tuple[str, int]]) -> None:
     """Write a list that ``read_list`` and Caffe read."""
-    from caffelungo.files import write_bytes
-
     text = "".join(f"{name} {label}\n" for name, label in entries)
     write_bytes(path, text.encode(errors="surrogateescape"))

@@ -74,7 +74,8 @@ class LmdbReader:
 
     def record(self, index: int) -> memoryview:
         """The bytes of record ``index``; valid until the reader closes."""
-        value: memoryview = self._environment().txn.get(self.keys()[index])
+        value = self._environment().txn.get(self.keys()[index])
+        assert value is not None
         return value
 
     def first(self) -> bytes:

@@ -97,20 +97,22 @@ class Loader:
         import torch
         from torch.utils.data import DataLoader
 
-        loader: Any = DataLoader(
-            _Batches(self.sources),  # type: ignore[arg-type]
-            batch_size=None,
-            sampler=numbers,
-            num_workers=self.workers,
-            prefetch_factor=AHEAD,
-            pin_memory=torch.device(self.device).type == "cuda",
-            worker_init_fn=_quiet,
-            multiprocessing_context="fork" if sys.platform == "linux" else None,
-            generator=torch.Generator(),  # its own, so that the run's random numbers stay as they are
-        )
         with warnings.catch_warnings():
-            # Python 3.12 warns of any fork beside threads; workers only decode, and take no lock of the parent's
+            # The number of workers is the user's; and Python 3.12 warns of any fork beside threads, where these workers
+            # take no lock of the parent's.
+            warnings.filterwarnings("ignore", message=".*worker processes in total", category=UserWarning)
             warnings.filterwarnings("ignore", message=".*multi-threaded, use of fork", category=DeprecationWarning)
+            loader: Any = DataLoader(
+                _Batches(self.sources),  # type: ignore[arg-type]
+                batch_size=None,
+                sampler=numbers,
+                num_workers=self.workers,
+                prefetch_factor=AHEAD,
+                pin_memory=torch.device(self.device).type == "cuda",
+                worker_init_fn=_quiet,
+                multiprocessing_context="fork" if sys.platform == "linux" else None,
+                generator=torch.Generator(),  # its own, so that the run's random numbers stay as they are
+            )
             iterator = iter(loader)
         try:
             while True:

@@ -115,13 +115,15 @@ class PictureSource(Source):
             self._mean = preprocess.mean(self.record)
             return
         image = preprocess.read_mean(transform.mean_file, self.opening.beside, where)
+        if self.reverses:  # a mean picture is made of BGR pictures
+            image = image[::-1]
         out = (self.crop or height, self.crop or width)
         if image.shape[0] != channels or image.shape[1] < out[0] or image.shape[2] < out[1]:
             raise UserError(
                 f"layer `{self.name}`: the mean picture does not fit",
                 where=where,
                 received=f"mean {'x'.join(map(str, image.shape))} for pictures of {channels}x{out[0]}x{out[1]}",
-                remedy="make the mean of this database with `lungo compute_image_mean`, or write mean_value per channel",
+                remedy="make this database's mean with `lungo compute_image_mean`, or write mean_value per channel",
             )
         same = image.shape[1:] == (height, width)
         cropped = preprocess.set_mean(self.record, image=image)

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from caffelungo.data.decode import decode, to_grey
 from caffelungo.data.resize import resize, resize_shorter
-from caffelungo.definition.schema import BlobProto, Preprocessing
+from caffelungo.definition.schema import Preprocessing
 from caffelungo.errors import Location, UserError
 from caffelungo.files import find, write_text
+from caffelungo.weights import meanfile
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -27,11 +28,8 @@ BESIDE = "preprocessing.prototxt"
 
 
 def read_mean(path: str, beside: str | Path | None, where: Location | None = None) -> Floats:
-    """The mean picture of a ``.binaryproto`` file as channels x height x width."""
-    found = find(path, beside, what="mean file", where=where)
-    proto = BlobProto.FromString(found.read_bytes())
-    shape = tuple(proto.shape.dim) or (proto.num, proto.channels, proto.height, proto.width)
-    return np.asarray(proto.data, np.float32).reshape(shape[-3:])
+    """The mean picture of a ``.binaryproto`` or ``.npy`` file as channels x height x width."""
+    return meanfile.read(find(path, beside, what="mean file", where=where))
 
 
 def centre(size: int, crop: int) -> int:

@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
+Index = NDArray[np.int64]
+Weight = NDArray[np.int32]
 _ONE = 2048
 
 
 @lru_cache(maxsize=64)
-def _taps(size: int, target: int, rows: bool) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
+def _taps(size: int, target: int, rows: bool) -> tuple[Index, Index, Weight, Weight]:
     """For each target place the two source places it reads and their weights, which sum to 2048.
 
     Beyond the border OpenCV reads one column with weight 2048, but one row with both weights, each product cut off.
@@ -35,32 +37,42 @@ def _taps(size: int, target: int, rows: bool) -> tuple[NDArray[np.int64], NDArra
     return first, second, low, high
 
 
+@lru_cache(maxsize=64)
+def _columns(size: int, target: int, channels: int) -> tuple[Index, Index, Weight, Weight]:
+    """``_taps`` of a row of interleaved pixels, channel by channel."""
+    left, right, left_weight, right_weight = _taps(size, target, rows=False)
+    step = np.arange(channels)
+    places = [(column[:, None] * channels + step).ravel() for column in (left, right)]
+    weights = [np.repeat(weight, channels) for weight in (left_weight, right_weight)]
+    return places[0], places[1], weights[0], weights[1]
+
+
 def resize(image: Pixels, height: int, width: int) -> Pixels:
     """``image`` (H x W x C or H x W, uint8) at ``height`` x ``width``, as ``cv2.resize`` gives it."""
     if image.shape[:2] == (height, width):
         return image
-    left, right, left_weight, right_weight = _taps(image.shape[1], width, rows=False)
-    top, bottom, top_weight, bottom_weight = _taps(image.shape[0], height, rows=True)
-    shape = image.shape
-    if 2 * width == shape[1] and 2 * height == shape[0]:
+    rows, columns = image.shape[:2]
+    if (rows, columns) == (2 * height, 2 * width):
         return _halved(image)
-    channels = shape[2] if image.ndim == 3 else 1
-    flat = image.reshape(shape[0], shape[1], channels)
-    rows, places = np.unique(np.concatenate([top, bottom]), return_inverse=True)
-    picked = flat[rows]
-    along = np.empty((len(rows), width, channels), np.int32)
-    np.multiply(picked[:, left], left_weight[:, None], out=along)
-    along += picked[:, right] * right_weight[:, None]
+    channels = image.shape[2] if image.ndim == 3 else 1
+    flat = image.reshape(rows, columns * channels)
+    top, bottom, top_weight, bottom_weight = _taps(rows, height, rows=True)
+    if 2 * height < rows:  # rows that nothing reads need no first pass
+        used, places = np.unique(np.concatenate([top, bottom]), return_inverse=True)
+        flat, top, bottom = flat[used], places[:height], places[height:]
+    left, right, left_weight, right_weight = _columns(columns, width, channels)
+    along = np.multiply(flat.take(left, axis=1), left_weight, dtype=np.int32)
+    along += np.multiply(flat.take(right, axis=1), right_weight, dtype=np.int32)
     along >>= 4
-    upper, lower = along[places[: len(top)]], along[places[len(top) :]]
-    upper *= top_weight[:, None, None]
+    upper, lower = along.take(top, axis=0), along.take(bottom, axis=0)
+    upper *= top_weight[:, None]
     upper >>= 16
-    lower *= bottom_weight[:, None, None]
+    lower *= bottom_weight[:, None]
     lower >>= 16
     upper += lower
     upper += 2
     upper >>= 2
-    return upper.astype(np.uint8).reshape(height, width, *shape[2:])
+    return upper.astype(np.uint8).reshape(height, width, *image.shape[2:])
 
 
 def _halved(image: Pixels) -> Pixels:

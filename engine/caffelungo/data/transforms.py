@@ -67,9 +67,7 @@ def find(name: str, where: Location | None = None) -> Transform:
 
 
 @register("RandomResizedCrop")
-def random_resized_crop(
-    image: Pixels, options: Any, size: tuple[int, int] | None, rng: np.random.Generator
-) -> Pixels:
+def random_resized_crop(image: Pixels, options: Any, size: tuple[int, int] | None, rng: np.random.Generator) -> Pixels:
     """A random part of random area and aspect ratio, resized to ``size`` (Szegedy et al. 2015, section 6).
 
     The area is a share of the picture's drawn evenly from [min_scale, max_scale], the ratio width/height evenly in

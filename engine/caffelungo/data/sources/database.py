@@ -48,8 +48,8 @@ class DatabaseSource(PictureSource):
         self.settle(*sample.shape, source=f"database {self.path}", stated=stated)
         if stated is None:
             self._assume(first, sample)
-        self._samples: NDArray[Any] | None = None
-        self._labels: NDArray[np.int64] | None = None
+        self._kept: tuple[NDArray[Any], NDArray[np.int64]] | None = None
+        self._scanned: NDArray[np.int64] | None = None
         self.small = not first.encoded and sample.nbytes * self.size <= IN_MEMORY
         self.heavy = self.ahead = not self.small
         self.plain = not (self.crop or self.resize[0] or self.augmentations or self.transform.mirror)
@@ -63,14 +63,14 @@ class DatabaseSource(PictureSource):
             self.record.assumed.extend(["resize_height", "resize_width"])
 
     def _decoded(self, message: Any, name: str) -> NDArray[Any]:
-        sample = datum.array(message, name, color=self.color)
-        if self.resize[0]:
-            sample = self.resized(sample.transpose(1, 2, 0)).transpose(2, 0, 1)
-        return sample
+        return self._resized(datum.array(message, name, color=self.color))
 
-    def _kept(self) -> bool:
-        """Read a small database into memory, once; False where its samples have several shapes."""
-        if self._samples is None and self.small:
+    def _resized(self, sample: NDArray[Any]) -> NDArray[Any]:
+        return self.resized(sample.transpose(1, 2, 0)).transpose(2, 0, 1) if self.resize[0] else sample
+
+    def _in_memory(self) -> tuple[NDArray[Any], NDArray[np.int64]] | None:
+        """Samples and labels of a small database, read once; None where it is large or has several shapes."""
+        if self._kept is None and self.small:
             name = str(self.path)
             first = datum.array(datum.parse(self.reader.first(), name), name)
             samples = np.empty((self.reader.size, *first.shape), first.dtype)
@@ -80,50 +80,47 @@ class DatabaseSource(PictureSource):
                 sample = datum.array(message, f"{name}, record {index}")
                 if sample.shape != first.shape or sample.dtype != first.dtype:
                     self.small = False
-                    return False
+                    return None
                 samples[index], labels[index] = sample, message.label
-            self._samples, self._labels = samples, labels
-        return self.small
+            self._kept = samples, labels
+        return self._kept
 
     def batch(self, k: int) -> Batch:
         assert self.order is not None
         epoch, index = self.order.samples(k)
-        if self._kept():
-            assert self._samples is not None and self._labels is not None
-            labels = self._batch_labels(self._labels[index])
-            if self.plain:
-                return self._plain(index, labels)
-            samples = [self.resized(self._samples[i].transpose(1, 2, 0)).transpose(2, 0, 1) for i in index]
-            return self.placed(samples, epoch, index, labels, self.reader.where)
-        messages = [datum.parse(bytes(self.reader.record(int(i))), str(self.path)) for i in index]
-        decoded = [
-            self._decoded(message, str(self.reader.where(int(i)))) for message, i in zip(messages, index, strict=True)
-        ]
-        return self.placed(
-            decoded, epoch, index, self._batch_labels([m.label for m in messages]), self.reader.where
-        )
+        kept = self._in_memory()
+        if kept is not None and self.plain:
+            return self._plain(*kept, index)
+        if kept is not None:
+            samples = [self._resized(kept[0][i]) for i in index]
+            labels = kept[1][index]
+        else:
+            messages = [datum.parse(bytes(self.reader.record(int(i))), str(self.path)) for i in index]
+            pairs = zip(messages, index, strict=True)
+            samples = [self._decoded(message, str(self.reader.where(int(i)))) for message, i in pairs]
+            labels = np.array([message.label for message in messages], np.int64)
+        return self.placed(samples, epoch, index, self._batch_labels(labels), self.reader.where)
 
-    def _plain(self, index: NDArray[np.int64], labels: NDArray[np.float32] | None) -> Batch:
+    def _plain(self, samples: NDArray[Any], labels: NDArray[np.int64], index: NDArray[np.int64]) -> Batch:
         """Samples that are used as they are: one slice of what is kept in memory."""
-        assert self._samples is not None
         run = len(index) == index[-1] - index[0] + 1
-        picked = self._samples[index[0] : index[-1] + 1] if run else self._samples[index]
+        picked = samples[index[0] : index[-1] + 1] if run else samples[index]
         if self.reverses:
             picked = np.ascontiguousarray(picked[:, ::-1])
-        return Batch((picked,) if labels is None else (picked, labels))
+        values = self._batch_labels(labels[index])
+        return Batch((picked,) if values is None else (picked, values))
 
-    def _batch_labels(self, labels: Any) -> NDArray[np.float32] | None:
-        if len(self.names) < 2:
-            return None
-        return stacked(np.asarray(labels, np.int64) + self.extras.label_offset)
+    def _batch_labels(self, labels: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        return stacked(labels + int(self.extras.label_offset)) if len(self.names) > 1 else None
 
     def labels(self) -> NDArray[np.int64] | None:
         if len(self.names) < 2:
             return None
-        if not self._kept() and self._labels is None:
-            self._labels = np.array([datum.label(record) for record in self.reader.records()], np.int64)
-        assert self._labels is not None
-        return self._labels + int(self.extras.label_offset)
+        kept = self._in_memory()
+        if kept is None and self._scanned is None:
+            self._scanned = np.array([datum.label(record) for record in self.reader.records()], np.int64)
+        found = kept[1] if kept is not None else self._scanned
+        return None if found is None else found + int(self.extras.label_offset)
 
 
 def find_database(source: str, beside: str | None, where: Location | None = None) -> Path:

@@ -21,7 +21,9 @@ class DummySource(Source):
         fillers = list(param.dummy_data_param.data_filler) or [FillerParameter(type="constant")]
         layer = registry.find("DummyData")
         assert layer is not None
-        self.shapes = [tuple(int(size or 0) for size in shape) for shape in layer(param, opening.phase).shapes(())]
+        self.shapes = [
+            tuple(int(size or 0) for size in shape or ()) for shape in layer(param, opening.phase).shapes(())
+        ]
         self.fillers = fillers * len(self.names) if len(fillers) == 1 else fillers
         self._constant: dict[int, NDArray[np.float32]] = {}
 
