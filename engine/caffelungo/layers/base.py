@@ -90,7 +90,7 @@ class Layer:
     """Whether a gradient passes through (Accuracy, ArgMax: no)."""
     labels: ClassVar[tuple[int, ...]] = ()
     """Indices of bottoms that hold class labels or other values that receive no gradient."""
-    overwritable: ClassVar[bool] = False
+    overwritable: bool = False
     """Whether the top is new memory that this layer's backward pass does not read, so that a later in-place layer may
     really write into it."""
 
@@ -155,7 +155,6 @@ class Source(Layer):
     bottoms = Arity(0)
     tops = Arity(1, None)
     source = True
-    keeps_top = True
     differentiable = False
 
 

@@ -19,6 +19,7 @@ class Convolving(Layer):
     tops = Arity(1, None)
     options_field = "convolution_param"
     same_count = True
+    overwritable = True
 
     def setup(self) -> None:
         options = self.options

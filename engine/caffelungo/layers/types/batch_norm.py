@@ -25,6 +25,7 @@ class BatchNorm(Layer):
 
     type = "BatchNorm"
     options_field = "batch_norm_param"
+    overwritable = True
 
     def setup(self) -> None:
         options = self.options

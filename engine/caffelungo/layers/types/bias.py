@@ -25,6 +25,7 @@ class Bias(Layer):
     type = "Bias"
     bottoms = Arity(1, 2)
     options_field = "bias_param"
+    overwritable = True
 
     def setup(self) -> None:
         self.first = int(self.options.axis)

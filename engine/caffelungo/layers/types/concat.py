@@ -23,7 +23,7 @@ class Concat(Layer):
     type = "Concat"
     bottoms = Arity(1, None)
     options_field = "concat_param"
-    keeps_top = True
+    overwritable = True
 
     def setup(self) -> None:
         options = self.options

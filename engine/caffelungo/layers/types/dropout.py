@@ -22,7 +22,6 @@ class Dropout(Neuron):
 
     type = "Dropout"
     options_field = "dropout_param"
-    keeps_top = True
 
     def setup(self) -> None:
         self.ratio = float(self.options.dropout_ratio)

@@ -29,6 +29,8 @@ class Eltwise(Layer):
         options = self.options
         self.sum, self.product = options.operation == options.SUM, options.operation == options.PROD
         self.coefficients = tuple(float(value) for value in options.coeff)
+        # A sum of two is new memory that the backward pass does not read; a product is read again.
+        self.overwritable = self.sum
         if self.coefficients and len(self.coefficients) != len(self.param.bottom):
             raise self.fail(
                 "give one `coeff` for each bottom, or none",

@@ -22,7 +22,6 @@ class Flatten(Layer):
 
     type = "Flatten"
     options_field = "flatten_param"
-    keeps_top = True
 
     def setup(self) -> None:
         self.first, self.last = int(self.options.axis), int(self.options.end_axis)

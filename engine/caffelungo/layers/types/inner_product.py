@@ -23,6 +23,7 @@ class InnerProduct(Layer):
 
     type = "InnerProduct"
     options_field = "inner_product_param"
+    overwritable = True
 
     def setup(self) -> None:
         self.num_output = int(self.options.num_output)

@@ -25,6 +25,7 @@ class LRN(Layer):
 
     type = "LRN"
     options_field = "lrn_param"
+    overwritable = True
 
     def setup(self) -> None:
         options = self.options

@@ -23,7 +23,6 @@ class Parameter(Layer):
     type = "Parameter"
     bottoms = Arity(0)
     options_field = "parameter_param"
-    keeps_top = True
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         if not self.options.HasField("shape"):

@@ -30,6 +30,7 @@ class Pooling(Layer):
     type = "Pooling"
     tops = Arity(1, 2)
     options_field = "pooling_param"
+    overwritable = True
 
     def setup(self) -> None:
         options = self.options

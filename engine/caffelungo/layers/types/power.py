@@ -22,7 +22,6 @@ class Power(Neuron):
 
     type = "Power"
     options_field = "power_param"
-    keeps_top = True
 
     def setup(self) -> None:
         self.power, self.scale = float(self.options.power), float(self.options.scale)

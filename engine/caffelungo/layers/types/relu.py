@@ -22,7 +22,6 @@ class ReLU(Neuron):
 
     type = "ReLU"
     options_field = "relu_param"
-    keeps_top = True
 
     def setup(self) -> None:
         self.slope = float(self.options.negative_slope)

@@ -23,7 +23,6 @@ class Reshape(Layer):
 
     type = "Reshape"
     options_field = "reshape_param"
-    keeps_top = True
 
     def setup(self) -> None:
         options = self.options

@@ -26,6 +26,7 @@ class Scale(Layer):
     type = "Scale"
     bottoms = Arity(1, 2)
     options_field = "scale_param"
+    overwritable = True
 
     def setup(self) -> None:
         self.first = int(self.options.axis)

@@ -21,7 +21,6 @@ class Sigmoid(Neuron):
     """
 
     type = "Sigmoid"
-    keeps_top = True
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch

@@ -24,7 +24,6 @@ class Slice(Layer):
     type = "Slice"
     tops = Arity(1, None)
     options_field = "slice_param"
-    keeps_top = True
 
     def setup(self) -> None:
         options = self.options

@@ -22,7 +22,6 @@ class Softmax(Layer):
 
     type = "Softmax"
     options_field = "softmax_param"
-    keeps_top = True
 
     def setup(self) -> None:
         self.along = int(self.options.axis)

@@ -23,7 +23,6 @@ class Split(Layer):
 
     type = "Split"
     tops = Arity(1, None)
-    keeps_top = True
 
     def setup(self) -> None:
         self.parts = len(self.param.top)

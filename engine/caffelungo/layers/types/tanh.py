@@ -21,7 +21,6 @@ class TanH(Neuron):
     """
 
     type = "TanH"
-    keeps_top = True
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch
