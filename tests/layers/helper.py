@@ -65,9 +65,8 @@ def run_net(
                 bottoms = [values[number] for number in planned.bottom_values]
                 bottoms = [b.detach() if i in planned.layer.labels else b for i, b in enumerate(bottoms)]
                 blobs = [store[use.key] for use in planned.params]
-                in_place = bool(planned.in_place) and planned.in_place[0] and bottoms[0].grad_fn is not None
-                keeps = in_place and _producer(plan, planned.bottom_values[0]).layer.keeps_top
-                tops = list(planned.layer.compute(bottoms, blobs, State(inplace=in_place and not keeps)))
+                in_place = any(planned.in_place) and _producer(plan, planned.bottom_values[0]).layer.overwritable
+                tops = list(planned.layer.compute(bottoms, blobs, State(inplace=in_place)))
             _check_shapes(planned, tops)
             values.update(zip(planned.top_values, tops, strict=True))
     total = objective = torch.zeros((), dtype=dtype)

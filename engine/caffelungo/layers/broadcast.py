@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def covered(layer: Layer, bottoms: Sequence[Shape]) -> Shape:
-    """Shape of the scale or bias: bottom 1's, or the axes that `axis` and `num_axes` name; LayerError if it cannot be."""
+    """Shape of the scale or bias: that of bottom 1, or the axes that `axis` and `num_axes` name; else LayerError."""
     shape, options = bottoms[0], layer.options
     if len(bottoms) == 1:
         axis, axes = layer.axis(int(options.axis), len(shape)), int(options.num_axes)

@@ -15,7 +15,7 @@ from typing import Any
 from caffelungo.definition.filter import included
 from caffelungo.definition.schema import PHASE_NAMES, ParamSpec
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
-from caffelungo.layers import registry
+from caffelungo.layers import fillers, registry
 from caffelungo.layers.base import BlobSpec, Layer, LayerError, Shape, count, shape_text
 
 Where = Callable[..., Location | None]
@@ -291,6 +291,12 @@ class _Builder:
         except LayerError as error:
             self.layer_problem(index, param, error)
             return None, ()
+        for spec in specs:
+            try:
+                fillers.check(spec.filler, spec.shape)
+            except LayerError as error:
+                error.path = (*fillers.place(param, spec.filler), *error.path)
+                self.layer_problem(index, param, error)
         if param.name in self.sources and layer.source:
             tops = list(self.sources[param.name])
         for top, shape in zip(param.top, tops, strict=False):
@@ -336,7 +342,7 @@ class _Builder:
             self.note_explicit(use.key, given)
             return use
         permissive = given.share_mode == type(given).PERMISSIVE
-        same = count(first.shape) == count(use.shape) if permissive else first.shape == use.shape
+        same = _alike((count(first.shape),), (count(use.shape),)) if permissive else _alike(first.shape, use.shape)
         if not same:
             self.problem(
                 f"layer `{param.name}` cannot share param `{given.name}`: its blob has another "
@@ -433,3 +439,8 @@ class _Builder:
             self.read(index, param)
         for blob in param.top:
             self.new_value(blob, None, param.name)
+
+
+def _alike(one: Shape, other: Shape) -> bool:
+    """Whether two shapes agree as far as they are known."""
+    return len(one) == len(other) and all(a == b or None in (a, b) for a, b in zip(one, other, strict=True))

@@ -23,10 +23,11 @@ class Concat(Layer):
     type = "Concat"
     bottoms = Arity(1, None)
     options_field = "concat_param"
-    overwritable = True
 
     def setup(self) -> None:
         options = self.options
+        # A single bottom is handed on as it is.
+        self.overwritable = len(self.param.bottom) > 1
         if options.HasField("axis") and options.HasField("concat_dim"):
             raise self.fail(
                 "both `axis` and its old name `concat_dim` are given",
