@@ -1,0 +1,120 @@
+"""What a person sees while a net trains: a progress line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from caffelungo.report.glog import number
+
+REFRESH = 0.2
+"""Seconds between redraws."""
+
+
+class Reporter:
+    """Progress of ``total`` iterations, each of ``images`` samples. ``quiet`` shows notices only.
+
+    On a terminal one line is redrawn; elsewhere each ``displayed`` and ``tested`` is one plain line.
+    """
+
+    def __init__(self, total: int, images: int, *, quiet: bool = False, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self.total, self.images, self.quiet = total, images, quiet
+        self.live = self.console.is_terminal and not quiet
+        self._bar: Progress | None = None
+        self._task = None
+        self._mark: tuple[float, int] | None = None
+        self._drawn = 0.0
+        self._values = ""
+
+    def __enter__(self) -> Reporter:
+        if self.live:
+            self._bar = Progress(
+                TextColumn("[bold]iteration"),
+                MofNCompleteColumn(),
+                BarColumn(bar_width=None),
+                TextColumn("{task.fields[values]}"),
+                TextColumn("[dim]{task.fields[speed]}"),
+                TimeRemainingColumn(),
+                console=self.console,
+                auto_refresh=False,
+            )
+            self._task = self._bar.add_task("", total=self.total, values="", speed="")
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar:
+            self._bar.refresh()
+            self._bar.stop()
+            self._bar = None
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        if not self.quiet:
+            self.console.print(text, markup=False)
+
+    def notice(self, text: str) -> None:
+        """A line that a person should see even when the rest is quiet."""
+        self.console.print(f"notice: {text}", markup=False, style="yellow")
+
+    def start(self, iteration: int) -> None:
+        """Count speed from ``iteration`` on."""
+        self._mark = (time.monotonic(), iteration)
+        if self._bar and self._task is not None:
+            self._bar.reset(self._task, total=self.total, completed=iteration, values="", speed="")
+
+    def advance(self, iteration: int) -> None:
+        """``iteration`` iterations are done; cheap."""
+        now = time.monotonic()
+        if self._bar and self._task is not None and now - self._drawn > REFRESH:
+            self._drawn = now
+            self._bar.update(self._task, completed=iteration, values=self._values, speed=self._speed(now, iteration))
+            self._bar.refresh()
+
+    def displayed(self, iteration: int, loss: float, rate: float) -> None:
+        """The smoothed loss and the rate at ``iteration``."""
+        self._values = f"loss {number(loss)}  lr {number(rate)}"
+        if not self.live:
+            now = time.monotonic()
+            self.say(f"iteration {iteration} of {self.total}  {self._values}{self._rest(now, iteration)}")
+
+    def tested(self, iteration: int, values: Mapping[str, float], net: int = 0, nets: int = 1) -> None:
+        """The outputs of one test."""
+        name = f"test net #{net}" if nets > 1 else "test"
+        self.say(f"iteration {iteration}  {name}: " + ", ".join(f"{k} {number(v)}" for k, v in values.items()))
+
+    def _rate(self, now: float, iteration: int) -> float:
+        if self._mark is None or iteration <= self._mark[1]:
+            return 0.0
+        return (iteration - self._mark[1]) / max(now - self._mark[0], 1e-9)
+
+    def _speed(self, now: float, iteration: int) -> str:
+        rate = self._rate(now, iteration)
+        return f"{rate:.3g} iter/s  {rate * self.images:.3g} images/s" if rate else ""
+
+    def _rest(self, now: float, iteration: int) -> str:
+        rate = self._rate(now, iteration)
+        if not rate:
+            return ""
+        return f"  {self._speed(now, iteration)}  {duration((self.total - iteration) / rate)} left"
+
+
+def duration(seconds: float) -> str:
+    """``1 h 05 min``, ``3 min 20 s``, ``12 s``."""
+    whole = max(0, round(seconds))
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    if whole >= 60:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole} s"
+
+
+def is_terminal() -> bool:
+    """Whether standard error is a terminal."""
+    return sys.stderr.isatty()

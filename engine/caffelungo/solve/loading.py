@@ -1,0 +1,92 @@
+"""Weights files into a net before training or testing: read, matched by layer name, loaded.
+
+Caffe: LoadNetWeights, Net::CopyTrainedLayersFrom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from caffelungo.errors import UserError
+from caffelungo.layers.plan import Plan, Where
+from caffelungo.net.store import Store
+from caffelungo.weights import copy, formats
+from caffelungo.weights.base import Weights
+
+
+def split(names: Sequence[str | Path]) -> list[str]:
+    """Each name of ``names``, comma lists taken apart as Caffe's -weights does."""
+    return [part.strip() for name in names for part in str(name).split(",") if part.strip()]
+
+
+def read(name: str) -> Weights:
+    """The weights in the file ``name``, or those of torchvision for ``torchvision:NAME``."""
+    if name.startswith("torchvision:"):
+        from caffelungo.weights import torchvision
+
+        return torchvision.load(name.removeprefix("torchvision:"))
+    return formats.read(name)
+
+
+class Loaded:
+    """The weights that ``names`` stand for, matched to ``plan``; UserError with every mismatch.
+
+    ``table`` tells what happens to each layer; None when no file was named.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str | Path],
+        reinit: Sequence[str],
+        plan: Plan,
+        where: Where | None = None,
+        say: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self.weights: Weights | None = None
+        self.table: copy.CopyTable | None = None
+        self.reinit = list(reinit)
+        files = []
+        for name in split(names):
+            say(name)
+            files.append(read(name))
+        if files:
+            self.weights = files[0] if len(files) == 1 else copy.merge(files)
+            self.table = copy.match(plan, self.weights, self.reinit, where)
+            if self.table.problems:
+                raise UserError(self.table.problems)
+
+    @property
+    def extras(self) -> Any:
+        """Preprocessing and labels of the file, unless a layer starts anew (its classes are others)."""
+        if self.weights is None or self.table is None or self.table.layers(copy.NEW, copy.REINIT):
+            return None
+        return self.weights.extras
+
+    def whole_layers(self, plan: Plan) -> frozenset[str]:
+        """Keys of the layers of ``plan`` all of whose own blobs are loaded, which need no filling."""
+        arrays = self.table.arrays if self.table else {}
+        return frozenset(
+            planned.key
+            for planned in plan.layers
+            if planned.params and all(use.key in arrays for use in planned.params if use.owner)
+        )
+
+    def fresh(self, layer: str) -> bool:
+        """Whether ``layer`` keeps what its fillers gave it."""
+        return self.table is None or layer in self.table.layers(copy.NEW, copy.REINIT)
+
+    def load(self, store: Store, tests: Sequence[Plan] = ()) -> None:
+        """Copy into ``store``, and what only the nets of ``tests`` have from the same files."""
+        if self.table is None or self.weights is None:
+            return
+        store.load(self.table.arrays)
+        known = set(self.table.arrays)
+        for plan in tests:
+            extra = {
+                key: array
+                for key, array in copy.match(plan, self.weights).arrays.items()
+                if key not in known and store.key(*key) == key
+            }
+            store.load(extra)

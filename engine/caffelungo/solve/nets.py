@@ -1,0 +1,235 @@
+"""From a solver file to the nets it names, and from a net file in one state to a plan with its data opened.
+
+Caffe: Solver::InitTrainNet, Solver::InitTestNets. No torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from caffelungo import files
+from caffelungo.data.source import Source
+from caffelungo.data.sources import open_source
+from caffelungo.definition.filter import net_state
+from caffelungo.definition.reader import Definition, read_net
+from caffelungo.definition.filter import included
+from caffelungo.definition.schema import TEST, TRAIN, message_class
+from caffelungo.definition.upgrade import upgrade_net
+from caffelungo.errors import Location, Problem, UserError
+from caffelungo.layers.plan import Plan, Where, build_plan
+from caffelungo.solve.validate import test_nets as count_test_nets
+
+
+@dataclass(frozen=True)
+class NetText:
+    """A net as a solver names it: the message, where its parts stand, and the words Caffe logs it with."""
+
+    message: Any
+    path: Path | None
+    where: Where
+    origin: str
+
+
+@dataclass(frozen=True)
+class TestSpec:
+    """One test net of a solver: its state and how many batches make one test (None: the whole set once)."""
+
+    net: NetText
+    state: Any
+    iterations: int | None
+
+    __test__ = False
+
+
+@dataclass
+class Opened:
+    """A net in one state with its data: ``sources`` in the order of ``plan.sources``."""
+
+    text: NetText
+    plan: Plan
+    sources: list[Source] = field(default_factory=list)
+
+    @property
+    def batch_size(self) -> int:
+        """Samples of one batch: the first axis of the first source's first top (1 when there is none)."""
+        for planned in self.plan.sources:
+            if planned.top_shapes and planned.top_shapes[0]:
+                return int(planned.top_shapes[0][0] or 1)
+        return 1
+
+
+def from_definition(definition: Definition, origin: str = "net file") -> NetText:
+    """The net of a file."""
+    path = Path(definition.path) if definition.path else None
+    return NetText(definition.message, path, definition.where, f"{origin}: {definition.path}")
+
+
+def train_net(solver: Definition, variables: Mapping[str, str] | None = None) -> NetText:
+    """The train net that ``solver`` names."""
+    message = solver.message
+    if message.HasField("train_net_param"):
+        return _inline(solver, message.train_net_param, ("train_net_param",), "train_net_param.")
+    if message.HasField("net_param"):
+        return _inline(solver, message.net_param, ("net_param",), "net_param.")
+    name = "train_net" if message.HasField("train_net") else "net"
+    origin = "train_net file" if name == "train_net" else "net file"
+    return _file(solver, getattr(message, name), (name,), origin, variables)
+
+
+def test_nets(solver: Definition, variables: Mapping[str, str] | None = None) -> list[TestSpec]:
+    """The test nets that ``solver`` names, in Caffe's order: test_net_param, test_net, then the shared net."""
+    message = solver.message
+    count = count_test_nets(message)
+    texts = [
+        _inline(solver, param, ("test_net_param", i), "test_net_param")
+        for i, param in enumerate(message.test_net_param)
+    ]
+    for i, path in enumerate(message.test_net):
+        texts.append(_file(solver, path, ("test_net", i), "test_net file", variables))
+    if len(texts) < count:
+        if message.HasField("net_param"):
+            shared = _inline(solver, message.net_param, ("net_param",), "net_param")
+        else:
+            shared = _file(solver, message.net, ("net",), "net file", variables)
+        texts += [shared] * (count - len(texts))
+    return [
+        TestSpec(
+            text,
+            net_state(text.message, TEST, solver_state=message.test_state[i] if message.test_state else None),
+            message.test_iter[i] if message.test_iter else None,
+        )
+        for i, text in enumerate(texts)
+    ]
+
+
+def _inline(solver: Definition, message: Any, path: tuple[str | int, ...], origin: str) -> NetText:
+    net = type(message)()
+    net.CopyFrom(message)
+    upgrade_net(net)
+    return NetText(net, Path(solver.path) if solver.path else None, lambda *rest: solver.where(*path, *rest), origin)
+
+
+def _file(
+    solver: Definition, path: str, place: tuple[str | int, ...], origin: str, variables: Mapping[str, str] | None
+) -> NetText:
+    found = files.find(path, solver.path, what="net file", where=solver.where(*place))
+    definition = read_net(found, dict(variables or {}))
+    return NetText(definition.message, found, definition.where, f"{origin}: {path}")
+
+
+def open_net(
+    text: NetText,
+    state: Any,
+    *,
+    seed: int = 0,
+    once: bool = False,
+    caffe: bool = False,
+    shuffle: bool | None = None,
+) -> Opened:
+    """Plan ``text`` in ``state`` with its data opened; UserError with everything wrong in it.
+
+    Sources that have no data of their own (Input) stand in the plan with the shapes of the file and without a Source.
+    """
+    problems: list[Problem] = []
+    plan = build_plan(text.message, state, where=text.where, problems=problems)
+    sources, shapes = [], {}
+    for planned in plan.sources:
+        if planned.layer.type == "Input":
+            continue
+        try:
+            source = open_source(
+                planned, int(state.phase), beside=text.path, seed=seed, shuffle=shuffle, once=once, caffe=caffe,
+                where=text.where("layer", planned.index),
+            )  # fmt: skip
+        except UserError as error:
+            problems += error.problems
+            continue
+        sources.append(source)
+        shapes[planned.name] = source.shapes
+    if problems:
+        complete: list[Problem] = []
+        plan = build_plan(text.message, state, where=text.where, sources=shapes, problems=complete)
+        missing = [problem for problem in problems if problem not in complete]
+        if complete or any(planned.name not in shapes for planned in plan.sources if planned.layer.type != "Input"):
+            raise UserError(_unique([*complete, *missing]))
+    return Opened(text, build_plan(text.message, state, where=text.where, sources=shapes), sources)
+
+
+def _unique(problems: Sequence[Problem]) -> list[Problem]:
+    return list(dict.fromkeys(problems))
+
+
+def input_without_data(text: NetText, plan: Plan) -> UserError | None:
+    """What to say when a net is to be trained or tested but its data comes from an Input layer; None when it is not."""
+    for planned in plan.sources:
+        if planned.layer.type == "Input":
+            return UserError(
+                f"layer `{planned.name}` is an Input, which holds no data to train or test on",
+                where=_place(text, planned.index),
+                received='type: "Input"',
+                remedy="use a train_val net with a data layer; `lungo finetune` writes one from a deploy net",
+            )
+    if not plan.sources:
+        return UserError(
+            "the net has no data layer in this phase",
+            where=text.where(),
+            received=f"phase {'TEST' if plan.phase == TEST else 'TRAIN'}",
+            remedy="add a data layer, or mend its include/exclude rules",
+        )
+    return None
+
+
+def _place(text: NetText, index: int) -> Location | None:
+    return text.where("layer", index)
+
+
+def train_state(text: NetText, solver: Any, level: int = 0, stages: Sequence[str] = ()) -> Any:
+    """The NetState of the train net: phase TRAIN, the net's state, train_state, and the flags."""
+    return net_state(text.message, TRAIN, level, stages, solver.train_state)
+
+
+def filtered(opened: Opened) -> Any:
+    """The NetParameter of ``opened`` with the layers of its state only, as Caffe writes it into a caffemodel."""
+    net = type(opened.text.message)()
+    net.CopyFrom(opened.text.message)
+    del net.layer[:]
+    for layer in opened.text.message.layer:
+        if included(layer, opened.plan.state):
+            net.layer.add().CopyFrom(layer)
+            net.layer[-1].phase = opened.plan.phase
+    return net
+
+
+def shared_blobs(plan: Plan) -> frozenset[tuple[str, int]]:
+    """(layer name, blob index) of the blobs that another layer owns."""
+    return frozenset(
+        (planned.name, position)
+        for planned in plan.layers
+        for position, use in enumerate(planned.params)
+        if not use.owner
+    )
+
+
+def extras(opened: Opened, loaded: Any = None) -> Any:
+    """The lungo.NetExtras that weights of ``opened`` carry: the preprocessing of its data, and the class names.
+
+    ``loaded`` are those of the weights the training began with, for what the net and its data leave open.
+    """
+    result = message_class("lungo.NetExtras")()
+    if loaded is not None:
+        result.CopyFrom(loaded)
+    for source in opened.sources:
+        if source.record is not None:
+            result.preprocessing.CopyFrom(source.record)
+            break
+    own = opened.text.message.lungo
+    if own.HasField("preprocessing"):
+        result.preprocessing.CopyFrom(own.preprocessing)
+    labels = list(own.label) or next((list(s.classes) for s in opened.sources if getattr(s, "classes", None)), [])
+    if labels:
+        del result.label[:]
+        result.label.extend(labels)
+    return result if result.ByteSize() else None

@@ -1,0 +1,91 @@
+"""What a user can ask of `lungo train`, `lungo test` and `lungo time`, besides what stands in the files. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class EngineOptions:
+    """How the arithmetic is done.
+
+    ``device``: auto, cpu, cuda or cuda:N. ``precision``: fp32, tf32 (CUDA's TF32 matrix units), bf16 (autocast).
+    ``memory_format``: auto, channels_last or contiguous. ``threads``: of torch on the CPU, None leaves its choice.
+    ``gpu`` is Caffe's flag: one id is a device, several are refused. ``caffe`` turns every deliberate departure from
+    the original off.
+    """
+
+    device: str = "auto"
+    precision: str = "fp32"
+    memory_format: str = "auto"
+    compile: bool = False
+    threads: int | None = None
+    gpu: str | None = None
+    caffe: bool = False
+
+
+@dataclass
+class TrainOptions(EngineOptions):
+    """`lungo train`.
+
+    ``weights``: files copied by layer name before training (each may itself be a comma list); ``reinit``: layers
+    that keep their fillers. ``snapshot``: a solverstate to resume; ``resume``: the newest complete one. ``variables``
+    fill templates. ``workers`` load data (None: as the source and the machine suggest). ``overwrite``: an older run's
+    snapshots under the same prefix may be overwritten. ``keep_last``, ``keep_best``, ``early_stop`` and ``watch``
+    replace what the solver file's ``lungo`` block says. ``command`` is the command line to keep with the run.
+    """
+
+    solver: str | Path = ""
+    weights: Sequence[str] = ()
+    reinit: Sequence[str] = ()
+    snapshot: str | Path | None = None
+    resume: bool = False
+    variables: Mapping[str, str] = field(default_factory=dict)
+    level: int = 0
+    stages: Sequence[str] = ()
+    workers: int | None = None
+    overwrite: bool = False
+    sigint_effect: str = "stop"
+    sighup_effect: str = "snapshot"
+    keep_last: int | None = None
+    keep_best: bool | None = None
+    early_stop: int | None = None
+    watch: str | None = None
+    tensorboard: bool = False
+    quiet: bool = False
+    command: Sequence[str] = ()
+
+
+@dataclass
+class TestOptions(EngineOptions):
+    """`lungo test`. ``iterations`` None: the whole test set once; a number: so many batches, with Caffe's lines.
+
+    ``output``: a folder for the confusion matrix (PNG, CSV) and the per-class table; None writes none.
+    """
+
+    model: str | Path = ""
+    weights: Sequence[str] = ()
+    iterations: int | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    level: int = 0
+    stages: Sequence[str] = ()
+    workers: int | None = None
+    output: str | Path | None = None
+    quiet: bool = False
+
+    __test__ = False
+
+
+@dataclass
+class TimeOptions(EngineOptions):
+    """`lungo time`: ``iterations`` forward and backward passes, layer by layer. ``phase``: TRAIN or TEST."""
+
+    model: str | Path = ""
+    weights: Sequence[str] = ()
+    iterations: int = 50
+    phase: str = "TRAIN"
+    variables: Mapping[str, str] = field(default_factory=dict)
+    level: int = 0
+    stages: Sequence[str] = ()

@@ -1,0 +1,433 @@
+"""Training a net as a solver file says, in Caffe's order of things.
+
+Caffe: Solver and SGDSolver. ``loop.solve`` is the whole run; ``Solver.step`` is a number of iterations of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from caffelungo.definition.definition import Definition
+from caffelungo.definition.printer import print_message
+from caffelungo.errors import RunError, UserError
+from caffelungo.net.graph import Net
+from caffelungo.net.store import Store
+from caffelungo.report.glog import Log, number, output_line
+from caffelungo.solve import debug, gradients, nets, nonfinite, snapshot, updates
+from caffelungo.solve.draw import seed_iteration
+from caffelungo.solve.engine import Engine
+from caffelungo.solve.feed import Feed
+from caffelungo.solve.pending import LIMIT, Pending, Seen
+from caffelungo.solve.rates import Schedule
+from caffelungo.solve.signals import Action
+from caffelungo.solve.smoothing import SmoothedLoss
+from caffelungo.solve.testing import TestNet, TestResult, output_weights
+from caffelungo.solve.validate import solver_problems
+from caffelungo.solve.watch import Watch, make_watch
+from caffelungo.solve.loading import Loaded
+from caffelungo.weights.base import Weights
+
+LossWatcher = Callable[[int, float], None]
+"""Hears (iteration, loss) once the host has looked at it."""
+TestWatcher = Callable[[int, int, TestResult], None]
+"""Hears (iteration, number of the test net, result)."""
+DisplayWatcher = Callable[[int, float, float, Mapping[str, float]], None]
+"""Hears (iteration, smoothed loss, rate, scalar outputs of the train net)."""
+
+
+class Solver:
+    """A train net, its test nets, an update rule, and where the training stands.
+
+    ``weights`` are copied by layer name into all nets before training. ``seed`` replaces the file's random_seed (a
+    resumed run's own). UserError lists everything wrong with the solver and its nets.
+    """
+
+    def __init__(
+        self,
+        definition: Definition,
+        engine: Engine | None = None,
+        *,
+        weights: Sequence[str | Path] = (),
+        reinit: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
+        level: int = 0,
+        stages: Sequence[str] = (),
+        workers: int | None = None,
+        seed: int | None = None,
+        watch: str | None = None,
+        log: Log | None = None,
+    ) -> None:
+        self.definition, self.param = definition, definition.message
+        self.engine = engine or Engine(torch.device("cpu"))
+        self.log = log or Log()
+        problems = solver_problems(self.param, definition.where)
+        if problems:
+            raise UserError(problems)
+        self.log.info("solver.cpp:45", f"Initializing solver from parameters: \n{print_message(self.param).rstrip()}")
+        self.seed = _seed(self.param, seed)
+        self.prefix = snapshot.prefix_of(self.param, definition.path)
+
+        text = nets.train_net(definition, variables)
+        self.log.info("solver.cpp:102", f"Creating training net from {text.origin}")
+        state = nets.train_state(text, self.param, level, stages)
+        self.opened = nets.open_net(text, state, seed=self.seed, caffe=self.engine.caffe)
+        if error := nets.input_without_data(text, self.opened.plan):
+            raise error
+        self.plan = self.opened.plan
+        self.store = Store(seed=self.seed, device=self.engine.device)
+        self.loaded = Loaded(weights, reinit, self.plan, text.where, self._log_finetuning)
+        self.store.adopt(self.plan, skip_filling=self.loaded.whole_layers(self.plan))
+        self.net = Net(self.plan, self.store)
+        if not self.net.has_loss:
+            raise UserError(
+                "the train net has no loss",
+                where=text.where(),
+                received=f"outputs {', '.join(self.plan.outputs) or '(none)'}",
+                remedy="add a loss layer such as SoftmaxWithLoss, or give a layer a loss_weight",
+            )
+        self.feed = Feed(self.opened, self.engine, workers)
+        self.tests = [self._test_net(i, spec, workers) for i, spec in enumerate(nets.test_nets(definition, variables))]
+        self.loaded.load(self.store, [test.opened.plan for test in self.tests])
+        self._lay_out()
+        if self.engine.compile:
+            self.net.compile()
+
+        params = [(self.store.tensors[key], use.lr_mult, use.decay_mult) for key, use in self.plan.params.items()]
+        self.learned = [param for param, _, _ in params]
+        self.update = updates.find(self.param.type)(self.param, params)
+        self.schedule = Schedule(self.param)
+        self.smoothed = SmoothedLoss(self.param.average_loss)
+        self.sentinels = gradients.sentinels(self.plan, self.store)
+        self.output_weights = output_weights(self.net)
+        self.watch: Watch | None = make_watch(self.tests[0].opened.plan, watch or "") if self.tests else None
+
+        self.iteration = 0
+        self.batches = 0
+        """Batches drawn from the training sources so far."""
+        self.batch_offset = 0
+        """Number of the batch that iteration 0 would have begun with: ``batches`` - iteration * iter_size."""
+        self.stop_asked = Action.NONE
+        self.poll: Callable[[], Action] = lambda: Action.NONE
+        self.on_snapshot: Callable[[], None] = lambda: None
+        self.loss_watchers: list[LossWatcher] = []
+        self.test_watchers: list[TestWatcher] = []
+        self.display_watchers: list[DisplayWatcher] = []
+        self._pending = Pending()
+        self._clips: list[Seen] = []
+        self._frozen = torch.zeros((), device=self.engine.device)
+        self._lap = (time.monotonic(), 0)
+        self.log.info("solver.cpp:57", "Solver scaffolding done.")
+
+    # -- construction
+
+    def _log_finetuning(self, path: str) -> None:
+        self.log.info("solver.cpp:72", f"Finetuning from {path}")
+
+    def _test_net(self, number: int, spec: nets.TestSpec, workers: int | None) -> TestNet:
+        self.log.info("solver.cpp:190", f"Creating test net (#{number}) specified by {spec.text.origin}")
+        whole = spec.iterations is None
+        opened = nets.open_net(
+            spec.text, spec.state, seed=self.seed, once=whole, caffe=self.engine.caffe, shuffle=False if whole else None
+        )
+        if error := nets.input_without_data(spec.text, opened.plan):
+            raise error
+        return TestNet(opened, self.store, self.engine, spec.iterations, workers)
+
+    def _lay_out(self) -> None:
+        """Bring convolution kernels into the run's memory format; parameters keep their identity."""
+        if self.engine.memory_format == torch.channels_last:
+            for tensor in self.store.tensors.values():
+                if tensor.dim() == 4:
+                    tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+
+    # -- iterations
+
+    @property
+    def images(self) -> int:
+        """Samples of one iteration."""
+        return self.opened.batch_size * int(self.param.iter_size)
+
+    def step(self, count: int) -> None:
+        """``count`` iterations, or fewer when a signal or the watch asks to stop (``stop_asked``)."""
+        stop = self.iteration + count
+        feed = self.feed.batches(self.batches, self.batches + count * self.param.iter_size)
+        self._lap = (time.monotonic(), self.iteration)
+        if self.engine.caffe:
+            self.smoothed = SmoothedLoss(self.param.average_loss, self.iteration)
+        try:
+            while self.iteration < stop:
+                if self._test_due():
+                    self.test_all()
+                    if self.stop_asked is not Action.NONE:
+                        break
+                self._iterate(feed)
+                action = self.poll()
+                due = self.param.snapshot and self.iteration % self.param.snapshot == 0
+                if due or action is Action.SNAPSHOT:
+                    self.snapshot()
+                if action in (Action.STOP, Action.TERMINATE):
+                    self.stop_asked = action
+                    break
+            self.look()
+        finally:
+            feed.close()  # type: ignore[attr-defined]
+
+    def _test_due(self) -> bool:
+        interval = self.param.test_interval
+        return bool(
+            self.tests and interval and self.iteration % interval == 0
+            and (self.iteration > 0 or self.param.test_initialization)
+        )  # fmt: skip
+
+    def _iterate(self, feed: Iterator[list[Tensor]]) -> None:
+        loss, outputs = self._forward_backward(feed)
+        norm = self._gradient_norm()
+        flag = self._health(loss, norm)
+        self._pending.add(self.iteration, loss, flag, norm)
+        display = self.param.display and self.iteration % self.param.display == 0
+        if display:
+            values = self.look(list(outputs.values()))
+            self._display(dict(zip(outputs, values, strict=True)))
+        elif len(self._pending) >= LIMIT:
+            self.look()
+        rate = self._rate()
+        if display:
+            self.log.info("sgd_solver.cpp:112", f"Iteration {self.iteration}, lr = {number(rate)}")
+            scalars = {blob: value[0] for blob, value in zip(outputs, values, strict=True) if len(value) == 1}
+            for watcher in self.display_watchers:
+                watcher(self.iteration, float(self.smoothed.value), rate, scalars)
+        self._flush_clips()
+        scale: float | Tensor = 1 / self.param.iter_size
+        if norm is not None:
+            scale = gradients.clip_scale(norm, self.param.clip_gradients, self.param.iter_size)
+        before = {k: v.detach().clone() for k, v in self.store.tensors.items()} if self.param.debug_info else {}
+        self.update.apply(rate, self.iteration, scale, self._frozen)
+        if self.param.debug_info:
+            debug.log_update(self.log, self.plan, self.store, before)
+        for param in self.learned:
+            param.grad = None
+        self.iteration += 1
+
+    def _forward_backward(self, feed: Iterator[list[Tensor]]) -> tuple[Tensor, dict[str, Tensor]]:
+        total: Tensor | None = None
+        for sub_batch in range(self.param.iter_size):
+            tensors = next(feed)
+            self.batches += 1
+            seed_iteration(self.engine.device, self.seed, self.iteration, sub_batch)
+            with self.engine.arithmetic():
+                if self.param.debug_info:
+                    loss, outputs = debug.forward_backward(self.log, self.plan, self.store, tensors)
+                else:
+                    maybe, outputs = self.net(*tensors)
+                    assert maybe is not None
+                    loss = maybe
+            if loss.requires_grad:
+                loss.backward()
+            loss = loss.detach()
+            total = loss if total is None else total + loss
+        assert total is not None
+        return (total if self.param.iter_size == 1 else total / self.param.iter_size), outputs
+
+    def _gradient_norm(self) -> Tensor | None:
+        if self.param.clip_gradients < 0:
+            return None
+        found = [param.grad for param in self.learned if param.grad is not None]
+        return gradients.total(found) if found else None
+
+    def _health(self, loss: Tensor, norm: Tensor | None) -> Tensor:
+        """1 once a loss or gradient was not finite; it freezes all further updates. Caffe goes on with NaN."""
+        if not self.engine.caffe:
+            if norm is None:
+                watched = [param.grad for param in self.sentinels if param.grad is not None]
+                norm = gradients.total(watched) if watched else loss
+            self._frozen = torch.maximum(self._frozen, gradients.not_finite(loss, norm))
+        return self._frozen
+
+    def _rate(self) -> float:
+        rate = self.schedule.rate(self.iteration)
+        if self.schedule.stepped:
+            self.look()
+            self._flush_clips()
+            step = self.schedule.current_step
+            self.log.info("sgd_solver.cpp:50", f"MultiStep Status: Iteration {self.iteration}, step = {step}")
+        return rate
+
+    # -- looking at what the device computed
+
+    def look(self, extra: Sequence[Tensor] = ()) -> list[list[float]]:
+        """Wait for the device, take in all losses so far, and return the values of ``extra``.
+
+        RunError names the first layer with a value that is not finite, if there is one.
+        """
+        seen, values = self._pending.take(extra)
+        for entry in seen:
+            if entry.bad and not self.engine.caffe:
+                raise self._not_finite(entry)
+            self.smoothed.add(entry.iteration, entry.loss)
+            if entry.norm is not None and entry.norm > self.param.clip_gradients:
+                self._clips.append(entry)
+            for watcher in self.loss_watchers:
+                watcher(entry.iteration, entry.loss)
+        self._flush_clips(before=self.iteration)
+        return values
+
+    def _flush_clips(self, before: int | None = None) -> None:
+        left = []
+        for entry in self._clips:
+            if before is not None and entry.iteration >= before:
+                left.append(entry)
+                continue
+            limit, norm = self.param.clip_gradients, entry.norm or 1.0
+            factor = float(np.float32(limit) / np.float32(norm))
+            self.log.info(
+                "sgd_solver.cpp:99",
+                f"Gradient clipping: scaling down gradients (L2 norm {number(norm)} > {number(limit)}) "
+                f"by scale factor {number(factor)}",
+            )
+        self._clips = left
+
+    def _not_finite(self, entry: Seen) -> RunError:
+        first = self.batch_offset + entry.iteration * self.param.iter_size
+        batches = [self.feed.one(first + sub_batch) for sub_batch in range(self.param.iter_size)]
+        good = snapshot.listed(self.prefix)
+        return nonfinite.explain(self, entry, batches, good[-1].state if good else None)
+
+    def _display(self, outputs: Mapping[str, Sequence[float]]) -> None:
+        now = time.monotonic()
+        lapse, done = now - self._lap[0], self.iteration - self._lap[1]
+        speed = number(done / lapse if lapse else float(done))
+        self._lap = (now, self.iteration)
+        self.log.info(
+            "solver.cpp:239",
+            f"Iteration {self.iteration} ({speed} iter/s, {number(round(lapse, 3))}s/{self.param.display} iters), "
+            f"loss = {number(float(self.smoothed.value))}",
+        )
+        index = 0
+        for blob, values in outputs.items():
+            for value in values:
+                line = output_line("Train", index, blob, value, self.output_weights[blob])
+                self.log.info("solver.cpp:258", line)
+                index += 1
+
+    # -- tests
+
+    def test_all(self) -> list[TestResult]:
+        """Test every test net; fewer results when a signal interrupts."""
+        self.look()
+        self._flush_clips()
+        results = []
+        for index in range(len(self.tests)):
+            if self.stop_asked is not Action.NONE or (result := self.test(index)) is None:
+                break
+            results.append(result)
+        if results and self.watch and self.watch.see(self.iteration, results[0]):
+            self.on_best()
+        return results
+
+    def test(self, index: int = 0) -> TestResult | None:
+        """Test one net and log it; None when a signal interrupted."""
+        self.log.info("solver.cpp:347", f"Iteration {self.iteration}, Testing net (#{index})")
+        result = self.tests[index].run(self._interrupted)
+        if result is None:
+            self.log.info("solver.cpp:395", "Test interrupted.")
+            return None
+        if self.param.test_compute_loss:
+            self.log.info("solver.cpp:401", f"Test loss: {number(result.loss)}")
+        for position, score in enumerate(result.scores):
+            line = output_line("Test", position, score.blob, score.value, score.weight)
+            self.log.info("solver.cpp:414", line)
+        for watcher in self.test_watchers:
+            watcher(self.iteration, index, result)
+        return result
+
+    def on_best(self) -> None:
+        """Called when the watched output is the best so far; the run replaces it to keep the weights."""
+
+    def _interrupted(self) -> bool:
+        while (action := self.poll()) is not Action.NONE:
+            if action is Action.SNAPSHOT:
+                self.snapshot()
+            else:
+                self.stop_asked = action
+        return self.stop_asked is not Action.NONE
+
+    # -- the end of a run
+
+    def extra_forward(self) -> None:
+        """Caffe's last forward pass, for the loss after the last update; it takes one more batch."""
+        tensors = self.feed.one(self.batches)
+        self.batches += 1
+        self.batch_offset += 1
+        seed_iteration(self.engine.device, self.seed, self.iteration, 0)
+        with torch.no_grad(), self.engine.arithmetic():
+            loss, _ = self.net(*tensors)
+        assert loss is not None
+        self.smoothed.add(self.iteration, float(loss))
+        self.log.info("solver.cpp:327", f"Iteration {self.iteration}, loss = {number(float(self.smoothed.value))}")
+
+    # -- snapshots
+
+    def weights(self) -> Weights:
+        """The weights of the train net as they are, for a file."""
+        extras = nets.extras(self.opened, self.loaded.extras)
+        types = {planned.name: planned.layer.type for planned in self.plan.layers}
+        return Weights(self.store.layer_arrays(self.plan), types, extras, self.plan.name)
+
+    def snapshot(self) -> snapshot.Snapshot:
+        """Write weights and state of now; RunError when they are not finite or cannot be written."""
+        from caffelungo.solve import state
+
+        self.look()
+        self._flush_clips()
+        self._refuse_non_finite()
+        kept = snapshot.write(
+            self.prefix, self.iteration, self.hdf5, self.weights(), state.of(self), nets.filtered(self.opened),
+            nets.shared_blobs(self.plan), self._log_snapshot,
+        )  # fmt: skip
+        self.on_snapshot()
+        return kept
+
+    @property
+    def hdf5(self) -> bool:
+        """Whether snapshots are HDF5 files."""
+        return int(self.param.snapshot_format) == 0
+
+    def _log_snapshot(self, what: str, path: Path) -> None:
+        kind = "HDF5" if self.hdf5 else "binary proto"
+        if what == "weights":
+            line = "solver.cpp:473" if self.hdf5 else "solver.cpp:464"
+            self.log.info(line, f"Snapshotting to {kind} file {path}")
+        else:
+            line = "sgd_solver.cpp:297" if self.hdf5 else "sgd_solver.cpp:284"
+            self.log.info(line, f"Snapshotting solver state to {kind} file {path}")
+
+    def _refuse_non_finite(self) -> None:
+        if self.engine.caffe:
+            return
+        with torch.no_grad():
+            tensors = [*self.store.tensors.values(), *self.update.history]
+            good = bool(torch.isfinite(torch.stack([t.float() for t in torch._foreach_norm(tensors, float("inf"))])).all())
+        if not good:
+            left = snapshot.listed(self.prefix)
+            raise nonfinite.in_weights(self, left[-1].state if left else None)
+
+    def restore(self, path: str | Path) -> list[str]:
+        """Go on from a solverstate, ours or the original's; returns what differs from the run that wrote it."""
+        from caffelungo.solve import state
+
+        return state.restore(self, Path(path))
+
+
+def _seed(param: Any, given: int | None) -> int:
+    if given is not None:
+        return given
+    if param.random_seed >= 0:
+        return int(param.random_seed)
+    return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(1))

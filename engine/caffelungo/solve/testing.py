@@ -1,0 +1,115 @@
+"""A test net inside a training: Caffe's test_iter batches, or the whole set once.
+
+Caffe: Solver::Test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from caffelungo.net.graph import Net
+from caffelungo.net.store import Store
+from caffelungo.solve.engine import Engine
+from caffelungo.solve.feed import Feed
+from caffelungo.solve.nets import Opened
+
+
+@dataclass(frozen=True)
+class Score:
+    """The mean of one element of an output blob over a test, and its loss weight."""
+
+    blob: str
+    value: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """Means over one test. ``samples`` is how many were seen."""
+
+    loss: float
+    scores: list[Score]
+    samples: int
+
+    __test__ = False
+
+    def values(self) -> dict[str, float]:
+        """Scalar outputs by blob name; the elements of larger ones are left out."""
+        names = [score.blob for score in self.scores]
+        return {score.blob: score.value for score in self.scores if names.count(score.blob) == 1}
+
+
+class TestNet:
+    """A net in phase TEST over the trained weights.
+
+    ``iterations`` batches make one test, and the next one goes on where it ended (``position``); None: the whole set
+    once, the last batch short.
+    """
+
+    __test__ = False
+
+    def __init__(self, opened: Opened, store: Store, engine: Engine, iterations: int | None, workers: int | None) -> None:
+        self.opened, self.engine, self.iterations = opened, engine, iterations
+        self.net = Net(opened.plan, store)
+        if engine.compile:
+            self.net.compile()
+        self.feed = Feed(opened, engine, workers)
+        self.weights = output_weights(self.net)
+        self.position = 0
+
+    @property
+    def batches(self) -> int:
+        """Batches of one test."""
+        if self.iterations is not None:
+            return self.iterations
+        return max((source.batches or 1 for source in self.opened.sources), default=1)
+
+    def run(self, stop: Callable[[], bool] = lambda: False) -> TestResult | None:
+        """One test; ``stop`` is asked before each batch, and None comes back when it says so."""
+        count = self.batches
+        first = self.position if self.iterations is not None else 0
+        total: Tensor | None = None
+        samples = 0
+        sizes: dict[str, int] = {}
+        with torch.inference_mode():
+            for tensors in self._batches(first, count):
+                if stop():
+                    return None
+                with self.engine.arithmetic():
+                    loss, outputs = self.net(*tensors)
+                size = int(tensors[0].shape[0]) if tensors and tensors[0].dim() else 1
+                share = float(size) if self.iterations is None else 1.0
+                zero = torch.zeros((), device=self.engine.device)
+                parts = [zero if loss is None else loss, *outputs.values()]
+                row = torch.cat([part.reshape(-1).float() for part in parts])
+                total = row * share if total is None else total + row * share
+                samples += size
+                sizes = {blob: output.numel() for blob, output in outputs.items()}
+        if self.iterations is not None:
+            self.position += count
+        assert total is not None
+        mean = [value / (count if self.iterations is not None else samples) for value in total.tolist()]
+        values = iter(mean[1:])
+        scores = [Score(blob, next(values), self.weights[blob]) for blob, n in sizes.items() for _ in range(n)]
+        return TestResult(mean[0], scores, samples)
+
+    def _batches(self, first: int, count: int) -> Iterator[list[Tensor]]:
+        yield from self.feed.batches(first, first + count)
+
+
+def output_weights(net: Net) -> dict[str, float]:
+    """The loss weight of each output blob of ``net``."""
+    weights = {}
+    for blob in net.outputs:
+        value = net.plan.value_of(blob)
+        weights[blob] = next(
+            weight
+            for planned in net.plan.layers
+            for top, weight in zip(planned.top_values, planned.loss_weights, strict=True)
+            if top == value
+        )
+    return weights
