@@ -207,7 +207,8 @@ def _sources(definition: Any, record: Any | None) -> dict[str, list[tuple[int | 
     height, width = preprocess.output_size(record, 0, 0)
     if not height:
         return None
-    return {found[1].name: [(1, preprocess.channels(record), height, width), (1,)][: len(found[1].top)]}
+    tops: list[tuple[int | None, ...]] = [(1, preprocess.channels(record), height, width), (1,)]
+    return {str(found[1].name): tops[: len(found[1].top)]}
 
 
 def _arrays(net: DeployNet, weights: Weights, definition: Any) -> Arrays:

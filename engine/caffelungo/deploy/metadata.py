@@ -3,7 +3,7 @@
 | key | value |
 |---|---|
 | `caffelungo.format` | `1` |
-| `input` | JSON: name, layout (`NHWC`, `NCHW`), type (`uint8`, `float32`), channels (`RGB`, `GRAY`; float32: the net's) |
+| `input` | JSON: name, layout (`NHWC`, `NCHW`), type (`uint8`, `float32`), channels (`RGB`, `BGR`, `GRAY`) |
 | `preprocessing` | text form of `lungo.Preprocessing`: geometry to do outside, and what the graph does inside |
 | `labels` | JSON list of class names in the order of the classifier's outputs; absent when unknown |
 | `classifier` | the output that holds one probability a class; absent when there is none |
