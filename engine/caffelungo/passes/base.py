@@ -1,0 +1,125 @@
+"""What a pass is: it reads a view of a net and returns edits and blob moves, or refuses with its reason.
+
+    before:  Definition --View--> pass(view, options)
+    after:   Rewrite(edits, moves, notes)  ->  editor.apply  ->  Definition, viewed again by the next pass
+             or Refusal(reason): nothing has happened
+
+A pass never writes a file, never loads weights and never imports torch. One that changes an old blob says so in its
+moves, which act on ``{layer: [ndarray, ...]}``; see ``moves``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol, TypeVar
+
+from caffelungo.definition import editor
+from caffelungo.definition.edits import Edit
+from caffelungo.definition.reader import Definition
+from caffelungo.errors import Location, Problem, UserError
+from caffelungo.layers.base import Shape
+from caffelungo.passes.moves import Move
+from caffelungo.passes.view import View
+
+Options = TypeVar("Options", contravariant=True)
+
+
+@dataclass(frozen=True)
+class Note:
+    """One thing a pass did: ``what`` fired, ``where`` in the file it read, and ``why``. ``--explain`` prints these."""
+
+    what: str
+    where: Location | None = None
+    why: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        return f"{place}{self.what}" + (f" ({self.why})" if self.why else "")
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """What a pass wants done: ``edits`` of the definition, ``moves`` of the weights, and ``notes`` to explain them."""
+
+    edits: tuple[Edit, ...] = ()
+    moves: tuple[Move, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+class Refusal(UserError):  # noqa: N818
+    """A pass will not do what was asked, and says why: which layer stands in the way, where, and what to do instead."""
+
+    def __init__(
+        self, reason: str, where: Location | None = None, received: str | None = None, remedy: str | None = None
+    ) -> None:
+        super().__init__(Problem(reason, where, received, remedy))
+        self.reason = reason
+
+
+class Pass(Protocol[Options]):
+    """The form of every pass."""
+
+    def __call__(self, view: View, options: Options) -> Rewrite: ...
+
+
+Step = Callable[[View], Rewrite]
+"""A pass with its options bound; see ``step``."""
+
+
+def step(rewrite: Pass[Options], options: Options) -> Step:
+    """``rewrite`` with ``options`` bound, for ``run``."""
+    return partial(_call, rewrite, options)
+
+
+def _call(rewrite: Pass[Options], options: Options, view: View) -> Rewrite:
+    return rewrite(view, options)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The definition after all steps, and what each of them did."""
+
+    definition: Definition
+    rewrites: tuple[Rewrite, ...] = field(default=())
+
+    @property
+    def notes(self) -> list[Note]:
+        """What was done, step by step."""
+        return [note for rewrite in self.rewrites for note in rewrite.notes]
+
+    @property
+    def moves(self) -> list[Move]:
+        """What has to happen to the weights, in order."""
+        return [move for rewrite in self.rewrites for move in rewrite.moves]
+
+
+def run(definition: Definition, steps: Iterable[Step], sources: Mapping[str, Sequence[Shape]] | None = None) -> Result:
+    """Apply ``steps`` one after the other, each to a fresh view of what the last one left.
+
+    ``sources`` tells the shapes of data layers' tops that only opening the data tells, by layer name.
+
+    Raises Refusal when a step refuses or would leave a net that does not fit together; ``definition`` is not changed.
+    """
+    rewrites: list[Rewrite] = []
+    view = View(definition, sources=sources)
+    for one in steps:
+        rewrite = one(view)
+        rewrites.append(rewrite)
+        if rewrite.edits:
+            problems: list[Problem] = []
+            view = View(editor.apply(view.definition, rewrite.edits), problems, sources=sources)
+            _hold(problems)
+    return Result(view.definition, tuple(rewrites))
+
+
+def _hold(problems: Sequence[Problem]) -> None:
+    if not problems:
+        return
+    first = problems[0]
+    raise Refusal(
+        f"after this rewrite the net would no longer fit together: {first.what}",
+        received=first.received,
+        remedy="the file is unchanged; a layer after the rewritten ones depends on their sizes, so edit that one first",
+    )

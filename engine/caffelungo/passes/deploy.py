@@ -1,0 +1,159 @@
+"""From the net that trains to the net that answers.
+
+    before:  ImageData TRAIN, ImageData TEST -> conv1 ... fc8 -> SoftmaxWithLoss, Accuracy   (and auxiliary heads)
+    after:   Input (1x3x227x227)             -> conv1 ... fc8 -> Softmax "prob"
+             layers that the answer does not depend on are gone; all others keep names, order and comments
+
+Of several classifiers on one label the last stays (GoogLeNet's auxiliary ones serve training only).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLayer
+from caffelungo.definition.schema import TEST, LayerParameter
+from caffelungo.layers.base import Shape
+from caffelungo.layers.plan import PlannedLayer
+from caffelungo.passes.base import Note, Refusal, Rewrite
+from caffelungo.passes.view import Classifier, Graph, View
+
+PROBABILITIES = frozenset({"SoftmaxWithLoss", "InfogainLoss"})
+"""Losses that take a softmax of their bottom, so that the answer is one, too."""
+
+
+@dataclass(frozen=True)
+class DeployOptions:
+    """``shape`` of the Input, where the file does not tell it; ``batch``, its first size; ``head``: which classifier."""
+
+    shape: tuple[int, ...] | None = None
+    batch: int = 1
+    head: str | None = None
+
+
+def deploy(view: View, options: DeployOptions) -> Rewrite:
+    """The rewrite; Refusal for a net without a classifier, or whose input's size is not known."""
+    if view.deploy_only and all(one.layer.type == "Input" for one in view.plan.sources):
+        return Rewrite(notes=(Note("the net is one that answers already: nothing to do"),))
+    graph = view.graphs.get(TEST) or view.graph
+    heads = _answers(view, options)
+    keep: dict[int, PlannedLayer] = {}
+    edits: list[Edit] = []
+    notes: list[Note] = []
+    for one in heads:
+        passed = [layer for layer in graph.plan.layers if layer.index in {b.index for b in one.between}]
+        head = [layer for layer in graph.plan.layers if layer.index == one.head.index]
+        softmax = [end for end in one.ends if end.layer.type == "Softmax"]
+        keep.update((layer.index, layer) for layer in graph.upstream([*head, *passed, *softmax[:1]]))
+        if not softmax and not any(layer.layer.type == "Softmax" for layer in passed):
+            edits += _softmax(view, one, last=len(heads) == 1)
+    sources = [one for one in keep.values() if one.layer.source]
+    for source in sources:
+        edits += _inputs(view, graph, source, keep, options)
+        notes.append(
+            Note(
+                f"`{source.name}` ({source.layer.type}) -> Input",
+                view.where(source.index),
+                "the caller brings the data",
+            )
+        )
+    replaced = {source.index for source in sources}
+    for index, layer in enumerate(view.net.layer):
+        if index not in keep or index in replaced:
+            edits.append(DeleteLayer(index))
+            if index not in replaced:
+                notes.append(
+                    Note(f"`{layer.name}` ({layer.type}) taken out", view.where(index), "no answer depends on it")
+                )
+        elif layer.include or layer.exclude:
+            edits += [
+                ClearField(("layer", index, name)) for name in ("include", "exclude") if len(getattr(layer, name))
+            ]
+    return Rewrite(tuple(edits), (), tuple(notes))
+
+
+def _answers(view: View, options: DeployOptions) -> list[Classifier]:
+    if options.head is not None:
+        return view.heads(options.head)
+    last: dict[str | None, Classifier] = {one.label: one for one in view.classifiers}
+    if not last:
+        view.heads()
+    labelled = [one for label, one in last.items() if label is not None]
+    return labelled or list(last.values())
+
+
+def _softmax(view: View, one: Classifier, last: bool) -> list[Edit]:
+    end = next((end for end in one.ends if end.layer.type in PROBABILITIES), None)
+    if end is None:
+        return []
+    name = view.free("prob" if last else f"{one.name}_prob")
+    layer = LayerParameter(name=name, type="Softmax", bottom=[end.bottoms[0]], top=[name])
+    axis = end.layer.param.softmax_param
+    if axis.HasField("axis"):
+        layer.softmax_param.axis = axis.axis
+    return [InsertLayer(end.index, layer)]
+
+
+def _inputs(
+    view: View, graph: Graph, source: PlannedLayer, keep: dict[int, PlannedLayer], options: DeployOptions
+) -> list[Edit]:
+    """One Input for every top of ``source`` that the answer depends on."""
+    edits: list[Edit] = []
+    for top, value in zip(source.tops, source.top_values, strict=True):
+        if not any(one.index in keep for one in graph.consumers(value)):
+            continue
+        shape = _shape(view, source, top, graph.shape(value), options)
+        layer = LayerParameter(name=top, type="Input", top=[top])
+        layer.input_param.shape.add(dim=shape)
+        edits.append(InsertLayer(source.index, layer, _comment(source.layer.param)))
+    return edits
+
+
+def _comment(layer: Any) -> str | None:
+    """What the data layer did to a picture, for whoever feeds the Input."""
+    transform = layer.transform_param
+    if not layer.HasField("transform_param"):
+        return None
+    mean = ", ".join(f"{one:g}" for one in transform.mean_value) or transform.mean_file
+    parts = ["Pictures as 0..255, channels blue, green, red"]
+    if mean:
+        parts.append(f"less the mean {mean}")
+    if transform.scale != 1:
+        parts.append(f"times {transform.scale:g}")
+    return ", ".join(parts) + "."
+
+
+def _shape(view: View, source: PlannedLayer, top: str, known: Shape | None, options: DeployOptions) -> Sequence[int]:
+    if options.shape is not None:
+        return options.shape
+    layer = source.layer.param
+    sizes = list(known or (None, None, None, None))
+    if len(sizes) == 4:
+        data = layer.image_data_param
+        crop = layer.transform_param.crop_size or _train_crop(view, top)
+        sizes[2] = sizes[2] or crop or data.new_height
+        sizes[3] = sizes[3] or crop or data.new_width
+        sizes[1] = sizes[1] or (1 if layer.transform_param.force_gray else _channels_of(view))
+    result = [options.batch, *sizes[1:]]
+    if any(not size for size in result):
+        raise Refusal(
+            f"the size of what `{source.name}` gives is not written in the file",
+            view.where(source.index),
+            received="x".join("?" if not size else str(size) for size in result),
+            remedy="say it: --shape 1,3,227,227",
+        )
+    return [int(size) for size in result if size]
+
+
+def _train_crop(view: View, top: str) -> int:
+    """What training cuts out, where the TEST data layer says nothing (pictures of that size already)."""
+    crops = [layer.transform_param.crop_size for layer in view.net.layer if top in layer.top]
+    return max(crops, default=0)
+
+
+def _channels_of(view: View) -> int | None:
+    """Channels where the file leaves them open: as many as there are mean values, else a colour picture's."""
+    counts = {len(layer.transform_param.mean_value) for layer in view.net.layer} - {0, 1}
+    return counts.pop() if len(counts) == 1 else (3 if not counts else None)

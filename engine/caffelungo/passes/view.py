@@ -1,0 +1,333 @@
+"""What a pass sees of a net: its layers, both phases' plans with shapes, and the questions passes ask.
+
+    before:  Definition (text and message)
+    after:   View: producers and consumers of every value, in-place chains, classifiers and the losses on them,
+             everything a layer depends on, places in the user's file
+
+Values (see ``layers.plan``) tell apart what an in-place layer read from what it wrote under the same blob name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from caffelungo.definition.filter import net_state
+from caffelungo.definition.reader import Definition
+from caffelungo.definition.schema import TEST, TRAIN
+from caffelungo.errors import Location, Problem, UserError, did_you_mean
+from caffelungo.layers.base import Shape
+from caffelungo.layers.plan import Plan, PlannedLayer, build_plan
+
+HEADS = frozenset({"InnerProduct", "Convolution"})
+"""Types that can be a classifier: their outputs are classes."""
+CLASS_LOSSES = frozenset({"SoftmaxWithLoss", "HingeLoss", "MultinomialLogisticLoss", "InfogainLoss"})
+"""Losses whose bottom 1 is a class label."""
+NONLINEAR = frozenset({"ReLU", "PReLU", "ELU", "Sigmoid", "TanH", "Swish", "BNLL"})
+"""What makes units of weighted sums."""
+NEURONS = NONLINEAR | frozenset({
+    "AbsVal", "Power", "Exp", "Log", "Clip", "Threshold", "Dropout", "BatchNorm", "Scale", "Bias", "Normalize", "MVN",
+})  # fmt: skip
+"""Layers with one bottom whose top has the same shape: what may stand in a chain after a layer."""
+SIZED = frozenset({"PReLU", "BatchNorm", "Scale", "Bias", "Normalize"})
+"""Neurons with one parameter a channel: they do not fit another number of channels."""
+PASSING = (NEURONS - SIZED) | {"Pooling", "Flatten", "Reshape", "Softmax", "Split"}
+"""Layers with one bottom and no parameters: a classifier's outputs, or features for it, pass through them."""
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A layer whose outputs are classes.
+
+    ``ends`` are the losses, accuracies and softmaxes that its outputs reach, ``between`` the layers on the way there,
+    ``label`` the blob they are compared with (None in a net without one).
+    """
+
+    head: PlannedLayer
+    label: str | None
+    ends: tuple[PlannedLayer, ...]
+    between: tuple[PlannedLayer, ...]
+
+    @property
+    def name(self) -> str:
+        return self.head.name
+
+    @property
+    def classes(self) -> int:
+        """How many outputs the head has."""
+        return int(self.head.layer.options.num_output)
+
+    @property
+    def weight(self) -> float:
+        """The largest loss weight of the losses on it; 0 without one."""
+        return max((max(end.loss_weights, default=0.0) for end in self.ends), default=0.0)
+
+
+class Graph:
+    """Producers and consumers of one plan's values."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.producer: dict[int, PlannedLayer] = {}
+        self.readers: dict[int, list[PlannedLayer]] = {}
+        for planned in plan.layers:
+            self.producer.update(dict.fromkeys(planned.top_values, planned))
+            for value in dict.fromkeys(planned.bottom_values):
+                self.readers.setdefault(value, []).append(planned)
+
+    def consumers(self, value: int) -> list[PlannedLayer]:
+        """The layers that read ``value``."""
+        return self.readers.get(value, [])
+
+    def chain(self, planned: PlannedLayer) -> list[PlannedLayer]:
+        """The neurons that follow ``planned`` one after the other, in place or not, up to where its output is used."""
+        result: list[PlannedLayer] = []
+        value = planned.top_values[0]
+        while len(readers := self.consumers(value)) == 1:
+            reader = readers[0]
+            if reader.layer.type not in NEURONS or len(reader.bottoms) != 1:
+                break
+            result.append(reader)
+            value = reader.top_values[0]
+        return result
+
+    def upstream(self, planned: Iterable[PlannedLayer]) -> list[PlannedLayer]:
+        """``planned`` and everything they depend on, in the order of the file."""
+        found: dict[int, PlannedLayer] = {}
+        queue = list(planned)
+        while queue:
+            one = queue.pop()
+            if one.index not in found:
+                found[one.index] = one
+                queue.extend(self.producer[value] for value in one.bottom_values if value in self.producer)
+        return [found[index] for index in sorted(found)]
+
+    def dominator(self, values: Sequence[int]) -> int | None:
+        """The nearest value that every path to ``values`` goes through; None when there is none but the inputs."""
+        common: list[int] | None = None
+        for value in values:
+            line = self._line(value)
+            common = line if common is None else [one for one in common if one in line]
+        return common[0] if common else None
+
+    def _line(self, value: int) -> list[int]:
+        """``value`` and the values that every path to it goes through, nearest first."""
+        for one in sorted(self._values_above(value)):
+            maker = self.producer.get(one)
+            above = [self._lines[bottom] for bottom in maker.bottom_values] if maker else []
+            others = [frozenset(line) for line in above[1:]]
+            shared = [v for v in above[0] if all(v in line for line in others)] if above else []
+            self._lines[one] = [one, *shared]
+        return self._lines[value]
+
+    @cached_property
+    def _lines(self) -> dict[int, list[int]]:
+        return {}
+
+    def _values_above(self, value: int) -> set[int]:
+        found: set[int] = set()
+        queue = [value]
+        while queue:
+            one = queue.pop()
+            if one in found or one in self._lines:
+                continue
+            found.add(one)
+            if one in self.producer:
+                queue.extend(self.producer[one].bottom_values)
+        return found
+
+    def shape(self, value: int) -> Shape | None:
+        """The shape of ``value``, None where it is not known."""
+        return self.plan.values[value].shape
+
+
+class View:
+    """A definition seen by a pass. Raises UserError for a net that does not fit together, or collects ``problems``.
+
+    A phase that has no source of data is left out (a training file whose data layer is ``include { phase: TRAIN }``
+    has no TEST net). ``sources`` tells shapes of data layers that the file does not, by layer name.
+    """
+
+    def __init__(
+        self,
+        definition: Definition,
+        problems: list[Problem] | None = None,
+        *,
+        sources: Mapping[str, Sequence[Shape]] | None = None,
+    ) -> None:
+        self.definition = definition
+        self.net: Any = definition.message
+        self.graphs: dict[int, Graph] = {}
+        found: dict[str, Problem] = {}
+        for phase in (TRAIN, TEST):
+            mistakes: list[Problem] = []
+            state = net_state(self.net, phase)
+            plan = build_plan(self.net, state, where=definition.where, sources=sources, problems=mistakes)
+            if not plan.sources and phase == TEST and self.graphs:
+                continue
+            if plan.sources:
+                self.graphs[phase] = Graph(plan)
+            found.update((str(problem), problem) for problem in mistakes)
+        if TEST in self.graphs and TRAIN not in self.graphs:
+            test_only: list[Problem] = []
+            build_plan(
+                self.net, self.graphs[TEST].plan.state, where=definition.where, sources=sources, problems=test_only
+            )
+            found = {str(problem): problem for problem in test_only}
+        if not self.graphs and not found:
+            nothing = Problem(
+                "the net has no data layer and no Input", Location(str(definition.path)), None, _ADD_INPUT
+            )
+            found[str(nothing)] = nothing
+        if problems is not None:
+            problems.extend(found.values())
+        elif found:
+            raise UserError(found.values())
+
+    @property
+    def graph(self) -> Graph:
+        """The graph that passes look at: TRAIN's, or TEST's where there is no other."""
+        return self.graphs.get(TRAIN) or self.graphs[TEST]
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of ``graph``."""
+        return self.graph.plan
+
+    @cached_property
+    def deploy_only(self) -> bool:
+        """Whether nothing in the net is a loss: it answers, and cannot learn."""
+        return not any(any(one.loss_weights) for graph in self.graphs.values() for one in graph.plan.layers)
+
+    def where(self, index: int, *path: str | int) -> Location | None:
+        """The place of layer ``index`` (a position in the file), or of a field of it."""
+        return self.definition.where("layer", index, *path)
+
+    def named(self, name: str) -> list[int]:
+        """The positions of the layers called ``name``: one, or one a phase."""
+        return [index for index, layer in enumerate(self.net.layer) if layer.name == name]
+
+    def find(self, name: str, option: str = "layer") -> PlannedLayer:
+        """The layer called ``name``, or that last wrote the blob of that name; UserError with the nearest name."""
+        by_name = [one for one in self.plan.layers if one.name == name]
+        if by_name:
+            return by_name[0]
+        by_blob = [one for one in self.plan.layers if name in one.tops]
+        if by_blob:
+            return by_blob[0]
+        names = [one.name for one in self.plan.layers]
+        near = did_you_mean(name, names)
+        raise UserError(
+            f"the net has no layer called `{name}`",
+            where=Location(str(self.definition.path)),
+            received=f"{option} {name}",
+            remedy=f"did you mean `{near}`?" if near else f"its last layers are {', '.join(names[-6:])}",
+        )
+
+    def free(self, name: str, taken: Iterable[str] = ()) -> str:
+        """``name``, with a number behind it if a layer or a blob is called so already."""
+        used = {layer.name for layer in self.net.layer} | set(taken)
+        used.update(blob for layer in self.net.layer for blob in (*layer.top, *layer.bottom))
+        result, count = name, 2
+        while result in used:
+            result, count = f"{name}{count}", count + 1
+        return result
+
+    @cached_property
+    def classifiers(self) -> list[Classifier]:
+        """Every classifier in the order of the file: under a loss or an accuracy on a label, else under a Softmax.
+
+        In a net with neither, the layers of type InnerProduct or Convolution whose outputs leave the net.
+        """
+        found: dict[int, Classifier] = {}
+        for graph in self.graphs.values():
+            for end in graph.plan.layers:
+                if end.layer.type in CLASS_LOSSES | {"Accuracy"} and len(end.bottoms) > 1:
+                    _add(found, graph, end, end.bottoms[1])
+        learned = set(found)
+        for graph in self.graphs.values():
+            for end in graph.plan.layers:
+                if end.layer.type == "Softmax" and (learned or _leaves(graph, end)):
+                    _add(found, graph, end, None, among=learned)
+        if not found:
+            found = {one.head.index: one for one in self._open_ends()}
+        return [found[index] for index in sorted(found)]
+
+    def _open_ends(self) -> Iterator[Classifier]:
+        graph = self.graph
+        for value in range(len(graph.plan.values)):
+            if value in graph.producer and not graph.consumers(value) and not any(graph.producer[value].loss_weights):
+                trail = list(_trail(graph, value))
+                if trail and trail[-1].layer.type in HEADS:
+                    yield Classifier(trail[-1], None, (), tuple(reversed(trail[:-1])))
+
+    def heads(self, name: str | None = None) -> list[Classifier]:
+        """The classifier called ``name``; without a name all classifiers on one label. UserError when unclear."""
+        place = Location(str(self.definition.path))
+        if name is not None:
+            planned = self.find(name, "--head")
+            for one in self.classifiers:
+                if one.head.index == planned.index:
+                    return [one]
+            raise UserError(
+                f"layer `{planned.name}` ({planned.layer.type}) is no classifier: its outputs reach no loss, Accuracy "
+                "or Softmax without passing another layer with parameters",
+                where=self.where(planned.index),
+                received=f"--head {name}",
+                remedy=f"the classifiers of this net: {', '.join(one.name for one in self.classifiers) or 'none'}",
+            )
+        if not self.classifiers:
+            raise UserError(
+                "the net has no classifier: no InnerProduct or Convolution whose outputs reach a SoftmaxWithLoss, an "
+                "Accuracy or a Softmax",
+                where=place,
+                received=f"outputs: {', '.join(self.plan.outputs) or 'none'}",
+                remedy='add a layer { type: "InnerProduct" } with one output a class at the end of the net',
+            )
+        labels = sorted({one.label for one in self.classifiers if one.label is not None})
+        if len(labels) > 1:
+            raise UserError(
+                "the net is trained on more than one label",
+                where=place,
+                received=f"labels {', '.join(labels)}",
+                remedy=f"say which classifier is meant: --head {' | --head '.join(o.name for o in self.classifiers)}",
+            )
+        learned = [one for one in self.classifiers if one.label is not None]
+        return learned or self.classifiers
+
+
+_ADD_INPUT = (
+    'add a layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 227 dim: 227 } } }'
+)
+
+
+def _add(
+    found: dict[int, Classifier], graph: Graph, end: PlannedLayer, label: str | None, among: set[int] | None = None
+) -> None:
+    """Note the classifier above ``end``, if there is one (and if it is ``among`` those known, when any are)."""
+    trail = list(_trail(graph, end.bottom_values[0]))
+    if not trail or trail[-1].layer.type not in HEADS or (among and trail[-1].index not in among):
+        return
+    head, between = trail[-1], tuple(reversed(trail[:-1]))
+    old = found.get(head.index, Classifier(head, None, (), ()))
+    ends = {one.index: one for one in (*old.ends, end)}
+    passed = {one.index: one for one in (*old.between, *between)}
+    found[head.index] = Classifier(old.head, old.label or label, tuple(ends.values()), tuple(passed.values()))
+
+
+def _leaves(graph: Graph, softmax: PlannedLayer) -> bool:
+    """Whether a Softmax is the net's answer rather than a step inside it."""
+    readers = graph.consumers(softmax.top_values[0]) if softmax.top_values else []
+    return all(one.layer.type in ("ArgMax", "Silence", "Accuracy") for one in readers)
+
+
+def _trail(graph: Graph, value: int) -> Iterator[PlannedLayer]:
+    """The makers of ``value`` upwards, through layers that only pass it on, to the first that does not."""
+    while value in graph.producer:
+        planned = graph.producer[value]
+        yield planned
+        if planned.layer.type not in PASSING or not planned.bottom_values:
+            return
+        value = planned.bottom_values[0]
