@@ -25,6 +25,8 @@ class Weights:
     extras: Any = None
     name: str = ""
     path: str = ""
+    trained: dict[str, Any] = field(default_factory=dict)
+    """Layers (LayerParameter, by name) as they were in training, where a net of the same shapes may differ."""
 
     @property
     def bytes(self) -> int:

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from caffelungo.errors import Location, Problem, did_you_mean
-from caffelungo.layers.base import Shape, shape_text
+from caffelungo.layers.base import Shape, count, shape_text
 from caffelungo.layers.plan import ParamKey, ParamUse, Plan, PlannedLayer
 from caffelungo.weights.base import Array, Weights
 
@@ -24,6 +22,13 @@ NEW = "new"
 REINIT = "new (reinit)"
 MISMATCH = "shape mismatch"
 UNUSED = "unused in file"
+
+OPTIONS = {
+    "Convolution": ("kernel", "stride", "pad", "dilation", "group"),
+    "Pooling": ("mean", "whole", "kernel", "stride", "pad", "ceil"),
+    "BatchNorm": ("eps",),
+}
+"""By type, what of a layer its weights depend on besides their shapes."""
 
 LISTED_ROWS = 40
 """A table longer than this shows runs of copied layers as one row."""
@@ -55,10 +60,10 @@ class CopyTable:
 
     def summary(self) -> str:
         """One line: how many layers of each status."""
-        counts: dict[str, int] = {}
+        totals: dict[str, int] = {}
         for row in self.rows:
-            counts[row.status] = counts.get(row.status, 0) + 1
-        told = ", ".join(f"{count} {status}" for status, count in counts.items()) or "nothing to copy"
+            totals[row.status] = totals.get(row.status, 0) + 1
+        told = ", ".join(f"{total} {status}" for status, total in totals.items()) or "nothing to copy"
         return f"Weights from {self.path}: {told}" if self.path else told
 
     def render(self) -> str:
@@ -80,6 +85,7 @@ def merge(files: Sequence[Weights]) -> Weights:
     for weights in files:
         merged.layers.update(weights.layers)
         merged.types.update(weights.types)
+        merged.trained.update(weights.trained)
         merged.extras = weights.extras if weights.extras is not None else merged.extras
     return merged
 
@@ -110,6 +116,8 @@ class _Matcher:
             shapes = tuple(blob.shape for blob in self.weights.layers[name])
             self.table.rows.append(Row(name, (), shapes, UNUSED))
         self.check_any()
+        for planned in self.plan.layers:
+            self.check_options(planned)
         return self.table
 
     def check_reinit(self) -> None:
@@ -137,6 +145,28 @@ class _Matcher:
                     f"the file has {_some(theirs)}; the net has {_some(ours)}",
                     "give the weights of this net, or name its layers as the file does",
                 )
+            )
+
+    def check_options(self, planned: PlannedLayer) -> None:
+        """Weights that know the layer they were trained in refuse one of the same shapes with, say, another stride."""
+        trained = self.weights.trained.get(planned.name)
+        if trained is None or planned.name in self.reinit or trained.type not in OPTIONS:
+            return
+        if trained.type != planned.layer.type:
+            differing = [f"type is {planned.layer.type}, was {trained.type}"]
+        else:
+            there = type(planned.layer)(trained, planned.layer.phase)
+            pairs = [(name, getattr(planned.layer, name), getattr(there, name)) for name in OPTIONS[trained.type]]
+            differing = [
+                f"{name} is {_option(a)}, was {_option(b)}" for name, a, b in pairs if _option(a) != _option(b)
+            ]
+        if differing:
+            self.problem(
+                planned,
+                f"layer `{planned.name}` is not as it was when these weights were trained",
+                "; ".join(differing),
+                f"use the definition that the weights are for ({self.weights.path}), or rename the layer if the "
+                "change is meant",
             )
 
     def layer(self, planned: PlannedLayer) -> Row:
@@ -185,7 +215,8 @@ class _Matcher:
         return Row(planned.name, net, file, RESHAPED if notes else COPIED, "; ".join(notes))
 
     def count_problem(self, planned: PlannedLayer, blobs: list[Array], missing: list[tuple[int, ParamUse]]) -> None:
-        names = ", ".join(use.spec.name for use in planned.params)
+        ours = ", ".join(use.spec.name for use in planned.params)
+        theirs = _shapes([blob.shape for blob in blobs])
         if missing:
             absent = ", ".join(use.spec.name for _, use in missing)
             what = f"the file lacks blob {missing[0][0]} ({absent}) of layer `{planned.name}`"
@@ -203,7 +234,7 @@ class _Matcher:
         self.problem(
             planned,
             what,
-            f"{len(blobs)} in the file ({_shapes([blob.shape for blob in blobs])}), {len(planned.params)} here ({names})",
+            f"{len(blobs)} in the file ({theirs}), {len(planned.params)} here ({ours})",
             remedy,
         )
 
@@ -268,7 +299,7 @@ def fits(file: Shape, net: Shape) -> bool:
     """
     if len(file) == len(net):
         return all(a == b or b is None for a, b in zip(file, net, strict=True))
-    if None in net or int(np.prod(file, dtype=object)) != int(np.prod(net, dtype=object)):
+    if None in net or count(file) != count(net):
         return False
     a, b = _without_leading_ones(file), _without_leading_ones(net)
     return a[:1] == b[:1]
@@ -281,6 +312,12 @@ def _without_leading_ones(shape: Shape) -> Shape:
 
 def _shapes(shapes: Iterable[Shape]) -> str:
     return " ".join(shape_text(shape) for shape in shapes) or "-"
+
+
+def _option(value: object) -> str:
+    """An option for comparison and for people; one value for all axes is written once."""
+    values = value if isinstance(value, tuple) else (value,)
+    return "x".join(str(part) for part in (values if len(set(values)) > 1 else values[:1]))
 
 
 def _some(names: list[str]) -> str:

@@ -31,7 +31,9 @@ def read(path: str | Path) -> Weights:
     return caffemodel.read(path)
 
 
-def write(path: str | Path, weights: Weights, net: Any = None, shared: frozenset[tuple[str, int]] = frozenset()) -> None:
+def write(
+    path: str | Path, weights: Weights, net: Any = None, shared: frozenset[tuple[str, int]] = frozenset()
+) -> None:
     """Write ``weights`` to ``path`` in the format of its suffix, whole or not at all.
 
     ``net`` (an upgraded NetParameter) goes into a `.caffemodel`; ``shared`` are the (layer, blob index) that another

@@ -75,7 +75,7 @@ def nearby(path: Path) -> str:
 
 def is_text(head: bytes) -> bool:
     """Whether ``head`` has no byte that text has not."""
-    return bool(head.strip()) and not any(byte < 32 and byte not in b"\t\n\r\f" or byte == 127 for byte in head)
+    return bool(head.strip()) and not any((byte < 32 and byte not in b"\t\n\r\f") or byte == 127 for byte in head)
 
 
 def message_kind(buffer: memoryview) -> str | None:

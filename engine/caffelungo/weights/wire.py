@@ -32,7 +32,7 @@ MAX_FIELDS = 5_000_000
 """More than any real file has; what a file of a few bytes a field may make Python do."""
 
 _LEGACY = {1: 0, 2: 1, 3: 2, 4: 3}
-_FLOATS = {5: np.dtype("<f4"), 8: np.dtype("<f8")}
+_FLOATS: dict[int, np.dtype[Any]] = {5: np.dtype("<f4"), 8: np.dtype("<f8")}
 _IGNORED = {6, 9}
 
 
@@ -253,9 +253,10 @@ def encode_blob(array: Array, legacy: bool = False) -> list[bytes | memoryview]:
     values = np.ascontiguousarray(array, "<f4")
     if legacy:
         sizes = (1,) * (4 - values.ndim) + values.shape
-        head = b"".join(encode_varint(number << 3) + encode_varint(size) for number, size in zip(range(1, 5), sizes))
+        numbered = zip((1, 2, 3, 4), sizes, strict=True)
+        head = b"".join(encode_varint(number << 3) + encode_varint(size) for number, size in numbered)
     else:
         packed = b"".join(encode_varint(size) for size in values.shape)
         head = b"".join(bytes(part) for part in encode_bytes(7, *encode_bytes(1, packed) if packed else ()))
-    data = memoryview(values.reshape(-1)).cast("B") if values.size else memoryview(b"")
+    data = memoryview(values.reshape(-1).view(np.uint8).data) if values.size else memoryview(b"")
     return [head, *encode_bytes(5, data)]
