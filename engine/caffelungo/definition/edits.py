@@ -1,8 +1,6 @@
-"""What can be done to a net's definition: the words that passes speak and the editor carries out.
+"""The changes a pass asks for. Indices and paths are those of the definition before the batch.
 
-Indices and paths are those of the definition *before* the batch they stand in, whatever else the batch inserts,
-deletes or moves, so that a pass never has to renumber. A path is field names and indices:
-``("layer", 3, "convolution_param", "kernel_size", 0)``.
+A path is field names and indices, as ``("layer", 3, "convolution_param", "kernel_size", 0)``.
 """
 
 from __future__ import annotations
@@ -10,14 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-Path = tuple[str | int, ...]
+from caffelungo.definition.splices import Splice
+from caffelungo.definition.tree import PathPart
+
+Path = tuple[PathPart, ...]
 
 
 @dataclass(frozen=True)
 class InsertLayer:
-    """Put ``layer`` (a LayerParameter) before the layer ``at``; ``at == len(layer)`` puts it at the end.
+    """Put ``layer`` (a LayerParameter) before layer ``at``; ``at`` = number of layers is the end.
 
-    Several at one place keep the order of the batch. ``comment`` is written above the layer in the text.
+    Several insertions and moves to one place keep their order. ``comment`` becomes comment lines above it.
     """
 
     at: int
@@ -27,14 +28,14 @@ class InsertLayer:
 
 @dataclass(frozen=True)
 class DeleteLayer:
-    """Take the layer ``index`` out."""
+    """Remove layer ``index``, with the comment lines directly above it."""
 
     index: int
 
 
 @dataclass(frozen=True)
 class MoveLayer:
-    """Put the layer ``index`` before the layer ``at`` (``len(layer)``: at the end)."""
+    """Take layer ``index``, as the other edits of the batch change it, and put it before layer ``at``."""
 
     index: int
     at: int
@@ -42,10 +43,10 @@ class MoveLayer:
 
 @dataclass(frozen=True)
 class SetField:
-    """Give the field at ``path`` the ``value``: a scalar, a string, an enum's name, a bool, or a message.
+    """Give the field at ``path`` a value: scalar, string, enum's name, bool or message.
 
-    Missing sub-messages on the way are made. One past the last index of a repeated field appends, and counts what
-    earlier edits of the batch have appended, so that two appends to an empty field have the indices 0 and 1.
+    Missing messages on the way are made; an index one past the last appends. A repeated field without an index takes a
+    list, which replaces all its values.
     """
 
     path: Path
@@ -54,18 +55,20 @@ class SetField:
 
 @dataclass(frozen=True)
 class ClearField:
-    """Take out the field at ``path``: all of a repeated field, or the one element that the last index names."""
+    """Remove the field at ``path``, if it is there. Elements of repeated fields go when the batch is done, so that
+    indices do not shift within it."""
 
     path: Path
 
 
 @dataclass(frozen=True)
 class RenameBlob:
-    """Call the blob ``old`` ``new`` in every bottom and top of the layers from ``start`` on."""
+    """Rename blob ``old`` to ``new`` in the bottoms and tops of layer ``start`` and all after it."""
 
     old: str
     new: str
-    start: int
+    start: int = 0
 
 
 Edit = InsertLayer | DeleteLayer | MoveLayer | SetField | ClearField | RenameBlob
+AnyEdit = Edit | Splice

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,21 +10,54 @@ from typing import Any
 from google.protobuf import text_format
 
 INDENT = "  "
+MAX_INLINE = 90
+MAX_INLINE_FIELDS = 3
+
+_WHOLE = re.compile(r"(:\s-?[0-9]+)\.0\Z")
 
 
-def print_message(message: Any) -> str:
-    """The fields of ``message`` as text that reads back equal; ends with a newline unless the message is empty."""
-    return text_format.MessageToString(message, as_utf8=True)
+def print_lines(message: Any, inline: bool = False) -> list[str]:
+    """The fields of ``message`` as lines that read back equal, two spaces a level, whole numbers without a point.
+
+    ``inline``: small messages without messages in them stand on one line.
+    """
+    lines = [_WHOLE.sub(r"\1", line) for line in text_format.MessageToString(message, as_utf8=True).split("\n")[:-1]]
+    return _inlined(lines) if inline else lines
 
 
 def print_one_line(message: Any) -> str:
     """The fields of ``message`` on one line."""
-    return text_format.MessageToString(message, as_utf8=True, as_one_line=True).rstrip()
+    return " ".join(line.strip(" ") for line in print_lines(message))
+
+
+def is_small(message: Any) -> bool:
+    """Whether ``message`` may stand on one line among others."""
+    lines = print_lines(message)
+    return len(lines) <= MAX_INLINE_FIELDS and not any(line.endswith(" {") for line in lines)
 
 
 def print_net(message: Any) -> str:
-    """A whole NetParameter, with a blank line between layers."""
-    return print_message(message).replace("\n}\nlayer {", "\n}\n\nlayer {")
+    """A whole NetParameter or SolverParameter, with a blank line between layers."""
+    text = "".join(f"{line}\n" for line in print_lines(message, inline=True))
+    return text.replace("\n}\nlayer {", "\n}\n\nlayer {")
+
+
+def _inlined(lines: list[str]) -> list[str]:
+    result: list[str] = []
+    opened: int | None = None
+    for line in lines:
+        if line.endswith(" {"):
+            opened = len(result)
+        elif line.strip(" ") == "}" and opened is not None:
+            block = [part.strip(" ") for part in result[opened:]]
+            one = " ".join([result[opened], *block[1:], "}"])
+            if result[opened] != "layer {" and len(block) - 1 <= MAX_INLINE_FIELDS and len(one) <= MAX_INLINE:
+                result[opened:] = [one]
+                opened = None
+                continue
+            opened = None
+        result.append(line)
+    return result
 
 
 def template_header(file: str, variables: Mapping[str, Any]) -> str:

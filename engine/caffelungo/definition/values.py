@@ -155,4 +155,5 @@ def print_value(info: FieldInfo, value: Any) -> str:
         value = float(value)
     out = StringIO()
     text_format.PrintFieldValue(info.descriptor, value, out, as_utf8=True)
-    return out.getvalue()
+    text = out.getvalue()
+    return text.removesuffix(".0") if info.kind == "float" else text

@@ -1,0 +1,128 @@
+"""Edits on a message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from caffelungo.definition.batch import Batch, InnerEdit
+from caffelungo.definition.edits import ClearField, Path, RenameBlob
+from caffelungo.definition.fields import FieldInfo, message_info
+
+
+def edited(message: Any, batch: Batch) -> Any:
+    """A copy of ``message`` with the batch applied."""
+    result = type(message)()
+    result.CopyFrom(message)
+    for edit in batch.outer:
+        change(result, edit)
+    if not (batch.inner or batch.gone or batch.arrivals):
+        return result
+    for index, edits in batch.inner.items():
+        for edit in edits:
+            change(result.layer[index], edit)
+    if not (batch.gone or batch.arrivals):
+        return result
+    old = list(result.layer)
+    order: list[Any] = []
+    for index in range(len(old) + 1):
+        arrivals = batch.arrivals.get(index, [])
+        order += [old[item] if isinstance(item, int) else item.layer for item in arrivals]
+        if index < len(old) and index not in batch.gone:
+            order.append(old[index])
+    layers = [type(layer).FromString(layer.SerializePartialToString()) for layer in order]
+    result.ClearField("layer")
+    result.layer.extend(layers)
+    return result
+
+
+def change(message: Any, edit: InnerEdit) -> None:
+    """Apply one edit, whose path begins in ``message``, in place."""
+    if isinstance(edit, RenameBlob):
+        for names in (message.bottom, message.top):
+            for index, name in enumerate(names):
+                if name == edit.old:
+                    names[index] = edit.new
+    elif isinstance(edit, ClearField):
+        clear(message, edit.path)
+    else:
+        set_value(message, edit.path, edit.value)
+
+
+def set_value(message: Any, path: Path, value: Any) -> None:
+    """Give the field at ``path`` of ``message`` a value (see ``edits.SetField``)."""
+    if not path:
+        message.CopyFrom(value)
+        return
+    info, rest = field_at(message, path), path[1:]
+    if info.repeated:
+        values = getattr(message, info.name)
+        if not rest:
+            message.ClearField(info.name)
+            for item in value:
+                _append(getattr(message, info.name), info, item)
+            return
+        index, rest = _index(rest[0]), rest[1:]
+        if not 0 <= index <= len(values):
+            raise IndexError(f"{info.name} has {len(values)} values, no place {index}")
+        if info.kind == "message":
+            set_value(values.add() if index == len(values) else values[index], rest, value)
+        elif index == len(values):
+            _append(values, info, value)
+        else:
+            values[index] = plain(info, value)
+    elif info.kind == "message":
+        below = getattr(message, info.name)
+        below.SetInParent()
+        set_value(below, rest, value)
+    else:
+        setattr(message, info.name, plain(info, value))
+
+
+def clear(message: Any, path: Path) -> None:
+    """Remove the field at ``path`` of ``message``, if it is there."""
+    info, rest = field_at(message, path), path[1:]
+    if not rest:
+        message.ClearField(info.name)
+    elif info.repeated:
+        values, index = getattr(message, info.name), _index(rest[0])
+        if 0 <= index < len(values):
+            if len(rest) == 1:
+                del values[index]
+            else:
+                clear(values[index], rest[1:])
+    elif message.HasField(info.name):
+        clear(getattr(message, info.name), rest)
+
+
+def field_at(message: Any, path: Path) -> FieldInfo:
+    """The field that ``path`` begins with; raises ValueError if the message has none of this name."""
+    info = message_info(message.DESCRIPTOR.full_name)
+    name = str(path[0])
+    if name not in info.fields:
+        raise ValueError(f"{info.name} has no field {name}")
+    return info.fields[name]
+
+
+def plain(info: FieldInfo, value: Any) -> Any:
+    """``value`` as the message takes it: an enum's name becomes its number."""
+    if info.kind == "enum" and isinstance(value, str):
+        if value not in info.labels:
+            raise ValueError(f"{info.name} has no value {value}")
+        return info.labels[value]
+    return value
+
+
+def _append(values: Any, info: FieldInfo, value: Any) -> None:
+    if info.kind == "message":
+        values.add().CopyFrom(value)
+    else:
+        values.append(plain(info, value))
+
+
+def _index(part: Any) -> int:
+    if not isinstance(part, int):
+        raise ValueError(f"expected an index, not {part!r}")
+    return part
+
+
