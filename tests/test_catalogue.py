@@ -21,9 +21,11 @@ def test_families_hold_every_name_once() -> None:
 @pytest.mark.parametrize("name", catalogue.names())
 def test_a_net_has_its_files_and_a_summary(name: str) -> None:
     net = catalogue.find(name)
-    for path in (net.train_val, net.deploy, net.solver, net.card):
+    for path in (net.train_val, net.deploy, net.solver):
         assert path.is_file()
     assert len(net.summary) > 20
+    assert net.card.startswith("# ")
+    assert name in catalogue.overview().split()
 
 
 @pytest.mark.parametrize(

@@ -68,9 +68,9 @@ class Net:
         return {name: value for name, value in self.variables.items() if name in known}
 
     @property
-    def card(self) -> Path:
-        """The README beside the files: source, published accuracy, commands, what to change."""
-        return self.train_val.parent / "README.md"
+    def card(self) -> str:
+        """The text of the README beside the files: source, published accuracy, commands, what to change."""
+        return (self.train_val.parent / "README.md").read_text("utf-8")
 
     @property
     def weights(self) -> Path | None:
@@ -103,6 +103,20 @@ def families() -> dict[str, list[Net]]:
         net = find(name)
         result.setdefault(net.family, []).append(net)
     return result
+
+
+def overview() -> str:
+    """All nets for people: names, one sentence each family, and what to do with them."""
+    by_summary: dict[str, list[Net]] = {}
+    for name in _NETS:
+        by_summary.setdefault(find(name).summary, []).append(find(name))
+    lines = []
+    for summary, nets in by_summary.items():
+        lines.append(" ".join(net.name for net in nets))
+        lines.append(f"    {summary}")
+        lines += [f"    Weights for {net.name} are here: {net.weights}" for net in nets if net.weights]
+    lines += ["", "lungo nets show NAME: its card.  lungo nets copy NAME -o FOLDER: files of your own."]
+    return "\n".join(lines)
 
 
 def find(name: str) -> Net:

@@ -227,7 +227,7 @@ def test_shipped_weights_fit_their_net() -> None:
 
 def test_a_card_says_what_it_is_and_how_to_use_it() -> None:
     for family, nets in catalogue.families().items():
-        text = nets[0].card.read_text("utf-8")
+        text = nets[0].card
         for word in (
             "| Paper |" if family != "cifar10" else "| Source |",
             "lungo finetune",
