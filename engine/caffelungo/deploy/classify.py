@@ -87,7 +87,7 @@ class Classifier:
         return list(self.stream(given, top=top, batch=batch))
 
     def stream(self, given: Sequence[Picture], *, top: int = TOP, batch: int = BATCH) -> Iterator[Prediction]:
-        """The same one by one; pictures are read ahead while the net runs. Bad ones are told when all others are done."""
+        """The same one by one; pictures are read ahead while the net runs. Bad ones are told at the end."""
         if top < 1 or batch < 1:
             raise UserError(
                 "top and batch must be at least 1", received=f"top {top}, batch {batch}", remedy="give 1 or more"
