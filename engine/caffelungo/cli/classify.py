@@ -1,0 +1,25 @@
+"""`lungo classify`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def classify(
+    model: Annotated[str, typer.Argument(help="An ONNX file that `lungo export` wrote.")],
+    pictures: Annotated[list[str], typer.Argument(help="Pictures, or folders of them.")],
+    top: Annotated[int, typer.Option(help="How many classes to show for each picture.")] = 5,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda; cuda never falls back to the CPU silently.")] = "auto",
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", help="Write the answers to a .csv or .json, or as a picture (.png).")
+    ] = None,
+) -> None:
+    """Classify pictures. Needs no flags: labels and preprocessing are in the file.
+
+    Example: [bold]lungo classify model.onnx photo.jpg[/]
+    """
+    from caffelungo.deploy import classify as room
+
+    room.classify_files(room.ClassifyOptions(model=model, pictures=pictures, top=top, device=device, output=output))

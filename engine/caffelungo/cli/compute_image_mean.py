@@ -1,0 +1,25 @@
+"""`lungo compute_image_mean`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from caffelungo.cli import options as o
+
+
+def compute_image_mean(
+    database: Annotated[str, typer.Argument(metavar="INPUT_DB", help="An LMDB database of pictures of one size.")],
+    output: Annotated[str | None, typer.Argument(metavar="[OUTPUT_FILE]", help="A .binaryproto to write.")] = None,
+    backend: Annotated[str, typer.Option(help="lmdb.")] = "lmdb",
+) -> None:
+    """Compute the mean picture of a database, and its mean value in each channel (Caffe's tool)."""
+    from caffelungo.data.compute_image_mean import compute_image_mean
+
+    with o.progress("averaging") as progress:
+        mean = compute_image_mean(database, output, backend=backend, progress=progress)
+    for channel, value in enumerate(mean.mean(axis=(1, 2))):
+        typer.echo(f"mean_value channel [{channel}]: {value:g}")
+    if output:
+        typer.echo(f"wrote {output}")

@@ -1,0 +1,42 @@
+"""`lungo export`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from caffelungo.cli import options as o
+
+
+def export(
+    model: Annotated[str, typer.Option(help="The net: train_val or deploy.")],
+    weights: Annotated[str, typer.Option(help="Its weights.")],
+    output: Annotated[str, typer.Option("-o", "--output", help="The ONNX file to write.")],
+    labels: Annotated[str | None, typer.Option(help="A file with one class name a line.")] = None,
+    opset: Annotated[int, typer.Option(help="ONNX opset.")] = 20,
+    preprocess: Annotated[
+        bool | None, typer.Option(help="Put channel order, mean and scale into the graph (default: where pictures enter).")
+    ] = None,
+    pictures: Annotated[list[str] | None, typer.Option(help="Pictures or folders for the proof; may be repeated.")] = None,
+    device: Annotated[str, typer.Option(help="Where ONNX Runtime proves it: cpu or cuda.")] = "cpu",
+    set_: o.Set = None,
+) -> None:
+    """Write a trained net as one ONNX file, and prove that it gives the same answers.
+
+    Example: [bold]lungo export --model train_val.prototxt --weights x.caffemodel -o model.onnx[/]
+    """
+    from caffelungo.definition.reader import read_net
+    from caffelungo.deploy.export import ExportOptions, export
+
+    definition = read_net(model, o.variables(set_) or None)
+    wanted = ExportOptions(opset=opset, preprocess=preprocess, labels=labels, pictures=pictures or (), device=device)
+    with o.working("exporting") as status:
+        written = export(definition, weights, output, wanted, progress=status.update)
+    for note in written.notes:
+        typer.echo(f"note: {note}")
+    typer.echo(written.parity.summary())
+    typer.echo(f"wrote {written.path} ({written.size / 1e6:.1f} MB): {', '.join(written.inputs)} -> "
+               f"{', '.join(written.outputs)}")  # fmt: skip
+    if "image" in written.inputs:
+        typer.echo(f"to use it: lungo classify {written.path} photo.jpg")

@@ -1,0 +1,14 @@
+"""`lungo layers`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def layers(type_: Annotated[str | None, typer.Argument(metavar="[TYPE]", help="One layer type in full.")] = None) -> None:
+    """List the layer types, or describe one: its formula, shapes, blobs and options."""
+    from caffelungo.layers import catalogue
+
+    typer.echo(catalogue.describe(type_) if type_ else catalogue.overview())

@@ -1,0 +1,97 @@
+"""`lungo`: collects the verbs, understands Caffe's spelling of flags, and turns errors into messages and exit statuses."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from caffelungo import __version__
+from caffelungo.errors import LungoError
+
+VERBS = {
+    "demo": "Start here",
+    "finetune": "Start here",
+    "train": "Train and look",
+    "test": "Train and look",
+    "time": "Train and look",
+    "check": "Train and look",
+    "grow": "Rewrite",
+    "upgrade_net_proto_text": "Rewrite",
+    "upgrade_solver_proto_text": "Rewrite",
+    "export": "Deploy",
+    "classify": "Deploy",
+    "convert_imageset": "Data",
+    "compute_image_mean": "Data",
+    "nets": "Catalogues",
+    "layers": "Catalogues",
+}
+"""Every verb and the panel of `lungo --help` it stands in; each is the function of that name in a file of that name."""
+
+app = typer.Typer(
+    name="lungo",
+    help="Caffe's way of fine-tuning vision networks, on PyTorch, with ONNX as the way out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"caffelungo {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _lungo(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback behind an error message."),
+) -> None:
+    pass
+
+
+for _verb, _panel in VERBS.items():
+    _module = importlib.import_module(f"caffelungo.cli.{_verb}")
+    app.command(_verb, rich_help_panel=_panel)(getattr(_module, _verb))
+
+
+def caffe_spelling(arguments: Sequence[str]) -> list[str]:
+    """Caffe's gflags as ours: ``-solver x`` -> ``--solver x``, ``--sighup_effect=stop`` -> ``--sighup-effect=stop``."""
+    result, rest = [], False
+    for argument in arguments:
+        rest = rest or argument == "--"
+        match = re.fullmatch(r"-{1,2}([A-Za-z]\w[\w-]*)(=.*)?", argument, re.DOTALL)
+        if rest or not match:
+            result.append(argument)
+        else:
+            result.append(f"--{match[1].replace('_', '-')}{match[2] or ''}")
+    return result
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Run ``lungo`` on ``arguments`` (those of the process when None) and exit with its status."""
+    given = caffe_spelling(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    given = [argument for argument in given if argument != "--debug"]
+    try:
+        status = app(given, standalone_mode=False)
+    except LungoError as error:
+        if debug:
+            raise
+        typer.echo(str(error), err=True)
+        status = error.exit_status
+    except typer.Abort:
+        status = 1
+    except Exception as error:
+        show = getattr(error, "show", None)
+        if debug or show is None:
+            raise
+        show()
+        status = getattr(error, "exit_code", 2)
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,35 @@
+"""`lungo nets`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from caffelungo.cli import options as o
+from caffelungo.errors import UserError
+
+
+def nets(
+    action: Annotated[str, typer.Argument(help="list, show or copy.")] = "list",
+    name: Annotated[str | None, typer.Argument(help="A net's name.")] = None,
+    output: Annotated[str | None, typer.Option("-o", "--output", help="Folder for the copy (default: the name).")] = None,
+    set_: o.Set = None,
+) -> None:
+    """List the nets that come with Caffelungo, show one's card, or copy one to edit.
+
+    Example: [bold]lungo nets copy squeezenet1.1 -o mine/[/]
+    """
+    from caffelungo import catalogue
+
+    if action == "list":
+        typer.echo(catalogue.overview())
+    elif action in ("show", "copy") and name is None:
+        raise UserError("which net?", received=f"lungo nets {action}", remedy=f"as `lungo nets {action} caffenet`")
+    elif action == "show":
+        typer.echo(catalogue.find(name or "").card.read_text("utf-8"))
+    elif action == "copy":
+        for path in catalogue.copy(name or "", output or name or "", o.variables(set_)):
+            typer.echo(f"wrote {path}")
+    else:
+        raise UserError("unknown action", received=action, remedy="one of list, show and copy")

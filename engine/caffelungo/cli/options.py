@@ -1,0 +1,80 @@
+"""Options that several verbs take, and how their words become values."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from caffelungo.errors import UserError
+
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A variable of a template (.j2); may be repeated."),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Gpu = Annotated[str | None, typer.Option(help="Caffe's flag: the number of a GPU.")]
+Precision = Annotated[str, typer.Option(help="fp32, tf32 (NVIDIA GPUs) or bf16.")]
+Compile = Annotated[bool, typer.Option("--compile", help="Run the net through torch.compile.")]
+MemoryFormat = Annotated[str, typer.Option(help="auto, channels_last or contiguous.")]
+Threads = Annotated[int | None, typer.Option(help="CPU threads.")]
+Workers = Annotated[int | None, typer.Option(help="Processes that load data; results do not depend on it.")]
+Caffe = Annotated[bool, typer.Option("--caffe", help="Turn off every deliberate departure from the original Caffe.")]
+Level = Annotated[int, typer.Option(help="Level of the net's state.")]
+Stage = Annotated[str, typer.Option(help="Stages of the net's state, separated by commas.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+
+
+def variables(settings: list[str] | None) -> dict[str, Any]:
+    """The variables of ``--set key=value``."""
+    from caffelungo.definition.template import parse_variables
+
+    return parse_variables(settings or [])
+
+
+def words(text: str | None) -> list[str]:
+    """The items of a comma list, trimmed; empty ones left out."""
+    return [word.strip() for word in (text or "").split(",") if word.strip()]
+
+
+def layer_units(text: str, flag: str) -> tuple[str, int]:
+    """``fc7:2048`` as a layer's name and a number of units."""
+    name, _, number = text.rpartition(":")
+    if not name or not number.isdigit():
+        raise UserError(
+            f"{flag} takes a layer's name and a number of units",
+            received=f"{flag} {text}",
+            remedy=f"write it as {flag} fc7:2048",
+        )
+    return name, int(number)
+
+
+def command_line() -> list[str]:
+    """The command as it was typed, to keep with what it made."""
+    return ["lungo", *sys.argv[1:]]
+
+
+@contextmanager
+def working(text: str) -> Iterator[Any]:
+    """A spinner on a terminal while the body runs; it can be told a new text with ``.update``."""
+    from rich.console import Console
+
+    with Console(stderr=True).status(text) as status:
+        yield status
+
+
+@contextmanager
+def progress(text: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on a terminal; the body calls what it gets with (done, total)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(text, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,45 @@
+"""`lungo test`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from caffelungo.cli import options as o
+
+
+def test(
+    model: Annotated[str, typer.Option(help="The net, with its test data.")],
+    weights: Annotated[str, typer.Option(help="Its weights.")],
+    iterations: Annotated[
+        int | None, typer.Option(help="So many batches, as Caffe does; without it the whole test set once.")
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", help="Folder for the confusion matrix and the per-class table.")
+    ] = None,
+    set_: o.Set = None,
+    device: o.Device = "auto",
+    gpu: o.Gpu = None,
+    precision: o.Precision = "fp32",
+    threads: o.Threads = None,
+    workers: o.Workers = None,
+    level: o.Level = 0,
+    stage: o.Stage = "",
+    caffe: o.Caffe = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Test a net on its whole test set: accuracy with its interval, each class, the confusion matrix.
+
+    Example: [bold]lungo test --model mine/train_val.prototxt --weights mine/net_iter_500.caffemodel[/]
+    """
+    from caffelungo.solve import evaluate
+    from caffelungo.solve.options import TestOptions
+
+    return evaluate.test(
+        TestOptions(
+            model=model, weights=o.words(weights), iterations=iterations, output=output, variables=o.variables(set_),
+            device=device, gpu=gpu, precision=precision, threads=threads, workers=workers, level=level,
+            stages=o.words(stage), caffe=caffe, quiet=quiet,
+        )
+    )  # fmt: skip

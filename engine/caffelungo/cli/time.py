@@ -1,0 +1,37 @@
+"""`lungo time`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from caffelungo.cli import options as o
+
+
+def time(
+    model: Annotated[str, typer.Option(help="The net.")],
+    weights: Annotated[str, typer.Option(help="Its weights; speed hardly depends on them.")] = "",
+    iterations: Annotated[int, typer.Option(help="Passes to average over.")] = 50,
+    phase: Annotated[str, typer.Option(help="TRAIN or TEST.")] = "TRAIN",
+    set_: o.Set = None,
+    device: o.Device = "auto",
+    gpu: o.Gpu = None,
+    precision: o.Precision = "fp32",
+    threads: o.Threads = None,
+    level: o.Level = 0,
+    stage: o.Stage = "",
+) -> int:
+    """Time a net, forward and backward, layer by layer.
+
+    Example: [bold]lungo time --model deploy.prototxt[/]
+    """
+    from caffelungo.solve import timing
+    from caffelungo.solve.options import TimeOptions
+
+    return timing.time(
+        TimeOptions(
+            model=model, weights=o.words(weights), iterations=iterations, phase=phase, variables=o.variables(set_),
+            device=device, gpu=gpu, precision=precision, threads=threads, level=level, stages=o.words(stage),
+        )
+    )  # fmt: skip
