@@ -44,6 +44,8 @@ class ImageList:
         name = self.names[index]
         spellings = (name, name.replace("\\", "/")) if os.sep == "/" and "\\" in name else (name,)
         tried = [base + spelling for spelling in spellings for base in self.bases]
+        if name.startswith("/"):
+            tried.append(name)
         if len(tried) == 1:
             return tried[0]
         return next((path for path in tried if Path(path).exists()), tried[0])

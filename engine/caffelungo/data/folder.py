@@ -1,0 +1,256 @@
+"""A folder of photos, one sub-folder a class, made ready for training: counted, checked, split, listed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from caffelungo.data import draws
+from caffelungo.data.decode import decode
+from caffelungo.data.image_list import ImageList, Progress, read_folder, write_list
+from caffelungo.data.labels import listed
+from caffelungo.errors import Location, UserError
+from caffelungo.files import find, write_text
+
+FEW = 10
+"""Fewer pictures of a class than this are worth a notice."""
+DECODED = 20_000
+"""Up to so many pictures are decoded when they are counted; beyond it only the files' bytes are compared."""
+_TRAIN = frozenset({"train", "training"})
+_VAL = frozenset({"val", "valid", "validation", "test", "testing"})
+
+
+@dataclass
+class PhotoFolder:
+    """What ``scan`` found. Indices count in ``pictures``.
+
+    ``unreadable`` are left out of every split. ``groups`` are sets of equal pictures (two or more). ``given`` says for
+    each picture whether it stands in a val sub-folder, None when the folder brings no split of its own.
+    """
+
+    folder: Path
+    pictures: ImageList
+    unreadable: dict[int, str] = field(default_factory=dict)
+    groups: list[list[int]] = field(default_factory=list)
+    given: list[bool] | None = None
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.pictures.classes
+
+    @property
+    def usable(self) -> list[int]:
+        """Indices of the pictures that can be read."""
+        return [index for index in range(len(self.pictures)) if index not in self.unreadable]
+
+    def counts(self) -> dict[str, int]:
+        """Readable pictures of each class."""
+        found = Counter(int(self.pictures.labels[index]) for index in self.usable)
+        return {name: found[label] for label, name in enumerate(self.classes)}
+
+
+@dataclass(frozen=True)
+class Split:
+    """Indices of training and validation pictures, and what is worth saying."""
+
+    train: list[int]
+    val: list[int]
+    notices: list[str]
+
+
+def scan(folder: str | Path, *, decoded: bool | None = None, progress: Progress | None = None) -> PhotoFolder:
+    """Look at every picture below ``folder``: classes, counts, unreadable files, equal pictures.
+
+    The folder has one sub-folder a class, or train and val sub-folders that have them. ``decoded``: whether pictures
+    are decoded, which finds damaged ones and equal pictures in different files; None decides by their number.
+    Raises UserError when there are not two classes with pictures.
+    """
+    path = find(folder, what="folder of pictures")
+    if not path.is_dir():
+        raise UserError(
+            "a folder of pictures is needed",
+            where=Location(str(path)),
+            received="a file",
+            remedy="give the folder that has one sub-folder a class",
+        )
+    pictures, given = _pictures(path)
+    found = PhotoFolder(path, pictures, given=given)
+    _look(found, len(pictures) <= DECODED if decoded is None else decoded, progress)
+    _judge(found)
+    return found
+
+
+def _pictures(folder: Path) -> tuple[ImageList, list[bool] | None]:
+    inside = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    train = [name for name in inside if name.lower() in _TRAIN]
+    val = [name for name in inside if name.lower() in _VAL]
+    if (
+        len(train) != 1
+        or len(inside) != 1 + len(val)
+        or not any(entry.is_dir() for entry in (folder / train[0]).iterdir())
+    ):
+        return read_folder(folder), None
+    parts = [(train[0], False), *([(val[0], True)] if val else [])]
+    lists = [(name, is_val, read_folder(folder / name)) for name, is_val in parts]
+    classes = tuple(sorted({each for _, _, pictures in lists for each in pictures.classes}))
+    names = [f"{name}/{picture}" for name, _, pictures in lists for picture in pictures.names]
+    labels = [classes.index(pictures.classes[label]) for _, _, pictures in lists for label in pictures.labels]
+    given = [is_val for _, is_val, pictures in lists for _ in pictures.names]
+    array = np.array(labels, np.int64)
+    merged = ImageList(folder, names, array, np.zeros(len(names), np.int64), (f"{folder}/",), classes)
+    return merged, given if val else None
+
+
+def _look(found: PhotoFolder, decoded: bool, progress: Progress | None) -> None:
+    """Fill ``unreadable`` and ``groups``."""
+    equal: dict[bytes, list[int]] = defaultdict(list)
+    total = len(found.pictures)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for start in range(0, total, 64):
+            part = range(start, min(start + 64, total))
+            for index, result in zip(
+                part, pool.map(lambda i: _fingerprint(found.pictures, i, decoded), part), strict=True
+            ):
+                if isinstance(result, str):
+                    found.unreadable[index] = result
+                else:
+                    equal[result].append(index)
+            if progress is not None:
+                progress(part.stop, total)
+    found.groups = [group for group in equal.values() if len(group) > 1]
+
+
+def _fingerprint(pictures: ImageList, index: int, decoded: bool) -> bytes | str:
+    """A hash that equal pictures share, or why the picture cannot be used."""
+    name = pictures.names[index]
+    if "\n" in name or "\r" in name:
+        return "its name has a line break, which a list cannot hold"
+    path = Path(pictures.path(index))
+    try:
+        if not decoded:
+            data = path.read_bytes()
+            return hashlib.blake2b(data, digest_size=16).digest() if data else "an empty file"
+        image = decode(path)
+    except OSError as error:
+        return str(error)
+    except UserError as error:
+        return error.problems[0].received or error.problems[0].what
+    return hashlib.blake2b(image.tobytes(), digest_size=16, key=repr(image.shape).encode()).digest()
+
+
+def _judge(found: PhotoFolder) -> None:
+    """Raise for what cannot be trained on; keep notices of what can but is worth a look."""
+    counts = found.counts()
+    full = [name for name, number in counts.items() if number]
+    if len(full) < 2:
+        raise UserError(
+            "a classifier needs at least two classes with pictures",
+            where=Location(str(found.folder)),
+            received=f"{len(full)} class(es) with readable pictures: {listed(full) or 'none'}",
+            remedy=f"make one sub-folder a class, and put its pictures into it: {found.folder}/cat/1.jpg",
+        )
+    say = found.notices.append
+    empty = [name for name, number in counts.items() if not number]
+    if empty:
+        say(f"{len(empty)} class folder(s) hold no readable picture but keep their label: {listed(empty)}")
+    few = [f"{name} ({number})" for name, number in counts.items() if 0 < number < FEW]
+    if few:
+        say(f"{len(few)} class(es) have fewer than {FEW} pictures: {listed(few)}")
+    numbers = [number for number in counts.values() if number]
+    if max(numbers) > 10 * min(numbers):
+        say(f"the largest class has {max(numbers)} pictures, the smallest {min(numbers)}: accuracy favours the large")
+    if found.unreadable:
+        texts = [f"{found.pictures.names[index]} ({reason})" for index, reason in found.unreadable.items()]
+        say(f"{len(texts)} picture(s) cannot be read and are left out: {listed(texts, 5)}")
+    if found.groups:
+        extra = sum(len(group) - 1 for group in found.groups)
+        say(f"{extra} picture(s) are copies of another; copies stay on one side of the split")
+    torn = [group for group in found.groups if len({int(found.pictures.labels[i]) for i in group}) > 1]
+    if torn:
+        texts = [" = ".join(found.pictures.names[i] for i in group) for group in torn]
+        say(f"{len(torn)} picture(s) stand in several classes: {listed(texts, 3)}")
+
+
+def split(found: PhotoFolder, share: float = 0.2, seed: int = 0) -> Split:
+    """Training and validation pictures: of each class about ``share`` to validation, equal pictures on one side.
+
+    A folder that brings train and val sub-folders keeps its own split, less the val pictures that are also in train.
+    The split depends on the names, ``share`` and ``seed`` only. Every class with a picture has one in training.
+    """
+    if not 0 <= share < 1:
+        raise UserError(
+            "the share of validation pictures must be at least 0 and below 1",
+            received=f"{share:g}",
+            remedy="use 0.2 for one in five",
+        )
+    if found.given is not None:
+        return _given(found)
+    notices = []
+    val: set[int] = set()
+    lonely = []
+    for label, name in enumerate(found.classes):
+        units = _units(found, label)
+        size = sum(len(unit) for unit in units)
+        wanted = max(1, round(size * share)) if share > 0 and len(units) > 1 else 0
+        if share > 0 and len(units) == 1:
+            lonely.append(name)
+        order = draws.permutation(seed, label, len(units)).tolist() if units else []
+        taken = 0
+        for number in order[:-1]:
+            unit = units[number]
+            if taken + len(unit) <= wanted:
+                val.update(unit)
+                taken += len(unit)
+    if lonely:
+        notices.append(f"{len(lonely)} class(es) have one picture only, which is used for training: {listed(lonely)}")
+    train = [index for index in found.usable if index not in val]
+    return Split(train, sorted(val), notices)
+
+
+def _units(found: PhotoFolder, label: int) -> list[list[int]]:
+    """The class's pictures, equal ones together; those that stand in several classes too are for training."""
+    grouped = {index: group for group in found.groups for index in group}
+    units: list[list[int]] = []
+    for index in found.usable:
+        if found.pictures.labels[index] != label:
+            continue
+        group = grouped.get(index, [index])
+        if group[0] == index and all(found.pictures.labels[other] == label for other in group):
+            units.append(group)
+    return units
+
+
+def _given(found: PhotoFolder) -> Split:
+    assert found.given is not None
+    train = [index for index in found.usable if not found.given[index]]
+    inside = set(train)
+    copies = {index for group in found.groups if inside.intersection(group) for index in group}
+    val = [index for index in found.usable if found.given[index] and index not in copies]
+    left_out = sum(found.given[index] for index in copies)
+    notices = ["the folder's own train and val sub-folders are kept"]
+    if left_out:
+        notices.append(f"{left_out} val picture(s) are also in train, and are left out of val")
+    return Split(train, val, notices)
+
+
+def write(found: PhotoFolder, parts: Split, out: str | Path) -> dict[str, Path]:
+    """Write ``train.txt``, ``val.txt`` (paths relative to the folder of pictures) and ``labels.txt`` into ``out``."""
+    folder = Path(out)
+    paths = {name: folder / f"{name}.txt" for name in ("train", "val", "labels")}
+    write_list(paths["train"], _entries(found, parts.train))
+    write_list(paths["val"], _entries(found, parts.val))
+    write_text(paths["labels"], "".join(f"{name}\n" for name in found.classes))
+    return paths
+
+
+def _entries(found: PhotoFolder, indices: Sequence[int]) -> Iterator[tuple[str, int]]:
+    for index in indices:
+        yield found.pictures.names[index], int(found.pictures.labels[index])

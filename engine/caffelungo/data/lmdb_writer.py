@@ -1,0 +1,129 @@
+"""Writing an LMDB database whole: into a temporary folder that gets its name when everything is on the disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from caffelungo.errors import Location, RunError, UserError
+from caffelungo.files import sync_folder
+
+COMMIT = 64 << 20
+"""Bytes after which a transaction is committed."""
+
+
+class LmdbWriter:
+    """Puts records; the map grows as they come."""
+
+    def __init__(self, folder: Path) -> None:
+        import lmdb
+
+        self._full: type[Exception] = lmdb.MapFullError
+        self.folder = folder
+        self._env: Any = lmdb.open(str(folder), map_size=COMMIT * 4, lock=False, sync=False, meminit=False)
+        self._waiting: list[tuple[bytes, bytes]] = []
+        self._bytes = 0
+        self.count = 0
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Add a record; keys must be new."""
+        self._waiting.append((key, value))
+        self._bytes += len(key) + len(value)
+        self.count += 1
+        if self._bytes >= COMMIT:
+            self._commit()
+
+    def _commit(self) -> None:
+        import lmdb
+
+        while self._waiting:
+            try:
+                with self._env.begin(write=True) as txn:
+                    for key, value in self._waiting:
+                        txn.put(key, value, overwrite=False)
+                self._waiting, self._bytes = [], 0
+            except self._full:
+                self._env.set_mapsize(self._env.info()["map_size"] * 2)
+            except lmdb.Error as error:
+                raise RunError(f"{self.folder.parent}: the database could not be written: {error}") from error
+
+    def finish(self) -> None:
+        """Write what waits, and wait for the disk."""
+        self._commit()
+        self._env.sync(True)
+
+    def close(self) -> None:
+        """Let go of the files; what was not finished is lost."""
+        self._env.close()
+
+
+@contextmanager
+def new_database(path: Path, *, overwrite: bool = False) -> Iterator[LmdbWriter]:
+    """A writer whose database stands at ``path`` once the body is through; if it raises, nothing has changed.
+
+    Raises UserError when ``path`` exists, unless ``overwrite`` and it is an LMDB database.
+    """
+    check_target(path, overwrite)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    try:
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o777 & ~mask)
+        writer = LmdbWriter(temporary)
+        try:
+            yield writer
+            writer.finish()
+        finally:
+            writer.close()
+        sync_folder(temporary)
+        if path.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
+            path.rename(old / path.name)
+            temporary.rename(path)
+            shutil.rmtree(old)
+        else:
+            temporary.rename(path)
+        sync_folder(path.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def check_target(path: Path, overwrite: bool) -> None:
+    """UserError unless a database may be written at ``path``."""
+    where = Location(str(path))
+    if not path.parent.is_dir():
+        raise UserError(
+            "the database's folder does not exist",
+            where=where,
+            received=str(path.parent.absolute()),
+            remedy=f"make it: mkdir -p {path.parent}",
+        )
+    if not os.access(path.parent, os.W_OK):
+        raise UserError(
+            "the database's folder cannot be written to",
+            where=where,
+            received=str(path.parent.absolute()),
+            remedy="choose another folder for the database, or change its permissions",
+        )
+    if not path.exists():
+        return
+    if not (path / "data.mdb").is_file():
+        raise UserError(
+            "the database's name is taken by something that is no LMDB database",
+            where=where,
+            received="a folder" if path.is_dir() else "a file",
+            remedy="choose another name for the database",
+        )
+    if not overwrite:
+        raise UserError(
+            "the database exists",
+            where=where,
+            received=f"{(path / 'data.mdb').stat().st_size} bytes",
+            remedy="choose another name, or replace it with --overwrite",
+        )
