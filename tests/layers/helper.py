@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from google.protobuf import text_format
 
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST, TRAIN, NetParameter
-from caffelungo.layers.base import State
-from caffelungo.layers.plan import ParamKey, Plan, build_plan
+from caffelungo.errors import UserError
+from caffelungo.layers.base import Shape, State
+from caffelungo.layers.plan import ParamKey, Plan, PlannedLayer, build_plan
 
 
 @dataclass
@@ -89,7 +93,7 @@ def run_net(
     )
 
 
-def _producer(plan: Plan, value: int) -> object:
+def _producer(plan: Plan, value: int) -> PlannedLayer:
     return next(planned for planned in plan.layers if value in planned.top_values)
 
 
@@ -97,8 +101,114 @@ def _grad(value: torch.Tensor) -> np.ndarray:
     return (torch.zeros_like(value) if value.grad is None else value.grad).detach().numpy()
 
 
-def _check_shapes(planned: object, tops: list[torch.Tensor]) -> None:
+def _check_shapes(planned: PlannedLayer, tops: list[torch.Tensor]) -> None:
     for top, shape in zip(tops, planned.top_shapes, strict=True):
         if shape is not None:
             assert len(shape) == top.dim(), (planned.name, shape, top.shape)
             assert all(a is None or a == b for a, b in zip(shape, top.shape, strict=True)), (shape, top.shape)
+
+
+def layer_net(layer: str, shapes: list[tuple[int, ...]], tops: int = 1) -> str:
+    """A net of Input layers ``x0``, ``x1`` ... and one layer ``l`` with tops ``y0`` ...; ``layer`` is its inside."""
+    text = ""
+    for index, shape in enumerate(shapes):
+        dims = " ".join(f"dim: {size}" for size in shape)
+        text += f'layer {{ name: "x{index}" type: "Input" top: "x{index}" input_param {{ shape {{ {dims} }} }} }}\n'
+    bottoms = " ".join(f'bottom: "x{index}"' for index in range(len(shapes)))
+    heads = " ".join(f'top: "y{index}"' for index in range(tops))
+    return f'{text}layer {{ name: "l" {layer} {bottoms} {heads} }}\n'
+
+
+def check_layer(
+    layer: str,
+    bottoms: list[np.ndarray],
+    tops: list[np.ndarray],
+    *,
+    blobs: list[np.ndarray] | None = None,
+    phase: int = TEST,
+    gradient: bool = True,
+    tolerance: float = 1e-5,
+) -> Run:
+    """Put one layer through everything that is asked of all of them.
+
+    The tops for these bottoms and blobs; the same with channels last, under a tracer that allows no break, and within
+    bfloat16's precision under autocast; gradients against differences in float64; the blobs through a weights file.
+    """
+    text = layer_net(layer, [bottom.shape for bottom in bottoms], len(tops))
+    inputs = {f"x{index}": bottom for index, bottom in enumerate(bottoms)}
+    params = {("l", index): blob for index, blob in enumerate(blobs or [])}
+    run = run_net(text, inputs, params, phase=phase)
+    planned = run.plan.layers[-1]
+    assert [use.shape for use in planned.params] == [blob.shape for blob in blobs or []]
+    for index, top in enumerate(tops):
+        np.testing.assert_allclose(run.data[f"y{index}"], top, atol=tolerance, rtol=tolerance, err_msg=f"top {index}")
+    placed = [torch.tensor(bottom, dtype=torch.float32) for bottom in bottoms]
+    store = [torch.tensor(blob, dtype=torch.float32) for blob in blobs or []]
+
+    def compute(*tensors: torch.Tensor) -> list[torch.Tensor]:
+        return list(planned.layer.compute(tensors, [blob.clone() for blob in store], State()))
+
+    last = [x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x for x in placed]
+    _agree(compute(*last), tops, tolerance, "channels last")
+    _agree(torch.compile(compute, backend="eager", fullgraph=True)(*placed), tops, tolerance, "traced")
+    torch._dynamo.reset()
+    if planned.layer.differentiable and tops:
+        with torch.autocast("cpu", torch.bfloat16):
+            _agree(compute(*placed), tops, 0.05, "autocast")
+    if gradient and tops and planned.layer.differentiable:
+        _check_gradient(planned, bottoms, blobs or [])
+    if blobs:
+        _check_weights_file(text, blobs)
+    return run
+
+
+def _agree(got: list[torch.Tensor], want: list[np.ndarray], tolerance: float, what: str) -> None:
+    for ours, top in zip(got, want, strict=True):
+        np.testing.assert_allclose(ours.float().numpy(), top, atol=tolerance, rtol=tolerance, err_msg=what)
+
+
+def _check_gradient(planned: PlannedLayer, bottoms: list[np.ndarray], blobs: list[np.ndarray]) -> None:
+    labels, count = planned.layer.labels, len(bottoms)
+    arguments = [
+        torch.tensor(bottom, dtype=torch.float64, requires_grad=index not in labels)
+        for index, bottom in enumerate(bottoms)
+    ] + [
+        torch.tensor(blob, dtype=torch.float64, requires_grad=use.spec.learned)
+        for blob, use in zip(blobs, planned.params, strict=True)
+    ]
+
+    def tops(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        kept = [t if use.spec.learned else t.clone() for t, use in zip(tensors[count:], planned.params, strict=True)]
+        computed = planned.layer.compute(tensors[:count], kept, State())
+        return tuple(top for top in computed if top.requires_grad)
+
+    assert torch.autograd.gradcheck(tops, arguments, atol=2e-4)
+
+
+def _check_weights_file(text: str, blobs: list[np.ndarray]) -> None:
+    from caffelungo.weights import formats
+    from caffelungo.weights.base import Weights
+
+    arrays = [np.ascontiguousarray(blob, np.float32) for blob in blobs]
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in (".caffemodel", ".caffemodel.h5", ".safetensors"):
+            path = Path(folder) / f"weights{suffix}"
+            formats.write(path, Weights({"l": arrays}), net(text))
+            read = formats.read(path).layers["l"]
+            assert len(read) == len(arrays)
+            for ours, blob in zip(read, arrays, strict=True):
+                np.testing.assert_array_equal(ours, blob)
+
+
+def refused(layer: str, shapes: list[tuple[int, ...]], what: str, remedy: str = "", tops: int = 1) -> None:
+    """Assert that the plan refuses the layer with a message matching ``what`` and a remedy that holds ``remedy``."""
+    message = net(layer_net(layer, shapes, tops))
+    with pytest.raises(UserError, match=what) as caught:
+        build_plan(message, net_state(message, TRAIN))
+    assert len(caught.value.problems) == 1
+    assert remedy in (caught.value.problems[0].remedy or "")
+
+
+def shape_of(layer: str, shapes: list[tuple[int, ...]], tops: int = 1, phase: int = TEST) -> list[Shape | None]:
+    """The shapes of the layer's tops for these bottom shapes."""
+    return list(plan_of(layer_net(layer, shapes, tops), phase).layers[-1].top_shapes)

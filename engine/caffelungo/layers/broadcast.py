@@ -44,4 +44,4 @@ def covered(layer: Layer, bottoms: Sequence[Shape]) -> Shape:
 def beside(factor: Tensor, x: Tensor, axis: int) -> Tensor:
     """``factor``, whose axes are those of ``x`` from ``axis`` on, with axes of size 1 after them, in x's precision."""
     after = x.dim() - axis % x.dim() - factor.dim() if factor.dim() else 0
-    return like(factor.reshape(*factor.shape, *(1,) * after), x)
+    return like(factor.reshape((*factor.shape, *(1,) * after)), x)

@@ -80,4 +80,4 @@ class Reshape(Layer):
         x = bottoms[0]
         start, end = self._span(x.dim())
         dims = [x.shape[start + place] if size == 0 else size for place, size in enumerate(self.dims)]
-        return [x.reshape(*x.shape[:start], *dims, *x.shape[end:])]
+        return [x.reshape((*x.shape[:start], *dims, *x.shape[end:]))]

@@ -1,0 +1,18 @@
+"""EuclideanLoss."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.layers.helper import check_layer, refused
+
+A, B = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[0.0, 2.0], [5.0, 1.0]])
+
+
+def test_numbers() -> None:
+    check_layer('type: "EuclideanLoss"', [A, B], [np.array((1 + 4 + 9) / 4)])
+
+
+def test_refusals() -> None:
+    refused('type: "EuclideanLoss"', [(2, 2), (3, 2)], "different batch sizes", "one batch_size")
+    refused('type: "EuclideanLoss"', [(2, 2), (2, 3)], "different sizes", "same number")
