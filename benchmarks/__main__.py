@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--compiled", action="store_true")
     given = parser.parse_args()
+    cpu = f"{platform.machine()}, {torch.get_num_threads()} threads"
     machine = torch.cuda.get_device_name() if given.device != "cpu" else cpu
     print(f"{date.today()}, torch {torch.__version__}, {machine}\n\n{HEADER}", flush=True)
     precisions = given.precision or (["fp32", "bf16"] if given.device == "cpu" else ["fp32", "tf32", "bf16"])
