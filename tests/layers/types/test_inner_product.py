@@ -11,10 +11,8 @@ X, W, B = RNG.normal(size=(2, 3, 4)), RNG.normal(size=(5, 12)), RNG.normal(size=
 
 
 def test_numbers() -> None:
-    options = "num_output: 5"
-    check_layer(
-        f'type: "InnerProduct" inner_product_param {{ {options} }}', [X], [X.reshape(2, 12) @ W.T + B], blobs=[W, B]
-    )
+    layer = 'type: "InnerProduct" inner_product_param { num_output: 5 }'
+    check_layer(layer, [X], [X.reshape(2, 12) @ W.T + B], blobs=[W, B])
 
 
 def test_axis_transposed_without_bias() -> None:
