@@ -11,7 +11,7 @@ helps when the whole net learns (58.1 to 57.2 % on SUN-397) and costs a little w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from caffelungo.definition.edits import Edit, InsertLayer, SetField
 from caffelungo.definition.schema import LayerParameter
@@ -99,7 +99,7 @@ def _build(
     names: Names,
     options: DeepenOptions,
 ) -> Built:
-    unit, suffix = options.unit, options.deep
+    unit, suffix = replace(options.unit, filler=options.unit.filler or "xavier"), options.deep
     bottom = graph.plan.values[value].blob
     name = names.take(f"{base}_{suffix}")
     if head.layer.type == "Convolution":

@@ -26,7 +26,7 @@ PROBABILITIES = frozenset({"SoftmaxWithLoss", "InfogainLoss"})
 
 @dataclass(frozen=True)
 class DeployOptions:
-    """``shape`` of the Input, where the file does not tell it; ``batch``, its first size; ``head``: which classifier."""
+    """``shape`` of the Input, where the file does not tell it; ``batch``: its first size; ``head``: a classifier."""
 
     shape: tuple[int, ...] | None = None
     batch: int = 1

@@ -271,7 +271,7 @@ def _rewrite(work: _Work, index: int, wanted: Any, limit: bool) -> None:
     work.note(
         f"data layer `{old.name}` ({old.type}) reads `{wanted.image_data_param.source}` in {phase}",
         index,
-        "mean, scale, crop and mirror stay" if old.HasField("transform_param") else "",
+        "its scale, crop and mirror stay" if old.HasField("transform_param") else "",
     )
 
 

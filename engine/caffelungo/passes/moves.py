@@ -94,9 +94,10 @@ def scale(layer: str, index: int, factor: float | Array, axis: int = 0) -> Move:
     """Multiply by ``factor``: a number, or one a position of ``axis`` (a BatchNorm or an input scale folded in)."""
 
     def change(array: Array) -> Array:
-        values = np.asarray(factor, array.dtype)
+        values: Array = np.asarray(factor, array.dtype)
         if values.ndim == 1:
             values = values.reshape([-1 if i == axis % array.ndim else 1 for i in range(array.ndim)])
-        return np.multiply(array, values)
+        result: Array = np.multiply(array, values)
+        return result
 
     return _blob(f"multiply blob {index} of `{layer}`", layer, index, change)

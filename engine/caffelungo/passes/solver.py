@@ -1,0 +1,137 @@
+"""A solver file sized to the data, commented like a recipe card.
+
+before:  800 pictures for training, 200 to test on, batches of 32
+after:   net: "train_val.prototxt"   base_lr: 0.001   lr_policy: "multistep"   stepvalue: 450 and 638
+         max_iter: 750 (30 passes)   test_interval: 25 (once a pass)           snapshot: 125
+         momentum: 0.9   weight_decay: 0.0005: the values of Caffe's own fine-tuning example
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from caffelungo.definition.schema import TRAIN
+from caffelungo.layers.base import count
+from caffelungo.passes.view import View
+
+PASSES = 30
+"""How often training sees each picture. Sets of some thousand pictures have converged by then."""
+LEAST = 200
+"""Fewest iterations: with some dozen pictures, thirty passes would be a handful of steps."""
+MOST = 30_000
+"""Most iterations: with a million pictures a few passes do."""
+MEMORY = {"cpu": 2 << 30, "cuda": 12 << 30}
+"""Bytes that the activations of a batch and their gradients may take."""
+BATCH = {"cpu": 32, "cuda": 64}
+"""Largest batch that is suggested; larger ones ask for another rate."""
+
+
+@dataclass(frozen=True)
+class SolverOptions:
+    """What the solver file is made from. ``net`` and ``weights`` are written as they are given.
+
+    ``fresh``: there are no weights to start from, so the rate is ten times that of fine-tuning. ``passes`` None: as
+    many as fit the number of pictures.
+    """
+
+    net: str
+    pictures: int
+    tested: int
+    classes: int
+    batch_size: int
+    weights: str | None = None
+    solver: str = "solver.prototxt"
+    fresh: bool = False
+    passes: int | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Iterations of one pass, of all, between tests and between snapshots, and the two at which the rate falls."""
+
+    one_pass: int
+    all: int
+    test: int
+    snapshot: int
+    steps: tuple[int, int]
+
+
+def sizes(options: SolverOptions) -> Sizes:
+    """How long to train: ``options.passes`` over the pictures, within sensible bounds when none are asked for."""
+    one_pass = max(1, math.ceil(options.pictures / options.batch_size))
+    if options.passes is not None:
+        iterations = max(1, options.passes) * one_pass
+    else:
+        iterations = min(max(PASSES * one_pass, LEAST), max(MOST, one_pass))
+    test = min(max(one_pass, iterations // 30), iterations)
+    snapshot = min(max(5 * one_pass, iterations // 6), iterations)
+    return Sizes(one_pass, iterations, test, snapshot, (round(iterations * 0.6), round(iterations * 0.85)))
+
+
+def activations(view: View) -> int:
+    """Numbers that one picture makes on its way through the net; blobs of unknown size are left out."""
+    plan = view.graphs[TRAIN].plan if TRAIN in view.graphs else view.plan
+    return sum(count(value.shape[1:]) or 0 for value in plan.values if value.shape is not None and len(value.shape) > 1)
+
+
+def batch_size(pictures: int, per_picture: int, device: str = "cpu") -> int:
+    """A power of two that fits the device's memory and gives at least eight batches a pass.
+
+    ``per_picture`` are ``activations``; each is held as a float and has a gradient.
+    """
+    kind = device.split(":")[0] if device.split(":")[0] in BATCH else "cpu"
+    most = min(BATCH[kind], max(4, pictures // 8), max(1, MEMORY[kind] // max(1, 8 * per_picture)))
+    return 1 << (most.bit_length() - 1)
+
+
+def solver_text(options: SolverOptions) -> str:
+    """The solver file."""
+    size = sizes(options)
+    rate = 0.01 if options.fresh else 0.001
+    passes = size.all / size.one_pass
+    command = f"lungo train --solver {options.solver}" + (f" --weights {options.weights}" if options.weights else "")
+    what = (
+        "Training from scratch" if options.fresh else "Fine-tuning: old layers learn slowly, new ones ten times as fast"
+    )
+
+    head = [
+        f"# {what} (lr_mult in the net).",
+        f"# {options.pictures} pictures to train on, {options.tested} to test on, {options.classes} classes.",
+        "#",
+        f"#   {command}",
+        "#",
+        "# What to change first: base_lr, by factors of three. The loss starts near ln(classes) = "
+        f"{math.log(options.classes):.2f}; if it",
+        "# rises, divide base_lr by ten; if it falls to nothing while test accuracy stays low, freeze more layers.",
+        f'net: "{options.net}"',
+        "",
+    ]
+    if options.tested:
+        head += [
+            f"# Each test covers all {options.tested} pictures: without test_iter, the whole set is tested once.",
+            f"test_interval: {size.test}",
+            "",
+        ]
+    body = [
+        "# The rate falls to a tenth twice.",
+        f"base_lr: {rate:g}",
+        'lr_policy: "multistep"',
+        "gamma: 0.1",
+        f"stepvalue: {size.steps[0]}",
+        f"stepvalue: {size.steps[1]}",
+        f"# {passes:.3g} passes of {size.one_pass} iterations with batches of {options.batch_size}.",
+        f"max_iter: {size.all}",
+        "",
+        "momentum: 0.9",
+        "weight_decay: 0.0005",
+        "",
+        f"display: {max(1, min(20, size.one_pass))}",
+        f"average_loss: {max(1, min(20, size.one_pass))}",
+        "# Snapshots stand beside this file, as solver_iter_N.caffemodel; snapshot_prefix names another place.",
+        f"snapshot: {size.snapshot}",
+    ]
+    if options.seed is not None:
+        body += ["# The same seed gives the same run.", f"random_seed: {options.seed}"]
+    return "\n".join(head + body) + "\n"
