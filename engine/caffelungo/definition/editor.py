@@ -12,16 +12,13 @@ from dataclasses import replace
 from typing import Any
 
 from caffelungo.definition import layout, message_edits, text_edits
-from caffelungo.definition.batch import Batch, InnerEdit, sort_batch
+from caffelungo.definition.batch import Batch, sort_batch
 from caffelungo.definition.definition import Definition
-from caffelungo.definition.edits import AnyEdit, Edit, InsertLayer, SetField
-from caffelungo.definition.layout import Layout
-from caffelungo.definition.parser import parse
-from caffelungo.definition.schema import NetParameter
+from caffelungo.definition.edits import AnyEdit, Edit, InsertLayer
 from caffelungo.definition.splices import Splice, apply_splices, narrowed
 from caffelungo.definition.splices import inverse as inverse_splices
 from caffelungo.definition.tokens import PUNCTUATION, Tokens
-from caffelungo.definition.tree import Block, Document, LineTable, printable
+from caffelungo.definition.tree import Block, Document, printable
 
 
 def apply(definition: Definition, edits: Iterable[AnyEdit]) -> Definition:
@@ -76,13 +73,14 @@ def splices(definition: Definition, edits: Iterable[AnyEdit]) -> list[Splice]:
     text = definition.text
     if any(entry.listed for entry, _ in document.root.values("layer")):
         text = apply_splices(text, _unlisted(document))
-        document = _document(text, type(definition.message))
+        document = text_edits.tree(text, type(definition.message))
     result = _Editor(document, batch).splices() if batch.inner or batch.gone or batch.arrivals else []
     if batch.outer:
-        changed = _edited(text, batch.outer, layout.layout_of(document), definition.message)
+        kind, style = type(definition.message), layout.layout_of(document)
+        changed = text_edits.edited(text, kind, batch.outer, style)
         outer = narrowed(text, Splice(0, len(text), changed))
         if any(splice.start <= outer.end and outer.start <= splice.end for splice in result):
-            changed = _edited(apply_splices(text, result), batch.outer, layout.layout_of(document), definition.message)
+            changed = text_edits.edited(apply_splices(text, result), kind, batch.outer, style)
             result = [Splice(0, len(text), changed)]
         else:
             result.append(outer)
@@ -90,19 +88,6 @@ def splices(definition: Definition, edits: Iterable[AnyEdit]) -> list[Splice]:
         result = [Splice(0, len(definition.text), apply_splices(text, result))]
     changes = [narrowed(definition.text, splice) for splice in result]
     return [splice for splice in changes if splice.text or splice.end > splice.start]
-
-
-def _document(text: str, kind: Any) -> Document:
-    return parse(text, kind(), LineTable("edited text", text))
-
-
-def _edited(text: str, edits: Iterable[InnerEdit], style: Layout, message: Any) -> str:
-    """``text`` with edits whose paths begin in its root."""
-    for edit in edits:
-        for step in text_edits.steps(_document(text, type(message)).root, edit):
-            document = _document(text, type(message))
-            text = apply_splices(text, text_edits.splices_of(document, document.root, step, style))
-    return text
 
 
 def _unlisted(document: Document) -> list[Splice]:
@@ -129,7 +114,10 @@ class _Editor:
         self.style = layout.layout_of(document)
         self.blocks = [entry.values[index] for entry, index in document.root.values("layer")]
         self.spans = layout.spans(document, "layer")
-        self.inner = {index: self._layer(index, edits) for index, edits in batch.inner.items()}
+        self.inner = {
+            index: text_edits.edited_layer(self.text[slice(*self.spans[index])], edits, self.style)
+            for index, edits in batch.inner.items()
+        }
 
     def splices(self) -> list[Splice]:
         """The replacements that make the whole batch."""
@@ -143,30 +131,6 @@ class _Editor:
             elif index in self.inner:
                 result.append(Splice(start, end, self.inner[index]))
         return result
-
-    def _layer(self, index: int, edits: list[InnerEdit]) -> str:
-        """The stretch of layer ``index`` with edits inside the layer."""
-        start, end = self.spans[index]
-        text = self.text[start:end]
-        for edit in edits:
-            for step in text_edits.steps(self._only_layer(text)[1], edit):
-                document, block = self._only_layer(text)
-                unit = layout.unit_of(text, block) or self.style.unit
-                style = replace(self.style, unit=unit)
-                if isinstance(step, SetField) and not step.path:
-                    indent = layout.indent_of(text, block.start)
-                    printed = style.block(step.value, indent, layout.is_one_line(text, block))
-                    changes = [Splice(block.start, block.end, printed)]
-                else:
-                    changes = text_edits.splices_of(document, block, step, style)
-                text = apply_splices(text, changes)
-        return text
-
-    def _only_layer(self, text: str) -> tuple[Document, Block]:
-        document = _document(text, NetParameter)
-        block = document.root.fields[0].values[0]
-        assert isinstance(block, Block)
-        return document, block
 
     def _neighbour(self, place: int) -> Block | None:
         block = self.blocks[place - 1 if place else 0] if self.blocks else None

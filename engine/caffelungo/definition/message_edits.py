@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from caffelungo.definition.batch import Batch, InnerEdit
-from caffelungo.definition.edits import ClearField, Path, RenameBlob
+from caffelungo.definition.edits import ClearField, Path, RenameBlob, SetField
 from caffelungo.definition.fields import FieldInfo, message_info
 
 
@@ -126,3 +126,26 @@ def _index(part: Any) -> int:
     return part
 
 
+
+
+def difference(current: Any, target: Any, prefix: Path = ()) -> list[SetField | ClearField]:
+    """Edits that make ``current`` equal to ``target``, a message of the same class."""
+    result: list[SetField | ClearField] = []
+    for info in message_info(target.DESCRIPTOR.full_name).fields.values():
+        path, old, new = (*prefix, info.name), getattr(current, info.name), getattr(target, info.name)
+        if info.repeated and info.kind == "message":
+            for index, value in enumerate(new):
+                here = (*path, index)
+                result += difference(old[index], value, here) if index < len(old) else [SetField(here, value)]
+            result += [ClearField((*path, index)) for index in reversed(range(len(new), len(old)))]
+        elif info.repeated:
+            if list(old) != list(new):
+                result.append(SetField(path, list(new)))
+        elif not target.HasField(info.name):
+            if current.HasField(info.name):
+                result.append(ClearField(path))
+        elif info.kind == "message" and current.HasField(info.name):
+            result += difference(old, new, path)
+        elif old != new or not current.HasField(info.name):
+            result.append(SetField(path, new))
+    return result

@@ -35,8 +35,8 @@ class _Resume(Exception):
         self.depth = depth
 
 
-def parse(text: str, message: Any, lines: LineTable) -> Document:
-    """The tree of ``text``, whose fields are put into the empty ``message``.
+def parse(text: str, message: Any, lines: LineTable, partial: bool = False) -> Document:
+    """The tree of ``text``, whose fields are put into the empty ``message``; ``partial``: required fields may lack.
 
     Raises UserError listing every mistake (the first ``MAX_PROBLEMS``), each with its place in ``lines``.
     """
@@ -47,7 +47,7 @@ def parse(text: str, message: Any, lines: LineTable) -> Document:
             received=f"{len(text) / 2**20:.0f} million characters",
             remedy=f"text files may have {MAX_CHARACTERS // 2**20} million characters; keep weights in a .caffemodel",
         )
-    parser = _Parser(text, lines)
+    parser = _Parser(text, lines, partial)
     document = parser.document(message)
     if parser.problems:
         raise UserError(parser.problems)
@@ -55,7 +55,8 @@ def parse(text: str, message: Any, lines: LineTable) -> Document:
 
 
 class _Parser:
-    def __init__(self, text: str, lines: LineTable) -> None:
+    def __init__(self, text: str, lines: LineTable, partial: bool) -> None:
+        self.partial = partial
         tokens = Tokens(text)
         self.text = text
         self.lines = lines
@@ -156,7 +157,7 @@ class _Parser:
 
     def _required(self, block: Block, message: Any) -> None:
         missing = [name for name in block.info.required if not message.HasField(name)]
-        if missing:
+        if missing and not self.partial:
             self._problem(
                 block.start, f"{block.info.name} lacks {' and '.join(missing)}", None,
                 f"add {' '.join(f'{name}: ...' for name in missing)}",

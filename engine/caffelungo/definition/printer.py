@@ -66,6 +66,11 @@ def template_header(file: str, variables: Mapping[str, Any]) -> str:
     return f"# Written from the template {_plain(file)}{f' with {settings}' if settings else ''}.\n"
 
 
+def upgrade_header(file: str | Path) -> str:
+    """The comment above a definition whose text could not be upgraded in place."""
+    return f"# Upgraded from {_plain(file)}; its comments stand there.\n"
+
+
 def binary_header(path: str | Path) -> str:
     """The comment above a definition that a binary file gave."""
     return f"# Written from the binary file {_plain(path)}.\n"

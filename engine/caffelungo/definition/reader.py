@@ -16,6 +16,7 @@ from caffelungo.definition.schema import NetParameter, SolverParameter
 from caffelungo.definition.splices import Splice
 from caffelungo.definition.tree import LineTable
 from caffelungo.definition.upgrade import upgrade_net, upgrade_solver
+from caffelungo.definition.upgrade_text import upgrade_splices
 from caffelungo.errors import Location, UserError
 
 __all__ = ["Definition", "parse_net", "parse_solver", "read_net", "read_solver"]
@@ -83,8 +84,7 @@ def _parse(text: str, file: str, kind: Any, source: LineTable, variables: Variab
     notes = upgrade(message, where=lambda *path: source.locate(document.find(path)))
     definition = Definition(Path(file), message, text, notes, "text", {}, document, source)
     if notes:
-        printed = printer.print_net(message)
-        definition = _replaced(definition, printed)
+        definition = _upgraded(definition)
     if variables is not None:
         header = printer.template_header(file, variables)
         definition = definition.spliced([Splice(0, 0, header)], "printed")
@@ -95,8 +95,17 @@ def _parse(text: str, file: str, kind: Any, source: LineTable, variables: Variab
     return definition
 
 
-def _replaced(definition: Definition, text: str) -> Definition:
-    return definition.spliced([Splice(0, len(definition.text), text)], "upgraded")
+def _upgraded(definition: Definition) -> Definition:
+    """``definition``, whose message is upgraded already, with its text upgraded alike: printed whole if all else fails."""
+    assert definition.document is not None
+    try:
+        result = definition.spliced(upgrade_splices(definition.document, definition.message), "upgraded")
+        if result.message == definition.message:
+            return result
+    except (UserError, ValueError, LookupError):
+        pass
+    printed = printer.upgrade_header(definition.path) + printer.print_net(definition.message)
+    return definition.spliced([Splice(0, len(definition.text), printed)], "upgraded")
 
 
 def _binary_net(data: bytes) -> Any | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -11,9 +12,10 @@ from caffelungo.definition.edits import ClearField, Path, RenameBlob, SetField
 from caffelungo.definition.fields import FieldInfo
 from caffelungo.definition.layout import Layout
 from caffelungo.definition.message_edits import set_value
-from caffelungo.definition.schema import message_class
-from caffelungo.definition.splices import Splice
-from caffelungo.definition.tree import Block, Document, Field, Scalar
+from caffelungo.definition.parser import parse
+from caffelungo.definition.schema import NetParameter, message_class
+from caffelungo.definition.splices import Splice, apply_splices
+from caffelungo.definition.tree import Block, Document, Field, LineTable, Scalar
 from caffelungo.definition.values import print_value
 
 
@@ -32,9 +34,9 @@ def steps(block: Block, edit: InnerEdit) -> list[InnerEdit]:
         found = value if isinstance(value, Block) else None
         info, at = inner.message, at + 1 + inner.repeated
     name = str(edit.path[-1])
-    if not info.fields[name].repeated:
+    if found is None or not info.fields[name].repeated:
         return [edit]
-    old, values = len(found.values(name)) if found else 0, list(edit.value)
+    old, values = len(found.values(name)), list(edit.value)
     gone = [ClearField((*edit.path, index)) for index in reversed(range(len(values), old))]
     return [*(SetField((*edit.path, index), value) for index, value in enumerate(values)), *gone]
 
@@ -46,6 +48,41 @@ def splices_of(document: Document, block: Block, edit: InnerEdit, style: Layout)
     if isinstance(edit, ClearField):
         return _clear(document.text, block, edit.path)
     return _Setter(document.text, style).set(block, edit.path, edit.value)
+
+
+def edited(text: str, kind: Any, edits: Iterable[InnerEdit], style: Layout) -> str:
+    """The text of a whole message of class ``kind`` with ``edits`` made one after another."""
+    for edit in edits:
+        for step in steps(tree(text, kind).root, edit):
+            document = tree(text, kind)
+            text = apply_splices(text, splices_of(document, document.root, step, style))
+    return text
+
+
+def edited_layer(text: str, edits: Iterable[InnerEdit], style: Layout) -> str:
+    """A stretch of a net's text that holds one `layer`, with ``edits`` made, whose paths begin in the layer."""
+    for edit in edits:
+        for step in steps(_only_layer(text)[1], edit):
+            document, block = _only_layer(text)
+            here = replace(style, unit=layout.unit_of(text, block) or style.unit)
+            if isinstance(step, SetField) and not step.path:
+                changes = [_Setter(text, here).replaced(block, step.value)]
+            else:
+                changes = splices_of(document, block, step, here)
+            text = apply_splices(text, changes)
+    return text
+
+
+def tree(text: str, kind: Any) -> Document:
+    """The tree of a text that edits have made of a valid one; required fields may still lack."""
+    return parse(text, kind(), LineTable("edited text", text), partial=True)
+
+
+def _only_layer(text: str) -> tuple[Document, Block]:
+    document = tree(text, NetParameter)
+    block = document.root.fields[0].values[0]
+    assert isinstance(block, Block)
+    return document, block
 
 
 def _rename(block: Block, edit: RenameBlob) -> list[Splice]:
@@ -71,7 +108,9 @@ class _Setter:
         if info.repeated:
             index, rest = rest[0], rest[1:]
             assert isinstance(index, int)
-            if index >= len(entries):
+            if not 0 <= index <= len(entries):
+                raise IndexError(f"{info.name} has {len(entries)} values, no place {index}")
+            if index == len(entries):
                 return self._add(block, info, _whole(info, rest, value))
             entries = entries[index:]
         if not entries:
