@@ -61,7 +61,9 @@ class Reader:
     def array(self, dataset: Any) -> np.ndarray[Any, Any]:
         """The numbers of ``dataset`` as it stores them."""
         if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu" or dataset.shape is None:
-            raise self.problem("a dataset of numbers is wanted", f"{getattr(dataset, 'dtype', 'a group')}")
+            raise self.problem(
+                f"{dataset.name} is not a dataset of numbers", str(getattr(dataset, "dtype", type(dataset).__name__))
+            )
         if dataset.external or dataset.is_virtual:
             raise self.problem(
                 "the file keeps its data in another file", str(dataset.name), "get a file that holds its data itself"
@@ -97,13 +99,19 @@ class Reader:
 
     def extras(self, name: str) -> Any:
         """Our message of class ``name`` at the root, or None."""
-        stored = self.file.attrs.get(EXTRAS)
-        if stored is None and EXTRAS in self.file:
-            stored = self.array(self.member(self.file, EXTRAS))
-        if stored is None:
+        content = self.attribute(self.file, EXTRAS)
+        if content is None and EXTRAS in self.file:
+            content = self.array(self.member(self.file, EXTRAS)).astype(np.uint8).tobytes()
+        return None if content is None else message_class(name).FromString(content)
+
+    def attribute(self, holder: Any, name: str) -> bytes | None:
+        """The bytes of attribute ``name``, or None; no string of variable length, as a damaged one crashes HDF5."""
+        if name not in holder.attrs:
             return None
-        content = stored if isinstance(stored, bytes) else np.asarray(stored).astype(np.uint8).tobytes()
-        return message_class(name).FromString(content)
+        handle = holder.attrs.get_id(name)
+        if handle.dtype != np.uint8 or len(handle.shape) != 1 or handle.shape[0] > 2 * ATTRIBUTE_BYTES:
+            raise self.problem(f"attribute {name} is not a list of bytes", f"{handle.dtype} of shape {handle.shape}")
+        return np.asarray(holder.attrs[name]).tobytes()
 
 
 @contextmanager
@@ -121,16 +129,20 @@ def opened(path: str | Path) -> Iterator[Reader]:
         raise damaged(path, size, error) from None
 
 
-def kind(reader: Reader) -> str | None:
+def file_kind(reader: Reader) -> str | None:
     """Whether the file has weights (``/data``), a solver state (``/iter``) or neither."""
     if "iter" in reader.file:
         return sniff.STATE
     return sniff.WEIGHTS if "data" in reader.file else None
 
 
+def _bytes(content: bytes) -> np.ndarray[Any, Any]:
+    return np.frombuffer(content, np.uint8)
+
+
 def put_extras(file: h5py.File, extras: Any) -> None:
     """Store our message at the root of ``file``."""
-    content = np.frombuffer(extras.SerializeToString(), np.uint8)
+    content = _bytes(extras.SerializeToString())
     if len(content) <= ATTRIBUTE_BYTES:
         file.attrs[EXTRAS] = content
     else:
@@ -140,7 +152,7 @@ def put_extras(file: h5py.File, extras: Any) -> None:
 def read_weights(path: str | Path) -> Weights:
     """The weights in a `.caffemodel.h5`: datasets /data/<layer>/<blob index>."""
     with opened(path) as reader:
-        found = kind(reader)
+        found = file_kind(reader)
         if found == sniff.STATE:
             raise sniff.wrong_kind(path, sniff.STATE, sniff.WEIGHTS)
         data = reader.member(reader.file, "data") if found else None
@@ -151,7 +163,7 @@ def read_weights(path: str | Path) -> Weights:
                 "give a .caffemodel.h5 that a training wrote; a data set (.h5) goes to hdf5_data_param",
             )
         weights = Weights(path=str(path), extras=reader.extras("lungo.NetExtras"))
-        weights.name = str(reader.file.attrs.get(NAME, ""))
+        weights.name = (reader.attribute(reader.file, NAME) or b"").decode("utf-8", "replace")
         _collect(reader, data, "", weights, 0)
         if not weights.layers:
             raise reader.problem("the file holds no weights", "an empty group /data")
@@ -168,8 +180,8 @@ def _collect(reader: Reader, group: h5py.Group, layer: str, weights: Weights, de
             raise reader.problem(f"layer `{layer}` has a blob of index {max(blobs)}")
         absent = np.empty(0, np.float32)
         weights.layers[layer] = [blobs.get(index, absent) for index in range(max(blobs) + 1)]
-        if TYPE in group.attrs:
-            weights.types[layer] = str(group.attrs[TYPE])
+        if kind := reader.attribute(group, TYPE):
+            weights.types[layer] = kind.decode("utf-8", "replace")
     for name in group:
         link = group.get(name, getlink=True)
         if isinstance(link, h5py.HardLink) and _is_number(name) and group.get(name, getclass=True) is h5py.Dataset:
@@ -201,11 +213,11 @@ def write_weights(path: str | Path, weights: Weights, shared: frozenset[tuple[st
     with written_whole(path) as temporary, h5py.File(temporary, "w") as file:
         data = file.create_group("data")
         if weights.name:
-            file.attrs[NAME] = weights.name
+            file.attrs[NAME] = _bytes(weights.name.encode())
         for layer, blobs in weights.layers.items():
             group = data.require_group(layer)
             if layer in weights.types:
-                group.attrs[TYPE] = weights.types[layer]
+                group.attrs[TYPE] = _bytes(weights.types[layer].encode())
             for index, blob in enumerate(blobs):
                 if blob.size and (layer, index) not in shared:
                     group.create_dataset(str(index), data=np.asarray(blob, np.float32))

@@ -6,6 +6,7 @@ Caffe: DataTransformer's mean_file, compute_image_mean; pycaffe users' ilsvrc_20
 from __future__ import annotations
 
 import math
+import tokenize
 from pathlib import Path
 from typing import Any
 
@@ -85,5 +86,5 @@ def _read_npy(path: str | Path) -> Array:
                 raise ValueError(f"an array of {dtype}, shape {shape}, cannot lie in {left} bytes")
             file.seek(0)
             return np.load(file, allow_pickle=False).astype(np.float32)
-    except (ValueError, OSError, EOFError, SyntaxError) as error:
+    except (ValueError, OSError, EOFError, SyntaxError, tokenize.TokenError, RecursionError) as error:
         raise caffemodel.damaged(path, size, error) from None

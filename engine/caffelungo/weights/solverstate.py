@@ -20,6 +20,7 @@ from caffelungo.weights import caffemodel, hdf5, sniff, wire
 from caffelungo.weights.base import Array
 
 MAX_ITER = 2**31 - 1
+MAX_PATH = 2**16
 
 
 @dataclass
@@ -71,7 +72,7 @@ def write(path: str | Path, state: SolverState) -> None:
 
 def _read_hdf5(path: str | Path) -> SolverState:
     with hdf5.opened(path) as reader:
-        found = hdf5.kind(reader)
+        found = hdf5.file_kind(reader)
         if found == sniff.WEIGHTS:
             raise sniff.wrong_kind(path, sniff.WEIGHTS, sniff.STATE)
         if found is None:
@@ -106,10 +107,10 @@ def _number(reader: hdf5.Reader, name: str) -> int:
 
 def _string(reader: hdf5.Reader, name: str) -> str:
     dataset = reader.member(reader.file, name)
-    if not isinstance(dataset, h5py.Dataset) or dataset.size != 1 or dataset.dtype.itemsize > 2**16:
-        raise reader.problem(f"/{name} is not one string")
-    value = dataset[()]
-    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
+    one = isinstance(dataset, h5py.Dataset) and dataset.size == 1
+    if one and dataset.dtype.kind == "S" and dataset.dtype.itemsize < MAX_PATH:
+        return bytes(np.asarray(dataset[()]).reshape(-1)[0]).decode("utf-8", "surrogateescape")
+    raise reader.problem(f"/{name} is not one string of a fixed length")
 
 
 def _write_hdf5(path: str | Path, state: SolverState) -> None:

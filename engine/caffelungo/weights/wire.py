@@ -250,13 +250,13 @@ def encode_bytes(number: int, *parts: bytes | memoryview) -> list[bytes | memory
 
 def encode_blob(array: Array, legacy: bool = False) -> list[bytes | memoryview]:
     """A BlobProto of ``array``; ``legacy`` gives four old size fields instead of a shape. The floats are not copied."""
-    values = np.ascontiguousarray(array, "<f4")
+    values, shape = np.ascontiguousarray(array, "<f4"), np.shape(array)
     if legacy:
-        sizes = (1,) * (4 - values.ndim) + values.shape
+        sizes = (1,) * (4 - len(shape)) + shape
         numbered = zip((1, 2, 3, 4), sizes, strict=True)
         head = b"".join(encode_varint(number << 3) + encode_varint(size) for number, size in numbered)
     else:
-        packed = b"".join(encode_varint(size) for size in values.shape)
+        packed = b"".join(encode_varint(size) for size in shape)
         head = b"".join(bytes(part) for part in encode_bytes(7, *encode_bytes(1, packed) if packed else ()))
     data = memoryview(values.reshape(-1).view(np.uint8).data) if values.size else memoryview(b"")
     return [head, *encode_bytes(5, data)]
