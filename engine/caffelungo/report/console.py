@@ -69,10 +69,10 @@ class Reporter:
         if self._bar and self._task is not None:
             self._bar.reset(self._task, total=self.total, completed=iteration, values="", speed="")
 
-    def advance(self, iteration: int) -> None:
+    def advance(self, iteration: int, force: bool = False) -> None:
         """``iteration`` iterations are done; cheap."""
         now = time.monotonic()
-        if self._bar and self._task is not None and now - self._drawn > REFRESH:
+        if self._bar and self._task is not None and (force or now - self._drawn > REFRESH):
             self._drawn = now
             self._bar.update(self._task, completed=iteration, values=self._values, speed=self._speed(now, iteration))
             self._bar.refresh()

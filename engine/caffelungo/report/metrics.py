@@ -28,12 +28,12 @@ class Metrics:
     path: Path | None = None
     points: list[Point] = field(default_factory=list)
 
-    def open(self, path: Path, resume_at: int | None = None) -> None:
-        """Write to ``path`` from now on; a resumed run keeps the rows of iterations before ``resume_at``."""
+    def open(self, path: Path, earlier: Path | None = None, before: int = 0) -> None:
+        """Write to ``path`` from now on; a resumed run takes over the rows of ``earlier`` that lie ``before``."""
         self.path = path
         kept = []
-        if resume_at is not None and path.exists():
-            kept = [row for row in read(path) if row[0].iteration < resume_at]
+        if earlier is not None and earlier.exists():
+            kept = [row for row in read(earlier) if row[0].iteration < before]
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)

@@ -31,13 +31,15 @@ class NetText:
     path: Path | None
     where: Where
     origin: str
+    notes: tuple[str, ...] = ()
+    """What the upgrade of an old file changed."""
 
 
 @dataclass(frozen=True)
 class TestSpec:
     """One test net of a solver: its state and how many batches make one test (None: the whole set once)."""
 
-    net: NetText
+    text: NetText
     state: Any
     iterations: int | None
 
@@ -64,7 +66,7 @@ class Opened:
 def from_definition(definition: Definition, origin: str = "net file") -> NetText:
     """The net of a file."""
     path = Path(definition.path) if definition.path else None
-    return NetText(definition.message, path, definition.where, f"{origin}: {definition.path}")
+    return NetText(definition.message, path, definition.where, f"{origin}: {definition.path}", tuple(definition.notes))
 
 
 def train_net(solver: Definition, variables: Mapping[str, str] | None = None) -> NetText:
@@ -116,8 +118,8 @@ def _file(
     solver: Definition, path: str, place: tuple[str | int, ...], origin: str, variables: Mapping[str, str] | None
 ) -> NetText:
     found = files.find(path, solver.path, what="net file", where=solver.where(*place))
-    definition = read_net(found, dict(variables or {}))
-    return NetText(definition.message, found, definition.where, f"{origin}: {path}")
+    definition = read_net(found, dict(variables) if variables else None)
+    return NetText(definition.message, found, definition.where, f"{origin}: {path}", tuple(definition.notes))
 
 
 def open_net(
@@ -228,8 +230,14 @@ def extras(opened: Opened, loaded: Any = None) -> Any:
     own = opened.text.message.lungo
     if own.HasField("preprocessing"):
         result.preprocessing.CopyFrom(own.preprocessing)
-    labels = list(own.label) or next((list(s.classes) for s in opened.sources if getattr(s, "classes", None)), [])
+    labels = list(own.label) or next((names for source in opened.sources if (names := class_names(source))), [])
     if labels:
         del result.label[:]
         result.label.extend(labels)
     return result if result.ByteSize() else None
+
+
+def class_names(source: Source) -> list[str]:
+    """The names of the classes, where the source knows them (a folder with one sub-folder a class)."""
+    pictures = getattr(source, "pictures", None)
+    return list(getattr(pictures, "classes", None) or [])

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from caffelungo.definition.definition import Definition
-from caffelungo.definition.printer import print_message
+from caffelungo.definition.printer import print_lines
 from caffelungo.errors import RunError, UserError
 from caffelungo.net.graph import Net
 from caffelungo.net.store import Store
@@ -70,25 +70,26 @@ class Solver:
         problems = solver_problems(self.param, definition.where)
         if problems:
             raise UserError(problems)
-        self.log.info("solver.cpp:45", f"Initializing solver from parameters: \n{print_message(self.param).rstrip()}")
+        text = "\n".join(print_lines(self.param))
+        self.log.info("solver.cpp:45", f"Initializing solver from parameters: \n{text}")
         self.seed = _seed(self.param, seed)
         self.prefix = snapshot.prefix_of(self.param, definition.path)
 
-        text = nets.train_net(definition, variables)
-        self.log.info("solver.cpp:102", f"Creating training net from {text.origin}")
-        state = nets.train_state(text, self.param, level, stages)
-        self.opened = nets.open_net(text, state, seed=self.seed, caffe=self.engine.caffe)
-        if error := nets.input_without_data(text, self.opened.plan):
+        net = nets.train_net(definition, variables)
+        self.log.info("solver.cpp:102", f"Creating training net from {net.origin}")
+        state = nets.train_state(net, self.param, level, stages)
+        self.opened = nets.open_net(net, state, seed=self.seed, caffe=self.engine.caffe)
+        if error := nets.input_without_data(net, self.opened.plan):
             raise error
         self.plan = self.opened.plan
         self.store = Store(seed=self.seed, device=self.engine.device)
-        self.loaded = Loaded(weights, reinit, self.plan, text.where, self._log_finetuning)
+        self.loaded = Loaded(weights, reinit, self.plan, net.where, self._log_finetuning)
         self.store.adopt(self.plan, skip_filling=self.loaded.whole_layers(self.plan))
         self.net = Net(self.plan, self.store)
         if not self.net.has_loss:
             raise UserError(
                 "the train net has no loss",
-                where=text.where(),
+                where=net.where(),
                 received=f"outputs {', '.join(self.plan.outputs) or '(none)'}",
                 remedy="add a loss layer such as SoftmaxWithLoss, or give a layer a loss_weight",
             )
@@ -115,7 +116,12 @@ class Solver:
         """Number of the batch that iteration 0 would have begun with: ``batches`` - iteration * iter_size."""
         self.stop_asked = Action.NONE
         self.poll: Callable[[], Action] = lambda: Action.NONE
+        self.written: int | None = None
+        """Iteration of the last snapshot of this run."""
         self.on_snapshot: Callable[[], None] = lambda: None
+        self.on_best: Callable[[], None] = lambda: None
+        self.after_tests: Callable[[], None] = lambda: None
+        self.progress: Callable[[int], None] = lambda iteration: None
         self.loss_watchers: list[LossWatcher] = []
         self.test_watchers: list[TestWatcher] = []
         self.display_watchers: list[DisplayWatcher] = []
@@ -168,6 +174,7 @@ class Solver:
                     if self.stop_asked is not Action.NONE:
                         break
                 self._iterate(feed)
+                self.progress(self.iteration)
                 action = self.poll()
                 due = self.param.snapshot and self.iteration % self.param.snapshot == 0
                 if due or action is Action.SNAPSHOT:
@@ -329,6 +336,8 @@ class Solver:
             results.append(result)
         if results and self.watch and self.watch.see(self.iteration, results[0]):
             self.on_best()
+        if results:
+            self.after_tests()
         return results
 
     def test(self, index: int = 0) -> TestResult | None:
@@ -346,9 +355,6 @@ class Solver:
         for watcher in self.test_watchers:
             watcher(self.iteration, index, result)
         return result
-
-    def on_best(self) -> None:
-        """Called when the watched output is the best so far; the run replaces it to keep the weights."""
 
     def _interrupted(self) -> bool:
         while (action := self.poll()) is not Action.NONE:
@@ -391,6 +397,7 @@ class Solver:
             self.prefix, self.iteration, self.hdf5, self.weights(), state.of(self), nets.filtered(self.opened),
             nets.shared_blobs(self.plan), self._log_snapshot,
         )  # fmt: skip
+        self.written = self.iteration
         self.on_snapshot()
         return kept
 
@@ -402,10 +409,10 @@ class Solver:
     def _log_snapshot(self, what: str, path: Path) -> None:
         kind = "HDF5" if self.hdf5 else "binary proto"
         if what == "weights":
-            line = "solver.cpp:473" if self.hdf5 else "solver.cpp:464"
+            line = "solver.cpp:474" if self.hdf5 else "solver.cpp:464"
             self.log.info(line, f"Snapshotting to {kind} file {path}")
         else:
-            line = "sgd_solver.cpp:297" if self.hdf5 else "sgd_solver.cpp:284"
+            line = "sgd_solver.cpp:296" if self.hdf5 else "sgd_solver.cpp:284"
             self.log.info(line, f"Snapshotting solver state to {kind} file {path}")
 
     def _refuse_non_finite(self) -> None:

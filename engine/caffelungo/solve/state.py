@@ -16,6 +16,7 @@ from caffelungo.definition.schema import message_class
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.layers.base import shape_text
 from caffelungo.layers.plan import ParamKey
+from caffelungo.solve.snapshot import names
 from caffelungo.solve.smoothing import SmoothedLoss
 from caffelungo.weights import copy, formats, solverstate
 from caffelungo.weights.solverstate import SolverState
@@ -83,6 +84,8 @@ def restore(solver: Solver, path: Path) -> list[str]:
     elif not solver.engine.caffe:
         notes = _continue(solver, extras)
     solver.batch_offset = solver.batches - solver.iteration * solver.param.iter_size
+    if path.absolute() == names(solver.prefix, state.iter, solver.hdf5)[1].absolute():
+        solver.written = state.iter
     solver.log.info("sgd_solver.cpp:336", "SGDSolver: restoring history")
     return notes
 

@@ -1,0 +1,185 @@
+"""What is looked at before iteration 0, and while the loss is watched."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from caffelungo.data import labels
+from caffelungo.data.source import Source
+from caffelungo.errors import Problem, UserError
+from caffelungo.layers.plan import Plan, PlannedLayer
+from caffelungo.report.console import Reporter
+from caffelungo.report.glog import number
+from caffelungo.solve import memory
+from caffelungo.solve.nets import Opened
+
+if TYPE_CHECKING:
+    from caffelungo.solve.solver import Solver
+
+NEAR = 0.01
+"""Relative distance from ln(classes) that counts as stuck there."""
+SATURATED = 87.3365
+"""-ln of the smallest float: what Caffe's loss shows when the true class has probability 0."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """A classifier under a loss: the loss layer, the layer that makes its scores, its classes, and its labels."""
+
+    loss: PlannedLayer
+    scores: PlannedLayer
+    classes: int
+    weight: float
+    data: PlannedLayer | None
+    source: Source | None
+
+
+def heads(opened: Opened) -> Iterator[Head]:
+    """Every SoftmaxWithLoss of the net."""
+    sources = {source.name: source for source in opened.sources}
+    makers = {value: planned for planned in opened.plan.layers for value in planned.top_values}
+    for planned in opened.plan.layers:
+        if planned.layer.type != "SoftmaxWithLoss" or len(planned.bottom_values) < 2:
+            continue
+        shape = planned.bottom_shapes[0]
+        axis = planned.layer.param.softmax_param.axis
+        classes = shape[axis] if shape and -len(shape) <= axis < len(shape) else None
+        if classes is None:
+            continue
+        data = _source_of(opened.plan, planned.bottom_values[1])
+        scores = _learning_below(opened.plan, makers[planned.bottom_values[0]])
+        source = sources.get(data.name) if data else None
+        yield Head(planned, scores, classes, planned.loss_weights[0] if planned.loss_weights else 0.0, data, source)
+
+
+def _source_of(plan: Plan, value: int) -> PlannedLayer | None:
+    """The data layer whose second top is ``value``: that is where class labels come from."""
+    for planned in plan.sources:
+        if value in planned.top_values[1:2]:
+            return planned
+    return None
+
+
+def _learning_below(plan: Plan, planned: PlannedLayer) -> PlannedLayer:
+    """The nearest layer with parameters at or below ``planned``, along first bottoms."""
+    makers = {value: other for other in plan.layers for value in other.top_values}
+    while not planned.params and planned.bottom_values:
+        planned = makers[planned.bottom_values[0]]
+    return planned
+
+
+def label_problems(opened: Opened, say: Callable[[str], None] = lambda text: None) -> list[Problem]:
+    """Labels that the net's classifiers have no output for; ``say`` hears what is only worth knowing."""
+    problems: list[Problem] = []
+    told: set[str] = set()
+    for head in heads(opened):
+        if head.source is None or head.data is None or head.source.name in told:
+            continue
+        values = head.source.labels()
+        if values is None:
+            continue
+        told.add(head.source.name)
+        parameters = head.loss.layer.param.loss_param
+        report = labels.scan(values, parameters.ignore_label if parameters.HasField("ignore_label") else None)
+        found = labels.check(
+            report, head.classes, layer=head.data.name,
+            offset=int(head.data.layer.param.transform_param.lungo.label_offset),
+            can_offset=head.data.layer.type != "HDF5Data", where=opened.text.where("layer", head.data.index),
+        )  # fmt: skip
+        problems += found
+        if not found and report.size:
+            shuffled = head.source.order is not None and head.source.order.shuffle
+            say(f"layer `{head.data.name}`: {report.describe()}")
+            if opened.plan.phase == 0:
+                for text in labels.notices(report, head.classes, layer=head.data.name, shuffled=shuffled):
+                    say(text)
+    return problems
+
+
+def labels_fit(solver: Solver, reporter: Reporter) -> None:
+    """UserError when any label of the train or test data has no output in the net."""
+    problems = label_problems(solver.opened, reporter.say)
+    for test in solver.tests:
+        problems += label_problems(test.opened)
+    if problems:
+        raise UserError(list(dict.fromkeys(problems)))
+
+
+def before(solver: Solver, reporter: Reporter) -> None:
+    """Say what a person should know before the first iteration."""
+    for source in solver.opened.sources:
+        for text in source.notices:
+            reporter.notice(text)
+    for index, test in enumerate(solver.tests):
+        for text in dict.fromkeys(text for source in test.opened.sources for text in source.notices):
+            reporter.notice(text)
+        if text := _test_iter(test.iterations, test.opened):
+            reporter.notice(f"test net #{index}: {text}")
+    expected = memory.estimate(
+        solver.net, solver.learned, solver.update.histories, solver.engine, [test.opened.plan for test in solver.tests]
+    )
+    reporter.say(expected.describe())
+    if text := memory.too_large(expected, solver.engine.device, solver.opened.batch_size):
+        reporter.notice(text)
+
+
+def _test_iter(iterations: int | None, opened: Opened) -> str | None:
+    sizes = {source.size for source in opened.sources if source.size is not None}
+    if iterations is None or len(sizes) != 1:
+        return None
+    total, seen = sizes.pop(), iterations * opened.batch_size
+    if seen == total:
+        return None
+    return (
+        f"test_iter {iterations} x batch {opened.batch_size} = {seen} samples, but the set has {total}; "
+        "without test_iter the whole set is tested once"
+    )
+
+
+class StuckLoss:
+    """Hears every loss: compares the first with ln(classes), and says once when it stays there, or saturates."""
+
+    def __init__(self, solver: Solver, say: Callable[[str], None]) -> None:
+        found = list(heads(solver.opened))
+        weights = [w for planned in solver.plan.layers for w in planned.loss_weights if w]
+        self.chance = sum(head.weight * math.log(head.classes) for head in found)
+        self.classes = ", ".join(dict.fromkeys(str(head.classes) for head in found))
+        # ln(classes) tells something only when nothing else adds to the loss.
+        self.known = bool(found) and len(weights) == len([head for head in found if head.weight])
+        self.fresh = all(solver.loaded.fresh(head.scores.name) for head in found)
+        self.say = say
+        self.patience = max(50, min(500, solver.param.max_iter // 4))
+        self.sum, self.count, self.saturated, self.told = 0.0, 0, 0, False
+
+    def __call__(self, iteration: int, loss: float) -> None:
+        if not self.known:
+            return
+        if iteration == 0 and self.fresh and self.chance and loss > 1.5 * self.chance:
+            self.say(
+                f"the loss begins at {number(loss)}, far above ln({self.classes}) = {number(self.chance)} of a fresh "
+                "classifier that guesses: lower the std of its weight_filler, or look at the scale of the input"
+            )
+        self._watch(loss)
+
+    def _watch(self, loss: float) -> None:
+        if self.told:
+            return
+        self.saturated = self.saturated + 1 if abs(loss - SATURATED) < 0.01 else 0
+        self.sum, self.count = self.sum + loss, self.count + 1
+        if self.saturated == 20:
+            self._tell(f"the loss stays at {SATURATED}: the net is sure of wrong classes; lower base_lr ten times")
+        elif self.count >= self.patience and self.chance:
+            mean, self.sum, self.count = self.sum / self.count, 0.0, 0
+            if abs(mean - self.chance) < NEAR * self.chance:
+                self._tell(
+                    f"the loss has stayed within 1 % of ln({self.classes}) = {number(self.chance)} for {self.patience} "
+                    "iterations: the outputs do not depend on the input. Is the rate of the classifier 0, do the labels "
+                    "belong to the pictures, were weights loaded?"
+                )
+
+    def _tell(self, text: str) -> None:
+        self.told = True
+        self.say(text)

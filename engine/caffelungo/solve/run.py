@@ -1,0 +1,268 @@
+"""`lungo train`: from options to a finished run with its folder, and an exit status."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from caffelungo.definition.definition import Definition
+from caffelungo.definition.reader import read_solver
+from caffelungo.errors import LungoError, UserError
+from caffelungo.report import board, curves
+from caffelungo.report.console import Reporter
+from caffelungo.report.glog import Log
+from caffelungo.report.metrics import Metrics
+from caffelungo.solve import checks, loop, run_folder, snapshot, state
+from caffelungo.solve.engine import make_engine, out_of_memory
+from caffelungo.solve.keeping import Keeper
+from caffelungo.solve.options import TrainOptions
+from caffelungo.solve.signals import Action, Signals, effect
+from caffelungo.solve.solver import Solver
+from caffelungo.solve.testing import TestResult
+from caffelungo.solve.validate import solver_problems
+
+REDRAW = 30.0
+"""Seconds between drawings of the curves while the run goes on."""
+
+
+def train(options: TrainOptions) -> int:
+    """Train; 0 when done or stopped by SIGINT, 143 after SIGTERM. UserError and RunError as they come."""
+    effects = effect(options.sigint_effect, "--sigint_effect"), effect(options.sighup_effect, "--sighup_effect")
+    definition = _definition(options)
+    _with_flags(definition, options)
+    problems = solver_problems(definition.message, definition.where)
+    if problems:
+        raise UserError(problems)
+    prefix = snapshot.prefix_of(definition.message, definition.path)
+    reporter = Reporter(definition.message.max_iter, 1, quiet=options.quiet or options.caffe)
+    start = _start(options, prefix, reporter)
+    where = definition.where("snapshot_prefix")
+    snapshot.probe(prefix, where)
+    if not options.caffe and not options.overwrite:
+        snapshot.refuse_overwriting(prefix, _iteration(start), where)
+    return _Run(options, definition, prefix, reporter, start).run(*effects)
+
+
+def _definition(options: TrainOptions) -> Definition:
+    if not options.solver:
+        raise UserError("need a solver file to train", remedy="lungo train --solver FILE")
+    given = [name for name in ("weights", "snapshot", "resume") if getattr(options, name)]
+    if len(given) > 1:
+        raise UserError(
+            "give a snapshot to resume training or weights to fine-tune, but not both",
+            received=" and ".join(f"--{name}" for name in given),
+            remedy="a snapshot brings its own weights: leave --weights out",
+        )
+    return read_solver(options.solver, dict(options.variables) or None)
+
+
+def _with_flags(definition: Definition, options: TrainOptions) -> None:
+    """Flags that replace what the file's ``lungo`` block says go into the message, and so into the run's record."""
+    for name in ("keep_last", "keep_best", "early_stop", "watch"):
+        value = getattr(options, name)
+        if value is not None:
+            setattr(definition.message.lungo, name, value)
+    extras = definition.message.lungo
+    if options.caffe and extras.ByteSize():
+        raise UserError(
+            "--caffe turns off everything that the original does not know",
+            where=definition.where("lungo"),
+            received="lungo { ... } in the solver, or a flag that stands for it",
+            remedy="take the block out, or leave --caffe out",
+        )
+
+
+def _start(options: TrainOptions, prefix: Path, reporter: Reporter) -> Path | None:
+    """The solverstate to go on from."""
+    if options.snapshot:
+        return Path(options.snapshot)
+    if not options.resume:
+        return None
+    newest = snapshot.newest_complete(prefix, reporter.notice)
+    if newest is None:
+        raise UserError(
+            "there is no complete snapshot to resume",
+            received=f"--resume with snapshot prefix {prefix}",
+            remedy="leave --resume out to start anew, or name a solverstate with --snapshot",
+        )
+    return newest.state
+
+
+def _iteration(start: Path | None) -> int | None:
+    from caffelungo.weights import solverstate
+
+    return None if start is None else solverstate.read(start).iter
+
+
+class _Run:
+    """One run: the solver, what it reports, and the folder it leaves."""
+
+    def __init__(
+        self, options: TrainOptions, definition: Definition, prefix: Path, reporter: Reporter, start: Path | None
+    ) -> None:
+        self.options, self.definition, self.prefix, self.reporter, self.start = (
+            options, definition, prefix, reporter, start,
+        )  # fmt: skip
+        self.log = Log(echo=_stderr if options.caffe else None)
+        self.metrics = Metrics()
+        self.began = time.monotonic()
+        self.drawn = self.began
+        self.board: Any = None
+        self.folder: Path | None = None
+
+    def run(self, sigint: Action, sighup: Action) -> int:
+        solver = self.build()
+        with contextlib.ExitStack() as stack:
+            self.open_folder(solver)
+            stack.enter_context(self.log)
+            stack.callback(self.close)
+            signals = stack.enter_context(Signals(sigint, sighup, self.reporter.notice))
+            self.connect(solver, signals)
+            if not self.options.caffe:
+                checks.before(solver, self.reporter)
+            self.log.info("caffe.cpp:239", "Starting Optimization")
+            stack.enter_context(self.reporter)
+            self.reporter.start(solver.iteration)
+            with _memory_errors(solver):
+                ending = loop.solve(solver)
+            self.reporter.advance(solver.iteration, force=True)
+            self.log.info("caffe.cpp:250", "Optimization Done.")
+        self.conclude(solver, ending)
+        return 143 if ending is loop.Ending.TERMINATED else 0
+
+    def build(self) -> Solver:
+        options, param = self.options, self.definition.message
+        if options.device == "auto" and options.gpu in (None, "") and param.HasField("solver_mode"):
+            options.device = "cpu" if param.solver_mode == 0 else "auto"
+        engine = make_engine(options)
+        device = "CPU." if engine.device.type == "cpu" else f"GPU {engine.device.index}"
+        self.log.info("caffe.cpp:197", f"Use {device}")
+        if param.HasField("solver_mode") and param.solver_mode == 1 and engine.device.type == "cpu":
+            self.reporter.notice("solver_mode is GPU, but this run uses the CPU")
+        weights = [] if self.start else list(options.weights) or list(param.weights)
+        solver = Solver(
+            self.definition, engine, weights=weights, reinit=options.reinit, variables=dict(options.variables) or None,
+            level=options.level, stages=options.stages, workers=options.workers,
+            seed=state.seed_in(self.start) if self.start else None, watch=param.lungo.watch, log=self.log,
+        )  # fmt: skip
+        for note in (*self.definition.notes, *solver.opened.text.notes):
+            self.reporter.notice(note)
+        if solver.loaded.table and not options.caffe:
+            self.reporter.say(solver.loaded.table.render())
+        checks.labels_fit(solver, self.reporter)
+        if self.start:
+            self.log.info("caffe.cpp:235", f"Resuming from {self.start}")
+            for note in solver.restore(self.start):
+                self.reporter.notice(note)
+            self.reporter.say(f"resumed from {self.start} at iteration {solver.iteration}")
+        return solver
+
+    def open_folder(self, solver: Solver) -> None:
+        if self.start or self.options.overwrite:
+            snapshot.sweep(self.prefix)
+        older = run_folder.existing(self.prefix)
+        self.folder = folder = run_folder.create(self.prefix)
+        self.log.open(folder / run_folder.LOG)
+        self.metrics.open(
+            folder / run_folder.METRICS,
+            older[-1] / run_folder.METRICS if older and self.start else None,
+            solver.iteration,
+        )
+        sources = {"train": solver.opened.sources}
+        sources |= {f"test #{i}": test.opened.sources for i, test in enumerate(solver.tests)}
+        run_folder.record(
+            folder, solver=self.definition.message, net=solver.opened.text.message, seed=solver.seed,
+            settings=solver.engine.settings(), command=self.options.command, weights=list(self.options.weights),
+            resumed_from=str(self.start) if self.start else None, sources=sources,
+        )  # fmt: skip
+        if self.options.tensorboard:
+            self.board = board.open_board(folder)
+            if self.board is None:
+                self.reporter.notice("no TensorBoard events: pip install tensorboard")
+
+    def connect(self, solver: Solver, signals: Signals) -> None:
+        """Let the solver's news reach the log, the console, the metrics and the folder."""
+        self.reporter.images = solver.images
+        keeper = Keeper(solver, self.definition.message.lungo)
+        stuck = checks.StuckLoss(solver, self.reporter.notice)
+        solver.poll = signals.poll
+        def snapshotted() -> None:
+            keeper.after_snapshot()
+            self.redraw()
+
+        solver.on_snapshot = snapshotted
+        solver.on_best = keeper.keep_best
+        solver.progress = self.reporter.advance
+        solver.loss_watchers.append(stuck)
+
+        def tested(iteration: int, net: int, result: TestResult) -> None:
+            values = result.values()
+            self.add(iteration, "test", values, net)
+            self.reporter.tested(iteration, values, net, len(solver.tests))
+
+        def displayed(iteration: int, loss: float, rate: float, outputs: Mapping[str, float]) -> None:
+            self.add(iteration, "train", {"loss": loss, "lr": rate} | {k: v for k, v in outputs.items() if k != "loss"})
+            self.reporter.displayed(iteration, loss, rate)
+
+        solver.test_watchers.append(tested)
+        solver.display_watchers.append(displayed)
+        solver.after_tests = lambda: self.early_stop(solver, keeper)
+
+    def early_stop(self, solver: Solver, keeper: Keeper) -> None:
+        if keeper.patience_over():
+            assert solver.watch is not None
+            self.reporter.say(
+                f"stopping early: {solver.watch.name} has not improved in {solver.watch.since} tests; "
+                f"best {solver.watch.best:.6g} at iteration {solver.watch.iteration}"
+            )
+            solver.stop_asked = Action.STOP
+
+    def add(self, iteration: int, phase: str, values: Mapping[str, float], net: int = 0) -> None:
+        self.metrics.add(iteration, time.monotonic() - self.began, phase, values, net)
+        if self.board:
+            board.write(self.board, iteration, phase if not net else f"{phase} #{net}", values)
+
+    def redraw(self) -> None:
+        now = time.monotonic()
+        if now - self.drawn > REDRAW:
+            self.drawn = now
+            self.draw()
+
+    def draw(self) -> None:
+        if self.folder:
+            curves.draw(self.metrics.points, self.folder / run_folder.CURVES, self.prefix.name)
+
+    def close(self) -> None:
+        """What is left in any case; a full disk must not hide the error that ended the run."""
+        with contextlib.suppress(OSError):
+            self.draw()
+            if self.board:
+                self.board.close()
+
+    def conclude(self, solver: Solver, ending: loop.Ending) -> None:
+        word = {"DONE": "done", "STOPPED": "stopped", "TERMINATED": "terminated"}[ending.name]
+        newest = snapshot.listed(self.prefix)
+        where = f"; weights in {newest[-1].weights}" if newest else ""
+        self.reporter.say(f"{word} at iteration {solver.iteration}{where}; log and curves in {self.folder}")
+
+
+def _stderr(line: str) -> None:
+    import sys
+
+    print(line, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _memory_errors(solver: Solver) -> Iterator[None]:
+    try:
+        yield
+    except LungoError:
+        raise
+    except RuntimeError as error:
+        readable = out_of_memory(error, f"a batch of {solver.opened.batch_size} on {solver.engine.device}")
+        if readable is None:
+            raise
+        raise readable from error

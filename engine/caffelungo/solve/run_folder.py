@@ -1,0 +1,102 @@
+"""The folder each run leaves behind: what was run, on what, with what, and how it went."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from caffelungo import files
+from caffelungo.data.source import Source
+from caffelungo.definition.printer import print_lines, print_net
+
+LOG, METRICS, CURVES, RECORD = "train.log", "metrics.csv", "curves.png", "run.json"
+HASHED_BYTES = 64 * 2**20
+"""Source files up to this size are hashed whole; of larger ones the beginning and the size."""
+
+
+def existing(prefix: Path) -> list[Path]:
+    """The run folders of ``prefix``, oldest first."""
+    pattern = re.compile(re.escape(prefix.name) + r"_run_(\d+)")
+    if not prefix.parent.is_dir():
+        return []
+    found = {int(m[1]): path for path in prefix.parent.iterdir() if (m := pattern.fullmatch(path.name)) and path.is_dir()}
+    return [found[number] for number in sorted(found)]
+
+
+def create(prefix: Path) -> Path:
+    """Make the next run folder of ``prefix``: ``<prefix>_run_001``, ``_002`` ...; a resumed run gets its own."""
+    old = existing(prefix)
+    number = int(old[-1].name.rsplit("_", 1)[1]) + 1 if old else 1
+    while True:
+        folder = prefix.with_name(f"{prefix.name}_run_{number:03d}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+            continue
+        return folder
+
+
+def record(
+    folder: Path,
+    *,
+    solver: Any,
+    net: Any,
+    seed: int,
+    settings: Mapping[str, str],
+    command: Sequence[str],
+    weights: Sequence[str],
+    resumed_from: str | None,
+    sources: Mapping[str, Sequence[Source]],
+) -> None:
+    """Write the expanded net and solver, and ``run.json``."""
+    files.write_text(folder / "net.prototxt", print_net(net))
+    files.write_text(folder / "solver.prototxt", "\n".join(print_lines(solver)) + "\n")
+    content = {
+        "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        "command": list(command),
+        "working_folder": str(Path.cwd()),
+        "seed": seed,
+        "weights": list(weights),
+        "resumed_from": resumed_from,
+        "settings": dict(settings),
+        "data": {net: [fingerprint(source) for source in of_net] for net, of_net in sources.items()},
+    }
+    files.write_text(folder / RECORD, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def fingerprint(source: Source) -> dict[str, Any]:
+    """Name, size and hash of what ``source`` reads: its files' bytes and its labels."""
+    digest = hashlib.sha256()
+    paths = source_files(source)
+    for path in paths:
+        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+        with path.open("rb") as file:
+            digest.update(file.read(HASHED_BYTES))
+    labels = source.labels()
+    if labels is not None:
+        digest.update(labels.tobytes())
+    return {
+        "layer": source.name,
+        "type": str(source.param.type),
+        "files": [str(path) for path in paths],
+        "samples": source.size,
+        "sha256": digest.hexdigest(),
+    }
+
+
+def source_files(source: Source) -> list[Path]:
+    """The files that the ``source`` field of the layer names (a database's data file)."""
+    for name in ("data_param", "image_data_param", "hdf5_data_param", "window_data_param"):
+        if source.param.HasField(name):
+            for path in files.candidates(getattr(source.param, name).source, source.opening.beside):
+                if path.is_file():
+                    return [path]
+                if path.is_dir():
+                    return [file for file in sorted(path.glob("*.mdb")) if file.name != "lock.mdb"]
+    return []
