@@ -254,7 +254,7 @@ def _commands(out: Path, weights: str | None, iterations: int) -> list[tuple[str
 def _headed(definition: Definition, options: ProjectOptions, classes: tuple[str, ...]) -> str:
     """The text of the net under a line that says where it comes from."""
     some = ", ".join(classes[:6]) + (f" and {len(classes) - 6} more" if len(classes) > 6 else "")
-    line = f"# {options.net}, made ready for {len(classes)} classes ({some}) by `lungo finetune`.\n"
+    line = f"# {Path(options.net).name}, made ready for {len(classes)} classes ({some}) by `lungo finetune`.\n"
     text = definition.text
     return line + text if not text.startswith("\ufeff") else text
 

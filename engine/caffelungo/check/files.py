@@ -1,0 +1,96 @@
+"""Any files -> everything wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from caffelungo import files
+from caffelungo.check import kinds, nets, pictures, solvers
+from caffelungo.check.findings import Findings
+from caffelungo.data.image_list import Progress
+from caffelungo.definition.reader import read_net, read_solver
+from caffelungo.errors import Problem, UserError
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One file that was looked at: what kind of file it is, and what it holds in a few words."""
+
+    path: Path
+    kind: str
+    summary: str = ""
+
+
+@dataclass
+class Report:
+    """What a check found. ``notices`` are allowed, but worth a look."""
+
+    files: list[Checked] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+
+def check_files(paths: Iterable[str | Path], variables: Mapping[str, Any] | None = None) -> list[Problem]:
+    """Everything wrong with ``paths``; empty when they are in order."""
+    return check(paths, variables).problems
+
+
+def check(
+    paths: Iterable[str | Path], variables: Mapping[str, Any] | None = None, progress: Progress | None = None
+) -> Report:
+    """Look at each of ``paths``, at what it names (a solver its nets, a net its data), and at every picture of a list.
+
+    Files are told apart by content. A mistake that two files lead to is reported once.
+    """
+    report = Report()
+    findings = Findings(variables=dict(variables or {}), progress=progress)
+    for path in paths:
+        try:
+            found = files.find(path)
+        except UserError as error:
+            findings.problems.extend(error.problems)
+            continue
+        kind = kinds.kind_of(found)
+        try:
+            summary = _one(kind, Path(path), findings)
+        except UserError as error:
+            findings.problems.extend(error.problems)
+            summary = ""
+        report.files.append(Checked(Path(path), kind, summary))
+    report.problems = list(dict.fromkeys(findings.problems))
+    report.notices = list(dict.fromkeys(findings.notices))
+    return report
+
+
+def _one(kind: str, path: Path, findings: Findings) -> str:
+    if kind == kinds.NET:
+        return nets.check_net(read_net(path, findings.variables or None), findings)
+    if kind == kinds.SOLVER:
+        return solvers.check_solver(read_solver(path, findings.variables or None), findings)
+    if kind in (kinds.LIST, kinds.FOLDER):
+        return pictures.check_list(path, findings)
+    if kind == kinds.HDF5_LIST:
+        from caffelungo.data.sources.hdf5 import read_file_list
+
+        return f"{len(read_file_list(path))} files"
+    return _binary(kind, path)
+
+
+def _binary(kind: str, path: Path) -> str:
+    """Weights, a solver state or a mean: read from beginning to end, so that a truncated one is found."""
+    if kind == kinds.STATE:
+        from caffelungo.weights import solverstate
+
+        state = solverstate.read(path)
+        return f"iteration {state.iter}"
+    if kind == kinds.MEAN:
+        from caffelungo.weights import meanfile
+
+        return "x".join(map(str, meanfile.read(path).shape))
+    from caffelungo.weights import formats
+
+    weights = formats.read(path)
+    return f"{len(weights.layers)} layers, {weights.bytes / 1e6:.1f} MB"

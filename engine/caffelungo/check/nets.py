@@ -1,0 +1,146 @@
+"""A net: its plan in each state, the data it names, and labels against the outputs of its classifiers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from caffelungo import files
+from caffelungo.check.findings import Findings
+from caffelungo.check.pictures import check_pictures
+from caffelungo.data import image_list, labels
+from caffelungo.data.sources import open_source
+from caffelungo.definition.filter import net_state
+from caffelungo.definition.reader import Definition
+from caffelungo.definition.schema import PHASE_NAMES, TEST, TRAIN
+from caffelungo.errors import Problem, UserError
+from caffelungo.layers.base import Shape
+from caffelungo.layers.plan import Plan, PlannedLayer, Where, build_plan
+from caffelungo.passes.view import CLASS_LOSSES, Graph
+from caffelungo.weights import meanfile
+
+
+def check_net(definition: Definition, findings: Findings, states: Iterable[Any] | None = None) -> str:
+    """Check ``definition`` in ``states`` (TRAIN and TEST when None; a phase without any data layer is left out)."""
+    net = definition.message
+    given = states is not None
+    plans: list[Plan] = []
+    for state in states or [net_state(net, TRAIN), net_state(net, TEST)]:
+        mistakes: list[Problem] = []
+        plan = build_plan(net, state, where=definition.where, problems=mistakes)
+        if plan.sources or given or (int(state.phase) == TEST and not plans):
+            plans.append(plan)
+            told = {(problem.where, problem.received) for problem in findings.problems}
+            found = _checked_data(definition, plan, mistakes, findings)
+            findings.problems += [one for one in found if (one.where, one.received) not in told]
+    layers = max((len(plan.layers) for plan in plans), default=0)
+    return f"{layers} layers in {' and '.join(dict.fromkeys(PHASE_NAMES[plan.phase] for plan in plans))}"
+
+
+def _checked_data(definition: Definition, plan: Plan, mistakes: list[Problem], findings: Findings) -> list[Problem]:
+    """The problems of one plan once its data is opened, which may tell shapes that the file leaves open."""
+    shapes: dict[str, Sequence[Shape]] = {}
+    found: dict[str, Any] = {}
+    for planned in plan.sources:
+        if planned.layer.type == "Input":
+            continue
+        source = _opened(definition, plan, planned, findings)
+        if source is not None:
+            shapes[planned.name], found[planned.name] = source.shapes, source
+    if shapes:
+        mistakes = []
+        plan = build_plan(definition.message, plan.state, where=definition.where, sources=shapes, problems=mistakes)
+    for name, source in found.items():
+        findings.notices += source.notices
+        mistakes += _labels(plan, plan.layer(name), source, definition.where, findings)
+    return mistakes
+
+
+def _opened(definition: Definition, plan: Plan, planned: PlannedLayer, findings: Findings) -> Any:
+    """The source of a data layer, or None when something is wrong with it, which is then in ``findings``."""
+    where = _place(planned, definition.where)
+    good = _mean(definition, planned, findings)
+    try:
+        if planned.layer.type == "ImageData":
+            options = planned.layer.options
+            listed = image_list.read_list(options.source, options.root_folder, beside=definition.path, where=where)
+            good = check_pictures(listed, findings) and good
+        if not good:
+            return None
+        return open_source(planned, plan.phase, beside=definition.path, where=where)
+    except UserError as error:
+        findings.problems += error.problems
+        return None
+
+
+def _mean(definition: Definition, planned: PlannedLayer, findings: Findings) -> bool:
+    """Whether the mean file of a data layer, if it has one, can be read."""
+    name = planned.layer.param.transform_param.mean_file
+    if not name:
+        return True
+    place = definition.where("layer", planned.index, "transform_param", "mean_file")
+    try:
+        path = files.find(name, definition.path, what="mean file", where=place)
+        key = ("mean", str(path.resolve()))
+        if key not in findings.seen:
+            meanfile.read(path)
+            findings.seen[key] = True
+    except UserError as error:
+        findings.problems += error.problems
+        return False
+    return True
+
+
+def _labels(plan: Plan, planned: PlannedLayer, source: Any, where: Where, findings: Findings) -> list[Problem]:
+    """Labels against the outputs of each classifier that a loss or an Accuracy compares them with."""
+    graph = Graph(plan)
+    problems: list[Problem] = []
+    values = None
+    for value in planned.top_values[1:] if planned.layer.type != "HDF5Data" else planned.top_values:
+        for reader in graph.consumers(value):
+            outputs = _outputs(reader, value)
+            if outputs is None:
+                continue
+            if values is None:
+                values = source.labels()
+            if values is None:
+                return problems
+            report = labels.scan(values, _ignored(reader))
+            offset = int(planned.layer.param.transform_param.lungo.label_offset)
+            problems += labels.check(
+                report, outputs, layer=planned.name, offset=offset,
+                can_offset=planned.layer.type != "HDF5Data", where=_place(planned, where),
+            )  # fmt: skip
+            shuffled = planned.layer.type == "ImageData" or plan.phase == TEST
+            findings.notices += labels.notices(report, outputs, layer=planned.name, shuffled=shuffled)
+    return list(dict.fromkeys(problems))
+
+
+def _ignored(reader: PlannedLayer) -> int | None:
+    """The label that ``reader`` leaves out, if it leaves one out."""
+    for name in ("loss_param", "accuracy_param"):
+        options = getattr(reader.layer.param, name)
+        if options.HasField("ignore_label"):
+            return int(options.ignore_label)
+    return None
+
+
+def _outputs(reader: PlannedLayer, value: int) -> int | None:
+    """How many classes ``reader`` tells apart, when ``value`` is its label."""
+    if reader.layer.type not in CLASS_LOSSES | {"Accuracy"} or len(reader.bottom_values) < 2:
+        return None
+    if reader.bottom_values[1] != value:
+        return None
+    shape = reader.bottom_shapes[0]
+    if shape is None or len(shape) < 2:
+        return None
+    return shape[1]
+
+
+def _place(planned: PlannedLayer, where: Where) -> Any:
+    """Where a data layer names its data, or the layer."""
+    layer = planned.layer.param
+    for field in ("image_data_param", "data_param", "hdf5_data_param"):
+        if layer.HasField(field) and getattr(layer, field).source:
+            return where("layer", planned.index, field, "source")
+    return where("layer", planned.index)

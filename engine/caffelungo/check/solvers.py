@@ -1,0 +1,139 @@
+"""A solver: its own fields, the nets it names with their data, and whether snapshots can be written."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from caffelungo import files
+from caffelungo.check.findings import Findings
+from caffelungo.check.nets import check_net
+from caffelungo.definition.filter import net_state
+from caffelungo.definition.reader import Definition, read_net
+from caffelungo.definition.schema import TEST, TRAIN
+from caffelungo.definition.upgrade import upgrade_net
+from caffelungo.errors import Problem, UserError
+from caffelungo.solve import snapshot
+from caffelungo.solve.validate import solver_problems, test_nets
+
+
+def check_solver(solver: Definition, findings: Findings) -> str:
+    """Check ``solver`` and everything it names."""
+    message, where = solver.message, solver.where
+    findings.problems += solver_problems(message, where)
+    findings.problems += _rates(solver)
+    _prefix(solver, findings)
+    for position, name in enumerate(message.weights):
+        _named_weights(solver, name, position, findings)
+    for path, states in _nets(solver).items():
+        _check_named(solver, path, states, findings)
+    return f"{message.type}, {message.lr_policy or 'no'} policy, {message.max_iter} iterations"
+
+
+def _rates(solver: Definition) -> list[Problem]:
+    """Values that Caffe takes without a word and that train nothing, or explode."""
+    message, where = solver.message, solver.where
+    problems = []
+
+    def bad(field: str, what: str, remedy: str) -> None:
+        given = message.HasField(field)
+        received = f"{field}: {getattr(message, field):g}" if given else f"no {field}"
+        problems.append(Problem(what, where(field) if given else where(), received, remedy))
+
+    if not (message.base_lr > 0 and math.isfinite(message.base_lr)):
+        bad(
+            "base_lr", "base_lr must be above 0", "write `base_lr: 0.001` for fine-tuning, `base_lr: 0.01` from scratch"
+        )
+    if not 0 <= message.momentum < 1:
+        bad("momentum", "momentum must be at least 0 and below 1", "write `momentum: 0.9`")
+    if message.weight_decay < 0:
+        bad("weight_decay", "weight_decay must not be below 0", "write `weight_decay: 0.0005`")
+    if message.max_iter == 0:
+        bad("max_iter", "max_iter is 0, so nothing is trained", "write how many iterations to train: `max_iter: 10000`")
+    return problems
+
+
+def _prefix(solver: Definition, findings: Findings) -> None:
+    message = solver.message
+    if not (message.snapshot or message.snapshot_after_train):
+        return
+    prefix = snapshot.prefix_of(message, solver.path)
+    try:
+        snapshot.probe(prefix, solver.where("snapshot_prefix") or solver.where())
+    except UserError as error:
+        findings.problems += error.problems
+
+
+def _named_weights(solver: Definition, names: str, position: int, findings: Findings) -> None:
+    for name in names.split(","):
+        if ":" in name:
+            continue
+        try:
+            files.find(name.strip(), solver.path, what="weights file", where=solver.where("weights", position))
+        except UserError as error:
+            findings.problems += error.problems
+
+
+Named = dict[tuple[str | int, ...], list[tuple[int, Any]]]
+"""Place in the solver of each net -> the phases it is built in, with the solver's state for each."""
+
+
+def _nets(solver: Definition) -> Named:
+    message = solver.message
+    named: Named = {}
+    for field in ("net", "net_param", "train_net", "train_net_param"):
+        if message.HasField(field):
+            named.setdefault((field,), []).append((TRAIN, message.train_state))
+    own: list[tuple[str | int, ...]] = [("test_net_param", i) for i in range(len(message.test_net_param))]
+    own += [("test_net", i) for i in range(len(message.test_net))]
+    shared = next(((field,) for field in ("net", "net_param") if message.HasField(field)), None)
+    for i in range(test_nets(message)):
+        place = own[i] if i < len(own) else shared
+        if place is not None:
+            state = message.test_state[i] if i < len(message.test_state) else None
+            named.setdefault(place, []).append((TEST, state))
+    return named
+
+
+def _check_named(
+    solver: Definition, place: tuple[str | int, ...], states: list[tuple[int, Any]], findings: Findings
+) -> None:
+    value: Any = solver.message
+    for part in place:
+        value = getattr(value, part) if isinstance(part, str) else value[part]
+    try:
+        if isinstance(value, str):
+            path = files.find(value, solver.path, what="net file", where=solver.where(*place))
+            definition = read_net(path, findings.variables or None)
+        else:
+            definition = _inline(solver, value, place)
+    except UserError as error:
+        findings.problems += error.problems
+        return
+    built = [net_state(definition.message, phase, solver_state=state) for phase, state in states]
+    check_net(definition, findings, built)
+    _test_iterations(solver, place, states, findings)
+
+
+def _inline(solver: Definition, message: Any, place: tuple[str | int, ...]) -> Definition:
+    """A net that stands inside the solver file."""
+    net = type(message)()
+    net.CopyFrom(message)
+    upgrade_net(net)
+
+    class Inside(Definition):
+        def where(self, *path: str | int) -> Any:
+            return solver.where(*place, *path)
+
+    return Inside(Path(solver.path), net, solver.text)
+
+
+def _test_iterations(
+    solver: Definition, place: tuple[str | int, ...], states: list[tuple[int, Any]], findings: Findings
+) -> None:
+    """A net that only trains although tests are asked for."""
+    if len(states) > 1 or place[0] not in ("net", "net_param") or solver.message.test_interval or not states:
+        return
+    if not solver.message.test_iter and not solver.message.test_net:
+        findings.notices.append(f"{solver.path}: no test_interval, so the net is never tested while it trains")
