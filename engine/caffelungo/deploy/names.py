@@ -8,6 +8,7 @@ name; the others are called ``<layer>/<operator>``. Weights are ``<layer>.<blob>
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import onnx
 import onnx_ir as ir
@@ -32,19 +33,25 @@ def value_names(plan: Plan, stands_for: Mapping[str, str] | None = None) -> list
     return names
 
 
-def apply(
-    model: ir.Model, values: Sequence[tuple[ir.Value, str]], layers: Mapping[str, str], blobs: Mapping[str, str]
-) -> None:
+@dataclass(frozen=True)
+class Named:
+    """A tensor with its new name and the layer that makes it."""
+
+    value: ir.Value
+    name: str
+    layer: str
+
+
+def apply(model: ir.Model, values: Sequence[Named], layers: Mapping[str, str], blobs: Mapping[str, str]) -> None:
     """Rename everything in ``model``.
 
-    ``values`` pairs tensors with their names, a later pair for the same tensor wins; ``layers`` maps a leaf's key to
-    its layer's name, ``blobs`` an initializer's name to its new one.
+    Of several ``values`` for one tensor the last wins; ``layers`` maps a leaf's key to its layer's name, ``blobs`` an
+    initializer's name to its new one.
     """
     graph = model.graph
-    given: dict[int, str] = {}
-    for value, name in values:
-        given[id(value)] = name
-    _name_nodes(graph, given, layers)
+    given = {id(entry.value): entry.name for entry in values}
+    makers = {id(entry.value): entry.layer for entry in reversed(values)}
+    _name_nodes(graph, makers, layers)
     taken: set[str] = set(given.values())
     for value in [*graph.inputs, *(output for node in graph for output in node.outputs)]:
         node = value.producer()
@@ -59,8 +66,8 @@ def apply(
         value.name = given[id(value)]
 
 
-def _name_nodes(graph: ir.Graph, given: Mapping[int, str], layers: Mapping[str, str]) -> None:
-    owner = {id(node): _layer_of(node, layers) for node in graph}
+def _name_nodes(graph: ir.Graph, makers: Mapping[int, str], layers: Mapping[str, str]) -> None:
+    owner = {id(node): _layer_of(node, layers) or _maker_of(node, makers) for node in graph}
     ends = {}
     for node in graph:
         ends[owner[id(node)]] = node
@@ -75,12 +82,17 @@ def _name_nodes(graph: ir.Graph, given: Mapping[int, str], layers: Mapping[str, 
 
 
 def _layer_of(node: ir.Node, layers: Mapping[str, str]) -> str:
-    """The layer that a node was traced from, by the modules it ran in; that of its neighbours when it has none."""
+    """The layer that a node was traced from, by the modules it ran in."""
     scopes = node.metadata_props.get("pkg.torch.onnx.name_scopes", "")
     for key in (part.strip(" '\"[]") for part in scopes.split(",")):
         if key in layers:
             return layers[key]
     return ""
+
+
+def _maker_of(node: ir.Node, makers: Mapping[int, str]) -> str:
+    """The layer whose top ``node`` gives, for a node that folding made anew."""
+    return next((makers[id(output)] for output in node.outputs if id(output) in makers), "")
 
 
 def _name_initializers(graph: ir.Graph, blobs: Mapping[str, str], taken: set[str]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from caffelungo.layers import broadcast
 from caffelungo.layers.plan import PlannedLayer
 from caffelungo.layers.types.pooling import LOWEST
 
@@ -112,6 +113,41 @@ def _normalize(planned: PlannedLayer, leaf: nn.Module) -> nn.Module | None:
     return _Normalize(range(1, rank) if layer.whole else [1], layer.eps, scale, shape)
 
 
+class _Scale(nn.Module):
+    """Scale and bias, laid beside the bottom's axes beforehand."""
+
+    scale: Tensor
+    bias: Tensor | None
+
+    def __init__(self, leaf: nn.Module, rank: int, first: int) -> None:
+        super().__init__()
+        x = torch.empty((1,) * rank)
+        scale, *bias = (broadcast.beside(blob.detach(), x, first) for blob in leaf.parameters())
+        self.register_buffer("scale", scale)
+        self.register_buffer("bias", bias[0] if bias else None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        top = x * self.scale
+        return top if self.bias is None else top + self.bias
+
+
+def _scale(planned: PlannedLayer, leaf: nn.Module) -> nn.Module | None:
+    layer: Any = planned.layer
+    if len(planned.bottoms) > 1:
+        return None
+    return _Scale(leaf, len(_sizes(planned, top=False)) + 1, layer.first)
+
+
+def _elu(planned: PlannedLayer, leaf: nn.Module) -> nn.Module | None:
+    layer: Any = planned.layer
+    return Operator("Elu", {"alpha": layer.alpha}, _sizes(planned, top=True))
+
+
+def _eltwise(planned: PlannedLayer, leaf: nn.Module) -> nn.Module | None:
+    layer: Any = planned.layer
+    return None if layer.sum or layer.product else Operator("Max", {}, _sizes(planned, top=True))
+
+
 class _Padded(nn.Module):
     """Constant padding (left, right, top, bottom) before or after a pool."""
 
@@ -158,9 +194,12 @@ def _pooling(planned: PlannedLayer, leaf: nn.Module) -> nn.Module | None:
 
 MAKERS: dict[str, Callable[[PlannedLayer, nn.Module], nn.Module | None]] = {
     "BatchNorm": _batch_norm,
+    "ELU": _elu,
+    "Eltwise": _eltwise,
     "LRN": _lrn,
     "Normalize": _normalize,
     "Pooling": _pooling,
+    "Scale": _scale,
 }
 
 

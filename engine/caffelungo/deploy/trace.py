@@ -14,9 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import onnx_ir as ir
 import torch
-from onnx_ir.passes.common import RemoveUnusedNodesPass
+from onnx_ir.passes import common as passes
+from onnxscript.optimizer import fold_constants
 from torch import Tensor, fx, nn
 
 from caffelungo.data.preprocess import channels, mean
@@ -91,14 +93,18 @@ def trace(
     layers = {node.target: node.meta["caffe"]["layer"] for node in module.graph.nodes if node.op == "call_module"}
     program = _run_exporter(module, _examples(plan, record), opset)
     model = program.model
+    _simplify(model)
     found = [_behind_alias(output) for output in model.graph.outputs]
     value_names = names.value_names(plan, stands_for)
     model.graph.outputs.clear()
-    named = [(found[position], value_names[value]) for position, value in enumerate(values)]
+    named = [
+        names.Named(found[position], value_names[value], plan.values[value].producer)
+        for position, value in enumerate(values)
+    ]
     if record is not None:
-        named.append((model.graph.inputs[0], IMAGE))
+        named.append(names.Named(model.graph.inputs[0], IMAGE, ""))
     _set_outputs(model, named, outputs)
-    RemoveUnusedNodesPass()(model)
+    passes.RemoveUnusedNodesPass()(model)
     _tidy(model)
     names.apply(model, named, layers, _blob_names(plan, module, layers))
     _strip(model)
@@ -165,7 +171,7 @@ def _run_exporter(module: fx.GraphModule, examples: tuple[Tensor, ...], opset: i
     with _quiet(), torch.no_grad():
         exported = torch.export.export(module, examples, dynamic_shapes=tuple({0: batch} for _ in examples))
         program = torch.onnx.export(
-            exported, dynamo=True, opset_version=opset, external_data=False, optimize=True, verbose=False
+            exported, dynamo=True, opset_version=opset, external_data=False, optimize=False, verbose=False
         )
     assert program is not None
     return program
@@ -187,6 +193,36 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
+def _simplify(model: ir.Model) -> None:
+    """Fold what is constant, shapes included.
+
+    The exporter's own optimizer is left out: its rules take an eps of 1e-10 for zero and drop it.
+    """
+    passes.InlinePass()(model)
+    for node in model.graph:
+        if node.op_type == "Reshape":
+            _reshape_by_constant(model, node)
+    passes.RemoveUnusedNodesPass()(model)
+    fold_constants(model)
+    passes.RemoveUnusedNodesPass()(model)
+    passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+    passes.RemoveUnusedOpsetsPass()(model)
+
+
+def _reshape_by_constant(model: ir.Model, node: ir.Node) -> None:
+    """Where the batch is the only free size, the new shape is a constant with -1 for it."""
+    shape = node.outputs[0].shape
+    if shape is None or sum(not isinstance(size, int) for size in shape) > 1:
+        return
+    sizes = np.array([size if isinstance(size, int) else -1 for size in shape], np.int64)
+    if 0 in sizes:
+        return
+    constant = ir.node("Constant", [], attributes={"value": ir.tensor(sizes)})
+    model.graph.insert_before(node, constant)
+    node.replace_input_with(1, constant.outputs[0])
+    node.attributes.pop("allowzero", None)  # some runtimes take it for a reason to refuse
+
+
 def _behind_alias(value: ir.Value) -> ir.Value:
     """The tensor itself where the exporter gave a copy of it, because it was an output twice."""
     node = value.producer()
@@ -196,19 +232,19 @@ def _behind_alias(value: ir.Value) -> ir.Value:
     return value
 
 
-def _set_outputs(model: ir.Model, named: list[tuple[ir.Value, str]], outputs: Sequence[str]) -> None:
+def _set_outputs(model: ir.Model, named: list[names.Named], outputs: Sequence[str]) -> None:
     """Make the tensors called ``outputs`` the model's outputs; one that is an input, or twice, gets a copy."""
     taken: set[int] = {id(value) for value in model.graph.inputs}
-    last = {id(value): name for value, name in named}
+    last = {id(entry.value): entry.name for entry in named}
     for blob in outputs:
-        position = max(index for index, (_, name) in enumerate(named) if name == blob)
-        value = named[position][0]
+        position = max(index for index, entry in enumerate(named) if entry.name == blob)
+        value = named[position].value
         if id(value) in taken or last[id(value)] != blob:
             node = ir.node("Identity", [value])
             copy = node.outputs[0]
             copy.shape, copy.type = value.shape, value.type
             model.graph.append(node)
-            named[position] = (copy, blob)
+            named[position] = names.Named(copy, blob, named[position].layer)
             value = copy
         taken.add(id(value))
         model.graph.outputs.append(value)
@@ -227,18 +263,13 @@ def _blob_names(plan: Plan, module: fx.GraphModule, layers: Mapping[Any, str]) -
 
 
 def _tidy(model: ir.Model) -> None:
-    """Call the free size ``batch`` everywhere, and leave out attributes that say nothing."""
+    """Call the free size ``batch`` everywhere."""
     free = next(iter(model.graph.inputs[0].shape or ()), None)
     everything = [*model.graph.inputs, *(output for node in model.graph for output in node.outputs)]
     for value in everything:
         if value.shape is not None:
             sizes = [ir.SymbolicDim(BATCH) if size == free else size for size in value.shape]
             value.shape = ir.Shape(sizes)
-    for node in model.graph:
-        if node.op_type == "Reshape" and node.inputs[1] is not None:
-            given = node.inputs[1].const_value
-            if given is not None and 0 not in given.numpy():  # some runtimes read allowzero as a reason to refuse
-                node.attributes.pop("allowzero", None)
 
 
 def _strip(model: ir.Model) -> None:

@@ -71,7 +71,7 @@ class Store:
         else:
             rng = np.random.default_rng([self.seed, zlib.crc32(key[0].encode()), key[1]])
             values = fill(use.spec.filler, shape, rng)
-        tensor = torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device, self.dtype)
+        tensor = torch.from_numpy(np.asarray(values, np.float32, order="C")).to(self.device, self.dtype)
         self.tensors[key] = nn.Parameter(tensor, requires_grad=use.spec.learned and use.lr_mult != 0)
         self.uses[key] = use
 
@@ -97,7 +97,7 @@ class Store:
             target = self.tensors[self._keys.get(slot, slot)]
             if tuple(target.shape) != array.shape:
                 raise ValueError(f"{slot}: {array.shape} does not fit {tuple(target.shape)}")
-            target.copy_(torch.from_numpy(np.ascontiguousarray(array)))
+            target.copy_(torch.from_numpy(np.asarray(array, order="C")))
 
     def arrays(self) -> dict[ParamKey, np.ndarray]:
         """Every owned blob as float32 on the CPU, in the order of first appearance."""
