@@ -149,7 +149,10 @@ def check_layer(
         return list(planned.layer.compute(tensors, [blob.clone() for blob in store], State()))
 
     last = [x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x for x in placed]
-    _agree(compute(*last), tops, tolerance, "channels last")
+    after = compute(*last)
+    _agree(after, tops, tolerance, "channels last")
+    if planned.layer.type not in ("Reshape", "Slice") and "axis: 2" not in layer and all(x.dim() == 4 for x in last):
+        assert all(y.is_contiguous(memory_format=torch.channels_last) for y in after if y.dim() == 4)
     _agree(torch.compile(compute, backend="eager", fullgraph=True)(*placed), tops, tolerance, "traced")
     torch._dynamo.reset()
     if planned.layer.differentiable and tops:

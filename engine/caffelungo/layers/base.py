@@ -78,6 +78,8 @@ class Layer:
     tops: ClassVar[Arity] = Arity(1)
     options_field: ClassVar[str | None] = None
     """The sub-message of LayerParameter that holds this type's options, as ``"convolution_param"``."""
+    more_options: ClassVar[tuple[str, ...]] = ()
+    """Further sub-messages that this type reads."""
     same_count: ClassVar[bool] = False
     """Whether there must be as many tops as bottoms (Convolution)."""
     automatic_tops: ClassVar[bool] = False

@@ -11,6 +11,8 @@ from caffelungo.layers.base import LayerError, Source
 class PictureSource(Source):
     """A source of pictures and labels, transformed as `transform_param` says."""
 
+    more_options = ("transform_param",)
+
     def setup(self) -> None:
         transform = self.param.transform_param
         self.batch_size = int(self.options.batch_size)

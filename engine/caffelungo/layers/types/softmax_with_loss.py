@@ -28,6 +28,7 @@ class SoftmaxWithLoss(Loss):
 
     type = "SoftmaxWithLoss"
     options_field = "loss_param"
+    more_options = ("softmax_param", "lungo")
 
     def setup(self) -> None:
         self.along = int(self.param.softmax_param.axis)
