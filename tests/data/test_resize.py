@@ -13,7 +13,12 @@ from caffelungo.data.resize import resize, resize_shorter
 SIDE = st.integers(1, 70)
 
 
-@given(source=st.tuples(SIDE, SIDE), target=st.tuples(SIDE, SIDE), channels=st.sampled_from([1, 3]), seed=st.integers(0, 99))
+@given(
+    source=st.tuples(SIDE, SIDE),
+    target=st.tuples(SIDE, SIDE),
+    channels=st.sampled_from([1, 3]),
+    seed=st.integers(0, 99),
+)
 def test_equals_opencv(source: tuple[int, int], target: tuple[int, int], channels: int, seed: int) -> None:
     image = np.random.default_rng(seed).integers(0, 256, (*source, channels), dtype=np.uint8)
     expected = cv2.resize(image, target[::-1]).reshape(*target, channels)

@@ -42,7 +42,9 @@ def compute_image_mean(
     path = find_database(database, None)
     reader = LmdbReader(path)
     total: NDArray[np.float64] | None = None
-    for index, record in enumerate(reader.records()):
+
+    def add(index: int, record: memoryview) -> None:
+        nonlocal total
         sample = datum.array(datum.parse(bytes(record), str(path)), f"{path}, record {index}")
         total = np.zeros(sample.shape) if total is None else total
         if sample.shape != total.shape:
@@ -50,6 +52,8 @@ def compute_image_mean(
         total += sample
         if progress is not None:
             progress(index + 1, reader.size)
+
+    reader.each(add)
     if total is None:
         raise UserError(
             "the database is empty",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from weakref import WeakValueDictionary
 
 from caffelungo.errors import Location, UserError
@@ -13,6 +13,8 @@ from caffelungo.errors import Location, UserError
 
 class _Environment:
     """One open environment; closed when its last reader goes. LMDB forbids to open one twice in a process."""
+
+    closed = True
 
     def __init__(self, path: Path) -> None:
         import lmdb
@@ -29,69 +31,81 @@ class _Environment:
                 remedy="make the database again with `lungo convert_imageset`, and copy it whole",
             ) from error
         self.txn = self.env.begin(buffers=True)
+        self.closed = False
 
-    def __del__(self) -> None:
-        if hasattr(self, "txn"):
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
             self.txn.abort()
             self.env.close()
 
+    def __del__(self) -> None:
+        self.close()
 
-_open: WeakValueDictionary[tuple[int, int, int], _Environment] = WeakValueDictionary()
+
+_open: WeakValueDictionary[tuple[int, int], _Environment] = WeakValueDictionary()
+_lock = threading.RLock()
+"""Held while anything of an environment is in use."""
+
+
+def _before_fork() -> None:
+    """Close everything, since an environment must not cross a fork; readers open it again when they need it."""
+    _lock.acquire()
+    for environment in list(_open.values()):
+        environment.close()
+    _open.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 class LmdbReader:
-    """The records of the database in the folder ``path``, in the order of their keys."""
+    """The records of the database in the folder ``path``, in the order of their keys. Safe to use from any thread."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._env: _Environment | None = None
-        self._pid = -1
         self._keys: list[bytes] | None = None
-        self.size = int(self._environment().env.stat()["entries"])
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_env": None, "_pid": -1}
+        with _lock:
+            self.size = int(self._environment().env.stat()["entries"])
 
     def _environment(self) -> _Environment:
-        if self._env is None or self._pid != os.getpid():
-            if self._env is not None:
-                _inherited.append(self._env)
-            file = self.path / "data.mdb" if self.path.is_dir() else self.path
-            stat = file.stat()
-            key = (os.getpid(), stat.st_dev, stat.st_ino)
+        if self._env is None or self._env.closed:
+            stat = (self.path / "data.mdb" if self.path.is_dir() else self.path).stat()
+            key = (stat.st_dev, stat.st_ino)
             known = _open.get(key)
             if known is None:
                 known = _open[key] = _Environment(self.path)
-            self._env, self._pid = known, os.getpid()
+            self._env = known
         return self._env
 
     def keys(self) -> list[bytes]:
         """All keys in order (read once)."""
         if self._keys is None:
-            cursor = self._environment().txn.cursor()
-            self._keys = [bytes(key) for key in cursor.iternext(values=False)]
+            with _lock:
+                self._keys = [bytes(key) for key in self._environment().txn.cursor().iternext(values=False)]
         return self._keys
 
-    def record(self, index: int) -> memoryview:
-        """The bytes of record ``index``; valid until the reader closes."""
-        value = self._environment().txn.get(self.keys()[index])
-        assert value is not None
-        return value
+    def record(self, index: int) -> bytes:
+        """The bytes of record ``index``."""
+        key = self.keys()[index]
+        with _lock:
+            return bytes(self._environment().txn.get(key, b""))
 
     def first(self) -> bytes:
         """The bytes of the first record; the database must not be empty."""
-        cursor = self._environment().txn.cursor()
-        cursor.first()
-        return bytes(cursor.value())
+        with _lock:
+            cursor = self._environment().txn.cursor()
+            cursor.first()
+            return bytes(cursor.value())
 
-    def records(self) -> Iterator[memoryview]:
-        """All records in order."""
-        yield from self._environment().txn.cursor().iternext(keys=False)
+    def each(self, visit: Callable[[int, memoryview], None]) -> None:
+        """Call ``visit`` with the number and the bytes of every record in order; the bytes are valid in the call."""
+        with _lock:
+            for index, value in enumerate(self._environment().txn.cursor().iternext(keys=False)):
+                visit(index, value)
 
     def where(self, index: int) -> Location:
         """The place of record ``index`` for a message."""
         return Location(f"{self.path}, record {index} ({self.keys()[index].decode(errors='replace')})")
-
-
-_inherited: list[_Environment] = []
-"""Environments of the parent process, which a forked child must not close."""

@@ -37,13 +37,21 @@ class PictureSource(Source):
         self.augmentations = (
             [(transforms.find(a.type, opening.where), a) for a in self.extras.augmentation] if self.train else []
         )
-        self.resize = (int(self.extras.resize_height), int(self.extras.resize_width))
+        self.set_resize(int(self.extras.resize_height), int(self.extras.resize_width))
         self._mean: Array | None = None
         self._mean_moves = False
         self._device_means: dict[str, Any] = {}
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_device_means": {}}
+    def set_resize(self, height: int, width: int) -> None:
+        """State the size of pictures before the crop; 0 and 0 leave them as they are."""
+        self.resize = (height, width)
+        if bool(self.resize[0]) != bool(self.resize[1]):
+            raise UserError(
+                f"layer `{self.name}` states one side of the resize",
+                where=self.opening.where,
+                received=f"height {self.resize[0]}, width {self.resize[1]}",
+                remedy="state both, or none",
+            )
 
     @property
     def reverses(self) -> bool:
@@ -55,13 +63,6 @@ class PictureSource(Source):
 
         ``stated`` is what a converter said of the pictures; what nobody said is assumed and marked.
         """
-        if bool(self.resize[0]) != bool(self.resize[1]):
-            raise UserError(
-                f"layer `{self.name}` states one side of the resize",
-                where=self.opening.where,
-                received=f"height {self.resize[0]}, width {self.resize[1]}",
-                remedy="state both, or none",
-            )
         record = self.record = Preprocessing()
         if stated is not None:
             record.CopyFrom(stated)

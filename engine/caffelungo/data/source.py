@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.data.order import Order
-from caffelungo.definition.schema import TRAIN
+from caffelungo.definition.schema import TRAIN, LayerParameter
 from caffelungo.errors import Location
 
 if TYPE_CHECKING:
@@ -79,6 +79,10 @@ class Source:
         self.shapes: list[tuple[int, ...]] = []
         self.notices: list[str] = []
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A process that does not inherit memory opens the source again."""
+        return _opened, (type(self), self.param.SerializeToString(), self.opening)
+
     @property
     def batches(self) -> int | None:
         """Batches that hold every sample at least once; with ``once`` exactly once. None when there is no end."""
@@ -99,6 +103,10 @@ class Source:
     def notice(self, text: str) -> None:
         """Keep something the user should be told once."""
         self.notices.append(f"layer `{self.name}`: {text}")
+
+
+def _opened(cls: type[Source], param: bytes, opening: Opening) -> Source:
+    return cls(LayerParameter.FromString(param), opening)
 
 
 def to_device(array: Any, device: str | device) -> Tensor:

@@ -75,14 +75,17 @@ class DatabaseSource(PictureSource):
             first = datum.array(datum.parse(self.reader.first(), name), name)
             samples = np.empty((self.reader.size, *first.shape), first.dtype)
             labels = np.empty(self.reader.size, np.int64)
-            for index, record in enumerate(self.reader.records()):
+
+            def keep(index: int, record: memoryview) -> None:
                 message = datum.parse(bytes(record), name)
                 sample = datum.array(message, f"{name}, record {index}")
                 if sample.shape != first.shape or sample.dtype != first.dtype:
                     self.small = False
-                    return None
-                samples[index], labels[index] = sample, message.label
-            self._kept = samples, labels
+                else:
+                    samples[index], labels[index] = sample, message.label
+
+            self.reader.each(keep)
+            self._kept = (samples, labels) if self.small else None
         return self._kept
 
     def batch(self, k: int) -> Batch:
@@ -95,7 +98,7 @@ class DatabaseSource(PictureSource):
             samples = [self._resized(kept[0][i]) for i in index]
             labels = kept[1][index]
         else:
-            messages = [datum.parse(bytes(self.reader.record(int(i))), str(self.path)) for i in index]
+            messages = [datum.parse(self.reader.record(int(i)), str(self.path)) for i in index]
             pairs = zip(messages, index, strict=True)
             samples = [self._decoded(message, str(self.reader.where(int(i)))) for message, i in pairs]
             labels = np.array([message.label for message in messages], np.int64)
@@ -118,7 +121,12 @@ class DatabaseSource(PictureSource):
             return None
         kept = self._in_memory()
         if kept is None and self._scanned is None:
-            self._scanned = np.array([datum.label(record) for record in self.reader.records()], np.int64)
+            scanned = self._scanned = np.empty(self.reader.size, np.int64)
+
+            def look(index: int, record: memoryview) -> None:
+                scanned[index] = datum.label(record)
+
+            self.reader.each(look)
         found = kept[1] if kept is not None else self._scanned
         return None if found is None else found + int(self.extras.label_offset)
 

@@ -46,9 +46,6 @@ class Hdf5Source(Source):
         self.shapes = [(self.order.batch_size, *row_shapes[name]) for name in self.names]
         self._loaded: dict[int, Arrays] = {}
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_loaded": {}}
-
     def batch(self, k: int) -> Batch:
         assert self.order is not None
         _, index = self.order.samples(k)

@@ -28,7 +28,7 @@ class ImageSource(PictureSource):
         self.pictures = read_list(options.source, options.root_folder, beside=opening.beside, where=opening.where)
         self.color = bool(options.is_color)
         if options.new_height or options.new_width:
-            self.resize = (int(options.new_height), int(options.new_width))
+            self.set_resize(int(options.new_height), int(options.new_width))
         self.size = len(self.pictures)
         self.order = Order(
             self.size, options.batch_size or 1, seed=opening.seed, shuffle=self._shuffles(options),
@@ -40,9 +40,6 @@ class ImageSource(PictureSource):
         self.settle(*first.shape, source=f"picture {self.pictures.path(0)}")
         self.ahead = True
         self.heavy = first.nbytes * self.size > IN_MEMORY
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_kept": {}, "_room": IN_MEMORY}
 
     def _shuffles(self, options: Any) -> bool:
         opening = self.opening

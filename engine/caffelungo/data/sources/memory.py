@@ -24,6 +24,10 @@ class MemorySource(Source):
         self.data: NDArray[np.float32] | None = None
         self.values: NDArray[np.float32] | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        kept = {name: getattr(self, name) for name in ("data", "values", "size", "order")}
+        return (*super().__reduce__()[:2], kept)
+
     def reset(self, data: ArrayLike, labels: ArrayLike) -> None:
         """Use ``data`` (n x channels x height x width) and ``labels`` (n), n a multiple of the batch size."""
         picked = np.ascontiguousarray(data, np.float32)
