@@ -230,11 +230,17 @@ def extras(opened: Opened, loaded: Any = None) -> Any:
     own = opened.text.message.lungo
     if own.HasField("preprocessing"):
         result.preprocessing.CopyFrom(own.preprocessing)
-    labels = list(own.label) or next((names for source in opened.sources if (names := class_names(source))), [])
-    if labels:
-        del result.label[:]
-        result.label.extend(labels)
+    labels = labels_of(opened, loaded)
+    del result.label[:]
+    result.label.extend(labels)
     return result if result.ByteSize() else None
+
+
+def labels_of(opened: Opened, loaded: Any = None) -> list[str]:
+    """Class names: the net's own, else the data's, else those of the weights' ``loaded`` extras; or none."""
+    own = list(opened.text.message.lungo.label)
+    known = own or next((names for source in opened.sources if (names := class_names(source))), [])
+    return known or (list(loaded.label) if loaded is not None else [])
 
 
 def class_names(source: Source) -> list[str]:

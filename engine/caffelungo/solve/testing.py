@@ -60,6 +60,8 @@ class TestNet:
         self.feed = Feed(opened, engine, workers)
         self.weights = output_weights(self.net)
         self.position = 0
+        self.names: list[str] = []
+        """Class names, where known."""
 
     @property
     def batches(self) -> int:

@@ -1,0 +1,64 @@
+"""The confusion matrix as a picture and as CSV, and the per-class table as CSV."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from caffelungo.files import written_whole
+
+if TYPE_CHECKING:
+    from caffelungo.solve.score import Classified
+
+NUMBERED = 25
+"""Up to so many classes, each cell shows its count and each axis all names."""
+
+
+def write(found: Classified, folder: Path) -> list[Path]:
+    """Write confusion.png, confusion.csv and classes.csv into ``folder``; returns their paths."""
+    picture, matrix, classes = folder / "confusion.png", folder / "confusion.csv", folder / "classes.csv"
+    rows = [["true \\ predicted", *found.names]]
+    rows += [[name, *map(str, row)] for name, row in zip(found.names, found.confusion.tolist(), strict=True)]
+    _csv(matrix, rows)
+    head = ["class", "samples", "right", "recall", "precision"]
+    _csv(classes, [head, *([name, *map(str, rest)] for name, *rest in found.per_class())])
+    draw(found, picture)
+    return [picture, matrix, classes]
+
+
+def _csv(path: Path, rows: list[list[str]]) -> None:
+    with written_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+
+
+def draw(found: Classified, path: Path) -> None:
+    """The matrix as shares of each true class, PNG."""
+    from matplotlib.figure import Figure
+
+    count = len(found.names)
+    shares = found.confusion / np.maximum(found.confusion.sum(1, keepdims=True), 1)
+    side = min(14.0, max(4.5, 0.5 * count + 2))
+    figure = Figure(figsize=(side, side * 0.92), layout="constrained", dpi=120)
+    axis: Any = figure.subplots()
+    image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
+    if count <= NUMBERED:
+        for (row, column), value in np.ndenumerate(found.confusion):
+            if value:
+                colour = "white" if shares[row, column] > 0.5 else "#222222"
+                axis.text(column, row, str(value), ha="center", va="center", color=colour, fontsize=8)
+        axis.set_xticks(range(count), found.names, rotation=45, ha="right", fontsize=8)
+        axis.set_yticks(range(count), found.names, fontsize=8)
+    axis.set_xlabel("predicted")
+    axis.set_ylabel("true class")
+    low, high = found.interval
+    axis.set_title(
+        f"{found.right} of {found.samples} right: {found.accuracy:.1%} ({low:.1%} to {high:.1%})", fontsize=10
+    )
+    axis.spines[:].set_visible(False)
+    axis.tick_params(length=0)
+    figure.colorbar(image, ax=axis, shrink=0.7, label="share of the true class")
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, format="png")

@@ -1,0 +1,153 @@
+"""`lungo test`: a net on its test data, the whole set once or Caffe's way."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from caffelungo.definition.filter import net_state
+from caffelungo.definition.reader import read_net
+from caffelungo.definition.schema import TEST
+from caffelungo.errors import RunError, UserError
+from caffelungo.net.store import Store
+from caffelungo.report import confusion
+from caffelungo.report.glog import Log, number
+from caffelungo.report.tables import print_classes
+from caffelungo.solve import checks, nets
+from caffelungo.solve.engine import Engine, make_engine, out_of_memory
+from caffelungo.solve.loading import Loaded
+from caffelungo.solve.options import TestOptions
+from caffelungo.solve.score import Classified, Counter, judge
+from caffelungo.solve.testing import TestNet, TestResult
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A test of a net. ``classified`` is None for a net without classifier and labels."""
+
+    result: TestResult
+    classified: Classified | None
+
+
+def test(options: TestOptions) -> int:
+    """Test, print, write what ``options.output`` asks for; exit status 0. UserError and RunError as they come."""
+    console = Console(stderr=True, highlight=False)
+    log = Log(echo=lambda line: print(line, file=sys.stderr)) if options.iterations is not None else Log()
+    net = build(options, log, console)
+    if options.iterations is not None:
+        caffes_way(net, options.iterations, log)
+        return 0
+    if options.output:
+        Path(options.output).mkdir(parents=True, exist_ok=True)
+    found = evaluate(net)
+    if not options.quiet:
+        show(found, Console(highlight=False))
+    if options.output and found.classified:
+        for path in confusion.write(found.classified, Path(options.output)):
+            console.print(f"wrote {path}", markup=False)
+    return 0
+
+
+test.__test__ = False  # type: ignore[attr-defined]
+
+
+def build(options: TestOptions, log: Log, console: Console | None = None) -> TestNet:
+    """The test net of ``options`` with its weights and data; UserError with everything wrong."""
+    if not options.model:
+        raise UserError("need a net to test", remedy="lungo test --model FILE --weights FILE")
+    if not options.weights:
+        raise UserError("need weights to test the net with", remedy="lungo test --model FILE --weights FILE")
+    if options.iterations is not None and options.iterations < 1:
+        raise UserError("iterations must be at least 1", received=str(options.iterations))
+    engine = make_engine(options)
+    log.info("caffe.cpp:275", "Use CPU." if engine.device.type == "cpu" else f"Use GPU with device ID {engine.device.index}")
+    text = nets.from_definition(read_net(options.model, dict(options.variables) or None))
+    state = net_state(text.message, TEST, options.level, options.stages)
+    whole = options.iterations is None
+    opened = nets.open_net(text, state, once=whole, caffe=engine.caffe, shuffle=False if whole else None)
+    if error := nets.input_without_data(text, opened.plan):
+        raise error
+    if problems := checks.label_problems(opened):
+        raise UserError(problems)
+    loaded = Loaded(options.weights, (), opened.plan, text.where)
+    if console is not None and loaded.table and not options.quiet:
+        console.print(loaded.table.summary(), markup=False)
+        fresh = loaded.table.layers("new")
+        if fresh:
+            console.print(f"notice: not in the weights, so random: {', '.join(fresh)}", markup=False, style="yellow")
+    net = make_net(opened, loaded, engine, options.iterations, options.workers)
+    net.names = nets.labels_of(opened, loaded.weights.extras if loaded.weights else None)
+    return net
+
+
+def make_net(
+    opened: nets.Opened, loaded: Loaded, engine: Engine, iterations: int | None, workers: int | None = None
+) -> TestNet:
+    """A test net over a store of its own with the weights of ``loaded``."""
+    store = Store(seed=0, device=engine.device)
+    store.adopt(opened.plan, skip_filling=loaded.whole_layers(opened.plan))
+    loaded.load(store)
+    return TestNet(opened, store, engine, iterations, workers)
+
+
+def evaluate(net: TestNet) -> Evaluation:
+    """Run ``net`` over its test set and count what it gets right."""
+    planned = judge(net.opened.plan)
+    counter = Counter(net.net, planned, net.names) if planned is not None else None
+    try:
+        result = net.run()
+    except RuntimeError as error:
+        if readable := out_of_memory(error, f"a batch of {net.opened.batch_size} on {net.engine.device}"):
+            raise readable from error
+        raise
+    if result is None:
+        raise RunError("the test was interrupted")
+    return Evaluation(result, counter.result() if counter and counter.confusion is not None else None)
+
+
+def show(found: Evaluation, console: Console) -> None:
+    """Print the whole result."""
+    classified = found.classified
+    if classified:
+        low, high = classified.interval
+        console.print(
+            f"accuracy {classified.accuracy:.4f}  ({classified.right} of {classified.samples}; "
+            f"95 % interval {low:.4f} to {high:.4f})"
+        )
+        if len(classified.names) > 5:
+            console.print(f"top 5    {classified.top:.4f}")
+    for score in found.result.scores:
+        if score.blob in found.result.values():
+            console.print(f"{score.blob} = {number(score.value)}", markup=False)
+    console.print(f"samples  {found.result.samples}")
+    if classified:
+        print_classes(classified.per_class(), console)
+
+
+def caffes_way(net: TestNet, iterations: int, log: Log) -> None:
+    """Caffe's lines: every output of every batch, then the means.
+
+    Caffe: test() in tools/caffe.cpp.
+    """
+    log.info("caffe.cpp:281", f"Running for {iterations} iterations.")
+    sums: list[float] = []
+    names: list[str] = []
+    total = 0.0
+    net.iterations = 1
+    for batch in range(iterations):
+        result = net.run()
+        assert result is not None
+        total += result.loss
+        names = [score.blob for score in result.scores]
+        sums = sums or [0.0] * len(names)
+        for index, score in enumerate(result.scores):
+            sums[index] += score.value
+            log.info("caffe.cpp:304", f"Batch {batch}, {score.blob} = {number(score.value)}")
+    log.info("caffe.cpp:309", f"Loss: {number(total / iterations)}")
+    for name, value in zip(names, sums, strict=True):
+        mean, weight = value / iterations, net.weights[name]
+        suffix = f" (* {number(weight)} = {number(weight * mean)} loss)" if weight else ""
+        log.info("caffe.cpp:321", f"{name} = {number(mean)}{suffix}")
