@@ -201,5 +201,7 @@ def test_a_string_of_variable_length_is_not_followed(tmp_path):
 
 
 def test_reading_weights_leaves_h5py_out_until_it_is_needed():
-    code = "import sys; from caffelungo.weights import formats; sys.exit('h5py' in sys.modules or 'torch' in sys.modules)"
+    code = (
+        "import sys; from caffelungo.weights import formats; sys.exit('h5py' in sys.modules or 'torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -45,14 +45,15 @@ def container(path: str | Path) -> str:
         return HDF5
     if head.startswith(NUMPY_SIGNATURE):
         return NUMPY
+    if len(head) > 8 and head[8:9] == b"{" and struct.unpack("<Q", head[:8])[0] <= size:
+        # Its first byte, part of a length, may be any: asked before the one-byte mark of a pickle.
+        return SAFETENSORS
     if head.startswith((ZIP_SIGNATURE, PICKLE_SIGNATURE)):
         raise UserError(
             "this is a PyTorch or pickle file, which is not read because it may run code",
             where=where,
             remedy="save its tensors as .safetensors, or name torchvision's weights as torchvision:NAME",
         )
-    if len(head) > 8 and head[8:9] == b"{" and struct.unpack("<Q", head[:8])[0] <= size:
-        return SAFETENSORS
     if is_text(head):
         raise UserError(
             "this is a text file, not a binary one",
