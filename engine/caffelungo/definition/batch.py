@@ -9,7 +9,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLayer, MoveLayer, Path, RenameBlob, SetField
+from caffelungo.definition.edits import (
+    ClearField,
+    DeleteLayer,
+    Edit,
+    InsertLayer,
+    MoveLayer,
+    Path,
+    RenameBlob,
+    SetField,
+)
 
 InnerEdit = SetField | ClearField | RenameBlob
 
@@ -70,7 +79,7 @@ def sort_batch(message: Any, edits: Iterable[Edit]) -> Batch:
 
 
 def _field_edit(batch: Batch, edit: SetField | ClearField, count: int) -> None:
-    if edit.path[:1] != ("layer",) or not count and isinstance(edit, ClearField):
+    if edit.path[:1] != ("layer",) or (not count and isinstance(edit, ClearField)):
         batch.outer.append(edit)
         return
     if len(edit.path) == 1:

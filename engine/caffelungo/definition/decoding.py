@@ -39,7 +39,10 @@ def refuse_binary(data: bytes, file: str) -> None:
         return
     head = data[:_HEAD]
     if data[:1] == b"\x08" and any(mark in head for mark in _ONNX_MARKS):
-        received, remedy = "an ONNX file", "give the .prototxt file it was exported from; `lungo classify` runs ONNX files"
+        received, remedy = (
+            "an ONNX file",
+            "give the .prototxt file it was exported from; `lungo classify` runs ONNX files",
+        )
     elif data[8:9] == b"{" and b"dtype" in head:
         received, remedy = "a safetensors file", "weights go to --weights; give the .prototxt file here"
     else:

@@ -52,9 +52,7 @@ def upgrade_diff(definition: Definition) -> str:
 
 
 def _unified(before: str, after: str, old: str, new: str) -> str:
-    lines = difflib.unified_diff(
-        printable(before).splitlines(), printable(after).splitlines(), old, new, lineterm=""
-    )
+    lines = difflib.unified_diff(printable(before).splitlines(), printable(after).splitlines(), old, new, lineterm="")
     return "".join(f"{line}\n" for line in lines)
 
 

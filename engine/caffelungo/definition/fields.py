@@ -1,4 +1,4 @@
-"""What a text file may say: the fields of each message, as flat records that the parser and the printer can read fast."""
+"""What a text file may say: the fields of each message, as flat records that are read fast."""
 
 from __future__ import annotations
 

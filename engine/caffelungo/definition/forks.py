@@ -22,7 +22,6 @@ _CRNN = "the CTC and CRNN forks"
 _TSN = "Temporal Segment Networks"
 _RISTRETTO = "Ristretto"
 _INTEL = "Intel Caffe"
-_HED = "HED"
 
 FIELDS: dict[str, dict[str, str]] = {
     "NetParameter": {
@@ -37,7 +36,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "default_cudnn_math_override": _NV,
         "reduce_buckets": _NV,
         "engine": _INTEL,
-        "mem_param": "SENet and memory-saving forks",
+        "mem_param": _TSN,
         "bn_stats_batch_size": _INTEL,
     },
     "LayerParameter": {
@@ -117,7 +116,6 @@ FIELDS: dict[str, dict[str, str]] = {
         "relu6_param": "the MobileNet v2 forks",
         "hard_sigmoid_param": "the MobileNet v3 forks",
         "focal_loss_param": "the focal-loss forks",
-        "multi_t_loss_param": _INTEL,
     },
     "TransformationParameter": {
         "resize_param": _SSD,
@@ -161,9 +159,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "local_lr_auto": _NV,
         "warmup_iter": _INTEL,
         "warmup_start_lr": _INTEL,
-        "sgd_": _INTEL,
         "richness": _TSN,
-        "device_ids": _TSN,
     },
     "ConvolutionParameter": {
         "hole": _DEEPLAB,
@@ -172,29 +168,21 @@ FIELDS: dict[str, dict[str, str]] = {
         "conv_algos_override": _NV,
         "cudnn_math_override": _NV,
         "cudnn_convolution_algo_seeker": _NV,
-        "relu": _INTEL,
-        "normalize": _WINDOWS,
     },
     "PoolingParameter": {
-        "ceil_mode": "the forks that pool by floor (write round_mode: FLOOR for ceil_mode: false)",
-        "roi_pool": _RCNN,
+        "ceil_mode": "the forks that pool by floor (`ceil_mode: false` is `round_mode: FLOOR` here)",
     },
     "BatchNormParameter": {
         "scale_bias": _NV,
         "scale_filler": _NV,
         "bias_filler": _NV,
         "engine": f"{_NV} or {_INTEL}",
-        "moving_average": _WINDOWS,
-        "use_weight_bias": _INTEL,
     },
     "LossParameter": {
         "weight_by_label_freqs": _SEGNET,
         "class_weighting": _SEGNET,
-        "ignore_label_weight": _SEGNET,
-        "pos_mult": _WINDOWS,
-        "pos_cid": _WINDOWS,
     },
-    "DropoutParameter": {"sample_weights_test": _SEGNET, "scale_train": _SSD},
+    "DropoutParameter": {"sample_weights_test": _SEGNET},
     "DataParameter": {
         "threads": _NV,
         "parser_threads": _NV,
@@ -207,10 +195,9 @@ FIELDS: dict[str, dict[str, str]] = {
         "threads": _NV,
         "cache": _NV,
     },
-    "InnerProductParameter": {"normalize": _WINDOWS, "axis_norm": _WINDOWS},
-    "EltwiseParameter": {"stable_sum_grad": _WINDOWS},
+    "InnerProductParameter": {"normalize": _WINDOWS},
+    "SoftmaxParameter": {"normalize_type": _WINDOWS},
     "ReLUParameter": {"fuse": _INTEL},
-    "AccuracyParameter": {"denominator": _SSD, "has_ignore_label": _SSD},
     "PReLUParameter": {"engine": _INTEL},
 }
 """Message -> field -> the fork or forks that have it."""

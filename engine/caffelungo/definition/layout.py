@@ -1,4 +1,4 @@
-"""How a definition is laid out: line ends, indentation, which stretch of the text belongs to a layer; printing alike."""
+"""How a definition is laid out: line ends, indentation, the stretch of each layer; and printing alike."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def is_one_line(text: str, block: Block) -> bool:
 
 
 def with_comments(text: str, start: int) -> int:
-    """The start of the comment lines directly above the line of ``start``; the comment that opens the file stays apart."""
+    """The start of the comment lines directly above the line of ``start``; the one that opens the file stays apart."""
     top = line = line_start(text, start)
     while line > 0:
         above = line_start(text, line - 1)
@@ -121,7 +121,7 @@ def with_comments(text: str, start: int) -> int:
 
 
 def spans(document: Document, name: str) -> list[tuple[int, int]]:
-    """The stretch of the text of each value of the root's field ``name``: whole lines, with the comments above, if it can be.
+    """The stretch of the text of each value of the root's field ``name``: whole lines and comments above, if it can be.
 
     No field may be written as a list.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from caffelungo.definition.batch import Batch, InnerEdit
@@ -124,8 +123,6 @@ def _index(part: Any) -> int:
     if not isinstance(part, int):
         raise ValueError(f"expected an index, not {part!r}")
     return part
-
-
 
 
 def difference(current: Any, target: Any, prefix: Path = ()) -> list[SetField | ClearField]:

@@ -65,7 +65,9 @@ def _read(path: str | Path, kind: Any, variables: Variables | None) -> Definitio
         raise UserError("the definition is too large", where=Location(file), received=f"{len(data) >> 20} MB")
     text = decoding.decode(data)
     if not text.strip("\ufeff \t\r\n"):
-        raise UserError(f"the {word} is empty", where=Location(file), received=f"{len(data)} bytes", remedy=f"write {content}")
+        raise UserError(
+            f"the {word} is empty", where=Location(file), received=f"{len(data)} bytes", remedy=f"write {content}"
+        )
     if found.suffix == ".j2" or variables:
         rendered = template.render(text, file, variables or {})
         return _parse(rendered.text, file, kind, rendered, variables or {})
@@ -78,7 +80,10 @@ def _parse(text: str, file: str, kind: Any, source: LineTable, variables: Variab
     document = parse(text, message, source)
     if not document.root.fields:
         raise UserError(
-            f"the {word} is empty", where=Location(file), received="no field" if text else "nothing", remedy=f"write {content}"
+            f"the {word} is empty",
+            where=Location(file),
+            received="no field" if text else "nothing",
+            remedy=f"write {content}",
         )
     upgrade = upgrade_net if kind is NetParameter else upgrade_solver
     notes = upgrade(message, where=lambda *path: source.locate(document.find(path)))
@@ -96,7 +101,7 @@ def _parse(text: str, file: str, kind: Any, source: LineTable, variables: Variab
 
 
 def _upgraded(definition: Definition) -> Definition:
-    """``definition``, whose message is upgraded already, with its text upgraded alike: printed whole if all else fails."""
+    """``definition``, whose message is upgraded already, its text upgraded too: printed whole if all else fails."""
     assert definition.document is not None
     try:
         result = definition.spliced(upgrade_splices(definition.document, definition.message), "upgraded")

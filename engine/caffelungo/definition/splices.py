@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Splice:
-    """The characters from ``start`` to ``end`` become ``text``. As an edit it changes only the text, never the meaning."""
+    """The characters from ``start`` to ``end`` become ``text``."""
 
     start: int
     end: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffelungo.definition.fields import MessageInfo
+from caffelungo.definition.fields import MessageInfo, message_info
 from caffelungo.definition.forks import fork_of
 from caffelungo.definition.upgrade import V1_TYPES
 from caffelungo.definition.upgrade_v0 import FIELDS as V0_FIELDS
@@ -20,6 +20,18 @@ def unknown_field(info: MessageInfo, name: str, around: Sequence[MessageInfo]) -
     if fork := fork_of(info.name, name):
         return f"{what}; it comes from {fork}", "delete it, or write the net with the layers that `lungo layers` lists"
     return what, _old_form(info, name) or _elsewhere(info, name, around) or _near(info, name)
+
+
+def other_kind(root: MessageInfo, name: str, first: bool) -> tuple[str, str] | None:
+    """What is wrong and what to do if field ``name`` shows that the file is no ``root`` but another kind of file."""
+    if root.name == "NetParameter":
+        if name == "item" and first:
+            return "this is a label map (of SSD), not a net", "give the net's .prototxt"
+        if name in message_info("caffe.SolverParameter").fields and first:
+            return "this looks like a solver, not a net", "give the net's file here, this one as the solver"
+    elif root.name == "SolverParameter" and name in ("layer", "layers", "input", "name", "input_dim", "input_shape"):
+        return "this looks like a net, not a solver", "give the solver's file here, which names the net in `net:`"
+    return None
 
 
 def _old_form(info: MessageInfo, name: str) -> str | None:
@@ -39,9 +51,7 @@ def _elsewhere(info: MessageInfo, name: str, around: Sequence[MessageInfo]) -> s
     for outer in reversed(around):
         if name in outer.fields:
             return f"`{name}` is a field of {outer.name}: move it out of this block, or close the block before it"
-    inside = [
-        field.name for field in info.fields.values() if field.kind == "message" and name in field.message.fields
-    ]
+    inside = [field.name for field in info.fields.values() if field.kind == "message" and name in field.message.fields]
     if not inside or did_you_mean(name, info.fields):
         return None
     more = ", ..." if len(inside) > _SHOWN else ""

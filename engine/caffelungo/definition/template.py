@@ -76,7 +76,9 @@ def parse_variables(settings: Iterable[str]) -> dict[str, bool | int | float | s
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals or not _NAME.match(name.strip()):
-            problems.append(Problem("a template variable is given as NAME=VALUE", None, setting, "write --set NAME=VALUE"))
+            problems.append(
+                Problem("a template variable is given as NAME=VALUE", None, setting, "write --set NAME=VALUE")
+            )
         else:
             result[name.strip()] = _value(value.strip())
     if problems:
@@ -126,9 +128,19 @@ def render(source: str, file: str, variables: Variables) -> Rendered:
         raise _undefined(error, lines, wanted, variables) from None
     except UserError:
         raise
-    except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (
+        TemplateError,
+        ArithmeticError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         where = _line(*_template_line(error, lines), lines)
-        raise UserError("the template cannot be rendered", where=where, received=f"{type(error).__name__}: {error}") from None
+        raise UserError(
+            "the template cannot be rendered", where=where, received=f"{type(error).__name__}: {error}"
+        ) from None
     return _unmarked("".join(parts), file, environment.files, source)  # type: ignore[attr-defined]
 
 

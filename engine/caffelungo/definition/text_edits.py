@@ -135,7 +135,9 @@ class _Setter:
         if same and same[-1][0].listed:
             entry = same[-1][0]
             printed = self.style.field(info, value, "", True)
-            printed = printed[len(info.name) :].lstrip(": ") if info.kind != "message" else printed[len(info.name) + 1 :]
+            printed = (
+                printed[len(info.name) :].lstrip(": ") if info.kind != "message" else printed[len(info.name) + 1 :]
+            )
             comma = ", " if entry.values else ""
             place = entry.values[-1].end if entry.values else entry.end - 1
             return [Splice(place, place, comma + printed)]
@@ -163,7 +165,7 @@ class _Setter:
         return Splice(place, place, self.style.newline + indent + self._printed(info, value, indent))
 
     def _printed(self, info: FieldInfo, value: Any, indent: str) -> str:
-        """A field on lines of its own; a message on one line if its sibling is, or if small ones are and it is small."""
+        """A field on lines of its own; a message on one line if its sibling is, or if small ones are and it is."""
         if self.one_line or (self.style.inline and info.kind == "message" and printer.is_small(value)):
             return self.style.field(info, value, indent, True)
         return self.style.field(info, value, indent, False)

@@ -99,7 +99,7 @@ class Document:
     root: Block
 
     def find(self, path: Iterable[PathPart]) -> int:
-        """Offset of the value at ``path`` (its field's name for a message); of the nearest message around it if absent."""
+        """Offset of the value at ``path`` (a message's field name); of what is nearest around it if it is absent."""
         parts = list(path)
         blocks, offset = [self.root], 0
         while parts:

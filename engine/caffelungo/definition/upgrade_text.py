@@ -16,7 +16,6 @@ from caffelungo.definition.printer import print_lines
 from caffelungo.definition.schema import LayerParameter, NetParameter
 from caffelungo.definition.splices import Splice, apply_splices, narrowed
 from caffelungo.definition.tree import Block, Document, Field, LineTable, Scalar
-
 from caffelungo.definition.upgrade import SOLVER_TYPES
 from caffelungo.definition.upgrade_text_v0 import is_v0, v0_kind, v0_layer
 from caffelungo.definition.upgrade_text_v1 import v1_layer
@@ -110,7 +109,7 @@ def _changed_layers(text: str, root: Block, net: Any, at: int, style: Layout) ->
     entries = root.values("layer")
     if any(entry.listed for entry, _ in entries):
         return [Splice(0, 0, "")]
-    for (entry, _), span, target in zip(entries, _spans(text, entries), net.layer[at:], strict=True):
+    for span, target in zip(_spans(text, entries), net.layer[at:], strict=True):
         if target.type == "BatchNorm" and len(target.param) == 3:
             stretch = text[slice(*span)]
             repaired = _repaired(stretch, target, style)
@@ -133,7 +132,10 @@ def _inputs(text: str, root: Block, layer: Any | None, style: Layout) -> list[Sp
         return [Splice(place, place, _printed(layer, indent, style) + style.newline), *result]
     comments = comments_between(text, first.start, first.end)
     indent = layout.indent_of(text, first.start)
-    lines = [*(f"{comment}{style.newline}{indent}" for comment in comments), _printed(layer, indent, style).lstrip(" \t")]
+    lines = [
+        *(f"{comment}{style.newline}{indent}" for comment in comments),
+        _printed(layer, indent, style).lstrip(" \t"),
+    ]
     result[0] = Splice(first.start, layout.behind_separator(text, first.end), "".join(lines))
     return result
 

@@ -38,7 +38,9 @@ def v0_layer(text: str, entry: Field, style: Layout) -> str:
     inner_block = old.entry.values[0]
     assert isinstance(inner_block, Block)
     inside, inner_closing = pieces(text, inner_block)
-    return _Composer(text, entry, style, v0_kind(block)).compose(old, inside, around, inner_block, inner_closing + closing)
+    return _Composer(text, entry, style, v0_kind(block)).compose(
+        old, inside, around, inner_block, inner_closing + closing
+    )
 
 
 class _Composer:

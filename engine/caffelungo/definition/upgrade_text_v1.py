@@ -60,7 +60,7 @@ def param_specs(text: str, block: Block) -> list[str]:
 
 
 def _transforms(text: str, block: Block, name: str, style: Layout) -> list[Splice]:
-    """The transformation fields of a data layer's own message move, lines and comments and all, to `transform_param`."""
+    """The transformation fields of a data layer's own message move, with their comments, to `transform_param`."""
     options = block.values(name)
     if not options or block.values("transform_param"):
         return []

@@ -15,13 +15,13 @@ from caffelungo.errors import did_you_mean
 
 _BOOLS = {"true": True, "True": True, "t": True, "1": True, "false": False, "False": False, "f": False, "0": False}
 _INTEGER = re.compile(r"-?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)\Z")
-_FLOAT = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+|0+[0-9]*\.[0-9]*)(?:[eE][+-]?[0-9]+)?[fF]?\Z")
+_FLOAT = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?\Z")
 _NON_FINITE = {"inf": math.inf, "infinity": math.inf, "nan": math.nan}
 _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", re.DOTALL)
 _SIMPLE = {ord(key): value for key, value in zip("abfnrtv\\'\"?", b"\a\b\f\n\r\t\v\\'\"?", strict=True)}
 
 
-class BadValue(Exception):
+class BadValueError(Exception):
     """A token that cannot be the value of its field: what was expected, and the remedy."""
 
     def __init__(self, what: str, remedy: str | None = None) -> None:
@@ -31,30 +31,29 @@ class BadValue(Exception):
 
 
 def read_value(info: FieldInfo, kind: int, text: str) -> Any:
-    """The value of the token ``text`` for a field that is no string; BadValue if it does not fit."""
+    """The value of the token ``text`` for a field that is no string; BadValueError if it does not fit."""
     return _READERS[info.kind](info, kind, text)
 
 
 def _int(info: FieldInfo, kind: int, text: str) -> int:
     digits = text.replace(" ", "").replace("\t", "").removeprefix("+") if kind == NUMBER else ""
     if not _INTEGER.match(digits):
-        raise BadValue(f"`{info.name}` takes a whole number", _whole_number(text, kind))
+        raise BadValueError(f"`{info.name}` takes a whole number", _whole_number(text))
     body = digits.lstrip("-")
     value = int(body, 16 if body[:2] in ("0x", "0X") else 8 if body[0] == "0" and len(body) > 1 else 10)
     value = -value if digits[0] == "-" else value
     if not info.low <= value <= info.high:
-        raise BadValue(f"`{info.name}` takes a whole number from {info.low} to {info.high}", "write a number in this range")
+        what = f"`{info.name}` takes a whole number from {info.low} to {info.high}"
+        raise BadValueError(what, "write a number in this range")
     return value
 
 
-def _whole_number(text: str, kind: int) -> str:
+def _whole_number(text: str) -> str:
     try:
-        value = float(text.strip("\"'"))
+        value = float(text.strip("\"'").rstrip("fF"))
     except ValueError:
         return "write digits only"
-    if value == math.trunc(value) if math.isfinite(value) else False:
-        return f"write {int(value)}" if kind != STRING or text.strip("\"'") else "write digits only"
-    return "write a whole number"
+    return f"write {int(value)}" if value.is_integer() else "write a whole number"
 
 
 def _float(info: FieldInfo, kind: int, text: str) -> float:
@@ -69,7 +68,7 @@ def _float(info: FieldInfo, kind: int, text: str) -> float:
     remedy = "write a decimal number, such as 0.01 or 1e-4"
     if kind == STRING and _FLOAT.match(bare):
         remedy = f"write {bare} without quotes"
-    raise BadValue(f"`{info.name}` takes a number", remedy)
+    raise BadValueError(f"`{info.name}` takes a number", remedy)
 
 
 def _bool(info: FieldInfo, kind: int, text: str) -> bool:
@@ -77,7 +76,7 @@ def _bool(info: FieldInfo, kind: int, text: str) -> bool:
         return _BOOLS[text]
     bare = text.strip("\"'").lower()
     remedy = f"write {bare}" if bare in ("true", "false") else "write true or false"
-    raise BadValue(f"`{info.name}` is true or false", remedy)
+    raise BadValueError(f"`{info.name}` is true or false", remedy)
 
 
 def _enum(info: FieldInfo, kind: int, text: str) -> int:
@@ -91,14 +90,14 @@ def _enum(info: FieldInfo, kind: int, text: str) -> int:
     remedy = f"write one of {known}"
     if near:
         remedy = f"write {near} without quotes" if near == bare else f"did you mean {near}? One of {known}"
-    raise BadValue(f"`{info.name}` has no value {text}", remedy)
+    raise BadValueError(f"`{info.name}` has no value {text}", remedy)
 
 
 _READERS = {"int": _int, "float": _float, "bool": _bool, "enum": _enum}
 
 
 def read_string(info: FieldInfo, literals: list[str]) -> str | bytes:
-    """The string that adjacent quoted ``literals`` make together; BadValue for a bad escape or bytes that are not UTF-8."""
+    """The string that adjacent ``literals`` make together; BadValueError for a bad escape or not UTF-8."""
     if len(literals) == 1 and (text := literals[0][1:-1]).isascii() and "\\" not in text:
         return text if info.kind == "string" else text.encode()
     data = b"".join(_unescape(literal[1:-1].encode("utf-8", "surrogateescape")) for literal in literals)
@@ -107,7 +106,7 @@ def read_string(info: FieldInfo, literals: list[str]) -> str | bytes:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise BadValue("this string is not UTF-8", "save the file as UTF-8") from None
+        raise BadValueError("this string is not UTF-8", "save the file as UTF-8") from None
 
 
 def _unescape(data: bytes) -> bytes:
@@ -121,16 +120,18 @@ def _escape(match: re.Match[bytes]) -> bytes:
     if code[0] in b"01234567":
         number = int(code, 8)
         if number > 0xFF:
-            raise BadValue(f"the escape \\{code.decode()} is larger than a byte", "write three octal digits up to \\377")
+            raise BadValueError(
+                f"the escape \\{code.decode()} is larger than a byte", "write three octal digits up to \\377"
+            )
         return bytes([number])
     if code[:1] == b"x" and len(code) > 1:
         return bytes([int(code[1:], 16)])
     if code[:1] in b"uU" and len(code) > 1:
         number = int(code[1:], 16)
         if number > 0x10FFFF or 0xD800 <= number <= 0xDFFF:
-            raise BadValue(f"\\{code.decode()} is no character", "write the character itself")
+            raise BadValueError(f"\\{code.decode()} is no character", "write the character itself")
         return chr(number).encode()
-    raise BadValue(
+    raise BadValueError(
         f"unknown escape \\{code.decode('utf-8', 'replace')} in a string",
         "write \\\\ for a backslash; in a path of Windows write / instead",
     )
