@@ -1,0 +1,32 @@
+"""`lungo check`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from caffelungo.cli import options as o
+from caffelungo.errors import UserError
+
+
+def check(
+    files: Annotated[list[str], typer.Argument(help="Nets, solvers, image lists, weights; what they name is checked too.")],
+    set_: o.Set = None,
+) -> None:
+    """Say everything that is wrong with a net, a solver or an image list, before anything is loaded.
+
+    Example: [bold]lungo check mine/solver.prototxt[/]
+    """
+    from caffelungo.check import check
+
+    with o.progress("looking at pictures") as progress:
+        report = check(files, o.variables(set_), progress)
+    for found in report.files:
+        typer.echo(f"{found.path}: {found.kind}{f', {found.summary}' if found.summary else ''}")
+    for notice in report.notices:
+        typer.echo(f"notice: {notice}")
+    if report.problems:
+        typer.echo(f"{len(report.problems)} problem(s):", err=True)
+        raise UserError(report.problems)
+    typer.echo("no problem found")

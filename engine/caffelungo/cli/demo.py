@@ -1,0 +1,19 @@
+"""`lungo demo`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from caffelungo.cli import options as o
+
+
+def demo(
+    output: Annotated[str, typer.Option("-o", "--output", help="The folder to write.")] = "demo",
+    overwrite: o.Overwrite = False,
+) -> int:
+    """Take an ImageNet SqueezeNet to ten animal classes: fine-tuned, grown, compared, exported, used. About 3 minutes."""
+    from caffelungo.study.demo import demo
+
+    return demo(output, overwrite)

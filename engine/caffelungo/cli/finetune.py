@@ -1,0 +1,59 @@
+"""`lungo finetune`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from caffelungo.cli import options as o
+
+
+def finetune(
+    net: Annotated[str, typer.Argument(help="A net: a prototxt (train_val or deploy), or a name of `lungo nets`.")],
+    data: Annotated[str, typer.Option(help="A folder with one sub-folder of pictures a class.")],
+    output: Annotated[str, typer.Option("-o", "--output", help="The folder to write.")],
+    weights: Annotated[
+        str | None, typer.Option(help="Pre-trained weights; 'none' to start from scratch (default: those of the net).")
+    ] = None,
+    val: Annotated[float, typer.Option(help="Share of the pictures kept to test on.")] = 0.2,
+    head: Annotated[str | None, typer.Option(help="The classifier to replace (default: all on the label).")] = None,
+    freeze_to: Annotated[str | None, typer.Option(help="Hold this layer and all before it fixed.")] = None,
+    suffix: Annotated[str | None, typer.Option(help="Added to the new classifier's name.")] = None,
+    size: Annotated[int | None, typer.Option(help="Input size in pixels.")] = None,
+    resize: Annotated[int | None, typer.Option(help="Pixels that pictures are scaled to before the crop.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pictures a batch.")] = None,
+    passes: Annotated[int | None, typer.Option(help="How often training sees each picture.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the split and the training.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda: the batch size is chosen for it.")] = "cpu",
+    set_: o.Set = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say what was changed in the net, where and why.")] = False,
+    overwrite: o.Overwrite = False,
+) -> None:
+    """From folders of photos to everything a training needs: split, lists, labels, train_val, deploy, solver.
+
+    Example: [bold]lungo finetune squeezenet1.1 --data photos/ -o mine/[/]
+    """
+    from caffelungo.project import ProjectOptions, finetune_project
+
+    wanted = ProjectOptions(
+        net=net, data=data, out=output, weights=weights, val=val, head=head, freeze_to=freeze_to, suffix=suffix,
+        size=size, resize=resize, batch_size=batch_size, passes=passes, seed=seed, device=device,
+        variables=o.variables(set_), overwrite=overwrite,
+    )  # fmt: skip
+    with o.progress("reading pictures") as progress:
+        done = finetune_project(wanted, progress)
+    least, most = min(done.counts.values()), max(done.counts.values())
+    each = f"{least}" if least == most else f"{least} to {most}"
+    typer.echo(f"{len(done.classes)} classes, {each} pictures each: {done.train} to train on, {done.val} to test on")
+    typer.echo(f"new classifier: {', '.join(done.heads)}; {done.iterations} iterations of {done.batch_size} pictures")
+    if explain:
+        for note in done.notes:
+            typer.echo(f"  {note}")
+    for notice in done.notices:
+        typer.echo(f"notice: {notice}")
+    typer.echo(f"wrote {output}: {', '.join(done.files)}")
+    typer.echo("next:")
+    width = max(len(command) for command, _ in done.commands)
+    for command, what in done.commands:
+        typer.echo(f"  {command:<{width}}  # {what}")
