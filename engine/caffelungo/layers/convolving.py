@@ -11,6 +11,9 @@ from caffelungo.layers import windows
 from caffelungo.layers.base import Arity, BlobSpec, Layer, Shape, shape_text
 from caffelungo.layers.windows import Ints
 
+WINDOW = (("kernel_size", "kernel", None), ("stride", "stride", 1), ("pad", "pad", 0), ("dilation", "", 1))
+"""Fields of a window, what their `_h` and `_w` forms begin with, and their defaults."""
+
 
 class Convolving(Layer):
     """Base of Convolution and Deconvolution. Several bottoms of one shape share the weights, each has its top."""
@@ -42,10 +45,11 @@ class Convolving(Layer):
                 remedy=f"make num_output a multiple of {self.group}, or change group",
                 path="group",
             )
-        self.kernel = windows.positive(self, windows.given(self, "kernel_size", "kernel", None), "kernel size")
-        self.stride = windows.positive(self, windows.given(self, "stride", "stride", 1), "stride")
-        self.pad = windows.given(self, "pad", "pad", 0)
-        self.dilation = windows.positive(self, windows.given(self, "dilation", "", 1), "dilation")
+        values = [windows.given(self, name, short, default) for name, short, default in WINDOW]
+        for (name, short, _default), value in zip(WINDOW, values, strict=True):
+            if name != "pad":
+                windows.positive(self, value, name, short)
+        self.kernel, self.stride, self.pad, self.dilation = values
 
     def layout(self, bottoms: Sequence[Shape]) -> tuple[int, int, tuple[Ints, Ints, Ints, Ints]]:
         """The channel axis, the number of spatial axes, and kernel, stride, pad and dilation on each of them."""
@@ -73,10 +77,10 @@ class Convolving(Layer):
                 remedy=f"use a group that divides {channels}",
                 path="group",
             )
-        names = ("kernel_size", "stride", "pad", "dilation")
         values = (self.kernel, self.stride, self.pad, self.dilation)
         kernel, stride, pad, dilation = (
-            windows.spread(self, value, axes, name) for value, name in zip(values, names, strict=True)
+            windows.spread(self, value, axes, name, short)
+            for value, (name, short, _default) in zip(values, WINDOW, strict=True)
         )
         return axis, axes, (kernel, stride, pad, dilation)
 
@@ -100,6 +104,7 @@ class Convolving(Layer):
                     f"{shape_text(window[1])}, pad {shape_text(window[2])}, dilation {shape_text(window[3])}"
                     f" -> top {shape_text((*shape[:axis], self.num_output, *sizes))}",
                     remedy="use a larger input, a smaller kernel or dilation, or more padding",
+                    path=windows.place(self, "kernel_size", "kernel"),
                 )
             tops.append((*shape[:axis], self.num_output, *sizes))
         return tops

@@ -32,22 +32,34 @@ def given(layer: Layer, name: str, short: str, default: int | None) -> Ints:
     return (default,)
 
 
-def positive(layer: Layer, values: Ints, name: str) -> Ints:
+def place(layer: Layer, name: str, short: str) -> str:
+    """The field that says ``name``: the repeated one's first value, the first of the pair, or none."""
+    if getattr(layer.options, name):
+        return f"{name}.0"
+    pair = (f"{short}_h", f"{short}_w") if short else ()
+    return next((field for field in pair if layer.options.HasField(field)), "")
+
+
+def positive(layer: Layer, values: Ints, name: str, short: str) -> Ints:
     """``values`` if all are above 0; else LayerError."""
     if min(values) < 1:
         raise layer.fail(
-            f"`{name}` must be at least 1 on every axis", received=_text(values), remedy="write a value of 1 or more"
+            f"`{name}` must be at least 1 on every axis",
+            received=_text(values),
+            remedy="write a value of 1 or more",
+            path=place(layer, name, short),
         )
     return values
 
 
-def spread(layer: Layer, values: Ints, axes: int, name: str) -> Ints:
+def spread(layer: Layer, values: Ints, axes: int, name: str, short: str) -> Ints:
     """``values`` as one value for each of ``axes`` spatial axes; LayerError when their number is another."""
     if len(values) not in (1, axes):
         raise layer.fail(
             f"`{name}` has {len(values)} values for {axes} spatial axes",
             received=_text(values),
             remedy=f"give one value, or {axes}",
+            path=place(layer, name, short),
         )
     return each(values, axes)
 

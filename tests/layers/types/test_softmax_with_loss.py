@@ -60,6 +60,7 @@ def test_label_smoothing_spreads_its_share_over_the_classes() -> None:
 
 
 def test_refusals() -> None:
-    refused('type: "SoftmaxWithLoss"', [(4, 3), (3,)], "one label for each prediction, 4 here", "shape 4")
+    refused('type: "SoftmaxWithLoss"', [(4, 3), (3,)], "different batch sizes", "one batch_size")
+    refused('type: "SoftmaxWithLoss"', [(4, 3, 2), (4,)], "one label for each prediction, 8 here", "shape 4x2")
     refused('type: "SoftmaxWithLoss" softmax_param { axis: 2 }', [(4, 3), (4,)], "axis 2 is out of range")
     refused('type: "SoftmaxWithLoss"', [(4, 3), (4,)], "takes 1 top blob", tops=2)

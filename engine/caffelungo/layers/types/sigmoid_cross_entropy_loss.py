@@ -31,6 +31,7 @@ class SigmoidCrossEntropyLoss(Loss):
         self.ignore = losses.ignored(self.options)
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
+        super().shapes(bottoms)
         scores, targets = map(count, bottoms)
         if scores is not None and targets is not None and scores != targets:
             raise self.fail(

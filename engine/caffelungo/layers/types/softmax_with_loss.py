@@ -44,8 +44,9 @@ class SoftmaxWithLoss(Loss):
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         axis = self.axis(self.along, len(bottoms[0]), path="")
+        tops = super().shapes(bottoms)
         losses.check_labels(self, bottoms, axis)
-        return [()]
+        return tops
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch.nn.functional as F
