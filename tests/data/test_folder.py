@@ -1,0 +1,164 @@
+"""A folder of photos: counted, checked, and split without copies across it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from caffelungo.data import folder
+from caffelungo.data.folder import PhotoFolder
+from caffelungo.data.image_list import ImageList, read_list
+from caffelungo.errors import UserError
+from tests.data.make import classes, picture, save
+
+
+def test_a_clean_folder(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    found = folder.scan(
+        classes(tmp_path / "p", {"cat": 10, "ant": 12}), progress=lambda done, total: told.append((done, total))
+    )
+    assert found.classes == ("ant", "cat")
+    assert found.counts() == {"ant": 12, "cat": 10}
+    assert (found.notices, found.groups, found.unreadable) == ([], [], {})
+    assert told[-1] == (22, 22)
+
+
+def test_what_is_wrong_is_said(tmp_path: Path) -> None:
+    root = classes(tmp_path / "p", {"ant": 30, "bee": 2, "cat": 12, "dog": 11})
+    (root / "empty").mkdir()
+    (root / "cat" / "0.png").write_bytes(b"spoilt")
+    shutil.copy(root / "ant" / "0.png", root / "ant" / "copy.png")
+    save(root / "ant" / "same.bmp", picture(0))
+    shutil.copy(root / "dog" / "0.png", root / "ant" / "z.png")
+    found = folder.scan(root)
+    text = "\n".join(found.notices)
+    assert "1 class folder(s) hold no readable picture but keep their label: empty" in text
+    assert "1 class(es) have fewer than 10 pictures: bee (2)" in text
+    assert "the largest class has 33 pictures, the smallest 2" in text
+    assert "1 picture(s) cannot be read and are left out: cat/0.png (6 bytes that are no picture Pillow knows)" in text
+    assert "3 picture(s) are copies of another" in text
+    assert "1 picture(s) stand in several classes: ant/z.png = dog/0.png" in text
+    names = [{found.pictures.names[i] for i in group} for group in found.groups]
+    assert {"ant/0.png", "ant/copy.png", "ant/same.bmp"} in names
+    assert found.counts()["cat"] == 11
+
+
+def test_bytes_alone_find_copied_files(tmp_path: Path) -> None:
+    root = classes(tmp_path / "p", {"ant": 3, "bee": 3})
+    shutil.copy(root / "ant" / "0.png", root / "ant" / "copy.png")
+    save(root / "ant" / "same.bmp", picture(0))
+    (root / "bee" / "0.png").write_bytes(b"")
+    found = folder.scan(root, decoded=False)
+    assert [len(group) for group in found.groups] == [2]
+    assert list(found.unreadable.values()) == ["an empty file"]
+
+
+@pytest.mark.parametrize("counts", [{}, {"only": 3}, {"a": 3, "empty": 0}])
+def test_two_classes_are_needed(tmp_path: Path, counts: dict[str, int]) -> None:
+    root = classes(tmp_path / "p", counts) if counts else tmp_path
+    with pytest.raises(UserError, match="make one sub-folder a class"):
+        folder.scan(root)
+
+
+def test_a_file_or_nothing_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    with pytest.raises(UserError, match="a folder of pictures is needed"):
+        folder.scan(tmp_path / "a")
+    with pytest.raises(UserError, match="folder of pictures not found"):
+        folder.scan(tmp_path / "b")
+
+
+def made_up(sizes: list[int], copies: list[list[int]]) -> PhotoFolder:
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    names = [f"{label}/{n}.png" for n, label in enumerate(labels)]
+    pictures = ImageList(Path("p"), names, labels, np.zeros_like(labels), ("p/",), tuple(map(str, range(len(sizes)))))
+    return PhotoFolder(Path("p"), pictures, groups=copies)
+
+
+@given(data=st.data(), sizes=st.lists(st.integers(0, 25), min_size=2, max_size=5), seed=st.integers(0, 99))
+def test_a_split_is_disjoint_stratified_and_keeps_copies_together(
+    data: st.DataObject, sizes: list[int], seed: int
+) -> None:
+    total = sum(sizes)
+    shuffled = data.draw(st.permutations(range(total)))
+    cuts = data.draw(st.lists(st.integers(2, 3), max_size=total // 6))
+    copies, start = [], 0
+    for size in cuts:
+        copies.append(sorted(shuffled[start : start + size]))
+        start += size
+    found = made_up(sizes, copies)
+    share = data.draw(st.sampled_from([0.0, 0.1, 0.2, 0.5]))
+    parts = folder.split(found, share, seed)
+    assert sorted(parts.train + parts.val) == list(range(total))
+    for group in copies:
+        assert len({index in parts.val for index in group}) == 1
+    labels = found.pictures.labels
+    for label, size in enumerate(sizes):
+        val = int((labels[parts.val] == label).sum())
+        assert val <= max(1, round(size * share)) * (share > 0)
+        assert not size or (labels[parts.train] == label).any()
+        if not copies and share and size > 1:
+            assert val == max(1, round(size * share))
+    assert folder.split(found, share, seed) == parts
+
+
+def test_another_seed_is_another_split() -> None:
+    found = made_up([30, 30], [])
+    assert folder.split(found, 0.2, 1).val != folder.split(found, 0.2, 2).val
+
+
+def test_a_lone_picture_trains_and_is_said() -> None:
+    parts = folder.split(made_up([1, 10], []), 0.2)
+    assert 0 in parts.train
+    assert "1 class(es) have one picture only" in parts.notices[0]
+
+
+@pytest.mark.parametrize("share", [-0.1, 1, 5])
+def test_a_share_is_between_0_and_1(share: float) -> None:
+    with pytest.raises(UserError, match="at least 0 and below 1"):
+        folder.split(made_up([3, 3], []), share)
+
+
+def test_a_folders_own_split_is_kept_less_its_copies(tmp_path: Path) -> None:
+    classes(tmp_path / "train", {"ant": 3, "bee": 3})
+    for number in range(2):
+        save(tmp_path / "val" / "ant" / f"v{number}.png", picture(100 + number))
+    shutil.copy(tmp_path / "train" / "bee" / "0.png", tmp_path / "val" / "ant" / "v2.png")
+    found = folder.scan(tmp_path)
+    assert found.classes == ("ant", "bee")
+    parts = folder.split(found, 0.5)
+    names = [found.pictures.names[index] for index in parts.val]
+    assert names == ["val/ant/v0.png", "val/ant/v1.png"]
+    assert len(parts.train) == 6
+    assert "1 val picture(s) are also in train" in parts.notices[1]
+
+
+def test_train_alone_is_split_like_any_folder(tmp_path: Path) -> None:
+    classes(tmp_path / "train", {"ant": 10, "bee": 10})
+    found = folder.scan(tmp_path)
+    assert found.classes == ("ant", "bee")
+    assert len(folder.split(found, 0.2).val) == 4
+
+
+def test_written_lists_read_back(tmp_path: Path) -> None:
+    root = classes(tmp_path / "p q", {"my cat": 5, "ünd": 5})
+    found = folder.scan(root)
+    parts = folder.split(found, 0.4)
+    paths = folder.write(found, parts, tmp_path)
+    assert paths["labels"].read_text() == "my cat\nünd\n"
+    for name, indices in (("train", parts.train), ("val", parts.val)):
+        back = read_list(paths[name], f"{root}/")
+        assert back.names == [found.pictures.names[index] for index in indices]
+        assert all(Path(back.path(index)).exists() for index in range(len(back)))
+
+
+def test_a_name_with_a_line_break_is_left_out(tmp_path: Path) -> None:
+    root = classes(tmp_path / "p", {"ant": 3, "bee": 3})
+    (root / "ant" / "0.png").rename(root / "ant" / "a\nb.png")
+    found = folder.scan(root)
+    assert list(found.unreadable.values()) == ["its name has a line break, which a list cannot hold"]
