@@ -19,6 +19,7 @@ from caffelungo.errors import RunError, UserError
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.weights import caffemodel, copy
+from caffelungo.weights.base import Weights
 from tests.deploy.nets import SMALL, TRAIN_VAL, plan_of, random_weights
 
 RECORD = Preprocessing(
@@ -139,6 +140,30 @@ def test_train_val_with_batch_norm_folded(tmp_path: Path) -> None:
     ]
     assert any("assumed" in note for note in exported.notes)
     assert any("labels" in note for note in exported.notes)
+
+
+def test_input_that_a_layer_overwrites(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    text = """
+layer { name: "in" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 4 dim: 5 } } }
+layer { name: "centre" type: "Power" bottom: "data" top: "data" power_param { scale: 0.5 shift: -64 } }
+layer { name: "halves" type: "Slice" bottom: "data" top: "one" top: "two" slice_param { axis: 2 } }
+layer { name: "drop" type: "Dropout" bottom: "one" top: "one" }
+layer { name: "relu" type: "ReLU" bottom: "two" top: "two" }
+"""
+    exported = export(parse_net(text), Weights(), tmp_path / "p.onnx", ExportOptions(preprocess=False))
+    nodes = [(node.op_type, node.name, list(node.output)) for node in model_of(exported).graph.node]
+    assert exported.inputs == ["data"]
+    assert exported.outputs == ["one", "two"]
+    assert nodes == [
+        ("Mul", "centre/mul", ["centre/mul"]),
+        ("Add", "centre", ["data/centre"]),
+        ("Split", "halves", ["one", "two/halves"]),
+        ("Relu", "relu", ["two"]),
+    ]
+    pictured = export(parse_net(text), Weights(), tmp_path / "i.onnx")
+    assert pictured.inputs == ["image"]
+    assert ["data"] in [list(node.output) for node in model_of(pictured).graph.node]
+    assert capfd.readouterr() == ("", "")
 
 
 def test_without_folding_and_without_preprocessing(tmp_path: Path) -> None:

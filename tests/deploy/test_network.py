@@ -117,6 +117,15 @@ def test_unknown_size_is_asked_for_and_the_remedy_helps() -> None:
     assert deploy_net(definition, shapes={"data": (3, 6, 5)}).inputs == {"data": (1, 3, 6, 5)}
 
 
+@pytest.mark.parametrize(
+    ("shapes", "message"), [({"dat": (3, 6, 5)}, "no input of the net"), ({"data": (3, 0, 5)}, "has no size")]
+)
+def test_a_shape_that_makes_no_sense(shapes: dict[str, tuple[int, ...]], message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        deploy_net(parse_net(UNKNOWN), shapes=shapes)
+    assert "name one of data, label" in (caught.value.problems[0].remedy or "")
+
+
 def test_nothing_left() -> None:
     text = DATA + 'layer { name: "s" type: "Silence" bottom: "data" bottom: "label" }'
     with pytest.raises(UserError, match="nothing of the net is left"):

@@ -30,7 +30,7 @@ from caffelungo.deploy import metadata, names, pictures
 from caffelungo.deploy.fold import Arrays, Folded, fold_batch_norm
 from caffelungo.deploy.network import DeployNet, deploy_net
 from caffelungo.deploy.parity import BATCHES, TOLERANCE, Parity, Reference, prove
-from caffelungo.deploy.runtime import LIMIT
+from caffelungo.deploy.runtime import LIMIT, parse_device
 from caffelungo.deploy.trace import IMAGE, trace
 from caffelungo.errors import Location, Problem, RunError, UserError
 from caffelungo.layers.plan import build_plan
@@ -122,6 +122,7 @@ def export(
         record = pictures.completed(record, blob, shape)
         if record.assumed:
             notes.append(f"preprocessing was assumed in part: {preprocess.describe(record)}")
+    described = _describe(net, record if feasible else None, inside, given, definition, options, notes)
     tell("tracing the graph")
     folded = fold_batch_norm(net.message, net.plan, arrays) if options.fold else Folded(net.message, arrays)
     plan = build_plan(folded.message, net_state(folded.message, TEST))
@@ -129,7 +130,6 @@ def export(
     store.load(folded.arrays)
     traced = trace(plan, store, net.outputs, opset=options.opset, record=record if inside else None,
                    stands_for=folded.stands_for)  # fmt: skip
-    described = _describe(net, record if feasible else None, inside, given, definition, options, notes)
     proto = _proto(traced.model, net.message.name, described)
     tell("proving that PyTorch and ONNX Runtime agree")
     reference = _reference(net, arrays, record if inside else None)
@@ -177,6 +177,7 @@ def _target(out: str | Path, options: ExportOptions) -> Path:
         )  # fmt: skip
     if problems:
         raise UserError(problems)
+    parse_device(options.device)
     return target
 
 

@@ -69,6 +69,7 @@ def deploy_net(
     """
     net = definition.message
     state = net_state(net, TEST)
+    _check_shapes(net, shapes or {})
     whole = build_plan(net, state, where=definition.where, sources=sources)
     layers = [copied(layer) for layer in net.layer if included(layer, state)]
     heads, dropped, notes = _heads(net, layers, whole)
@@ -148,6 +149,18 @@ def _heads(net: Any, layers: list[Any], plan: Plan) -> tuple[dict[str, Any], set
     heads: dict[str, Any] = dict.fromkeys(plain)
     heads.update(losses)
     return heads, dropped, notes
+
+
+def _check_shapes(net: Any, shapes: Mapping[str, Sequence[int]]) -> None:
+    tops = [top for layer in net.layer if (cls := registry.find(layer.type)) and cls.source for top in layer.top]
+    for blob, shape in shapes.items():
+        if blob not in tops or not shape or any(size < 1 for size in shape):
+            raise UserError(
+                f"a shape was given for `{blob}`, which is no input of the net" if blob not in tops
+                else f"the shape given for input `{blob}` has no size",
+                received=f"{blob}:{shape_text(tuple(shape))}",
+                remedy=f"name one of {', '.join(dict.fromkeys(tops))}, with sizes from 1, as data:3x227x227",
+            )  # fmt: skip
 
 
 def _from_source(blob: str, plan: Plan) -> bool:

@@ -58,7 +58,7 @@ def open_session(
     ``auto`` takes the first CUDA device that works, else the CPU. ``threads`` 0: as many as cores.
     Raises UserError for a missing or foreign file and an unknown device, RunError when the device cannot be used.
     """
-    kind, index = _device(device)
+    kind, index = parse_device(device)
     data = model if isinstance(model, bytes) else _read(Path(model))
     refuse_external_data(data, "model" if isinstance(model, bytes) else str(model))
     if kind == "cpu":
@@ -132,7 +132,8 @@ def _attributes(node: Any) -> Iterator[Any]:
             yield from _tensors(graph)
 
 
-def _device(device: str) -> tuple[str, int]:
+def parse_device(device: str) -> tuple[str, int]:
+    """(``auto``, ``cpu`` or ``cuda``, index); UserError for anything else."""
     kind, _, index = device.partition(":")
     if kind not in ("auto", "cpu", "cuda") or (index and (kind != "cuda" or not index.isdigit())):
         raise UserError(
