@@ -1,13 +1,14 @@
 """How much memory a training will take, before it begins.
 
 Parameters, gradients and histories are counted; what the forward pass keeps for the backward pass is found by running
-it on tensors without memory (torch's meta device).
+it on one sample.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,42 +76,53 @@ def estimate(net: Net, learned: Sequence[Tensor], histories: int, engine: Engine
     return Estimate(max(0, held), weights, gradients, history, activations, WORKSPACE[engine.device.type] * largest)
 
 
+@contextlib.contextmanager
+def _unchanged(net: Net) -> Iterator[None]:
+    """Statistics that a forward pass in phase TRAIN moves are put back afterwards."""
+    moved = {
+        key: net.store.tensors[key].detach().clone()
+        for key, use in net.plan.params.items()
+        if not use.spec.learned and key in net.store.tensors
+    }
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for key, values in moved.items():
+                net.store.tensors[key].copy_(values)
+
+
 def kept_for_backward(net: Net, engine: Engine) -> int:
-    """Bytes of the tensors that the forward pass of ``net`` keeps, weights and inputs not counted."""
-    with torch.device("meta"):
-        inputs = [
-            torch.empty([int(n or 1) for n in shape or ()], requires_grad=False)
-            for planned in net.plan.sources
-            for shape in planned.top_shapes
-        ]
+    """Bytes of the tensors that the forward pass of ``net`` keeps, weights and inputs not counted.
+
+    Found by one sample's forward pass, times the batch; where a net cannot run on one sample, every blob counts.
+    """
+    shapes = [shape for planned in net.plan.sources for shape in planned.top_shapes]
+    batch = next((int(shape[0] or 1) for shape in shapes if shape), 1)
+    if any(shape is None or not shape or shape[0] != batch for shape in shapes):
+        return _bytes([value.shape for value in net.plan.values])
+    inputs = [torch.zeros([1, *(int(n or 1) for n in (shape or ())[1:])], device=engine.device) for shape in shapes]
     if engine.memory_format == torch.channels_last:
         inputs = [i.to(memory_format=torch.channels_last) if i.dim() == 4 else i for i in inputs]
-    weights = {
-        name: torch.empty_like(tensor, device="meta").requires_grad_(tensor.requires_grad)
-        for name, tensor in net.module.named_parameters(remove_duplicate=False)
-    }
-    known = {_storage(tensor) for tensor in (*inputs, *weights.values())}
-    kept: dict[int, tuple[Any, int]] = {}
+    known = {_storage(tensor) for tensor in (*inputs, *net.store.tensors.values())}
+    # Storages are held so that their addresses stay apart.
+    kept: dict[int, Any] = {}
 
     def pack(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage._cdata not in known:
-            kept[storage._cdata] = (storage, storage.nbytes())
+        if _storage(tensor) not in known:
+            kept[_storage(tensor)] = tensor.untyped_storage()
         return tensor
 
     try:
-        with saved_tensors_hooks(pack, lambda tensor: tensor), torch.autocast(
-            "cpu", torch.bfloat16, enabled=engine.precision == "bf16"
-        ):
-            torch.func.functional_call(net.module, weights, tuple(inputs))
-    except (RuntimeError, NotImplementedError, TypeError):
-        # A layer that looks at values cannot run without them; then every blob counts.
+        with _unchanged(net), saved_tensors_hooks(pack, lambda tensor: tensor), engine.arithmetic():
+            net.module(*inputs)
+    except (RuntimeError, IndexError, ValueError):
         return _bytes([value.shape for value in net.plan.values])
-    return sum(nbytes for _, nbytes in kept.values())
+    return batch * sum(storage.nbytes() for storage in kept.values())
 
 
 def _storage(tensor: Tensor) -> int:
-    return tensor.untyped_storage()._cdata
+    return tensor.untyped_storage().data_ptr()
 
 
 def _bytes(shapes: Sequence[Shape | None]) -> int:

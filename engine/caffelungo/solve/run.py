@@ -161,8 +161,7 @@ class _Run:
         return solver
 
     def open_folder(self, solver: Solver) -> None:
-        if self.start or self.options.overwrite:
-            snapshot.sweep(self.prefix)
+        snapshot.sweep(self.prefix)
         older = run_folder.existing(self.prefix)
         self.folder = folder = run_folder.create(self.prefix)
         self.log.open(folder / run_folder.LOG)
