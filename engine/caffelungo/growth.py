@@ -50,7 +50,9 @@ def grow(options: GrowOptions) -> Grown:
     """Write the grown net; UserError when there is nothing to do, a pass refuses, or a file would be lost."""
     if not options.widen and not options.deepen:
         raise UserError(
-            "nothing to add", received=f"lungo grow {options.net}", remedy="say what: --widen fc7:2048 or --deepen fc7:2048"
+            "nothing to add",
+            received=f"lungo grow {options.net}",
+            remedy="say what: --widen fc7:2048 or --deepen fc7:2048",
         )
     target = Path(options.output)
     solver_target = target.with_name(f"{target.stem}_solver.prototxt")
@@ -58,7 +60,9 @@ def grow(options: GrowOptions) -> Grown:
     there = [str(path) for path in targets if path.exists()]
     if there and not options.overwrite:
         raise UserError(
-            "the file exists and would be lost", received=", ".join(there), remedy="name another file, or add --overwrite"
+            "the file exists and would be lost",
+            received=", ".join(there),
+            remedy="name another file, or add --overwrite",
         )
     path, variables = catalogue.resolve(options.net, options.variables)
     original = read_net(path, variables or None)

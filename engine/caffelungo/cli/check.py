@@ -11,7 +11,7 @@ from caffelungo.errors import UserError
 
 
 def check(
-    files: Annotated[list[str], typer.Argument(help="Nets, solvers, image lists, weights; what they name is checked too.")],
+    files: Annotated[list[str], typer.Argument(help="Nets, solvers, image lists, weights, and what they name.")],
     set_: o.Set = None,
 ) -> None:
     """Say everything that is wrong with a net, a solver or an image list, before anything is loaded.

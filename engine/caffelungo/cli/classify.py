@@ -13,13 +13,15 @@ def classify(
     top: Annotated[int, typer.Option(help="How many classes to show for each picture.")] = 5,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda; cuda never falls back to the CPU silently.")] = "auto",
     output: Annotated[
-        str | None, typer.Option("-o", "--output", help="Write the answers to a .csv or .json, or as a picture (.png).")
+        str | None, typer.Option("-o", "--output", help="Write the answers as .csv or .json, or draw them as .png.")
     ] = None,
 ) -> None:
     """Classify pictures. Needs no flags: labels and preprocessing are in the file.
 
     Example: [bold]lungo classify model.onnx photo.jpg[/]
     """
-    from caffelungo.deploy import classify as room
+    from caffelungo.deploy import answers
+    from caffelungo.deploy.classify import table
 
-    room.classify_files(room.ClassifyOptions(model=model, pictures=pictures, top=top, device=device, output=output))
+    found = answers.classify_files(answers.ClassifyOptions(model, pictures, top, device, output))
+    typer.echo(f"wrote {output}" if output else table(found))

@@ -16,9 +16,13 @@ def export(
     labels: Annotated[str | None, typer.Option(help="A file with one class name a line.")] = None,
     opset: Annotated[int, typer.Option(help="ONNX opset.")] = 20,
     preprocess: Annotated[
-        bool | None, typer.Option(help="Put channel order, mean and scale into the graph (default: where pictures enter).")
+        bool | None, typer.Option(help="Put channel order, mean and scale into the graph (default: if pictures enter).")
     ] = None,
-    pictures: Annotated[list[str] | None, typer.Option(help="Pictures or folders for the proof; may be repeated.")] = None,
+    pictures: Annotated[list[str] | None, typer.Option(help="Pictures or folders for the proof.")] = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(metavar="BLOB:CxHxW", help="An input's size where the file does not tell it; may be repeated."),
+    ] = None,
     device: Annotated[str, typer.Option(help="Where ONNX Runtime proves it: cpu or cuda.")] = "cpu",
     set_: o.Set = None,
 ) -> None:
@@ -28,14 +32,18 @@ def export(
     """
     from caffelungo.definition.reader import read_net
     from caffelungo.deploy.export import ExportOptions, export
+    from caffelungo.deploy.network import parse_shapes
 
     definition = read_net(model, o.variables(set_) or None)
-    wanted = ExportOptions(opset=opset, preprocess=preprocess, labels=labels, pictures=pictures or (), device=device)
+    wanted = ExportOptions(
+        opset=opset, preprocess=preprocess, labels=labels, shapes=parse_shapes(shape or ()),
+        pictures=pictures or (), device=device,
+    )  # fmt: skip
     with o.working("exporting") as status:
         written = export(definition, weights, output, wanted, progress=status.update)
     for note in written.notes:
         typer.echo(f"note: {note}")
-    typer.echo(written.parity.summary())
+    typer.echo("\n".join(written.parity.lines()))
     typer.echo(f"wrote {written.path} ({written.size / 1e6:.1f} MB): {', '.join(written.inputs)} -> "
                f"{', '.join(written.outputs)}")  # fmt: skip
     if "image" in written.inputs:

@@ -18,12 +18,10 @@ def grow(
     deepen: Annotated[
         list[str] | None, typer.Option(metavar="LAYER:UNITS", help="A new layer on top of one; may be repeated.")
     ] = None,
-    normalize: Annotated[bool, typer.Option(help="Bring old and new units to one scale before they are joined.")] = True,
+    normalize: Annotated[bool, typer.Option(help="Bring old and new units to one scale.")] = True,
     scale: Annotated[float, typer.Option(help="Where the learned scale starts: 10, 20, or a measured norm.")] = 20.0,
     filler: Annotated[str | None, typer.Option(help="Weight filler of the new units.")] = None,
-    solver: Annotated[
-        str | None, typer.Option(help="Write a copy of this solver for the grown net beside it.")
-    ] = None,
+    solver: Annotated[str | None, typer.Option(help="Write a copy of this solver for the grown net beside it.")] = None,
     set_: o.Set = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say what was changed, where and why.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show the change as a unified diff.")] = False,
@@ -33,8 +31,8 @@ def grow(
 
     Example: [bold]lungo grow train_val.prototxt --widen fc7:2048 -o grown.prototxt[/]
     """
-    from caffelungo.passes.branch import UnitOptions
     from caffelungo.growth import GrowOptions, grow
+    from caffelungo.passes.branch import UnitOptions
 
     def units(words: list[str] | None, flag: str) -> list[tuple[str, UnitOptions]]:
         pairs = [o.layer_units(word, flag) for word in words or []]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 
-def layers(type_: Annotated[str | None, typer.Argument(metavar="[TYPE]", help="One layer type in full.")] = None) -> None:
+def layers(type_: Annotated[str | None, typer.Argument(metavar="[TYPE]", help="One type in full.")] = None) -> None:
     """List the layer types, or describe one: its formula, shapes, blobs and options."""
     from caffelungo.layers import catalogue
 

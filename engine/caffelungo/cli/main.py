@@ -1,4 +1,4 @@
-"""`lungo`: collects the verbs, understands Caffe's spelling of flags, and turns errors into messages and exit statuses."""
+"""`lungo`: collects the verbs, understands Caffe's spelling, and turns errors into messages and exit statuses."""
 
 from __future__ import annotations
 

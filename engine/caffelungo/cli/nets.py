@@ -13,7 +13,7 @@ from caffelungo.errors import UserError
 def nets(
     action: Annotated[str, typer.Argument(help="list, show or copy.")] = "list",
     name: Annotated[str | None, typer.Argument(help="A net's name.")] = None,
-    output: Annotated[str | None, typer.Option("-o", "--output", help="Folder for the copy (default: the name).")] = None,
+    output: Annotated[str | None, typer.Option("-o", "--output", help="Folder for the copy.")] = None,
     set_: o.Set = None,
 ) -> None:
     """List the nets that come with Caffelungo, show one's card, or copy one to edit.

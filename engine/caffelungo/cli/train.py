@@ -12,7 +12,7 @@ from caffelungo.cli import options as o
 def train(
     solver: Annotated[str, typer.Option(help="The solver file.")],
     weights: Annotated[
-        str, typer.Option(help="Weights to start from, copied by layer name: files or torchvision:NAME, comma-separated.")
+        str, typer.Option(help="Weights to start from, by layer name: files or torchvision:NAME, comma list.")
     ] = "",
     snapshot: Annotated[str | None, typer.Option(help="A .solverstate to resume from, exactly.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume from the newest complete snapshot.")] = False,

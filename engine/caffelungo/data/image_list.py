@@ -17,6 +17,9 @@ from caffelungo.files import find, write_bytes
 LIMIT = 20
 """Mistakes shown one by one; the rest is counted."""
 
+LABELS = "labels.txt"
+"""File beside a list of pictures that names its classes, one a line."""
+
 Progress = Callable[[int, int], None]
 """Called with how many are done, and of how many."""
 
@@ -26,7 +29,7 @@ class ImageList:
     """The pictures of a list or of a folder of classes. ``names`` are paths as the file has them.
 
     ``bases`` are the prefixes a name is tried with. ``lines`` are line numbers in ``file`` (0s for a folder), ``texts``
-    the lines. ``classes`` are the names of a folder's classes, empty for a list.
+    the lines. ``classes`` are the names of the classes: of a folder, or of ``labels.txt`` beside a list; else empty.
     """
 
     file: Path
@@ -78,7 +81,18 @@ def read_list(
             remedy="name a text file with one `path label` a line, or a folder with one sub-folder a class",
         )
     names, labels, lines = _parse(file)
-    return ImageList(file, names, np.array(labels, np.int64), np.array(lines, np.int64), _bases(root, file, beside))
+    bases, classes = _bases(root, file, beside), _class_names(file, max(labels))
+    return ImageList(file, names, np.array(labels, np.int64), np.array(lines, np.int64), bases, classes)
+
+
+def _class_names(file: Path, largest: int) -> tuple[str, ...]:
+    """The lines of ``labels.txt`` beside the list, where there is one with a line for each label; else none."""
+    path = file.with_name(LABELS)
+    if not path.is_file() or path.stat().st_size > 1 << 20:
+        return ()
+    lines = tuple(path.read_text("utf-8", errors="replace").split("\n"))
+    names = tuple(line.strip() for line in lines if line.strip())
+    return names if len(names) > largest else ()
 
 
 def _parse(file: Path) -> tuple[list[str], list[int], list[int]]:

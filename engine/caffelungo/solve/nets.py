@@ -244,6 +244,6 @@ def labels_of(opened: Opened, loaded: Any = None) -> list[str]:
 
 
 def class_names(source: Source) -> list[str]:
-    """The names of the classes, where the source knows them (a folder with one sub-folder a class)."""
+    """The names of the classes, where the source knows them (a folder of classes, or a list beside a labels.txt)."""
     pictures = getattr(source, "pictures", None)
     return list(getattr(pictures, "classes", None) or [])

@@ -1,0 +1,72 @@
+"""`lungo classify`: pictures and folders in, a table on the screen and a CSV, JSON or picture file out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from caffelungo import files
+from caffelungo.deploy.classify import Classifier, Prediction, as_csv, as_json
+from caffelungo.deploy.pictures import picture_files
+from caffelungo.errors import UserError
+
+SUFFIXES = (".csv", ".json", ".png")
+
+
+@dataclass(frozen=True)
+class ClassifyOptions:
+    """``pictures`` are files or folders; ``output`` ends in .csv, .json or .png (a sheet of the first ``most``)."""
+
+    model: str | Path
+    pictures: Sequence[str | Path]
+    top: int = 5
+    device: str = "auto"
+    output: str | Path | None = None
+    most: int = 24
+
+
+def classify_files(options: ClassifyOptions) -> list[Prediction]:
+    """Classify, and write ``options.output``; the most probable classes of each picture come first.
+
+    Raises UserError for a model that is none, pictures that cannot be read, or an output of unknown kind.
+    """
+    target = Path(options.output) if options.output else None
+    if target is not None and target.suffix.lower() not in SUFFIXES:
+        raise UserError(
+            "the answers can be written as a table or as a picture",
+            received=f"-o {target}",
+            remedy=f"end the name in {', '.join(SUFFIXES)}",
+        )
+    classifier = Classifier(options.model, options.device)
+    paths = picture_files(options.pictures)
+    predictions = classifier.classify(paths, top=options.top)
+    if target is None:
+        return predictions
+    if target.suffix.lower() == ".png":
+        known = truth(predictions, classifier.labels)
+        shown = _spread(predictions, options.most)
+        classifier.draw(shown, target, truth=known, most=options.most, title=_title(predictions, known))
+    else:
+        files.write_text(target, as_csv(predictions) if target.suffix.lower() == ".csv" else as_json(predictions))
+    return predictions
+
+
+def truth(predictions: Sequence[Prediction], labels: Sequence[str] | None) -> dict[str, str]:
+    """The true label of each picture, where all of them stand in folders named as classes; else empty."""
+    folders = {prediction.name: Path(prediction.name).parent.name for prediction in predictions}
+    return folders if labels and set(folders.values()) <= set(labels) else {}
+
+
+def _spread(predictions: Sequence[Prediction], most: int) -> list[Prediction]:
+    """``most`` of the predictions, evenly spaced, so that a sheet shows all folders."""
+    if len(predictions) <= most:
+        return list(predictions)
+    return [predictions[k * len(predictions) // most] for k in range(most)]
+
+
+def _title(predictions: Sequence[Prediction], known: Mapping[str, str]) -> str:
+    if not known:
+        return ""
+    right = sum(known[prediction.name] == prediction.best.label for prediction in predictions)
+    return f"{right} of {len(predictions)} right ({right / len(predictions):.1%})"
