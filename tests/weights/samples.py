@@ -57,7 +57,7 @@ def plan(text: str, phase: int = TEST) -> tuple[Plan, Callable[..., Any]]:
     ), definition.where
 
 
-def damages(content: bytes, flips: int = 300, cuts: int = 200) -> Iterator[bytes]:
+def damages(content: bytes, flips: int = 200, cuts: int = 120) -> Iterator[bytes]:
     """``content`` cut at many places, and with one to three bytes changed; the same ones on every run."""
     for end in range(0, len(content), max(1, len(content) // cuts)):
         yield content[:end]
@@ -69,7 +69,7 @@ def damages(content: bytes, flips: int = 300, cuts: int = 200) -> Iterator[bytes
         yield bytes(changed)
 
 
-def survives(path: Path, read: Callable[[Path], Any], flips: int = 300, cuts: int = 200) -> int:
+def survives(path: Path, read: Callable[[Path], Any], flips: int = 200, cuts: int = 120) -> int:
     """Read every damaged form of ``path``: UserError or a result, never another exception. Returns the errors."""
     errors = 0
     for content in damages(path.read_bytes(), flips, cuts):

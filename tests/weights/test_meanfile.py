@@ -81,4 +81,4 @@ def test_weights_are_no_mean(tmp_path):
 @pytest.mark.parametrize("name", ["m.binaryproto", "m.npy"])
 def test_damaged_files_are_told(tmp_path, name):
     meanfile.write(tmp_path / name, np.ones((3, 4, 4)))
-    assert survives(tmp_path / name, meanfile.read) > 100
+    assert survives(tmp_path / name, meanfile.read) > 80

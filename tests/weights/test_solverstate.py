@@ -118,7 +118,7 @@ def test_safetensors_and_means_are_no_states(tmp_path):
 def test_damaged_files_are_told(tmp_path, cuts):
     path = tmp_path / "x.solverstate"
     solverstate.write(path, SolverState(3, "x.caffemodel", 1, [np.ones((3, 2), np.float32)] * 3))
-    assert survives(path, solverstate.read, cuts=cuts) > 100
+    assert survives(path, solverstate.read, cuts=cuts) > 80
     path = tmp_path / "x.solverstate.h5"
     solverstate.write(path, SolverState(3, "x.caffemodel", 1, [np.ones((3, 2), np.float32)] * 3))
     assert survives(path, solverstate.read, flips=0, cuts=cuts) >= 150

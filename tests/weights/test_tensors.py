@@ -54,4 +54,4 @@ def test_other_names_are_told(tmp_path, names, message):
 def test_damaged_files_are_told(tmp_path):
     path = tmp_path / "x.safetensors"
     formats.write(path, small())
-    assert survives(path, formats.read) > 200
+    assert survives(path, formats.read) > 120

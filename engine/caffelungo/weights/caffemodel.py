@@ -68,15 +68,21 @@ def parse(path: str | Path, wanted: str, message: Any, inner: Any) -> tuple[Any,
     return result, arrays
 
 
+def text(value: str | bytes) -> str:
+    """A string field; one that is not UTF-8 comes from protobuf as bytes, and is given in escapes."""
+    return value if isinstance(value, str) else value.decode("utf-8", "backslashreplace")
+
+
 def read(path: str | Path) -> Weights:
     """The weights in a binary `.caffemodel` of any age; UserError when it is damaged or another kind of file."""
     net, arrays = parse(path, sniff.WEIGHTS, NetParameter, wire.NET)
-    upgrade_net(net)
-    weights = Weights(name=net.name, path=str(path))
+    upgrade_net(net, lambda *field: Location(str(path)))
+    weights = Weights(name=text(net.name), path=str(path))
     for layer in net.layer:
         if layer.blobs:
-            weights.layers[layer.name] = [arrays[blob.num] for blob in layer.blobs]
-            weights.types[layer.name] = layer.type
+            name = text(layer.name)
+            weights.layers[name] = [arrays[blob.num] for blob in layer.blobs]
+            weights.types[name] = text(layer.type)
     if not weights.layers:
         raise UserError(
             "the file holds no weights",
@@ -94,6 +100,8 @@ def read_net(path: str | Path) -> Any:
     net, _ = parse(path, sniff.WEIGHTS, NetParameter, wire.NET)
     for layers in (net.layer, net.layers):
         for layer in layers:
+            if isinstance(layer.name, bytes):
+                layer.name = text(layer.name)
             layer.ClearField("blobs")
     return net
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from caffelungo.definition.schema import message_class
 from caffelungo.errors import Location, UserError
-from caffelungo.files import written_whole
+from caffelungo.files import write_bytes
 from caffelungo.weights import sniff
 from caffelungo.weights.base import Array, Weights
 from caffelungo.weights.caffemodel import damaged
@@ -31,6 +31,8 @@ MAX_ITEMS = 200_000
 EXPANSION = 32
 SLACK = 16 * 2**20
 """Compressed data may expand to 32 times the file's size and 16 MiB: weights do not compress that far, bombs do."""
+BLOCK = 2**20
+"""Steps in which a file made in memory grows, in bytes."""
 
 
 class Reader:
@@ -129,6 +131,19 @@ def opened(path: str | Path) -> Iterator[Reader]:
         raise damaged(path, size, error) from None
 
 
+@contextmanager
+def created(path: str | Path) -> Iterator[h5py.File]:
+    """A new HDF5 file, made in memory and then written to ``path`` whole; OSError when the disk is full.
+
+    HDF5 itself does not survive a write that fails: it tries again whenever an object is closed, and may crash.
+    """
+    with h5py.File(Path(path).name, "w", driver="core", backing_store=False, block_size=BLOCK) as file:
+        yield file
+        file.flush()
+        image = file.id.get_file_image()
+    write_bytes(path, image)
+
+
 def file_kind(reader: Reader) -> str | None:
     """Whether the file has weights (``/data``), a solver state (``/iter``) or neither."""
     if "iter" in reader.file:
@@ -210,7 +225,7 @@ def write_weights(path: str | Path, weights: Weights, shared: frozenset[tuple[st
             received=", ".join(clash),
             remedy="rename the layer, or write a .caffemodel",
         )
-    with written_whole(path) as temporary, h5py.File(temporary, "w") as file:
+    with created(path) as file:
         data = file.create_group("data")
         if weights.name:
             file.attrs[NAME] = _bytes(weights.name.encode())

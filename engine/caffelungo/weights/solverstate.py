@@ -15,7 +15,6 @@ import numpy as np
 
 from caffelungo.definition.schema import SolverState as SolverStateMessage
 from caffelungo.definition.schema import message_class
-from caffelungo.files import written_whole
 from caffelungo.weights import caffemodel, hdf5, sniff, wire
 from caffelungo.weights.base import Array
 
@@ -52,7 +51,11 @@ def read(path: str | Path) -> SolverState:
     history = [arrays[blob.num] for blob in message.history]
     extras = message_class("lungo.StateExtras").FromString(message.lungo.SerializeToString())
     return SolverState(
-        message.iter, message.learned_net, message.current_step, history, extras if message.HasField("lungo") else None
+        message.iter,
+        caffemodel.text(message.learned_net),
+        message.current_step,
+        history,
+        extras if message.HasField("lungo") else None,
     )
 
 
@@ -109,12 +112,12 @@ def _string(reader: hdf5.Reader, name: str) -> str:
     dataset = reader.member(reader.file, name)
     one = isinstance(dataset, h5py.Dataset) and dataset.size == 1
     if one and dataset.dtype.kind == "S" and dataset.dtype.itemsize < MAX_PATH:
-        return bytes(np.asarray(dataset[()]).reshape(-1)[0]).decode("utf-8", "surrogateescape")
+        return bytes(np.asarray(dataset[()]).reshape(-1)[0]).decode("utf-8", "backslashreplace")
     raise reader.problem(f"/{name} is not one string of a fixed length")
 
 
 def _write_hdf5(path: str | Path, state: SolverState) -> None:
-    with written_whole(path) as temporary, h5py.File(temporary, "w") as file:
+    with hdf5.created(path) as file:
         for name, value in (("iter", state.iter), ("current_step", state.current_step)):
             file.create_dataset(name, data=np.array([value], np.int32))
         _put_string(file, "learned_net", state.learned_net)

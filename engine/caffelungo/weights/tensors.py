@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from google.protobuf.message import DecodeError
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from caffelungo.definition.schema import message_class
 from caffelungo.errors import Location, UserError
-from caffelungo.files import written_whole
+from caffelungo.files import write_bytes
 from caffelungo.weights.base import Array, Weights
 from caffelungo.weights.caffemodel import damaged
 
@@ -72,5 +72,4 @@ def write(path: str | Path, weights: Weights) -> None:
         for layer, blobs in weights.layers.items()
         for index, blob in enumerate(blobs)
     }
-    with written_whole(path) as temporary:
-        save_file(arrays, str(temporary), metadata)
+    write_bytes(path, save(arrays, metadata))
