@@ -8,6 +8,10 @@ from caffelungo.definition.tree import Block, LineTable, printable
 from caffelungo.errors import Problem
 
 MAX_PROBLEMS = 20
+MAX_DEPTH = 64
+"""Deepest nesting of blocks; those of Caffe's schema are never half as deep, so this meets unknown fields only."""
+
+_CLOSE = "add the closing brace"
 
 
 class TooManyError(Exception):
@@ -103,10 +107,13 @@ class Cursor:
             kind, text = self.kinds[self.at], self.texts[self.at]
             if kind == END or (kind == NAME and depth and self.opens_ancestor(text) is not None):
                 if len(self.stack) == 1:
-                    self.problem(self.starts[opening], "this brace is never closed", None, "add the closing brace")
+                    self.problem(self.starts[opening], "this brace is never closed", None, _CLOSE)
                 return
             if kind == PUNCTUATION and text in "{<":
                 depth += 1
+                if depth > MAX_DEPTH:
+                    self.problem(self.starts[self.at], f"blocks are nested more than {MAX_DEPTH} deep", None, _CLOSE)
+                    raise TooManyError
             elif kind == PUNCTUATION and text in "}>":
                 depth -= 1
             self.at += 1

@@ -18,7 +18,6 @@ from caffelungo.definition.tree import Block, Document, Field, LineTable, Scalar
 from caffelungo.definition.values import BadValueError, read_string, read_value
 from caffelungo.errors import UserError
 
-MAX_DEPTH = 64
 MAX_CHARACTERS = 64 * 2**20
 
 _NOWHERE = -1
@@ -171,9 +170,6 @@ class _Parser(Cursor):
     def _block(self, info: FieldInfo, message: Any, opening: str) -> Block:
         start = self.starts[self.at]
         block = Block(info.message, start, start)
-        if len(self.stack) > MAX_DEPTH:
-            self.problem(start, f"blocks are nested more than {MAX_DEPTH} deep", None, "close some of them")
-            raise TooManyError
         self.at += 1
         if info.repeated:
             below = getattr(message, info.name).add()

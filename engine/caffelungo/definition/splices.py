@@ -69,12 +69,14 @@ def origin(offset: int, splices: Iterable[Splice]) -> int:
 
 
 def narrowed(text: str, splice: Splice) -> Splice:
-    """The same change without the characters that stay the same at its beginning and end."""
+    """The same change without the words that stay the same at its beginning and the characters at its end."""
     old, new = text[splice.start : splice.end], splice.text
     shortest = min(len(old), len(new))
     head = 0
     while head < shortest and old[head] == new[head]:
         head += 1
+    while head and (old[head - 1].isalnum() or old[head - 1] == "_"):
+        head -= 1
     tail = 0
     while tail < shortest - head and old[-1 - tail] == new[-1 - tail]:
         tail += 1
