@@ -165,6 +165,16 @@ def test_names_that_are_not_utf8_are_given_in_escapes(tmp_path):
     assert list(caffemodel.read(path).layers) == [r"a\xb5\xc4def"]
 
 
+def test_a_forks_half_precision_is_named(tmp_path):
+    path = tmp_path / "x.caffemodel"
+    blob = b"\x3a\x03\x0a\x01\x02\x50\x02\x62\x04\x00\x3c\x00\x3c"
+    layer = b"\x0a\x01x\x3a" + bytes([len(blob)]) + blob
+    path.write_bytes(b"\x0a\x01n\xa2\x06" + bytes([len(layer)]) + layer)
+    with pytest.raises(UserError, match="written by a fork of Caffe") as error:
+        formats.read(path)
+    assert "store_blobs_in_old_format" in str(error.value)
+
+
 def test_a_file_that_cannot_be_upgraded_is_named(tmp_path):
     path = tmp_path / "x.caffemodel"
     net = text_format.Parse('name: "n" layer { name: "a" } layers { name: "b" }', NetParameter())

@@ -39,6 +39,13 @@ def mapped(path: str | Path) -> Iterator[memoryview]:
 def damaged(path: str | Path, size: int, error: Exception) -> UserError:
     """The error for a file that ends early or is no message."""
     offset = getattr(error, "offset", None)
+    if getattr(error, "foreign", False):
+        return UserError(
+            "the file was written by a fork of Caffe",
+            where=Location(str(path)),
+            received=str(error),
+            remedy="write it with the fork in BVLC's form (NVCaffe: store_blobs_in_old_format: true)",
+        )
     at = f"at byte {offset} of {size}: " if offset is not None else f"in {size} bytes: "
     return UserError(
         "the file is damaged or cut short",

@@ -34,14 +34,25 @@ MAX_FIELDS = 5_000_000
 _LEGACY = {1: 0, 2: 1, 3: 2, 4: 3}
 _FLOATS: dict[int, np.dtype[Any]] = {5: np.dtype("<f4"), 8: np.dtype("<f8")}
 _IGNORED = {6, 9}
+_FORK_DATA = 12
+"""NVCaffe's raw_data."""
 
 
 class WireError(ValueError):
     """The bytes are no message, or end too early; ``offset`` is where."""
 
+    foreign = False
+    """Whether the file is whole, and another program's."""
+
     def __init__(self, what: str, offset: int) -> None:
         super().__init__(what)
         self.offset = offset
+
+
+class ForeignError(WireError):
+    """The message is whole, but keeps its numbers where only a fork of Caffe looks."""
+
+    foreign = True
 
 
 @dataclass(frozen=True)
@@ -152,6 +163,8 @@ class Blobs:
                 chunk, position = self.numbers(field, end)
                 if chunk is not None:
                     chunks.append(chunk)
+            elif field.number == _FORK_DATA and field.kind == BYTES:
+                raise ForeignError("a blob's numbers are in field 12 (raw_data), which only NVCaffe knows", field.start)
         sizes = legacy if old else shape
         return self.fit(sizes, chunks, start)
 
