@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from caffelungo.data.sources import database, images, open_source
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import RunError, UserError
 from tests.data.make import hdf5, layer, pictures, random_database
+from tests.support import REPOSITORY
 
 AUGMENTED = 'crop_size: 9 mirror: true mean_value: 90 lungo { augmentation { type: "RandomResizedCrop" } }'
 
@@ -107,6 +110,26 @@ def test_a_worker_that_dies_is_a_failure_of_the_run(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(type(sources[0]), "batch", lambda self, k: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(RunError, match="a data worker ended"):
         run(Loader(sources, 0, 8, workers=1))
+
+
+SCRIPT = """
+import sys
+from caffelungo.data.loader import Loader
+from tests.data.test_loader import sources_of
+from pathlib import Path
+batches = iter(Loader(sources_of(Path(sys.argv[1])), workers=2))
+next(batches)
+raise ValueError("the run fails")
+"""
+
+
+def test_a_run_that_fails_does_not_wait_for_its_workers(tmp_path: Path) -> None:
+    sources_of(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path)], cwd=REPOSITORY, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stderr.rstrip().endswith("ValueError: the run fails")
 
 
 def test_workers_are_for_heavy_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,10 @@ def test_random_resized_crop_differs_by_sample_and_epoch_and_repeats(tmp_path: P
     assert first.shape == (4, 3, 10, 10)
     assert not np.array_equal(first, second)
     np.testing.assert_array_equal(train(path, "RandomResizedCrop").batch(1).arrays[0], second)
+    assert (source.record.resize_shorter, source.record.crop_height) == (11, 10)
+    assert list(source.record.assumed) == ["resize_shorter"]
     test = train(path, "RandomResizedCrop", TEST)
+    assert not test.record.assumed
     np.testing.assert_array_equal(test.batch(0).arrays[0], test.batch(1).arrays[0])
 
 

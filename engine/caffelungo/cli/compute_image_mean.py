@@ -19,7 +19,7 @@ def compute_image_mean(
 
     with o.progress("averaging") as progress:
         mean = compute_image_mean(database, output, backend=backend, progress=progress)
-    for channel, value in enumerate(mean.mean(axis=(1, 2))):
+    for channel, value in enumerate(mean.channels):
         typer.echo(f"mean_value channel [{channel}]: {value:g}")
     if output:
         typer.echo(f"wrote {output}")

@@ -7,6 +7,7 @@ number alone.
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import os
 import queue
@@ -16,6 +17,7 @@ import threading
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from caffelungo.data.source import Batch, Source
 from caffelungo.errors import LungoError, RunError, UserError
@@ -114,6 +116,9 @@ class Loader:
                 generator=torch.Generator(),  # its own, so that the run's random numbers stay as they are
             )
             iterator = iter(loader)
+        _running.add(iterator)
+        atexit.unregister(_stop_workers)  # to come before what multiprocessing and torch do at exit
+        atexit.register(_stop_workers)
         try:
             while True:
                 try:
@@ -126,8 +131,7 @@ class Loader:
                     raise item.error()
                 yield item
         finally:
-            if hasattr(iterator, "_shutdown_workers"):
-                iterator._shutdown_workers()
+            iterator._shutdown_workers()
 
     def _from_thread(self, numbers: Iterable[int]) -> Iterator[list[Batch]]:
         ready: queue.Queue[Any] = queue.Queue(AHEAD)
@@ -169,6 +173,16 @@ def default_workers(sources: Sequence[Source]) -> int:
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(8, cores - 1))
+
+
+_running: WeakSet[Any] = WeakSet()
+"""Iterators with worker processes; a run that ends by an exception may still hold some."""
+
+
+def _stop_workers() -> None:
+    """Python waits for worker processes when it exits, and these do not end by its signal."""
+    for iterator in list(_running):
+        iterator._shutdown_workers()
 
 
 def _quiet(_worker: int) -> None:

@@ -32,6 +32,35 @@ def read_mean(path: str, beside: str | Path | None, where: Location | None = Non
     return meanfile.read(find(path, beside, what="mean file", where=where))
 
 
+def record_of(layer: Any, *, grey: bool, mean: Floats | None = None, stated: Any = None) -> tuple[Any, list[str]]:
+    """(record, notices): what the data layer ``layer`` (a LayerParameter) says of its pictures.
+
+    ``grey``: whether they have one channel. ``mean`` is the picture in its mean_file, BGR, as large as the pictures or
+    larger than the crop. ``stated`` is the record that a converter left, which the layer adds to.
+    """
+    record = Preprocessing()
+    if stated is not None:
+        record.CopyFrom(stated)
+    transform, options = layer.transform_param, layer.image_data_param
+    if grey:
+        record.channel_order = Preprocessing.GRAY
+    elif transform.lungo.HasField("channel_order"):
+        record.channel_order = transform.lungo.channel_order
+    height, width = options.new_height, options.new_width
+    if not height:
+        height, width = transform.lungo.resize_height, transform.lungo.resize_width
+    if height:
+        record.resize_height, record.resize_width = height, width
+        record.ClearField("resize_shorter")
+    if transform.crop_size:
+        record.crop_height = record.crop_width = transform.crop_size
+    if transform.scale != 1:
+        record.scale = transform.scale
+    if mean is not None and record.channel_order == Preprocessing.RGB:
+        mean = mean[::-1]
+    return record, set_mean(record, values=list(transform.mean_value), image=mean)
+
+
 def centre(size: int, crop: int) -> int:
     """Where Caffe's TEST crop starts."""
     return (size - crop) // 2

@@ -38,5 +38,6 @@ class DummySource(Source):
         rng = draws.generator(self.opening.seed, draws.FILL, k, top)
         values = np.asarray(fill(self.fillers[top], self.shapes[top], rng), np.float32)
         if self.fillers[top].type == "constant":
+            values.flags.writeable = False  # so that each batch gets a copy, which a layer may overwrite
             self._constant[top] = values
         return values

@@ -74,7 +74,7 @@ class ImageSource(PictureSource):
         assert self.order is not None
         epoch, index = self.order.samples(k)
         samples = [self._picture(int(i)) for i in index]
-        labels = stacked(self.labels()[index]) if len(self.names) > 1 else None
+        labels = stacked(self.pictures.labels[index] + int(self.extras.label_offset)) if len(self.names) > 1 else None
         return self.placed(samples, epoch, index, labels, self.pictures.where)
 
     def labels(self) -> NDArray[np.int64]:
