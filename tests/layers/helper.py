@@ -151,7 +151,11 @@ def check_layer(
     last = [x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x for x in placed]
     after = compute(*last)
     _agree(after, tops, tolerance, "channels last")
-    if planned.layer.type not in ("Reshape", "Slice") and "axis: 2" not in layer and all(x.dim() == 4 for x in last):
+    if (
+        planned.layer.type not in ("Reshape", "Slice", "Crop")
+        and "axis: 2" not in layer
+        and all(x.dim() == 4 for x in last)
+    ):
         assert all(y.is_contiguous(memory_format=torch.channels_last) for y in after if y.dim() == 4)
     _agree(torch.compile(compute, backend="eager", fullgraph=True)(*placed), tops, tolerance, "traced")
     torch._dynamo.reset()

@@ -1,0 +1,37 @@
+"""BatchReindex."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from caffelungo.layers.base import Arity, Layer, Shape, State, count, shape_text
+from caffelungo.layers.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@register
+class BatchReindex(Layer):
+    """Picks samples by index: top[i] = bottom0[bottom1[i]]; a sample may come several times, or not at all.
+
+    Bottoms: N x any, indices (M). Top: M x any.
+    Caffe: BatchReindexLayer.
+    """
+
+    type = "BatchReindex"
+    bottoms = Arity(2)
+    labels = (1,)
+
+    def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
+        if not bottoms[0] or len(bottoms[1]) != 1:
+            raise self.fail(
+                "bottom 0 must have a batch axis, and bottom 1 one axis of indices",
+                received=" and ".join(map(shape_text, bottoms)),
+                remedy="flatten the indices",
+            )
+        return [(count(bottoms[1]), *bottoms[0][1:])]
+
+    def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
+        return [bottoms[0].index_select(0, bottoms[1].long())]

@@ -1,0 +1,28 @@
+"""BNLL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from caffelungo.layers.base import Neuron, State
+from caffelungo.layers.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@register
+class BNLL(Neuron):
+    """Binomial normal log likelihood (softplus): y = log(1 + exp(x)).
+
+    Bottom and top: any shape.
+    Caffe: BNLLLayer.
+    """
+
+    type = "BNLL"
+
+    def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
+        import torch.nn.functional as F
+
+        return [F.softplus(bottoms[0])]

@@ -1,0 +1,36 @@
+"""Exp."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from caffelungo.layers.base import Neuron, State
+from caffelungo.layers.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@register
+class Exp(Neuron):
+    """y = base ** (scale * x + shift); base e unless given.
+
+    Bottom and top: any shape.
+    Caffe: ExpLayer.
+    """
+
+    type = "Exp"
+    options_field = "exp_param"
+
+    def setup(self) -> None:
+        base = float(self.options.base)
+        if base != -1 and base <= 0:
+            raise self.fail("base must be above 0", received=f"{base:g}", remedy="-1 stands for e", path="base")
+        logarithm = 1.0 if base == -1 else math.log(base)
+        self.inner, self.outer = logarithm * self.options.scale, math.exp(logarithm * self.options.shift)
+
+    def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
+        y = (bottoms[0] if self.inner == 1 else bottoms[0] * self.inner).exp()
+        return [y if self.outer == 1 else y * self.outer]

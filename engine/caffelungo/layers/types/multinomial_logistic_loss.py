@@ -1,0 +1,34 @@
+"""MultinomialLogisticLoss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from caffelungo.layers import losses
+from caffelungo.layers.base import Loss, Shape, State
+from caffelungo.layers.precision import full
+from caffelungo.layers.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@register
+class MultinomialLogisticLoss(Loss):
+    """-sum of log(max(p[label], 1e-20)) / N, of probabilities; SoftmaxWithLoss takes scores and is to be preferred.
+
+    Bottoms: probabilities (N x classes), labels (N). Top: a scalar.
+    Caffe: MultinomialLogisticLossLayer.
+    """
+
+    type = "MultinomialLogisticLoss"
+
+    def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
+        losses.check_labels(self, [(*bottoms[0][:1], None), bottoms[1]], 1)
+        return super().shapes(bottoms)
+
+    def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
+        probabilities, labels = losses.side_by_side(full(bottoms[0]).flatten(1), bottoms[1], 1)
+        chosen = probabilities.gather(1, labels.unsqueeze(1))
+        return [-chosen.clamp(min=1e-20).log().sum() / probabilities.shape[0]]
