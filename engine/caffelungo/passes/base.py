@@ -89,6 +89,10 @@ class Result:
         """What was done, step by step."""
         return [note for rewrite in self.rewrites for note in rewrite.notes]
 
+    def explain(self) -> str:
+        """What fired, where and why, one line each."""
+        return "\n".join(str(note) for note in self.notes)
+
     @property
     def moves(self) -> list[Move]:
         """What has to happen to the weights, in order."""

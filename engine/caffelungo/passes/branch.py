@@ -153,6 +153,8 @@ def neuron_like(old: Any, name: str, bottom: str, top: str) -> Any:
         give_rates(layer, [SLOPE_RATE] * (2 if layer.scale_param.bias_term else 1))
     elif old.type in ("PReLU", "Bias"):
         give_rates(layer, [SLOPE_RATE])
+    elif old.type == "Normalize":
+        give_rates(layer, [SCALE_RATE])
     return layer
 
 

@@ -46,7 +46,7 @@ def deepen(view: View, options: DeepenOptions) -> Rewrite:
     path = _between(graph, target, value)
     names = Names(view)
     base = target.tops[0] if target.layer.type not in HEADS else target.name
-    built = _build(graph, heads[0].head, value, base, path, names, options)
+    built = _build(graph, heads[0].head, target, path, names, options)
     edits: list[Edit] = []
     at = min(one.head.index for one in heads)
     comment = (
@@ -90,22 +90,29 @@ def _between(graph: Graph, target: PlannedLayer, value: int) -> list[PlannedLaye
     return path
 
 
+def _dropout(graph: Graph, path: list[PlannedLayer], target: PlannedLayer) -> list[PlannedLayer]:
+    """The Dropout that the features pass on the way to the classifier, or before they were joined in ``target``."""
+    joined = [graph.producer[value] for value in target.bottom_values if value in graph.producer]
+    return [one for one in (*joined, *path) if one.layer.type == "Dropout"]
+
+
 def _build(
     graph: Graph,
     head: PlannedLayer,
-    value: int,
-    base: str,
+    target: PlannedLayer,
     path: list[PlannedLayer],
     names: Names,
     options: DeepenOptions,
 ) -> Built:
     unit, suffix = replace(options.unit, filler=options.unit.filler or "xavier"), options.deep
-    bottom = graph.plan.values[value].blob
+    bottom = graph.plan.values[head.bottom_values[0]].blob
+    base = target.tops[0] if target.layer.type not in HEADS else target.name
     name = names.take(f"{base}_{suffix}")
+    like = names.view.net.layer[head.index]
     if head.layer.type == "Convolution":
-        first = branch.convolution(name, bottom, unit.kernel or 1, 1, unit, names.view.net.layer[head.index])
+        first = branch.convolution(name, bottom, unit.kernel or 1, 1, unit, like)
     else:
-        first = branch.units_like(names.view.net.layer[head.index], name, bottom, unit)
+        first = branch.units_like(like, name, bottom, unit)
     built = Built([first], name)
     neurons = [one for one in path if one.layer.type in NONLINEAR][-1:]
     if neurons:
@@ -116,5 +123,5 @@ def _build(
         norm = names.norm(name)
         built.layers.append(branch.normalize(norm, built.top, norm, unit.scale))
         built.top = norm
-    branch.follow(built, [one for one in path if one.layer.type == "Dropout"][-1:], names, suffix)
+    branch.follow(built, _dropout(graph, path, target)[-1:], names, suffix)
     return built

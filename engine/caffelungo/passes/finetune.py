@@ -290,7 +290,7 @@ def _image_data(work: _Work, phase: int, old: PlannedLayer, train: PlannedLayer,
     crop, height, width = _sizes(work, old, train)
     if crop and (crop, crop) != (height, width):
         transform.crop_size = crop
-    else:
+    elif transform.crop_size != crop:
         transform.ClearField("crop_size")
     _preprocess(work, phase, old, transform)
     if phase == TEST and transform.mirror:

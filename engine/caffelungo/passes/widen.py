@@ -6,7 +6,7 @@
 
 The old layers keep their names, inputs and weights, so what they compute is what it was. Beside a Concat or an Eltwise
 (the end of a fire module, an inception module, a residual block) the new units are a convolution on what the whole
-block reads.
+block reads. Beside what an earlier ``widen`` joined (``fc7_wide``) a further group is added in the same way.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ class _Place:
     branch: list[PlannedLayer]
     before: list[PlannedLayer]
     after: list[PlannedLayer]
+    joined: bool = False
+    """Whether the block joins groups of units that are normalized already."""
 
     @property
     def chain(self) -> list[PlannedLayer]:
@@ -64,7 +66,7 @@ def widen(view: View, options: WidenOptions) -> Rewrite:
     edits: list[Edit] = []
 
     old_top = (place.before or [target])[-1].tops[0]
-    if unit.normalize:
+    if unit.normalize and not place.joined:
         norm = names.norm(base)
         at = (place.before or [target])[-1].index + 1
         layer = branch.normalize(norm, old_top, norm, unit.scale)
@@ -123,7 +125,7 @@ def _place(view: View, graph: Graph, options: WidenOptions) -> _Place:
                 received=", ".join(target.bottoms),
                 remedy="widen a layer further up",
             )
-        return _Place(target, reads, _longest_branch(graph, target), before, after)
+        return _Place(target, reads, _longest_branch(graph, target, reads), before, after, _joined(graph, target))
     raise Refusal(
         f"`{target.name}` ({target.layer.type}) has no units of its own that others could stand beside",
         view.where(target.index),
@@ -132,12 +134,23 @@ def _place(view: View, graph: Graph, options: WidenOptions) -> _Place:
     )
 
 
-def _longest_branch(graph: Graph, target: PlannedLayer) -> list[PlannedLayer]:
+def _joined(graph: Graph, target: PlannedLayer) -> bool:
+    """Whether every bottom of a Concat comes out of a Normalize, or of another such Concat."""
+    for value in target.bottom_values if target.layer.type == "Concat" else ():
+        maker = graph.producer.get(value)
+        while maker is not None and maker.layer.type == "Dropout":
+            maker = graph.producer.get(maker.bottom_values[0])
+        if maker is None or (maker.layer.type != "Normalize" and not _joined(graph, maker)):
+            return False
+    return target.layer.type == "Concat"
+
+
+def _longest_branch(graph: Graph, target: PlannedLayer, reads: int) -> list[PlannedLayer]:
     """The convolution with the most neurons behind it among those that end in ``target``, and those neurons."""
     found: list[PlannedLayer] = []
     for value in target.bottom_values[: 1 if target.layer.type == "Scale" else None]:
         trail: list[PlannedLayer] = []
-        while value in graph.producer:
+        while value in graph.producer and value != reads:
             maker = graph.producer[value]
             trail.insert(0, maker)
             if maker.layer.type not in NEURONS or len(maker.bottoms) != 1:
@@ -169,9 +182,11 @@ def _new_units(view: View, graph: Graph, place: _Place, names: Names, unit: Unit
         inner: list[PlannedLayer] = []
     else:
         name = names.take(f"{target.tops[0]}_{unit.suffix}")
-        kernel, stride = _geometry(view, graph, place, unit)
         like = view.net.layer[place.branch[0].index] if place.branch else None
-        first = branch.convolution(name, bottom, kernel, stride, unit, like)
+        if place.joined and like is not None and place.branch[0].bottom_values[0] == place.reads:
+            first = branch.units_like(like, name, bottom, unit)
+        else:
+            first = branch.convolution(name, bottom, *_geometry(view, graph, place, unit), unit, like)
         inner = place.branch[1:]
     built = Built([first], name)
     chain = _once([*inner, *place.before])
@@ -179,7 +194,7 @@ def _new_units(view: View, graph: Graph, place: _Place, names: Names, unit: Unit
     if target.layer.type not in HEADS and not any(one.layer.type in NONLINEAR for one in chain):
         end = built.top
         built.layers.append(LayerParameter(name=names.take(f"{name}_relu"), type="ReLU", bottom=[end], top=[end]))
-    if unit.normalize:
+    if unit.normalize and not any(one.layer.type == "Normalize" for one in chain):
         norm = names.take(f"{_norm_name(names, target)}_{unit.suffix}")
         scale = unit.scale if unit.new_scale is None else unit.new_scale
         built.layers.append(branch.normalize(norm, built.top, norm, scale))

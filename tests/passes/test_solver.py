@@ -1,0 +1,75 @@
+"""Solver files sized to the data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from caffelungo.definition.reader import parse_solver
+from caffelungo.passes.solver import LEAST, MOST, SolverOptions, activations, batch_size, sizes, solver_text
+from caffelungo.solve.validate import solver_problems
+from tests.passes.nets import ALEX, view
+
+
+PLAIN = SolverOptions(net="train_val.prototxt", pictures=800, tested=200, classes=10, batch_size=32)
+
+
+def options(**changes: object) -> SolverOptions:
+    return replace(PLAIN, **changes)  # type: ignore[arg-type]
+
+
+def test_the_file_says_what_it_was_made_from() -> None:
+    text = solver_text(options(weights="w.caffemodel", solver="mine/solver.prototxt", seed=3))
+    solver = parse_solver(text).message
+    assert (solver.net, solver.max_iter, solver.test_interval) == ("train_val.prototxt", 750, 25)
+    assert (solver.base_lr, solver.momentum) == (pytest.approx(0.001), pytest.approx(0.9))
+    assert solver.weight_decay == pytest.approx(0.0005)
+    assert list(solver.stepvalue) == [450, 638]
+    assert solver.random_seed == 3
+    assert "lungo train --solver mine/solver.prototxt --weights w.caffemodel" in text
+    assert f"{math.log(10):.2f}" in text
+
+
+def test_from_scratch_the_rate_is_ten_times_as_high() -> None:
+    assert parse_solver(solver_text(options(fresh=True))).message.base_lr == pytest.approx(0.01)
+
+
+def test_no_tests_without_pictures() -> None:
+    assert "test_interval" not in solver_text(options(tested=0))
+
+
+@given(
+    pictures=st.integers(1, 2_000_000), batch=st.integers(1, 256), passes=st.none() | st.integers(1, 100),
+    classes=st.integers(2, 1000), tested=st.integers(1, 10_000),
+)  # fmt: skip
+def test_every_size_gives_a_sound_solver(
+    pictures: int, batch: int, passes: int | None, classes: int, tested: int
+) -> None:
+    chosen = options(pictures=pictures, batch_size=batch, passes=passes, classes=classes, tested=tested)
+    solver = parse_solver(solver_text(chosen)).message
+    assert not solver_problems(solver, lambda *path: None)
+    size = sizes(chosen)
+    assert 1 <= size.test <= size.all
+    assert 1 <= size.snapshot <= size.all
+    assert size.steps[0] <= size.steps[1] <= size.all
+    if passes is None:
+        assert size.all >= min(LEAST, size.all)
+        assert size.all <= max(MOST, size.one_pass, LEAST)
+
+
+@given(pictures=st.integers(1, 100_000), each=st.integers(1, 10**9))
+def test_batches_fit(pictures: int, each: int) -> None:
+    chosen = batch_size(pictures, each)
+    assert chosen >= 1
+    assert chosen & (chosen - 1) == 0
+    assert chosen <= 32
+    assert chosen == 1 or chosen * each * 8 <= 2 << 30
+
+
+def test_activations_of_a_small_net() -> None:
+    assert activations(view(ALEX)) >= 2 * 8 * 16 * 16 + 8 * 8 * 8
+    assert batch_size(2000, activations(view(ALEX)), "cuda:0") == 64
