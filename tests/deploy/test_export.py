@@ -248,6 +248,20 @@ layer { name: "label" type: "Input" top: "label" input_param { shape { dim: 1 } 
 """
 
 
+def test_channels_that_only_the_data_tell(tmp_path: Path) -> None:
+    """The original's own LeNet: grey, scaled, and nothing in the file says that it is grey."""
+    text = SMALL[SMALL.index('layer { name: "conv1"') :]
+    data = """layer { name: "d" type: "Data" top: "data" transform_param { scale: 0.00390625 }
+  data_param { source: "none_here" batch_size: 2 } }
+"""
+    head = 'layer { name: "in" type: "Input" top: "data" input_param { shape { dim: 1 dim: 1 dim: 6 dim: 7 } } }\n'
+    options = ExportOptions(shapes={"data": (1, 6, 7)})
+    exported = export(parse_net(data + text), random_weights(head + text), tmp_path / "m.onnx", options)
+    assert exported.metadata.input.channels == "GRAY"
+    assert exported.metadata.record.scale == 0.00390625
+    assert "channel_order" in exported.metadata.record.assumed
+
+
 def test_a_proof_that_fails_leaves_no_file_and_names_the_layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = trace.replacement
 

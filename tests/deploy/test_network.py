@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from caffelungo.definition.reader import parse_net
-from caffelungo.deploy.network import deploy_net
+from caffelungo.deploy.network import deploy_net, parse_shapes
 from caffelungo.errors import UserError
 from tests.deploy.nets import SMALL, TRAIN_VAL
 
@@ -113,8 +113,8 @@ def test_unknown_size_is_asked_for_and_the_remedy_helps() -> None:
     problem = caught.value.problems[0]
     assert problem.where is not None
     assert (problem.where.file, problem.where.line) == ("net.prototxt", 1)
-    assert "data:3x227x227" in (problem.remedy or "")
-    assert deploy_net(definition, shapes={"data": (3, 6, 5)}).inputs == {"data": (1, 3, 6, 5)}
+    assert "--shape data:3x227x227" in (problem.remedy or "")
+    assert deploy_net(definition, shapes=parse_shapes(["data:3x6x5"])).inputs == {"data": (1, 3, 6, 5)}
 
 
 @pytest.mark.parametrize(
@@ -124,6 +124,12 @@ def test_a_shape_that_makes_no_sense(shapes: dict[str, tuple[int, ...]], message
     with pytest.raises(UserError, match=message) as caught:
         deploy_net(parse_net(UNKNOWN), shapes=shapes)
     assert "name one of data, label" in (caught.value.problems[0].remedy or "")
+
+
+@pytest.mark.parametrize("text", ["data", "3x227x227", "data:", "data:3x-1x2", "data:3,4,5", "data:3xx4"])
+def test_a_shape_that_cannot_be_read(text: str) -> None:
+    with pytest.raises(UserError, match="a shape is a blob and its sizes"):
+        parse_shapes([text])
 
 
 def test_nothing_left() -> None:

@@ -32,7 +32,7 @@ def test_same_class() -> None:
 def test_summary_and_lines() -> None:
     proof = Parity({"prob": Difference("prob", 1e-7, 2e-7, "x")}, 3, Difference("fc", 1e-6, 3e-7, "x"), 10, 4, (1, 2))
     proof.top1 = (14, 14)
-    assert proof.summary()["largest_relative_difference"] == {"prob": 2e-7}
+    assert proof.facts()["largest_relative_difference"] == {"prob": 2e-7}
     text = "\n".join(proof.lines())
     assert "10 random and 4 real input(s)" in text
     assert "all 3 blobs: 3e-07 at most (`fc`)" in text

@@ -140,7 +140,7 @@ def export(
         batches=options.batches, tolerance=options.tolerance, device=options.device,
         classifier=described.classifier,
     )  # fmt: skip
-    described.more["parity"] = json.dumps(proof.summary())
+    described.more["parity"] = json.dumps(proof.facts())
     _set_properties(proto, described.properties())
     tell("writing the file")
     data = proto.SerializeToString()

@@ -8,7 +8,7 @@ A deploy definition passes through unchanged but for layers that only feed what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,6 +98,20 @@ def deploy_net(
             remedy="include the layers from the input to the classifier in phase TEST",
         )
     return DeployNet(message, build_plan(message, net_state(message, TEST)), inputs, notes)
+
+
+def parse_shapes(texts: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """``data:3x227x227`` as a blob and its shape without the batch, one for each text; UserError for other forms."""
+    shapes = {}
+    for text in texts:
+        blob, _, sizes = text.rpartition(":")
+        parts = sizes.split("x")
+        if not blob or not all(part.isdecimal() for part in parts):
+            raise UserError(
+                "a shape is a blob and its sizes without the batch", received=text, remedy="write data:3x227x227"
+            )
+        shapes[blob] = tuple(int(part) for part in parts)
+    return shapes
 
 
 def copied(layer: Any) -> Any:
@@ -210,6 +224,6 @@ def _input_shape(
             f"the size of input `{top}` is not known: layer `{layer.name}` ({layer.type}) leaves it to the data",
             where=definition.where("layer", planned.index),
             received=shape_text(known),
-            remedy=f"give the shape without the batch, as {top}:3x227x227, or set crop_size in the file",
+            remedy=f"give it without the batch, as --shape {top}:3x227x227",
         )
     return tuple(int(size) for size in known[1:] if size is not None)

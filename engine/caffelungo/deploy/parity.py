@@ -53,7 +53,7 @@ class Parity:
     device: str = "cpu"
     tolerance: float = TOLERANCE
 
-    def summary(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
         """For the file's metadata."""
         return {
             "largest_relative_difference": {name: float(f"{d.relative:.3g}") for name, d in self.worst.items()},

@@ -90,6 +90,8 @@ def completed(record: Any | None, blob: str, shape: Sequence[int]) -> Any:
     else:
         result = Preprocessing()
         result.CopyFrom(record)
+    if "channel_order" in result.assumed and preprocess.channels(result) != colors:
+        result.channel_order = Preprocessing.GRAY if colors == 1 else Preprocessing.BGR
     if not (result.resize_height or result.resize_shorter):
         result.resize_height = result.crop_height or height
         result.resize_width = result.crop_width or width
