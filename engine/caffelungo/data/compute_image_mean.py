@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.data import datum
-from caffelungo.data.image_list import Progress
 from caffelungo.data.lmdb_reader import LmdbReader
+from caffelungo.data.parallel import Progress
 from caffelungo.data.sources.database import find_database
 from caffelungo.errors import Location, UserError
 from caffelungo.weights import meanfile

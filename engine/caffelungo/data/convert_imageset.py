@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,9 @@ from numpy.typing import NDArray
 
 from caffelungo.data import draws, image_list
 from caffelungo.data.decode import decode
-from caffelungo.data.image_list import ImageList, Progress
+from caffelungo.data.image_list import ImageList
 from caffelungo.data.lmdb_writer import check_target, new_database
+from caffelungo.data.parallel import Progress, in_order
 from caffelungo.data.preprocess import write_beside
 from caffelungo.data.resize import resize
 from caffelungo.definition.schema import Datum, Preprocessing
@@ -24,7 +23,6 @@ from caffelungo.errors import Location, Problem, UserError, did_you_mean
 ENCODINGS = {"jpg": "JPEG", "jpeg": "JPEG", "png": "PNG", "bmp": "BMP", "webp": "WEBP", "tif": "TIFF", "tiff": "TIFF"}
 """Encodings by the suffix that -encode_type names."""
 _SETTINGS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95}, "WEBP": {"quality": 95}}
-_CHUNK = 64
 
 
 @dataclass(frozen=True)
@@ -75,25 +73,22 @@ def convert_imageset(
         missing = image_list.check(pictures)
         if missing:
             raise UserError(missing)
-    order = draws.permutation(flags.seed, 0, len(pictures)) if flags.shuffle else np.arange(len(pictures))
+    count = len(pictures)
+    order = draws.permutation(flags.seed, 0, count).tolist() if flags.shuffle else range(count)
     skipped: list[Problem] = []
-    with new_database(target, overwrite=flags.overwrite) as writer, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with new_database(target, overwrite=flags.overwrite) as writer:
         size: tuple[int, ...] | None = None
-        for start in range(0, len(order), _CHUNK):
-            part = [int(index) for index in order[start : start + _CHUNK]]
-            results = list(pool.map(lambda index: _datum(pictures, index, flags), part))
-            for number, (index, result) in enumerate(zip(part, results, strict=True), start):
-                if isinstance(result, Problem):
-                    skipped.append(result)
-                    continue
-                datum, shape = result
-                size = size or shape
-                if flags.check_size and shape != size:
-                    raise _other_size(pictures, index, shape, size)
-                key = f"{number:08d}_{pictures.names[index]}".encode(errors="surrogateescape")
-                writer.put(key[:511], datum.SerializeToString(deterministic=True))
-            if progress is not None:
-                progress(min(start + _CHUNK, len(order)), len(order))
+        results = in_order(lambda index: _datum(pictures, index, flags), order, progress)
+        for number, (index, result) in enumerate(results):
+            if isinstance(result, Problem):
+                skipped.append(result)
+                continue
+            datum, shape = result
+            size = size or shape
+            if flags.check_size and shape != size:
+                raise _other_size(pictures, index, shape, size)
+            key = f"{number:08d}_{pictures.names[index]}".encode(errors="surrogateescape")
+            writer.put(key[:511], datum.SerializeToString(deterministic=True))
         if skipped and not flags.skip_missing:
             raise UserError(_limited(skipped, len(pictures)))
         if not writer.count:

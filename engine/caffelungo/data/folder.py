@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,8 +12,9 @@ import numpy as np
 
 from caffelungo.data import draws
 from caffelungo.data.decode import decode
-from caffelungo.data.image_list import ImageList, Progress, read_folder, write_list
+from caffelungo.data.image_list import ImageList, read_folder, write_list
 from caffelungo.data.labels import listed
+from caffelungo.data.parallel import Progress, in_order
 from caffelungo.errors import Location, UserError
 from caffelungo.files import find, write_text
 
@@ -112,19 +111,12 @@ def _pictures(folder: Path) -> tuple[ImageList, list[bool] | None]:
 def _look(found: PhotoFolder, decoded: bool, progress: Progress | None) -> None:
     """Fill ``unreadable`` and ``groups``."""
     equal: dict[bytes, list[int]] = defaultdict(list)
-    total = len(found.pictures)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for start in range(0, total, 64):
-            part = range(start, min(start + 64, total))
-            for index, result in zip(
-                part, pool.map(lambda i: _fingerprint(found.pictures, i, decoded), part), strict=True
-            ):
-                if isinstance(result, str):
-                    found.unreadable[index] = result
-                else:
-                    equal[result].append(index)
-            if progress is not None:
-                progress(part.stop, total)
+    indices = range(len(found.pictures))
+    for index, result in in_order(lambda i: _fingerprint(found.pictures, i, decoded), indices, progress):
+        if isinstance(result, str):
+            found.unreadable[index] = result
+        else:
+            equal[result].append(index)
     found.groups = [group for group in equal.values() if len(group) > 1]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.data.decode import SUFFIXES, decode
+from caffelungo.data.parallel import Progress as Progress
+from caffelungo.data.parallel import in_order
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.files import find, write_bytes
 
@@ -19,9 +21,6 @@ LIMIT = 20
 
 LABELS = "labels.txt"
 """File beside a list of pictures that names its classes, one a line."""
-
-Progress = Callable[[int, int], None]
-"""Called with how many are done, and of how many."""
 
 
 @dataclass
@@ -191,14 +190,11 @@ def check(
     """A problem for each picture that is missing or empty, or (``decoded``) cannot be decoded; the rest counted."""
     problems: list[Problem] = []
     wrong = 0
-    for index in range(len(pictures)):
-        problem = _fault(pictures, index, decoded)
+    for _, problem in in_order(lambda index: _fault(pictures, index, decoded), range(len(pictures)), progress):
         if problem is not None:
             wrong += 1
             if wrong <= limit:
                 problems.append(problem)
-        if progress is not None:
-            progress(index + 1, len(pictures))
     if wrong > limit:
         problems.append(
             Problem(
