@@ -113,7 +113,7 @@ def read(record: Any, source: str | Path | bytes, name: str | None = None) -> Pi
 def pixels(record: Any, image: Pixels) -> Pixels:
     """Geometry only: a decoded picture (H x W x C, uint8, BGR or grey) resized and centre-cropped, still BGR.
 
-    This is what an exported model takes, only that it takes RGB. Raises UserError when the picture is smaller than the crop.
+    An exported model takes this, but in RGB. Raises UserError when the picture is smaller than the crop.
     """
     if record.channel_order == Preprocessing.GRAY and image.shape[2] == 3:
         image = to_grey(image)
