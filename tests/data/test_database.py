@@ -219,6 +219,18 @@ def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
         data(tmp_path / "empty")
 
 
+def test_a_database_cut_short_is_refused(tmp_path: Path) -> None:
+    path, _ = random_database(tmp_path / "db", count=400, shape=(3, 32, 32))
+    data(path)
+    whole = (path / "data.mdb").read_bytes()
+    short = tmp_path / "short"
+    short.mkdir()
+    (short / "data.mdb").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="LMDB database is cut short") as error:
+        data(short)
+    assert f"received: {len(whole) // 2} bytes of " in str(error.value)
+
+
 def test_records_that_are_no_samples_are_named(tmp_path: Path) -> None:
     with lmdb.open(str(tmp_path / "db")) as env, env.begin(write=True) as txn:
         txn.put(b"a", b"\xff\xff\xff")

@@ -38,6 +38,7 @@ def sources_of(tmp_path: Path, **kwargs: Any) -> list[Any]:
         f'name: "b" type: "HDF5Data" top: "data" hdf5_data_param {{ source: "{tmp_path}/list.txt" batch_size: 4 }}',
         f'name: "c" type: "Data" {tops.format("c")} transform_param {{ mirror: true }} '
         f'data_param {{ source: "{tmp_path}/db" batch_size: 4 }}',
+        'name: "e" type: "DummyData" top: "z" dummy_data_param { shape { dim: 2 } data_filler { value: 3 } }',
     ]
     return [open_source(layer(text), TRAIN, seed=3, **kwargs) for text in texts]
 
@@ -60,7 +61,7 @@ def test_workers_do_not_change_a_bit(
         monkeypatch.setattr(images, "IN_MEMORY", 0)
         monkeypatch.setattr(database, "IN_MEMORY", 0)
     expected = run(Loader(sources_of(tmp_path), 0, 8, workers=0))
-    assert [tuple(tensor.shape) for tensor in expected[0]] == [(4, 3, 9, 9), (4,), (4, 2, 3), (4, 3, 8, 9), (4,)]
+    assert [tuple(tensor.shape) for tensor in expected[0]] == [(4, 3, 9, 9), (4,), (4, 2, 3), (4, 3, 8, 9), (4,), (2,)]
     assert all(tensor.dtype == torch.float32 for tensor in expected[0])
     assert same(run(Loader(sources_of(tmp_path), 0, 8, workers=workers)), expected)
     assert same(run(Loader(sources_of(tmp_path), 5, 8, workers=workers)), expected[5:])

@@ -11,6 +11,10 @@ from weakref import WeakValueDictionary
 from caffelungo.errors import Location, UserError
 
 
+UNWRITTEN = 64
+"""Pages that a whole file may lack at its end."""
+
+
 class _Environment:
     """One open environment; closed when its last reader goes. LMDB forbids to open one twice in a process."""
 
@@ -30,8 +34,26 @@ class _Environment:
                 received=str(error),
                 remedy="make the database again with `lungo convert_imageset`, and copy it whole",
             ) from error
+        self._whole(path)
         self.txn = self.env.begin(buffers=True)
         self.closed = False
+
+    def _whole(self, path: Path) -> None:
+        """UserError when the file ends well before its last page: reading there would end the process.
+
+        A whole file may lack a few last pages, which LMDB gave out and took back before it wrote them.
+        """
+        page = self.env.stat()["psize"]
+        needed = (self.env.info()["last_pgno"] + 1) * page
+        size = (path / "data.mdb" if path.is_dir() else path).stat().st_size
+        if size < needed - UNWRITTEN * page:
+            self.env.close()
+            raise UserError(
+                "LMDB database is cut short",
+                where=Location(str(path)),
+                received=f"{size} bytes of {needed}",
+                remedy="copy it again, whole, or make it again with `lungo convert_imageset`",
+            )
 
     def close(self) -> None:
         if not self.closed:

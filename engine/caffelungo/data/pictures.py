@@ -33,7 +33,7 @@ class PictureSource(Source):
         self.transform = transform
         self.extras = transform.lungo
         self.crop = int(transform.crop_size)
-        self.train = opening.phase == TRAIN
+        self.train = opening.phase == TRAIN and not opening.once
         self.augmentations = (
             [(transforms.find(a.type, opening.where), a) for a in self.extras.augmentation] if self.train else []
         )

@@ -32,10 +32,8 @@ class Batch:
 
     def tensors(self) -> Batch:
         """The same values as torch tensors, which processes hand over in shared memory."""
-        import torch
-
-        crops = None if self.crops is None else torch.from_numpy(self.crops)
-        return Batch(tuple(torch.from_numpy(array) for array in self.arrays), crops)
+        crops = None if self.crops is None else _tensor(self.crops)
+        return Batch(tuple(_tensor(array) for array in self.arrays), crops)
 
     def pin_memory(self) -> Batch:
         """The same values in page-locked memory (torch's DataLoader calls this)."""
@@ -109,14 +107,18 @@ def _opened(cls: type[Source], param: bytes, opening: Opening) -> Source:
     return cls(LayerParameter.FromString(param), opening)
 
 
+def _tensor(array: Array) -> Tensor:
+    """The array as a tensor; one that must not be written is copied."""
+    import torch
+
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
 def to_device(array: Any, device: str | device) -> Tensor:
     """``array`` (NumPy or torch) on ``device``; to a GPU through page-locked memory, without waiting."""
     import torch
 
-    if isinstance(array, torch.Tensor):
-        tensor = array
-    else:
-        tensor = torch.from_numpy(array if array.flags.writeable else array.copy())
+    tensor = array if isinstance(array, torch.Tensor) else _tensor(array)
     target = torch.device(device)
     if target.type == "cuda" and not tensor.is_cuda:
         tensor = (tensor if tensor.is_pinned() else tensor.pin_memory()).to(target, non_blocking=True)

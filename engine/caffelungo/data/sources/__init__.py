@@ -25,7 +25,7 @@ def open_source(
 
     ``beside`` is the file the layer stands in: relative paths are tried from the working directory, then from there.
     ``shuffle``: None means as the layer says, but ImageData shuffles in TRAIN unless ``caffe``. ``once`` goes through
-    the data a single time in the order of the file, without mirroring, with a short last batch. ``where`` is the
+    the data a single time in the order of the file, with nothing random and a short last batch. ``where`` is the
     layer's place for messages. Raises UserError when the data cannot be used.
     """
     if not isinstance(layer, LayerParameter):
