@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from caffelungo.layers import broadcast
 from caffelungo.layers.plan import PlannedLayer
-from caffelungo.layers.types.pooling import LOWEST
+from caffelungo.layers.pools import LOWEST
 
 
 class Operator(nn.Module):
