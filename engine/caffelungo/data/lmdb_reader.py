@@ -10,7 +10,6 @@ from weakref import WeakValueDictionary
 
 from caffelungo.errors import Location, UserError
 
-
 UNWRITTEN = 64
 """Pages that a whole file may lack at its end."""
 
