@@ -18,6 +18,9 @@ from caffelungo.errors import UserError
 from caffelungo.layers.base import Shape, State
 from caffelungo.layers.plan import ParamKey, Plan, PlannedLayer, build_plan
 
+REARRANGES = ("Reshape", "Slice", "Crop", "Im2col")
+"""Types whose tops need not lie in memory as their bottoms do."""
+
 
 @dataclass
 class Run:
@@ -151,11 +154,7 @@ def check_layer(
     last = [x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x for x in placed]
     after = compute(*last)
     _agree(after, tops, tolerance, "channels last")
-    if (
-        planned.layer.type not in ("Reshape", "Slice", "Crop")
-        and "axis: 2" not in layer
-        and all(x.dim() == 4 for x in last)
-    ):
+    if planned.layer.type not in REARRANGES and "axis: 2" not in layer and all(x.dim() == 4 for x in last):
         assert all(y.is_contiguous(memory_format=torch.channels_last) for y in after if y.dim() == 4)
     _agree(torch.compile(compute, backend="eager", fullgraph=True)(*placed), tops, tolerance, "traced")
     torch._dynamo.reset()

@@ -45,6 +45,10 @@ class Convolving(Layer):
                 remedy=f"make num_output a multiple of {self.group}, or change group",
                 path="group",
             )
+        self.read_window()
+
+    def read_window(self) -> None:
+        """Kernel, stride, pad and dilation as the file gives them: one value, or one an axis."""
         values = [windows.given(self, name, short, default) for name, short, default in WINDOW]
         for (name, short, _default), value in zip(WINDOW, values, strict=True):
             if name != "pad":

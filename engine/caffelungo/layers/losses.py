@@ -22,12 +22,16 @@ NEVER = -(2**31)
 
 
 def normalization(options: object, default: int) -> int:
-    """The mode that a LossParameter asks for; `normalize: false` is the old way to write BATCH_SIZE."""
+    """The mode that a LossParameter asks for; `normalize: false` is the old way to write BATCH_SIZE.
+
+    Where no label is ignored all of them count: then VALID is FULL, which needs no counting.
+    """
+    mode = default
     if options.HasField("normalization"):  # type: ignore[attr-defined]
-        return int(options.normalization)  # type: ignore[attr-defined]
-    if options.HasField("normalize"):  # type: ignore[attr-defined]
-        return VALID if options.normalize else BATCH_SIZE  # type: ignore[attr-defined]
-    return default
+        mode = int(options.normalization)  # type: ignore[attr-defined]
+    elif options.HasField("normalize"):  # type: ignore[attr-defined]
+        mode = VALID if options.normalize else BATCH_SIZE  # type: ignore[attr-defined]
+    return FULL if mode == VALID and not options.HasField("ignore_label") else mode  # type: ignore[attr-defined]
 
 
 def ignored(options: object) -> int:
@@ -35,11 +39,11 @@ def ignored(options: object) -> int:
     return int(options.ignore_label) if options.HasField("ignore_label") else NEVER  # type: ignore[attr-defined]
 
 
-def normalized(total: Tensor, mode: int, batch: int, full: int, valid: Tensor) -> Tensor:
-    """``total`` divided by what ``mode`` says, at least 1: labels counted, all labels, samples, or nothing."""
+def normalized(total: Tensor, mode: int, batch: int, labels: Tensor, ignore: int) -> Tensor:
+    """``total`` divided by what ``mode`` says, at least 1: labels that count, all labels, samples, or nothing."""
     if mode == VALID:
-        return total / valid.clamp(min=1).to(total.dtype)
-    return total / {FULL: full, BATCH_SIZE: batch, NONE: 1}[mode]
+        return total / (labels != ignore).sum().clamp(min=1).to(total.dtype)
+    return total / {FULL: labels.numel(), BATCH_SIZE: batch, NONE: 1}[mode]
 
 
 def check_labels(layer: Layer, bottoms: Sequence[Shape], axis: int) -> None:

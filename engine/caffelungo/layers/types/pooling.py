@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from caffelungo.layers import pools
 from caffelungo.layers.base import Arity, Layer, Shape, State, shape_text
 from caffelungo.layers.registry import register
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-LOWEST = -3.4028234663852886e38
-"""What Caffe's maximum starts from (-FLT_MAX): the value of a window that holds no input at all."""
 
 
 @register
@@ -114,14 +112,6 @@ class Pooling(Layer):
                 path="global_pooling",
             )
 
-    def _size(self, size: int, axis: int) -> int:
-        kernel, stride, pad = self.kernel[axis], self.stride[axis], self.pad[axis]
-        room = size + 2 * pad - kernel
-        if room < 0:
-            return 0
-        pooled = (-(-room // stride) if self.ceil else room // stride) + 1
-        return pooled - 1 if any(self.pad) and (pooled - 1) * stride >= size + pad else pooled
-
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         shape = bottoms[0]
         if len(shape) != 4:
@@ -132,7 +122,10 @@ class Pooling(Layer):
             )
         plane: Shape = (1, 1)
         if not self.whole:
-            plane = tuple(None if size is None else self._size(size, axis) for axis, size in enumerate(shape[2:]))
+            window = (self.kernel, self.stride, self.pad, self.ceil)
+            plane = tuple(
+                None if size is None else pools.pooled(size, axis, *window) for axis, size in enumerate(shape[2:])
+            )
         if 0 in plane:
             raise self.fail(
                 "impossible shape: the kernel is larger than the padded input",
@@ -143,32 +136,8 @@ class Pooling(Layer):
         return [(shape[0], shape[1], *plane)] * (2 if self.indices else 1)
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
-        import torch.nn.functional as F
-
         x = bottoms[0]
         if self.whole and self.mean:
             return [x.mean((2, 3), keepdim=True)]
-        height, width = x.shape[2], x.shape[3]
-        kernel = (height, width) if self.whole else self.kernel
-        # torch allows a pad of half the kernel at most; a larger one is laid around the input here.
-        wide = any(2 * pad > size for pad, size in zip(self.pad, self.kernel, strict=True))
-        pad, (top, left) = ((0, 0), self.pad) if wide else (self.pad, (0, 0))
-        if wide:
-            x = F.pad(x, (left, left, top, top), value=0.0 if self.mean else float("-inf"))
-        if self.mean:
-            tops = [F.avg_pool2d(x, kernel, self.stride, pad, self.ceil)]
-        elif self.indices:
-            y, at = F.max_pool2d(x, kernel, self.stride, pad, 1, self.ceil, return_indices=True)
-            if wide:
-                at = (at // x.shape[3] - top) * width + at % x.shape[3] - left
-            tops = [y, at.float()]
-        else:
-            tops = [F.max_pool2d(x, kernel, self.stride, pad, 1, self.ceil)]
-        if wide or (not self.whole and any(s > k for s, k in zip(self.stride, kernel, strict=True))):
-            more = [
-                size - tops[0].shape[axis] for axis, size in ((3, self._size(width, 1)), (2, self._size(height, 0)))
-            ]
-            fills = [0.0 if self.mean else LOWEST, -1.0]
-            # Negative amounts cut windows that start in the padding, positive ones add windows without input.
-            tops = [F.pad(y, (0, more[0], 0, more[1]), value=fill) for y, fill in zip(tops, fills, strict=False)]
-        return tops
+        kernel = (x.shape[2], x.shape[3]) if self.whole else self.kernel
+        return pools.pool(x, kernel, self.stride, self.pad, mean=self.mean, ceil=self.ceil, indices=self.indices)

@@ -46,7 +46,7 @@ class SigmoidCrossEntropyLoss(Loss):
 
         scores = full(bottoms[0])
         targets = bottoms[1].reshape(scores.shape).to(scores.dtype)
-        valid = targets.long() != self.ignore
         terms = F.binary_cross_entropy_with_logits(scores, targets, reduction="none")
-        total = terms.masked_fill(~valid, 0).sum()
-        return [losses.normalized(total, self.mode, scores.shape[0], scores.numel(), valid.sum())]
+        if self.ignore != losses.NEVER:
+            terms = terms.masked_fill(targets.long() == self.ignore, 0)
+        return [losses.normalized(terms.sum(), self.mode, scores.shape[0], targets.long(), self.ignore)]

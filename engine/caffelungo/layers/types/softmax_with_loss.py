@@ -55,5 +55,4 @@ class SoftmaxWithLoss(Loss):
         total = F.cross_entropy(
             scores, labels, ignore_index=self.ignore, reduction="sum", label_smoothing=self.smoothing
         )
-        outer, inner = scores.shape[0], scores.shape[2]
-        return [losses.normalized(total, self.mode, outer, outer * inner, (labels != self.ignore).sum())]
+        return [losses.normalized(total, self.mode, scores.shape[0], labels, self.ignore)]
