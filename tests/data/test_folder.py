@@ -138,6 +138,23 @@ def test_a_folders_own_split_is_kept_less_its_copies(tmp_path: Path) -> None:
     assert "1 val picture(s) are also in train" in parts.notices[1]
 
 
+@pytest.mark.parametrize(
+    ("others", "used"), [(("val", "test"), "val"), (("test",), "test"), (("Validation",), "Validation")]
+)
+def test_val_goes_before_test(tmp_path: Path, others: tuple[str, ...], used: str) -> None:
+    classes(tmp_path / "train", {"ant": 3, "bee": 3})
+    for number, name in enumerate(others):
+        save(tmp_path / name / "ant" / "0.png", picture(50 + number))
+    found = folder.scan(tmp_path)
+    assert [found.pictures.names[index] for index in folder.split(found).val] == [f"{used}/ant/0.png"]
+
+
+def test_classes_that_are_called_train_stay_classes(tmp_path: Path) -> None:
+    found = folder.scan(classes(tmp_path, {"train": 3, "test": 3}))
+    assert found.classes == ("test", "train")
+    assert found.given is None
+
+
 def test_train_alone_is_split_like_any_folder(tmp_path: Path) -> None:
     classes(tmp_path / "train", {"ant": 10, "bee": 10})
     found = folder.scan(tmp_path)

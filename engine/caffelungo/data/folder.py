@@ -90,14 +90,15 @@ def scan(folder: str | Path, *, decoded: bool | None = None, progress: Progress 
 def _pictures(folder: Path) -> tuple[ImageList, list[bool] | None]:
     inside = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     train = [name for name in inside if name.lower() in _TRAIN]
-    val = [name for name in inside if name.lower() in _VAL]
+    # With val and test both there, test is left for the end.
+    val = sorted((name for name in inside if name.lower() in _VAL), key=lambda name: name.lower().startswith("test"))
     if (
         len(train) != 1
         or len(inside) != 1 + len(val)
         or not any(entry.is_dir() for entry in (folder / train[0]).iterdir())
     ):
         return read_folder(folder), None
-    parts = [(train[0], False), *([(val[0], True)] if val else [])]
+    parts = [(train[0], False), *((name, True) for name in val[:1])]
     lists = [(name, is_val, read_folder(folder / name)) for name, is_val in parts]
     classes = tuple(sorted({each for _, _, pictures in lists for each in pictures.classes}))
     names = [f"{name}/{picture}" for name, _, pictures in lists for picture in pictures.names]
