@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from caffelungo import resources
+from caffelungo.check.files import check_files
 from caffelungo.definition.reader import read_solver
+from caffelungo.definition.template import meant_for
+from caffelungo.errors import UserError
+from caffelungo.solve import nets
 from caffelungo.solve.validate import solver_problems
 
 CARDS = sorted(resources.folder("solvers").glob("*.prototxt.j2"))
@@ -42,3 +46,40 @@ def test_a_card_opens_with_purpose_command_and_what_to_change(card: Path) -> Non
     assert all(line.startswith("#") for line in header.splitlines())
     assert f"lungo train --solver {card.name}" in header
     assert "What to change" in header
+
+
+NET = """name: "n"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: {{ width }} } } }
+layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc" inner_product_param { num_output: 2 } }
+"""
+
+
+def test_solver_and_net_each_take_their_variables(tmp_path: Path) -> None:
+    (tmp_path / "net.prototxt.j2").write_text(NET)
+    card = resources.folder("solvers") / "finetune.prototxt.j2"
+    given = {"net": str(tmp_path / "net.prototxt.j2"), "images": 320, "width": 7}
+    solver = read_solver(card, meant_for(card, given))
+    assert solver.message.test_interval == 10
+    assert nets.train_net(solver, given).message.layer[0].input_param.shape[0].dim == [1, 7]
+
+
+def test_a_variable_that_neither_reads_is_refused(tmp_path: Path) -> None:
+    net = tmp_path / "net.prototxt.j2"
+    net.write_text(NET)
+    card = resources.folder("solvers") / "finetune.prototxt.j2"
+    given = {"net": str(net), "image": 320, "width": 7}
+    with pytest.raises(UserError, match="no variable `image`"):
+        nets.train_net(read_solver(card, meant_for(card, given)), given)
+    net.write_text(NET.replace("{{ width }}", "3"))
+    with pytest.raises(UserError, match="no variable `image`"):
+        nets.train_net(read_solver(card, meant_for(card, given)), given)
+
+
+def test_check_shares_variables_too(tmp_path: Path) -> None:
+    net = tmp_path / "net.prototxt.j2"
+    net.write_text(NET)
+    card = resources.folder("solvers") / "finetune.prototxt.j2"
+    found = [str(problem) for problem in check_files([card], {"net": str(net), "images": 320, "width": 7})]
+    assert not [text for text in found if "variable" in text]
+    found = [str(problem) for problem in check_files([card], {"net": str(net), "images": 320, "wdth": 7})]
+    assert [text for text in found if "no variable `wdth`" in text]

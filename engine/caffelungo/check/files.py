@@ -12,6 +12,7 @@ from caffelungo.check import kinds, nets, pictures, solvers
 from caffelungo.check.findings import Findings
 from caffelungo.data.image_list import Progress
 from caffelungo.definition.reader import read_net, read_solver
+from caffelungo.definition.template import meant_for
 from caffelungo.errors import Problem, UserError
 
 
@@ -69,7 +70,8 @@ def _one(kind: str, path: Path, findings: Findings) -> str:
     if kind == kinds.NET:
         return nets.check_net(read_net(path, findings.variables or None), findings)
     if kind == kinds.SOLVER:
-        return solvers.check_solver(read_solver(path, findings.variables or None), findings)
+        given = meant_for(files.find(path), findings.variables)
+        return solvers.check_solver(read_solver(path, given or None), findings)
     if kind in (kinds.LIST, kinds.FOLDER):
         return pictures.check_list(path, findings)
     if kind == kinds.HDF5_LIST:

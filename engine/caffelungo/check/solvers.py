@@ -12,6 +12,7 @@ from caffelungo.check.nets import check_net
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import Definition, read_net
 from caffelungo.definition.schema import TEST, TRAIN
+from caffelungo.definition.template import meant_for
 from caffelungo.definition.upgrade import upgrade_net
 from caffelungo.errors import Problem, UserError
 from caffelungo.solve import snapshot
@@ -105,7 +106,7 @@ def _check_named(
     try:
         if isinstance(value, str):
             path = files.find(value, solver.path, what="net file", where=solver.where(*place))
-            definition = read_net(path, findings.variables or None)
+            definition = read_net(path, meant_for(path, findings.variables, solver.path) or None)
         else:
             definition = _inline(solver, value, place)
     except UserError as error:

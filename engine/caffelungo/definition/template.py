@@ -24,6 +24,7 @@ from caffelungo.errors import Location, Problem, UserError, did_you_mean
 Variables = Mapping[str, Any]
 
 _MARK = re.compile("\0([0-9]+):([0-9]+)\0")
+_MARKS = re.compile(f"(?:{_MARK.pattern})+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -150,6 +151,28 @@ def wanted_variables(source: str, file: str) -> dict[str, bool]:
     return _wanted(environment, source, set())
 
 
+def meant_for(path: str | Path, variables: Variables, besides: str | Path | None = None) -> dict[str, Any]:
+    """Those of ``variables`` that the file at ``path`` reads; with ``besides`` also those that neither file reads.
+
+    A solver and its net are given the same variables. Each takes its own, and one that is misspelt goes to the net,
+    which refuses it.
+    """
+    mine = _read_by(path, variables)
+    others = variables if besides is None else _read_by(besides, variables)
+    return {name: value for name, value in variables.items() if name in mine or name not in others}
+
+
+def _read_by(path: str | Path, variables: Variables) -> set[str]:
+    """Names of ``variables`` that the file at ``path`` reads; all when it is no template that can be read."""
+    if not variables:
+        return set()
+    try:
+        wanted = wanted_variables(Path(path).read_text("utf-8", "replace"), str(path))
+    except (OSError, TemplateError):
+        return set(variables)
+    return set(variables) & set(wanted)
+
+
 def _wanted(environment: Any, source: str, seen: set[str]) -> dict[str, bool]:
     tree = environment.parse(source)
     result = dict.fromkeys(sorted(meta.find_undeclared_variables(tree)), True)
@@ -227,8 +250,8 @@ def _line(file: str, number: int | None, lines: LineTable) -> Location:
 def _unmarked(text: str, file: str, files: list[str], source: str) -> Rendered:
     result, origins, last = [], [], (file, 1)
     for line in text.split("\n"):
-        if mark := _MARK.search(line):
-            last = (files[int(mark[1])] or file, int(mark[2]))
+        if marks := _MARKS.match(line) or _MARK.search(line):
+            last = (files[int(marks[1])] or file, int(marks[2]))
             line = _MARK.sub("", line)
         result.append(line)
         origins.append(last)

@@ -13,10 +13,10 @@ from typing import Any
 from caffelungo import files
 from caffelungo.data.source import Source
 from caffelungo.data.sources import open_source
-from caffelungo.definition.filter import net_state
+from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.reader import Definition, read_net
-from caffelungo.definition.filter import included
 from caffelungo.definition.schema import TEST, TRAIN, message_class
+from caffelungo.definition.template import meant_for
 from caffelungo.definition.upgrade import upgrade_net
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.layers.plan import Plan, Where, build_plan
@@ -118,7 +118,7 @@ def _file(
     solver: Definition, path: str, place: tuple[str | int, ...], origin: str, variables: Mapping[str, str] | None
 ) -> NetText:
     found = files.find(path, solver.path, what="net file", where=solver.where(*place))
-    definition = read_net(found, dict(variables) if variables else None)
+    definition = read_net(found, meant_for(found, variables or {}, solver.path) or None)
     return NetText(definition.message, found, definition.where, f"{origin}: {path}", tuple(definition.notes))
 
 

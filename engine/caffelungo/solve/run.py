@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from caffelungo import files
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.reader import read_solver
+from caffelungo.definition.template import meant_for
 from caffelungo.errors import LungoError, UserError
 from caffelungo.report import board, curves
 from caffelungo.report.console import Reporter
@@ -56,7 +58,8 @@ def _definition(options: TrainOptions) -> Definition:
             received=" and ".join(f"--{name}" for name in given),
             remedy="a snapshot brings its own weights: leave --weights out",
         )
-    return read_solver(options.solver, dict(options.variables) or None)
+    solver = files.find(options.solver, what="solver")
+    return read_solver(options.solver, meant_for(solver, options.variables) or None)
 
 
 def _with_flags(definition: Definition, options: TrainOptions) -> None:
