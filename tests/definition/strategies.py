@@ -23,7 +23,9 @@ def scalars(info: FieldInfo) -> st.SearchStrategy[Any]:
             return st.integers(info.low, info.high)
         case "float":
             wide = info.descriptor.type == info.descriptor.TYPE_DOUBLE
-            return st.floats(width=64 if wide else 32, allow_nan=False) | st.sampled_from([0.0, 1.0, 10.0])
+            return st.floats(width=64 if wide else 32, allow_nan=False) | st.sampled_from(
+                [0.0, 1.0, 10.0, 0.1, 1e-4, 1e39]
+            )
         case "bool":
             return st.booleans()
         case "enum":

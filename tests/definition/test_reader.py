@@ -210,8 +210,8 @@ def test_files_of_every_origin_read_alike_and_are_written_back_as_they_were(name
 
 
 def test_a_comment_in_latin1_is_shown_readably() -> None:
+    text = decoding.decode('name: 3 # réseau\nlayer { name: "r\xe9" }'.encode("latin-1"))
     with pytest.raises(UserError) as caught:
-        text = decoding.decode('name: 3 # réseau\nlayer { name: "r\xe9" }'.encode("latin-1"))
         reader.parse_net(text)
     first, second = caught.value.problems
     assert first.where is not None
@@ -231,7 +231,7 @@ def test_a_comment_in_latin1_is_shown_readably() -> None:
         (b"\x80\x02}q\0.", "pickle"),
         ('name: "x"'.encode("utf-16"), "UTF-16"),
         (b"\x08\x0a\x12\x07pytorch\0\x1a", "ONNX"),
-        (b"\x40\0\0\0\0\0\0\0{\"a\":{\"dtype\":\"F32\"}}", "safetensors"),
+        (b'\x40\0\0\0\0\0\0\0{"a":{"dtype":"F32"}}', "safetensors"),
         (b"\x0a\x03abc\0\x01\x02", "binary"),
         (b"\xff\xd8\xff\xe0", "JPEG"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ def test_every_message_and_top_level_enum_has_a_comment() -> None:
     lines = (resources.folder("proto") / "caffe.proto").read_text().splitlines()
     bare = [
         line
-        for above, line in zip(lines, lines[1:], strict=False)
+        for above, line in itertools.pairwise(lines)
         if line.startswith(("message ", "enum ")) and not above.startswith("//")
     ]
     assert not bare

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 from io import StringIO
 from typing import Any
 
@@ -137,6 +138,13 @@ def _escape(match: re.Match[bytes]) -> bytes:
     )
 
 
+def _as_float32(value: float) -> float:
+    try:
+        return float(struct.unpack("f", struct.pack("f", value))[0])
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
 def print_value(info: FieldInfo, value: Any) -> str:
     """The scalar ``value`` of field ``info`` as text, in the shortest form that reads back equal.
 
@@ -153,7 +161,7 @@ def print_value(info: FieldInfo, value: Any) -> str:
     if info.kind == "string" and isinstance(value, bytes):
         value = value.decode()
     if info.kind == "float":
-        value = float(value)
+        value = float(value) if info.descriptor.type == info.descriptor.TYPE_DOUBLE else _as_float32(float(value))
     out = StringIO()
     text_format.PrintFieldValue(info.descriptor, value, out, as_utf8=True)
     text = out.getvalue()
