@@ -14,7 +14,6 @@ from caffelungo.passes.solver import LEAST, MOST, SolverOptions, activations, ba
 from caffelungo.solve.validate import solver_problems
 from tests.passes.nets import ALEX, view
 
-
 PLAIN = SolverOptions(net="train_val.prototxt", pictures=800, tested=200, classes=10, batch_size=32)
 
 

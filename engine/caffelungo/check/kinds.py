@@ -88,7 +88,7 @@ def _is_list(text: str) -> bool:
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
     path = re.sub(r"\s+\S+$", "", line).strip("\"'")
     pictures = path.lower().endswith((*SUFFIXES, *_HDF5)) or line.lower().endswith((*SUFFIXES, *_HDF5))
-    return pictures or bool(re.fullmatch(r"[^{}#]+\s-?\d+", line))
+    return pictures or bool(re.fullmatch(r"(?!\w+\s*:)[^{}#]+\s-?\d+", line))
 
 
 def _definition(path: Path, fields: set[str]) -> str:

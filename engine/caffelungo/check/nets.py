@@ -139,8 +139,7 @@ def _outputs(reader: PlannedLayer, value: int) -> int | None:
 
 def _place(planned: PlannedLayer, where: Where) -> Any:
     """Where a data layer names its data, or the layer."""
-    layer = planned.layer.param
-    for field in ("image_data_param", "data_param", "hdf5_data_param"):
-        if layer.HasField(field) and getattr(layer, field).source:
-            return where("layer", planned.index, field, "source")
+    field = planned.layer.options_field
+    if field and getattr(planned.layer.options, "source", None):
+        return where("layer", planned.index, field, "source")
     return where("layer", planned.index)
