@@ -27,7 +27,7 @@ def nets(
     elif action in ("show", "copy") and name is None:
         raise UserError("which net?", received=f"lungo nets {action}", remedy=f"as `lungo nets {action} caffenet`")
     elif action == "show":
-        typer.echo(catalogue.find(name or "").card.read_text("utf-8"))
+        typer.echo(catalogue.find(name or "").card)
     elif action == "copy":
         for path in catalogue.copy(name or "", output or name or "", o.variables(set_)):
             typer.echo(f"wrote {path}")
