@@ -14,6 +14,7 @@ def demo(
     overwrite: o.Overwrite = False,
 ) -> int:
     """Take an ImageNet SqueezeNet to ten animal classes: fine-tuned, grown, compared, exported, used (3 minutes)."""
+    from caffelungo.cli.main import call
     from caffelungo.study.demo import demo
 
-    return demo(output, overwrite)
+    return demo(output, overwrite, call)

@@ -74,24 +74,29 @@ def caffe_spelling(arguments: Sequence[str]) -> list[str]:
     return result
 
 
+def call(arguments: Sequence[str]) -> int:
+    """Run one command line in this process; its exit status. LungoError passes through."""
+    status = app(caffe_spelling(arguments), standalone_mode=False)
+    return status if isinstance(status, int) else 0
+
+
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run ``lungo`` on ``arguments`` (those of the process when None) and exit with its status."""
-    given = caffe_spelling(sys.argv[1:] if arguments is None else arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
-    given = [argument for argument in given if argument != "--debug"]
     try:
-        status = app(given, standalone_mode=False)
+        status = call([argument for argument in given if argument != "--debug"])
     except LungoError as error:
         if debug:
             raise
         typer.echo(str(error), err=True)
         status = error.exit_status
-    except typer.Abort:
-        status = 1
+    except (typer.Abort, KeyboardInterrupt):
+        status = 130
     except Exception as error:
         show = getattr(error, "show", None)
         if debug or show is None:
             raise
         show()
         status = getattr(error, "exit_code", 2)
-    sys.exit(status if isinstance(status, int) else 0)
+    sys.exit(status)

@@ -15,6 +15,9 @@ def test(
     iterations: Annotated[
         int | None, typer.Option(help="So many batches, as Caffe does; without it the whole test set once.")
     ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Test on this list or folder of classes instead of the net's own.")
+    ] = None,
     output: Annotated[
         str | None, typer.Option("-o", "--output", help="Folder for the confusion matrix and the per-class table.")
     ] = None,
@@ -38,8 +41,9 @@ def test(
 
     return evaluate.test(
         TestOptions(
-            model=model, weights=o.words(weights), iterations=iterations, output=output, variables=o.variables(set_),
-            device=device, gpu=gpu, precision=precision, threads=threads, workers=workers, level=level,
+            model=model, weights=o.words(weights), iterations=iterations, data=data, output=output,
+            variables=o.variables(set_), device=device, gpu=gpu, precision=precision, threads=threads,
+            workers=workers, level=level,
             stages=o.words(stage), caffe=caffe, quiet=quiet,
         )
     )  # fmt: skip

@@ -43,7 +43,7 @@ class StepNet:
             self.data[value] = tensor
 
     def forward(self, *tensors: Tensor, each: Hook | None = None) -> Tensor:
-        """Run all layers on ``tensors`` (see ``feed``) and return the total loss; ``each`` is called after each layer."""
+        """Run all layers on ``tensors`` (see ``feed``) and return the total loss; ``each`` follows each layer."""
         self.feed(*tensors)
         total = torch.zeros((), device=self.store.device)
         for planned in self.plan.layers:
@@ -106,7 +106,7 @@ class StepNet:
         wanted = [bottom for bottom in bottoms if bottom.requires_grad]
         if not outputs or not (wanted or blobs):
             return
-        result = torch.autograd.grad(outputs, [*wanted, *blobs], gradients, allow_unused=True, retain_graph=True)
+        result = torch.autograd.grad(outputs, [*wanted, *blobs], gradients, allow_unused=True)
         self._accumulate(planned, bottoms, result[: len(wanted)])
         for blob, gradient in zip(blobs, result[len(wanted) :], strict=True):
             if gradient is not None:

@@ -1,14 +1,15 @@
-"""The confusion matrix as a picture and as CSV, and the per-class table as CSV."""
+"""The confusion matrix as a picture and as CSV, the per-class table as CSV, and the summary as JSON."""
 
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from caffelungo.files import written_whole
+from caffelungo.files import write_text, written_whole
 
 if TYPE_CHECKING:
     from caffelungo.solve.score import Classified
@@ -18,15 +19,19 @@ NUMBERED = 25
 
 
 def write(found: Classified, folder: Path) -> list[Path]:
-    """Write confusion.png, confusion.csv and classes.csv into ``folder``; returns their paths."""
+    """Write confusion.png, confusion.csv, classes.csv and summary.json into ``folder``; returns their paths."""
     picture, matrix, classes = folder / "confusion.png", folder / "confusion.csv", folder / "classes.csv"
+    summary = folder / "summary.json"
     rows = [["true \\ predicted", *found.names]]
     rows += [[name, *map(str, row)] for name, row in zip(found.names, found.confusion.tolist(), strict=True)]
     _csv(matrix, rows)
     head = ["class", "samples", "right", "recall", "precision"]
     _csv(classes, [head, *([name, *map(str, rest)] for name, *rest in found.per_class())])
     draw(found, picture)
-    return [picture, matrix, classes]
+    low, high = found.interval
+    counts = {"samples": found.samples, "right": found.right, "accuracy": found.accuracy, "low": low, "high": high}
+    write_text(summary, json.dumps({**counts, "top5": found.top}, indent=2) + "\n")
+    return [picture, matrix, classes, summary]
 
 
 def _csv(path: Path, rows: list[list[str]]) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST
-from caffelungo.errors import RunError, UserError
+from caffelungo.errors import Location, RunError, UserError
 from caffelungo.net.store import Store
 from caffelungo.report import confusion
 from caffelungo.report.glog import Log, number
@@ -66,6 +67,8 @@ def build(options: TestOptions, log: Log, console: Console | None = None) -> Tes
     log.info("caffe.cpp:275", "Use CPU." if engine.device.type == "cpu" else f"Use GPU with device ID {engine.device.index}")
     text = nets.from_definition(read_net(options.model, dict(options.variables) or None))
     state = net_state(text.message, TEST, options.level, options.stages)
+    if options.data is not None:
+        text = nets.elsewhere(text, state, options.data)
     whole = options.iterations is None
     opened = nets.open_net(text, state, once=whole, caffe=engine.caffe, shuffle=False if whole else None)
     if error := nets.input_without_data(text, opened.plan):
@@ -78,9 +81,28 @@ def build(options: TestOptions, log: Log, console: Console | None = None) -> Tes
         fresh = loaded.table.layers("new")
         if fresh:
             console.print(f"notice: not in the weights, so random: {', '.join(fresh)}", markup=False, style="yellow")
+    trained = loaded.weights.extras if loaded.weights else None
+    if options.data is not None:
+        _same_classes(opened, trained, options.data)
     net = make_net(opened, loaded, engine, options.iterations, options.workers)
-    net.names = nets.labels_of(opened, loaded.weights.extras if loaded.weights else None)
+    net.names = nets.labels_of(opened, trained)
     return net
+
+
+def _same_classes(opened: nets.Opened, trained: Any, data: str | Path) -> None:
+    """UserError when the classes of ``data`` are known to be numbered otherwise than those of the weights."""
+    known = list(trained.label) if trained is not None else []
+    for source in opened.sources:
+        names = nets.class_names(source)
+        if names and known and names != known[: len(names)]:
+            apart = next(i for i, name in enumerate(names) if i >= len(known) or name != known[i])
+            raise UserError(
+                "these pictures' classes are not those that the net was trained on",
+                where=Location(str(data)),
+                received=f"class {apart} is {names[apart]}, in the weights "
+                f"{known[apart] if apart < len(known) else 'there is none'}",
+                remedy="name the folders as the classes of the weights, or write a list with the weights' numbers",
+            )
 
 
 def make_net(

@@ -6,7 +6,7 @@ Caffe: Solver::InitTrainNet, Solver::InitTestNets. No torch.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,26 @@ def from_definition(definition: Definition, origin: str = "net file") -> NetText
     """The net of a file."""
     path = Path(definition.path) if definition.path else None
     return NetText(definition.message, path, definition.where, f"{origin}: {definition.path}", tuple(definition.notes))
+
+
+def elsewhere(text: NetText, state: Any, data: str | Path) -> NetText:
+    """``text`` with the ImageData layers of ``state`` reading the list or folder ``data`` instead of their own."""
+    message = type(text.message)()
+    message.CopyFrom(text.message)
+    found = False
+    for layer in message.layer:
+        if layer.type == "ImageData" and included(layer, state):
+            layer.image_data_param.source = str(Path(data).absolute())
+            layer.image_data_param.ClearField("root_folder")
+            found = True
+    if not found:
+        raise UserError(
+            "only a net that reads pictures (ImageData) can be tested on others",
+            where=text.where(),
+            received=f"--data {data}",
+            remedy="make the TEST phase's data layer an ImageData layer, or leave --data out",
+        )
+    return replace(text, message=message)
 
 
 def train_net(solver: Definition, variables: Mapping[str, str] | None = None) -> NetText:

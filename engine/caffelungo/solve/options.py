@@ -62,12 +62,14 @@ class TrainOptions(EngineOptions):
 class TestOptions(EngineOptions):
     """`lungo test`. ``iterations`` None: the whole test set once; a number: so many batches, with Caffe's lines.
 
-    ``output``: a folder for the confusion matrix (PNG, CSV) and the per-class table; None writes none.
+    ``data``: a list or a folder of classes to test on instead of what the net names. ``output``: a folder for the
+    confusion matrix (PNG, CSV), the per-class table and a summary (JSON); None writes none.
     """
 
     model: str | Path = ""
     weights: Sequence[str] = ()
     iterations: int | None = None
+    data: str | Path | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     level: int = 0
     stages: Sequence[str] = ()

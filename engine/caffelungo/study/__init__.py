@@ -1,1 +1,1 @@
-"""study."""
+"""Many runs, compared: the demo."""
