@@ -107,13 +107,12 @@ def test_indices_of_maxima() -> None:
     check(*exported(INPUT.format(6, 4) + text))
 
 
-@pytest.mark.parametrize("options", ["local_size: 5 alpha: 0.5 beta: 0.75", "local_size: 3 alpha: 2 beta: 0.6 k: 2"])
-def test_lrn_is_one_operator(options: str) -> None:
-    model, plan, store = exported(
-        INPUT.format(3, 4) + f'layer {{ name: "n" type: "LRN" bottom: "data" top: "n" lrn_param {{ {options} }} }}'
-    )
-    assert kinds(model) == ["LRN"]
-    assert model.graph.node[0].name == "n"
+def test_lrn_is_one_operator() -> None:
+    lrn = 'layer { name: "%s" type: "LRN" bottom: "data" top: "%s" lrn_param { %s } }\n'
+    text = lrn % ("n", "n", "local_size: 5 alpha: 0.5 beta: 0.75")
+    text += lrn % ("m", "m", "local_size: 3 alpha: 2 beta: 0.6 k: 2")
+    model, plan, store = exported(INPUT.format(3, 4) + text)
+    assert [(node.op_type, node.name) for node in model.graph.node] == [("LRN", "n"), ("LRN", "m")]
     check(model, plan, store)
 
 
@@ -127,19 +126,19 @@ def test_lrn_within_a_channel() -> None:
     check(model, plan, store)
 
 
-@pytest.mark.parametrize("across", ["true", "false"])
-@pytest.mark.parametrize("shared", ["true", "false"])
-@pytest.mark.parametrize("spread", [2.0, 1e-6])
-def test_normalize_is_its_formula(across: str, shared: str, spread: float) -> None:
+def test_normalize_is_its_formula() -> None:
     """The eps stands under the root: a vector as small as it comes out as Caffe gives it."""
-    options = f"across_spatial: {across} channel_shared: {shared}"
-    model, plan, store = exported(
-        INPUT.format(3, 2)
-        + f'layer {{ name: "n" type: "Normalize" bottom: "data" top: "n" norm_param {{ {options} }} }}'
-    )
-    assert kinds(model) == ["ReduceSumSquare", "Add", "Sqrt", "Div", "Mul"]
-    assert [node.name for node in model.graph.node][-1] == "n"
-    check(model, plan, store, spread=spread)
+    text = INPUT.format(3, 2)
+    for number, (across, shared) in enumerate(product(("true", "false"), repeat=2)):
+        text += (
+            f'layer {{ name: "n{number}" type: "Normalize" bottom: "data" top: "n{number}" '
+            f"norm_param {{ across_spatial: {across} channel_shared: {shared} }} }}\n"
+        )
+    model, plan, store = exported(text)
+    assert kinds(model) == ["ReduceSumSquare", "Add", "Sqrt", "Div", "Mul"] * 4
+    assert [node.name for node in model.graph.node][4::5] == ["n0", "n1", "n2", "n3"]
+    for spread in (2.0, 1e-6):
+        check(model, plan, store, spread=spread)
 
 
 def test_normalize_without_eps_is_one_operator_and_a_scale() -> None:
