@@ -86,6 +86,7 @@ def test_source_shapes_may_come_from_the_data() -> None:
     [
         (layer("r", "Relu", "x", "y"), "layer/1/type", "unknown layer type", 'did you mean "ReLU"?'),
         (layer("r", "BN", "x", "y"), "layer/1/type", "unknown layer type", "BatchNorm followed by Scale"),
+        (layer("r", "RNN", "x", "y"), "layer/1/type", "unknown layer type", "not offered"),
         (layer("r", "ReLU", "xx", "y"), "layer/1/bottom/0", "unknown bottom blob `xx`", "did you mean `x`?"),
         (
             layer("r", "ReLU", "z", "y") + layer("s", "ReLU", "x", "z"),

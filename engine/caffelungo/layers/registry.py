@@ -8,6 +8,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import TypeVar
 
+from caffelungo.definition.forks import fork_of_type
 from caffelungo.errors import did_you_mean
 from caffelungo.layers import types
 from caffelungo.layers.base import Layer
@@ -15,8 +16,15 @@ from caffelungo.layers.base import Layer
 _registered: dict[str, type[Layer]] = {}
 L = TypeVar("L", bound=type[Layer])
 
-RELATED = {"BN": "BatchNorm followed by Scale", "SyncBN": "BatchNorm followed by Scale"}
+RELATED = {
+    "Axpy": "Scale with two bottoms (axis: 0) followed by Eltwise",
+    "BN": "BatchNorm followed by Scale",
+    "SyncBN": "BatchNorm followed by Scale",
+}
 """Types of Caffe forks that two layers of Caffe's own do."""
+
+ABSENT = frozenset({"Filter", "HDF5Output", "InfogainLoss", "LSTM", "LSTMUnit", "Python", "RNN", "WindowData"})
+"""Types of Caffe's own that do not exist here, so that no other type of a similar name is suggested for them."""
 
 
 def register(cls: L) -> L:
@@ -51,5 +59,9 @@ def suggestion(type_name: str) -> str:
     """What to do about an unknown ``type_name``."""
     if type_name in RELATED:
         return f"write {RELATED[type_name]}"
+    if type_name in ABSENT and type_name not in layer_types():
+        return "this type of Caffe's is not offered; `lungo layers` lists those that are"
+    if fork := fork_of_type(type_name):
+        return f"it is a layer of {fork}; write the net with the types that `lungo layers` lists"
     near = did_you_mean(type_name, layer_types())
     return f'did you mean "{near}"?' if near else "`lungo layers` lists the types that exist"
