@@ -76,6 +76,19 @@ def test_on_top_of_widened_features() -> None:
     assert any(" Dropout norm7_wide_deep -> norm7_wide_deep" in line for line in found)
 
 
+def test_on_top_of_both_groups_when_the_old_layer_is_named() -> None:
+    first = step(widen, WidenOptions("fc7", UnitOptions(6)))
+    found = lines(apply(ALEX, first, step(deepen, DeepenOptions("fc7", UnitOptions(4)))).definition)
+    start = found.index("fc7_wide Concat norm7,norm7_new -> fc7_wide")
+    assert found[start + 1 : start + 6] == [
+        "fc7_deep InnerProduct fc7_wide -> fc7_deep",
+        "relu7_deep ReLU fc7_deep -> fc7_deep",
+        "norm7_deep Normalize fc7_deep -> norm7_deep",
+        "drop7_deep Dropout norm7_deep -> norm7_deep",
+        "fc8_wide_deep InnerProduct norm7_deep -> fc8_wide_deep",
+    ]
+
+
 def test_refuses_two_forms_of_the_features() -> None:
     with pytest.raises(Refusal, match="different forms"):
         deepened(THREE_HEADS, "conv2")

@@ -124,6 +124,7 @@ def _hold(problems: Sequence[Problem]) -> None:
     first = problems[0]
     raise Refusal(
         f"after this rewrite the net would no longer fit together: {first.what}",
+        first.where,
         received=first.received,
         remedy="the file is unchanged; a layer after the rewritten ones depends on their sizes, so edit that one first",
     )

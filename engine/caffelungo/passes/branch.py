@@ -167,10 +167,12 @@ def follow(built: Built, chain: Sequence[PlannedLayer], names: Names, suffix: st
         built.top = top
 
 
-def heads_behind(view: View, graph: Graph, target: PlannedLayer, value: int, verb: str) -> list[Classifier]:
+def heads_behind(
+    view: View, graph: Graph, target: PlannedLayer, value: int, verb: str, through: frozenset[str] = frozenset()
+) -> list[Classifier]:
     """The classifiers that ``value`` reaches through layers without parameters; Refusal when it reaches anything else.
 
-    ``verb`` says what is asked, for the message: "widening".
+    ``verb`` says what is asked, for the message: "widening". ``through`` are further types that are no obstacle.
     """
     heads = {one.head.index: one for one in view.classifiers}
     found: dict[int, Classifier] = {}
@@ -180,7 +182,7 @@ def heads_behind(view: View, graph: Graph, target: PlannedLayer, value: int, ver
         for reader in graph.consumers(one):
             if reader.index in heads:
                 found[reader.index] = heads[reader.index]
-            elif reader.layer.type in PASSING and len(reader.bottoms) == 1:
+            elif (reader.layer.type in PASSING and len(reader.bottoms) == 1) or reader.layer.type in through:
                 queue.append(reader.top_values[0])
             elif reader.layer.type != "Silence":
                 raise Refusal(

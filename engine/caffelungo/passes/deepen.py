@@ -22,6 +22,9 @@ from caffelungo.passes.branch import Built, Names, UnitOptions
 from caffelungo.passes.heads import fresh_head
 from caffelungo.passes.view import HEADS, NONLINEAR, Classifier, Graph, View
 
+JOINS = frozenset({"Concat", "Normalize"})
+"""What may stand between the layer and the classifier: after ``widen``, a new layer goes on top of both groups."""
+
 
 @dataclass(frozen=True)
 class DeepenOptions:
@@ -41,7 +44,8 @@ def deepen(view: View, options: DeepenOptions) -> Rewrite:
     branch.refuse_rules(view, target)
     branch.refuse_head(view, target, graph)
     chain = graph.chain(target)
-    heads = branch.heads_behind(view, graph, target, (chain or [target])[-1].top_values[0], "deepening")
+    last = (chain or [target])[-1].top_values[0]
+    heads = branch.heads_behind(view, graph, target, last, "deepening", through=JOINS)
     value = _one_input(view, heads)
     path = _between(graph, target, value)
     names = Names(view)
@@ -92,7 +96,8 @@ def _between(graph: Graph, target: PlannedLayer, value: int) -> list[PlannedLaye
 
 def _dropout(graph: Graph, path: list[PlannedLayer], target: PlannedLayer) -> list[PlannedLayer]:
     """The Dropout that the features pass on the way to the classifier, or before they were joined in ``target``."""
-    joined = [graph.producer[value] for value in target.bottom_values if value in graph.producer]
+    groups = target.bottom_values if len(target.bottom_values) > 1 else ()
+    joined = [graph.producer[value] for value in groups if value in graph.producer]
     return [one for one in (*joined, *path) if one.layer.type == "Dropout"]
 
 
