@@ -1,4 +1,4 @@
-"""Fields that forks of Caffe added to its schema, so that a message can say where an unknown field comes from."""
+"""Fields and layer types that forks of Caffe added, so that a message can say where an unknown one comes from."""
 
 from __future__ import annotations
 
@@ -201,6 +201,43 @@ FIELDS: dict[str, dict[str, str]] = {
     "PReLUParameter": {"engine": _INTEL},
 }
 """Message -> field -> the fork or forks that have it."""
+
+
+TYPES: dict[str, tuple[str, ...]] = {
+    _SSD: (
+        "AnnotatedData",
+        "DetectionEvaluate",
+        "DetectionOutput",
+        "MultiBoxLoss",
+        "Permute",
+        "PriorBox",
+        "VideoData",
+    ),
+    _RCNN: ("ROIPooling", "SmoothL1Loss", "ROIAlign", "Proposal"),
+    _RFCN: ("PSROIPooling", "BoxAnnotatorOHEM", "SmoothL1LossOHEM", "SoftmaxWithLossOHEM"),
+    _DEFORMABLE: ("DeformableConvolution", "DeformablePSROIPooling"),
+    _SEGNET: ("Upsample", "DenseImageData"),
+    f"{_DEEPLAB} or {_PSPNET}": ("Interp",),
+    _DEEPLAB: ("ImageSegData", "SegAccuracy", "DenseCRF", "MatRead", "MatWrite", "DomainTransform"),
+    _NV: ("DetectNetTransformation",),
+    _WINDOWS: ("Flip", "InnerDistance", "GeneralContrastiveLoss", "FeatureIncayLoss", "LabelSpecificAdd"),
+    _FACE: ("CenterLoss",),
+    _SPHEREFACE: ("MarginInnerProduct",),
+    _OPENPOSE: ("CPMData", "CPMBottomUpData", "ImResize", "Nms"),
+    _YOLO: ("RegionLoss", "Yolov3", "YoloDetectionOutput", "Yolov3DetectionOutput", "BoxData", "Reorg"),
+    _SHUFFLENET: ("ShuffleChannel",),
+    "SENet": ("Axpy",),
+    "the MobileNet forks": ("DepthwiseConvolution", "ConvolutionDepthwise", "ReLU6"),
+    _CRFRNN: ("MultiStageMeanfield",),
+    _FLOWNET: ("Correlation", "FlowWarp", "CustomData", "DataAugmentation", "Resample", "L1Loss"),
+    _CRNN: ("CTCLoss", "CtcLoss", "WarpCTC", "CTCGreedyDecoder", "Reverse", "Transpose", "Lstm"),
+}
+"""Fork -> the layer types that it added."""
+
+
+def fork_of_type(layer_type: str) -> str | None:
+    """The fork that has layers of this type, or None."""
+    return next((fork for fork, types in TYPES.items() if layer_type in types), None)
 
 
 def fork_of(message: str, field: str) -> str | None:

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from caffelungo import files
 from caffelungo.definition import decoding, printer, template
 from caffelungo.definition.definition import Definition
-from caffelungo.definition.parser import MAX_CHARACTERS, parse
+from caffelungo.definition.parser import parse
 from caffelungo.definition.schema import NetParameter, SolverParameter
 from caffelungo.definition.splices import Splice
 from caffelungo.definition.tree import LineTable
@@ -23,6 +23,10 @@ __all__ = ["Definition", "parse_net", "parse_solver", "read_net", "read_solver"]
 
 Variables = Mapping[str, Any]
 
+MAX_BYTES = 2**31 - 1
+"""Largest file that is opened: what a protobuf message may have at most."""
+
+_SMALLER = "give the .prototxt file; weights go to --weights"
 _WORDS = {"NetParameter": ("net", "at least one layer { ... }"), "SolverParameter": ("solver", "net: and base_lr:")}
 
 
@@ -53,16 +57,10 @@ def _read(path: str | Path, kind: Any, variables: Variables | None) -> Definitio
     file = str(path)
     word, content = _WORDS[kind.DESCRIPTOR.name]
     found = files.find(path, what=word)
-    try:
-        data = found.read_bytes()
-    except OSError as error:
-        received = "a folder" if found.is_dir() else error.strerror
-        raise UserError(f"the {word} cannot be read", where=Location(file), received=received) from None
+    data = _bytes_of(found, file, word)
     if kind is NetParameter and decoding.is_binary(data) and (net := _binary_net(data)) is not None:
         return _printed(net, found)
     decoding.refuse_binary(data, file)
-    if len(data) > MAX_CHARACTERS * 4:
-        raise UserError("the definition is too large", where=Location(file), received=f"{len(data) >> 20} MB")
     text = decoding.decode(data)
     if not text.strip("\ufeff \t\r\n"):
         raise UserError(
@@ -72,6 +70,18 @@ def _read(path: str | Path, kind: Any, variables: Variables | None) -> Definitio
         rendered = template.render(text, file, variables or {})
         return _parse(rendered.text, file, kind, rendered, variables or {})
     return _parse(text, file, kind, LineTable(file, text))
+
+
+def _bytes_of(path: Path, file: str, word: str) -> bytes:
+    try:
+        if path.is_file() and (size := path.stat().st_size) > MAX_BYTES:
+            raise UserError(
+                f"the {word} is too large", where=Location(file), received=f"{size >> 20} MB", remedy=_SMALLER
+            )
+        return path.read_bytes()
+    except OSError as error:
+        received = "a folder" if path.is_dir() else error.strerror
+        raise UserError(f"the {word} cannot be read", where=Location(file), received=received) from None
 
 
 def _parse(text: str, file: str, kind: Any, source: LineTable, variables: Variables | None = None) -> Definition:
