@@ -11,6 +11,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from PIL import Image
+
 from tests.support import REPOSITORY
 
 ANIMALS = REPOSITORY / "examples" / "animals"
