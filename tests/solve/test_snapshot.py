@@ -1,0 +1,156 @@
+"""Snapshots: names, the order of writing, what is complete, and what a failing disk leaves."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from caffelungo.definition.schema import SolverParameter
+from caffelungo.errors import RunError, UserError
+from caffelungo.solve import run, snapshot
+from caffelungo.weights import formats, solverstate
+from tests.solve import helpers
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(snapshot, "PAUSE", 0.001)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("prefix", "path", "wanted"),
+    [("a/b", "s.prototxt", "a/b"), ("", "x/s.prototxt", "x/s"), ("", "x/s.prototxt.j2", "x/s"), ("folder", "x/s.prototxt", "folder/s"),
+     ("new/", "s.prototxt", "new/s")],
+)  # fmt: skip
+def test_prefix(here, prefix, path, wanted):
+    (here / "folder").mkdir()
+    assert snapshot.prefix_of(SolverParameter(snapshot_prefix=prefix), path) == Path(wanted)
+
+
+def test_an_unwritable_prefix_names_the_nearest_folder(here):
+    helpers.make(here, snapshot_prefix='"no/such/place/s"')
+    with pytest.raises(UserError) as caught:
+        run.train(helpers.options())
+    problem = caught.value.problems[0]
+    assert "cannot write to snapshot prefix" in problem.what
+    assert problem.where.file.endswith("solver.prototxt")
+    assert problem.where.line == 8
+    assert f"mkdir -p {here / 'no/such/place'}" in problem.remedy
+    assert str(here) in problem.remedy
+    (here / "no/such/place").mkdir(parents=True)
+    assert run.train(helpers.options()) == 0
+
+
+def test_an_older_run_is_not_overwritten(here):
+    helpers.make(here, snapshot="10")
+    assert run.train(helpers.options()) == 0
+    with pytest.raises(UserError, match="snapshots of an older run"):
+        run.train(helpers.options())
+    with pytest.raises(UserError, match="snapshots of an older run"):
+        run.train(helpers.options(snapshot="out/s_iter_10.solverstate"))
+    assert run.train(helpers.options(overwrite=True)) == 0
+    assert run.train(helpers.options(resume=True)) == 0
+    assert len(list((here / "out").glob("s_run_*"))) == 3
+
+
+def test_the_state_comes_last_and_completes_the_snapshot(here, monkeypatch):
+    helpers.make(here)
+    solver = helpers.solver()
+    solver.step(3)
+    monkeypatch.setattr(solverstate, "write", lambda path, state: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        solver.snapshot()
+    assert (here / "out/s_iter_3.caffemodel").exists()
+    assert snapshot.newest_complete(solver.prefix) is None
+
+
+def test_a_truncated_snapshot_is_passed_over(here):
+    helpers.make(here, snapshot="5")
+    run.train(helpers.options())
+    newest = here / "out/s_iter_20.caffemodel"
+    newest.write_bytes(newest.read_bytes()[:-9])
+    heard: list[str] = []
+    found = snapshot.newest_complete(Path("out/s"), heard.append)
+    assert found is not None
+    assert found.iteration == 15
+    assert "s_iter_20" in heard[0]
+
+
+def full_disk(error: int):
+    """An open file system on which every fsync fails."""
+
+    def fail(descriptor: int) -> None:
+        raise OSError(error, os.strerror(error))
+
+    return fail
+
+
+def test_a_disk_that_fills_loses_nothing(here, monkeypatch):
+    helpers.make(here, snapshot="10")
+    solver = helpers.solver()
+    solver.step(10)
+    before = {path: path.read_bytes() for path in (here / "out").iterdir()}
+    solver.step(5)
+    monkeypatch.setattr(os, "fsync", full_disk(errno.ENOSPC))
+    with pytest.raises(RunError) as caught:
+        solver.snapshot()
+    assert "No space left" in str(caught.value)
+    assert "s_iter_10.solverstate" in str(caught.value)
+    assert {path: path.read_bytes() for path in (here / "out").iterdir()} == before
+
+
+def test_a_disk_that_fills_between_the_two_files_leaves_no_half(here, monkeypatch):
+    helpers.make(here)
+    solver = helpers.solver()
+    solver.step(5)
+    real = solverstate.write
+    monkeypatch.setattr(solverstate, "write", lambda path, state: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+    with pytest.raises(RunError):
+        solver.snapshot()
+    assert list((here / "out").iterdir()) == []
+    monkeypatch.setattr(solverstate, "write", real)
+    solver.snapshot()
+    assert snapshot.newest_complete(solver.prefix) is not None
+
+
+def test_a_write_that_fails_once_is_tried_again(here, monkeypatch):
+    helpers.make(here)
+    solver = helpers.solver()
+    real, calls = formats.write, []
+
+    def flaky(*arguments):
+        calls.append(1)
+        if len(calls) == 1:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(*arguments)
+
+    monkeypatch.setattr(formats, "write", flaky)
+    solver.snapshot()
+    assert len(calls) == 2
+
+
+def test_keep_last_and_best(here):
+    helpers.make(here, snapshot="4", test_interval="4", extra="lungo { keep_last: 2 keep_best: true }")
+    assert run.train(helpers.options()) == 0
+    assert sorted(path.name for path in (here / "out").glob("*.caffemodel")) == [
+        "s_best.caffemodel", "s_iter_16.caffemodel", "s_iter_20.caffemodel",
+    ]  # fmt: skip
+    assert len(list((here / "out").glob("*.solverstate"))) == 2
+
+
+def test_hdf5_snapshots_resume(here):
+    helpers.make(here, snapshot="10", snapshot_format="HDF5")
+    run.train(helpers.options())
+    whole = (here / "out/s_iter_20.caffemodel.h5").read_bytes()
+    for path in (here / "out").glob("s_iter_20*"):
+        path.unlink()
+    run.train(helpers.options(resume=True))
+    a = formats.read(here / "out/s_iter_20.caffemodel.h5").layers
+    (here / "whole.h5").write_bytes(whole)
+    b = formats.read(here / "whole.h5").layers
+    assert all((x == y).all() for name in a for x, y in zip(a[name], b[name], strict=True))
