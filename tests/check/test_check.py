@@ -373,6 +373,19 @@ def test_truncated_weights(folder: Path) -> None:
     assert "w.caffemodel" in str(problem.where)
 
 
+def test_pictures_and_databases(folder: Path) -> None:
+    import lmdb
+
+    with lmdb.open("db", map_size=1 << 20) as database, database.begin(write=True) as transaction:
+        transaction.put(b"0", b"x")
+    report = check(["1.jpg", "db"])
+    assert report.problems == []
+    assert [one.summary for one in report.files] == ["20x20x3", "1 records"]
+    spoil("1.jpg")()
+    (problem,) = check_files(["1.jpg"])
+    assert "1.jpg" in str(problem)
+
+
 def test_template_variables(folder: Path) -> None:
     Path("net.prototxt.j2").write_text(NET.replace("num_output: 3", "num_output: {{ classes }}"))
     (problem,) = check_files(["net.prototxt.j2"])

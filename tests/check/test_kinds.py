@@ -43,7 +43,11 @@ def test_binary_and_folders(tmp_path: Path) -> None:
     for name, kind in (("a.caffemodel", kinds.WEIGHTS), ("a.solverstate", kinds.STATE), ("m.binaryproto", kinds.MEAN)):
         (tmp_path / name).write_bytes(b"\x00\x01\x02")
         assert kinds.kind_of(tmp_path / name) == kind
+    (tmp_path / "a.JPG").write_bytes(b"")
+    assert kinds.kind_of(tmp_path / "a.JPG") == kinds.PICTURE
     assert kinds.kind_of(tmp_path) == kinds.FOLDER
+    (tmp_path / "data.mdb").write_bytes(b"")
+    assert kinds.kind_of(tmp_path) == kinds.DATABASE
 
 
 @needs_shared

@@ -74,6 +74,14 @@ def _one(kind: str, path: Path, findings: Findings) -> str:
         return solvers.check_solver(read_solver(path, given or None), findings)
     if kind in (kinds.LIST, kinds.FOLDER):
         return pictures.check_list(path, findings)
+    if kind == kinds.PICTURE:
+        from caffelungo.data.decode import decode
+
+        return "x".join(map(str, decode(path).shape))
+    if kind == kinds.DATABASE:
+        from caffelungo.data.lmdb_reader import LmdbReader
+
+        return f"{LmdbReader(path).size} records"
     if kind == kinds.HDF5_LIST:
         from caffelungo.data.sources.hdf5 import read_file_list
 

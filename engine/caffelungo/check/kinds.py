@@ -10,9 +10,9 @@ from caffelungo.definition.schema import NetParameter, SolverParameter
 from caffelungo.errors import did_you_mean
 from caffelungo.weights import sniff
 
-NET, SOLVER, LIST, HDF5_LIST, WEIGHTS, STATE, MEAN, FOLDER = (
+NET, SOLVER, LIST, HDF5_LIST, WEIGHTS, STATE, MEAN, FOLDER, DATABASE, PICTURE = (
     "net", "solver", "list of pictures", "list of HDF5 files", "weights", "solver state", "mean picture",
-    "folder of pictures",
+    "folder of pictures", "database", "picture",
 )  # fmt: skip
 HEAD = 1 << 20
 """Bytes of a text that are looked at: the first megabyte tells."""
@@ -26,7 +26,9 @@ _HDF5 = (".h5", ".hdf5")
 def kind_of(path: Path) -> str:
     """One of the constants above. A file that cannot be read is taken for what its name says."""
     if path.is_dir():
-        return FOLDER
+        return DATABASE if (path / "data.mdb").is_file() else FOLDER
+    if path.suffix.lower() in SUFFIXES:
+        return PICTURE
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
