@@ -403,6 +403,16 @@ def test_notices_are_no_problems(folder: Path) -> None:
     assert any("never tested" in notice for notice in report.notices)
 
 
+def test_a_solver_without_an_end_is_for_programs(folder: Path) -> None:
+    edit("solver.prototxt", "max_iter: 20\n", "")()
+    report = check(["solver.prototxt"])
+    assert report.problems == []
+    assert any("no max_iter" in notice for notice in report.notices)
+    edit("solver.prototxt", "momentum", "max_iter: 0\nmomentum")()
+    (problem,) = check_files(["solver.prototxt"])
+    assert problem.received == "max_iter: 0"
+
+
 def test_no_torch() -> None:
     import subprocess
     import sys

@@ -24,6 +24,10 @@ def check_solver(solver: Definition, findings: Findings) -> str:
     message, where = solver.message, solver.where
     findings.problems += solver_problems(message, where)
     findings.problems += _rates(solver)
+    if not message.HasField("max_iter"):
+        findings.notices.append(
+            f"{solver.path}: no max_iter, so `lungo train` has nothing to do; a program that steps the solver needs none"
+        )
     _prefix(solver, findings)
     for position, name in enumerate(message.weights):
         _named_weights(solver, name, position, findings)
@@ -50,7 +54,7 @@ def _rates(solver: Definition) -> list[Problem]:
         bad("momentum", "momentum must be at least 0 and below 1", "write `momentum: 0.9`")
     if message.weight_decay < 0:
         bad("weight_decay", "weight_decay must not be below 0", "write `weight_decay: 0.0005`")
-    if message.max_iter == 0:
+    if message.HasField("max_iter") and message.max_iter == 0:
         bad("max_iter", "max_iter is 0, so nothing is trained", "write how many iterations to train: `max_iter: 10000`")
     return problems
 
