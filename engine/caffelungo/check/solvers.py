@@ -26,7 +26,7 @@ def check_solver(solver: Definition, findings: Findings) -> str:
     findings.problems += _rates(solver)
     if not message.HasField("max_iter"):
         findings.notices.append(
-            f"{solver.path}: no max_iter, so `lungo train` has nothing to do; a program that steps the solver needs none"
+            f"{solver.path}: no max_iter, so `lungo train` has nothing to do; programs that step the solver need none"
         )
     _prefix(solver, findings)
     for position, name in enumerate(message.weights):
