@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -32,6 +33,11 @@ def sentinels(plan: Plan, store: Store) -> list[nn.Parameter]:
 def total(gradients: Sequence[Tensor]) -> Tensor:
     """The L2 norm of all ``gradients`` together, a scalar on their device."""
     return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(gradients))))
+
+
+def largest(gradients: Sequence[Tensor]) -> Tensor:
+    """The largest absolute value in ``gradients``; NaN where there is one. Unlike a sum of squares it cannot overflow."""
+    return torch.stack(torch._foreach_norm(list(gradients), math.inf)).max()
 
 
 @torch.no_grad()

@@ -253,7 +253,7 @@ class Solver:
         if not self.engine.caffe:
             if norm is None:
                 watched = [param.grad for param in self.sentinels if param.grad is not None]
-                norm = gradients.total(watched) if watched else loss
+                norm = gradients.largest(watched) if watched else loss
             self._frozen = torch.maximum(self._frozen, gradients.not_finite(loss, norm))
         return self._frozen
 

@@ -1,0 +1,273 @@
+"""The loop beyond what the original's numbers show: whole-set tests, resume, non-finite values, what is said."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from caffelungo.errors import RunError, UserError
+from caffelungo.report import metrics
+from caffelungo.solve import loop, run, snapshot
+from caffelungo.solve.engine import Engine
+from caffelungo.weights import formats, solverstate
+from tests.solve import helpers
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def losses_of(solver) -> dict[int, float]:
+    seen: dict[int, float] = {}
+    solver.loss_watchers.append(seen.__setitem__)
+    return seen
+
+
+def test_without_test_iter_the_whole_set_is_tested_once(here):
+    helpers.make(here, test_interval="10")
+    solver = helpers.solver()
+    net = solver.tests[0]
+    result = solver.test()
+    assert result.samples == 10
+    assert net.batches == 3
+    with h5py.File(here / "data.h5") as file:
+        data, label = torch.from_numpy(file["data"][:]), torch.from_numpy(file["label"][:])
+    whole = net.net
+    with torch.no_grad():
+        _, outputs = whole(data, label)
+    assert result.values()["loss"] == pytest.approx(float(outputs["loss"]), rel=1e-5)
+    assert result.values()["accuracy"] == pytest.approx(float(outputs["accuracy"]), rel=1e-6)
+    assert solver.test().values() == result.values()
+
+
+def test_with_test_iter_tests_go_on_through_the_data(here):
+    helpers.make(here, test_interval="10", test_iter="2")
+    solver = helpers.solver()
+    first, second = solver.test(), solver.test()
+    assert solver.tests[0].position == 4
+    assert first.values() != second.values()
+
+
+def test_a_resumed_run_is_the_unbroken_one(here):
+    helpers.make(here, snapshot="7", average_loss="3", test_interval="6", test_iter="2", type='"Adam"', lr_policy='"exp"', gamma="0.9")
+    whole = helpers.solver()
+    seen = losses_of(whole)
+    whole.step(20)
+    resumed = helpers.solver()
+    notes = resumed.restore("out/s_iter_14.solverstate")
+    again = losses_of(resumed)
+    resumed.step(6)
+    assert not notes
+    assert again == {i: seen[i] for i in range(14, 20)}
+    assert resumed.smoothed.value == whole.smoothed.value
+    assert resumed.tests[0].position == whole.tests[0].position
+    for a, b in zip(whole.store.tensors.values(), resumed.store.tensors.values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_difference_is_said_at_resume(here):
+    helpers.make(here)
+    solver = helpers.solver()
+    solver.step(2)
+    solver.snapshot()
+    other = helpers.solver(engine=Engine(torch.device("cpu"), precision="bf16"), seed=8)
+    notes = other.restore("out/s_iter_2.solverstate")
+    assert any(note.startswith("precision is bf16, was fp32") for note in notes)
+    assert any(note.startswith("the seed is 8, was 7") for note in notes)
+
+
+def test_another_solver_type_or_net_is_refused(here):
+    helpers.make(here)
+    solver = helpers.solver()
+    solver.step(1)
+    solver.snapshot()
+    helpers.make(here, type='"Adam"')
+    with pytest.raises(UserError) as caught:
+        helpers.solver().restore("out/s_iter_1.solverstate")
+    assert 'SGD, now type: "Adam"' in [problem.received for problem in caught.value.problems]
+    helpers.make(here, helpers.NET.replace("num_output: 6", "num_output: 7"))
+    with pytest.raises(UserError, match="history of blob 0 of layer `ip1`"):
+        helpers.solver().restore("out/s_iter_1.solverstate")
+
+
+def test_a_caffemodel_where_a_state_is_wanted(here):
+    helpers.make(here)
+    solver = helpers.solver()
+    solver.snapshot()
+    with pytest.raises(UserError) as caught:
+        run.train(helpers.options(snapshot="out/s_iter_0.caffemodel"))
+    assert caught.value.exit_status == 2
+    assert "s_iter_0.solverstate" in str(caught.value)
+
+
+def test_weights_and_snapshot_exclude_each_other(here):
+    helpers.make(here)
+    with pytest.raises(UserError, match="but not both"):
+        run.train(helpers.options(snapshot="a", weights=["b"]))
+
+
+def poison(here, row: int, value: float) -> None:
+    with h5py.File(here / "data.h5", "r+") as file:
+        file["data"][row, 0] = value
+
+
+def test_the_first_layer_with_a_non_finite_value_is_named_and_nothing_saved(here):
+    power = 'type: "Power" bottom: "ip1" top: "ip1" power_param { power: 2 }'
+    net = helpers.NET.replace('type: "ReLU" bottom: "ip1" top: "ip1"', power)
+    helpers.make(here, net, display="100", snapshot="100", base_lr="0.001")
+    poison(here, 9, 1e25)
+    solver = helpers.solver()
+    with pytest.raises(RunError) as caught:
+        loop.solve(solver)
+    assert "iteration 2" in str(caught.value)
+    assert "layer `relu` (Power) gives a non-finite value in blob `ip1`" in str(caught.value)
+    assert "base_lr" in str(caught.value)
+    assert not list((here / "out").glob("*.caffemodel"))
+    assert all(torch.isfinite(t).all() for t in solver.store.tensors.values())
+    assert all(torch.isfinite(t).all() for t in solver.update.history)
+
+
+def test_bad_data_is_named(here):
+    helpers.make(here)
+    poison(here, 5, math.nan)
+    solver = helpers.solver()
+    with pytest.raises(RunError, match="the data holds a value that is not finite, in blob `data` of layer `data`"):
+        solver.step(20)
+
+
+def test_a_diverging_run_names_a_layer_and_keeps_its_last_snapshot(here):
+    helpers.make(here, base_lr="1e20", snapshot="1", momentum="0")
+    with pytest.raises(RunError, match="learning rate 1e\\+20"):
+        run.train(helpers.options())
+    newest = snapshot.newest_complete(solver_prefix := helpers.solver().prefix)
+    assert solver_prefix.name == "s"
+    if newest:
+        arrays = formats.read(newest.weights).layers
+        assert all(np.isfinite(blob).all() for blobs in arrays.values() for blob in blobs)
+
+
+def test_caffe_mode_goes_on_with_nan(here):
+    helpers.make(here)
+    poison(here, 5, math.nan)
+    solver = helpers.solver(engine=Engine(torch.device("cpu"), caffe=True))
+    solver.step(5)
+    assert math.isnan(float(solver.smoothed.value))
+
+
+def test_labels_without_an_output_stop_the_run_before_it_begins(here):
+    helpers.make(here, helpers.NET.replace("num_output: 3", "num_output: 2"))
+    with pytest.raises(UserError) as caught:
+        run.train(helpers.options())
+    problem = caught.value.problems[0]
+    assert "labels 0 to 2 for 2 outputs" in problem.received
+    assert "num_output: 3" in problem.remedy
+    assert problem.where.file == "net.prototxt"
+    assert not list((here / "out").iterdir())
+    (here / "net.prototxt").write_text(helpers.NET)
+    assert run.train(helpers.options()) == 0
+
+
+def test_a_net_without_a_loss_or_data_is_refused(here):
+    helpers.make(here, "\n".join(line for line in helpers.NET.splitlines() if "SoftmaxWithLoss" not in line))
+    with pytest.raises(UserError, match="the train net has no loss"):
+        run.train(helpers.options())
+    helpers.make(here, 'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 1 dim: 2 } } }')
+    with pytest.raises(UserError, match="is an Input"):
+        run.train(helpers.options())
+
+
+def test_a_run_leaves_its_folder(here):
+    helpers.make(here, test_interval="10")
+    assert run.train(helpers.options(command=["lungo", "train"])) == 0
+    folder = here / "out/s_run_001"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "curves.png", "metrics.csv", "net.prototxt", "run.json", "solver.prototxt", "train.log",
+    ]  # fmt: skip
+    record = json.loads((folder / "run.json").read_text())
+    assert record["seed"] == 7
+    assert record["command"] == ["lungo", "train"]
+    assert record["settings"]["torch"] == torch.__version__
+    assert record["data"]["train"][0]["samples"] == 10
+    assert len(record["data"]["train"][0]["sha256"]) == 64
+    names = {(point.phase, point.name) for point, _ in metrics.read(folder / "metrics.csv")}
+    assert names == {("train", "loss"), ("train", "lr"), ("test", "loss"), ("test", "accuracy")}
+
+
+def test_a_resumed_run_keeps_the_curve_whole(here):
+    helpers.make(here, snapshot="10", max_iter="10")
+    run.train(helpers.options())
+    helpers.make(here, snapshot="10", max_iter="20")
+    run.train(helpers.options(resume=True))
+    points = metrics.read(here / "out/s_run_002/metrics.csv")
+    assert [point.iteration for point, _ in points if point.name == "loss"] == [0, 5, 10, 15]
+
+
+def test_early_stop(here):
+    helpers.make(here, base_lr="0", test_interval="2", extra="lungo { early_stop: 3 }")
+    assert run.train(helpers.options()) == 0
+    assert snapshot.newest_complete(helpers.solver().prefix).iteration == 6
+
+
+def test_watching_an_output_that_is_none(here):
+    helpers.make(here, test_interval="2", extra='lungo { watch: "accurcy" }')
+    with pytest.raises(UserError, match="did you mean accuracy"):
+        run.train(helpers.options())
+
+
+def test_a_loss_that_stays_at_chance_is_said(here, capsys):
+    helpers.make(here, base_lr="0", max_iter="60", display="0", extra="")
+    text = helpers.NET.replace('weight_filler { type: "xavier" }', 'weight_filler { type: "constant" }')
+    (here / "net.prototxt").write_text(text)
+    run.train(helpers.options())
+    assert "within 1 % of ln(3)" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_test_iter_that_is_not_the_set_is_said(here, capsys):
+    helpers.make(here, test_interval="10", test_iter="2")
+    run.train(helpers.options())
+    assert "test_iter 2 x batch 4 = 8 samples, but the set has 10" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_debug_info_trains_alike(here):
+    helpers.make(here)
+    plain, debug = helpers.solver(), None
+    seen = losses_of(plain)
+    plain.step(4)
+    helpers.make(here, debug_info="true")
+    debug = helpers.solver()
+    lines: list[str] = []
+    debug.log.echo = lines.append
+    told = losses_of(debug)
+    debug.step(4)
+    assert list(told.values()) == pytest.approx(list(seen.values()), rel=1e-5)
+    text = "\n".join(lines)
+    for part in ("[Forward] Layer ip1, top blob ip1 data: ", "[Forward] Layer ip1, param blob 0 data: ",
+                 "[Backward] Layer ip2, bottom blob ip1 diff: ", "[Backward] Layer ip1, param blob 1 diff: ",
+                 "[Backward] All net params (data, diff): L1 norm = (", "[Update] Layer ip1, param 0 data: "):  # fmt: skip
+        assert part in text
+
+
+def test_state_has_caffes_fields_and_ours(here):
+    helpers.make(here)
+    solver = helpers.solver()
+    solver.step(3)
+    solver.snapshot()
+    state = solverstate.read("out/s_iter_3.solverstate")
+    assert state.iter == 3
+    assert state.learned_net == "out/s_iter_3.caffemodel"
+    assert [h.shape for h in state.history] == [(6, 5), (6,), (3, 6), (3,)]
+    assert state.extras.train_batches == 3
+    assert {setting.name for setting in state.extras.setting} >= {"device", "precision", "threads", "torch"}
+
+
+def test_several_gpus_are_refused(here):
+    helpers.make(here)
+    with pytest.raises(UserError, match="several GPUs"):
+        run.train(helpers.options(gpu="0,1"))
