@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from caffelungo.definition import schema
 from caffelungo.definition.edits import ClearField, DeleteLayer, InsertLayer, MoveLayer, RenameBlob, SetField
 from caffelungo.definition.fields import FieldInfo, MessageInfo, message_info
+from caffelungo.definition.values import print_value
 
 DEPTH = 3
 
@@ -131,3 +132,36 @@ def edits(draw: st.DrawFn, net: Any) -> list[Any]:
             path = draw(paths(NET, net, False))
             result.append(SetField(path[:-1], path[-1]))
     return result
+
+
+GAPS = st.sampled_from([" ", "\n", "\n  ", "\t", "  # why\n", "\n# line\n", "\r\n", "\n\n", " #{ }\n\t"])
+NO_GAP = st.sampled_from(["", "", " ", "\n"])
+
+
+@st.composite
+def written(draw: st.DrawFn, message: Any) -> str:
+    """``message`` written by hand: any of the text format's forms, any white space, comments anywhere."""
+    info = message_info(message.DESCRIPTOR.full_name)
+    parts = []
+    for descriptor, value in message.ListFields():
+        field = info.fields[descriptor.name]
+        values = list(value) if field.repeated else [value]
+        shown = [draw(_value(field, item)) for item in values]
+        colon = ":" if field.kind != "message" or draw(st.booleans()) else ""
+        if field.repeated and draw(st.booleans()):
+            joined = f"{draw(NO_GAP)},{draw(GAPS)}".join(shown)
+            parts.append(f"{field.name}{draw(NO_GAP)}{colon}{draw(NO_GAP)}[{draw(NO_GAP)}{joined}{draw(NO_GAP)}]")
+        else:
+            parts += [f"{field.name}{draw(NO_GAP)}{colon}{draw(NO_GAP)}{item}" for item in shown]
+    text = draw(st.sampled_from(["", "\n", "# head\n\n"]))
+    for part in parts:
+        text += part + draw(st.sampled_from(["", "", "", ",", ";", " ,"])) + draw(GAPS)
+    return text
+
+
+@st.composite
+def _value(draw: st.DrawFn, field: FieldInfo, value: Any) -> str:
+    if field.kind != "message":
+        return print_value(field, value)
+    opening, closing = draw(st.sampled_from(["{}", "{}", "<>"]))
+    return opening + draw(NO_GAP) + draw(written(value)) + closing

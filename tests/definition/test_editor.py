@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from caffelungo.definition import cursor, editor, reader
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.edits import ClearField, DeleteLayer, InsertLayer, MoveLayer, RenameBlob, SetField
-from caffelungo.definition.schema import LayerParameter
+from caffelungo.definition.schema import LayerParameter, NetParameter
 from caffelungo.definition.tokens import Tokens
 from caffelungo.errors import UserError
 from tests.definition.files import definition_files, is_solver
-from tests.definition.strategies import edits
+from tests.definition.strategies import LAYER, edits, messages, written
 from tests.support import ASSETS
 
 LARGEST = 40_000
@@ -49,6 +49,24 @@ def test_text_and_message_agree_and_the_inverse_restores_every_byte(data: st.Dat
     edited = editor.apply(definition, batch)
     assert edited.message == expected
     assert editor.apply(edited, editor.inverse(definition, batch)).text == definition.text
+
+
+@given(st.data())
+def test_so_they_do_in_any_layout_a_hand_may_write(data: st.DataObject) -> None:
+    layers = data.draw(st.lists(messages(LAYER), min_size=1, max_size=3), label="layers")
+    text = data.draw(written(NetParameter(name="n", layer=layers)), label="text")
+    definition = reader.parse_net(text)
+    assert list(definition.message.layer) == layers
+    batch = data.draw(edits(definition.message), label="edits")
+    try:
+        expected = editor.apply_message(definition.message, batch)
+    except IndexError:
+        return
+    if not expected.ListFields():
+        return
+    edited = editor.apply(definition, batch)
+    assert edited.message == expected
+    assert editor.apply(edited, editor.inverse(definition, batch)).text == text
 
 
 def _edited(text: str, *batch: Any) -> str:

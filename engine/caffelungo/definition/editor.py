@@ -189,6 +189,8 @@ class _Editor:
                 break
             behind = line
         last = index + 1 == len(self.spans)
+        if last and self.batch.arrivals.get(index + 1):
+            return Splice(start, end, "")
         if not last or behind > end:
             return Splice(start, behind if self._blank_before(start) else end, "")
         if index - 1 not in self.batch.gone and not self.batch.arrivals.get(index):

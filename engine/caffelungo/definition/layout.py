@@ -13,7 +13,7 @@ from caffelungo.definition.tokens import BYTE_ORDER_MARK
 from caffelungo.definition.tree import Block, Document, Field
 from caffelungo.definition.values import print_value
 
-_SEPARATOR = re.compile(r"[ \t]*[,;]")
+_SEPARATOR = re.compile(r"(?:[ \t\r\n\v\f]|#[^\n]*\n)*+[,;]")
 _REST_OF_LINE = re.compile(r"[ \t\r\v\f]*(?:#[^\n]*)?(?:\n|\Z)")
 _LEADING = re.compile(r"[ \t]*")
 _SAMPLE = 64
