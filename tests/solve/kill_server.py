@@ -19,7 +19,7 @@ def train(job: dict) -> int:
     from caffelungo.solve.options import TrainOptions
 
     os.chdir(job["folder"])
-    losses = Path(job["losses"]).open("a", buffering=1)
+    losses = Path(job["losses"]).open("a", buffering=1)  # noqa: SIM115
     connect = run._Run.connect
 
     def recording(self, solver, signals):

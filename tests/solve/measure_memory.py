@@ -1,4 +1,4 @@
-"""Prints the estimated and the measured peak of a few iterations of a net on made-up data. Started by test_memory.py."""
+"""Prints the estimated and the measured peak of a few iterations on made-up data. Started by test_memory.py."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from caffelungo.solve.solver import Solver
 def with_made_up_data(path: str, batch: int, size: int, classes: int, folder: Path) -> Path:
     """The train net of ``path`` with a DummyData layer instead of its data layers."""
     net = read_net(path, {} if path.endswith(".j2") else None).message
-    kept = [layer for layer in net.layer if layer.top[:1] != ["data"] and not any(r.phase == TEST for r in layer.include)]
+    kept = [
+        layer for layer in net.layer if layer.top[:1] != ["data"] and not any(r.phase == TEST for r in layer.include)
+    ]
     made = type(net)(name=net.name)
     data = made.layer.add(name="data", type="DummyData", top=["data", "label"])
     channels = 1 if size < 32 else 3

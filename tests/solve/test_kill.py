@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -110,10 +111,8 @@ def kill(process: int, out: Path, inside: bool, delay: float) -> None:
     deadline = time.monotonic() + 5
     while inside and not list(out.glob(".*.tmp")) and time.monotonic() < deadline:
         time.sleep(0.001)
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(process, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def survive(tmp_path: Path, kills: int, inside: int) -> None:

@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).with_name("measure_memory.py")
 
 def measure(tmp_path: Path, net: str, batch: int, size: int) -> dict:
     result = subprocess.run(
-        [sys.executable, str(SCRIPT), str(REPOSITORY / "nets" / net), str(batch), str(size), "10", "contiguous", str(tmp_path)],
+        [sys.executable, SCRIPT, REPOSITORY / "nets" / net, str(batch), str(size), "10", "contiguous", tmp_path],
         capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert result.returncode == 0, result.stderr

@@ -28,7 +28,7 @@ def test_rates_equal_the_printed_ones(case):
     for name, value in fields.items():
         setattr(solver, name, int(value) if name in ("stepsize", "max_iter") else float(value))
     rates = Schedule(solver)
-    with open(folder / "loss.csv") as file:
+    with (folder / "loss.csv").open() as file:
         for row in csv.DictReader(file):
             assert np.float32(rates.rate(int(row["iter"]))) == np.float32(row["lr"])
 

@@ -29,7 +29,8 @@ def trained(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("right", "total", "low", "high"),
-    [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0), (0, 0, 0.0, 1.0), (139, 195, 0.6457, 0.7717)],
+    [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0), (0, 0, 0.0, 1.0),
+     (139, 195, 0.6457, 0.7717)],
 )  # fmt: skip
 def test_wilson(right, total, low, high):
     assert wilson(right, total) == pytest.approx((low, high), abs=2e-4)
@@ -95,7 +96,9 @@ def test_time_prints_caffes_lines(trained):
     times = timing.measure(options, Log(echo=log.append))
     text = lines(log)
     assert text[0] == "Use CPU."
-    assert [line for line in text if line.startswith("Iteration: ")][1].startswith("Iteration: 2 forward-backward time: ")
+    assert [line for line in text if line.startswith("Iteration: ")][1].startswith(
+        "Iteration: 2 forward-backward time: "
+    )
     names = [line.split("\t")[0].strip() for line in text if "\tforward: " in line]
     assert names == ["data", "ip1", "relu", "ip2", "loss"]
     assert text[-1] == "*** Benchmark ends ***"
@@ -116,7 +119,8 @@ def test_time_needs_no_data_for_a_deploy_net(tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "text"),
-    [(TestOptions(model="net.prototxt", device="cpu"), "need weights"), (TestOptions(weights=["x"], device="cpu"), "need a net")],
+    [(TestOptions(model="net.prototxt", device="cpu"), "need weights"),
+     (TestOptions(weights=["x"], device="cpu"), "need a net")],
 )  # fmt: skip
 def test_what_is_missing_is_said(options, text, trained):
     with pytest.raises(UserError, match=text):

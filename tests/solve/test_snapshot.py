@@ -24,7 +24,8 @@ def here(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("prefix", "path", "wanted"),
-    [("a/b", "s.prototxt", "a/b"), ("", "x/s.prototxt", "x/s"), ("", "x/s.prototxt.j2", "x/s"), ("folder", "x/s.prototxt", "folder/s"),
+    [("a/b", "s.prototxt", "a/b"), ("", "x/s.prototxt", "x/s"), ("", "x/s.prototxt.j2", "x/s"),
+     ("folder", "x/s.prototxt", "folder/s"),
      ("new/", "s.prototxt", "new/s")],
 )  # fmt: skip
 def test_prefix(here, prefix, path, wanted):

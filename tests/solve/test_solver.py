@@ -56,7 +56,16 @@ def test_with_test_iter_tests_go_on_through_the_data(here):
 
 
 def test_a_resumed_run_is_the_unbroken_one(here):
-    helpers.make(here, snapshot="7", average_loss="3", test_interval="6", test_iter="2", type='"Adam"', lr_policy='"exp"', gamma="0.9")
+    helpers.make(
+        here,
+        snapshot="7",
+        average_loss="3",
+        test_interval="6",
+        test_iter="2",
+        type='"Adam"',
+        lr_policy='"exp"',
+        gamma="0.9",
+    )
     whole = helpers.solver()
     seen = losses_of(whole)
     whole.step(20)
@@ -248,9 +257,15 @@ def test_debug_info_trains_alike(here):
     debug.step(4)
     assert list(told.values()) == pytest.approx(list(seen.values()), rel=1e-5)
     text = "\n".join(lines)
-    for part in ("[Forward] Layer ip1, top blob ip1 data: ", "[Forward] Layer ip1, param blob 0 data: ",
-                 "[Backward] Layer ip2, bottom blob ip1 diff: ", "[Backward] Layer ip1, param blob 1 diff: ",
-                 "[Backward] All net params (data, diff): L1 norm = (", "[Update] Layer ip1, param 0 data: "):  # fmt: skip
+    parts = [
+        "[Forward] Layer ip1, top blob ip1 data: ",
+        "[Forward] Layer ip1, param blob 0 data: ",
+        "[Backward] Layer ip2, bottom blob ip1 diff: ",
+        "[Backward] Layer ip1, param blob 1 diff: ",
+        "[Backward] All net params (data, diff): L1 norm = (",
+        "[Update] Layer ip1, param 0 data: ",
+    ]
+    for part in parts:
         assert part in text
 
 

@@ -22,7 +22,10 @@ def problems(text: str):
         (('lr_policy: "fixed"', 'lr_policy: "fixd"'), "unknown learning rate policy", 3, "fixd", 'lr_policy: "fixed"'),
         (('lr_policy: "fixed"', 'lr_policy: "step"'), "stepsize > 0", None, "no stepsize", None),
         (('lr_policy: "fixed"', 'lr_policy: "exp" gamma: -1'), "gamma >= 0", 3, "-1", None),
-        (('lr_policy: "fixed"', 'lr_policy: "multistep" stepvalue: 5 stepvalue: 2'), "stepvalue must rise", 3, "5, 2", None),
+        (
+            ('lr_policy: "fixed"', 'lr_policy: "multistep" stepvalue: 5 stepvalue: 2'),
+            "stepvalue must rise", 3, "5, 2", None,
+        ),
         (("max_iter: 5", 'type: "Adm"'), "unknown solver type", 4, "Adm", None),
         (("max_iter: 5", 'type: "AdaGrad" momentum: 0.9'), "momentum cannot be used", 4, "0.9", None),
         (("max_iter: 5", 'type: "RMSProp" momentum: 0.9'), "momentum cannot be used", 4, "0.9", None),
@@ -65,7 +68,8 @@ def test_a_good_file_has_none():
 
 @pytest.mark.parametrize(
     ("extra", "count"),
-    [("", 0), ("test_interval: 5", 1), ("test_interval: 5 test_iter: 2", 1), ("test_interval: 5 test_iter: 2 test_iter: 3", 2),
+    [("", 0), ("test_interval: 5", 1), ("test_interval: 5 test_iter: 2", 1),
+     ("test_interval: 5 test_iter: 2 test_iter: 3", 2),
      ('test_interval: 5 test_net: "a" test_iter: 2 test_iter: 3', 2), ('test_interval: 5 test_net: "a"', 1)],
 )  # fmt: skip
 def test_number_of_test_nets(extra, count):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from caffelungo.report.glog import number
 
@@ -27,7 +27,7 @@ class Reporter:
         self.total, self.images, self.quiet = total, images, quiet
         self.live = self.console.is_terminal and not quiet
         self._bar: Progress | None = None
-        self._task = None
+        self._task: TaskID | None = None
         self._mark: tuple[float, int] | None = None
         self._drawn = 0.0
         self._values = ""
@@ -48,7 +48,9 @@ class Reporter:
             self._bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._bar:
             self._bar.refresh()
             self._bar.stop()

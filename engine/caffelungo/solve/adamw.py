@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from caffelungo.solve.updates import Adam, Group, Freezer
+from caffelungo.solve.updates import Adam, Freezer, Group
 
 
 class AdamW(Adam):

@@ -116,14 +116,14 @@ def before(solver: Solver, reporter: Reporter) -> None:
     for index, test in enumerate(solver.tests):
         for text in dict.fromkeys(text for source in test.opened.sources for text in source.notices):
             reporter.notice(text)
-        if text := _test_iter(test.iterations, test.opened):
-            reporter.notice(f"test net #{index}: {text}")
+        if found := _test_iter(test.iterations, test.opened):
+            reporter.notice(f"test net #{index}: {found}")
     expected = memory.estimate(
         solver.net, solver.learned, solver.update.histories, solver.engine, [test.opened.plan for test in solver.tests]
     )
     reporter.say(expected.describe())
-    if text := memory.too_large(expected, solver.engine.device, solver.opened.batch_size):
-        reporter.notice(text)
+    if too_large := memory.too_large(expected, solver.engine.device, solver.opened.batch_size):
+        reporter.notice(too_large)
 
 
 def _test_iter(iterations: int | None, opened: Opened) -> str | None:
@@ -176,7 +176,7 @@ class StuckLoss:
             if abs(mean - self.chance) < NEAR * self.chance:
                 self._tell(
                     f"the loss has stayed within 1 % of ln({self.classes}) = {number(self.chance)} for {self.patience} "
-                    "iterations: the outputs do not depend on the input. Is the rate of the classifier 0, do the labels "
+                    "iterations: the outputs do not depend on the input. Is the classifier's rate 0, do the labels "
                     "belong to the pictures, were weights loaded?"
                 )
 

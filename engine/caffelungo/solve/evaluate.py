@@ -64,7 +64,9 @@ def build(options: TestOptions, log: Log, console: Console | None = None) -> Tes
     if options.iterations is not None and options.iterations < 1:
         raise UserError("iterations must be at least 1", received=str(options.iterations))
     engine = make_engine(options)
-    log.info("caffe.cpp:275", "Use CPU." if engine.device.type == "cpu" else f"Use GPU with device ID {engine.device.index}")
+    log.info(
+        "caffe.cpp:275", "Use CPU." if engine.device.type == "cpu" else f"Use GPU with device ID {engine.device.index}"
+    )
     text = nets.from_definition(read_net(options.model, dict(options.variables) or None))
     state = net_state(text.message, TEST, options.level, options.stages)
     if options.data is not None:

@@ -28,6 +28,4 @@ class Feed:
 
     def one(self, k: int) -> list[Tensor]:
         """Batch ``k`` alone."""
-        return [
-            tensor for source in self.sources for tensor in source.finish(source.batch(k), self.engine.device)
-        ]
+        return [tensor for source in self.sources for tensor in source.finish(source.batch(k), self.engine.device)]

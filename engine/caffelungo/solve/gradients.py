@@ -36,7 +36,7 @@ def total(gradients: Sequence[Tensor]) -> Tensor:
 
 
 def largest(gradients: Sequence[Tensor]) -> Tensor:
-    """The largest absolute value in ``gradients``; NaN where there is one. Unlike a sum of squares it cannot overflow."""
+    """The largest absolute value in ``gradients``, or NaN; unlike a sum of squares it cannot overflow."""
     return torch.stack(torch._foreach_norm(list(gradients), math.inf)).max()
 
 

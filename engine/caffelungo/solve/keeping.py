@@ -21,7 +21,9 @@ class Keeper:
     @property
     def best_path(self) -> Path:
         """Where the best weights go: ``<prefix>_best.caffemodel``."""
-        return self.solver.prefix.with_name(f"{self.solver.prefix.name}_best.caffemodel" + (".h5" if self.solver.hdf5 else ""))
+        return self.solver.prefix.with_name(
+            f"{self.solver.prefix.name}_best.caffemodel" + (".h5" if self.solver.hdf5 else "")
+        )
 
     def after_snapshot(self) -> None:
         """Delete all but the newest ``keep_last`` snapshots, once a newer one is complete."""
@@ -32,7 +34,11 @@ class Keeper:
     def keep_best(self) -> None:
         """Write the weights of now as the best ones."""
         if self.extras.keep_best:
-            weights, net, shared = self.solver.weights(), nets.filtered(self.solver.opened), nets.shared_blobs(self.solver.plan)
+            weights, net, shared = (
+                self.solver.weights(),
+                nets.filtered(self.solver.opened),
+                nets.shared_blobs(self.solver.plan),
+            )
             path = self.best_path
             snapshot.insistent(lambda: formats.write(path, weights, net, shared), path, self.solver.prefix)
 

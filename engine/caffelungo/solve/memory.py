@@ -41,9 +41,7 @@ class Estimate:
     @property
     def total(self) -> int:
         """The expected peak in bytes."""
-        return (
-            self.process + self.weights + self.gradients + self.history + self.activations + self.workspace
-        )
+        return self.process + self.weights + self.gradients + self.history + self.activations + self.workspace
 
     def describe(self) -> str:
         """One line for people."""
@@ -62,7 +60,9 @@ def size(count: int) -> str:
     return f"{count / 1e3:.0f} kB"
 
 
-def estimate(net: Net, learned: Sequence[Tensor], histories: int, engine: Engine, tests: Sequence[Plan] = ()) -> Estimate:
+def estimate(
+    net: Net, learned: Sequence[Tensor], histories: int, engine: Engine, tests: Sequence[Plan] = ()
+) -> Estimate:
     """The peak of training ``net``, whose solver keeps ``histories`` tensors for each of ``learned``."""
     weights = sum(tensor.numel() * FLOAT for tensor in net.store.tensors.values())
     gradients = sum(tensor.numel() * FLOAT for tensor in learned if tensor.requires_grad)

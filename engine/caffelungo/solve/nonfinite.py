@@ -83,7 +83,9 @@ def _in_one(solver: Solver, tensors: Sequence[Tensor]) -> str | None:
                 )
         for parameter in solver.store.blobs(planned.key):
             if not found and parameter.grad is not None and not torch.isfinite(parameter.grad).all():
-                found.append(f"layer `{planned.name}` ({planned.layer.type}) has a parameter gradient that is not finite")
+                found.append(
+                    f"layer `{planned.name}` ({planned.layer.type}) has a parameter gradient that is not finite"
+                )
 
     with solver.engine.arithmetic():
         steps.forward(*tensors, each=tops)

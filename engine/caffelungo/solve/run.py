@@ -191,6 +191,7 @@ class _Run:
         keeper = Keeper(solver, self.definition.message.lungo)
         stuck = checks.StuckLoss(solver, self.reporter.notice)
         solver.poll = signals.poll
+
         def snapshotted() -> None:
             keeper.after_snapshot()
             self.redraw()

@@ -24,7 +24,9 @@ def existing(prefix: Path) -> list[Path]:
     pattern = re.compile(re.escape(prefix.name) + r"_run_(\d+)")
     if not prefix.parent.is_dir():
         return []
-    found = {int(m[1]): path for path in prefix.parent.iterdir() if (m := pattern.fullmatch(path.name)) and path.is_dir()}
+    found = {
+        int(m[1]): path for path in prefix.parent.iterdir() if (m := pattern.fullmatch(path.name)) and path.is_dir()
+    }
     return [found[number] for number in sorted(found)]
 
 

@@ -75,7 +75,7 @@ def wilson(right: int, total: int, z: float = CONFIDENCE) -> tuple[float, float]
 
 
 def judge(plan: Plan) -> PlannedLayer | None:
-    """The layer whose bottoms are the scores and labels to count: the last top-1 Accuracy, else the last softmax loss."""
+    """The layer whose scores and labels are to be counted: the last top-1 Accuracy, else the last softmax loss."""
     found = [p for p in plan.layers if p.layer.type == "Accuracy" and p.layer.param.accuracy_param.top_k == 1]
     found = found or [p for p in plan.layers if p.layer.type == "Accuracy"]
     found = found or [p for p in plan.layers if p.layer.type == "SoftmaxWithLoss"]

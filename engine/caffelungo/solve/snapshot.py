@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from caffelungo.errors import LungoError, Location, RunError, UserError
+from caffelungo.errors import Location, LungoError, RunError, UserError
 from caffelungo.weights import formats, solverstate
 from caffelungo.weights.base import Weights
 from caffelungo.weights.solverstate import SolverState
@@ -175,7 +175,9 @@ def insistent(action: Callable[[], None], path: Path, prefix: Path) -> None:
         except OSError as error:
             if attempt == RETRIES or error.errno in DISK_FULL:
                 left = listed(prefix)
-                good = f"the newest complete snapshot is {left[-1].state}" if left else "no snapshot was complete before"
+                good = (
+                    f"the newest complete snapshot is {left[-1].state}" if left else "no snapshot was complete before"
+                )
                 raise RunError(
                     f"{path} cannot be written: {error.strerror or error}\n"
                     f"  received: {attempt} failed attempt(s)\n"

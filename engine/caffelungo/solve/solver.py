@@ -24,6 +24,7 @@ from caffelungo.solve import debug, gradients, nets, nonfinite, snapshot, update
 from caffelungo.solve.draw import seed_iteration
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
+from caffelungo.solve.loading import Loaded
 from caffelungo.solve.pending import LIMIT, Pending, Seen
 from caffelungo.solve.rates import Schedule
 from caffelungo.solve.signals import Action
@@ -31,7 +32,6 @@ from caffelungo.solve.smoothing import SmoothedLoss
 from caffelungo.solve.testing import TestNet, TestResult, output_weights
 from caffelungo.solve.validate import solver_problems
 from caffelungo.solve.watch import Watch, make_watch
-from caffelungo.solve.loading import Loaded
 from caffelungo.weights.base import Weights
 
 LossWatcher = Callable[[int, float], None]
@@ -420,7 +420,9 @@ class Solver:
             return
         with torch.no_grad():
             tensors = [*self.store.tensors.values(), *self.update.history]
-            good = bool(torch.isfinite(torch.stack([t.float() for t in torch._foreach_norm(tensors, float("inf"))])).all())
+            good = bool(
+                torch.isfinite(torch.stack([t.float() for t in torch._foreach_norm(tensors, float("inf"))])).all()
+            )
         if not good:
             left = snapshot.listed(self.prefix)
             raise nonfinite.in_weights(self, left[-1].state if left else None)

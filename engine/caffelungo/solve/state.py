@@ -16,8 +16,8 @@ from caffelungo.definition.schema import message_class
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.layers.base import shape_text
 from caffelungo.layers.plan import ParamKey
-from caffelungo.solve.snapshot import names
 from caffelungo.solve.smoothing import SmoothedLoss
+from caffelungo.solve.snapshot import names
 from caffelungo.weights import copy, formats, solverstate
 from caffelungo.weights.solverstate import SolverState
 

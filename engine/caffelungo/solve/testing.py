@@ -52,7 +52,9 @@ class TestNet:
 
     __test__ = False
 
-    def __init__(self, opened: Opened, store: Store, engine: Engine, iterations: int | None, workers: int | None) -> None:
+    def __init__(
+        self, opened: Opened, store: Store, engine: Engine, iterations: int | None, workers: int | None
+    ) -> None:
         self.opened, self.engine, self.iterations = opened, engine, iterations
         self.net = Net(opened.plan, store)
         if engine.compile:

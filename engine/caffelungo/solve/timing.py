@@ -52,7 +52,9 @@ def measure(options: TimeOptions, log: Log) -> Times:
     if options.iterations < 1:
         raise UserError("iterations must be at least 1", received=str(options.iterations))
     engine = make_engine(options)
-    log.info("caffe.cpp:343", "Use CPU." if engine.device.type == "cpu" else f"Use GPU with device ID {engine.device.index}")
+    log.info(
+        "caffe.cpp:343", "Use CPU." if engine.device.type == "cpu" else f"Use GPU with device ID {engine.device.index}"
+    )
     text = nets.from_definition(read_net(options.model, dict(options.variables) or None))
     phase = TEST if options.phase == "TEST" else TRAIN
     opened = nets.open_net(text, net_state(text.message, phase, options.level, options.stages))
@@ -93,7 +95,9 @@ class _Stopwatch:
                 times.backward += self.timed(self.backward)
                 spent = 1000 * (clock.perf_counter() - start)
                 times.whole += spent
-                log.info("caffe.cpp:394", f"Iteration: {iteration} forward-backward time: {number(round(spent, 3))} ms.")
+                log.info(
+                    "caffe.cpp:394", f"Iteration: {iteration} forward-backward time: {number(round(spent, 3))} ms."
+                )
         return self.report(times, iterations)
 
     def report(self, times: Times, iterations: int) -> Times:

@@ -25,7 +25,7 @@ class Group:
 
     lr_mult: float
     decay_mult: float
-    params: list[nn.Parameter] = field(default_factory=list)
+    params: list[Tensor] = field(default_factory=list)
     history: list[list[Tensor]] = field(default_factory=list)
     grads: list[Tensor] = field(default_factory=list)
 
@@ -34,7 +34,7 @@ class Update:
     """Base of the update rules; one instance serves one run.
 
     A rule of another package subclasses this, says how many ``histories`` it keeps for each parameter, and writes
-    ``update``. It is registered by an entry point of the group ``caffelungo.solvers`` whose name is the solver's ``type``.
+    ``update``. An entry point of the group ``caffelungo.solvers`` registers it; its name is the solver's ``type``.
     ``params`` are (parameter, lr_mult, decay_mult) in the order of the net's learnable parameters.
     """
 
@@ -114,20 +114,20 @@ class Freezer:
     def __init__(self, frozen: Tensor, known_live: bool) -> None:
         self.frozen, self.known_live = frozen, known_live
 
-    def __call__(self, factor: float) -> float | Tensor:
+    def __call__(self, factor: float) -> Any:
         """``factor``, or 1 when frozen."""
         if self.known_live:
             return factor
         return torch.where(self.frozen > 0, 1.0, factor)
 
-    def live(self, factor: float) -> float | Tensor:
+    def live(self, factor: float) -> Any:
         """``factor``, or 0 when frozen."""
         if self.known_live:
             return factor
         return torch.where(self.frozen > 0, 0.0, factor)
 
 
-def _gradient(param: nn.Parameter) -> Tensor:
+def _gradient(param: Tensor) -> Tensor:
     grad = param.grad
     if grad is None:
         return torch.zeros_like(param, requires_grad=False)
@@ -136,13 +136,13 @@ def _gradient(param: nn.Parameter) -> Tensor:
     return grad
 
 
-def _subtract(group: Group, rate: float | Tensor) -> None:
+def _subtract(group: Group, rate: Any) -> None:
     """``params -= rate * grads``."""
     torch._foreach_mul_(group.grads, rate)
     torch._foreach_sub_(group.params, group.grads)
 
 
-def _decaying_mean(history: list[Tensor], share: float, new: Sequence[Tensor], keep: Freezer) -> None:
+def _decaying_mean(history: list[Tensor], share: float, new: Any, keep: Freezer) -> None:
     """``history = share * history + (1 - share) * new``; ``new`` is used up."""
     torch._foreach_mul_(history, keep(share))
     torch._foreach_add_(history, new, alpha=float(np.float32(1) - np.float32(share)))
