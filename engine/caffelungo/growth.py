@@ -91,8 +91,11 @@ def _solver(path: str, net: Path) -> Definition:
             where=Location(path),
             remedy='write net: "train_val.prototxt" instead of train_net and test_net',
         )
-    prefix = Path(solver.message.snapshot_prefix or "snapshot")
-    edits = [SetField(("net",), str(net)), SetField(("snapshot_prefix",), str(prefix.with_name(net.stem)))]
+    edits = [SetField(("net",), net.name)]
+    if solver.message.snapshot_prefix:
+        # Without one, snapshots stand beside the solver under its own name, which is a new one.
+        prefix = Path(solver.message.snapshot_prefix).with_name(net.stem)
+        edits.append(SetField(("snapshot_prefix",), str(prefix)))
     return editor.apply(solver, edits)
 
 

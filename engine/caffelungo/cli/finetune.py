@@ -29,6 +29,7 @@ def finetune(
     set_: o.Set = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say what was changed in the net, where and why.")] = False,
     overwrite: o.Overwrite = False,
+    quiet: o.Quiet = False,
 ) -> None:
     """From folders of photos to everything a training needs: split, lists, labels, train_val, deploy, solver.
 
@@ -43,6 +44,8 @@ def finetune(
     )  # fmt: skip
     with o.progress("reading pictures") as progress:
         done = finetune_project(wanted, progress)
+    if quiet:
+        return
     least, most = min(done.counts.values()), max(done.counts.values())
     each = f"{least}" if least == most else f"{least} to {most}"
     typer.echo(f"{len(done.classes)} classes, {each} pictures each: {done.train} to train on, {done.val} to test on")
@@ -54,6 +57,5 @@ def finetune(
         typer.echo(f"notice: {notice}")
     typer.echo(f"wrote {output}: {', '.join(done.files)}")
     typer.echo("next:")
-    width = max(len(command) for command, _ in done.commands)
     for command, what in done.commands:
-        typer.echo(f"  {command:<{width}}  # {what}")
+        typer.echo(f"  # {what}\n  {command}")

@@ -26,6 +26,7 @@ def grow(
     explain: Annotated[bool, typer.Option("--explain", help="Say what was changed, where and why.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show the change as a unified diff.")] = False,
     overwrite: o.Overwrite = False,
+    quiet: o.Quiet = False,
 ) -> None:
     """Grow a net by new units that learn beside the old ones (Growing a Brain, CVPR 2017).
 
@@ -49,6 +50,8 @@ def grow(
             typer.echo(str(note))
     if diff:
         typer.echo(done.diff, nl=False)
+    if quiet:
+        return
     for path in done.written:
         typer.echo(f"wrote {path}")
     typer.echo(f"parameters: {done.parameters[0]:,} before, {done.parameters[1]:,} now")

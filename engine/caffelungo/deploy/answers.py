@@ -8,7 +8,6 @@ from pathlib import Path
 
 from caffelungo import files
 from caffelungo.deploy.classify import Classifier, Prediction, as_csv, as_json
-from caffelungo.deploy.pictures import picture_files
 from caffelungo.errors import UserError
 
 SUFFIXES = (".csv", ".json", ".png")
@@ -39,8 +38,7 @@ def classify_files(options: ClassifyOptions) -> list[Prediction]:
             remedy=f"end the name in {', '.join(SUFFIXES)}",
         )
     classifier = Classifier(options.model, options.device)
-    paths = picture_files(options.pictures)
-    predictions = classifier.classify(paths, top=options.top)
+    predictions = classifier.classify(options.pictures, top=options.top)
     if target is None:
         return predictions
     if target.suffix.lower() == ".png":

@@ -82,17 +82,17 @@ class Demo:
     def prepare(self, letter: str, title: str, name: str, *words: object, rate: float = RATE) -> Arm:
         """A folder made by `lungo finetune`, its solver cut to the demo's iterations and ``rate``."""
         folder = self.out / name
-        self.lungo("finetune", NET, "--data", self.train, "--size", SIZE, "-o", folder, *words)
+        self.lungo("finetune", NET, "--data", self.train, "--size", SIZE, "-o", folder, *words, "--quiet")
         solver = folder / "solver.prototxt"
         shorten(solver, rate)
-        arm = Arm(letter, title, folder, folder / "train_val.prototxt", solver, _snapshot(folder / "solver"))
+        arm = Arm(letter, title, folder, folder / "train_val.prototxt", solver, _snapshot(solver.with_suffix("")))
         self.arms.append(arm)
         return arm
 
     def grown(self, base: Arm) -> Arm:
         """A copy of ``base`` with new units."""
         model = base.folder / "grown.prototxt"
-        self.lungo("grow", base.model, "--widen", WIDEN, "-o", model, "--solver", base.solver)
+        self.lungo("grow", base.model, "--widen", WIDEN, "-o", model, "--solver", base.solver, "--quiet")
         solver = base.folder / "grown_solver.prototxt"
         arm = Arm(
             "c",
