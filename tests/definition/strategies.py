@@ -163,5 +163,5 @@ def written(draw: st.DrawFn, message: Any) -> str:
 def _value(draw: st.DrawFn, field: FieldInfo, value: Any) -> str:
     if field.kind != "message":
         return print_value(field, value)
-    opening, closing = draw(st.sampled_from(["{}", "{}", "<>"]))
+    opening, closing = draw(st.sampled_from([("{", "}"), ("{", "}"), ("<", ">")]))
     return opening + draw(NO_GAP) + draw(written(value)) + closing

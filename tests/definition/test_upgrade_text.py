@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from caffelungo.definition import reader
 from caffelungo.definition.comments import comments_between
 from caffelungo.definition.definition import Definition
+from caffelungo.definition.fields import message_info
+from caffelungo.definition.schema import NetParameter
+from caffelungo.definition.upgrade import upgrade_net
 from caffelungo.errors import UserError
 from tests.definition.files import definition_files, is_solver
+from tests.definition.strategies import messages, written
 from tests.support import ASSETS
 
 VALID = ASSETS / "valid"
@@ -182,3 +189,39 @@ def test_line_ends_are_kept() -> None:
     upgraded = reader.parse_net(text).text
     assert upgraded.replace("\r\n", "\n") == reader.read_net(VALID / "v1.prototxt").text
     assert upgraded.count("\n") == upgraded.count("\r\n")
+
+
+V1 = message_info("caffe.V1LayerParameter")
+
+
+@st.composite
+def _old_nets(draw: st.DrawFn) -> Any:
+    net = NetParameter(layers=draw(st.lists(messages(V1, 2), min_size=1, max_size=3)))
+    for layer in net.layers:
+        layer.ClearField("layer")
+        if draw(st.booleans()):
+            layer.type = draw(st.sampled_from([5, 12, 24]))
+            for name in draw(st.lists(st.sampled_from(["data_param", "image_data_param", "window_data_param"]))):
+                getattr(layer, name).scale = 2
+                getattr(layer, name).mirror = True
+                getattr(layer, name).source = "s"
+        layer.blobs_lr.extend(draw(st.lists(st.sampled_from([0, 1, 2]), max_size=3)))
+        layer.weight_decay.extend(draw(st.lists(st.sampled_from([0, 1]), max_size=3)))
+    for _ in range(draw(st.integers(0, 2))):
+        net.input.append("x")
+        net.input_shape.add(dim=[1, 2])
+    return net
+
+
+@given(st.data())
+def test_an_old_net_in_any_layout_a_hand_may_write(data: st.DataObject) -> None:
+    net = data.draw(_old_nets(), label="net")
+    text = data.draw(written(net), label="text")
+    definition = reader.parse_net(text)
+    expected = NetParameter()
+    expected.CopyFrom(net)
+    upgrade_net(expected)
+    assert definition.message == expected
+    again = reader.parse_net(definition.text)
+    assert again.message == expected
+    assert not again.notes

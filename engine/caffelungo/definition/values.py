@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
 import struct
 from io import StringIO
@@ -158,6 +159,8 @@ def print_value(info: FieldInfo, value: Any) -> str:
         return info.numbers[int(value)]
     if info.kind == "bool":
         return "true" if value else "false"
+    if info.kind == "int":
+        return str(operator.index(value))
     if info.kind == "string" and isinstance(value, bytes):
         value = value.decode()
     if info.kind == "float":
