@@ -35,8 +35,9 @@ from caffelungo.deploy.trace import IMAGE, trace
 from caffelungo.errors import Location, Problem, RunError, UserError
 from caffelungo.layers.plan import build_plan
 from caffelungo.net.store import Store
-from caffelungo.weights import copy, formats
+from caffelungo.weights import copy
 from caffelungo.weights.base import Weights
+from caffelungo.weights.load import load
 
 OPSETS = range(18, 24)
 """Opsets that the exporter writes and current runtimes read."""
@@ -153,10 +154,8 @@ def export(
 
 
 def read_weights(weights: Weights | str | Path) -> Weights:
-    """``weights`` read from a file, or from several separated by commas: a later one's layers replace an earlier's."""
-    if isinstance(weights, Weights):
-        return weights
-    return copy.merge([formats.read(path.strip()) for path in str(weights).split(",")])
+    """``weights``, or what `--weights` names: files and torchvision:NAME, a later one's layers over an earlier's."""
+    return weights if isinstance(weights, Weights) else load(str(weights))
 
 
 def _target(out: str | Path, options: ExportOptions) -> Path:

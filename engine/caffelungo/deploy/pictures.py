@@ -53,26 +53,13 @@ def record_of(definition: Any) -> tuple[Any | None, list[str]]:
 
 
 def _stated(layer: Any, definition: Any, index: int) -> Any:
-    transform, record = layer.transform_param, Preprocessing()
-    if transform.lungo.HasField("channel_order"):
-        record.channel_order = transform.lungo.channel_order
+    transform = layer.transform_param
     grey = transform.force_gray or (layer.type == "ImageData" and not layer.image_data_param.is_color)
-    if grey:
-        record.channel_order = Preprocessing.GRAY
-    options = layer.image_data_param if layer.type == "ImageData" else None
-    height = options.new_height if options is not None else transform.lungo.resize_height
-    width = options.new_width if options is not None else transform.lungo.resize_width
-    if height and width:
-        record.resize_height, record.resize_width = height, width
-    if transform.crop_size:
-        record.crop_height = record.crop_width = transform.crop_size
-    if transform.scale != 1:
-        record.scale = transform.scale
+    mean = None
     if transform.mean_file:
         where = definition.where("layer", index, "transform_param", "mean_file")
-        preprocess.set_mean(record, image=preprocess.read_mean(transform.mean_file, definition.path, where))
-    else:
-        preprocess.set_mean(record, values=list(transform.mean_value))
+        mean = preprocess.read_mean(transform.mean_file, definition.path, where)
+    record, _ = preprocess.record_of(layer, grey=grey, mean=mean)
     if not grey and len(transform.mean_value) != 3:
         record.assumed.append("channel_order")
     return record

@@ -12,27 +12,15 @@ from typing import Any
 from caffelungo.errors import UserError
 from caffelungo.layers.plan import Plan, Where
 from caffelungo.net.store import Store
-from caffelungo.weights import copy, formats
+from caffelungo.weights import copy
 from caffelungo.weights.base import Weights
-
-
-def split(names: Sequence[str | Path]) -> list[str]:
-    """Each name of ``names``, comma lists taken apart as Caffe's -weights does."""
-    return [part.strip() for name in names for part in str(name).split(",") if part.strip()]
-
-
-def read(name: str) -> Weights:
-    """The weights in the file ``name``, or those of torchvision for ``torchvision:NAME``."""
-    if name.startswith("torchvision:"):
-        from caffelungo.weights import torchvision
-
-        return torchvision.load(name.removeprefix("torchvision:"))
-    return formats.read(name)
+from caffelungo.weights.load import load, split
 
 
 class Loaded:
     """The weights that ``names`` stand for, matched to ``plan``; UserError with every mismatch.
 
+    A relative path is tried from the working directory, then from the folder of the file ``beside``.
     ``table`` tells what happens to each layer; None when no file was named.
     """
 
@@ -43,16 +31,16 @@ class Loaded:
         plan: Plan,
         where: Where | None = None,
         say: Callable[[str], None] = lambda name: None,
+        beside: str | Path | None = None,
     ) -> None:
         self.weights: Weights | None = None
         self.table: copy.CopyTable | None = None
         self.reinit = list(reinit)
-        files = []
-        for name in split(names):
+        files = [name for given in names for name in split(str(given))]
+        for name in files:
             say(name)
-            files.append(read(name))
         if files:
-            self.weights = files[0] if len(files) == 1 else copy.merge(files)
+            self.weights = load(files, beside)
             self.table = copy.match(plan, self.weights, self.reinit, where)
             if self.table.problems:
                 raise UserError(self.table.problems)

@@ -83,7 +83,7 @@ class Solver:
             raise error
         self.plan = self.opened.plan
         self.store = Store(seed=self.seed, device=self.engine.device)
-        self.loaded = Loaded(weights, reinit, self.plan, net.where, self._log_finetuning)
+        self.loaded = Loaded(weights, reinit, self.plan, net.where, self._log_finetuning, definition.path)
         self.store.adopt(self.plan, skip_filling=self.loaded.whole_layers(self.plan))
         self.net = Net(self.plan, self.store)
         if not self.net.has_loss:
