@@ -68,7 +68,9 @@ def candidates(path: str | Path, beside: str | Path | None = None) -> list[Path]
     return [given] if second.resolve() == given.resolve() else [given, second]
 
 
-def find(path: str | Path, beside: str | Path | None = None, *, what: str = "file", where: Location | None = None) -> Path:
+def find(
+    path: str | Path, beside: str | Path | None = None, *, what: str = "file", where: Location | None = None
+) -> Path:
     """The existing file or folder that ``path`` means (see ``candidates``); UserError listing all places tried."""
     tried = candidates(path, beside)
     for candidate in tried:
