@@ -139,7 +139,8 @@ class _Editor:
         """Whether blank lines stand between the layers around ``place``."""
         first = min(max(place - 1, 0), len(self.spans) - 2)
         if first < 0:
-            return bool(self.spans) and not layout.is_one_line(self.text, self._neighbour(0) or Block)  # type: ignore[arg-type]
+            only = self._neighbour(0)
+            return only is not None and not layout.is_one_line(self.text, only)
         between = self.text[self.spans[first][1] : self.spans[first + 1][0]]
         return "\n" in between
 
@@ -147,8 +148,8 @@ class _Editor:
         """The layers that come to ``place``, laid out as their neighbours are."""
         newline, neighbour = self.style.newline, self._neighbour(place)
         gap = newline if neighbour is None or self._spaced(place) else ""
-        pieces = [self._moved(item) if isinstance(item, int) else self._new(item, neighbour)
-                  for item in self.batch.arrivals[place]]  # fmt: skip
+        arrivals = self.batch.arrivals[place]
+        pieces = [self._moved(item) if isinstance(item, int) else self._new(item, neighbour) for item in arrivals]
         last = len(self.spans)
         offset = self.spans[place][0] if place < last else self.spans[-1][1] if last else len(self.text)
         if place < last and layout.starts_line(self.text, offset):

@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from caffelungo import files
-from caffelungo.definition import decoding, printer, template
+from caffelungo.definition import decoding, printer
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.parser import parse
 from caffelungo.definition.schema import NetParameter, SolverParameter
@@ -67,6 +67,8 @@ def _read(path: str | Path, kind: Any, variables: Variables | None) -> Definitio
             f"the {word} is empty", where=Location(file), received=f"{len(data)} bytes", remedy=f"write {content}"
         )
     if found.suffix == ".j2" or variables:
+        from caffelungo.definition import template  # loads Jinja2, which plain files can do without
+
         rendered = template.render(text, file, variables or {})
         return _parse(rendered.text, file, kind, rendered, variables or {})
     return _parse(text, file, kind, LineTable(file, text))
