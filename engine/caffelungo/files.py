@@ -18,7 +18,10 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     If the body raises, nothing is left behind and an older ``path`` stays as it was.
     """
     target = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) from error  # the user knows no temporary file
     os.close(handle)
     temporary = Path(name)
     try:
@@ -41,7 +44,7 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write ``text`` as UTF-8 to ``path`` whole; bytes read as lone surrogates (definition.decoding) come out as they were."""
+    """Write ``text`` as UTF-8 to ``path`` whole; lone surrogates (definition.decoding) leave as bytes."""
     write_bytes(path, text.encode("utf-8", "surrogateescape"))
 
 
