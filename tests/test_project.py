@@ -99,7 +99,9 @@ def test_a_name_of_the_catalogue_brings_its_weights(photos: Path, tmp_path: Path
     assert Path(found.weights).is_file()
     assert f"--weights {found.weights}" in found.commands[1][0]
     assert make("squeezenet1.1", photos, tmp_path / "scratch", weights="none").weights is None
-    assert "base_lr: 0.01" in (tmp_path / "scratch" / "solver.prototxt").read_text()
+    rates = [read_solver(tmp_path / name / "solver.prototxt").message.base_lr for name in ("mine", "scratch")]
+    assert rates[1] == pytest.approx(10 * rates[0], rel=0.05)
+    assert any("--freeze-to fire9/concat" in notice for notice in found.notices)
 
 
 def test_size_from_the_deploy_file_beside(photos: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from caffelungo.data.image_list import Progress
 from caffelungo.definition.reader import Definition, read_net
 from caffelungo.errors import Location, UserError
 from caffelungo.passes.base import Note, run, step
+from caffelungo.passes.branch import feeding
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.finetune import FinetuneOptions, finetune
 from caffelungo.passes.freeze import FreezeOptions, freeze
@@ -97,6 +98,8 @@ def finetune_project(options: ProjectOptions, progress: Progress | None = None) 
     if not parts.val:
         notices.append("no picture is left to test on: TEST measures the training pictures; --val 0.2 keeps a fifth")
     tested = parts.val or parts.train
+    if weights is not None and options.freeze_to is None:
+        notices += _few(view, options, len(parts.train), len(found.classes))
     batch = options.batch_size or batch_size(len(parts.train), activations(view), options.device)
     size, channels = options.size, None
     if size is None:
@@ -198,6 +201,21 @@ def _record(weights: str | None) -> Any:
     if not extras.HasField("preprocessing") or extras.preprocessing.mean_image:
         return None
     return message_class("lungo.Preprocessing").FromString(extras.preprocessing.SerializeToString())
+
+
+FEW = 20
+"""Below so many training pictures a class, features that stay as they are often do as well (Kornblith et al. 2019)."""
+
+
+def _few(view: View, options: ProjectOptions, pictures: int, classes: int) -> list[str]:
+    """A word on freezing, when there is little to learn from."""
+    below = feeding(view.graph, view.heads(options.head)[-1])
+    if pictures >= FEW * classes or below is None:
+        return []
+    return [
+        f"about {pictures / classes:.0f} pictures a class are few to train a whole net on; compare with "
+        f"--freeze-to {below}, which trains only the classifier, and faster"
+    ]
 
 
 def _size_elsewhere(view: View, path: Path) -> tuple[int | None, int | None]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caffelungo.definition.reader import parse_solver
-from caffelungo.passes.solver import LEAST, MOST, SolverOptions, activations, batch_size, sizes, solver_text
+from caffelungo.passes.solver import LEAST, MOST, SolverOptions, activations, base_rate, batch_size, sizes, solver_text
 from caffelungo.solve.validate import solver_problems
 from tests.passes.nets import ALEX, view
 
@@ -35,6 +35,12 @@ def test_the_file_says_what_it_was_made_from() -> None:
 
 def test_from_scratch_the_rate_is_ten_times_as_high() -> None:
     assert parse_solver(solver_text(options(fresh=True))).message.base_lr == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(("batch", "rate"), [(8, 0.00025), (16, 0.0005), (32, 0.001), (64, 0.001), (3, 9.4e-05)])
+def test_small_batches_get_a_small_rate(batch: int, rate: float) -> None:
+    assert base_rate(batch) == rate
+    assert base_rate(batch, fresh=True) == pytest.approx(10 * rate)
 
 
 def test_no_tests_without_pictures() -> None:

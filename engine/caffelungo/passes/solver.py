@@ -23,6 +23,8 @@ MOST = 30_000
 """Most iterations: with a million pictures a few passes do."""
 MEMORY = {"cpu": 2 << 30, "cuda": 12 << 30}
 """Bytes that the activations of a batch and their gradients may take."""
+FULL_RATE = 32
+"""Batch size from which on the rate is that of Caffe's examples."""
 BATCH = {"cpu": 32, "cuda": 64}
 """Largest batch that is suggested; larger ones ask for another rate."""
 
@@ -86,10 +88,19 @@ def batch_size(pictures: int, per_picture: int, device: str = "cpu") -> int:
     return 1 << (most.bit_length() - 1)
 
 
+def base_rate(batch: int, fresh: bool = False) -> float:
+    """The rate for batches of ``batch``: 0.001 for fine-tuning and 0.01 from scratch, less for small batches.
+
+    A step on fewer pictures is noisier, so the rate falls in proportion (Goyal et al. 2017); at the full rate the new
+    classifier would spoil the features below it before it has learned anything.
+    """
+    return float(f"{(0.01 if fresh else 0.001) * min(1.0, batch / FULL_RATE):.2g}")
+
+
 def solver_text(options: SolverOptions) -> str:
     """The solver file."""
     size = sizes(options)
-    rate = 0.01 if options.fresh else 0.001
+    rate = base_rate(options.batch_size, options.fresh)
     passes = size.all / size.one_pass
     command = f"lungo train --solver {options.solver}" + (f" --weights {options.weights}" if options.weights else "")
     what = (
@@ -115,7 +126,7 @@ def solver_text(options: SolverOptions) -> str:
             "",
         ]
     body = [
-        "# The rate falls to a tenth twice.",
+        f"# The rate suits batches of {options.batch_size}: half the batch, half the rate. It falls to a tenth twice.",
         f"base_lr: {rate:g}",
         'lr_policy: "multistep"',
         "gamma: 0.1",
