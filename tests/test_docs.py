@@ -11,7 +11,8 @@ import pytest
 import typer.main
 
 from caffelungo import catalogue
-from caffelungo.cli.main import app, caffe_spelling
+from caffelungo.cli.main import app
+from caffelungo.cli.spelling import caffe_spelling
 from tests.support import REPOSITORY
 
 PAGES = sorted(
@@ -57,7 +58,7 @@ def test_a_command_and_its_flags_exist(where: str, line: str) -> None:
         assert words[1] in catalogue.names()
     assert verb in verbs
     flags = {flag for parameter in verbs[verb].params for flag in (*parameter.opts, *parameter.secondary_opts)}
-    used = [word.partition("=")[0] for word in caffe_spelling(words) if word.startswith("-")]
+    used = [word.partition("=")[0] for word in caffe_spelling([verb, *words], verbs) if word.startswith("-")]
     assert set(used) <= flags | {"--help"}, f"{line} uses {set(used) - flags}"
 
 

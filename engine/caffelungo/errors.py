@@ -7,8 +7,10 @@ A message has four parts: where (``file:line:col``, the line, a caret), what is 
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 WINDOW = 100
 """Longest stretch of a source line that a message quotes, in characters."""
@@ -86,3 +88,27 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     by_lower = {name.lower(): name for name in known}
     near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[near[0]] if near else None
+
+
+_NOT_FAILURES = {
+    errno.ENOENT: "make the folder it is to be in, or correct the path",
+    errno.ENOTDIR: "name a place that is not below a file",
+    errno.EEXIST: "name another place, or move that file away",
+    errno.EISDIR: "name a file: this is a folder",
+    errno.EACCES: "name a place that you may read and write, or change its permissions",
+    errno.EPERM: "name a place that you may read and write, or change its permissions",
+    errno.EROFS: "name a place that can be written to",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+
+
+def of_system(error: OSError) -> LungoError:
+    """What the system refused, in our words: UserError where another path helps, RunError for a full or broken disk."""
+    what = error.strerror or str(error)
+    place = None if error.filename is None else str(error.filename)
+    if error.errno not in _NOT_FAILURES:
+        return RunError(f"{place}: {what}" if place else what)
+    received = None if place is None else str(Path(place).absolute())
+    return UserError(
+        what, where=Location(place) if place else None, received=received, remedy=_NOT_FAILURES[error.errno]
+    )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import re
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import typer
 
 from caffelungo import __version__
-from caffelungo.errors import LungoError
+from caffelungo.cli.spelling import caffe_spelling
+from caffelungo.errors import LungoError, of_system
 
 VERBS = {
     "demo": "Start here",
@@ -61,22 +62,10 @@ for _verb, _panel in VERBS.items():
     app.command(_verb, rich_help_panel=_panel)(getattr(_module, _verb))
 
 
-def caffe_spelling(arguments: Sequence[str]) -> list[str]:
-    """Caffe's gflags as ours: ``-solver x`` -> ``--solver x``, ``--sighup_effect=stop`` -> ``--sighup-effect=stop``."""
-    result, rest = [], False
-    for argument in arguments:
-        rest = rest or argument == "--"
-        match = re.fullmatch(r"-{1,2}([A-Za-z]\w[\w-]*)(=.*)?", argument, re.DOTALL)
-        if rest or not match:
-            result.append(argument)
-        else:
-            result.append(f"--{match[1].replace('_', '-')}{match[2] or ''}")
-    return result
-
-
 def call(arguments: Sequence[str]) -> int:
     """Run one command line in this process; its exit status. LungoError passes through."""
-    status = app(caffe_spelling(arguments), standalone_mode=False)
+    command: Any = typer.main.get_command(app)
+    status = command.main(caffe_spelling(arguments, command.commands), prog_name="lungo", standalone_mode=False)
     return status if isinstance(status, int) else 0
 
 
@@ -86,11 +75,12 @@ def run(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in given
     try:
         status = call([argument for argument in given if argument != "--debug"])
-    except LungoError as error:
+    except (LungoError, OSError) as error:
         if debug:
             raise
-        typer.echo(str(error), err=True)
-        status = error.exit_status
+        told = error if isinstance(error, LungoError) else of_system(error)
+        typer.echo(str(told), err=True)
+        status = told.exit_status
     except (typer.Abort, KeyboardInterrupt):
         status = 130
     except Exception as error:

@@ -1,0 +1,53 @@
+"""Caffe's flags as ours: Caffe's tools take `-solver x`, `--solver=x`, `-sighup_effect stop` and `-gray=true` alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+_FLAG = re.compile(r"-{1,2}([A-Za-z]\w[\w-]*)(?:=(.*))?", re.DOTALL)
+_TRUE, _FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")
+
+
+def caffe_spelling(arguments: Sequence[str], commands: Mapping[str, Any]) -> list[str]:
+    """``arguments`` with each flag of more than one letter as `--long-name`, and switches set to a value as switches.
+
+    ``commands`` are click's, by verb. The value of an option is left as it is, whatever it begins with, and so is
+    everything after `--`; `-o` and other single letters are no flags of Caffe's.
+    """
+    verb = next((argument for argument in arguments if argument in commands), None)
+    takes_value, switches = _options(commands[verb].params if verb else ())
+    result: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "--":
+            return [*result, argument, *rest]
+        match = _FLAG.fullmatch(argument)
+        flag = f"--{match[1].replace('_', '-')}" if match else argument
+        value = match[2] if match else None
+        if value is None:
+            result.append(flag)
+            if flag in takes_value:
+                result += [following for following in [next(rest, None)] if following is not None]
+        elif flag in switches and value.lower() in _TRUE:
+            result.append(flag)
+        elif flag in switches and value.lower() in _FALSE:
+            result += switches[flag]
+        else:
+            result.append(f"{flag}={value}")
+    return result
+
+
+def _options(params: Iterable[Any]) -> tuple[set[str], dict[str, list[str]]]:
+    """The options that take a value, and the switches, each with what turns it off (nothing: it is off)."""
+    takes_value: set[str] = set()
+    switches: dict[str, list[str]] = {}
+    for param in params:
+        if param.param_type_name != "option":
+            continue
+        if param.is_flag:
+            switches |= dict.fromkeys(param.opts, param.secondary_opts[:1])
+        else:
+            takes_value |= set(param.opts)
+    return takes_value, switches
