@@ -17,9 +17,19 @@ CONVOLUTION = message_info("caffe.ConvolutionParameter").fields
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-     (0.1, "0.1"), (1, "1"), (-10.0, "-10"), (1e-4, "0.0001"), (1 / 3, "0.33333334"), (1e10, "10000000000"), (1e39, "inf"),
-     (-math.inf, "-inf"), (math.nan, "nan"), (np.float64(0.1), "0.1"), (np.float32(0.1), "0.1")],
-)  # fmt: skip
+        (0.1, "0.1"),
+        (1, "1"),
+        (-10.0, "-10"),
+        (1e-4, "0.0001"),
+        (1 / 3, "0.33333334"),
+        (1e10, "10000000000"),
+        (1e39, "inf"),
+        (-math.inf, "-inf"),
+        (math.nan, "nan"),
+        (np.float64(0.1), "0.1"),
+        (np.float32(0.1), "0.1"),
+    ],
+)
 def test_a_float_is_rounded_to_single_precision_first(value: float, text: str) -> None:
     assert print_value(LAYER["loss_weight"], value) == text
 
