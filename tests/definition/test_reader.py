@@ -183,13 +183,26 @@ def test_a_brace_that_is_never_closed_is_shown_where_it_opens() -> None:
     assert [str(problem.where) for problem in caught.value.problems] == ["f:2:9", "f:4:21"]
 
 
-def test_nesting_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nesting_has_a_limit() -> None:
     with pytest.raises(UserError, match="nested more than 64 deep"):
         reader.parse_net("foo { " * 100_000)
     with pytest.raises(UserError, match="never closed"):
         reader.parse_solver("net_param { " + "layer { " * 900)
+
+
+def test_size_has_a_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "net.prototxt"
+    with path.open("wb") as file:
+        file.write(b'name: "n"\n' * 500)
+        file.truncate(2**40)
+    with pytest.raises(UserError, match="the net is too large"):
+        reader.read_net(path)
+    with path.open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(UserError, match="the net is too large"):
+        reader.read_net(path)
     monkeypatch.setattr(parser, "MAX_CHARACTERS", 10)
-    with pytest.raises(UserError, match="too large"):
+    with pytest.raises(UserError, match="the definition is too large"):
         reader.parse_net('name: "longer than ten"')
 
 

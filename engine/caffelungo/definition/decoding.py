@@ -20,13 +20,13 @@ _MAGIC = (
     (codecs.BOM_UTF16_BE, "text in UTF-16", "save it as UTF-8"),
 )
 _ONNX_MARKS = (b"onnx", b"pytorch", b"tf2onnx", b"caffelungo", b"Conv", b"Gemm", b"Relu")
-_HEAD = 4096
+HEAD = 4096
 _TEXT_CONTROLS = b"\t\n\r\v\f"
 
 
 def is_binary(data: bytes) -> bool:
     """Whether ``data`` holds control characters that no text file has."""
-    head = data[:_HEAD].translate(None, _TEXT_CONTROLS)
+    head = data[:HEAD].translate(None, _TEXT_CONTROLS)
     return b"\0" in data or any(byte < 0x20 for byte in head)
 
 
@@ -37,7 +37,7 @@ def refuse_binary(data: bytes, file: str) -> None:
             raise UserError("this is no definition", where=Location(file), received=kind, remedy=remedy)
     if not is_binary(data):
         return
-    head = data[:_HEAD]
+    head = data[:HEAD]
     if data[:1] == b"\x08" and any(mark in head for mark in _ONNX_MARKS):
         received, remedy = (
             "an ONNX file",

@@ -18,7 +18,8 @@ from caffelungo.definition.tree import Block, Document, Field, LineTable, Scalar
 from caffelungo.definition.values import BadValueError, read_string, read_value
 from caffelungo.errors import UserError
 
-MAX_CHARACTERS = 64 * 2**20
+MAX_CHARACTERS = 16 * 2**20
+"""Longest text that is read; its tokens take about sixty bytes a character while it is."""
 
 _NOWHERE = -1
 """Start of a block whose opening brace is missing in the text."""

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from caffelungo import files
 from caffelungo.definition import decoding, printer
 from caffelungo.definition.definition import Definition
-from caffelungo.definition.parser import parse
+from caffelungo.definition.parser import MAX_CHARACTERS, parse
 from caffelungo.definition.schema import NetParameter, SolverParameter
 from caffelungo.definition.splices import Splice
 from caffelungo.definition.tree import LineTable
@@ -24,7 +24,8 @@ __all__ = ["Definition", "parse_net", "parse_solver", "read_net", "read_solver"]
 Variables = Mapping[str, Any]
 
 MAX_BYTES = 2**31 - 1
-"""Largest file that is opened: what a protobuf message may have at most."""
+"""Largest binary file that is read: what a protobuf message may have at most."""
+MAX_BYTES_A_CHARACTER = 4
 
 _SMALLER = "give the .prototxt file; weights go to --weights"
 _WORDS = {"NetParameter": ("net", "at least one layer { ... }"), "SolverParameter": ("solver", "net: and base_lr:")}
@@ -76,14 +77,15 @@ def _read(path: str | Path, kind: Any, variables: Variables | None) -> Definitio
 
 def _bytes_of(path: Path, file: str, word: str) -> bytes:
     try:
-        if path.is_file() and (size := path.stat().st_size) > MAX_BYTES:
-            raise UserError(
-                f"the {word} is too large", where=Location(file), received=f"{size >> 20} MB", remedy=_SMALLER
-            )
-        return path.read_bytes()
+        with path.open("rb") as opened:
+            head, size = opened.read(decoding.HEAD), path.stat().st_size
+            if size > (MAX_BYTES if decoding.is_binary(head) else MAX_CHARACTERS * MAX_BYTES_A_CHARACTER):
+                received = f"{size >> 20} MB"
+                raise UserError(f"the {word} is too large", where=Location(file), received=received, remedy=_SMALLER)
+            return head + opened.read()
     except OSError as error:
-        received = "a folder" if path.is_dir() else error.strerror
-        raise UserError(f"the {word} cannot be read", where=Location(file), received=received) from None
+        reason = "a folder" if path.is_dir() else error.strerror
+        raise UserError(f"the {word} cannot be read", where=Location(file), received=reason) from None
 
 
 def _parse(text: str, file: str, kind: Any, source: LineTable, variables: Variables | None = None) -> Definition:
