@@ -132,3 +132,22 @@ def test_an_unknown_rule_is_a_key_error():
 
 def test_adamw_comes_through_the_entry_point():
     assert updates.find("AdamW") is AdamW
+
+
+@pytest.mark.parametrize("rule", ["AdaGrad", "RMSProp", "AdaDelta", "Adam", "AdamW"])
+def test_the_way_a_gpu_freezes(rule):
+    """On a GPU nobody asks whether the run is frozen: masks and factors do it. They work on any tensors."""
+    weights, gradients = start()
+    params, update = make(rule, solver(rule), weights)
+    update.device = torch.device("cuda")
+    run(update, params, gradients, 1.0)
+    plain, other = make(rule, solver(rule), weights)
+    run(other, plain, gradients, 1.0)
+    for a, b in zip((*params, *update.history), (*plain, *other.history), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-7)
+    before = [t.detach().clone() for t in (*params, *update.history)]
+    for grads in gradients:
+        grads[0][:] = np.nan
+    run(update, params, gradients, 1.0, frozen=1.0)
+    for old, new in zip(before, (*params, *update.history), strict=True):
+        assert torch.equal(old, new)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,7 @@ def draw(found: Classified, path: Path) -> None:
             if value:
                 colour = "white" if shares[row, column] > 0.5 else "#222222"
                 axis.text(column, row, str(value), ha="center", va="center", color=colour, fontsize=8)
-        axis.set_xticks(range(count), found.names, rotation=45, ha="right", fontsize=8)
+        axis.set_xticks(range(count), found.names, **_slant(found.names), fontsize=8)
         axis.set_yticks(range(count), found.names, fontsize=8)
     axis.set_xlabel("predicted")
     axis.set_ylabel("true class")
@@ -67,3 +68,8 @@ def draw(found: Classified, path: Path) -> None:
     figure.colorbar(image, ax=axis, shrink=0.7, label="share of the true class")
     with written_whole(path) as temporary:
         figure.savefig(temporary, format="png")
+
+
+def _slant(names: Sequence[str]) -> dict[str, Any]:
+    """Long names stand slanting, so that they do not run into each other."""
+    return {} if max(map(len, names), default=0) <= 3 else {"rotation": 45, "ha": "right"}

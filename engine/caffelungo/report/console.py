@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
+from collections import deque
 from collections.abc import Mapping
 from types import TracebackType
 
@@ -14,6 +14,8 @@ from caffelungo.report.glog import number
 
 REFRESH = 0.2
 """Seconds between redraws."""
+WINDOW = 20.0
+"""Seconds over which speed is averaged."""
 
 
 class Reporter:
@@ -28,7 +30,7 @@ class Reporter:
         self.live = self.console.is_terminal and not quiet
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._mark: tuple[float, int] | None = None
+        self._marks: deque[tuple[float, int]] = deque()
         self._drawn = 0.0
         self._values = ""
 
@@ -67,13 +69,17 @@ class Reporter:
 
     def start(self, iteration: int) -> None:
         """Count speed from ``iteration`` on."""
-        self._mark = (time.monotonic(), iteration)
+        self._marks = deque([(time.monotonic(), iteration)])
         if self._bar and self._task is not None:
             self._bar.reset(self._task, total=self.total, completed=iteration, values="", speed="")
 
     def advance(self, iteration: int, force: bool = False) -> None:
         """``iteration`` iterations are done; cheap."""
         now = time.monotonic()
+        if self._marks and now - self._marks[-1][0] > 1:
+            self._marks.append((now, iteration))
+            while now - self._marks[1][0] > WINDOW:
+                self._marks.popleft()
         if self._bar and self._task is not None and (force or now - self._drawn > REFRESH):
             self._drawn = now
             self._bar.update(self._task, completed=iteration, values=self._values, speed=self._speed(now, iteration))
@@ -92,19 +98,23 @@ class Reporter:
         self.say(f"iteration {iteration}  {name}: " + ", ".join(f"{k} {number(v)}" for k, v in values.items()))
 
     def _rate(self, now: float, iteration: int) -> float:
-        if self._mark is None or iteration <= self._mark[1]:
+        if not self._marks or iteration <= self._marks[0][1]:
             return 0.0
-        return (iteration - self._mark[1]) / max(now - self._mark[0], 1e-9)
+        return (iteration - self._marks[0][1]) / max(now - self._marks[0][0], 1e-9)
 
     def _speed(self, now: float, iteration: int) -> str:
         rate = self._rate(now, iteration)
-        return f"{rate:.3g} iter/s  {rate * self.images:.3g} images/s" if rate else ""
+        return f"{_short(rate)} iter/s  {_short(rate * self.images)} images/s" if rate else ""
 
     def _rest(self, now: float, iteration: int) -> str:
         rate = self._rate(now, iteration)
         if not rate:
             return ""
         return f"  {self._speed(now, iteration)}  {duration((self.total - iteration) / rate)} left"
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def duration(seconds: float) -> str:
@@ -115,8 +125,3 @@ def duration(seconds: float) -> str:
     if whole >= 60:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole} s"
-
-
-def is_terminal() -> bool:
-    """Whether standard error is a terminal."""
-    return sys.stderr.isatty()

@@ -79,7 +79,7 @@ class TestNet:
         total: Tensor | None = None
         samples = 0
         sizes: dict[str, int] = {}
-        with torch.inference_mode():
+        with torch.no_grad():
             for tensors in self._batches(first, count):
                 if stop():
                     return None
