@@ -105,7 +105,8 @@ _NOT_FAILURES = {
 def of_system(error: OSError) -> LungoError:
     """What the system refused, in our words: UserError where another path helps, RunError for a full or broken disk."""
     what = error.strerror or str(error)
-    place = None if error.filename is None else str(error.filename)
+    name = error.filename2 if error.filename2 is not None else error.filename  # the second is what a rename goes to
+    place = None if name is None else str(name)
     if error.errno not in _NOT_FAILURES:
         return RunError(f"{place}: {what}" if place else what)
     received = None if place is None else str(Path(place).absolute())

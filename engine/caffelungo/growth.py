@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,8 +12,9 @@ from caffelungo import catalogue, files
 from caffelungo.definition import editor
 from caffelungo.definition.edits import SetField
 from caffelungo.definition.reader import Definition, read_net, read_solver
-from caffelungo.errors import Location, UserError
+from caffelungo.errors import Location, UserError, did_you_mean
 from caffelungo.layers.base import count
+from caffelungo.layers.fillers import FILLERS
 from caffelungo.passes.base import Note, run, step
 from caffelungo.passes.branch import UnitOptions
 from caffelungo.passes.deepen import DeepenOptions, deepen
@@ -54,6 +56,8 @@ def grow(options: GrowOptions) -> Grown:
             received=f"lungo grow {options.net}",
             remedy="say what: --widen fc7:2048 or --deepen fc7:2048",
         )
+    for _, unit in (*options.widen, *options.deepen):
+        _refuse_numbers(unit)
     target = Path(options.output)
     solver_target = target.with_name(f"{target.stem}_solver.prototxt")
     targets = [target, solver_target] if options.solver else [target]
@@ -80,6 +84,23 @@ def grow(options: GrowOptions) -> Grown:
         written=targets,
         parameters=(_parameters(original), _parameters(result.definition)),
     )
+
+
+def _refuse_numbers(unit: UnitOptions) -> None:
+    """UserError for what the layers would refuse later, in words of the command line."""
+    if unit.filler is not None and unit.filler not in FILLERS:
+        near = did_you_mean(unit.filler, FILLERS)
+        raise UserError(
+            "unknown filler type",
+            received=f"--filler {unit.filler}",
+            remedy=(f"did you mean {near}? " if near else "") + f"There are {', '.join(FILLERS)}",
+        )
+    if not (unit.scale > 0 and math.isfinite(unit.scale)):
+        raise UserError(
+            "the learned scale must start above 0",
+            received=f"--scale {unit.scale:g}",
+            remedy="write --scale 20, or the norm that was measured",
+        )
 
 
 def _solver(path: str, net: Path) -> Definition:
