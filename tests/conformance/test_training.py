@@ -111,7 +111,8 @@ def compare_midway(solver: Solver, folder: Path) -> None:
     """Weights after 1, 2, 3, 5, 10 ... iterations, where the case has them."""
     if not (folder / "params.npz").exists():
         return
-    params = np.load(folder / "params.npz")
+    with np.load(folder / "params.npz") as file:
+        params = dict(file)
 
     def check(iteration: int) -> None:
         for key, array in solver.store.arrays().items():

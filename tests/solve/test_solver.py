@@ -286,3 +286,13 @@ def test_several_gpus_are_refused(here):
     helpers.make(here)
     with pytest.raises(UserError, match="several GPUs"):
         run.train(helpers.options(gpu="0,1"))
+
+
+def test_data_and_net_are_wrong_at_once(here):
+    helpers.make(here, helpers.NET.replace("num_output: 6", "num_output: 0"))
+    (here / "list.txt").write_text("missing.h5\n")
+    with pytest.raises(UserError) as caught:
+        run.train(helpers.options())
+    places = {(problem.where.file, problem.where.line) for problem in caught.value.problems if problem.where}
+    assert len(caught.value.problems) == 2
+    assert ("net.prototxt", 5) in places

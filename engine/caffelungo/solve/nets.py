@@ -18,7 +18,7 @@ from caffelungo.definition.reader import Definition, read_net
 from caffelungo.definition.schema import TEST, TRAIN, message_class
 from caffelungo.definition.template import meant_for
 from caffelungo.definition.upgrade import upgrade_net
-from caffelungo.errors import Location, Problem, UserError
+from caffelungo.errors import Problem, UserError
 from caffelungo.layers.plan import Plan, Where, build_plan
 from caffelungo.solve.validate import test_nets as count_test_nets
 
@@ -156,9 +156,8 @@ def open_net(
     Sources that have no data of their own (Input) stand in the plan with the shapes of the file and without a Source.
     """
     problems: list[Problem] = []
-    plan = build_plan(text.message, state, where=text.where, problems=problems)
     sources, shapes = [], {}
-    for planned in plan.sources:
+    for planned in build_plan(text.message, state, where=text.where, problems=[]).sources:
         if planned.layer.type == "Input":
             continue
         try:
@@ -171,17 +170,10 @@ def open_net(
             continue
         sources.append(source)
         shapes[planned.name] = source.shapes
+    plan = build_plan(text.message, state, where=text.where, sources=shapes, problems=problems)
     if problems:
-        complete: list[Problem] = []
-        plan = build_plan(text.message, state, where=text.where, sources=shapes, problems=complete)
-        missing = [problem for problem in problems if problem not in complete]
-        if complete or any(planned.name not in shapes for planned in plan.sources if planned.layer.type != "Input"):
-            raise UserError(_unique([*complete, *missing]))
-    return Opened(text, build_plan(text.message, state, where=text.where, sources=shapes), sources)
-
-
-def _unique(problems: Sequence[Problem]) -> list[Problem]:
-    return list(dict.fromkeys(problems))
+        raise UserError(list(dict.fromkeys(problems)))
+    return Opened(text, plan, sources)
 
 
 def input_without_data(text: NetText, plan: Plan) -> UserError | None:
@@ -190,7 +182,7 @@ def input_without_data(text: NetText, plan: Plan) -> UserError | None:
         if planned.layer.type == "Input":
             return UserError(
                 f"layer `{planned.name}` is an Input, which holds no data to train or test on",
-                where=_place(text, planned.index),
+                where=text.where("layer", planned.index),
                 received='type: "Input"',
                 remedy="use a train_val net with a data layer; `lungo finetune` writes one from a deploy net",
             )
@@ -202,10 +194,6 @@ def input_without_data(text: NetText, plan: Plan) -> UserError | None:
             remedy="add a data layer, or mend its include/exclude rules",
         )
     return None
-
-
-def _place(text: NetText, index: int) -> Location | None:
-    return text.where("layer", index)
 
 
 def train_state(text: NetText, solver: Any, level: int = 0, stages: Sequence[str] = ()) -> Any:
