@@ -80,7 +80,7 @@ def grow(options: GrowOptions) -> Grown:
         files.write_text(solver_target, solver.text)
     return Grown(
         notes=result.notes,
-        diff=editor.diff(original, replace(result.definition, path=str(target))),
+        diff=editor.diff(original, replace(result.definition, path=target)),
         written=targets,
         parameters=(_parameters(original), _parameters(result.definition)),
     )
