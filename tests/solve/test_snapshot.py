@@ -155,3 +155,32 @@ def test_hdf5_snapshots_resume(here):
     (here / "whole.h5").write_bytes(whole)
     b = formats.read(here / "whole.h5").layers
     assert all((x == y).all() for name in a for x, y in zip(a[name], b[name], strict=True))
+
+
+def test_a_full_disk_in_the_middle_of_a_run(here, capsys):
+    """The limit on a file's size stands for the disk: the log has outgrown it, the snapshot does too."""
+    resource = pytest.importorskip("resource")
+    net = helpers.NET.replace("num_output: 6", "num_output: 4000")
+    helpers.make(here, net, snapshot="10", display="1")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, before[1]))
+    try:
+        with pytest.raises(RunError, match="cannot be written"):
+            run.train(helpers.options())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list((here / "out").glob("*.caffemodel"))
+    assert not list((here / "out").glob(".*.tmp"))
+
+
+def test_a_log_that_cannot_grow_does_not_end_the_run(here, capsys):
+    resource = pytest.importorskip("resource")
+    helpers.make(here, display="1", max_iter="100")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, before[1]))
+    try:
+        assert run.train(helpers.options()) == 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "the log cannot be written any more" in capsys.readouterr().err.replace("\n", " ")
+    assert (here / "out/s_iter_100.solverstate").exists()

@@ -296,3 +296,36 @@ def test_data_and_net_are_wrong_at_once(here):
     places = {(problem.where.file, problem.where.line) for problem in caught.value.problems if problem.where}
     assert len(caught.value.problems) == 2
     assert ("net.prototxt", 5) in places
+
+
+def test_several_test_nets(here):
+    helpers.make(
+        here, test_interval="10", extra='test_net: "net.prototxt" test_iter: 1 test_iter: 2 test_state {} test_state {}'
+    )
+    solver = helpers.solver()
+    assert [test.batches for test in solver.tests] == [1, 2]
+    lines: list[str] = []
+    solver.log.echo = lines.append
+    assert len(solver.test_all()) == 2
+    assert [line.split("] ")[1] for line in lines if "Testing" in line] == [
+        "Iteration 0, Testing net (#0)",
+        "Iteration 0, Testing net (#1)",
+    ]
+
+
+def test_a_net_written_into_the_solver(here):
+    inline = helpers.NET.strip().replace("\n", " ")
+    helpers.make(here, extra=f"net_param {{ {inline} }}")
+    text = (here / "solver.prototxt").read_text().replace('net: "net.prototxt"\n', "")
+    (here / "solver.prototxt").write_text(text)
+    assert run.train(helpers.options()) == 0
+
+
+def test_tensorboard_events(here, monkeypatch, capsys):
+    pytest.importorskip("tensorboard")
+    helpers.make(here, test_interval="10")
+    run.train(helpers.options(tensorboard=True))
+    assert list((here / "out/s_run_001").glob("events.out.tfevents*"))
+    monkeypatch.setattr(run.board, "open_board", lambda folder: None)
+    run.train(helpers.options(tensorboard=True, overwrite=True))
+    assert "pip install tensorboard" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import threading
 from collections.abc import Callable
@@ -30,13 +31,15 @@ def output_line(phase: str, index: int, blob: str, value: float, weight: float) 
 class Log:
     """Caffe's log: every line goes to the file (once there is one) and to ``echo``.
 
-    Lines logged before ``open`` are kept and written first.
+    Lines logged before ``open`` are kept and written first. When the file cannot be written any more (a full disk),
+    ``failed`` holds the error and the rest goes to ``echo`` alone: a training does not end for its log.
     """
 
     def __init__(self, echo: Callable[[str], None] | None = None) -> None:
         self.echo = echo
         self._file: TextIO | None = None
         self._early: list[str] = []
+        self.failed: OSError | None = None
 
     def open(self, path: Path) -> None:
         """Write to ``path`` from now on (appending, so that a resumed run's log goes on)."""
@@ -49,16 +52,25 @@ class Log:
         """Log ``message`` as from Caffe's ``source`` ("solver.cpp:239")."""
         line = f"{prefix(source, severity)} {message}\n"
         if self._file:
-            self._file.write(line)
-        else:
+            self._write(line)
+        elif self.failed is None:
             self._early.append(line)
         if self.echo:
             self.echo(line.rstrip("\n"))
 
+    def _write(self, line: str) -> None:
+        assert self._file is not None
+        try:
+            self._file.write(line)
+        except OSError as error:
+            self.failed = error
+            self.close()
+
     def close(self) -> None:
         """Close the file; logging goes on to ``echo`` alone."""
         if self._file:
-            self._file.close()
+            with contextlib.suppress(OSError):
+                self._file.close()
             self._file = None
 
     def __enter__(self) -> Log:

@@ -41,12 +41,15 @@ class Metrics:
         self.points = [point for point, _ in kept] + self.points
 
     def add(self, iteration: int, seconds: float, phase: str, values: Mapping[str, float], net: int = 0) -> None:
-        """Record ``values`` by name; ``seconds`` since the run began."""
+        """Record ``values`` by name; ``seconds`` since the run began. A file that fails (a full disk) is given up."""
         points = [Point(iteration, phase, net, name, float(value)) for name, value in values.items()]
         self.points += points
         if self.path:
-            with self.path.open("a", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows(_row(point, seconds) for point in points)
+            try:
+                with self.path.open("a", newline="", encoding="utf-8") as file:
+                    csv.writer(file).writerows(_row(point, seconds) for point in points)
+            except OSError:
+                self.path = None
 
 
 def _row(point: Point, seconds: float) -> list[object]:

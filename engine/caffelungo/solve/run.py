@@ -113,6 +113,7 @@ class _Run:
         self.metrics = Metrics()
         self.began = time.monotonic()
         self.drawn = self.began
+        self.told_log = False
         self.board: Any = None
         self.folder: Path | None = None
 
@@ -224,6 +225,9 @@ class _Run:
             solver.stop_asked = Action.STOP
 
     def add(self, iteration: int, phase: str, values: Mapping[str, float], net: int = 0) -> None:
+        if self.log.failed and not self.told_log:
+            self.told_log = True
+            self.reporter.notice(f"the log cannot be written any more: {self.log.failed.strerror}; training goes on")
         self.metrics.add(iteration, time.monotonic() - self.began, phase, values, net)
         if self.board:
             board.write(self.board, iteration, phase if not net else f"{phase} #{net}", values)

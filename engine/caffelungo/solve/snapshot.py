@@ -5,6 +5,7 @@ Caffe: Solver::Snapshot, Solver::SnapshotFilename, Solver::CheckSnapshotWritePer
 
 from __future__ import annotations
 
+import errno
 import re
 import tempfile
 import time
@@ -22,8 +23,8 @@ RETRIES = 3
 """Tries to write a file before the run gives up."""
 PAUSE = 1.0
 """Seconds before the second try; doubled before each further one."""
-DISK_FULL = (28, 122)
-"""Error numbers of a full disk and a full quota, which waiting does not mend."""
+DISK_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+"""Errors of a full disk or quota, which waiting does not mend."""
 
 
 @dataclass(frozen=True)
