@@ -94,14 +94,8 @@ class Demo:
         model = base.folder / "grown.prototxt"
         self.lungo("grow", base.model, "--widen", WIDEN, "-o", model, "--solver", base.solver, "--quiet")
         solver = base.folder / "grown_solver.prototxt"
-        arm = Arm(
-            "c",
-            f"grown by {WIDEN.partition(':')[2]} units",
-            base.folder,
-            model,
-            solver,
-            _snapshot(base.folder / "grown"),
-        )
+        title, weights = f"grown by {WIDEN.partition(':')[2]} units", _snapshot(solver.with_suffix(""))
+        arm = Arm("c", title, base.folder, model, solver, weights)
         self.arms.append(arm)
         return arm
 
