@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,9 @@ def test_without_an_end_it_may_be_left_at_any_time(tmp_path: Path) -> None:
         for _ in range(20):
             next(batches)
         batches.close()  # type: ignore[attr-defined]
+    deadline = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)  # a closed queue's thread ends by itself, soon
     assert threading.active_count() == before
 
 

@@ -9,6 +9,7 @@ from caffelungo import files
 from caffelungo.check.findings import Findings
 from caffelungo.check.pictures import check_pictures
 from caffelungo.data import image_list, labels
+from caffelungo.data.source import places
 from caffelungo.data.sources import open_source
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import Definition
@@ -67,7 +68,9 @@ def _opened(definition: Definition, plan: Plan, planned: PlannedLayer, findings:
             good = check_pictures(listed, findings) and good
         if not good:
             return None
-        return open_source(planned, plan.phase, beside=definition.path, where=where)
+        return open_source(
+            planned, plan.phase, beside=definition.path, where=where, places=places(planned, definition.where)
+        )
     except UserError as error:
         findings.problems += error.problems
         return None

@@ -70,7 +70,7 @@ class PictureSource(Source):
         if self.crop and min(height, width) < self.crop:
             raise UserError(
                 f"layer `{self.name}`: pictures are smaller than the crop",
-                where=self.opening.where,
+                where=self.opening.at("crop_size"),
                 received=f"{height}x{width} pixels in {source}, crop_size {self.crop}",
                 remedy=f"use a crop_size of at most {min(height, width)}, or resize the pictures to at least "
                 f"{self.crop}x{self.crop}",
@@ -110,11 +110,11 @@ class PictureSource(Source):
             )
         if not transform.mean_file:
             return None
-        mean = preprocess.read_mean(transform.mean_file, self.opening.beside, where)
+        mean = preprocess.read_mean(transform.mean_file, self.opening.beside, self.opening.at("mean_file"))
         if mean.shape[0] != channels or mean.shape[1] < height or mean.shape[2] < width:
             raise UserError(
                 f"layer `{self.name}`: the mean picture does not fit",
-                where=where,
+                where=self.opening.at("mean_file"),
                 received=f"mean {'x'.join(map(str, mean.shape))} for pictures of {channels}x{height}x{width}",
                 remedy="make this database's mean with `lungo compute_image_mean`, or write mean_value per channel",
             )

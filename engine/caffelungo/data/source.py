@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +52,18 @@ class Opening:
     once: bool = False
     caffe: bool = False
     where: Location | None = None
+    places: Mapping[str, Location | None] = field(default_factory=dict)
+
+    def at(self, name: str) -> Location | None:
+        """Where the layer's field ``name`` stands, for messages; the layer's place when that is not known."""
+        return self.places.get(name) or self.where
+
+
+def places(planned: Any, where: Callable[..., Location | None]) -> dict[str, Location | None]:
+    """Where the data layer ``planned`` names its data, its mean and its crop, as ``where(*path)`` knows it."""
+    layer, options = ("layer", planned.index), planned.layer.options_field
+    found = {name: where(*layer, "transform_param", name) for name in ("mean_file", "crop_size")}
+    return {**found, "source": where(*layer, options, "source") if options else None}
 
 
 class Source:

@@ -87,7 +87,7 @@ def label_problems(opened: Opened, say: Callable[[str], None] = lambda text: Non
         found = labels.check(
             report, head.classes, layer=head.data.name,
             offset=int(head.data.layer.param.transform_param.lungo.label_offset),
-            can_offset=head.data.layer.type != "HDF5Data", where=opened.text.where("layer", head.data.index),
+            can_offset=head.data.layer.type != "HDF5Data", where=head.source.opening.at("source"),
         )  # fmt: skip
         problems += found
         if not found and report.size:

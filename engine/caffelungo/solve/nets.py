@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from caffelungo import files
-from caffelungo.data.source import Source
+from caffelungo.data.source import Source, places
 from caffelungo.data.sources import open_source
 from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.reader import Definition, read_net
@@ -163,7 +163,7 @@ def open_net(
         try:
             source = open_source(
                 planned, int(state.phase), beside=text.path, seed=seed, shuffle=shuffle, once=once, caffe=caffe,
-                where=text.where("layer", planned.index),
+                where=text.where("layer", planned.index), places=places(planned, text.where),
             )  # fmt: skip
         except UserError as error:
             problems += error.problems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,19 @@ def open_source(
     once: bool = False,
     caffe: bool = False,
     where: Location | None = None,
+    places: Mapping[str, Location | None] | None = None,
 ) -> Source:
     """The source that ``layer`` (a PlannedLayer, a Layer or a LayerParameter) names.
 
     ``beside`` is the file the layer stands in: relative paths are tried from the working directory, then from there.
     ``shuffle``: None means as the layer says, but ImageData shuffles in TRAIN unless ``caffe``. ``once`` goes through
     the data a single time in the order of the file, with nothing random and a short last batch. ``where`` is the
-    layer's place for messages. Raises UserError when the data cannot be used.
+    layer's place for messages, ``places`` those of its fields (see ``source.places``). Raises UserError when the data
+    cannot be used.
     """
     if not isinstance(layer, LayerParameter):
         layer = getattr(layer, "layer", layer).param
-    opening = Opening(phase, None if beside is None else str(beside), seed, shuffle, once, caffe, where)
+    opening = Opening(phase, None if beside is None else str(beside), seed, shuffle, once, caffe, where, places or {})
     return _class(str(layer.type), where)(layer, opening)
 
 

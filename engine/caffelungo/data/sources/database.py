@@ -26,7 +26,7 @@ class DatabaseSource(PictureSource):
     def __init__(self, param: Any, opening: Opening) -> None:
         super().__init__(param, opening)
         options = param.data_param
-        self.path = find_database(options.source, opening.beside, opening.where)
+        self.path = find_database(options.source, opening.beside, opening.at("source"))
         self.reader = LmdbReader(self.path)
         if not self.reader.size:
             raise UserError(

@@ -33,7 +33,7 @@ class Hdf5Source(Source):
                 received="transform_param { ... }",
                 remedy="write transformed values into the HDF5 file, and remove the transform_param",
             )
-        self.list = find(options.source, opening.beside, what="list of HDF5 files", where=where)
+        self.list = find(options.source, opening.beside, what="list of HDF5 files", where=opening.at("source"))
         self.files = read_file_list(self.list, opening.beside)
         self.rows, row_shapes = _survey(self.files, self.names)
         self.starts = np.concatenate([[0], np.cumsum(self.rows)])

@@ -25,7 +25,9 @@ class ImageSource(PictureSource):
     def __init__(self, param: Any, opening: Opening) -> None:
         super().__init__(param, opening)
         options = param.image_data_param
-        self.pictures = read_list(options.source, options.root_folder, beside=opening.beside, where=opening.where)
+        self.pictures = read_list(
+            options.source, options.root_folder, beside=opening.beside, where=opening.at("source")
+        )
         self.color = bool(options.is_color)
         if options.new_height or options.new_width:
             self.set_resize(int(options.new_height), int(options.new_width))
