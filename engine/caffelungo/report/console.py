@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from caffelungo.report.glog import number
 
@@ -37,12 +37,11 @@ class Reporter:
     def __enter__(self) -> Reporter:
         if self.live:
             self._bar = Progress(
-                TextColumn("[bold]iteration"),
-                MofNCompleteColumn(),
-                BarColumn(bar_width=None),
+                TextColumn("[bold]{task.completed:.0f}/{task.total:.0f}"),
+                BarColumn(bar_width=14),
                 TextColumn("{task.fields[values]}"),
                 TextColumn("[dim]{task.fields[speed]}"),
-                TimeRemainingColumn(),
+                TimeRemainingColumn(compact=True),
                 console=self.console,
                 auto_refresh=False,
             )
@@ -82,15 +81,15 @@ class Reporter:
                 self._marks.popleft()
         if self._bar and self._task is not None and (force or now - self._drawn > REFRESH):
             self._drawn = now
-            self._bar.update(self._task, completed=iteration, values=self._values, speed=self._speed(now, iteration))
+            self._bar.update(self._task, completed=iteration, values=self._values, speed=self._images(now, iteration))
             self._bar.refresh()
 
     def displayed(self, iteration: int, loss: float, rate: float) -> None:
         """The smoothed loss and the rate at ``iteration``."""
-        self._values = f"loss {number(loss)}  lr {number(rate)}"
+        self._values = f"loss {loss:.4g}  lr {rate:.3g}"
         if not self.live:
-            now = time.monotonic()
-            self.say(f"iteration {iteration} of {self.total}  {self._values}{self._rest(now, iteration)}")
+            values = f"loss {number(loss)}  lr {number(rate)}"
+            self.say(f"iteration {iteration} of {self.total}  {values}{self._rest(time.monotonic(), iteration)}")
 
     def tested(self, iteration: int, values: Mapping[str, float], net: int = 0, nets: int = 1) -> None:
         """The outputs of one test."""
@@ -105,6 +104,10 @@ class Reporter:
     def _speed(self, now: float, iteration: int) -> str:
         rate = self._rate(now, iteration)
         return f"{_short(rate)} iter/s  {_short(rate * self.images)} images/s" if rate else ""
+
+    def _images(self, now: float, iteration: int) -> str:
+        rate = self._rate(now, iteration)
+        return f"{_short(rate * self.images)} images/s" if rate else ""
 
     def _rest(self, now: float, iteration: int) -> str:
         rate = self._rate(now, iteration)
