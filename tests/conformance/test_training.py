@@ -19,7 +19,8 @@ from caffelungo.solve import loop
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.solver import Solver
 from caffelungo.weights import formats, solverstate
-from tests.support import SHARED
+from tests.report.test_report import parse_log
+from tests.support import SHARED, needs_shared, shared
 
 HERE = Path(__file__).parent / "train_cases"
 FOLDERS = [HERE, *([SHARED / "reference" / "caffe" / "train"] if SHARED else [])]
@@ -181,3 +182,35 @@ def test_the_originals_state_resumes(case, place):
     same_state(folder, f"resume_iter_{2 * half}.solverstate{ending}")
     if (folder / "caffe_resume.log").exists():
         same_log(folder / "ours.log", folder / "caffe_resume.log")
+
+
+def logged_solver(text: str) -> str:
+    """The solver that a log of the original prints at its beginning, as a file that takes the net from its place."""
+    start = text.index("Initializing solver from parameters: \n") + len("Initializing solver from parameters: \n")
+    lines = text[start:].splitlines()
+    length = next(i for i, line in enumerate(lines) if re.match(r"I\d{4} ", line))
+    return "\n".join(lines[:length]) + "\n"
+
+
+@needs_shared
+def test_a_log_of_the_original_and_the_tables_made_from_it(place):
+    """Multistep, L1 decay and a smoothed loss: only the log of this run is kept."""
+    folder = place(shared("reference", "caffe", "train", "sgd_step_full"))
+    original = shared("reference", "caffe", "parse_log", "caffe.INFO")
+    (folder / "solver.prototxt").write_text(
+        logged_solver(original.read_text()).replace('prefix: "snap"', 'prefix: "x"')
+    )
+    solver = build("solver.prototxt", folder / "ours.log", ["init.caffemodel"])
+    with solver.log:
+        loop.solve(solver)
+    theirs = folder / "theirs.log"
+    theirs.write_text(original.read_text().replace("file snap_", "file x_"))
+    same_log(folder / "ours.log", theirs)
+    train, test = parse_log((folder / "ours.log").read_text())
+    for rows, name in ((train, "caffe.INFO.train"), (test, "caffe.INFO.test")):
+        with original.with_name(name).open() as file:
+            table = list(csv.DictReader(file))
+        assert len(rows) == len(table)
+        for mine, wanted in zip(rows, table, strict=True):
+            for column in set(wanted) - {"Seconds", "LearningRate"}:
+                assert mine[column] == pytest.approx(float(wanted[column]), abs=LATE + 1e-5)

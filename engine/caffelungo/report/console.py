@@ -84,6 +84,14 @@ class Reporter:
             self._bar.update(self._task, completed=iteration, values=self._values, speed=self._images(now, iteration))
             self._bar.refresh()
 
+    def testing(self, done: int, count: int) -> None:
+        """``done`` of ``count`` batches of a test are through."""
+        now = time.monotonic()
+        if self._bar and self._task is not None and now - self._drawn > REFRESH:
+            self._drawn = now
+            self._bar.update(self._task, values=f"testing {done}/{count}", speed="")
+            self._bar.refresh()
+
     def displayed(self, iteration: int, loss: float, rate: float) -> None:
         """The smoothed loss and the rate at ``iteration``."""
         self._values = f"loss {loss:.4g}  lr {rate:.3g}"

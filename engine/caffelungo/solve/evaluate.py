@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,8 @@ def test(options: TestOptions) -> int:
         return 0
     if options.output:
         Path(options.output).mkdir(parents=True, exist_ok=True)
-    found = evaluate(net)
+    with console.status("testing ...") as status:
+        found = evaluate(net, lambda done, count: status.update(f"testing: batch {done} of {count}"))
     if not options.quiet:
         show(found, Console(highlight=False))
     if options.output and found.classified:
@@ -62,7 +64,11 @@ def build(options: TestOptions, log: Log, console: Console | None = None) -> Tes
     if not options.weights:
         raise UserError("need weights to test the net with", remedy="lungo test --model FILE --weights FILE")
     if options.iterations is not None and options.iterations < 1:
-        raise UserError("iterations must be at least 1", received=str(options.iterations))
+        raise UserError(
+            "iterations must be at least 1",
+            received=f"--iterations {options.iterations}",
+            remedy="leave it out to test the whole set once",
+        )
     engine = make_engine(options)
     log.info(
         "caffe.cpp:275", "Use CPU." if engine.device.type == "cpu" else f"Use GPU with device ID {engine.device.index}"
@@ -117,12 +123,12 @@ def make_net(
     return TestNet(opened, store, engine, iterations, workers)
 
 
-def evaluate(net: TestNet) -> Evaluation:
-    """Run ``net`` over its test set and count what it gets right."""
+def evaluate(net: TestNet, each: Callable[[int, int], None] = lambda done, count: None) -> Evaluation:
+    """Run ``net`` over its test set and count what it gets right; ``each`` hears how many batches are done."""
     planned = judge(net.opened.plan)
     counter = Counter(net.net, planned, net.names) if planned is not None else None
     try:
-        result = net.run()
+        result = net.run(each=each)
     except RuntimeError as error:
         if readable := out_of_memory(error, f"a batch of {net.opened.batch_size} on {net.engine.device}"):
             raise readable from error

@@ -200,6 +200,7 @@ class _Run:
         solver.on_snapshot = snapshotted
         solver.on_best = keeper.keep_best
         solver.progress = self.reporter.advance
+        solver.test_progress = self.reporter.testing
         solver.loss_watchers.append(stuck)
 
         def tested(iteration: int, net: int, result: TestResult) -> None:

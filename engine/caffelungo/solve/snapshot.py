@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import re
+import shlex
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -66,10 +67,13 @@ def probe(prefix: Path, where: Location | None = None) -> None:
         existing = parent
         while not existing.is_dir():
             existing = existing.parent
-        if existing == parent:
+        below = next((path for path in (parent, *parent.parents) if path.is_file()), None)
+        if below is not None:
+            remedy = f"choose another snapshot_prefix: {below} is a file; as {existing / prefix.name}"
+        elif existing == parent:
             remedy = f"make {parent} writable, or choose another snapshot_prefix"
         else:
-            remedy = f"mkdir -p {parent} (the nearest folder that exists is {existing})"
+            remedy = f"mkdir -p {shlex.quote(str(parent))} (the nearest folder that exists is {existing})"
         raise UserError(
             f"cannot write to snapshot prefix '{prefix}': {error.strerror}",
             where=where, received=f'snapshot_prefix: "{prefix}"', remedy=remedy,
@@ -125,7 +129,8 @@ def refuse_overwriting(prefix: Path, after: int | None, where: Location | None =
             "snapshots of an older run stand where this one would write",
             where=where,
             received=f"{many}the newest {prefix}_iter_{old[-1]}",
-            remedy="--resume goes on from the newest; else give another snapshot_prefix, or --overwrite",
+            remedy=("--resume goes on from the newest; else " if listed(prefix) else "")
+            + "give another snapshot_prefix, or --overwrite",
         )
 
 

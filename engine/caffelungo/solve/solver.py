@@ -122,6 +122,7 @@ class Solver:
         self.on_best: Callable[[], None] = lambda: None
         self.after_tests: Callable[[], None] = lambda: None
         self.progress: Callable[[int], None] = lambda iteration: None
+        self.test_progress: Callable[[int, int], None] = lambda done, count: None
         self.loss_watchers: list[LossWatcher] = []
         self.test_watchers: list[TestWatcher] = []
         self.display_watchers: list[DisplayWatcher] = []
@@ -343,7 +344,7 @@ class Solver:
     def test(self, index: int = 0) -> TestResult | None:
         """Test one net and log it; None when a signal interrupted."""
         self.log.info("solver.cpp:347", f"Iteration {self.iteration}, Testing net (#{index})")
-        result = self.tests[index].run(self._interrupted)
+        result = self.tests[index].run(self._interrupted, self.test_progress)
         if result is None:
             self.log.info("solver.cpp:395", "Test interrupted.")
             return None

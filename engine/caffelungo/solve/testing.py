@@ -72,17 +72,23 @@ class TestNet:
             return self.iterations
         return max((source.batches or 1 for source in self.opened.sources), default=1)
 
-    def run(self, stop: Callable[[], bool] = lambda: False) -> TestResult | None:
-        """One test; ``stop`` is asked before each batch, and None comes back when it says so."""
+    def run(
+        self, stop: Callable[[], bool] = lambda: False, each: Callable[[int, int], None] = lambda done, count: None
+    ) -> TestResult | None:
+        """One test; ``stop`` is asked before each batch, and None comes back when it says so.
+
+        ``each`` hears how many batches of how many are done.
+        """
         count = self.batches
         first = self.position if self.iterations is not None else 0
         total: Tensor | None = None
         samples = 0
         sizes: dict[str, int] = {}
         with torch.no_grad():
-            for tensors in self._batches(first, count):
+            for done, tensors in enumerate(self._batches(first, count)):
                 if stop():
                     return None
+                each(done, count)
                 with self.engine.arithmetic():
                     loss, outputs = self.net(*tensors)
                 size = int(tensors[0].shape[0]) if tensors and tensors[0].dim() else 1
