@@ -29,7 +29,7 @@ class Location:
         return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
 
     def excerpt(self) -> str:
-        """The source line with a caret under the column; a window of it when the line is long."""
+        """The source line with a caret under the column, if that is known; a window of it when the line is long."""
         if self.text is None:
             return ""
         column = self.column or 1
@@ -38,7 +38,8 @@ class Location:
         window = line[start : start + WINDOW]
         head = "..." if start else ""
         tail = "..." if start + WINDOW < len(line) else ""
-        return f"    {head}{window}{tail}\n    {' ' * (len(head) + column - 1 - start)}^"
+        quoted = f"    {head}{window}{tail}"
+        return quoted if self.column is None else f"{quoted}\n    {' ' * (len(head) + column - 1 - start)}^"
 
 
 @dataclass(frozen=True)

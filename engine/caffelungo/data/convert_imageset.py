@@ -92,7 +92,9 @@ def convert_imageset(
         if skipped and not flags.skip_missing:
             raise UserError(_limited(skipped, len(pictures)))
         if not writer.count:
-            raise UserError([Problem("no picture of the list can be read", Location(str(pictures.file))), *skipped[:5]])
+            place = Location(str(pictures.file))
+            received, remedy = f"{len(skipped)} of {len(pictures)} cannot be read", "mend these first"
+            raise UserError([Problem("no picture of the list can be read", place, received, remedy), *skipped[:5]])
         write_beside(writer.folder, _record(flags))
     return Converted(target, writer.count, skipped)
 
@@ -189,6 +191,10 @@ def _limited(skipped: list[Problem], total: int) -> list[Problem]:
     shown = skipped[: image_list.LIMIT]
     if len(skipped) > len(shown):
         shown.append(
-            Problem(f"{len(skipped) - len(shown)} more pictures cannot be read", received=f"{len(skipped)} of {total}")
+            Problem(
+                f"{len(skipped) - len(shown)} more pictures cannot be read",
+                received=f"{len(skipped)} of {total}",
+                remedy="mend these, or leave them all out with --skip-missing",
+            )
         )
     return shown

@@ -119,7 +119,9 @@ def _parse(file: Path) -> tuple[list[str], list[int], list[int]]:
             names.append(_unquoted(parts[0].rstrip()))
             lines.append(number)
     if wrong > LIMIT:
-        problems.append(Problem(f"{wrong - LIMIT} more lines have no label", Location(str(file))))
+        received = f"{wrong} of {wrong + len(names)} lines"
+        more = f"{wrong - LIMIT} more lines have no label"
+        problems.append(Problem(more, Location(str(file)), received, "end each line with a space and the label"))
     if not problems and not names:
         problems.append(
             Problem(

@@ -85,7 +85,8 @@ def _bytes_of(path: Path, file: str, word: str) -> bytes:
             return head + opened.read()
     except OSError as error:
         reason = "a folder" if path.is_dir() else error.strerror
-        raise UserError(f"the {word} cannot be read", where=Location(file), received=reason) from None
+        remedy = "name the file inside it" if path.is_dir() else "name a file that you may read"
+        raise UserError(f"the {word} cannot be read", where=Location(file), received=reason, remedy=remedy) from None
 
 
 def _parse(text: str, file: str, kind: Any, source: LineTable, variables: Variables | None = None) -> Definition:

@@ -124,7 +124,8 @@ def render(source: str, file: str, variables: Variables) -> Rendered:
                 raise UserError("the rendered template is too large", where=Location(file), remedy="check its loops")
     except TemplateSyntaxError as error:
         where = _line(error.filename or file, error.lineno, lines)
-        raise UserError("the template has a syntax error", where=where, received=error.message) from None
+        remedy = "mend the line; Jinja2's marks are {{ value }}, {% if %} ... {% endif %} and {# comment #}"
+        raise UserError("the template has a syntax error", where=where, received=error.message, remedy=remedy) from None
     except UndefinedError as error:
         raise _undefined(error, lines, wanted, variables) from None
     except UserError:
@@ -140,7 +141,10 @@ def render(source: str, file: str, variables: Variables) -> Rendered:
     ) as error:
         where = _line(*_template_line(error, lines), lines)
         raise UserError(
-            "the template cannot be rendered", where=where, received=f"{type(error).__name__}: {error}"
+            "the template cannot be rendered",
+            where=where,
+            received=f"{type(error).__name__}: {error}",
+            remedy="mend the line, or the value that is --set for it",
         ) from None
     return _unmarked("".join(parts), file, environment.files, source)  # type: ignore[attr-defined]
 
@@ -216,7 +220,8 @@ def _undefined(error: UndefinedError, lines: LineTable, wanted: Mapping[str, boo
     where = _line(*_template_line(error, lines), lines)
     missing = [name for name, needed in wanted.items() if needed and name not in variables]
     if not missing:
-        return UserError("the template cannot be rendered", where=where, received=error.message)
+        remedy = "mend the line, or the value that is --set for it"
+        return UserError("the template cannot be rendered", where=where, received=error.message, remedy=remedy)
     many = "s" if len(missing) > 1 else ""
     settings = " ".join(f"--set {name}=VALUE" for name in missing)
     return UserError(

@@ -68,7 +68,11 @@ def finetune(view: View, options: FinetuneOptions) -> Rewrite:
     """The rewrite for ``options``; Refusal when the net has no classifier, or inputs that pictures cannot give."""
     work = _Work(view, options)
     if options.classes < 2:
-        raise Refusal("one class leaves nothing to tell apart", received=f"{options.classes} class(es)")
+        raise Refusal(
+            "one class leaves nothing to tell apart",
+            received=f"{options.classes} class(es)",
+            remedy="give pictures of two classes or more; what is neither makes a class too",
+        )
     heads = view.heads(options.head)
     learned = [one for one in heads if one.label is not None]
     if not learned and len(heads) > 1:

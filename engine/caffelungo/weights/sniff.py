@@ -30,15 +30,18 @@ def container(path: str | Path) -> str:
     path = Path(path)
     where = Location(str(path))
     if path.is_dir():
-        raise UserError("this is a folder, not a file", where=where, remedy="name the file inside it")
+        raise UserError(
+            "this is a folder, not a file", where=where, received="a folder", remedy="name the file inside it"
+        )
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
             head = file.read(HEAD)
     except FileNotFoundError:
-        raise UserError("file not found", where=where, remedy=nearby(path)) from None
+        raise UserError("file not found", where=where, received=str(path.absolute()), remedy=nearby(path)) from None
     except OSError as error:
-        raise UserError("the file cannot be read", where=where, received=str(error.strerror)) from None
+        remedy = "name a file that you may read"
+        raise UserError("the file cannot be read", where=where, received=str(error.strerror), remedy=remedy) from None
     if not head:
         raise UserError("the file is empty", where=where, received="0 bytes", remedy="copy or download it again")
     if head.startswith(HDF5_SIGNATURE):
@@ -52,6 +55,7 @@ def container(path: str | Path) -> str:
         raise UserError(
             "this is a PyTorch or pickle file, which is not read because it may run code",
             where=where,
+            received=f"a file that begins with {head[:2]!r}",
             remedy="save its tensors as .safetensors, or name torchvision's weights as torchvision:NAME",
         )
     if is_text(head):
@@ -116,7 +120,8 @@ def wrong_kind(path: str | Path, found: str, wanted: str) -> UserError:
     remedy = remedies.get((found, wanted), f"give {MEANINGS[wanted]} ({ENDINGS[wanted]})")
     if other:
         remedy += f" (found next to it: {other})"
-    return UserError(f"this is {MEANINGS[found]}, not {MEANINGS[wanted]}", where=Location(str(path)), remedy=remedy)
+    what = f"this is {MEANINGS[found]}, not {MEANINGS[wanted]}"
+    return UserError(what, where=Location(str(path)), received=str(Path(path).absolute()), remedy=remedy)
 
 
 def neighbour(path: Path, wanted: str) -> Path | None:

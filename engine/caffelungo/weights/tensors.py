@@ -56,7 +56,12 @@ def read(path: str | Path) -> Weights:
         weights.layers[layer] = [blobs[index] for index in range(len(blobs))]
     weights.types = {layer: str(kind) for layer, kind in types.items() if layer in weights.layers}
     if not weights.layers:
-        raise UserError("the file holds no weights", where=Location(str(path)), received="no tensors")
+        raise UserError(
+            "the file holds no weights",
+            where=Location(str(path)),
+            received="no tensors",
+            remedy="name the file that holds the trained net",
+        )
     return weights
 
 
