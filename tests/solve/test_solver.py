@@ -14,6 +14,7 @@ from caffelungo.errors import RunError, UserError
 from caffelungo.report import metrics
 from caffelungo.solve import loop, run, snapshot
 from caffelungo.solve.engine import Engine
+from caffelungo.solve.signals import Action
 from caffelungo.weights import formats, solverstate
 from tests.solve import helpers
 
@@ -282,6 +283,38 @@ def test_state_has_caffes_fields_and_ours(here):
     assert {setting.name for setting in state.extras.setting} >= {"device", "precision", "threads", "torch"}
 
 
+def test_what_the_file_says_of_the_device_is_obeyed_or_said(here, capsys):
+    helpers.make(here, solver_mode="GPU", snapshot_diff="true")
+    options = helpers.options(device="auto")
+    if not torch.cuda.is_available():
+        assert run.train(options) == 0
+        told = capsys.readouterr().err
+        assert "solver_mode is GPU, but this run uses the CPU" in told
+        assert "snapshot_diff is not obeyed" in told
+    helpers.make(here, solver_mode="CPU")
+    assert run._device(options, helpers.solver().param) == "cpu"
+    assert options.device == "auto"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("device", "gpu", "unknown device"),
+        ("device", "cuda:99", "usable GPU"),
+        ("gpu", "x", "wants the number"),
+        ("precision", "fp16", "unknown value for --precision"),
+        ("precision", "tf32", "TF32 is arithmetic of NVIDIA"),
+        ("memory_format", "channel_last", "unknown value for --memory-format"),
+        ("threads", 0, "threads must be at least 1"),
+    ],
+)
+def test_options_that_make_no_sense(here, name, value, text):
+    helpers.make(here)
+    with pytest.raises(UserError, match=text) as caught:
+        run.train(helpers.options(**{name: value}))
+    assert caught.value.problems[0].remedy
+
+
 def test_several_gpus_are_refused(here):
     helpers.make(here)
     with pytest.raises(UserError, match="several GPUs"):
@@ -329,3 +362,17 @@ def test_tensorboard_events(here, monkeypatch, capsys):
     monkeypatch.setattr(run.board, "open_board", lambda folder: None)
     run.train(helpers.options(tensorboard=True, overwrite=True))
     assert "pip install tensorboard" in capsys.readouterr().err
+
+
+def test_signals_are_heard_inside_a_test(here):
+    helpers.make(here, test_interval="5")
+    solver = helpers.solver()
+    asked = iter([Action.SNAPSHOT, Action.NONE, Action.STOP])
+    solver.poll = lambda: next(asked, Action.NONE)
+    lines: list[str] = []
+    solver.log.echo = lines.append
+    assert loop.solve(solver) is loop.Ending.STOPPED
+    assert solver.iteration == 0
+    assert any(line.endswith("Test interrupted.") for line in lines)
+    assert any(line.endswith("Optimization stopped early.") for line in lines)
+    assert (here / "out/s_iter_0.solverstate").exists()

@@ -111,8 +111,13 @@ def _device(options: EngineOptions) -> torch.device:
     raise UserError("unknown device", received=f"--device {name}", remedy="one of auto, cpu, cuda, cuda:0, cuda:1 ...")
 
 
+def cuda_devices() -> int:
+    """How many GPUs this process can use."""
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
 def _cuda(name: str, received: str) -> torch.device:
-    device, count = torch.device(name), torch.cuda.device_count() if torch.cuda.is_available() else 0
+    device, count = torch.device(name), cuda_devices()
     if device.index >= count:
         what = f"this machine has {count} usable GPU(s)" if count else "no usable GPU on this machine"
         raise UserError(what, received=received, remedy="use --device cpu" if not count else f"use 0 to {count - 1}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from caffelungo.report.console import Reporter
 from caffelungo.report.glog import Log
 from caffelungo.report.metrics import Metrics
 from caffelungo.solve import checks, loop, run_folder, snapshot, state
-from caffelungo.solve.engine import make_engine, out_of_memory
+from caffelungo.solve.engine import cuda_devices, make_engine, out_of_memory
 from caffelungo.solve.keeping import Keeper
 from caffelungo.solve.options import TrainOptions
 from caffelungo.solve.signals import Action, Signals, effect
@@ -139,13 +140,13 @@ class _Run:
 
     def build(self) -> Solver:
         options, param = self.options, self.definition.message
-        if options.device == "auto" and options.gpu in (None, "") and param.HasField("solver_mode"):
-            options.device = "cpu" if param.solver_mode == 0 else "auto"
-        engine = make_engine(options)
+        engine = make_engine(dataclasses.replace(options, device=_device(options, param)))
         device = "CPU." if engine.device.type == "cpu" else f"GPU {engine.device.index}"
         self.log.info("caffe.cpp:197", f"Use {device}")
         if param.HasField("solver_mode") and param.solver_mode == 1 and engine.device.type == "cpu":
             self.reporter.notice("solver_mode is GPU, but this run uses the CPU")
+        if param.snapshot_diff:
+            self.reporter.notice("snapshot_diff is not obeyed: snapshots hold no gradients")
         weights = [] if self.start else list(options.weights) or list(param.weights)
         solver = Solver(
             self.definition, engine, weights=weights, reinit=options.reinit, variables=dict(options.variables) or None,
@@ -255,6 +256,15 @@ class _Run:
         newest = snapshot.listed(self.prefix)
         where = f"; weights in {newest[-1].weights}" if newest else ""
         self.reporter.say(f"{word} at iteration {solver.iteration}{where}; log and curves in {self.folder}")
+
+
+def _device(options: TrainOptions, param: Any) -> str:
+    """``options.device``, or what the solver file says (solver_mode, device_id) where the options leave it open."""
+    if options.device != "auto" or options.gpu not in (None, "") or not param.HasField("solver_mode"):
+        return options.device
+    if param.solver_mode == 0:
+        return "cpu"
+    return f"cuda:{param.device_id}" if param.device_id and cuda_devices() else "auto"
 
 
 def _stderr(line: str) -> None:
