@@ -117,6 +117,11 @@ def edit(name: str, old: str, new: str) -> None:
     Path(name).write_text(text.replace(old, new, 1))
 
 
+def prefix_below_a_file() -> None:
+    Path("file").touch()
+    edit("solver.prototxt", '"run"', '"file/run"')
+
+
 def cut(name: str, part: float = 0.4) -> None:
     data = Path(name).read_bytes()
     Path(name).write_bytes(data[: int(len(data) * part)])
@@ -241,7 +246,7 @@ MISTAKES = {
         run_the_command,
     ),
     "prefix below a file": Mistake(
-        lambda: (Path("file").touch(), edit("solver.prototxt", '"run"', '"file/run"')),
+        prefix_below_a_file,
         "solver.prototxt", 6, "cannot write to snapshot prefix", 'snapshot_prefix: "file/run"', another_prefix,
     ),
 }  # fmt: skip
@@ -396,6 +401,8 @@ def test_a_template_variable_is_missing(command: tuple[str, ...]) -> None:
         ("compute_image_mean nowhere", "nowhere", "correct the path"),
         ("convert_imageset ./ train.txt nowhere/db", "nowhere", "mkdir -p nowhere"),
         ("check nowhere.prototxt", "nowhere.prototxt", "correct the path"),
+        ("demo -o 0.jpg", "0.jpg", "name another folder"),
+        ("demo -o . --overwrite", "0.jpg, 1.jpg", "name another folder"),
     ],
 )
 def test_a_mistake_on_the_command_line(words: str, received: str, remedy: str) -> None:

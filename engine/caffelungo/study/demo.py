@@ -36,6 +36,12 @@ SCRATCH_RATES = (0.01, 0.003, 0.001)
 FROZEN = "fire9"
 WIDEN = "fire9/concat:256"
 
+MADE = (
+    "frozen", "finetuned", *(f"scratch{number}" for number in range(len(SCRATCH_RATES))),
+    "curves.png", "animals.onnx", "answers.png", "results.json",
+)  # fmt: skip
+"""What stands in the folder of a demo."""
+
 Command = Callable[[Sequence[str]], int]
 """Runs one command line in this process and returns its exit status."""
 
@@ -121,12 +127,7 @@ class Demo:
 def demo(output: str, overwrite: bool, run: Command) -> int:
     """Run the demo into the folder ``output``; 0 when all of it worked. UserError when the folder is taken."""
     out, console = Path(output), Console()
-    if out.exists() and not overwrite:
-        raise UserError(
-            "the demo's folder exists", where=Location(str(out)), remedy="add --overwrite, or name another with -o"
-        )
-    if overwrite and out.exists():
-        shutil.rmtree(out)
+    clear(out, overwrite)
     begin = time.monotonic()
     steps = Demo(out, run, console)
     weights = resources.folder("nets") / "squeezenet" / "squeezenet_v1.1.caffemodel"
@@ -161,6 +162,22 @@ def demo(output: str, overwrite: bool, run: Command) -> int:
     console.print(f"\nchosen: ({chosen.letter}) {chosen.title}. {verdict(steps.arms)}")
     console.print(f"look at {curves} (learning curves), {sheet} (answers), {model} (the net); {_took(begin)}")
     return 0
+
+
+def clear(out: Path, overwrite: bool) -> None:
+    """Remove what an older demo left in ``out``; UserError when that is not asked for, or other things are there."""
+    if not out.exists():
+        return
+    there = sorted(path.name for path in out.iterdir()) if out.is_dir() else [out.name]
+    foreign = [name for name in there if name not in MADE]
+    if foreign or not overwrite:
+        raise UserError(
+            "the folder holds other things than a demo" if foreign else "the demo's folder exists",
+            where=Location(str(out)),
+            received=", ".join((foreign or there)[:5]),
+            remedy="name another folder with -o" if foreign else "add --overwrite, or name another with -o",
+        )
+    shutil.rmtree(out)
 
 
 def shorten(solver: Path, rate: float) -> None:
