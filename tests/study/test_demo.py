@@ -1,0 +1,69 @@
+"""The demo's folder, its solver files, and what it says of its numbers. (The demo itself: tests/e2e/test_road.py.)"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from caffelungo.definition.reader import read_solver
+from caffelungo.errors import UserError
+from caffelungo.study.demo import ITERATIONS, MADE, Arm, clear, shorten, verdict
+
+
+def arm(letter: str, low: float, high: float) -> Arm:
+    made = Arm(letter, "", Path(), Path(), Path(), Path())
+    made.result = {"accuracy": (low + high) / 2, "low": low, "high": high}
+    return made
+
+
+def test_an_older_demo_is_replaced_only_when_asked(tmp_path: Path) -> None:
+    out = tmp_path / "demo"
+    clear(out, overwrite=False)
+    for name in MADE:
+        (out / name).mkdir(parents=True)
+    with pytest.raises(UserError, match="--overwrite"):
+        clear(out, overwrite=False)
+    assert len(list(out.iterdir())) == len(MADE)
+    clear(out, overwrite=True)
+    assert not out.exists()
+
+
+def test_other_things_are_never_removed(tmp_path: Path) -> None:
+    (tmp_path / "frozen").mkdir()
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(UserError) as caught:
+        clear(tmp_path, overwrite=True)
+    assert caught.value.problems[0].received == "thesis.tex"
+    assert (tmp_path / "frozen").is_dir()
+    with pytest.raises(UserError):
+        clear(tmp_path / "thesis.tex", overwrite=True)
+    assert (tmp_path / "thesis.tex").is_file()
+
+
+def test_a_solver_is_cut_to_the_demos_iterations_and_keeps_its_comments(tmp_path: Path) -> None:
+    path = tmp_path / "solver.prototxt"
+    path.write_text(
+        '# mine\nnet: "n"\nbase_lr: 1  # high\nlr_policy: "multistep"\nstepvalue: 7\nstepvalue: 9\nmax_iter: 10\n'
+    )
+    shorten(path, 0.25)
+    message = read_solver(path).message
+    assert (message.max_iter, message.base_lr, message.snapshot) == (ITERATIONS, 0.25, ITERATIONS)
+    assert list(message.stepvalue) == [2 * ITERATIONS // 3, 9 * ITERATIONS // 10]
+    assert "# mine\n" in path.read_text()
+    assert "base_lr: 0.25  # high" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arms", "said"),
+    [
+        ([("a", 0.6, 0.7), ("b", 0.5, 0.8), ("c", 0.7, 0.9), ("d", 0.3, 0.55)],
+         "Above (d)'s interval: (a), (c). Growth: +15.0% over fine-tuning, within the intervals."),
+        ([("a", 0.1, 0.2), ("b", 0.1, 0.2), ("c", 0.3, 0.4), ("d", 0.3, 0.5)],
+         "None is clearly above (d). Growth: +20.0% over fine-tuning, beyond the intervals."),
+        ([("a", 0.1, 0.2), ("b", 0.6, 0.8), ("c", 0.5, 0.7), ("d", 0.1, 0.3)],
+         "Above (d)'s interval: (b), (c). Growth: -10.0% over fine-tuning, within the intervals."),
+    ],
+)  # fmt: skip
+def test_the_verdict_is_what_the_intervals_say(arms: list[tuple[str, float, float]], said: str) -> None:
+    assert verdict([arm(*one) for one in arms]) == said
