@@ -72,8 +72,8 @@ def test_after_pooling() -> None:
 def test_on_top_of_widened_features() -> None:
     first = step(widen, WidenOptions("fc7", UnitOptions(6)))
     found = lines(apply(ALEX, first, step(deepen, DeepenOptions("fc7_wide", UnitOptions(4)))).definition)
-    assert "fc7_wide_deep InnerProduct fc7_wide -> fc7_wide_deep" in found
-    assert any(" Dropout norm7_wide_deep -> norm7_wide_deep" in line for line in found)
+    assert "fc7_deep InnerProduct fc7_wide -> fc7_deep" in found
+    assert any(" Dropout norm7_deep -> norm7_deep" in line for line in found)
 
 
 def test_on_top_of_both_groups_when_the_old_layer_is_named() -> None:

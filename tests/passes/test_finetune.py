@@ -131,7 +131,7 @@ def test_one_head_of_three() -> None:
 def test_twice_gives_two_names() -> None:
     options = step(finetune, PETS)
     after = apply(ALEX, options, options).definition
-    assert layer(after, "fc8_pets_pets").inner_product_param.num_output == 7
+    assert layer(after, "fc8_pets2").inner_product_param.num_output == 7
 
 
 def test_size_and_mean_may_be_chosen() -> None:

@@ -137,8 +137,8 @@ def test_a_second_group_joins_the_first() -> None:
     first = step(widen, WidenOptions("fc7", UnitOptions(6)))
     second = step(widen, WidenOptions("fc7_wide", UnitOptions(4)))
     found = lines(apply(ALEX, first, second).definition)
-    assert "fc7_wide_new InnerProduct fc6 -> fc7_wide_new" in found
-    assert "fc7_wide_wide Concat fc7_wide,norm7_new_new -> fc7_wide_wide" in found
+    assert "fc7_new2 InnerProduct fc6 -> fc7_new2" in found
+    assert "fc7_wide2 Concat fc7_wide,norm7_new2 -> fc7_wide2" in found
     assert sum(" Normalize " in line for line in found) == 3
 
 

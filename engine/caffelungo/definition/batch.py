@@ -17,10 +17,11 @@ from caffelungo.definition.edits import (
     MoveLayer,
     Path,
     RenameBlob,
+    RenameField,
     SetField,
 )
 
-InnerEdit = SetField | ClearField | RenameBlob
+InnerEdit = SetField | ClearField | RenameBlob | RenameField
 
 
 @dataclass
@@ -67,7 +68,7 @@ def sort_batch(message: Any, edits: Iterable[Edit]) -> Batch:
                     layer = message.layer[index]
                     if index in batch.inner or edit.old in layer.bottom or edit.old in layer.top:
                         batch.inner.setdefault(index, []).append(edit)
-            case SetField() | ClearField():
+            case SetField() | ClearField() | RenameField():
                 _field_edit(batch, edit, count)
     for index in batch.deleted & batch.moved:
         for place in batch.arrivals.values():
@@ -78,7 +79,7 @@ def sort_batch(message: Any, edits: Iterable[Edit]) -> Batch:
     return batch
 
 
-def _field_edit(batch: Batch, edit: SetField | ClearField, count: int) -> None:
+def _field_edit(batch: Batch, edit: SetField | ClearField | RenameField, count: int) -> None:
     if edit.path[:1] != ("layer",) or (not count and isinstance(edit, ClearField)):
         batch.outer.append(edit)
         return

@@ -70,5 +70,16 @@ class RenameBlob:
     start: int = 0
 
 
-Edit = InsertLayer | DeleteLayer | MoveLayer | SetField | ClearField | RenameBlob
+@dataclass(frozen=True)
+class RenameField:
+    """The sub-message at ``path`` becomes the sub-message ``name``, with comments and layout as they are.
+
+    Its fields must exist there under the same names; those that do not are cleared before.
+    """
+
+    path: Path
+    name: str
+
+
+Edit = InsertLayer | DeleteLayer | MoveLayer | SetField | ClearField | RenameBlob | RenameField
 AnyEdit = Edit | Splice

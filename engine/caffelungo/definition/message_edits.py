@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from caffelungo.definition.batch import Batch, InnerEdit
-from caffelungo.definition.edits import ClearField, Path, RenameBlob, SetField
+from caffelungo.definition.edits import ClearField, Path, RenameBlob, RenameField, SetField
 from caffelungo.definition.fields import FieldInfo, message_info
 
 
@@ -44,8 +44,34 @@ def change(message: Any, edit: InnerEdit) -> None:
                     names[index] = edit.new
     elif isinstance(edit, ClearField):
         clear(message, edit.path)
+    elif isinstance(edit, RenameField):
+        rename(message, edit.path, edit.name)
     else:
         set_value(message, edit.path, edit.value)
+
+
+def rename(message: Any, path: Path, name: str) -> None:
+    """Turn the sub-message at ``path`` of ``message`` into the sub-message ``name`` (see ``edits.RenameField``)."""
+    info, rest = field_at(message, path), path[1:]
+    if rest:
+        index, rest = (_index(rest[0]), rest[1:]) if info.repeated else (None, rest)
+        value = getattr(message, info.name)
+        rename(value if index is None else value[index], rest, name)
+        return
+    field_at(message, (name,))
+    if not message.HasField(info.name):
+        return
+    old, new = getattr(message, info.name), getattr(message, name)
+    new.SetInParent()
+    for field, value in old.ListFields():
+        below = field_at(new, (field.name,))
+        if below.repeated:
+            getattr(new, field.name).extend(value)
+        elif below.kind == "message":
+            getattr(new, field.name).CopyFrom(value)
+        else:
+            setattr(new, field.name, value)
+    message.ClearField(info.name)
 
 
 def set_value(message: Any, path: Path, value: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from caffelungo.definition import layout, printer
 from caffelungo.definition.batch import InnerEdit
-from caffelungo.definition.edits import ClearField, Path, RenameBlob, SetField
+from caffelungo.definition.edits import ClearField, Path, RenameBlob, RenameField, SetField
 from caffelungo.definition.fields import FieldInfo
 from caffelungo.definition.layout import Layout
 from caffelungo.definition.message_edits import set_value
@@ -47,6 +47,8 @@ def splices_of(document: Document, block: Block, edit: InnerEdit, style: Layout)
         return _rename(block, edit)
     if isinstance(edit, ClearField):
         return _clear(document.text, block, edit.path)
+    if isinstance(edit, RenameField):
+        return _rename_field(block, edit.path, edit.name)
     return _Setter(document.text, style).set(block, edit.path, edit.value)
 
 
@@ -93,6 +95,22 @@ def _rename(block: Block, edit: RenameBlob) -> list[Splice]:
             assert isinstance(value, Scalar)
             if value.value == edit.old:
                 result.append(Splice(value.start, value.end, print_value(entry.info, edit.new)))
+    return result
+
+
+def _rename_field(block: Block, path: Path, name: str) -> list[Splice]:
+    info, rest = block.info.fields[str(path[0])], path[1:]
+    entries = block.values(info.name)
+    if not rest:
+        starts = {entry.start for entry, _ in entries}
+        return [Splice(start, start + len(info.name), name) for start in sorted(starts)]
+    index, rest = (rest[0], rest[1:]) if info.repeated else (0, rest)
+    assert isinstance(index, int)
+    result = []
+    for entry, position in entries[index : index + 1] if info.repeated else entries:
+        value = entry.values[position]
+        assert isinstance(value, Block)
+        result += _rename_field(value, rest, name)
     return result
 
 

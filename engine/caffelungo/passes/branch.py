@@ -10,7 +10,6 @@ noise, so each group is scaled to unit length (per sample, over its channels) ti
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from caffelungo.definition.schema import FillerParameter, LayerParameter
 from caffelungo.layers.base import Shape
 from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes.base import Refusal
+from caffelungo.passes.names import Names, root
 from caffelungo.passes.rates import FROZEN, NEW, Rate, give_rates, unit_filler, weak, weighted_blobs
 from caffelungo.passes.view import HEADS, NEURONS, PASSING, Classifier, Graph, View
 
@@ -38,6 +38,11 @@ class UnitOptions:
     ``scale`` is where the factors of Normalize start (the paper takes 10 or 20; a measured mean norm keeps old features
     as large as they were); ``new_scale`` is for the new group, where it differs. ``kernel`` is for convolutions that
     have no example to follow. ``filler`` replaces the weight filler that new units take from the layer beside them.
+
+    ``start``: "filler"; "copy", each new unit an old one drawn with ``seed`` plus normal noise of ``noise`` times the
+    standard deviation of the old weights (the paper's "copy + random", table 3); "net2net", copies without noise, whose
+    share the classifier divides (Chen, Goodfellow, Shlens 2015), so that its answers stay. ``keep_head``: the
+    classifier stays, with zeros for what it newly reads, so that its answers stay.
     """
 
     units: int
@@ -48,6 +53,38 @@ class UnitOptions:
     kernel: int | None = None
     filler: str | None = None
     rates: tuple[Rate, Rate] = NEW
+    start: str = "filler"
+    noise: float = 0.1
+    seed: int = 0
+    keep_head: bool = False
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the classifier stays as it is."""
+        return self.keep_head or self.start == "net2net"
+
+    @property
+    def normalizes_old(self) -> bool:
+        """Whether old units are normalized, too: not before a classifier that knows them as they are."""
+        return self.normalize and not self.keeps
+
+
+STARTS = ("filler", "copy", "net2net")
+"""What ``UnitOptions.start`` may be."""
+
+
+def check_units(layer: str, unit: UnitOptions) -> None:
+    """Refusal for numbers and words that make no sense."""
+    if unit.units < 1:
+        raise Refusal("no units to add", received=f"{layer}:{unit.units}", remedy="write a number from 1")
+    if unit.start not in STARTS:
+        raise Refusal("new units cannot start so", received=unit.start, remedy=f"one of {', '.join(STARTS)}")
+    if unit.noise < 0 or unit.scale <= 0 or (unit.new_scale is not None and unit.new_scale <= 0):
+        raise Refusal(
+            "noise cannot be negative, and the scale must be above 0",
+            received=f"noise {unit.noise:g}, scale {unit.scale:g}",
+            remedy="noise 0.1 and scale 20 are usual",
+        )
 
 
 @dataclass
@@ -56,24 +93,6 @@ class Built:
 
     layers: list[Any]
     top: str
-
-
-class Names:
-    """Names that are free in the net and not yet given out."""
-
-    def __init__(self, view: View) -> None:
-        self.view = view
-        self.given: set[str] = set()
-
-    def take(self, wanted: str) -> str:
-        name = self.view.free(wanted, self.given)
-        self.given.add(name)
-        return name
-
-    def norm(self, layer: str) -> str:
-        """``norm7`` for ``fc7``, ``fire9/concat_norm`` for ``fire9/concat``."""
-        match = re.fullmatch(r"(?:fc|ip)(\d+)(.*)", layer)
-        return self.take(f"norm{match[1]}{match[2]}" if match else f"{layer}_norm")
 
 
 def normalize(name: str, bottom: str, top: str, scale: float) -> Any:
@@ -92,8 +111,11 @@ def split_chain(chain: Sequence[PlannedLayer]) -> tuple[list[PlannedLayer], list
     return list(chain[:cut]), list(chain[cut:])
 
 
-def units_like(example: Any, name: str, bottom: str, options: UnitOptions) -> Any:
-    """A layer of new units with the geometry and fillers of ``example`` (an InnerProduct or a Convolution)."""
+def units_like(example: Any, name: str, bottom: str, options: UnitOptions, whole: bool = False) -> Any:
+    """A layer of new units with the geometry and fillers of ``example`` (an InnerProduct or a Convolution).
+
+    ``whole``: each unit reads all channels, where ``example`` is in groups.
+    """
     layer = LayerParameter(name=name, type=example.type, bottom=[bottom], top=[name])
     if example.type == "InnerProduct":
         layer.inner_product_param.CopyFrom(example.inner_product_param)
@@ -102,8 +124,8 @@ def units_like(example: Any, name: str, bottom: str, options: UnitOptions) -> An
     else:
         layer.convolution_param.CopyFrom(example.convolution_param)
         given = layer.convolution_param
-        if given.group > 1 and options.units % given.group:
-            given.group = 1
+        if given.group > 1 and (whole or options.units % given.group):
+            given.ClearField("group")
     finish_units(layer, given, options)
     return layer
 
@@ -161,7 +183,7 @@ def neuron_like(old: Any, name: str, bottom: str, top: str) -> Any:
 def follow(built: Built, chain: Sequence[PlannedLayer], names: Names, suffix: str) -> None:
     """Put copies of ``chain`` behind ``built``, in place where the old ones are."""
     for one in chain:
-        name = names.take(f"{one.name}_{suffix}")
+        name = names.take(f"{root(one.name, 'new', 'wide', 'deep', suffix)}_{suffix}")
         top = built.top if all(one.in_place) else name
         built.layers.append(neuron_like(names.view.net.layer[one.index], name, built.top, top))
         built.top = top

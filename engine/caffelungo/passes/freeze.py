@@ -1,4 +1,4 @@
-"""Hold the first layers fixed.
+"""Hold layers fixed.
 
 before:  conv1 -> bn1 -> conv2 -> conv3 -> ...                    every layer learns
 after:   conv1, conv2, conv3: param { lr_mult: 0 decay_mult: 0 }  a blob with lr_mult 0 gets no gradient
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from caffelungo.definition.edits import Edit, SetField
 from caffelungo.layers.plan import PlannedLayer
+from caffelungo.passes import select
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.rates import FROZEN, set_rates
 from caffelungo.passes.view import View
@@ -19,20 +20,37 @@ from caffelungo.passes.view import View
 
 @dataclass(frozen=True)
 class FreezeOptions:
-    """``to``: the last layer that is held fixed. The name of a block (``fire3``) means its last layer."""
+    """``to``: the last layer that is held fixed, with all it depends on; a block's name (``fire3``) means its last one.
 
-    to: str
+    ``layers`` are held fixed by themselves: names, ranges and patterns as ``select`` reads them.
+    """
+
+    to: str | None = None
+    layers: tuple[str, ...] = ()
 
 
 def freeze(view: View, options: FreezeOptions) -> Rewrite:
-    """Freeze ``options.to`` and everything it depends on; Refusal when nothing would be left to learn."""
-    name = _last(view, options.to)
+    """Freeze what ``options`` name; Refusal when nothing would be left to learn."""
     held: dict[int, PlannedLayer] = {}
-    for graph in view.graphs.values():
-        for one in graph.plan.layers:
-            if one.name == name:
-                held.update((above.index, above) for above in graph.upstream([one]))
-    _refuse_all(view, held, name)
+    why: dict[int, str] = {}
+    if options.to is not None:
+        name = _last(view, options.to)
+        for graph in view.graphs.values():
+            for one in graph.plan.layers:
+                if one.name == name:
+                    held.update((above.index, above) for above in graph.upstream([one]))
+        why = dict.fromkeys(held, f"`{name}` depends on it")
+    chosen = {one.index: one for one in select.select(view, options.layers, "--freeze")}
+    why.update(dict.fromkeys(chosen, "named"))
+    held.update(chosen)
+    if not held:
+        raise Refusal("no layer to freeze is named", remedy="name one: --freeze-to fc7, or --freeze 'conv*'")
+    _refuse_all(view, held, options)
+    return hold(view, held, why)
+
+
+def hold(view: View, held: dict[int, PlannedLayer], why: dict[int, str]) -> Rewrite:
+    """The edits that freeze the layers ``held`` (by position in the file), each for its reason."""
     edits: list[Edit] = []
     notes: list[Note] = []
     for index in sorted(held):
@@ -42,12 +60,12 @@ def freeze(view: View, options: FreezeOptions) -> Rewrite:
         if one.layer.type == "BatchNorm":
             if not layer.batch_norm_param.use_global_stats:
                 edits.append(SetField(("layer", index, "batch_norm_param", "use_global_stats"), True))
-                notes.append(Note(f"`{one.name}` uses its stored statistics", view.where(index), f"before `{name}`"))
+                notes.append(Note(f"`{one.name}` uses its stored statistics", view.where(index), why[index]))
         elif learned:
             changes = set_rates(index, layer, [FROZEN] * len(one.params))
             edits += changes
             if changes:
-                notes.append(Note(f"`{one.name}` is frozen: lr_mult 0", view.where(index), f"`{name}` depends on it"))
+                notes.append(Note(f"`{one.name}` is frozen: lr_mult 0", view.where(index), why[index]))
             edits += _sharers(view, held, one, notes)
     return Rewrite(tuple(edits), (), tuple(notes))
 
@@ -56,20 +74,21 @@ def _last(view: View, name: str) -> str:
     """The layer that ``name`` means: itself, or the last layer of the block whose layers begin with it."""
     if view.named(name):
         return name
-    block = [one.name for one in view.plan.layers if one.name.startswith((f"{name}/", f"{name}_", f"{name}."))]
-    return block[-1] if block else view.find(name, "--freeze-to").name
+    block = select.block(view.plan.layers, name)
+    return block[-1].name if block else view.find(name, "--freeze-to").name
 
 
-def _refuse_all(view: View, held: dict[int, PlannedLayer], name: str) -> None:
+def _refuse_all(view: View, held: dict[int, PlannedLayer], options: FreezeOptions) -> None:
     def learns(one: PlannedLayer) -> bool:
         return any(use.spec.learned and use.lr_mult for use in one.params)
 
     rest = [one for one in view.plan.layers if one.index not in held and learns(one)]
     if not rest and not view.deploy_only:
+        what = f"freezing up to `{options.to}`" if options.to else "freezing these layers"
         raise Refusal(
-            f"freezing up to `{name}` would leave nothing to learn",
-            view.where(min(index for index in held if held[index].name == name)),
-            received=f"--freeze-to {name}",
+            f"{what} would leave nothing to learn",
+            view.where(max(held)),
+            received=f"--freeze-to {options.to}" if options.to else f"--freeze {' --freeze '.join(options.layers)}",
             remedy=f"name a layer before the classifier {', '.join(one.name for one in view.classifiers)}",
         )
 

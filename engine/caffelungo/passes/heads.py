@@ -9,12 +9,17 @@ Weights are copied by layer name, so a renamed layer starts from its filler and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from caffelungo.definition.edits import Edit, RenameBlob, SetField
 from caffelungo.definition.schema import FillerParameter
+from caffelungo.layers.base import count, shape_text
 from caffelungo.layers.plan import PlannedLayer
+from caffelungo.passes import moves
 from caffelungo.passes.base import Note, Refusal
+from caffelungo.passes.moves import Move
+from caffelungo.passes.names import numbered
 from caffelungo.passes.rates import NEW, Rate, head_filler, options_field, set_rates, weak, weighted_blobs
 from caffelungo.passes.view import View
 
@@ -38,7 +43,7 @@ def fresh_head(
     """
     edits: list[Edit] = []
     notes: list[Note] = []
-    new = view.free(f"{head.name}_{suffix}")
+    new = view.free(numbered(head.name, suffix))
     positions = view.named(head.name)
     for use in head.params:
         name = head.layer.param.param[use.key[1]].name if use.key[1] < len(head.layer.param.param) else ""
@@ -73,6 +78,49 @@ def fresh_head(
     if head.tops[0] == head.name:
         edits.append(RenameBlob(head.name, new, min(positions)))
     return Fresh(new, new if head.tops[0] == head.name else head.tops[0], edits, notes)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A classifier that keeps its name and answers while it reads more: the moves of its weights, and what was done."""
+
+    moves: list[Move]
+    notes: list[Note]
+
+
+def kept_head(view: View, head: PlannedLayer, channels: int, added: int, picks: Sequence[int] | None = None) -> Kept:
+    """``head`` reads ``added`` channels behind the ``channels`` it reads now, and answers as before.
+
+    The new columns are zero; with ``picks`` new channel k is a copy of the old one ``picks[k]``, and the old column is
+    divided among it and its copies.
+    """
+    options = head.layer.options
+    shape = head.bottom_shapes[0]
+    inputs = None if shape is None else count(shape[1:])
+    convolution = head.layer.type == "Convolution"
+    if inputs is None or inputs % channels or (convolution and options.group > 1) or options.axis != 1:
+        raise Refusal(
+            f"it is not known which columns of `{head.name}` belong to which channel, so it cannot be kept",
+            view.where(head.index),
+            received=f"bottom {shape_text(shape)}, {channels} channels",
+            remedy="leave --keep-head out: the classifier then starts afresh under a new name",
+        )
+    for use in head.params:
+        if any(one is not head and use.key in {other.key for other in one.params} for one in view.plan.layers):
+            raise Refusal(
+                f"`{head.name}` shares its weights, which would get another shape",
+                view.where(head.index),
+                remedy="give its params names of their own, or leave --keep-head out",
+            )
+    width = 1 if convolution else inputs // channels
+    axis = 0 if not convolution and options.transpose else 1
+    if picks is None:
+        work = [moves.pad(head.name, 0, axis, 0, added * width)]
+        why = "the columns of the new units are zero, so the answers are the same at the first step"
+    else:
+        work = [moves.divide(head.name, 0, axis, tuple(picks), width)]
+        why = "the columns of copied units are divided among the copies, so the answers are the same"
+    return Kept(work, [Note(f"classifier `{head.name}` is kept", view.where(head.index), why)])
 
 
 def _shares(planned: PlannedLayer, name: str) -> bool:

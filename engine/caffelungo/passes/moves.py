@@ -70,6 +70,11 @@ def reshape(layer: str, index: int, shape: Sequence[int]) -> Move:
     return _blob(f"reshape blob {index} of `{layer}` to {size}", layer, index, lambda a: a.reshape(tuple(shape)))
 
 
+def transpose(layer: str, index: int, shape: tuple[int, int]) -> Move:
+    """Blob ``index`` of ``layer``, read as a matrix of ``shape``, with rows for columns."""
+    return _blob(f"transpose blob {index} of `{layer}`", layer, index, lambda a: a.reshape(shape).T)
+
+
 def take(layer: str, index: int, axis: int, start: int, stop: int) -> Move:
     """Only the entries ``start`` to ``stop`` of one axis."""
 
@@ -101,3 +106,61 @@ def scale(layer: str, index: int, factor: float | Array, axis: int = 0) -> Move:
         return result
 
     return _blob(f"multiply blob {index} of `{layer}`", layer, index, change)
+
+
+def sample(
+    source: str, target: str, picks: Sequence[int], learned: Sequence[bool], noise: float = 0.0, seed: int = 0
+) -> Move:
+    """``target`` gets entries ``picks`` of axis 0 of each blob of ``source``: units copied from units drawn before.
+
+    Noise is normal, ``noise`` times the standard deviation of the blob it is added to, and for blobs of more than one
+    axis only (weights). Blobs with ``learned`` False and of one entry (BatchNorm's factor) are copied whole.
+    """
+
+    def apply(blobs: Blobs) -> None:
+        if source not in blobs:
+            return
+        rng = np.random.default_rng([seed, len(picks)])
+        result = []
+        for array, learns in zip(blobs[source], learned, strict=False):
+            if array.size == 1 and not learns:
+                result.append(array)
+                continue
+            new = array.take(list(picks), axis=0)
+            if noise and array.ndim > 1:
+                new = new + rng.normal(0.0, noise * float(array.std()), new.shape).astype(array.dtype)
+            result.append(np.ascontiguousarray(new))
+        blobs[target] = result
+
+    with_noise = f" with noise of {noise:g} of their spread" if noise else ""
+    return Move(f"copy {len(picks)} units of `{source}` to `{target}`{with_noise}", apply)
+
+
+def divide(layer: str, index: int, axis: int, picks: Sequence[int], width: int = 1) -> Move:
+    """Inputs ``picks`` of ``layer`` now come a further time each: every input is divided by how often it comes.
+
+    ``width`` entries of ``axis`` belong to one input (the places of a channel).
+    """
+
+    def change(array: Array) -> Array:
+        units = array.shape[axis] // width
+        times = 1.0 + np.bincount(np.asarray(picks, np.intp), minlength=units)
+        shape = (*array.shape[:axis], units, width, *array.shape[axis + 1 :])
+        column = times.reshape([-1 if i == axis else 1 for i in range(len(shape))])
+        split = (array.reshape(shape) / column).astype(array.dtype)
+        both = np.concatenate([split, split.take(list(picks), axis=axis)], axis=axis)
+        return both.reshape(*array.shape[:axis], -1, *array.shape[axis + 1 :])
+
+    return _blob(f"divide axis {axis} of blob {index} of `{layer}` among {len(picks)} copies", layer, index, change)
+
+
+def identity(layer: str, shape: Sequence[int], bias: bool) -> Move:
+    """``layer`` gets weights that give back what it reads (centre of a kernel), and a bias of zero."""
+
+    def apply(blobs: Blobs) -> None:
+        weights = np.zeros(tuple(shape), np.float32)
+        for unit in range(min(shape[0], shape[1])):
+            weights[(unit, unit, *(size // 2 for size in shape[2:]))] = 1.0
+        blobs[layer] = [weights, np.zeros(shape[0], np.float32)] if bias else [weights]
+
+    return Move(f"`{layer}` starts as the identity", apply)

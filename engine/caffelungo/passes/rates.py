@@ -19,6 +19,8 @@ Rate = tuple[float, float]
 NEW: tuple[Rate, Rate] = ((10.0, 1.0), (20.0, 0.0))
 """Weights and bias of a layer that starts from its filler: ten times the pace of pre-trained layers (Caffe's flickr
 example; Growing a Brain, section 5)."""
+OLD: tuple[Rate, Rate] = ((1.0, 1.0), (2.0, 0.0))
+"""Weights and bias of a pre-trained layer, as Caffe's own nets have them."""
 FROZEN: Rate = (0.0, 0.0)
 
 

@@ -104,6 +104,17 @@ class Graph:
                 queue.extend(self.producer[value] for value in one.bottom_values if value in self.producer)
         return [found[index] for index in sorted(found)]
 
+    def downstream(self, planned: Iterable[PlannedLayer]) -> list[PlannedLayer]:
+        """``planned`` and everything that depends on them, in the order of the file."""
+        found: dict[int, PlannedLayer] = {}
+        queue = list(planned)
+        while queue:
+            one = queue.pop()
+            if one.index not in found:
+                found[one.index] = one
+                queue.extend(reader for value in one.top_values for reader in self.consumers(value))
+        return [found[index] for index in sorted(found)]
+
     def dominator(self, values: Sequence[int]) -> int | None:
         """The nearest value that every path to ``values`` goes through; None when there is none but the inputs."""
         common: list[int] | None = None

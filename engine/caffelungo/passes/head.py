@@ -1,0 +1,47 @@
+"""A classifier for other classes, and nothing else: the plain fine-tuning of a net whose data layers are right already.
+
+    before:  ... -> fc7 -> fc8 (1000, lr_mult 1/2)
+    after:   ... -> fc7 -> fc8_pets (37, lr_mult 10/20)
+             every other layer keeps its name, and so its pre-trained weights
+
+All classifiers on the label are renamed (GoogLeNet has three) unless one is named.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from caffelungo.definition.edits import DeleteLayer, Edit
+from caffelungo.passes.base import Note, Refusal, Rewrite
+from caffelungo.passes.heads import fresh_head
+from caffelungo.passes.rates import NEW, Rate
+from caffelungo.passes.view import View
+
+
+@dataclass(frozen=True)
+class HeadOptions:
+    """``classes`` (None: as many as before), ``name`` of one classifier, ``suffix`` of its new name, its ``rates``."""
+
+    classes: int | None = None
+    name: str | None = None
+    suffix: str = "new"
+    rates: tuple[Rate, Rate] = NEW
+
+
+def head(view: View, options: HeadOptions) -> Rewrite:
+    """The rewrite; Refusal when there is no classifier, or one class."""
+    if options.classes is not None and options.classes < 2:
+        raise Refusal("one class leaves nothing to tell apart", received=f"{options.classes} class(es)")
+    edits: list[Edit] = []
+    notes: list[Note] = []
+    for one in view.heads(options.name):
+        fresh = fresh_head(view, one.head, options.suffix, options.classes, options.rates)
+        edits += fresh.edits
+        notes += fresh.notes
+        for end in one.ends:
+            top_k = int(end.layer.param.accuracy_param.top_k) if end.layer.type == "Accuracy" else 1
+            if options.classes is not None and top_k > 1 and top_k >= options.classes:
+                edits.append(DeleteLayer(end.index))
+                why = f"top {top_k} of {options.classes} is always right"
+                notes.append(Note(f"`{end.name}` taken out", view.where(end.index), why))
+    return Rewrite(tuple(edits), (), tuple(notes))

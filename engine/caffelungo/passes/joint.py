@@ -1,0 +1,68 @@
+"""New units beside a layer, and a new layer on top of old and new ones (DWA-CNN of Growing a Brain).
+
+    before:  fc6 -> fc7 -> relu7 -> drop7 -> fc8
+    after:   fc6 -> fc7 -> relu7 -> norm7 -> drop7 ----.
+             fc6 -> fc7_new -> relu7_new -> ... -> fc7_wide (Concat) -> fc7_deep -> relu7_deep -> ... -> fc8_joint
+             the new units read what the old ones read; only the new layer reads both
+
+It is ``widen`` and ``deepen`` in one, with one classifier renamed once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from caffelungo.definition.edits import Edit, SetField
+from caffelungo.passes import beside, branch
+from caffelungo.passes.base import Note, Refusal, Rewrite
+from caffelungo.passes.branch import UnitOptions
+from caffelungo.passes.deepen import DeepenOptions, add_layer, one_input
+from caffelungo.passes.heads import fresh_head
+from caffelungo.passes.names import Names, root
+from caffelungo.passes.view import View
+
+
+@dataclass(frozen=True)
+class JointOptions:
+    """``layer``: beside which layer; ``unit``: its new units; ``deep``: units of the new layer (None: as many)."""
+
+    layer: str
+    unit: UnitOptions
+    deep: int | None = None
+    suffix: str = "joint"
+
+
+def joint(view: View, options: JointOptions) -> Rewrite:
+    """The rewrite; Refusal where ``widen`` refuses, or when a classifier should be kept."""
+    graph, unit = view.graph, options.unit
+    branch.check_units(options.layer, unit)
+    deep = replace(unit, units=options.deep or unit.units)
+    if unit.keeps:
+        raise Refusal(
+            "the new layer on top changes what the classifier reads, so it cannot be kept",
+            received="--keep-head with --joint",
+            remedy="leave --keep-head out, or use --widen alone",
+        )
+    place = beside.find_place(view, graph, options.layer, "--joint")
+    heads = branch.heads_behind(view, graph, place.target, place.last.top_values[0], "widening")
+    value = one_input(view, heads)
+    names = Names(view)
+    group = beside.add_group(view, graph, place, names, unit, "wide")
+    bottom = group.wide if value == place.last.top_values[0] else None
+    base = root(place.base, "wide")
+    on_top = DeepenOptions(group.wide, replace(deep, start="filler"))
+    layer = add_layer(view, graph, heads, value, place.target, base, names, on_top, bottom)
+    edits: list[Edit] = []
+    notes: list[Note] = []
+    for one in heads:
+        edits.append(SetField(("layer", one.head.index, "bottom", 0), layer.top))
+        fresh = fresh_head(view, one.head, options.suffix, rates=unit.rates)
+        edits += fresh.edits
+        notes += fresh.notes
+    first = [edit for edit in group.edits if not _leads_heads(edit, [one.head.index for one in heads])]
+    return Rewrite((*first, *layer.edits, *edits), tuple(group.moves), (*group.notes, *layer.notes, *notes))
+
+
+def _leads_heads(edit: Edit, heads: list[int]) -> bool:
+    """Whether an edit leads a classifier to the joined units, where it is to read the new layer instead."""
+    return isinstance(edit, SetField) and len(edit.path) > 2 and edit.path[1] in heads and edit.path[2] == "bottom"
