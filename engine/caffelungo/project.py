@@ -118,6 +118,7 @@ def finetune_project(options: ProjectOptions, progress: Progress | None = None) 
         channels=channels,
         mean_value=options.mean_value,
         preprocessing=_record(weights),
+        fresh=weights is None,
     )
     steps = [step(finetune, pointed)]
     if options.freeze_to is not None:

@@ -20,6 +20,7 @@ from caffelungo.errors import UserError
 from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.heads import fresh_head
+from caffelungo.passes.rates import NEW, OLD
 from caffelungo.passes.view import Classifier, View
 
 IMAGENET_MEAN = (104.0, 117.0, 123.0)
@@ -35,7 +36,8 @@ class FinetuneOptions:
     """What ``finetune`` needs to know of the data, and what it may be told of the net.
 
     ``size`` is the input the net sees and ``resize`` what pictures are scaled to before it is cropped out (both in
-    pixels; None: as the file says). ``preprocessing`` is the record that came with the weights, if any.
+    pixels; None: as the file says). ``preprocessing`` is the record that came with the weights, if any. ``fresh``: there
+    are no weights, so the classifier is no newer than the layers below it and learns at their pace.
     """
 
     classes: int
@@ -51,6 +53,7 @@ class FinetuneOptions:
     channels: int | None = None
     mean_value: tuple[float, ...] | None = None
     preprocessing: Any = None
+    fresh: bool = False
 
 
 @dataclass
@@ -85,7 +88,8 @@ def finetune(view: View, options: FinetuneOptions) -> Rewrite:
     tops: dict[str, str] = {}
     for one in heads:
         _check_flat(view, one)
-        fresh = fresh_head(view, one.head, options.suffix, options.classes)
+        rates = OLD if options.fresh else NEW
+        fresh = fresh_head(view, one.head, options.suffix, options.classes, rates)
         tops[one.name] = fresh.top
         work.edits += fresh.edits
         work.notes += fresh.notes
