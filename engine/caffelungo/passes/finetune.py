@@ -36,8 +36,8 @@ class FinetuneOptions:
     """What ``finetune`` needs to know of the data, and what it may be told of the net.
 
     ``size`` is the input the net sees and ``resize`` what pictures are scaled to before it is cropped out (both in
-    pixels; None: as the file says). ``preprocessing`` is the record that came with the weights, if any. ``fresh``: there
-    are no weights, so the classifier is no newer than the layers below it and learns at their pace.
+    pixels; None: as the file says). ``preprocessing`` is the record that came with the weights, if any. ``fresh``:
+    there are no weights, so the classifier is no newer than the layers below it and learns at their pace.
     """
 
     classes: int
