@@ -12,14 +12,14 @@ from caffelungo import files
 from caffelungo.definition import decoding, printer
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.parser import MAX_CHARACTERS, parse
-from caffelungo.definition.schema import NetParameter, SolverParameter
+from caffelungo.definition.schema import NetParameter, Recipe, SolverParameter
 from caffelungo.definition.splices import Splice
 from caffelungo.definition.tree import LineTable
 from caffelungo.definition.upgrade import upgrade_net, upgrade_solver
 from caffelungo.definition.upgrade_text import upgrade_splices
 from caffelungo.errors import Location, UserError
 
-__all__ = ["Definition", "parse_net", "parse_solver", "read_net", "read_solver"]
+__all__ = ["Definition", "parse_net", "parse_recipe", "parse_solver", "read_net", "read_recipe", "read_solver"]
 
 Variables = Mapping[str, Any]
 
@@ -28,7 +28,12 @@ MAX_BYTES = 2**31 - 1
 MAX_BYTES_A_CHARACTER = 4
 
 _SMALLER = "give the .prototxt file; weights go to --weights"
-_WORDS = {"NetParameter": ("net", "at least one layer { ... }"), "SolverParameter": ("solver", "net: and base_lr:")}
+_WORDS = {
+    "NetParameter": ("net", "at least one layer { ... }"),
+    "SolverParameter": ("solver", "net: and base_lr:"),
+    "Recipe": ("recipe", "step { widen { units: 1024 } }"),
+}
+_UPGRADES = {"NetParameter": upgrade_net, "SolverParameter": upgrade_solver}
 
 
 def read_net(path: str | Path, variables: Variables | None = None) -> Definition:
@@ -44,6 +49,11 @@ def read_solver(path: str | Path, variables: Variables | None = None) -> Definit
     return _read(path, SolverParameter, variables)
 
 
+def read_recipe(path: str | Path, variables: Variables | None = None) -> Definition:
+    """The recipe of a rewrite in ``path``, as ``read_net`` reads a net."""
+    return _read(path, Recipe, variables)
+
+
 def parse_net(text: str, file: str = "<text>") -> Definition:
     """The net in ``text``; messages name ``file``."""
     return _parse(text, file, NetParameter, LineTable(file, text))
@@ -52,6 +62,11 @@ def parse_net(text: str, file: str = "<text>") -> Definition:
 def parse_solver(text: str, file: str = "<text>") -> Definition:
     """The solver in ``text``; messages name ``file``."""
     return _parse(text, file, SolverParameter, LineTable(file, text))
+
+
+def parse_recipe(text: str, file: str = "<text>") -> Definition:
+    """The recipe in ``text``; messages name ``file``."""
+    return _parse(text, file, Recipe, LineTable(file, text))
 
 
 def _read(path: str | Path, kind: Any, variables: Variables | None) -> Definition:
@@ -100,8 +115,8 @@ def _parse(text: str, file: str, kind: Any, source: LineTable, variables: Variab
             received="no field" if text else "nothing",
             remedy=f"write {content}",
         )
-    upgrade = upgrade_net if kind is NetParameter else upgrade_solver
-    notes = upgrade(message, where=lambda *path: source.locate(document.find(path)))
+    upgrade = _UPGRADES.get(kind.DESCRIPTOR.name)
+    notes = upgrade(message, where=lambda *path: source.locate(document.find(path))) if upgrade else []
     definition = Definition(Path(file), message, text, notes, "text", {}, document, source)
     if notes:
         definition = _upgraded(definition)
