@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from caffelungo.definition.schema import FillerParameter, LayerParameter
+from caffelungo.errors import did_you_mean
 from caffelungo.layers.base import Shape
+from caffelungo.layers.fillers import FILLERS
 from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes.base import Refusal
 from caffelungo.passes.names import Names, root
@@ -84,6 +86,13 @@ def check_units(layer: str, unit: UnitOptions) -> None:
             "noise cannot be negative, and the scale must be above 0",
             received=f"noise {unit.noise:g}, scale {unit.scale:g}",
             remedy="noise 0.1 and scale 20 are usual",
+        )
+    if unit.filler is not None and unit.filler not in FILLERS:
+        near = did_you_mean(unit.filler, FILLERS)
+        raise Refusal(
+            "unknown filler type",
+            received=unit.filler,
+            remedy=(f"did you mean {near}? " if near else "") + f"There are {', '.join(FILLERS)}",
         )
 
 
