@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from caffelungo.definition.reader import read_solver
-from caffelungo.errors import UserError
-from caffelungo.study.demo import ITERATIONS, MADE, Arm, clear, shorten, verdict
+from caffelungo.errors import RunError, UserError
+from caffelungo.study.demo import ITERATIONS, MADE, Arm, Demo, clear, shorten, verdict
 
 
 def arm(letter: str, low: float, high: float) -> Arm:
-    made = Arm(letter, "", Path(), Path(), Path(), Path())
+    made = Arm(letter, "", Path(), Path(), Path(), Path("nowhere"))
     made.result = {"accuracy": (low + high) / 2, "low": low, "high": high}
     return made
 
@@ -67,3 +69,14 @@ def test_a_solver_is_cut_to_the_demos_iterations_and_keeps_its_comments(tmp_path
 )  # fmt: skip
 def test_the_verdict_is_what_the_intervals_say(arms: list[tuple[str, float, float]], said: str) -> None:
     assert verdict([arm(*one) for one in arms]) == said
+
+
+def test_an_interrupted_training_ends_the_demo(tmp_path: Path) -> None:
+    def run(words: Sequence[str]) -> int:
+        return 143 if "terminated" in words else 0
+
+    steps = Demo(tmp_path, run, Console(quiet=True))
+    with pytest.raises(KeyboardInterrupt):
+        steps.fit(arm("a", 0, 1), None)
+    with pytest.raises(RunError, match="status 143"):
+        steps.lungo("train", "terminated")

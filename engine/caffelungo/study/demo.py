@@ -23,7 +23,7 @@ from caffelungo import files, resources
 from caffelungo.definition import editor
 from caffelungo.definition.edits import SetField
 from caffelungo.definition.reader import read_solver
-from caffelungo.errors import Location, UserError
+from caffelungo.errors import Location, RunError, UserError
 from caffelungo.report import arms as picture
 from caffelungo.report import metrics
 from caffelungo.report.metrics import Point
@@ -72,17 +72,19 @@ class Demo:
         self.arms: list[Arm] = []
 
     def lungo(self, *words: object, busy: str | None = None) -> float:
-        """Print and run one command; its seconds. RunError and UserError pass through."""
+        """Print and run one command; its seconds. RunError, also when it ends with another status than 0, and UserError."""
         line = ["lungo", *map(str, words)]
         self.console.print(
             f"[bold]$ {' '.join(shlex.quote(word) for word in line)}[/]", highlight=False, soft_wrap=True
         )
         start = time.monotonic()
         if busy is None:
-            self.run(line[1:])
+            status = self.run(line[1:])
         else:
             with self.console.status(busy):
-                self.run(line[1:])
+                status = self.run(line[1:])
+        if status:
+            raise RunError(f"the demo stops: this command ended with status {status}")
         return time.monotonic() - start
 
     def prepare(self, letter: str, title: str, name: str, *words: object, rate: float = RATE) -> Arm:
@@ -111,6 +113,8 @@ class Demo:
         if weights is not None:
             words += ["--weights", weights]
         arm.seconds = self.lungo(*words, busy=f"({arm.letter}) {arm.title}: {ITERATIONS} iterations")
+        if not arm.weights.is_file():
+            raise KeyboardInterrupt  # it was stopped by SIGINT, which is no failure of a training
         rows = metrics.read(newest_run(arm.solver.parent, arm.weights) / "metrics.csv")
         arm.points = [point for point, _ in rows]
         arm.validation = [p.value for p in arm.points if (p.phase, p.name) == ("test", "accuracy")][-1]
