@@ -30,7 +30,7 @@ def listed() -> str:
             name = spelled if param.param_type_name == "option" else param.name.upper()
             kind = kinds[param.name]
             default = inspect.signature(function).parameters[param.name].default
-            shown = "required" if default is inspect.Parameter.empty else f"= {default}"
+            shown = "required" if default in (inspect.Parameter.empty, ...) else f"= {default}"
             lines.append(f"    {name}  ({kind.__name__ if isinstance(kind, type) else kind}, {shown})")
     return "\n".join(lines) + "\n"
 

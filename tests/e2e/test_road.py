@@ -137,8 +137,9 @@ def test_growing_goes_on_from_it(mine: Path) -> None:
          "--solver", mine / "solver.prototxt", "-q")  # fmt: skip
     ran = good("train", "-solver", mine / "grown_solver.prototxt", "-weights", newest(mine))
     assert "ip1_new" in ran.err
-    ran = good("test", "--model", mine / "grown.prototxt", "--weights", newest(mine, "grown_solver"))
-    assert float(re.findall(r"^accuracy (\S+)", ran.out, re.MULTILINE)[0]) > 0.8
+    weights = newest(mine, "grown_solver")
+    ran = good("test", "--model", mine / "grown.prototxt", "--weights", weights, "--data", "photos")
+    assert float(re.findall(r"^accuracy (\S+)", ran.out, re.MULTILINE)[0]) > 0.5
 
 
 def test_time(mine: Path) -> None:

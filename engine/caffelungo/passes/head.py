@@ -31,7 +31,11 @@ class HeadOptions:
 def head(view: View, options: HeadOptions) -> Rewrite:
     """The rewrite; Refusal when there is no classifier, or one class."""
     if options.classes is not None and options.classes < 2:
-        raise Refusal("one class leaves nothing to tell apart", received=f"{options.classes} class(es)")
+        raise Refusal(
+            "one class leaves nothing to tell apart",
+            received=f"{options.classes} class(es)",
+            remedy="name two classes or more; what is neither makes a class too",
+        )
     edits: list[Edit] = []
     notes: list[Note] = []
     for one in view.heads(options.name):

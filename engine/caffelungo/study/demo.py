@@ -72,7 +72,7 @@ class Demo:
         self.arms: list[Arm] = []
 
     def lungo(self, *words: object, busy: str | None = None) -> float:
-        """Print and run one command; its seconds. RunError when its exit status is not 0; its own errors pass through."""
+        """Print and run one command; its seconds. RunError when it does not end with 0; its own errors pass through."""
         line = ["lungo", *map(str, words)]
         self.console.print(
             f"[bold]$ {' '.join(shlex.quote(word) for word in line)}[/]", highlight=False, soft_wrap=True
