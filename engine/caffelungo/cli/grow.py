@@ -7,24 +7,45 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
+from caffelungo.cli import rewriting as r
 
 
 def grow(
-    net: Annotated[str, typer.Argument(help="The net to grow: a prototxt, or a name of `lungo nets`.")],
-    output: Annotated[str, typer.Option("-o", "--output", help="The prototxt to write.")],
+    output: Annotated[str, typer.Option("-o", "--output", help="The prototxt to write, or a folder.")],
+    net: Annotated[
+        str | None, typer.Argument(help="The net to grow: a prototxt, or a name of `lungo nets`; a recipe may name it.")
+    ] = None,
     widen: Annotated[
         list[str] | None, typer.Option(metavar="LAYER:UNITS", help="New units beside a layer; may be repeated.")
     ] = None,
     deepen: Annotated[
         list[str] | None, typer.Option(metavar="LAYER:UNITS", help="A new layer on top of one; may be repeated.")
     ] = None,
+    joint: Annotated[
+        list[str] | None, typer.Option(metavar="LAYER:UNITS", help="New units beside a layer and a layer on top.")
+    ] = None,
+    recursive: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LAYER:UNITS", help="New units beside a layer and the one below; or several, bottom up."),
+    ] = None,
+    recipe: Annotated[str | None, typer.Option(help="A recipe: the whole rewrite in a file.")] = None,
+    weights: r.Weights = None,
+    tune: r.Tune = None,
     normalize: Annotated[bool, typer.Option(help="Bring old and new units to one scale.")] = True,
     scale: Annotated[float, typer.Option(help="Where the learned scale starts: 10, 20, or a measured norm.")] = 20.0,
     filler: Annotated[str | None, typer.Option(help="Weight filler of the new units.")] = None,
-    solver: Annotated[str | None, typer.Option(help="Write a copy of this solver for the grown net beside it.")] = None,
+    start: Annotated[str, typer.Option(help="How new units start: filler, copy (and noise) or net2net.")] = "filler",
+    noise: Annotated[float, typer.Option(help="Of copied units: noise as a share of the old weights' spread.")] = 0.1,
+    seed: Annotated[int, typer.Option(help="Of copied units: which are drawn, and their noise.")] = 0,
+    keep_head: Annotated[
+        bool, typer.Option("--keep-head", help="Keep the classifier and its answers at the first step.")
+    ] = False,
+    solver: r.Solver = None,
     set_: o.Set = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Say what was changed, where and why.")] = False,
-    diff: Annotated[bool, typer.Option("--diff", help="Show the change as a unified diff.")] = False,
+    explain: r.Explain = False,
+    diff: r.Diff = False,
+    cost: r.Costs = False,
+    draw: r.Draw = None,
     overwrite: o.Overwrite = False,
     quiet: o.Quiet = False,
 ) -> None:
@@ -37,21 +58,23 @@ def grow(
 
     def units(words: list[str] | None, flag: str) -> list[tuple[str, UnitOptions]]:
         pairs = [o.layer_units(word, flag) for word in words or []]
-        return [(layer, UnitOptions(count, normalize, scale, filler=filler)) for layer, count in pairs]
+        return [
+            (
+                layer,
+                UnitOptions(
+                    count, normalize, scale, filler=filler, start=start, noise=noise, seed=seed, keep_head=keep_head
+                ),
+            )
+            for layer, count in pairs
+        ]
 
     done = grow(
         GrowOptions(
-            net=net, output=output, widen=units(widen, "--widen"), deepen=units(deepen, "--deepen"), solver=solver,
-            variables=o.variables(set_), overwrite=overwrite,
+            net=net, output=output, widen=units(widen, "--widen"), deepen=units(deepen, "--deepen"),
+            joint=units(joint, "--joint"), recursive=units(recursive, "--recursive"), recipe=recipe,
+            tune=r.tune(tune), weights=weights, solver=solver, variables=o.variables(set_), overwrite=overwrite,
         )
     )  # fmt: skip
-    if explain:
-        for note in done.notes:
-            typer.echo(str(note))
-    if diff:
-        typer.echo(done.diff, nl=False)
-    if quiet:
-        return
-    for path in done.written:
-        typer.echo(f"wrote {path}")
-    typer.echo(f"parameters: {done.parameters[0]:,} before, {done.parameters[1]:,} now")
+    r.show(done.rewritten, explain, diff, cost, draw, quiet)
+    if not quiet:
+        typer.echo(f"parameters: {done.parameters[0]:,} before, {done.parameters[1]:,} now")

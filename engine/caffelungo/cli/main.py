@@ -21,6 +21,7 @@ VERBS = {
     "time": "Train and look",
     "check": "Train and look",
     "grow": "Rewrite",
+    "rewrite": "Rewrite",
     "upgrade_net_proto_text": "Rewrite",
     "upgrade_solver_proto_text": "Rewrite",
     "export": "Deploy",

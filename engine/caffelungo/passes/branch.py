@@ -10,6 +10,7 @@ noise, so each group is scaled to unit length (per sample, over its channels) ti
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -80,20 +81,25 @@ def check_units(layer: str, unit: UnitOptions) -> None:
     if unit.units < 1:
         raise Refusal("no units to add", received=f"{layer}:{unit.units}", remedy="write a number from 1")
     if unit.start not in STARTS:
-        raise Refusal("new units cannot start so", received=unit.start, remedy=f"one of {', '.join(STARTS)}")
-    if unit.noise < 0 or unit.scale <= 0 or (unit.new_scale is not None and unit.new_scale <= 0):
         raise Refusal(
-            "noise cannot be negative, and the scale must be above 0",
-            received=f"noise {unit.noise:g}, scale {unit.scale:g}",
-            remedy="noise 0.1 and scale 20 are usual",
+            "new units cannot start so", received=f"--start {unit.start}", remedy=f"one of {', '.join(STARTS)}"
         )
     if unit.filler is not None and unit.filler not in FILLERS:
         near = did_you_mean(unit.filler, FILLERS)
         raise Refusal(
             "unknown filler type",
-            received=unit.filler,
+            received=f"--filler {unit.filler}",
             remedy=(f"did you mean {near}? " if near else "") + f"There are {', '.join(FILLERS)}",
         )
+    for scale in (unit.scale, unit.new_scale):
+        if scale is not None and not (scale > 0 and math.isfinite(scale)):
+            raise Refusal(
+                "the learned scale must start above 0",
+                received=f"--scale {scale:g}",
+                remedy="write --scale 20, or the norm that was measured",
+            )
+    if not (unit.noise >= 0 and math.isfinite(unit.noise)):
+        raise Refusal("noise cannot be negative", received=f"--noise {unit.noise:g}", remedy="write --noise 0.1")
 
 
 @dataclass

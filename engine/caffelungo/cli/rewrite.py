@@ -1,0 +1,75 @@
+"""`lungo rewrite`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from caffelungo.cli import options as o
+from caffelungo.cli import rewriting as r
+
+Layers = list[str] | None
+
+
+def rewrite(
+    net: Annotated[str, typer.Argument(help="The net: a prototxt, or a name of `lungo nets`.")],
+    output: Annotated[str, typer.Option("-o", "--output", help="The prototxt to write, or a folder.")],
+    classes: Annotated[int | None, typer.Option(help="A fresh classifier for so many classes.")] = None,
+    suffix: Annotated[str, typer.Option(help="Stands behind the classifier's name in its new one.")] = "new",
+    normalize: Annotated[str | None, typer.Option(metavar="LAYER", help="Unit length, times a scale.")] = None,
+    constant: Annotated[bool, typer.Option("--constant", help="The scale of --normalize is not learned.")] = False,
+    read: Annotated[Layers, typer.Option(metavar="LAYER", help="The classifier reads this layer, too.")] = None,
+    scale: Annotated[float, typer.Option(help="Where the scale of --normalize and --read starts.")] = 20.0,
+    keep_head: Annotated[bool, typer.Option("--keep-head", help="Keep the classifier's name and weights.")] = False,
+    side: Annotated[str | None, typer.Option(metavar="LAYER", help="Side-tuning up to this layer.")] = None,
+    side_from: Annotated[str | None, typer.Option(metavar="LAYER", help="The side net begins behind it.")] = None,
+    adapters: Annotated[Layers, typer.Option(metavar="LAYERS", help="Small layers that learn beside these.")] = None,
+    kind: Annotated[str, typer.Option(help="Of adapters: parallel or residual.")] = "parallel",
+    rank: Annotated[int | None, typer.Option(help="Of adapters: units of the first of two layers.")] = None,
+    tune: r.Tune = None,
+    freeze_to: Annotated[str | None, typer.Option(metavar="LAYER", help="Freeze it and all before it.")] = None,
+    freeze: Annotated[Layers, typer.Option(metavar="LAYERS", help="Freeze fc6, conv1..conv3, or 'conv*'.")] = None,
+    unfreeze: Annotated[Layers, typer.Option(metavar="LAYERS", help="Let these learn again.")] = None,
+    unfreeze_from: Annotated[str | None, typer.Option(metavar="LAYER", help="Let it and all behind it learn.")] = None,
+    rate: Annotated[Layers, typer.Option(metavar="LAYERS=LR_MULT", help="A rate of their own: 'conv*=0.1'.")] = None,
+    rate_decay: Annotated[float | None, typer.Option(help="Each layer slower than the next by this factor.")] = None,
+    deploy: Annotated[bool, typer.Option("--deploy", help="The net that answers: no data, no losses.")] = False,
+    cast: Annotated[
+        Layers, typer.Option(metavar="LAYERS", help="InnerProduct to Convolution, for larger pictures; all, or names.")
+    ] = None,
+    size: Annotated[str | None, typer.Option(metavar="HxW", help="Height and width of the Input.")] = None,
+    fold: Annotated[bool, typer.Option("--fold", help="BatchNorm and Scale into the layers before them.")] = False,
+    weights: r.Weights = None,
+    solver: r.Solver = None,
+    set_: o.Set = None,
+    explain: r.Explain = False,
+    diff: r.Diff = False,
+    cost: r.Costs = False,
+    draw: r.Draw = None,
+    overwrite: o.Overwrite = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Change a net without growing it: what learns and how fast, what the classifier reads, how it is deployed.
+
+    Everything asked for is done in the order of the options.
+
+    Example: [bold]lungo rewrite train_val.prototxt --unfreeze-from fc6 --rate-decay 0.4 -o tuned.prototxt[/]
+    """
+    from caffelungo.changes import Changes
+    from caffelungo.rewriting import RewriteOptions, rewrite
+
+    changes = Changes(
+        classes=classes, suffix=suffix, normalize=normalize, learned=not constant, read=tuple(read or ()), scale=scale,
+        keep_head=keep_head, side=side, side_from=side_from, adapters=tuple(adapters or ()), kind=kind, rank=rank,
+        tune=r.tune(tune), freeze_to=freeze_to, freeze=tuple(freeze or ()), unfreeze=tuple(unfreeze or ()),
+        unfreeze_from=unfreeze_from, rates=tuple(r.number(word, "--rate") for word in rate or ()),
+        rate_decay=rate_decay, deploy=deploy, cast=tuple(cast or ()), size=r.size(size), fold=fold,
+    )  # fmt: skip
+    done = rewrite(
+        RewriteOptions(
+            net, output, changes.steps(), weights=weights, solver=solver, variables=o.variables(set_),
+            overwrite=overwrite,
+        )
+    )  # fmt: skip
+    r.show(done, explain, diff, cost, draw, quiet)

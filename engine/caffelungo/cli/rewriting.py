@@ -1,0 +1,87 @@
+"""What `lungo grow` and `lungo rewrite` say of what they did."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from caffelungo.errors import UserError
+
+Weights = Annotated[
+    str | None,
+    typer.Option(help="Weights of the net; written beside the output, moved, where old ones change."),
+]
+Solver = Annotated[str | None, typer.Option(help="Write a copy of this solver for the new net beside it.")]
+Explain = Annotated[bool, typer.Option("--explain", help="Say what was changed, where and why.")]
+Diff = Annotated[bool, typer.Option("--diff", help="Show the change as a unified diff.")]
+Costs = Annotated[
+    bool, typer.Option("--cost", help="Parameters, operations and memory of each layer, before and after.")
+]
+Draw = Annotated[str | None, typer.Option(metavar="PNG", help="Draw the net, new parts in colour.")]
+Tune = Annotated[
+    str | None, typer.Option(help="What learns: all, new, top (and the layer below the new ones) or top_two.")
+]
+
+
+def tune(word: str | None) -> str | None:
+    """``--tune`` as the recipe spells it."""
+    return None if word is None else word.upper().replace("-", "_")
+
+
+def number(text: str, flag: str) -> tuple[str, float]:
+    """``conv*=0.1`` as a pattern and a number."""
+    name, _, value = text.rpartition("=")
+    try:
+        return _named(name), float(value)
+    except ValueError:
+        raise UserError(
+            f"{flag} takes layers and a number", received=f"{flag} {text}", remedy=f"write it as {flag} 'conv*=0.1'"
+        ) from None
+
+
+def _named(name: str) -> str:
+    if not name:
+        raise ValueError
+    return name
+
+
+def size(text: str | None) -> tuple[int, int] | None:
+    """``384`` or ``384x512`` as height and width."""
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdigit() and int(part) for part in parts):
+        raise UserError(
+            "--size takes height and width", received=f"--size {text}", remedy="--size 384 or --size 384x512"
+        )
+    return int(parts[0]), int(parts[-1])
+
+
+def show(done: Any, explain: bool, diff: bool, cost: bool, draw: str | None, quiet: bool) -> None:
+    """Print what was asked for about a ``Rewritten``, and the files written."""
+    if explain:
+        for note in done.notes:
+            typer.echo(str(note))
+    if diff:
+        typer.echo(done.diff, nl=False)
+    if cost:
+        from rich.console import Console
+
+        from caffelungo.report.cost import print_costs
+
+        before, after = done.costs()
+        print_costs(before, after, Console(highlight=False, width=160))
+    if draw is not None:
+        from caffelungo.report.drawing import draw as picture
+
+        old, new = done.plans()
+        picture(old, new, draw, title=str(done.written[0]))
+    if quiet:
+        return
+    for path in done.written:
+        typer.echo(f"wrote {path}")
+    if draw is not None:
+        typer.echo(f"drew {draw}")
+    for notice in done.notices:
+        typer.echo(f"notice: {notice}")

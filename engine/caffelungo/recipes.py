@@ -1,0 +1,325 @@
+"""A recipe (``lungo.Recipe``) to the passes it asks for, in order: head, steps, what learns, how fast. No torch.
+
+A step without a layer means the layer that feeds the classifier, so that a recipe fits any net, and one that has grown
+already grows again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from caffelungo.definition.edits import Edit, SetField
+from caffelungo.definition.fields import message_info
+from caffelungo.definition.reader import Definition, read_recipe
+from caffelungo.definition.schema import SolverParameter
+from caffelungo.errors import Problem, UserError, did_you_mean
+from caffelungo.passes import beside
+from caffelungo.passes.adapters import AdapterOptions, adapters
+from caffelungo.passes.base import Note, Refusal, Rewrite, Step, step
+from caffelungo.passes.branch import UnitOptions, feeding
+from caffelungo.passes.cast import CastOptions, cast
+from caffelungo.passes.deepen import DeepenOptions, deepen
+from caffelungo.passes.deploy import DeployOptions, deploy
+from caffelungo.passes.fold import FoldOptions, fold
+from caffelungo.passes.freeze import FreezeOptions, freeze
+from caffelungo.passes.head import HeadOptions, head
+from caffelungo.passes.joint import JointOptions, joint
+from caffelungo.passes.layerwise import RatesOptions, rates
+from caffelungo.passes.normalize import NormalizeOptions, normalize
+from caffelungo.passes.read import ReadOptions, read
+from caffelungo.passes.recursive import RecursiveOptions, below, recursive
+from caffelungo.passes.side import SideOptions, side
+from caffelungo.passes.unfreeze import UnfreezeOptions, unfreeze
+from caffelungo.passes.view import View
+from caffelungo.passes.widen import WidenOptions, widen
+
+TUNE = ("ALL", "NEW", "TOP", "TOP_TWO")
+"""How deep is learned: everything, only what is new, and the top pre-trained layer or two besides."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe that was read: its ``definition`` (message and places) and the passes it asks for."""
+
+    definition: Definition
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def message(self) -> Any:
+        """The ``lungo.Recipe``."""
+        return self.definition.message
+
+    def beside(self, name: str) -> str:
+        """A path in the recipe: as it is where there is such a file, else from the recipe's folder."""
+        there = self.definition.path.parent / name
+        return str(there) if not Path(name).exists() and there.exists() else name
+
+
+def open_recipe(path: str | Path, variables: Mapping[str, Any] | None = None) -> Recipe:
+    """The recipe in ``path``; UserError with every mistake found in it."""
+    return recipe(read_recipe(path, variables))
+
+
+def recipe(definition: Definition) -> Recipe:
+    """The passes of a recipe that was read; UserError with every mistake found in it."""
+    message = definition.message
+    problems: list[Problem] = []
+    steps: list[Step] = []
+    if message.HasField("head"):
+        given = message.head
+        options = HeadOptions(given.classes or None, given.name or None, given.suffix)
+        steps.append(step(head, options))
+    for k, one in enumerate(message.step):
+        steps += _step(definition, k, one, problems)
+    tuned = TUNE[message.tune]
+    if tuned != "ALL":
+        steps.append(tune_step(tuned))
+    if message.freeze:
+        steps.append(step(freeze, FreezeOptions(None, tuple(message.freeze))))
+    if message.unfreeze:
+        steps.append(step(unfreeze, UnfreezeOptions(tuple(message.unfreeze))))
+    if message.rate or message.rate_decay != 1:
+        pairs = []
+        for k, one in enumerate(message.rate):
+            if not one.layer or not one.HasField("lr_mult"):
+                problems.append(_incomplete(definition, "layer and lr_mult", "rate", k))
+            pairs.append((one.layer, one.lr_mult))
+        decay = message.rate_decay if message.rate_decay != 1 else None
+        steps.append(step(rates, RatesOptions(tuple(pairs), None if decay is None else float(f"{decay:.6g}"))))
+    solver_edits(definition, problems)
+    if problems:
+        raise UserError(problems)
+    return Recipe(definition, steps)
+
+
+def solver_edits(definition: Definition, problems: list[Problem] | None = None) -> list[Edit]:
+    """The changes of the solver that a recipe asks for; mistakes are raised, or added to ``problems``."""
+    found: list[Problem] = []
+    edits: list[Edit] = []
+    info = message_info(SolverParameter.DESCRIPTOR.full_name)
+    for k, setting in enumerate(definition.message.solver):
+        known = info.fields.get(setting.name)
+        if known is None or known.kind == "message":
+            near = did_you_mean(setting.name, [name for name, other in info.fields.items() if other.kind != "message"])
+            found.append(
+                Problem(
+                    "the solver has no such field",
+                    definition.where("solver", k, "name"),
+                    setting.name or "no name",
+                    f"did you mean `{near}`?" if near else "name a field of the solver, as base_lr",
+                )
+            )
+            continue
+        try:
+            edits.append(SetField((setting.name,), _solver_value(setting.name, setting.value)))
+        except UserError as error:
+            place = definition.where("solver", k, "value")
+            found += [Problem(one.what, place, one.received, one.remedy) for one in error.problems]
+    if problems is not None:
+        problems += found
+    elif found:
+        raise UserError(found)
+    return edits
+
+
+def _solver_value(name: str, text: str) -> Any:
+    """``text`` as the solver's field takes it: what a solver file with that line would say."""
+    from caffelungo.definition.reader import parse_solver
+
+    words = [text, f'"{text}"'] if not text.startswith('"') else [text]
+    error: UserError | None = None
+    for word in words:
+        try:
+            value = getattr(parse_solver(f"{name}: {word}").message, name)
+            return list(value) if hasattr(value, "extend") else value
+        except UserError as caught:
+            error = error or caught
+    assert error is not None
+    raise error
+
+
+def tune_step(tuned: str) -> Step:
+    """The step that freezes what ``tuned`` (one of ``TUNE``) leaves out; it looks at the net as it was before growth.
+
+    Raises UserError for another word.
+    """
+    if tuned not in TUNE:
+        near = did_you_mean(tuned, TUNE)
+        raise UserError(
+            "not a depth of tuning",
+            received=tuned,
+            remedy=f"did you mean {near}?" if near else f"one of {', '.join(TUNE)}",
+        )
+    return Tuning(tuned)
+
+
+@dataclass
+class Tuning:
+    """Freezes the pre-trained layers that should not learn.
+
+    ``look`` is called with the view before anything is grown, and notes the name of the last layer that is held.
+    """
+
+    tuned: str
+    to: str | None = None
+    looked: bool = False
+
+    def look(self, view: View) -> None:
+        """Find the last pre-trained layer that is held fixed, None when all learn."""
+        self.looked = True
+        graph = view.graph
+        top = feeding(graph, view.heads()[-1])
+        if top is None or self.tuned == "ALL":
+            return
+        if self.tuned == "NEW":
+            target = view.find(top)
+            chain = [one for one in graph.chain(target) if one.layer.type != "Dropout"]
+            self.to = (chain or [target])[-1].name
+            return
+        place = beside.find_place(view, graph, top, "tune")
+        lower = below(view, graph, place) if self.tuned == "TOP_TWO" else None
+        maker = graph.producer.get((lower or place).reads)
+        self.to = maker.name if maker is not None and not maker.layer.source else None
+
+    def __call__(self, view: View) -> Rewrite:
+        if not self.looked:
+            self.look(view)
+        if self.to is None:
+            return Rewrite(notes=(Note("every layer learns", None, f"tune: {self.tuned}"),))
+        return freeze(view, FreezeOptions(self.to))
+
+
+def top_layer(view: View) -> str:
+    """The layer that feeds the (last) classifier; Refusal when there is none."""
+    one = view.heads()[-1]
+    found = feeding(view.graph, one)
+    if found is None:
+        raise Refusal(
+            f"`{one.name}` reads the data itself: there is no layer to grow",
+            view.where(one.head.index),
+            remedy="use a net with at least one layer before the classifier",
+        )
+    return found
+
+
+def _step(definition: Definition, k: int, one: Any, problems: list[Problem]) -> list[Step]:
+    given = [descriptor.name for descriptor, _ in one.ListFields()]
+    if len(given) != 1:
+        names = ", ".join(descriptor.name for descriptor in one.DESCRIPTOR.fields)
+        problems.append(
+            Problem(
+                "a step is exactly one pass",
+                definition.where("step", k),
+                ", ".join(given) or "none",
+                f"write one step {{ }} for each of {names}",
+            )
+        )
+        return []
+    name = given[0]
+    message = getattr(one, name)
+    if name in ("widen", "deepen", "joint", "recursive") and not message.units:
+        problems.append(_incomplete(definition, "units", "step", k, name))
+        return []
+    return [_STEPS[name](message)]
+
+
+def _incomplete(definition: Definition, what: str, *path: str | int) -> Problem:
+    return Problem(f"this lacks {what}", definition.where(*path), None, f"write {what} with a value")
+
+
+def unit_options(message: Any, units: int | None = None) -> UnitOptions:
+    """A ``lungo.Grow`` as the growth passes take it."""
+    return UnitOptions(
+        units=units or message.units,
+        normalize=message.normalize,
+        scale=message.scale,
+        new_scale=message.new_scale if message.HasField("new_scale") else None,
+        kernel=message.kernel or None,
+        filler=message.filler or None,
+        start=("filler", "copy", "net2net")[message.start],
+        noise=float(f"{message.noise:.6g}"),
+        seed=message.seed,
+        keep_head=message.keep_head,
+    )
+
+
+def _widen(given: Any) -> Step:
+    return lambda view: widen(view, WidenOptions(given.layer or top_layer(view), unit_options(given)))
+
+
+def _deepen(given: Any) -> Step:
+    return lambda view: deepen(view, DeepenOptions(given.layer or top_layer(view), unit_options(given)))
+
+
+def _joint(given: Any) -> Step:
+    deep = given.deep_units or None
+    return lambda view: joint(view, JointOptions(given.layer or top_layer(view), unit_options(given), deep))
+
+
+def _recursive(given: Any) -> Step:
+    def run(view: View) -> Rewrite:
+        upper = given.layer or top_layer(view)
+        layers = [(upper, unit_options(given))]
+        if given.below or given.below_units:
+            place = below(view, view.graph, beside.find_place(view, view.graph, upper, "recursive"))
+            lower = given.below or (place.target.name if place is not None else "")
+            if lower:
+                layers.insert(0, (lower, unit_options(given, given.below_units or max(1, given.units // 2))))
+        return recursive(view, RecursiveOptions(tuple(layers)))
+
+    return run
+
+
+def _normalize(given: Any) -> Step:
+    return lambda view: normalize(
+        view, NormalizeOptions(given.layer or top_layer(view), given.scale, given.learned, given.keep_head)
+    )
+
+
+def _read(given: Any) -> Step:
+    def run(view: View) -> Rewrite:
+        layers = tuple(given.layer) or (read_by_top(view),)
+        return read(view, ReadOptions(layers, None, given.normalize, given.scale, given.keep_head))
+
+    return run
+
+
+def read_by_top(view: View) -> str:
+    """The layer whose output the layer that feeds the classifier reads: what new units beside that would read."""
+    graph = view.graph
+    place = beside.find_place(view, graph, top_layer(view), "read")
+    maker = graph.producer.get(place.reads)
+    while maker is not None and maker.layer.type == "Dropout":
+        maker = graph.producer.get(maker.bottom_values[0])
+    if maker is None or maker.layer.source:
+        raise Refusal(
+            f"`{place.base}` reads the picture itself, which has no features",
+            view.where(place.target.index),
+            remedy="name the layers to read: read { layer: ... }",
+        )
+    return maker.name
+
+
+def _adapters(given: Any) -> Step:
+    kind = ("parallel", "residual")[given.kind]
+    layers = tuple(given.layer) or ("*",)
+    return step(adapters, AdapterOptions(layers, kind, given.rank or None))
+
+
+def _side(given: Any) -> Step:
+    return lambda view: side(view, SideOptions(given.layer or top_layer(view), given.start or None))
+
+
+def _cast(given: Any) -> Step:
+    size = (given.height or given.width, given.width or given.height) if given.height or given.width else None
+    return step(cast, CastOptions(tuple(given.layer), size))
+
+
+_STEPS = {
+    "widen": _widen, "deepen": _deepen, "joint": _joint, "recursive": _recursive, "normalize": _normalize,
+    "read": _read, "adapters": _adapters, "side": _side, "cast": _cast,
+    "fold": lambda given: step(fold, FoldOptions()), "deploy": lambda given: step(deploy, DeployOptions()),
+}  # fmt: skip

@@ -1,0 +1,237 @@
+"""`lungo grow` and `lungo rewrite`: from a net and passes to the new net's file, its weights and a solver. No torch.
+
+NET [weights] + passes or a recipe  ->  OUT.prototxt  [OUT.caffemodel, where old blobs change]  [OUT_solver.prototxt]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from caffelungo import catalogue, files, recipes
+from caffelungo.definition import editor
+from caffelungo.definition.edits import Edit, SetField
+from caffelungo.definition.reader import Definition, read_net, read_solver
+from caffelungo.definition.schema import TEST
+from caffelungo.definition.template import meant_for
+from caffelungo.errors import Location, UserError
+from caffelungo.layers.cost import Cost, costs
+from caffelungo.layers.plan import Plan
+from caffelungo.passes.base import Note, Result, Step, run
+from caffelungo.passes.moves import Blobs, moved
+from caffelungo.passes.view import View
+from caffelungo.weights import formats
+from caffelungo.weights.base import Weights
+from caffelungo.weights.copy import match
+from caffelungo.weights.load import load
+
+
+@dataclass(frozen=True)
+class RewriteOptions:
+    """What is asked. ``net`` is a path or a name of the catalogue (None: the recipe names it); ``output`` a prototxt,
+    or a folder for a file of the same name.
+
+    ``steps`` come after those of the ``recipe``, and ``tune`` (see ``recipes.TUNE``) instead of the recipe's own.
+    ``solver`` is copied beside the output, pointed at the new net, with a snapshot prefix of its own.
+    """
+
+    net: str | None
+    output: str
+    steps: Sequence[Step] = ()
+    recipe: str | None = None
+    tune: str | None = None
+    weights: str | None = None
+    solver: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """What was done: the passes' notes, the change as a unified diff, the files, what is worth a look, both nets."""
+
+    notes: list[Note]
+    diff: str
+    written: list[Path]
+    notices: list[str]
+    before: Definition
+    after: Definition
+
+    def costs(self) -> tuple[list[Cost], list[Cost]]:
+        """The cost of every layer before and after."""
+        before, after = self.plans()
+        return costs(before), costs(after)
+
+    def plans(self) -> tuple[Plan, Plan]:
+        """Both nets as they answer, or as they train where they do nothing else."""
+        return _plan(self.before), _plan(self.after)
+
+
+def rewrite(options: RewriteOptions) -> Rewritten:
+    """Write the new files; UserError when there is nothing to do, a pass refuses, or a file would be lost."""
+    opened = _recipe(options)
+    name, variables = options.net, dict(options.variables)
+    if opened is not None:
+        name = name or (opened.beside(opened.message.net) if opened.message.net else None)
+        variables = meant_for_net(name, options, variables)
+    if name is None:
+        raise UserError("no net is named", remedy='give its file, or write net: "train_val.prototxt" into the recipe')
+    path, variables = catalogue.resolve(name, variables)
+    original = read_net(path, variables or None)
+    steps = [*(opened.steps if opened is not None else ()), *options.steps]
+    if options.tune is not None:
+        steps = [one for one in steps if not isinstance(one, recipes.Tuning)]
+        steps.append(recipes.tune_step(options.tune))
+    if not steps:
+        raise UserError("nothing to do", received=name, remedy="say what: --widen fc7:2048, or a recipe")
+    target = _target(options.output, path)
+    solver_target = target.with_name(f"{target.stem}_solver.prototxt")
+    weights_target = target.with_suffix(".caffemodel")
+    result = apply(original, steps)
+    weights = options.weights or (_recipe_weights(opened) if opened is not None else None)
+    notices: list[str] = []
+    new_weights = _weights(original, result, weights, notices) if result.moves else None
+    if weights is not None and not result.moves:
+        notices.append(f"no old blob changes, so the weights fit as they are: --weights {weights}")
+    changes = recipes.solver_edits(opened.definition) if opened is not None else []
+    if changes and options.solver is None:
+        notices.append("the recipe changes the solver: name it with --solver for a copy with the changes")
+    targets = [target]
+    targets += [solver_target] if options.solver else []
+    targets += [weights_target] if new_weights is not None else []
+    _refuse_overwriting(targets, options.overwrite)
+    solver = _solver(options.solver, target, changes) if options.solver else None
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if new_weights is not None:
+        formats.write(weights_target, new_weights, result.definition.message)
+    if solver is not None:
+        files.write_text(solver_target, solver.text)
+    files.write_text(target, result.definition.text)
+    return Rewritten(
+        notes=result.notes,
+        diff=editor.diff(original, replace(result.definition, path=target)),
+        written=targets,
+        notices=notices,
+        before=original,
+        after=result.definition,
+    )
+
+
+def apply(original: Definition, steps: Sequence[Step]) -> Result:
+    """``steps`` on ``original``; those that ask what was there before growth are shown it."""
+    tuned = [one for one in steps if isinstance(one, recipes.Tuning)]
+    if tuned:
+        view = View(original)
+        for one in tuned:
+            one.look(view)
+    return run(original, steps)
+
+
+def meant_for_net(name: str | None, options: RewriteOptions, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of ``variables`` that are the net's: what the recipe reads and the net does not is the recipe's own."""
+    if options.recipe is None or name is None:
+        return dict(variables)
+    mine = meant_for(options.recipe, variables)
+    path, _ = catalogue.resolve(name, {})
+    read = meant_for(path, variables) if path.suffix == ".j2" else {}
+    return {key: value for key, value in variables.items() if key in read or key not in mine}
+
+
+def _recipe(options: RewriteOptions) -> recipes.Recipe | None:
+    if options.recipe is None:
+        return None
+    path = files.find(options.recipe, what="recipe")
+    known = meant_for(path, options.variables) if path.suffix == ".j2" else {}
+    return recipes.open_recipe(options.recipe, known)
+
+
+def _recipe_weights(opened: recipes.Recipe) -> str | None:
+    return opened.beside(opened.message.weights) if opened.message.weights else None
+
+
+def _target(output: str, net: Path) -> Path:
+    """The file to write: ``output``, or in a folder one called as the net."""
+    target = Path(output)
+    if output.endswith("/") or target.is_dir():
+        return target / net.name.removesuffix(".j2")
+    if target.suffix == ".caffemodel":
+        raise UserError(
+            "the output is the net's file; weights are written beside it under the same name",
+            received=f"-o {output}",
+            remedy=f"-o {target.with_suffix('.prototxt')}",
+        )
+    return target
+
+
+def _refuse_overwriting(targets: Sequence[Path], overwrite: bool) -> None:
+    there = [str(path) for path in targets if path.exists()]
+    if there and not overwrite:
+        raise UserError(
+            "the file exists and would be lost",
+            received=", ".join(there),
+            remedy="name another file, or add --overwrite",
+        )
+
+
+def _weights(original: Definition, result: Result, given: str | None, notices: list[str]) -> Weights:
+    """The weights for the new net: those of ``given``, moved as the passes say."""
+    if given is None:
+        raise UserError(
+            "this rewrite changes pre-trained weights, so it needs them",
+            where=Location(str(original.path)),
+            received="; ".join(move.what for move in result.moves[:4]) + (" ..." if len(result.moves) > 4 else ""),
+            remedy="name them: --weights net.caffemodel",
+        )
+    weights = load(given)
+    new = moved(fitted(original, weights), result.moves)
+    plan = View(result.definition).plan
+    names = {one.name for one in plan.layers}
+    layers = {name: arrays for name, arrays in new.items() if name in names}
+    made = replace(weights, layers=layers, types={name: kind for name, kind in weights.types.items() if name in names})
+    table = match(plan, made)
+    if table.problems:
+        raise UserError(table.problems)
+    fresh = table.layers("new")
+    if fresh:
+        notices.append(f"start from their fillers: {', '.join(fresh)}")
+    return made
+
+
+def fitted(definition: Definition, weights: Weights) -> Blobs:
+    """The blobs of ``weights`` in the shapes of ``definition``; UserError when they are not this net's."""
+    view = View(definition)
+    blobs: Blobs = {}
+    for graph in view.graphs.values():
+        table = match(graph.plan, weights, where=definition.where)
+        if table.problems:
+            raise UserError(table.problems)
+        for one in graph.plan.layers:
+            arrays = [table.arrays[use.key] for use in one.params if use.key in table.arrays]
+            if one.params and len(arrays) == len(one.params):
+                blobs[one.name] = list(arrays)
+    return blobs
+
+
+def _solver(path: str, net: Path, changes: Sequence[Edit]) -> Definition:
+    """The solver at ``path`` for the net at ``net``: the same but for the net it names, its snapshots, ``changes``."""
+    solver = read_solver(path)
+    if not solver.message.net:
+        raise UserError(
+            "the solver does not name its net in `net`, so it cannot be pointed at the new one",
+            where=Location(path),
+            remedy='write net: "train_val.prototxt" instead of train_net and test_net',
+        )
+    named = {edit.path for edit in changes if isinstance(edit, SetField)}
+    edits: list[Edit] = [SetField(("net",), net.name)] if ("net",) not in named else []
+    if solver.message.snapshot_prefix and ("snapshot_prefix",) not in named:
+        # Without one, snapshots stand beside the solver under its own name, which is a new one.
+        prefix = Path(solver.message.snapshot_prefix).with_name(net.stem)
+        edits.append(SetField(("snapshot_prefix",), str(prefix)))
+    return editor.apply(solver, [*edits, *changes])
+
+
+def _plan(definition: Definition) -> Plan:
+    view = View(definition)
+    return (view.graphs.get(TEST) or view.graph).plan
