@@ -10,11 +10,11 @@ from rich.console import Console
 
 from caffelungo.definition.reader import read_solver
 from caffelungo.errors import RunError, UserError
-from caffelungo.study.demo import ITERATIONS, MADE, Arm, Demo, clear, shorten, verdict
+from caffelungo.study.demo import ITERATIONS, MADE, Arm, Demo, clear, verdict, write_solver
 
 
 def arm(letter: str, low: float, high: float) -> Arm:
-    made = Arm(letter, "", Path(), Path(), Path(), Path("nowhere"))
+    made = Arm(letter, "", Path(), Path(), 0.1, 1.0, [])
     made.result = {"accuracy": (low + high) / 2, "low": low, "high": high}
     return made
 
@@ -48,12 +48,14 @@ def test_a_solver_is_cut_to_the_demos_iterations_and_keeps_its_comments(tmp_path
     path.write_text(
         '# mine\nnet: "n"\nbase_lr: 1  # high\nlr_policy: "multistep"\nstepvalue: 7\nstepvalue: 9\nmax_iter: 10\n'
     )
-    shorten(path, 0.25)
-    message = read_solver(path).message
-    assert (message.max_iter, message.base_lr, message.snapshot) == (ITERATIONS, 0.25, ITERATIONS)
+    written = write_solver(tmp_path / "grown.prototxt", 2, 0.25)
+    assert written.name == "grown_rate2.prototxt"
+    message = read_solver(written).message
+    assert (message.net, message.max_iter, message.base_lr) == ("grown.prototxt", ITERATIONS, 0.25)
+    assert message.snapshot == ITERATIONS
     assert list(message.stepvalue) == [2 * ITERATIONS // 3, 9 * ITERATIONS // 10]
-    assert "# mine\n" in path.read_text()
-    assert "base_lr: 0.25  # high" in path.read_text()
+    assert "# mine\n" in written.read_text()
+    assert "base_lr: 0.25  # high" in written.read_text()
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,8 @@ def test_an_interrupted_training_ends_the_demo(tmp_path: Path) -> None:
         return 143 if "terminated" in words else 0
 
     steps = Demo(tmp_path, run, Console(quiet=True))
+    (tmp_path / "solver.prototxt").write_text('lr_policy: "multistep" stepvalue: 1 stepvalue: 2')
     with pytest.raises(KeyboardInterrupt):
-        steps.fit(arm("a", 0, 1), None)
+        steps.fit("a", "", tmp_path / "net.prototxt", [0.1], None)
     with pytest.raises(RunError, match="status 143"):
         steps.lungo("train", "terminated")

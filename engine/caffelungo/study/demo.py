@@ -1,9 +1,9 @@
 """`lungo demo`: one small comparison through the public commands, from photographs' weights to classified pictures.
 
 An ImageNet SqueezeNet is taken to ten classes of animal silhouettes in four ways, with the same pictures, batches and
-iterations: (a) a new head on frozen features, (b) fine-tuned, (c) grown by new units and fine-tuned, (d) from scratch,
-at the best of three rates. What is best on the validation pictures is exported and used. Every step is a command that
-is printed, so that it can be repeated by hand.
+iterations: (a) a new head on frozen features, (b) fine-tuned, (c) grown by new units and fine-tuned, (d) from scratch.
+Each way has the best of three rates, judged on validation pictures; what is best there is exported and used. Every step
+is a command that is printed, so that it can be repeated by hand.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from caffelungo.report.metrics import Point
 
 NET = "squeezenet1.1"
 SIZE = 112
-ITERATIONS = 150
-RATE = 0.0001
-SCRATCH_RATES = (0.01, 0.003, 0.001)
+ITERATIONS = 120
+RATES = (0.0001, 0.0003, 0.001)
+SCRATCH_RATES = (0.03, 0.01, 0.003)
 FROZEN = "fire9"
 WIDEN = "fire9/concat:256"
 
 MADE = (
-    "frozen", "finetuned", *(f"scratch{number}" for number in range(len(SCRATCH_RATES))),
-    "curves.png", "animals.onnx", "answers.png", "results.json",
+    "frozen", "finetuned", "scratch", "test_a", "test_b", "test_c", "test_d", "curves.png", "animals.onnx",
+    "answers.png", "results.json",
 )  # fmt: skip
 """What stands in the folder of a demo."""
 
@@ -48,18 +48,25 @@ Command = Callable[[Sequence[str]], int]
 
 @dataclass
 class Arm:
-    """One way to the ten classes, and how it came out. ``seconds`` are those of its training."""
+    """One way to the ten classes at its best rate, and how it came out. ``seconds`` are those of one training."""
 
     letter: str
     title: str
-    folder: Path
     model: Path
-    solver: Path
     weights: Path
-    seconds: float = 0.0
-    points: list[Point] = field(default_factory=list)
-    validation: float = 0.0
+    rate: float
+    seconds: float
+    points: list[Point]
     result: dict[str, float] = field(default_factory=dict)
+
+    def last(self, name: str) -> float:
+        """The last value of a test output."""
+        return [point.value for point in self.points if (point.phase, point.name) == ("test", name)][-1]
+
+    @property
+    def merit(self) -> tuple[float, float]:
+        """By which rates and ways are compared: validation accuracy, then validation loss."""
+        return self.last("accuracy"), -self.last("loss")
 
 
 class Demo:
@@ -69,14 +76,11 @@ class Demo:
         self.out, self.run, self.console = out, run, console
         animals = resources.folder("examples") / "animals"
         self.train, self.test = animals / "train", animals / "test"
-        self.arms: list[Arm] = []
 
     def lungo(self, *words: object, busy: str | None = None) -> float:
         """Print and run one command; its seconds. RunError when it does not end with 0; its own errors pass through."""
         line = ["lungo", *map(str, words)]
-        self.console.print(
-            f"[bold]$ {' '.join(shlex.quote(word) for word in line)}[/]", highlight=False, soft_wrap=True
-        )
+        self.console.print(f"$ {shlex.join(line)}", style="bold", markup=False, highlight=False, soft_wrap=True)
         start = time.monotonic()
         if busy is None:
             status = self.run(line[1:])
@@ -87,43 +91,44 @@ class Demo:
             raise RunError(f"the demo stops: this command ended with status {status}")
         return time.monotonic() - start
 
-    def prepare(self, letter: str, title: str, name: str, *words: object, rate: float = RATE) -> Arm:
-        """A folder made by `lungo finetune`, its solver cut to the demo's iterations and ``rate``."""
+    def prepare(self, name: str, *words: object) -> Path:
+        """A folder made by `lungo finetune`."""
         folder = self.out / name
         self.lungo("finetune", NET, "--data", self.train, "--size", SIZE, "-o", folder, *words, "--quiet")
-        solver = folder / "solver.prototxt"
-        shorten(solver, rate)
-        arm = Arm(letter, title, folder, folder / "train_val.prototxt", solver, _snapshot(solver.with_suffix("")))
-        self.arms.append(arm)
-        return arm
+        return folder
 
-    def grown(self, base: Arm) -> Arm:
-        """A copy of ``base`` with new units."""
-        model = base.folder / "grown.prototxt"
-        self.lungo("grow", base.model, "--widen", WIDEN, "-o", model, "--solver", base.solver, "--quiet")
-        solver = base.folder / "grown_solver.prototxt"
-        title, weights = f"grown by {WIDEN.partition(':')[2]} units", _snapshot(solver.with_suffix(""))
-        arm = Arm("c", title, base.folder, model, solver, weights)
-        self.arms.append(arm)
-        return arm
+    def grow(self, folder: Path) -> Path:
+        """The net of ``folder`` with new units, in a file beside it."""
+        grown = folder / "grown.prototxt"
+        self.lungo("grow", folder / "train_val.prototxt", "--widen", WIDEN, "-o", grown, "--quiet")
+        return grown
 
-    def fit(self, arm: Arm, weights: Path | None) -> Arm:
-        """Train ``arm`` and read its curve."""
-        words: list[object] = ["train", "--solver", arm.solver, "--quiet"]
+    def fit(self, letter: str, title: str, model: Path, rates: Sequence[float], weights: Path | None) -> Arm:
+        """Train ``model`` at each of ``rates``, and keep what is best on the validation pictures."""
+        tried = [self.fit_once(letter, title, model, number, rate, weights) for number, rate in enumerate(rates, 1)]
+        return max(tried, key=lambda arm: arm.merit)
+
+    def fit_once(self, letter: str, title: str, model: Path, number: int, rate: float, weights: Path | None) -> Arm:
+        """One training at one rate."""
+        solver = write_solver(model, number, rate)
+        words: list[object] = ["train", "--solver", solver, "--quiet"]
         if weights is not None:
             words += ["--weights", weights]
-        arm.seconds = self.lungo(*words, busy=f"({arm.letter}) {arm.title}: {ITERATIONS} iterations")
-        if not arm.weights.is_file():
-            raise KeyboardInterrupt  # it was stopped by SIGINT, which is no failure of a training
-        rows = metrics.read(newest_run(arm.solver.parent, arm.weights) / "metrics.csv")
-        arm.points = [point for point, _ in rows]
-        arm.validation = [p.value for p in arm.points if (p.phase, p.name) == ("test", "accuracy")][-1]
-        self.console.print(f"  {arm.validation:.0%} of the validation pictures, {arm.seconds:.0f} s", highlight=False)
+        seconds = self.lungo(*words, busy=f"({letter}) {title}, rate {rate:g}: {ITERATIONS} iterations")
+        snapshot = solver.with_name(f"{solver.stem}_iter_{ITERATIONS}.caffemodel")
+        if not snapshot.exists():
+            # Ctrl-C stops a training with status 0, as in Caffe.
+            raise KeyboardInterrupt
+        run = solver.with_name(f"{solver.stem}_run_001")
+        points = [point for point, _ in metrics.read(run / "metrics.csv")]
+        arm = Arm(letter, title, model, snapshot, rate, seconds, points)
+        right = f"{arm.last('accuracy'):.0%} of the validation pictures, loss {arm.last('loss'):.3g}"
+        self.console.print(f"  rate {rate:g}: {right}, {seconds:.0f} s", highlight=False)
         return arm
 
     def measure(self, arm: Arm) -> None:
         """`lungo test` on pictures that no training saw."""
-        folder = arm.folder / f"test_{arm.model.stem}"
+        folder = self.out / f"test_{arm.letter}"
         self.lungo("test", "--model", arm.model, "--weights", arm.weights, "--data", self.test, "-o", folder, "--quiet")
         arm.result = json.loads((folder / "summary.json").read_text())
 
@@ -137,33 +142,31 @@ def demo(output: str, overwrite: bool, run: Command) -> int:
     weights = resources.folder("nets") / "squeezenet" / "squeezenet_v1.1.caffemodel"
 
     console.rule("[bold](a) a new head on frozen features")
-    steps.fit(steps.prepare("a", "new head on frozen features", "frozen", "--freeze-to", FROZEN), weights)
+    frozen = steps.prepare("frozen", "--freeze-to", FROZEN) / "train_val.prototxt"
+    arms = [steps.fit("a", "new head, rest frozen", frozen, RATES, weights)]
     console.rule("[bold](b) fine-tuned")
-    tuned = steps.fit(steps.prepare("b", "fine-tuned", "finetuned"), weights)
+    folder = steps.prepare("finetuned")
+    arms.append(steps.fit("b", "fine-tuned", folder / "train_val.prototxt", RATES, weights))
     console.rule("[bold](c) grown by new units, then fine-tuned")
-    steps.fit(steps.grown(tuned), weights)
-    console.rule("[bold](d) from scratch, the best of three rates")
-    tried = []
-    for number, rate in enumerate(SCRATCH_RATES):
-        arm = steps.prepare("d", f"from scratch, rate {rate:g}", f"scratch{number}", "--weights", "none", rate=rate)
-        tried.append(steps.fit(arm, None))
-    best = max(tried, key=lambda arm: arm.validation)
-    steps.arms = [arm for arm in steps.arms if arm.letter != "d" or arm is best]
+    arms.append(steps.fit("c", f"grown by {WIDEN.partition(':')[2]} units", steps.grow(folder), RATES, weights))
+    console.rule("[bold](d) from scratch")
+    scratch = steps.prepare("scratch", "--weights", "none") / "train_val.prototxt"
+    arms.append(steps.fit("d", "from scratch", scratch, SCRATCH_RATES, None))
 
     console.rule("[bold]on pictures that no training saw")
-    for arm in steps.arms:
+    for arm in arms:
         steps.measure(arm)
-    console.print(table(steps.arms))
+    console.print(table(arms))
     curves = out / "curves.png"
-    picture.draw([(f"({arm.letter}) {arm.title}", arm.points) for arm in steps.arms], curves)
+    picture.draw([(f"({arm.letter}) {arm.title}", arm.points) for arm in arms], curves)
 
     console.rule("[bold]export the best on the validation pictures, and use it")
-    chosen = max(steps.arms, key=lambda arm: arm.validation)
+    chosen = max(arms, key=lambda arm: arm.merit)
     model, sheet = out / "animals.onnx", out / "answers.png"
     steps.lungo("export", "--model", chosen.model, "--weights", chosen.weights, "-o", model, "--pictures", steps.test)
     steps.lungo("classify", model, steps.test, "-o", sheet)
-    files.write_text(out / "results.json", json.dumps([_plain(arm) for arm in steps.arms], indent=2))
-    console.print(f"\nchosen: ({chosen.letter}) {chosen.title}. {verdict(steps.arms)}")
+    files.write_text(out / "results.json", json.dumps([_plain(arm) for arm in arms], indent=2))
+    console.print(f"\nchosen: ({chosen.letter}) {chosen.title}. {verdict(arms)}")
     console.print(f"look at {curves} (learning curves), {sheet} (answers), {model} (the net); {_took(begin)}")
     return 0
 
@@ -184,30 +187,27 @@ def clear(out: Path, overwrite: bool) -> None:
     shutil.rmtree(out)
 
 
-def shorten(solver: Path, rate: float) -> None:
-    """Set the demo's iterations and ``rate`` in a solver file, its comments kept."""
-    definition = read_solver(solver)
+def write_solver(model: Path, number: int, rate: float) -> Path:
+    """Beside ``model``, its folder's solver for the demo's iterations and ``rate``, comments kept."""
+    definition = read_solver(model.with_name("solver.prototxt"))
     steps = (2 * ITERATIONS // 3, 9 * ITERATIONS // 10)
-    edits = [SetField(("max_iter",), ITERATIONS), SetField(("base_lr",), rate)]
+    edits = [SetField(("net",), model.name), SetField(("max_iter",), ITERATIONS), SetField(("base_lr",), rate)]
     edits += [SetField(("stepvalue", index), value) for index, value in enumerate(steps)]
-    edits += [SetField(("test_interval",), ITERATIONS // 6), SetField(("snapshot",), ITERATIONS)]
-    files.write_text(solver, editor.apply(definition, edits).text)
-
-
-def newest_run(folder: Path, weights: Path) -> Path:
-    """The folder of the run that wrote ``weights``."""
-    stem = weights.name.partition("_iter_")[0]
-    return max(folder.glob(f"{stem}_run_*"), key=lambda path: path.name)
+    edits += [SetField(("test_interval",), ITERATIONS // 4), SetField(("snapshot",), ITERATIONS)]
+    path = model.with_name(f"{model.stem}_rate{number}.prototxt")
+    files.write_text(path, editor.apply(definition, edits).text)
+    return path
 
 
 def table(arms: Sequence[Arm]) -> Table:
     """Accuracy on the test pictures with its 95 % interval, and seconds of training."""
-    result = Table("", "", "test accuracy", "95 % interval", "right", "pictures", "training")
+    result = Table("", "", "rate", "test accuracy", "95 % interval", "right", "training")
     for arm in arms:
         found = arm.result
         result.add_row(
-            f"({arm.letter})", arm.title, f"{found['accuracy']:.1%}", f"{found['low']:.1%} to {found['high']:.1%}",
-            f"{found['right']:.0f}", f"{found['samples']:.0f}", f"{arm.seconds:.0f} s",
+            f"({arm.letter})", arm.title, f"{arm.rate:g}", f"{found['accuracy']:.1%}",
+            f"{found['low']:.1%} to {found['high']:.1%}", f"{found['right']:.0f} of {found['samples']:.0f}",
+            f"{arm.seconds:.0f} s",
         )  # fmt: skip
     return result
 
@@ -223,14 +223,11 @@ def verdict(arms: Sequence[Arm]) -> str:
     return f"{first} Growth: {gain:+.1%} over fine-tuning, {'beyond' if apart else 'within'} the intervals."
 
 
-def _snapshot(prefix: Path) -> Path:
-    return prefix.with_name(f"{prefix.name}_iter_{ITERATIONS}.caffemodel")
-
-
 def _took(begin: float) -> str:
     seconds = round(time.monotonic() - begin)
     return f"{seconds // 60} min {seconds % 60:02d} s in all"
 
 
 def _plain(arm: Arm) -> dict[str, object]:
-    return {"arm": arm.letter, "title": arm.title, "seconds": round(arm.seconds, 1), **arm.result}
+    start = {"arm": arm.letter, "title": arm.title, "rate": arm.rate, "seconds": round(arm.seconds, 1)}
+    return {**start, "validation": arm.last("accuracy"), **arm.result}
