@@ -13,6 +13,7 @@ import torch
 from caffelungo.errors import RunError, UserError
 from caffelungo.report import metrics
 from caffelungo.solve import loop, run, snapshot
+from caffelungo.solve.checks import StuckLoss
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.signals import Action
 from caffelungo.weights import formats, solverstate
@@ -376,3 +377,15 @@ def test_signals_are_heard_inside_a_test(here):
     assert any(line.endswith("Test interrupted.") for line in lines)
     assert any(line.endswith("Optimization stopped early.") for line in lines)
     assert (here / "out/s_iter_0.solverstate").exists()
+
+
+def test_a_loss_that_falls_through_chance_is_not_called_stuck(here, capsys):
+    helpers.make(here)
+    said: list[str] = []
+    stuck = StuckLoss(helpers.solver(), said.append)
+    for iteration in range(stuck.patience):
+        stuck(iteration, stuck.chance * (1.3 - 0.6 * iteration / (stuck.patience - 1)))
+    assert said == []
+    for iteration in range(stuck.patience):
+        stuck(iteration, stuck.chance)
+    assert len(said) == 1

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 NEAR = 0.01
 """Relative distance from ln(classes) that counts as stuck there."""
+STRETCHES = 5
+"""Parts of the patience, each of whose mean losses must be near."""
 SATURATED = 87.3365
 """-ln of the smallest float: what Caffe's loss shows when the true class has probability 0."""
 
@@ -153,6 +155,8 @@ class StuckLoss:
         self.say = say
         self.patience = max(50, min(500, solver.param.max_iter // 4))
         self.sum, self.count, self.saturated, self.told = 0.0, 0, 0, False
+        self.near = 0
+        """Stretches in a row, each a fifth of the patience, whose mean loss was near ln(classes)."""
 
     def __call__(self, iteration: int, loss: float) -> None:
         if not self.known:
@@ -171,9 +175,11 @@ class StuckLoss:
         self.sum, self.count = self.sum + loss, self.count + 1
         if self.saturated == 20:
             self._tell(f"the loss stays at {SATURATED}: the net is sure of wrong classes; lower base_lr ten times")
-        elif self.count >= self.patience and self.chance:
+        elif self.count >= self.patience // STRETCHES and self.chance:
             mean, self.sum, self.count = self.sum / self.count, 0.0, 0
-            if abs(mean - self.chance) < NEAR * self.chance:
+            # A loss that falls through ln(classes) is near it on average, but not stretch by stretch.
+            self.near = self.near + 1 if abs(mean - self.chance) < NEAR * self.chance else 0
+            if self.near == STRETCHES:
                 self._tell(
                     f"the loss has stayed within 1 % of ln({self.classes}) = {number(self.chance)} for {self.patience} "
                     "iterations: the outputs do not depend on the input. Is the classifier's rate 0, do the labels "
