@@ -101,6 +101,32 @@ layer {
 layer { name: "prob" type: "Softmax" bottom: "pool10" top: "prob" }
 """
 
+ANSWER = """# An AlexNet that answers.
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 20 dim: 20 } } }
+layer {
+  name: "conv1" type: "Convolution" bottom: "data" top: "conv1"  # the first
+  convolution_param { num_output: 8 kernel_size: 5 }
+}
+layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }
+layer { name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1" pooling_param { kernel_size: 2 stride: 2 } }
+# A vector.
+layer {
+  name: "fc6" type: "InnerProduct" bottom: "pool1" top: "fc6"  # all of pool1
+  # its size
+  inner_product_param {
+    num_output: 12  # units
+    axis: 1  # after the batch
+  }  # done
+}
+layer { name: "relu6" type: "ReLU" bottom: "fc6" top: "fc6" }
+layer { name: "drop6" type: "Dropout" bottom: "fc6" top: "fc6" }
+layer { name: "fc7" type: "InnerProduct" bottom: "fc6" top: "fc7" inner_product_param { num_output: 10 } }
+layer { name: "relu7" type: "ReLU" bottom: "fc7" top: "fc7" }
+layer { name: "drop7" type: "Dropout" bottom: "fc7" top: "fc7" }
+layer { name: "fc8" type: "InnerProduct" bottom: "fc7" top: "fc8" inner_product_param { num_output: 9 } }
+layer { name: "prob" type: "Softmax" bottom: "fc8" top: "prob" }
+"""
+
 RESIDUAL = """
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 16 dim: 16 } } }
 layer {

@@ -65,9 +65,16 @@ def adapters(view: View, options: AdapterOptions) -> Rewrite:
     edits: list[Edit] = []
     notes: list[Note] = []
     graph = view.graph
+    misfits = [one for one in chosen if not _fits(graph, one, options)]
+    if len(misfits) == len(chosen):
+        raise _misfit(graph, view, misfits[0])
     for one in chosen:
+        if one in misfits:
+            why = "a 1x1 convolution would not end at its size: give the adapters a rank"
+            notes.append(Note(f"`{one.name}` gets no adapter", view.where(one.index), why))
+            continue
         last = _last(graph, one) if options.kind == "residual" else one
-        built = _layers(view, graph, one, last, names, options)
+        built = _layers(one, last, names, options)
         summed = names.take(f"{one.name}_{options.suffix}_sum")
         total = LayerParameter(name=summed, type="Eltwise", bottom=[last.tops[0], built[-1].top[0]], top=[summed])
         comment = f"A {options.kind} adapter of {one.name}; it starts at zero, so it changes nothing at first."
@@ -89,9 +96,7 @@ def _last(graph: Graph, one: PlannedLayer) -> PlannedLayer:
     return last
 
 
-def _layers(
-    view: View, graph: Graph, one: PlannedLayer, last: PlannedLayer, names: Names, options: AdapterOptions
-) -> list[Any]:
+def _layers(one: PlannedLayer, last: PlannedLayer, names: Names, options: AdapterOptions) -> list[Any]:
     """The adapter's layers, the last of which has the size of the top of ``last``."""
     units = int(one.layer.options.num_output)
     residual = options.kind == "residual"
@@ -103,8 +108,6 @@ def _layers(
         result.append(down)
         result.append(_layer(one, names.take(f"{stem}_up"), down.top[0], units, options, plain=True, zero=True))
         return result
-    if not residual and one.layer.type == "Convolution":
-        _refuse_other_size(view, graph, one)
     only = _layer(one, names.take(stem), bottom, units, options, plain=True, zero=True)
     if not residual and one.layer.type == "Convolution":
         stride = _strides(one)
@@ -150,17 +153,22 @@ def _strides(one: PlannedLayer) -> tuple[int, int]:
     return values[0], values[-1]
 
 
-def _refuse_other_size(view: View, graph: Graph, one: PlannedLayer) -> None:
-    """A 1 x 1 convolution with the same stride must end at the size of the one it stands beside."""
+def _fits(graph: Graph, one: PlannedLayer, options: AdapterOptions) -> bool:
+    """Whether a single 1 x 1 convolution with the same stride ends at the size of the one it stands beside."""
+    if options.kind != "parallel" or options.rank is not None or one.layer.type != "Convolution":
+        return True
     inside, outside = graph.shape(one.bottom_values[0]), graph.shape(one.top_values[0])
     if inside is None or outside is None or None in inside[2:] or None in outside[2:]:
-        sizes = None
-    else:
-        sizes = tuple((int(size or 0) - 1) // step + 1 for size, step in zip(inside[2:], _strides(one), strict=True))
-    if sizes is None or outside is None or sizes != tuple(outside[2:]):
-        raise Refusal(
-            f"a 1x1 convolution beside `{one.name}` would not end at its size",
-            view.where(one.index),
-            received=f"{shape_text(inside)} -> {shape_text(outside)}",
-            remedy="give the adapter a rank, so that its first layer has the same kernel, or use the residual kind",
-        )
+        return False
+    sizes = [(int(size or 0) - 1) // step + 1 for size, step in zip(inside[2:], _strides(one), strict=True)]
+    return sizes == list(outside[2:])
+
+
+def _misfit(graph: Graph, view: View, one: PlannedLayer) -> Refusal:
+    inside, outside = graph.shape(one.bottom_values[0]), graph.shape(one.top_values[0])
+    return Refusal(
+        f"a 1x1 convolution beside `{one.name}` would not end at its size",
+        view.where(one.index),
+        received=f"{shape_text(inside)} -> {shape_text(outside)}",
+        remedy="give the adapter a rank, so that its first layer has the same kernel, or use the residual kind",
+    )

@@ -290,7 +290,8 @@ def _new_units(
     built = Built([first], name)
     chain = _once([*inner, *place.before])
     branch.follow(built, chain, names, unit.suffix)
-    if target.layer.type not in HEADS and not any(one.layer.type in NONLINEAR for one in chain):
+    plain = target.layer.type in HEADS or place.joined
+    if not plain and not any(one.layer.type in NONLINEAR for one in chain):
         end = built.top
         built.layers.append(LayerParameter(name=names.take(f"{name}_relu"), type="ReLU", bottom=[end], top=[end]))
     if unit.normalize and unit.start != "net2net" and not any(one.layer.type == "Normalize" for one in chain):

@@ -239,12 +239,17 @@ class View:
 
     def free(self, name: str, taken: Iterable[str] = ()) -> str:
         """``name``, with a number behind it if a layer or a blob is called so already."""
-        used = {layer.name for layer in self.net.layer} | set(taken)
-        used.update(blob for layer in self.net.layer for blob in (*layer.top, *layer.bottom))
+        more = taken if isinstance(taken, set) else set(taken)
         result, count = name, 2
-        while result in used:
+        while result in self._used or result in more:
             result, count = f"{name}{count}", count + 1
         return result
+
+    @cached_property
+    def _used(self) -> set[str]:
+        """Every name of a layer or a blob."""
+        names = {layer.name for layer in self.net.layer}
+        return names.union(blob for layer in self.net.layer for blob in (*layer.top, *layer.bottom))
 
     @cached_property
     def classifiers(self) -> list[Classifier]:
