@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from caffelungo.definition import cursor, editor, reader
 from caffelungo.definition.definition import Definition
-from caffelungo.definition.edits import ClearField, DeleteLayer, InsertLayer, MoveLayer, RenameBlob, SetField
+from caffelungo.definition.edits import (
+    ClearField,
+    DeleteLayer,
+    InsertLayer,
+    MoveLayer,
+    RenameBlob,
+    RenameField,
+    SetField,
+)
 from caffelungo.definition.schema import LayerParameter, NetParameter
 from caffelungo.definition.tokens import Tokens
 from caffelungo.errors import UserError
@@ -251,3 +259,25 @@ def test_the_work_grows_with_the_text_and_not_with_text_times_edits(monkeypatch:
     edited = editor.apply(definition, batch)
     assert read < 4 * len(definition.text)
     assert edited.text == definition.text.replace("lr_mult: 1", "lr_mult: 0")
+
+
+def test_a_sub_message_under_another_name_keeps_its_comments() -> None:
+    text = (
+        'layer {\n  name: "a" type: "InnerProduct"\n  # its options\n  inner_product_param {\n'
+        '    num_output: 5  # units\n    transpose: true\n    weight_filler { type: "xavier" }  # small\n  }\n}\n'
+    )
+    edits = [
+        SetField(("layer", 0, "type"), "Convolution"),
+        ClearField(("layer", 0, "inner_product_param", "transpose")),
+        RenameField(("layer", 0, "inner_product_param"), "convolution_param"),
+        SetField(("layer", 0, "convolution_param", "kernel_size", 0), 3),
+    ]
+    before = reader.parse_net(text)
+    after = editor.apply(before, edits)
+    assert after.message == editor.apply_message(before.message, edits)
+    assert after.message.layer[0].convolution_param.num_output == 5
+    assert after.message.layer[0].convolution_param.weight_filler.type == "xavier"
+    assert not after.message.layer[0].HasField("inner_product_param")
+    assert all(comment in after.text for comment in ("# its options", "# units", "# small"))
+    with pytest.raises(ValueError, match="transpose"):
+        editor.apply_message(before.message, edits[2:3])

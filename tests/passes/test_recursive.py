@@ -130,7 +130,9 @@ def test_three_groups() -> None:
         'layer { name: "relu5" type: "ReLU" bottom: "fc6" top: "fc6" }\n'
         'layer { name: "fc65" type: "InnerProduct" bottom: "fc6" top: "fc65" inner_product_param { num_output: 5 } }\n'
         'layer { name: "relu6"',
-    ).replace('bottom: "fc6" top: "fc6" }\nlayer { name: "drop6"', 'bottom: "fc65" top: "fc65" }\nlayer { name: "drop6"')
+    ).replace(
+        'bottom: "fc6" top: "fc6" }\nlayer { name: "drop6"', 'bottom: "fc65" top: "fc65" }\nlayer { name: "drop6"'
+    )
     text = text.replace('"Dropout" bottom: "fc6" top: "fc6"', '"Dropout" bottom: "fc65" top: "fc65"')
     text = text.replace('"InnerProduct" bottom: "fc6" top: "fc7"', '"InnerProduct" bottom: "fc65" top: "fc7"')
     after = wwa(text, ("fc6", 2), ("fc65", 3), ("fc7", 4))

@@ -339,6 +339,9 @@ def _geometry(view: View, graph: Graph, place: Place, unit: UnitOptions) -> tupl
     """Kernel and stride of a convolution that ends at the size of the block's output."""
     source, result = graph.shape(place.reads), graph.shape(place.target.top_values[0])
     inside, outside = branch.spatial(source), branch.spatial(result)
+    if source is not None and len(source) == 4 and None in source[2:] and place.reads in place.target.bottom_values:
+        # A block that joins what it reads keeps its size, whatever that is.
+        return unit.kernel or (1 if (source[1] or 0) > branch.WIDE_KERNEL_CHANNELS else 3), 1
     if source is None or inside is None or outside is None or None in (*inside, *outside):
         raise Refusal(
             f"the sizes of what `{place.target.name}` reads and makes are not known from the file",

@@ -90,6 +90,13 @@ def read(view: View, options: ReadOptions) -> Rewrite:
 def _source(view: View, graph: Graph, head: PlannedLayer, layer: str) -> PlannedLayer:
     """The last neuron behind ``layer``; Refusal when it is not above the classifier, or what that reads already."""
     target = view.find(layer, "--read")
+    if target.layer.source:
+        raise Refusal(
+            f"`{target.name}` gives the picture itself, which has no features",
+            view.where(target.index),
+            received=f"--read {layer}",
+            remedy="name a layer between the data and the classifier",
+        )
     branch.refuse_rules(view, target)
     source = (graph.chain(target) or [target])[-1]
     above = {one.index for one in graph.upstream([head])} - {head.index}
@@ -106,13 +113,6 @@ def _source(view: View, graph: Graph, head: PlannedLayer, layer: str) -> Planned
             view.where(head.index),
             received=f"--read {layer}",
             remedy="name an earlier layer",
-        )
-    if target.layer.source:
-        raise Refusal(
-            f"`{target.name}` gives the picture itself, which has no features",
-            view.where(target.index),
-            received=f"--read {layer}",
-            remedy="name a layer between the data and the classifier",
         )
     return source
 

@@ -1,0 +1,91 @@
+"""`lungo rewrite`, and what `lungo grow` shows: flags, files and messages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from caffelungo.definition.reader import read_net
+from caffelungo.passes.view import View
+from tests.lungo import lungo
+from tests.passes.nets import ALEX, ANSWER, layer, lines
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("alex.prototxt").write_text(ALEX)
+    Path("answer.prototxt").write_text(ANSWER)
+
+
+def rates(path: str) -> dict[str, float]:
+    return {one.name: one.params[0].lr_mult for one in View(read_net(path)).plan.layers if one.params}
+
+
+def test_what_learns_and_how_fast() -> None:
+    words = ["--classes", "5", "--freeze-to", "fc7", "--unfreeze", "fc7", "--rate", "fc7=0.25", "-o", "out.prototxt"]
+    ran = lungo("rewrite", "alex.prototxt", *words, "--explain")
+    assert ran.status == 0, ran.err
+    assert rates("out.prototxt") == {"conv1": 0, "fc6": 0, "fc7": 0.25, "fc8_new": 10}
+    assert "`fc7`: lr_mult 0.25" in ran.out
+    assert "wrote out.prototxt" in ran.out
+
+
+def test_cast_to_a_size() -> None:
+    ran = lungo("rewrite", "answer.prototxt", "--cast", "all", "--size", "24x22", "-o", "out.prototxt")
+    assert ran.status == 2
+    assert "--weights" in ran.err
+    ran = lungo("rewrite", "answer.prototxt", "--deploy", "--size", "24", "-o", "out.prototxt")
+    assert "--weights" in ran.err  # --size alone casts what depends on it
+    assert not Path("out.prototxt").exists()
+
+
+def test_features_and_a_picture() -> None:
+    words = ["--read", "fc6", "--normalize", "fc7", "--tune", "new", "--draw", "net.png", "--cost", "-o", "out/"]
+    ran = lungo("rewrite", "alex.prototxt", *words)
+    assert ran.status == 0, ran.err
+    assert Path("net.png").read_bytes().startswith(b"\x89PNG")
+    assert "fc8_norm_read" in ran.out
+    assert "total" in ran.out
+    found = lines(read_net("out/alex.prototxt"))
+    assert "fc8_norm_in Concat norm7,norm6_read -> fc8_norm_in" in found
+
+
+def test_adapters_and_side() -> None:
+    assert lungo("rewrite", "alex.prototxt", "--adapters", "fc7", "--rank", "2", "-o", "a.prototxt").status == 0
+    assert layer(read_net("a.prototxt"), "fc7_adapt_down").inner_product_param.num_output == 2
+    ran = lungo("rewrite", "alex.prototxt", "--side", "fc7", "-o", "b.prototxt")
+    assert "--weights" in ran.err
+
+
+def test_grow_takes_a_recipe_and_tune() -> None:
+    Path("r.prototxt.j2").write_text("step { widen { units: {{ units }} } }\n")
+    words = ["--recipe", "r.prototxt.j2", "--set", "units=4", "--tune", "top", "-o", "out.prototxt"]
+    ran = lungo("grow", "alex.prototxt", *words)
+    assert ran.status == 0, ran.err
+    assert rates("out.prototxt")["fc6"] == 0
+    assert rates("out.prototxt")["fc7"] == 1
+    assert lungo("grow", "alex.prototxt", "--recursive", "fc7:4", "-o", "wwa.prototxt").status == 0
+    assert layer(read_net("wwa.prototxt"), "fc6_new").inner_product_param.num_output == 2
+    assert lungo("grow", "alex.prototxt", "--joint", "fc7:4", "-o", "dwa.prototxt").status == 0
+    assert "fc8_joint" in Path("dwa.prototxt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("alex.prototxt", "nothing to do"),
+        ("alex.prototxt --rate fc7", "write it as --rate 'conv*=0.1'"),
+        ("alex.prototxt --rate fc7=fast", "write it as --rate 'conv*=0.1'"),
+        ("alex.prototxt --size 3x3x3", "--size 384x512"),
+        ("alex.prototxt --tune nwe", "did you mean NEW"),
+        ("alex.prototxt --freeze nope*", "no layer's name fits"),
+        ("alex.prototxt --adapters fc7 --kind odd", "parallel, residual"),
+    ],
+)
+def test_refusals(words: str, told: str) -> None:
+    ran = lungo("rewrite", *words.split(), "-o", "out.prototxt")
+    assert ran.status == 2
+    assert told in ran.err
+    assert not Path("out.prototxt").exists()
