@@ -7,7 +7,6 @@ It prints the seconds of each chunk, waits for a line, and prints its peak memor
 
 from __future__ import annotations
 
-import resource
 import sys
 import tempfile
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.data import CASES, Case
+from caffelungo.solve import memory
 
 WARM_UP = 3
 FOREVER = 10**6
@@ -36,7 +36,7 @@ class Chunks:
         if self.done:
             print(f"{time.perf_counter() - self.start:.6f}", flush=True)
         if not sys.stdin.readline():
-            peak = torch.cuda.max_memory_allocated() if self.device != "cpu" else _peak()
+            peak = torch.cuda.max_memory_allocated() if self.device != "cpu" else memory.peak()
             print(f"peak {peak}", flush=True)
             sys.stdout.flush()
             # Loader processes need no tidy end; the parent reads nothing more.
@@ -44,10 +44,6 @@ class Chunks:
 
             os._exit(0)
         self.start = time.perf_counter()
-
-
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def run_lungo(case: Case, precision: str, device: str, compiled: bool, chunks: Chunks) -> None:

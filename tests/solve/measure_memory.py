@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from pathlib import Path
 
@@ -49,8 +48,7 @@ def main() -> None:
     solver = Solver(definition, Engine(torch.device("cpu"), memory_format=layout))
     expected = memory.estimate(solver.net, solver.learned, solver.update.histories, solver.engine)
     solver.step(3)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"expected": expected.total, "peak": peak, "parts": expected.describe()}))
+    print(json.dumps({"expected": expected.total, "peak": memory.peak(), "parts": expected.describe()}))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,3 +171,17 @@ def too_large(expected: Estimate, device: torch.device, batch: int) -> str | Non
     fits = math.floor((free - fixed) / each) if each and free > fixed else 0
     advice = f"batch_size {fits} would fit" if fits else "even one sample would not fit"
     return f"the training needs {size(need)}, but {size(free)} are free: {advice}"
+
+
+def peak() -> int:
+    """The largest resident memory of this process so far, in bytes.
+
+    Linux keeps in ru_maxrss what the parent held when it started this process, so VmHWM is read where there is one.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) * 1024  # type: ignore[index]
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
