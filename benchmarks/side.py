@@ -7,10 +7,17 @@ It prints the seconds of each chunk, waits for a line, and prints its peak memor
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from caffelungo import threads
+
+if sys.argv[1:2] == ["lungo"]:
+    # As the command line does, before PyTorch is imported; the hand-written loop keeps PyTorch's default.
+    threads.settle()
 
 import torch
 
@@ -40,8 +47,6 @@ class Chunks:
             print(f"peak {peak}", flush=True)
             sys.stdout.flush()
             # Loader processes need no tidy end; the parent reads nothing more.
-            import os
-
             os._exit(0)
         self.start = time.perf_counter()
 

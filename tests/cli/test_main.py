@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from caffelungo import __version__
+from caffelungo import __version__, threads
 from caffelungo.cli import main
 from caffelungo.errors import RunError
 from tests.lungo import lungo
@@ -153,3 +154,19 @@ def test_a_full_disk_exits_1(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(main, "call", full)
     ran = lungo("train")
     assert (ran.status, ran.err) == (1, "out.prototxt: No space left on device\n")
+
+
+def test_idle_threads_are_told_to_sleep_soon_unless_the_user_chose(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    for chosen in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.delenv(chosen, raising=False)
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    threads.settle()
+    assert "GOMP_SPINCOUNT" not in os.environ
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    threads.settle()
+    assert os.environ["GOMP_SPINCOUNT"] == "7"
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    threads.settle()
+    assert os.environ["GOMP_SPINCOUNT"] == threads.SPINS

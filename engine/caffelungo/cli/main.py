@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from caffelungo import __version__
+from caffelungo import __version__, threads
 from caffelungo.cli.spelling import caffe_spelling
 from caffelungo.errors import LungoError, of_system
 
@@ -72,6 +72,7 @@ def call(arguments: Sequence[str]) -> int:
 
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run ``lungo`` on ``arguments`` (those of the process when None) and exit with its status."""
+    threads.settle()
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     try:
