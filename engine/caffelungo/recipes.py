@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from caffelungo import files, resources
 from caffelungo.definition.edits import Edit, SetField
 from caffelungo.definition.fields import message_info
 from caffelungo.definition.reader import Definition, read_recipe
@@ -56,6 +57,30 @@ class Recipe:
         """A path in the recipe: as it is where there is such a file, else from the recipe's folder."""
         there = self.definition.path.parent / name
         return str(there) if not Path(name).exists() and there.exists() else name
+
+
+CARD = ".prototxt.j2"
+
+
+def cards() -> dict[str, Path]:
+    """The recipes that ship, by name: ``wider``, ``deeper`` ..."""
+    folder = resources.folder("solvers") / "growing"
+    return {path.name.removesuffix(CARD): path for path in sorted(folder.glob(f"*{CARD}"))}
+
+
+def find(name: str) -> Path:
+    """A recipe's file: a path if there is such a file, else a card that ships; UserError when it is neither."""
+    if Path(name).is_file() or Path(name).suffix:
+        return files.find(name, what="recipe")
+    known = cards()
+    if name in known:
+        return known[name]
+    near = did_you_mean(name, known)
+    raise UserError(
+        "there is no such file, and no recipe of this name comes with Caffelungo",
+        received=name,
+        remedy=(f"did you mean `{near}`? " if near else "") + f"There are {', '.join(known)}",
+    )
 
 
 def open_recipe(path: str | Path, variables: Mapping[str, Any] | None = None) -> Recipe:

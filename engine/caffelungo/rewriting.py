@@ -133,7 +133,8 @@ def meant_for_net(name: str | None, options: RewriteOptions, variables: Mapping[
     """Those of ``variables`` that are the net's: what the recipe reads and the net does not is the recipe's own."""
     if options.recipe is None or name is None:
         return dict(variables)
-    mine = meant_for(options.recipe, variables)
+    recipe = recipes.find(options.recipe)
+    mine = meant_for(recipe, variables) if recipe.suffix == ".j2" else {}
     path, _ = catalogue.resolve(name, {})
     read = meant_for(path, variables) if path.suffix == ".j2" else {}
     return {key: value for key, value in variables.items() if key in read or key not in mine}
@@ -142,9 +143,9 @@ def meant_for_net(name: str | None, options: RewriteOptions, variables: Mapping[
 def _recipe(options: RewriteOptions) -> recipes.Recipe | None:
     if options.recipe is None:
         return None
-    path = files.find(options.recipe, what="recipe")
+    path = recipes.find(options.recipe)
     known = meant_for(path, options.variables) if path.suffix == ".j2" else {}
-    return recipes.open_recipe(options.recipe, known)
+    return recipes.open_recipe(path, known)
 
 
 def _recipe_weights(opened: recipes.Recipe) -> str | None:

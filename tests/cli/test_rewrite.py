@@ -89,3 +89,14 @@ def test_refusals(words: str, told: str) -> None:
     assert ran.status == 2
     assert told in ran.err
     assert not Path("out.prototxt").exists()
+
+
+def test_a_card_by_its_name() -> None:
+    words = ["--recipe", "wider", "--set", "units=4", "--set", "tune=NEW", "-o", "wider.prototxt"]
+    ran = lungo("grow", "alex.prototxt", *words)
+    assert ran.status == 0, ran.err
+    assert layer(read_net("wider.prototxt"), "fc7_new").inner_product_param.num_output == 4
+    ran = lungo("grow", "alex.prototxt", "--recipe", "widr", "-o", "other.prototxt")
+    assert "did you mean `wider`?" in ran.err
+    ran = lungo("grow", "alex.prototxt", "--recipe", "no.prototxt", "-o", "other.prototxt")
+    assert "recipe not found" in ran.err

@@ -62,3 +62,11 @@ def test_layers_that_one_convolution_does_not_fit_are_named() -> None:
 def test_refusals(options: AdapterOptions, reason: str) -> None:
     with pytest.raises(UserError, match=reason):
         apply(ANSWER, step(adapters, options))
+
+
+def test_an_adapter_reads_what_an_earlier_one_made() -> None:
+    found = lines(apply(RESIDUAL, step(adapters, AdapterOptions(("conv*",), rank=2))).definition)
+    assert "conv2 Convolution conv1_adapt_sum -> conv2" in found
+    assert "conv2_adapt_down Convolution conv1_adapt_sum -> conv2_adapt_down" in found
+    assert "res2 Eltwise conv1_adapt_sum,conv2_adapt_sum -> res2" in found
+    assert "relu1 ReLU conv1_adapt_sum -> conv1_adapt_sum" in found

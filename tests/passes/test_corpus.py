@@ -12,7 +12,7 @@ from google.protobuf import text_format
 
 from caffelungo import catalogue
 from caffelungo.definition import editor
-from caffelungo.definition.reader import Definition, read_net
+from caffelungo.definition.reader import Definition, parse_recipe, read_net
 from caffelungo.definition.schema import NetParameter
 from caffelungo.errors import UserError
 from caffelungo.passes.base import Step, run, step
@@ -23,6 +23,8 @@ from caffelungo.passes.finetune import FinetuneOptions, finetune
 from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.passes.view import View
 from caffelungo.passes.widen import WidenOptions, widen
+from caffelungo.recipes import recipe
+from caffelungo.rewriting import apply
 from tests.passes.nets import comments
 from tests.support import needs_shared, shared
 
@@ -121,12 +123,68 @@ def test_real_files(path: Path) -> None:
     assert all_passes(definition) <= expected
 
 
+def large_net() -> Definition:
+    definition = read_net(shared("corpus", "bvlc", "yihui-he__resnet-cifar10-caffe", "resnet-110__trainval.prototxt"))
+    assert len(definition.message.layer) > 500
+    return definition
+
+
 @needs_shared
 def test_a_large_net_grows_within_a_second() -> None:
-    path = shared("corpus", "bvlc", "yihui-he__resnet-cifar10-caffe", "resnet-110__trainval.prototxt")
-    definition = read_net(path)
-    assert len(definition.message.layer) > 500
+    definition = large_net()
     target = feeding(View(definition).graph, View(definition).classifiers[-1])
     started = time.process_time()
     run(definition, [step(widen, WidenOptions(str(target), UnitOptions(64)))])
     assert time.process_time() - started < 1
+
+
+REWRITES = (
+    "joint { units: 8 }",
+    "recursive { units: 8 }",
+    "normalize { }",
+    "read { }",
+    "adapters { rank: 4 }",
+    "side { }",
+)
+
+
+@needs_shared
+@pytest.mark.parametrize("rewrite", REWRITES)
+def test_a_large_net_is_rewritten_within_a_second(rewrite: str) -> None:
+    definition, steps = large_net(), recipe(parse_recipe(f"step {{ {rewrite} }} tune: TOP")).steps
+    times = []
+    for _ in range(2):
+        started = time.process_time()
+        apply(definition, steps)
+        times.append(time.process_time() - started)
+    assert min(times) < 1
+
+
+@needs_shared
+@pytest.mark.slow
+def test_refusals_are_rare() -> None:
+    """Those left are logistic regressions, nets that answer for pixels, and nets whose data alone knows their size."""
+    asked = [f"step {{ {one} }}" for one in ("widen { units: 8 }", "deepen { units: 8 }", *REWRITES[:3])]
+    asked += ["head { classes: 7 }", "step { widen { units: 8 } } tune: NEW", "step { cast { } }"]
+    nets, refused = 0, Counter[str]()
+    shipped = [catalogue.find(name) for name in catalogue.names() if not large(name)]
+    files = [(one.train_val, dict(one.variables)) for one in shipped]
+    files += [(one.deploy, dict(one.deploy_variables)) for one in shipped]
+    for path, variables in [*files, *((path, {}) for path in real_files())]:
+        try:
+            definition = read_net(path, variables or None)
+            if not (view := View(definition)).classifiers:
+                continue
+        except UserError:
+            continue
+        nets += 1
+        for text in asked:
+            if "cast" in text and not any(one.layer.type == "InnerProduct" for one in view.plan.layers):
+                continue
+            try:
+                apply(definition, recipe(parse_recipe(text)).steps)
+            except UserError:
+                refused[text] += 1
+    assert nets > 50
+    assert {text: count for text, count in refused.items() if count / nets > 0.05 and "cast" not in text} == {}
+    assert refused["step { cast { } }"] / nets < 0.1

@@ -28,7 +28,7 @@ def grow(
         list[str] | None,
         typer.Option(metavar="LAYER:UNITS", help="New units beside a layer and the one below; or several, bottom up."),
     ] = None,
-    recipe: Annotated[str | None, typer.Option(help="A recipe: the whole rewrite in a file.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="The whole rewrite in a file, or a card: wider ...")] = None,
     weights: r.Weights = None,
     tune: r.Tune = None,
     normalize: Annotated[bool, typer.Option(help="Bring old and new units to one scale.")] = True,

@@ -64,8 +64,10 @@ def edited(text: str, kind: Any, edits: Iterable[InnerEdit], style: Layout) -> s
 def edited_layer(text: str, edits: Iterable[InnerEdit], style: Layout) -> str:
     """A stretch of a net's text that holds one `layer`, with ``edits`` made, whose paths begin in the layer."""
     for edit in edits:
-        for step in steps(_only_layer(text)[1], edit):
-            document, block = _only_layer(text)
+        document, block = _only_layer(text)
+        for number, step in enumerate(steps(block, edit)):
+            if number:
+                document, block = _only_layer(text)
             here = replace(style, unit=layout.unit_of(text, block) or style.unit)
             if isinstance(step, SetField) and not step.path:
                 changes = [_Setter(text, here).replaced(block, step.value)]

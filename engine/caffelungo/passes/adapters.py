@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from caffelungo.definition.edits import Edit, InsertLayer, RenameBlob
+from caffelungo.definition.edits import Edit, InsertLayer, SetField
 from caffelungo.definition.schema import FillerParameter, LayerParameter
 from caffelungo.layers.base import shape_text
 from caffelungo.layers.plan import PlannedLayer
@@ -64,6 +64,7 @@ def adapters(view: View, options: AdapterOptions) -> Rewrite:
     names = Names(view)
     edits: list[Edit] = []
     notes: list[Note] = []
+    renamed: dict[str, str] = {}
     graph = view.graph
     misfits = [one for one in chosen if not _fits(graph, one, options)]
     if len(misfits) == len(chosen):
@@ -74,16 +75,30 @@ def adapters(view: View, options: AdapterOptions) -> Rewrite:
             notes.append(Note(f"`{one.name}` gets no adapter", view.where(one.index), why))
             continue
         last = _last(graph, one) if options.kind == "residual" else one
-        built = _layers(one, last, names, options)
+        bottom = last.tops[0] if options.kind == "residual" else renamed.get(one.bottoms[0], one.bottoms[0])
+        built = _layers(one, bottom, names, options)
         summed = names.take(f"{one.name}_{options.suffix}_sum")
         total = LayerParameter(name=summed, type="Eltwise", bottom=[last.tops[0], built[-1].top[0]], top=[summed])
         comment = f"A {options.kind} adapter of {one.name}; it starts at zero, so it changes nothing at first."
         for k, layer in enumerate([*built, total]):
             edits.append(InsertLayer(last.index + 1, layer, comment if k == 0 else None))
-        edits.append(RenameBlob(last.tops[0], summed, last.index + 1))
+        edits += _rename(view, last, summed)
+        renamed[last.tops[0]] = summed
         why = f"rank {options.rank}" if options.rank else "one layer"
         notes.append(Note(f"{options.kind} adapter of `{one.name}`", view.where(one.index), why))
     return Rewrite(tuple(edits), (), tuple(notes))
+
+
+def _rename(view: View, last: PlannedLayer, summed: str) -> list[Edit]:
+    """Let all layers behind ``last`` know its blob as ``summed``. (RenameBlob would look at every layer each time.)"""
+    blob = last.tops[0]
+    return [
+        SetField(("layer", index, name, k), summed)
+        for index in range(last.index + 1, len(view.net.layer))
+        for name in ("bottom", "top")
+        for k, one in enumerate(getattr(view.net.layer[index], name))
+        if one == blob
+    ]
 
 
 def _last(graph: Graph, one: PlannedLayer) -> PlannedLayer:
@@ -96,11 +111,10 @@ def _last(graph: Graph, one: PlannedLayer) -> PlannedLayer:
     return last
 
 
-def _layers(one: PlannedLayer, last: PlannedLayer, names: Names, options: AdapterOptions) -> list[Any]:
-    """The adapter's layers, the last of which has the size of the top of ``last``."""
+def _layers(one: PlannedLayer, bottom: str, names: Names, options: AdapterOptions) -> list[Any]:
+    """The adapter's layers, which read ``bottom``; the last has the size of what ``one`` makes."""
     units = int(one.layer.options.num_output)
     residual = options.kind == "residual"
-    bottom = last.tops[0] if residual else one.bottoms[0]
     stem = f"{one.name}_{options.suffix}"
     result: list[Any] = []
     if options.rank is not None:

@@ -97,6 +97,8 @@ def _sharers(view: View, held: dict[int, PlannedLayer], one: PlannedLayer, notes
     """A shared blob is one tensor: where another layer states a rate for it, that is set to 0 as well."""
     edits: list[Edit] = []
     names = {block.name for block in one.layer.param.param if block.name}
+    if not names:
+        return edits
     for index, layer in enumerate(view.net.layer):
         if index in held:
             continue
