@@ -269,6 +269,7 @@ def test_debug_info_trains_alike(here):
     ]
     for part in parts:
         assert part in text
+    assert text.count("[Backward] All net params") == 1, "as in Caffe, only in iterations that are displayed"
 
 
 def test_state_has_caffes_fields_and_ours(here):
@@ -345,6 +346,15 @@ def test_several_test_nets(here):
         "Iteration 0, Testing net (#0)",
         "Iteration 0, Testing net (#1)",
     ]
+
+
+def test_a_test_net_of_no_iterations_is_built_and_never_run(here, capsys):
+    helpers.make(here, test_interval="10", extra="test_iter: 0 test_iter: 1")
+    assert run.train(helpers.options()) == 0
+    assert "test net #0: test_iter 0: it is built, but never run" in capsys.readouterr().err.replace("\n", " ")
+    log = (here / "out/s_run_001/train.log").read_text()
+    assert "Testing net (#1)" in log
+    assert "Testing net (#0)" not in log
 
 
 def test_a_net_written_into_the_solver(here):

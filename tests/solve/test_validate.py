@@ -36,7 +36,12 @@ def problems(text: str):
         (("max_iter: 5", 'train_net: "m"'), "exactly one field", 4, "net and train_net", None),
         (('net: "n"', ""), "exactly one field", None, "none", None),
         (("max_iter: 5", "test_iter: 3"), "test_interval > 0", 4, "0", None),
-        (("max_iter: 5", "test_interval: 3 test_iter: 0"), "test_iter must be at least 1", 4, "0", None),
+        (("max_iter: 5", "test_interval: 3 test_iter: -1"), "test_iter must not be negative", 4, "-1", None),
+        (("max_iter: 5", "lungo { keep_best: true }"), "keep_best judges a run by its tests", 4, "true", None),
+        (
+            ("max_iter: 5", "test_interval: 3 test_iter: 0 lungo { early_stop: 2 }"),
+            "early_stop judges a run by its tests", 4, "2", None,
+        ),
         (
             ("max_iter: 5", 'test_interval: 3 test_net: "a" test_net: "b" test_iter: 1'),
             "once for each test net", 4, "1 test_iter for 2", None,
@@ -64,6 +69,8 @@ def test_all_mistakes_come_at_once():
 def test_a_good_file_has_none():
     assert not problems(GOOD)
     assert not problems(GOOD + 'type: "AdamW" test_interval: 5')
+    assert not problems(GOOD + "test_interval: 5 test_iter: 0")
+    assert not problems(GOOD + "test_interval: 5 lungo { early_stop: 3 keep_best: true }")
 
 
 @pytest.mark.parametrize(

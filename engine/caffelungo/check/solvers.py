@@ -24,6 +24,8 @@ def check_solver(solver: Definition, findings: Findings) -> str:
     message, where = solver.message, solver.where
     findings.problems += solver_problems(message, where)
     findings.problems += _rates(solver)
+    if 0 in message.test_iter:
+        findings.notices.append(f"{solver.path}: test_iter 0: that test net is built, but never run")
     if not message.HasField("max_iter"):
         findings.notices.append(
             f"{solver.path}: no max_iter, so `lungo train` has nothing to do; programs that step the solver need none"

@@ -130,6 +130,8 @@ def before(solver: Solver, reporter: Reporter) -> None:
 
 def _test_iter(iterations: int | None, opened: Opened) -> str | None:
     sizes = {source.size for source in opened.sources if source.size is not None}
+    if iterations == 0:
+        return "test_iter 0: it is built, but never run"
     if iterations is None or len(sizes) != 1:
         return None
     total, seen = sizes.pop(), iterations * opened.batch_size

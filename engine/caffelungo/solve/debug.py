@@ -1,4 +1,4 @@
-"""debug_info: means of absolute values, layer by layer, in Caffe's words.
+"""debug_info: means of absolute values, layer by layer, in Caffe's words, in the iterations that are displayed.
 
 Caffe: Net::ForwardDebugInfo, BackwardDebugInfo, UpdateDebugInfo.
 """

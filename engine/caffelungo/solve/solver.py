@@ -107,7 +107,8 @@ class Solver:
         self.smoothed = SmoothedLoss(self.param.average_loss)
         self.sentinels = gradients.sentinels(self.plan, self.store)
         self.output_weights = output_weights(self.net)
-        self.watch: Watch | None = make_watch(self.tests[0].opened.plan, watch or "") if self.tests else None
+        run = next((test for test in self.tests if test.iterations != 0), None)
+        self.watch: Watch | None = make_watch(run.opened.plan, watch or "") if run else None
 
         self.iteration = 0
         self.batches = 0
@@ -195,11 +196,12 @@ class Solver:
         )  # fmt: skip
 
     def _iterate(self, feed: Iterator[list[Tensor]]) -> None:
-        loss, outputs = self._forward_backward(feed)
+        display = bool(self.param.display) and self.iteration % self.param.display == 0
+        debugged = display and self.param.debug_info
+        loss, outputs = self._forward_backward(feed, debugged)
         norm = self._gradient_norm()
         flag = self._health(loss, norm)
         self._pending.add(self.iteration, loss, flag, norm)
-        display = self.param.display and self.iteration % self.param.display == 0
         if display:
             values = self.look(list(outputs.values()))
             self._display(dict(zip(outputs, values, strict=True)))
@@ -215,22 +217,22 @@ class Solver:
         scale: float | Tensor = 1 / self.param.iter_size
         if norm is not None:
             scale = gradients.clip_scale(norm, self.param.clip_gradients, self.param.iter_size)
-        before = {k: v.detach().clone() for k, v in self.store.tensors.items()} if self.param.debug_info else {}
+        before = {k: v.detach().clone() for k, v in self.store.tensors.items()} if debugged else {}
         self.update.apply(rate, self.iteration, scale, self._frozen)
-        if self.param.debug_info:
+        if debugged:
             debug.log_update(self.log, self.plan, self.store, before)
         for param in self.learned:
             param.grad = None
         self.iteration += 1
 
-    def _forward_backward(self, feed: Iterator[list[Tensor]]) -> tuple[Tensor, dict[str, Tensor]]:
+    def _forward_backward(self, feed: Iterator[list[Tensor]], debugged: bool) -> tuple[Tensor, dict[str, Tensor]]:
         total: Tensor | None = None
         for sub_batch in range(self.param.iter_size):
             tensors = next(feed)
             self.batches += 1
             seed_iteration(self.engine.device, self.seed, self.iteration, sub_batch)
             with self.engine.arithmetic():
-                if self.param.debug_info:
+                if debugged:
                     loss, outputs = debug.forward_backward(self.log, self.plan, self.store, tensors)
                 else:
                     maybe, outputs = self.net(*tensors)
@@ -331,7 +333,9 @@ class Solver:
         self.look()
         self._flush_clips()
         results = []
-        for index in range(len(self.tests)):
+        for index, test in enumerate(self.tests):
+            if test.iterations == 0:
+                continue
             if self.stop_asked is not Action.NONE or (result := self.test(index)) is None:
                 break
             results.append(result)

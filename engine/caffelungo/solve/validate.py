@@ -98,16 +98,31 @@ def _nets(s: Any, where: Where) -> list[Problem]:
             )
         )
     for i, iterations in enumerate(s.test_iter):
-        if iterations <= 0:
+        if iterations < 0:
             problems.append(
                 Problem(
-                    "test_iter must be at least 1",
+                    "test_iter must not be negative",
                     where("test_iter", i) or where(),
                     f"test_iter: {iterations}",
-                    "leave it out to test the whole set once",
+                    "leave it out to test the whole set once; 0 leaves this test net out",
                 )
             )
+    extras = [name for name in ("early_stop", "keep_best", "watch") if getattr(s.lungo, name)]
+    if extras and not (count and (not s.test_iter or any(s.test_iter))):
+        problems.append(
+            Problem(
+                f"{' and '.join(extras)} judge{'s' if len(extras) == 1 else ''} a run by its tests, "
+                "and this solver asks for none",
+                where("lungo", extras[0]) or where("lungo") or where(),
+                f"{extras[0]}: {_shown(getattr(s.lungo, extras[0]))}",
+                "add `test_interval: 500` to the solver, or leave it out",
+            )
+        )
     return problems
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def _policy(s: Any, where: Where) -> list[Problem]:
