@@ -129,3 +129,14 @@ def test_all_mistakes_are_told_at_once() -> None:
 def test_an_unknown_depth() -> None:
     with pytest.raises(UserError, match="did you mean TOP_TWO"):
         recipes.tune_step("TOP_TOW")
+
+
+def test_check_knows_recipes(tmp_path: Path) -> None:
+    from caffelungo.check.files import check
+
+    for card in CARDS:
+        report = check([card])
+        assert (report.files[0].kind, report.problems) == ("recipe", [])
+    wrong = tmp_path / "r.prototxt"
+    wrong.write_text("step { widn { units: 4 } }\ntune: NEW\n")
+    assert "did you mean `widen`" in str(check([wrong]).problems[0])

@@ -72,6 +72,10 @@ def _one(kind: str, path: Path, findings: Findings) -> str:
     if kind == kinds.SOLVER:
         given = meant_for(files.find(path), findings.variables)
         return solvers.check_solver(read_solver(path, given or None), findings)
+    if kind == kinds.RECIPE:
+        from caffelungo.recipes import open_recipe
+
+        return f"{len(open_recipe(path, findings.variables or None).steps)} passes"
     if kind in (kinds.LIST, kinds.FOLDER):
         return pictures.check_list(path, findings)
     if kind == kinds.PICTURE:

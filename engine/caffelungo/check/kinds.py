@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 from caffelungo.data.decode import SUFFIXES
-from caffelungo.definition.schema import NetParameter, SolverParameter
+from caffelungo.definition.schema import NetParameter, Recipe, SolverParameter
 from caffelungo.errors import did_you_mean
 from caffelungo.weights import sniff
 
-NET, SOLVER, LIST, HDF5_LIST, WEIGHTS, STATE, MEAN, FOLDER, DATABASE, PICTURE = (
+NET, SOLVER, LIST, HDF5_LIST, WEIGHTS, STATE, MEAN, FOLDER, DATABASE, PICTURE, RECIPE = (
     "net", "solver", "list of pictures", "list of HDF5 files", "weights", "solver state", "mean picture",
-    "folder of pictures", "database", "picture",
+    "folder of pictures", "database", "picture", "recipe",
 )  # fmt: skip
 HEAD = 1 << 20
 """Bytes of a text that are looked at: the first megabyte tells."""
@@ -67,7 +67,8 @@ def _by_name(path: Path) -> str:
 
 
 def _known() -> frozenset[str]:
-    return frozenset((*NetParameter.DESCRIPTOR.fields_by_name, *SolverParameter.DESCRIPTOR.fields_by_name))
+    kinds = (NetParameter, SolverParameter, Recipe)
+    return frozenset(name for kind in kinds for name in kind.DESCRIPTOR.fields_by_name)
 
 
 def _top_fields(text: str) -> set[str]:
@@ -94,10 +95,12 @@ def _is_list(text: str) -> bool:
 
 
 def _definition(path: Path, fields: set[str]) -> str:
-    """Net or solver: the one that more of the top fields belong to, misspelt ones counted by their nearest name."""
+    """Net, solver or recipe: what more of the top fields belong to, misspelt ones counted by their nearest name."""
     net, solver = set(NetParameter.DESCRIPTOR.fields_by_name), set(SolverParameter.DESCRIPTOR.fields_by_name)
     as_net = sum(field in net for field in fields)
     as_solver = sum(field in solver for field in fields)
+    if sum(field in Recipe.DESCRIPTOR.fields_by_name for field in fields) > max(as_net, as_solver):
+        return RECIPE
     if as_net == as_solver:
         unknown = fields - net - solver
         as_net += sum(did_you_mean(field, net) is not None for field in unknown)
