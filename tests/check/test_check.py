@@ -257,13 +257,13 @@ MISTAKES = {
         "mkdir -p",
         lambda: Path("nowhere").mkdir(),
     ),
-    "two test_iter for one net": (
-        edit("solver.prototxt", "snapshot: 10", "snapshot: 10\ntest_iter: 0\ntest_interval: 5"),
+    "a negative test_iter": (
+        edit("solver.prototxt", "snapshot: 10", "snapshot: 10\ntest_iter: -1\ntest_interval: 5"),
         "solver.prototxt",
         10,
-        "test_iter: 0",
+        "test_iter: -1",
         "leave it out",
-        edit("solver.prototxt", "test_iter: 0\n", ""),
+        edit("solver.prototxt", "test_iter: -1\n", ""),
     ),
     "missing weights": (
         edit("solver.prototxt", "snapshot: 10", 'snapshot: 10\nweights: "no.caffemodel"'),

@@ -101,3 +101,24 @@ def test_the_record_beside_a_database_reads_back(tmp_path: Path) -> None:
     made = record("resize_height: 8 resize_width: 9")
     preprocess.write_beside(tmp_path, made)
     assert preprocess.read_beside(tmp_path) == made
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("", "", []),
+        ("crop_height: 5 crop_width: 5", "resize_height: 9 resize_width: 9", []),
+        ("mean_value: [104, 117, 123]", "mean_value: [103.9, 116.8, 123.7]", []),
+        ("mean_value: [104, 117, 123]", "mean_value: 115", ["mean 104/117/123 and 115/115/115"]),
+        ("mean_value: [104, 117, 123]", "", ["mean 104/117/123 and none"]),
+        ("mean_value: 2", "", []),
+        ("mean_value: [9, 9, 9]", "mean_value: 9", []),
+        ("mean_image: [1, 3, 100, 100, 8, 8] mean_image_shape: [3, 1, 2]", "mean_value: [2, 100, 8]", []),
+        ("channel_order: RGB scale: 0.5", "", ["channel order RGB and BGR", "scale 0.5 and 1"]),
+        ('channel_order: RGB assumed: "channel_order"', "", []),
+        ('scale: 0.5 mean_value: 9 assumed: ["scale", "mean_value"]', "", []),
+    ],
+)
+def test_differences_are_those_that_change_the_numbers(one: str, other: str, expected: list[str]) -> None:
+    assert preprocess.differences(record(one), record(other)) == expected
+    assert len(preprocess.differences(record(other), record(one))) == len(expected)

@@ -12,11 +12,13 @@ import torch
 
 from caffelungo.errors import RunError, UserError
 from caffelungo.report import metrics
-from caffelungo.solve import loop, run, snapshot
+from caffelungo.solve import evaluate, loop, run, snapshot
 from caffelungo.solve.checks import StuckLoss
 from caffelungo.solve.engine import Engine
+from caffelungo.solve.options import TestOptions
 from caffelungo.solve.signals import Action
 from caffelungo.weights import formats, solverstate
+from tests.data import make
 from tests.solve import helpers
 
 
@@ -399,3 +401,38 @@ def test_a_loss_that_falls_through_chance_is_not_called_stuck(here, capsys):
     for iteration in range(stuck.patience):
         stuck(iteration, stuck.chance)
     assert len(said) == 1
+
+
+PICTURES = """
+layer { name: "data" type: "ImageData" top: "data" top: "label" include { phase: TRAIN }
+  transform_param { mean_value: 100 } image_data_param { source: "list.txt" batch_size: 2 } }
+layer { name: "seen" type: "ImageData" top: "data" top: "label" include { phase: TEST }
+  image_data_param { source: "list.txt" batch_size: 2 } }
+"""
+
+
+def test_pictures_prepared_otherwise_are_said(here, capsys):
+    images = "\n".join(helpers.NET.strip().splitlines()[2:])
+    helpers.make(here, PICTURES + images, test_interval="10", max_iter="2")
+    make.pictures(here, 4)
+    assert run.train(helpers.options()) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "layer `seen` does not prepare pictures as training does: mean none and 100/100/100. Is that meant?" in told
+    weights = "out/s_iter_2.caffemodel"
+    text = (here / "net.prototxt").read_text().replace("transform_param { mean_value: 100 }", "")
+    (here / "net.prototxt").write_text(text)
+    assert run.train(helpers.options(weights=[weights], overwrite=True)) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "layer `data` does not prepare pictures as the weights' training did: mean none and 100" in told
+    assert "layer `seen`" not in told
+
+
+def test_testing_on_pictures_prepared_otherwise_is_said(here, capsys):
+    images = "\n".join(helpers.NET.strip().splitlines()[2:])
+    helpers.make(here, PICTURES + images, max_iter="2")
+    make.pictures(here, 4)
+    assert run.train(helpers.options()) == 0
+    test = TestOptions(model="net.prototxt", weights=["out/s_iter_2.caffemodel"], device="cpu", quiet=True)
+    assert evaluate.test(test) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "layer `seen` does not prepare pictures as the weights' training did: mean none and 100" in told

@@ -156,6 +156,35 @@ def apply(record: Any, image: Pixels) -> Floats:
     return np.ascontiguousarray(result * np.float32(record.scale))
 
 
+MEANS_APART = 3.0
+"""Channel means further apart than this (of 255) are different means, not two roundings of one."""
+
+
+def differences(one: Any, other: Any) -> list[str]:
+    """How two records turn the same pixels into different numbers: ``mean 104/117/123 and none``; empty when alike.
+
+    Sizes are not compared (crops and resizes differ on purpose), nor what either record only assumed.
+    """
+    assumed = {*one.assumed, *other.assumed}
+    found = []
+    if one.channel_order != other.channel_order and "channel_order" not in assumed:
+        names = [Preprocessing.ChannelOrder.Name(record.channel_order) for record in (one, other)]
+        found.append(f"channel order {names[0]} and {names[1]}")
+    means = [_channel_means(record) for record in (one, other)]
+    alike = means[0].size in (1, means[1].size) or means[1].size == 1
+    if not assumed & {"mean_value", "mean_image"} and not (alike and abs(means[0] - means[1]).max() <= MEANS_APART):
+        texts = ["/".join(f"{value:.4g}" for value in values) if values.any() else "none" for values in means]
+        found.append(f"mean {texts[0]} and {texts[1]}")
+    if abs(one.scale - other.scale) > 0.01 * abs(one.scale) and "scale" not in assumed:
+        found.append(f"scale {one.scale:g} and {other.scale:g}")
+    return found
+
+
+def _channel_means(record: Any) -> Floats:
+    values = mean(record)
+    return np.zeros(1, np.float32) if values is None else np.asarray(values.mean(axis=(1, 2)), np.float32)
+
+
 def describe(record: Any) -> str:
     """One line for people; what was assumed is marked."""
     assumed = set(record.assumed)

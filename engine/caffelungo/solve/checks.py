@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from caffelungo.data import labels
+from caffelungo.data import labels, preprocess
 from caffelungo.data.source import Source
 from caffelungo.errors import Problem, UserError
 from caffelungo.layers.plan import Plan, PlannedLayer
@@ -120,12 +120,48 @@ def before(solver: Solver, reporter: Reporter) -> None:
             reporter.notice(text)
         if found := _test_iter(test.iterations, test.opened):
             reporter.notice(f"test net #{index}: {found}")
+    for text in _preprocessing(solver):
+        reporter.notice(text)
     expected = memory.estimate(
         solver.net, solver.learned, solver.update.histories, solver.engine, [test.opened.plan for test in solver.tests]
     )
     reporter.say(expected.describe())
     if too_large := memory.too_large(expected, solver.engine.device, solver.opened.batch_size):
         reporter.notice(too_large)
+
+
+def preprocessing_differs(opened: Opened, known: Any, of: str) -> list[str]:
+    """A notice for each data layer of ``opened`` that makes other numbers of a picture than the record ``known``.
+
+    ``known`` is None where nothing is known, and nothing is said then; ``of`` says whose record it is.
+    """
+    found = []
+    for source in opened.sources:
+        if known is None or source.record is None:
+            continue
+        if apart := preprocess.differences(source.record, known):
+            found.append(
+                f"layer `{source.name}` does not prepare pictures as {of}: {'; '.join(apart)}. Is that meant? Else "
+                "make its transform_param the same"
+            )
+    return found
+
+
+def record_in(extras: Any) -> Any:
+    """The preprocessing record that weights carry in ``extras``; None without one."""
+    return extras.preprocessing if extras is not None and extras.HasField("preprocessing") else None
+
+
+def _preprocessing(solver: Solver) -> list[str]:
+    """Train data against the loaded weights', and test data against the train data's."""
+    weights = solver.loaded.weights
+    found = preprocessing_differs(
+        solver.opened, record_in(weights.extras if weights else None), "the weights' training did"
+    )
+    trained = next((source.record for source in solver.opened.sources if source.record is not None), None)
+    for test in solver.tests:
+        found += preprocessing_differs(test.opened, trained, "training does")
+    return list(dict.fromkeys(found))
 
 
 def _test_iter(iterations: int | None, opened: Opened) -> str | None:

@@ -36,7 +36,7 @@ class Evaluation:
 
 def test(options: TestOptions) -> int:
     """Test, print, write what ``options.output`` asks for; exit status 0. UserError and RunError as they come."""
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     log = Log(echo=lambda line: print(line, file=sys.stderr)) if options.iterations is not None else Log()
     net = build(options, log, console)
     if options.iterations is not None:
@@ -90,6 +90,9 @@ def build(options: TestOptions, log: Log, console: Console | None = None) -> Tes
         if fresh:
             console.print(f"notice: not in the weights, so random: {', '.join(fresh)}", markup=False, style="yellow")
     trained = loaded.weights.extras if loaded.weights else None
+    if console is not None:
+        for text in checks.preprocessing_differs(opened, checks.record_in(trained), "the weights' training did"):
+            console.print(f"notice: {text}", markup=False, style="yellow")
     if options.data is not None:
         _same_classes(opened, trained, options.data)
     net = make_net(opened, loaded, engine, options.iterations, options.workers)
