@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import platform
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -12,7 +14,7 @@ import torch
 
 from caffelungo.errors import RunError, UserError
 from caffelungo.report import metrics
-from caffelungo.solve import evaluate, loop, run, snapshot
+from caffelungo.solve import evaluate, loop, run, run_folder, snapshot
 from caffelungo.solve.checks import StuckLoss
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.options import TestOptions
@@ -211,6 +213,36 @@ def test_a_run_leaves_its_folder(here):
     assert len(record["data"]["train"][0]["sha256"]) == 64
     names = {(point.phase, point.name) for point, _ in metrics.read(folder / "metrics.csv")}
     assert names == {("train", "loss"), ("train", "lr"), ("test", "loss"), ("test", "accuracy")}
+
+
+def test_the_record_of_a_run_is_whole(here):
+    helpers.make(here, test_interval="20")
+    run.train(helpers.options())
+    other = helpers.NET.replace('name: "mlp"', 'name: "other"')
+    (here / "other.prototxt").write_text(other)
+    helpers.make(
+        here, test_interval="20", snapshot_prefix='"out/t"',
+        extra='weights: "out/s_iter_20.caffemodel" test_net: "other.prototxt" test_iter: 1 test_iter: 1',
+    )  # fmt: skip
+    run.train(helpers.options())
+    folder = here / "out/t_run_001"
+    record = json.loads((folder / "run.json").read_text())
+    assert record["weights"] == ["out/s_iter_20.caffemodel"]
+    assert record["python"] == platform.python_version()
+    assert [Path(path).name for path in record["data"]["train"][0]["files"]] == ["list.txt", "data.h5"]
+    assert 'name: "other"' in (folder / "test_net_0.prototxt").read_text()
+    assert not (folder / "test_net_1.prototxt").exists()
+
+
+def test_the_hash_of_the_data_is_that_of_the_pictures_too(here):
+    images = PICTURES + "\n".join(helpers.NET.strip().splitlines()[2:])
+    folder = make.classes(here / "photos", {"a": 2, "b": 2, "c": 2})
+    hashes = []
+    for change in (lambda: None, lambda: None, lambda: make.save(folder / "a/0.png", make.picture(9, 8, 8))):
+        change()
+        helpers.make(here, images.replace('"list.txt"', '"photos" new_height: 20 new_width: 24'))
+        hashes.append(run_folder.fingerprint(helpers.solver().opened.sources[0])["sha256"])
+    assert hashes[0] == hashes[1] != hashes[2]
 
 
 def test_a_resumed_run_keeps_the_curve_whole(here):

@@ -36,11 +36,12 @@ class Loaded:
         self.weights: Weights | None = None
         self.table: copy.CopyTable | None = None
         self.reinit = list(reinit)
-        files = [name for given in names for name in split(str(given))]
-        for name in files:
+        self.names = [name for given in names for name in split(str(given))]
+        """The files and torchvision names."""
+        for name in self.names:
             say(name)
-        if files:
-            self.weights = load(files, beside)
+        if self.names:
+            self.weights = load(self.names, beside)
             self.table = copy.match(plan, self.weights, self.reinit, where)
             if self.table.problems:
                 raise UserError(self.table.problems)

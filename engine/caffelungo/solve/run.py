@@ -179,7 +179,8 @@ class _Run:
         sources |= {f"test #{i}": test.opened.sources for i, test in enumerate(solver.tests)}
         run_folder.record(
             folder, solver=self.definition.message, net=solver.opened.text.message, seed=solver.seed,
-            settings=solver.engine.settings(), command=self.options.command, weights=list(self.options.weights),
+            settings=solver.engine.settings(), command=self.options.command, weights=solver.loaded.names,
+            tests=[test.opened.text.message for test in solver.tests],
             resumed_from=str(self.start) if self.start else None, sources=sources,
         )  # fmt: skip
         if self.options.tensorboard:

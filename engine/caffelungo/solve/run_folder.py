@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import platform
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from caffelungo.definition.printer import print_lines, print_net
 LOG, METRICS, CURVES, RECORD = "train.log", "metrics.csv", "curves.png", "run.json"
 HASHED_BYTES = 64 * 2**20
 """Source files up to this size are hashed whole; of larger ones the beginning and the size."""
+HASHED_PICTURES = 100_000
+"""Pictures whose sizes are hashed besides their names; of those beyond, the names only."""
 
 
 def existing(prefix: Path) -> list[Path]:
@@ -49,6 +52,7 @@ def record(
     *,
     solver: Any,
     net: Any,
+    tests: Sequence[Any] = (),
     seed: int,
     settings: Mapping[str, str],
     command: Sequence[str],
@@ -56,8 +60,12 @@ def record(
     resumed_from: str | None,
     sources: Mapping[str, Sequence[Source]],
 ) -> None:
-    """Write the expanded net and solver, and ``run.json``."""
+    """Write the expanded nets and solver, and ``run.json``. Test nets (``tests``) that are the train net's file too
+    are written once."""
     files.write_text(folder / "net.prototxt", print_net(net))
+    for number, test in enumerate(tests):
+        if test != net:
+            files.write_text(folder / f"test_net_{number}.prototxt", print_net(test))
     files.write_text(folder / "solver.prototxt", "\n".join(print_lines(solver)) + "\n")
     content = {
         "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -67,19 +75,25 @@ def record(
         "weights": list(weights),
         "resumed_from": resumed_from,
         "settings": dict(settings),
+        "python": platform.python_version(),
+        "system": platform.platform(),
         "data": {net: [fingerprint(source) for source in of_net] for net, of_net in sources.items()},
     }
     files.write_text(folder / RECORD, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def fingerprint(source: Source) -> dict[str, Any]:
-    """Name, size and hash of what ``source`` reads: its files' bytes and its labels."""
+    """Name, size and hash of what ``source`` reads: its files' bytes, its pictures' names and sizes, its labels."""
     digest = hashlib.sha256()
     paths = source_files(source)
     for path in paths:
         digest.update(f"{path.name} {path.stat().st_size}\n".encode())
         with path.open("rb") as file:
             digest.update(file.read(HASHED_BYTES))
+    pictures = getattr(source, "pictures", None)
+    for index, name in enumerate(pictures.names if pictures is not None else ()):
+        size = _size(Path(pictures.path(index))) if index < HASHED_PICTURES else 0
+        digest.update(f"{name} {size}\n".encode(errors="surrogateescape"))
     labels = source.labels()
     if labels is not None:
         digest.update(labels.tobytes())
@@ -92,13 +106,21 @@ def fingerprint(source: Source) -> dict[str, Any]:
     }
 
 
+def _size(path: Path) -> int:
+    """Bytes of ``path``; -1 where there is none, which training says in better words when it comes to it."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
 def source_files(source: Source) -> list[Path]:
-    """The files that the ``source`` field of the layer names (a database's data file)."""
+    """The files that the ``source`` field of the layer names: a list and the HDF5 files in it, a database's data."""
     for name in ("data_param", "image_data_param", "hdf5_data_param", "window_data_param"):
         if source.param.HasField(name):
             for path in files.candidates(getattr(source.param, name).source, source.opening.beside):
                 if path.is_file():
-                    return [path]
+                    return [path, *getattr(source, "files", ())]
                 if path.is_dir():
                     return [file for file in sorted(path.glob("*.mdb")) if file.name != "lock.mdb"]
     return []
