@@ -15,13 +15,13 @@ from pathlib import Path
 
 from caffelungo import threads
 
-# As the command line does, and before PyTorch is imported. The hand-written loop gets it too: the comparison is of code.
+# As the command line does, and before PyTorch is imported; for both sides, as the comparison is of code.
 threads.settle()
 
-import torch
+import torch  # noqa: E402
 
-from benchmarks.data import CASES, Case
-from caffelungo.solve import memory
+from benchmarks.data import CASES, Case  # noqa: E402
+from caffelungo.solve import memory  # noqa: E402
 
 WARM_UP = 3
 FOREVER = 10**6
