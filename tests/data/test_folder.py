@@ -179,3 +179,23 @@ def test_a_name_with_a_line_break_is_left_out(tmp_path: Path) -> None:
     (root / "ant" / "0.png").rename(root / "ant" / "a\nb.png")
     found = folder.scan(root)
     assert list(found.unreadable.values()) == ["its name has a line break, which a list cannot hold"]
+
+
+def test_photos_that_cannot_be_read_are_spoken_of(tmp_path: Path) -> None:
+    root = classes(tmp_path / "p", {"ant": 10, "bee": 10})
+    (root / "bee" / "IMG_1.HEIC").write_bytes(b"x")
+    (root / "bee" / "notes.txt").write_text("x")
+    text = "\n".join(folder.scan(root).notices)
+    assert "1 photo(s) are of a kind that is not read, and left out: bee/IMG_1.HEIC; JPEG is read" in text
+    assert "notes.txt" not in text
+
+
+def test_a_folder_of_nothing_but_such_photos(tmp_path: Path) -> None:
+    for name in ("ant", "bee"):
+        (tmp_path / "p" / name).mkdir(parents=True)
+        (tmp_path / "p" / name / "1.heic").write_bytes(b"x")
+    with pytest.raises(UserError) as caught:
+        folder.scan(tmp_path / "p")
+    problem = caught.value.problems[0]
+    assert problem.received == "2 sub-folder(s), 2 photo(s) of a kind that is not read, as ant/1.heic"
+    assert problem.remedy == "convert them to JPEG or PNG, in one sub-folder a class"

@@ -10,7 +10,9 @@ from caffelungo.cli import options as o
 
 
 def convert_imageset(
-    root: Annotated[str, typer.Argument(metavar="ROOTFOLDER/", help="Put before each name of the list, as it is.")],
+    root: Annotated[
+        str, typer.Argument(metavar="ROOTFOLDER/", help="Folder of the pictures, put before each name of the list.")
+    ],
     list_file: Annotated[str, typer.Argument(metavar="LISTFILE", help="Lines of `path label`.")],
     database: Annotated[str, typer.Argument(metavar="DB_NAME", help="The LMDB database to write.")],
     gray: Annotated[bool, typer.Option("--gray", help="Store one channel.")] = False,

@@ -22,7 +22,7 @@ Compile = Annotated[bool, typer.Option("--compile", help="Run the net through to
 MemoryFormat = Annotated[str, typer.Option(help="auto, channels_last or contiguous.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads.")]
 Workers = Annotated[int | None, typer.Option(help="Processes that load data; results do not depend on it.")]
-Caffe = Annotated[bool, typer.Option("--caffe", help="Turn off every deliberate departure from the original Caffe.")]
+Caffe = Annotated[bool, typer.Option("--caffe", help="Do as the original Caffe did where docs/differences.md says so.")]
 Level = Annotated[int, typer.Option(help="Level of the net's state.")]
 Stage = Annotated[str, typer.Option(help="Stages of the net's state, separated by commas.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")]

@@ -54,7 +54,7 @@ def rewrite(
 
     Everything asked for is done in the order of the options.
 
-    Example: [bold]lungo rewrite train_val.prototxt --unfreeze-from fc6 --rate-decay 0.4 -o tuned.prototxt[/]
+    Example: [bold]lungo rewrite train_val.prototxt --freeze-to conv3 --rate-decay 0.4 -o tuned.prototxt[/]
     """
     from caffelungo.changes import Changes
     from caffelungo.rewriting import RewriteOptions, rewrite

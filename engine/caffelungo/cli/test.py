@@ -34,7 +34,7 @@ def test(
 ) -> int:
     """Test a net on its whole test set: accuracy with its interval, each class, the confusion matrix.
 
-    Example: [bold]lungo test --model mine/train_val.prototxt --weights mine/net_iter_500.caffemodel[/]
+    Example: [bold]lungo test --model mine/train_val.prototxt --weights mine/solver_iter_300.caffemodel[/]
     """
     from caffelungo.solve import evaluate
     from caffelungo.solve.options import TestOptions

@@ -26,6 +26,11 @@ SUFFIXES = frozenset(
 )
 """Names of files that are taken for pictures when a folder is scanned (letter case ignored)."""
 
+UNREAD = frozenset(
+    {".heic", ".heif", ".avif", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".psd", ".svg"}
+)
+"""Names of photos that cannot be read: a folder of them is not empty to its owner, so they are spoken of."""
+
 _ORIENTATION = 0x0112
 _DEEP = {"I", "I;16", "I;16L", "I;16B", "I;16N"}
 _GREY = {"1", "L", "LA", "La"} | _DEEP

@@ -12,7 +12,7 @@ import numpy as np
 
 from caffelungo.data import draws
 from caffelungo.data.decode import decode
-from caffelungo.data.image_list import ImageList, read_folder, write_list
+from caffelungo.data.image_list import ImageList, read_folder, unread_below, write_list
 from caffelungo.data.labels import listed
 from caffelungo.data.parallel import Progress, in_order
 from caffelungo.errors import Location, UserError
@@ -163,6 +163,9 @@ def _judge(found: PhotoFolder) -> None:
     if found.unreadable:
         texts = [f"{found.pictures.names[index]} ({reason})" for index, reason in found.unreadable.items()]
         say(f"{len(texts)} picture(s) cannot be read and are left out: {listed(texts, 5)}")
+    unread = unread_below(found.folder)
+    if unread:
+        say(f"{len(unread)} photo(s) are of a kind that is not read, and left out: {listed(unread, 3)}; JPEG is read")
     if found.groups:
         extra = sum(len(group) - 1 for group in found.groups)
         say(f"{extra} picture(s) are copies of another; copies stay on one side of the split")

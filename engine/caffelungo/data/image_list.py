@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.data.decode import SUFFIXES, decode
+from caffelungo.data.decode import SUFFIXES, UNREAD, decode
 from caffelungo.data.parallel import Progress as Progress
 from caffelungo.data.parallel import in_order
 from caffelungo.errors import Location, Problem, UserError
@@ -163,11 +163,16 @@ def read_folder(folder: Path) -> ImageList:
         names.extend(f"{name}/{picture}" for picture in found)
         labels.extend([label] * len(found))
     if not names:
+        received = "no picture in them"
+        remedy = f"make one sub-folder a class, and put its pictures into it: {folder}/cat/1.jpg, {folder}/dog/1.jpg"
+        if unread := unread_below(folder):
+            received = f"{len(unread)} photo(s) of a kind that is not read, as {unread[0]}"
+            remedy = "convert them to JPEG or PNG, in one sub-folder a class"
         raise UserError(
             "the folder holds no pictures in class folders",
             where=Location(str(folder)),
-            received=f"{len(classes)} sub-folder(s), no picture in them",
-            remedy=f"make one sub-folder a class, and put its pictures into it: {folder}/cat/1.jpg, {folder}/dog/1.jpg",
+            received=f"{len(classes)} sub-folder(s), {received}",
+            remedy=remedy,
         )
     return ImageList(
         folder, names, np.array(labels, np.int64), np.zeros(len(names), np.int64), (f"{folder}/",), classes
@@ -176,12 +181,21 @@ def read_folder(folder: Path) -> ImageList:
 
 def pictures_below(folder: Path) -> list[str]:
     """Paths of the pictures in ``folder`` and below, relative to it, by their suffix; hidden ones are left out."""
+    return _below(folder, SUFFIXES)
+
+
+def unread_below(folder: Path) -> list[str]:
+    """Paths of the photos in ``folder`` and below that cannot be read (HEIC, raw files), by their suffix; sorted."""
+    return sorted(_below(folder, UNREAD))
+
+
+def _below(folder: Path, suffixes: frozenset[str]) -> list[str]:
     found = []
     for parent, folders, files in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         prefix = os.path.relpath(parent, folder)
         for name in files:
-            if not name.startswith(".") and PurePath(name).suffix.lower() in SUFFIXES:
+            if not name.startswith(".") and PurePath(name).suffix.lower() in suffixes:
                 found.append(name if prefix == "." else f"{prefix}/{name}".replace(os.sep, "/"))
     return found
 
