@@ -59,6 +59,38 @@ def test_an_older_run_is_not_overwritten(here):
     assert len(list((here / "out").glob("s_run_*"))) == 3
 
 
+def test_overwriting_leaves_nothing_of_the_older_run_to_resume(here, capsys):
+    helpers.make(here, snapshot="10")
+    assert run.train(helpers.options()) == 0
+    helpers.make(here, snapshot="5", max_iter="10", base_lr="0.05")
+    assert run.train(helpers.options(overwrite=True)) == 0
+    assert "removed, as --overwrite says" in capsys.readouterr().err
+    assert sorted(path.name for path in (here / "out").glob("*.solverstate")) == [
+        "s_iter_10.solverstate", "s_iter_5.solverstate",
+    ]  # fmt: skip
+    assert run.train(helpers.options(snapshot="out/s_iter_5.solverstate", overwrite=True)) == 0
+    assert len(list((here / "out").glob("*.solverstate"))) == 2
+
+
+def test_overwriting_keeps_the_older_run_until_there_is_a_new_snapshot(here, monkeypatch):
+    helpers.make(here, max_iter="10")
+    assert run.train(helpers.options()) == 0
+    helpers.make(here, base_lr="1e38", max_iter="15")
+    with pytest.raises(RunError, match="finite"):
+        run.train(helpers.options(overwrite=True))
+    assert (here / "out/s_iter_10.solverstate").exists()
+
+
+def test_the_best_of_an_older_run_is_not_overwritten(here):
+    helpers.make(here, test_interval="10", extra="lungo { keep_best: true }")
+    assert run.train(helpers.options()) == 0
+    for path in (here / "out").glob("s_iter_*"):
+        path.unlink()
+    with pytest.raises(UserError, match="best weights of an older run"):
+        run.train(helpers.options())
+    assert run.train(helpers.options(overwrite=True)) == 0
+
+
 def test_the_state_comes_last_and_completes_the_snapshot(here, monkeypatch):
     helpers.make(here)
     solver = helpers.solver()

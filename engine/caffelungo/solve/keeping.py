@@ -21,9 +21,7 @@ class Keeper:
     @property
     def best_path(self) -> Path:
         """Where the best weights go: ``<prefix>_best.caffemodel``."""
-        return self.solver.prefix.with_name(
-            f"{self.solver.prefix.name}_best.caffemodel" + (".h5" if self.solver.hdf5 else "")
-        )
+        return snapshot.best_of(self.solver.prefix, self.solver.hdf5)
 
     def after_snapshot(self) -> None:
         """Delete all but the newest ``keep_last`` snapshots, once a newer one is complete."""

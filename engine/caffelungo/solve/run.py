@@ -45,7 +45,7 @@ def train(options: TrainOptions) -> int:
     where = definition.where("snapshot_prefix")
     snapshot.probe(prefix, where)
     if not options.caffe and not options.overwrite:
-        snapshot.refuse_overwriting(prefix, _iteration(start), where)
+        snapshot.refuse_overwriting(prefix, _iteration(start), where, best=definition.message.lungo.keep_best)
     return _Run(options, definition, prefix, reporter, start).run(*effects)
 
 
@@ -117,6 +117,8 @@ class _Run:
         self.told_log = False
         self.board: Any = None
         self.folder: Path | None = None
+        self.replaced: list[snapshot.Snapshot] = []
+        """Snapshots of an older run that --overwrite gives up."""
 
     def run(self, sigint: Action, sighup: Action) -> int:
         solver = self.build()
@@ -167,6 +169,9 @@ class _Run:
 
     def open_folder(self, solver: Solver) -> None:
         snapshot.sweep(self.prefix)
+        if self.options.overwrite:
+            own = solver.iteration if self.start else -1
+            self.replaced = [old for old in snapshot.listed(self.prefix) if old.iteration > own]
         older = run_folder.existing(self.prefix)
         self.folder = folder = run_folder.create(self.prefix)
         self.log.open(folder / run_folder.LOG)
@@ -196,6 +201,7 @@ class _Run:
         solver.poll = signals.poll
 
         def snapshotted() -> None:
+            self.replace(solver)
             keeper.after_snapshot()
             self.redraw()
 
@@ -217,6 +223,14 @@ class _Run:
         solver.test_watchers.append(tested)
         solver.display_watchers.append(displayed)
         solver.after_tests = lambda: self.early_stop(solver, keeper)
+
+    def replace(self, solver: Solver) -> None:
+        """Remove what --overwrite gives up, once this run has a snapshot: --resume would take the older run's for it."""
+        _, state = snapshot.names(self.prefix, solver.iteration, solver.hdf5)
+        old, self.replaced = [one for one in self.replaced if one.state != state], []
+        if old:
+            snapshot.discard(old)
+            self.reporter.notice(f"{len(old)} snapshot(s) of the older run removed, as --overwrite says")
 
     def early_stop(self, solver: Solver, keeper: Keeper) -> None:
         if keeper.patience_over():

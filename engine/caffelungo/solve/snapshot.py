@@ -113,12 +113,27 @@ def newest_complete(prefix: Path, say: Callable[[str], None] = lambda text: None
     return None
 
 
-def refuse_overwriting(prefix: Path, after: int | None, where: Location | None = None) -> None:
+def best_of(prefix: Path, hdf5: bool) -> Path:
+    """Where the best weights of a run go: ``<prefix>_best.caffemodel``."""
+    return prefix.with_name(f"{prefix.name}_best.caffemodel" + (".h5" if hdf5 else ""))
+
+
+def refuse_overwriting(prefix: Path, after: int | None, where: Location | None = None, *, best: bool = False) -> None:
     """UserError when snapshots of an older run stand where this one will write.
 
     ``after``: a resumed run's iteration; older snapshots are its own, and a newer one without a state is a rest of
-    the run that was broken off. None: a new run.
+    the run that was broken off. None: a new run. ``best``: the run will keep its best weights.
     """
+    kept = (
+        [path for hdf5 in (False, True) if (path := best_of(prefix, hdf5)).exists()] if best and after is None else []
+    )
+    if kept:
+        raise UserError(
+            "the best weights of an older run stand where this one would keep its own",
+            where=where,
+            received=str(kept[0]),
+            remedy="give another snapshot_prefix, or --overwrite",
+        )
     if after is None:
         old = sorted({**_files(prefix, "caffemodel"), **_files(prefix, "solverstate")})
     else:
