@@ -225,7 +225,7 @@ class _Run:
         solver.after_tests = lambda: self.early_stop(solver, keeper)
 
     def replace(self, solver: Solver) -> None:
-        """Remove what --overwrite gives up, once this run has a snapshot: --resume would take the older run's for it."""
+        """Once this run has a snapshot, remove what --overwrite gives up, which --resume would take for this run's."""
         _, state = snapshot.names(self.prefix, solver.iteration, solver.hdf5)
         old, self.replaced = [one for one in self.replaced if one.state != state], []
         if old:

@@ -124,16 +124,6 @@ def refuse_overwriting(prefix: Path, after: int | None, where: Location | None =
     ``after``: a resumed run's iteration; older snapshots are its own, and a newer one without a state is a rest of
     the run that was broken off. None: a new run. ``best``: the run will keep its best weights.
     """
-    kept = (
-        [path for hdf5 in (False, True) if (path := best_of(prefix, hdf5)).exists()] if best and after is None else []
-    )
-    if kept:
-        raise UserError(
-            "the best weights of an older run stand where this one would keep its own",
-            where=where,
-            received=str(kept[0]),
-            remedy="give another snapshot_prefix, or --overwrite",
-        )
     if after is None:
         old = sorted({**_files(prefix, "caffemodel"), **_files(prefix, "solverstate")})
     else:
@@ -146,6 +136,14 @@ def refuse_overwriting(prefix: Path, after: int | None, where: Location | None =
             received=f"{many}the newest {prefix}_iter_{old[-1]}",
             remedy=("--resume goes on from the newest; else " if listed(prefix) else "")
             + "give another snapshot_prefix, or --overwrite",
+        )
+    kept = next((path for path in (best_of(prefix, False), best_of(prefix, True)) if path.exists()), None)
+    if best and after is None and kept is not None:
+        raise UserError(
+            "the best weights of an older run stand where this one would keep its own",
+            where=where,
+            received=str(kept),
+            remedy="give another snapshot_prefix, or --overwrite",
         )
 
 
