@@ -85,7 +85,11 @@ def rewrite(options: RewriteOptions) -> Rewritten:
         steps = [one for one in steps if not isinstance(one, recipes.Tuning)]
         steps.append(recipes.tune_step(options.tune))
     if not steps:
-        raise UserError("nothing to do", received=name, remedy="say what: --widen fc7:2048, or a recipe")
+        raise UserError(
+            "nothing to do",
+            received=name,
+            remedy="say what, as --freeze-to conv3; `lungo rewrite --help` lists the rest. A recipe needs a step",
+        )
     target = _target(options.output, path)
     solver_target = target.with_name(f"{target.stem}_solver.prototxt")
     weights_target = target.with_suffix(".caffemodel")

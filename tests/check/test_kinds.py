@@ -31,6 +31,8 @@ from tests.support import needs_shared, shared
         ("train.txt", "", kinds.LIST),
         ("train.txt", "a.jpg\n", kinds.LIST),
         ("train.txt", "data/train.h5\n", kinds.HDF5_LIST),
+        ("labels.txt", "cat\ndog 2\n", kinds.NAMES),
+        ("README.md", "# mine\n\n    lungo train --solver mine/solver.prototxt\n", kinds.OTHER),
     ],
 )
 def test_kinds_of_text(tmp_path: Path, name: str, text: str, kind: str) -> None:

@@ -78,6 +78,10 @@ def _one(kind: str, path: Path, findings: Findings) -> str:
         return f"{len(open_recipe(path, findings.variables or None).steps)} passes"
     if kind in (kinds.LIST, kinds.FOLDER):
         return pictures.check_list(path, findings)
+    if kind == kinds.OTHER:
+        return ""
+    if kind == kinds.NAMES:
+        return f"{sum(bool(line.strip()) for line in path.read_text('utf-8', errors='replace').splitlines())} classes"
     if kind == kinds.PICTURE:
         from caffelungo.data.decode import decode
 

@@ -6,13 +6,14 @@ import re
 from pathlib import Path
 
 from caffelungo.data.decode import SUFFIXES
+from caffelungo.data.image_list import LABELS
 from caffelungo.definition.schema import NetParameter, Recipe, SolverParameter
 from caffelungo.errors import did_you_mean
 from caffelungo.weights import sniff
 
-NET, SOLVER, LIST, HDF5_LIST, WEIGHTS, STATE, MEAN, FOLDER, DATABASE, PICTURE, RECIPE = (
+NET, SOLVER, LIST, HDF5_LIST, WEIGHTS, STATE, MEAN, FOLDER, DATABASE, PICTURE, RECIPE, NAMES, OTHER = (
     "net", "solver", "list of pictures", "list of HDF5 files", "weights", "solver state", "mean picture",
-    "folder of pictures", "database", "picture", "recipe",
+    "folder of pictures", "database", "picture", "recipe", "class names", "not looked at",
 )  # fmt: skip
 HEAD = 1 << 20
 """Bytes of a text that are looked at: the first megabyte tells."""
@@ -21,6 +22,7 @@ _TEMPLATE = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", re.DOTALL)
 _QUIET = re.compile(r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|#[^\n]*")
 _FIELD = re.compile(r"[{}<>]|[A-Za-z_]\w*(?=\s*[:{<])")
 _HDF5 = (".h5", ".hdf5")
+_OTHER = (".md", ".onnx", ".json", ".csv", ".log", ".py", ".sh")
 
 
 def kind_of(path: Path) -> str:
@@ -29,6 +31,10 @@ def kind_of(path: Path) -> str:
         return DATABASE if (path / "data.mdb").is_file() else FOLDER
     if path.suffix.lower() in SUFFIXES:
         return PICTURE
+    if path.suffix.lower() in _OTHER:
+        return OTHER
+    if path.name == LABELS:
+        return NAMES
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)

@@ -35,7 +35,7 @@ class PictureSource(Source):
         self.crop = int(transform.crop_size)
         self.train = opening.phase == TRAIN and not opening.once
         self.augmentations = (
-            [(transforms.find(a.type, opening.where), a) for a in self.extras.augmentation] if self.train else []
+            [(transforms.find(a.type, opening.at("lungo")), a) for a in self.extras.augmentation] if self.train else []
         )
         self.set_resize(int(self.extras.resize_height), int(self.extras.resize_width))
         self._mean: Array | None = None

@@ -62,7 +62,7 @@ class Opening:
 def places(planned: Any, where: Callable[..., Location | None]) -> dict[str, Location | None]:
     """Where the data layer ``planned`` names its data, its mean and its crop, as ``where(*path)`` knows it."""
     layer, options = ("layer", planned.index), planned.layer.options_field
-    found = {name: where(*layer, "transform_param", name) for name in ("mean_file", "crop_size")}
+    found = {name: where(*layer, "transform_param", name) for name in ("mean_file", "crop_size", "lungo")}
     return {**found, "source": where(*layer, options, "source") if options else None}
 
 
