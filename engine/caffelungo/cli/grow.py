@@ -32,7 +32,9 @@ def grow(
     weights: r.Weights = None,
     tune: r.Tune = None,
     normalize: Annotated[bool, typer.Option(help="Bring old and new units to one scale.")] = True,
-    scale: Annotated[float, typer.Option(help="Where the learned scale starts: 10, 20, or a measured norm.")] = 20.0,
+    scale: Annotated[
+        str, typer.Option(help="Where the learned scale starts: a number, or 'measured' on the net's data (--weights).")
+    ] = "20",
     filler: Annotated[str | None, typer.Option(help="Weight filler of the new units.")] = None,
     start: Annotated[str, typer.Option(help="How new units start: filler, copy (and noise) or net2net.")] = "filler",
     noise: Annotated[float, typer.Option(help="Of copied units: noise as a share of the old weights' spread.")] = 0.1,
@@ -57,16 +59,13 @@ def grow(
     from caffelungo.passes.branch import UnitOptions
 
     def units(words: list[str] | None, flag: str) -> list[tuple[str, UnitOptions]]:
-        pairs = [o.layer_units(word, flag) for word in words or []]
-        return [
-            (
-                layer,
-                UnitOptions(
-                    count, normalize, scale, filler=filler, start=start, noise=noise, seed=seed, keep_head=keep_head
-                ),
-            )
-            for layer, count in pairs
-        ]
+        made = []
+        for layer, count in (o.layer_units(word, flag) for word in words or []):
+            start_scale = r.scale(scale, net, weights, layer, flag, o.variables(set_)) if normalize else 1.0
+            unit = UnitOptions(count, normalize, start_scale, filler=filler, start=start, noise=noise, seed=seed,
+                               keep_head=keep_head)  # fmt: skip
+            made.append((layer, unit))
+        return made
 
     done = grow(
         GrowOptions(

@@ -46,6 +46,28 @@ def _named(name: str) -> str:
     return name
 
 
+def scale(text: str, net: str | None, weights: str | None, layer: str, flag: str, variables: dict[str, Any]) -> float:
+    """``--scale``: a number, or what is measured behind ``layer`` on the data of ``net``."""
+    if text != "measured":
+        try:
+            return float(text)
+        except ValueError:
+            raise UserError(
+                "--scale takes a number or `measured`", received=f"--scale {text}", remedy="write --scale 20"
+            ) from None
+    if net is None or weights is None:
+        raise UserError(
+            "the scale can be measured only with a net and its weights",
+            received="--scale measured without " + ("a net" if net is None else "--weights"),
+            remedy="name the net and add --weights, or write --scale 20",
+        )
+    from caffelungo.solve.measure import channel_norm
+
+    found = float(f"{channel_norm(net, weights, layer, flag, variables):.3g}")
+    typer.echo(f"mean norm behind `{layer}`: {found:g}; the learned scales start there", err=True)
+    return found
+
+
 def size(text: str | None) -> tuple[int, int] | None:
     """``384`` or ``384x512`` as height and width."""
     if text is None:
