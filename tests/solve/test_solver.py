@@ -14,7 +14,7 @@ import torch
 
 from caffelungo.errors import RunError, UserError
 from caffelungo.report import metrics
-from caffelungo.solve import evaluate, loop, run, run_folder, snapshot
+from caffelungo.solve import engine, evaluate, loop, run, run_folder, snapshot
 from caffelungo.solve.checks import StuckLoss
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.options import TestOptions
@@ -468,3 +468,15 @@ def test_testing_on_pictures_prepared_otherwise_is_said(here, capsys):
     assert evaluate.test(test) == 0
     told = " ".join(capsys.readouterr().err.split())
     assert "layer `seen` does not prepare pictures as the weights' training did: mean none and 100" in told
+
+
+def test_the_remedy_for_a_missing_gpu_works(here, monkeypatch):
+    helpers.make(here)
+    monkeypatch.setattr(engine, "cuda_devices", lambda: 0)
+    with pytest.raises(UserError, match="leave -gpu out to use the CPU"):
+        run.train(helpers.options(gpu="0", device="auto"))
+    with pytest.raises(UserError, match="use --device cpu"):
+        run.train(helpers.options(device="cuda"))
+    with pytest.raises(UserError, match="-gpu 0 and --device cpu"):
+        run.train(helpers.options(gpu="0", device="cpu"))
+    assert run.train(helpers.options(device="cpu")) == 0

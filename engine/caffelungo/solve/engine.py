@@ -99,6 +99,12 @@ def _device(options: EngineOptions) -> torch.device:
             )
         if not str(options.gpu).isdigit():
             raise UserError("-gpu wants the number of a GPU", received=f"-gpu {options.gpu}", remedy="as -gpu 0")
+        if options.device != "auto":
+            raise UserError(
+                "-gpu and --device both name a device",
+                received=f"-gpu {options.gpu} and --device {options.device}",
+                remedy="leave one of them out",
+            )
         return _cuda(f"cuda:{options.gpu}", f"-gpu {options.gpu}")
     name = options.device
     if name == "auto":
@@ -120,7 +126,8 @@ def _cuda(name: str, received: str) -> torch.device:
     device, count = torch.device(name), cuda_devices()
     if device.index >= count:
         what = f"this machine has {count} usable GPU(s)" if count else "no usable GPU on this machine"
-        raise UserError(what, received=received, remedy="use --device cpu" if not count else f"use 0 to {count - 1}")
+        without = "leave -gpu out to use the CPU" if received.startswith("-gpu") else "use --device cpu"
+        raise UserError(what, received=received, remedy=f"use 0 to {count - 1}" if count else without)
     return device
 
 
