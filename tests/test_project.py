@@ -104,6 +104,17 @@ def test_a_name_of_the_catalogue_brings_its_weights(photos: Path, tmp_path: Path
     assert any("--freeze-to fire9/concat" in notice for notice in found.notices)
 
 
+def test_a_mean_that_nothing_states_is_spoken_of(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "deploy.prototxt").write_text(
+        'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 21 dim: 21 } } }\n'
+        'layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc" inner_product_param { num_output: 5 } }\n'
+        'layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }\n'
+    )
+    found = make(tmp_path / "deploy.prototxt", photos, tmp_path / "mine", weights="none")
+    assert any("mean 104, 117, 123" in notice and "assumed" in notice for notice in found.notices)
+    assert "lr_mult 1/2 (weights are copied by name, so it starts afresh)" in str(found.notes[0])
+
+
 def test_size_from_the_deploy_file_beside(photos: Path, tmp_path: Path) -> None:
     text = ALEX.replace("crop_size: 20  # what the net sees\n", "").replace("crop_size: 20", "")
     (tmp_path / "train_val.prototxt").write_text(text)

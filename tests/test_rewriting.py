@@ -145,3 +145,13 @@ def test_changes_are_done_in_their_order() -> None:
         rates=(("fc8*", 5.0),), deploy=True, cast=("all",),
     )  # fmt: skip
     assert len(changes.steps()) == 8
+
+
+def test_data_that_is_named_relative_to_the_old_folder_is_spoken_of() -> None:
+    Path("mine").mkdir()
+    Path("mine/train.txt").write_text("a.png 0\n")
+    Path("mine/train_val.prototxt").write_text(ALEX.replace("train_lmdb", "train.txt"))
+    grow = "step { widen { units: 6 } }"
+    moved = asked(grow, "mine/train_val.prototxt", "out.prototxt")
+    assert [notice.split(" will")[0] for notice in moved.notices] == ["train.txt"]
+    assert asked(grow, "mine/train_val.prototxt", "mine/out.prototxt").notices == []

@@ -124,6 +124,7 @@ def finetune_project(options: ProjectOptions, progress: Progress | None = None) 
     if options.freeze_to is not None:
         steps.append(step(freeze, FreezeOptions(options.freeze_to)))
     result = run(original, steps)
+    notices += [f"{note.what} ({note.why})" for note in result.notes if "assumed:" in note.why]
     answering = run(result.definition, [step(deploy, DeployOptions())])
     solver = SolverOptions(
         net=_reference(out, "train_val.prototxt"),

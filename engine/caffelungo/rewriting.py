@@ -97,6 +97,11 @@ def rewrite(options: RewriteOptions) -> Rewritten:
     weights = options.weights or (_recipe_weights(opened) if opened is not None else None)
     notices: list[str] = []
     new_weights = _weights(original, result, weights, notices) if result.moves else None
+    if left := _left_behind(result.definition, target):
+        notices.append(
+            f"{', '.join(left)} will not be found from {target}, as it is named relative to {path.parent}: "
+            "write the net there, or name it by its full path"
+        )
     if weights is not None and not result.moves:
         notices.append(f"no old blob changes, so the weights fit as they are: --weights {weights}")
     changes = recipes.solver_edits(opened.definition) if opened is not None else []
@@ -168,6 +173,19 @@ def _target(output: str, net: Path) -> Path:
             remedy=f"-o {target.with_suffix('.prototxt')}",
         )
     return target
+
+
+def _left_behind(net: Definition, target: Path) -> list[str]:
+    """Files and folders of the data layers that are found beside ``net`` and will not be found beside ``target``."""
+    names: dict[str, None] = {}
+    for layer in net.message.layer:
+        sources = (layer.image_data_param, layer.data_param, layer.hdf5_data_param)
+        names |= dict.fromkeys([one.source for one in sources])
+        names |= dict.fromkeys([layer.transform_param.mean_file, layer.image_data_param.root_folder])
+    old, new = Path(net.path).parent, target.parent
+    return [
+        name for name in names if name and (old / name).exists() and not (Path(name).exists() or (new / name).exists())
+    ]
 
 
 def _refuse_overwriting(targets: Sequence[Path], overwrite: bool) -> None:

@@ -72,7 +72,8 @@ def fresh_head(
             Note(
                 f"classifier `{head.name}` -> `{new}`{was}, lr_mult {rates[0][0]:g}/{rates[1][0]:g}",
                 view.where(index),
-                "weights are copied by name, so it starts afresh and learns faster than the layers below it",
+                "weights are copied by name, so it starts afresh"
+                + (" and learns faster than the layers below it" if rates[0][0] > 1 else ""),
             )
         )
     if head.tops[0] == head.name:
