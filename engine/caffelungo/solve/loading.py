@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from caffelungo.errors import UserError
+from caffelungo.errors import Problem, UserError
 from caffelungo.layers.plan import Plan, Where
 from caffelungo.net.store import Store
 from caffelungo.weights import copy
@@ -36,6 +36,7 @@ class Loaded:
         self.weights: Weights | None = None
         self.table: copy.CopyTable | None = None
         self.reinit = list(reinit)
+        self.trained = frozenset(name for planned in plan.layers for name in (planned.key, planned.name))
         self.names = [name for given in names for name in split(str(given))]
         """The files and torchvision names."""
         for name in self.names:
@@ -66,16 +67,22 @@ class Loaded:
         """Whether ``layer`` keeps what its fillers gave it."""
         return self.table is None or layer in self.table.layers(copy.NEW, copy.REINIT)
 
-    def load(self, store: Store, tests: Sequence[Plan] = ()) -> None:
-        """Copy into ``store``, and what only the nets of ``tests`` have from the same files."""
+    def load(self, store: Store, tests: Sequence[tuple[Plan, Where]] = ()) -> None:
+        """Copy into ``store``, and what only the nets of ``tests`` have from the same files.
+
+        UserError with every mismatch of a layer that only a test net has.
+        """
         if self.table is None or self.weights is None:
             return
+        problems: list[Problem] = []
+        for plan, where in tests:
+            table = copy.match(plan, self.weights, where=where)
+            wrong = [f"layer `{name}`" for name in table.layers(copy.MISMATCH) if name not in self.trained]
+            problems += [problem for problem in table.problems if any(name in problem.what for name in wrong)]
+            # What the train net has too is as ``table`` says: copied already, or to start anew.
+            store.load(
+                {k: array for k, array in table.arrays.items() if k[0] not in self.trained and store.key(*k) == k}
+            )
+        if problems:
+            raise UserError(list(dict.fromkeys(problems)))
         store.load(self.table.arrays)
-        known = set(self.table.arrays)
-        for plan in tests:
-            extra = {
-                key: array
-                for key, array in copy.match(plan, self.weights).arrays.items()
-                if key not in known and store.key(*key) == key
-            }
-            store.load(extra)

@@ -95,7 +95,7 @@ class Solver:
             )
         self.feed = Feed(self.opened, self.engine, workers)
         self.tests = [self._test_net(i, spec, workers) for i, spec in enumerate(nets.test_nets(definition, variables))]
-        self.loaded.load(self.store, [test.opened.plan for test in self.tests])
+        self.loaded.load(self.store, [(test.opened.plan, test.opened.text.where) for test in self.tests])
         self._lay_out()
         if self.engine.compile:
             self.net.compile()
