@@ -18,7 +18,10 @@ def unknown_field(info: MessageInfo, name: str, around: Sequence[MessageInfo]) -
     """What is wrong with field ``name`` in message ``info`` and what to do; ``around`` are the enclosing messages."""
     what = f"{info.name} has no field `{name}`"
     if fork := fork_of(info.name, name):
-        return f"{what}; it comes from {fork}", "delete it, or write the net with the layers that `lungo layers` lists"
+        instead = (
+            "" if info.name == "SolverParameter" else ", or write the net with the layers that `lungo layers` lists"
+        )
+        return f"{what}; it comes from {fork}", f"delete it{instead}"
     return what, _old_form(info, name) or _elsewhere(info, name, around) or _near(info, name)
 
 
