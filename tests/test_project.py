@@ -104,6 +104,13 @@ def test_a_name_of_the_catalogue_brings_its_weights(photos: Path, tmp_path: Path
     assert any("--freeze-to fire9/concat" in notice for notice in found.notices)
 
 
+def test_weights_that_are_none_are_refused_before_anything_is_written(net: Path, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "w.caffemodel").write_text("<html>\n")
+    with pytest.raises(UserError, match="text"):
+        make(net, photos, tmp_path / "mine", weights=str(tmp_path / "w.caffemodel"))
+    assert not (tmp_path / "mine").exists()
+
+
 def test_a_mean_that_nothing_states_is_spoken_of(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "deploy.prototxt").write_text(
         'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 21 dim: 21 } } }\n'

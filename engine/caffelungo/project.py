@@ -26,6 +26,7 @@ from caffelungo.passes.finetune import FinetuneOptions, finetune
 from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.passes.solver import SolverOptions, activations, batch_size, sizes, solver_text
 from caffelungo.passes.view import View
+from caffelungo.weights import sniff
 
 FILES = ("train.txt", "val.txt", "labels.txt", "train_val.prototxt", "deploy.prototxt", "solver.prototxt", "README.md")
 
@@ -184,7 +185,7 @@ def _weights(options: ProjectOptions) -> str | None:
     if options.weights is not None:
         for name in options.weights.split(","):
             if ":" not in name.strip():
-                files.find(name.strip(), what="weights file")
+                sniff.container(files.find(name.strip(), what="weights file"))
         return options.weights
     if Path(options.net).is_file() or options.variables.get("variant"):
         return None
