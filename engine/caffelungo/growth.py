@@ -86,4 +86,4 @@ def growth_steps(options: GrowOptions) -> list[Step]:
 
 
 def _parameters(view: View) -> int:
-    return sum(count(use.shape) or 0 for use in view.plan.params.values())
+    return sum(count(use.shape) or 0 for use in view.plan.params.values() if use.spec.learned)
