@@ -34,7 +34,7 @@ def test_labels_that_fit_are_no_problem(labels: list[int]) -> None:
 @pytest.mark.parametrize(
     ("labels", "outputs", "options", "remedy"),
     [
-        ([1, 2, 3], 3, {}, "label_offset: -1"),
+        ([1, 2, 3], 3, {}, "write `lungo { label_offset: -1 }` inside `transform_param { }` of layer"),
         ([1, 2, 3], 3, {"can_offset": False}, "subtract 1 from each"),
         ([-1, 0, 1], 3, {"offset": -1}, "remove `label_offset: -1`"),
         ([0, 1, 5], 3, {}, "set `num_output: 6`"),
