@@ -83,7 +83,8 @@ def check(
         start = "the labels start at 1 and must start at 0"
         remedy = f"{start}: subtract 1 from each when the file is written"
         if can_offset:
-            remedy = f"{start}: write `lungo {{ label_offset: {offset - 1} }}` inside `transform_param {{ }}` of layer `{layer}`"
+            block = f"lungo {{ label_offset: {offset - 1} }}"
+            remedy = f"{start}: write `{block}` inside `transform_param {{ }}` of layer `{layer}`"
     elif low < 0:
         remedy = "number the classes from 0; leave samples without a class out, or give the loss an ignore_label"
     else:
