@@ -402,10 +402,12 @@ def test_a_net_written_into_the_solver(here):
 def test_tensorboard_events(here, monkeypatch, capsys):
     pytest.importorskip("tensorboard")
     helpers.make(here, test_interval="10")
-    run.train(helpers.options(tensorboard=True))
+    run.train(helpers.options())
     assert list((here / "out/s_run_001").glob("events.out.tfevents*"))
+    run.train(helpers.options(tensorboard=False, overwrite=True))
+    assert not list((here / "out/s_run_002").glob("events.out.tfevents*"))
     monkeypatch.setattr(run.board, "open_board", lambda folder: None)
-    run.train(helpers.options(tensorboard=True, overwrite=True))
+    run.train(helpers.options(quiet=False, overwrite=True))
     assert "pip install tensorboard" in capsys.readouterr().err
 
 

@@ -33,7 +33,9 @@ def train(
     keep_best: Annotated[bool | None, typer.Option(help="Keep a snapshot of the best test value.")] = None,
     keep_last: Annotated[int | None, typer.Option(help="Keep only the newest k snapshots.")] = None,
     watch: Annotated[str | None, typer.Option(help="The test output that early stop and best watch.")] = None,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard events too.")] = False,
+    tensorboard: Annotated[
+        bool | None, typer.Option(help="Write TensorBoard events (default: where it is installed).")
+    ] = None,
     overwrite: o.Overwrite = False,
     caffe: o.Caffe = False,
     quiet: o.Quiet = False,

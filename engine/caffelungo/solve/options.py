@@ -34,7 +34,8 @@ class TrainOptions(EngineOptions):
     that keep their fillers. ``snapshot``: a solverstate to resume; ``resume``: the newest complete one. ``variables``
     fill templates. ``workers`` load data (None: as the source and the machine suggest). ``overwrite``: an older run's
     snapshots under the same prefix may be overwritten. ``keep_last``, ``keep_best``, ``early_stop`` and ``watch``
-    replace what the solver file's ``lungo`` block says. ``command`` is the command line to keep with the run.
+    replace what the solver file's ``lungo`` block says. ``tensorboard``: event files; None: where tensorboard
+    is installed. ``command`` is the command line to keep with the run.
     """
 
     solver: str | Path = ""
@@ -53,7 +54,7 @@ class TrainOptions(EngineOptions):
     keep_best: bool | None = None
     early_stop: int | None = None
     watch: str | None = None
-    tensorboard: bool = False
+    tensorboard: bool | None = None
     quiet: bool = False
     command: Sequence[str] = ()
 

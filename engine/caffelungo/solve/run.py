@@ -188,10 +188,11 @@ class _Run:
             tests=[test.opened.text.message for test in solver.tests],
             resumed_from=str(self.start) if self.start else None, sources=sources,
         )  # fmt: skip
-        if self.options.tensorboard:
+        if self.options.tensorboard is not False and not self.options.caffe:
             self.board = board.open_board(folder)
             if self.board is None:
-                self.reporter.notice("no TensorBoard events: pip install tensorboard")
+                tell = self.reporter.notice if self.options.tensorboard else self.reporter.say
+                tell("no TensorBoard events: pip install tensorboard")
 
     def connect(self, solver: Solver, signals: Signals) -> None:
         """Let the solver's news reach the log, the console, the metrics and the folder."""
