@@ -7,6 +7,8 @@ import os
 # Two cores at most, and the same numbers on any machine: conformance tests compare floats with the original's.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# As the command line does, for a test machine that does other things besides.
+os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
 from hypothesis import HealthCheck, settings
 
