@@ -49,7 +49,8 @@ def test(options: TestOptions) -> int:
     if not options.quiet:
         show(found, Console(highlight=False))
     if options.output and found.classified:
-        for path in confusion.write(found.classified, Path(options.output)):
+        written = confusion.write(found.classified, Path(options.output))
+        for path in () if options.quiet else written:
             console.print(f"wrote {path}", markup=False)
     return 0
 
