@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from caffelungo.definition.schema import TRAIN
+from caffelungo.layers import masks
 from tests.layers.helper import check_layer, layer_net, refused, run_net
 
 X = np.ones((40, 50))
@@ -28,3 +29,25 @@ def test_train_drops_its_share_and_keeps_the_mean() -> None:
 def test_refusals() -> None:
     for ratio in ("1", "-0.1", "nan"):
         refused(f'type: "Dropout" dropout_param {{ dropout_ratio: {ratio} }}', [(2, 3)], "below 1", "0.5")
+
+
+def test_each_value_is_dropped_alone_and_at_its_rate() -> None:
+    torch.manual_seed(0)
+    for ratio in (0.5, 0.3, 0.9):
+        x = torch.ones(64, 50, 9, 7).contiguous(memory_format=torch.channels_last)
+        y = masks.drop(x, ratio)
+        assert y.is_contiguous(memory_format=torch.channels_last)
+        assert set(y.unique().tolist()) == {0.0, torch.tensor(1 / (1 - ratio)).item()}
+        kept = (y > 0).permute(0, 2, 3, 1).flatten().double()
+        assert abs(kept.mean() - (1 - ratio)) < 5 * (ratio * (1 - ratio) / kept.numel()) ** 0.5
+        for step in (1, 2, 3, 4):
+            joint = (kept[step:] * kept[:-step]).mean()
+            assert abs(joint - (1 - ratio) ** 2) < 5 / kept.numel() ** 0.5
+
+
+def test_odd_sizes_and_the_gradient() -> None:
+    x = torch.randn(7, requires_grad=True)
+    y = masks.drop(x, 0.5)
+    y.sum().backward()
+    torch.testing.assert_close(x.grad * x, y)
+    assert masks.drop(torch.empty(0), 0.5).shape == (0,)

@@ -38,4 +38,8 @@ class Dropout(Neuron):
 
         if not self.training or self.ratio == 0:
             return [bottoms[0]]
+        from caffelungo.layers import masks
+
+        if masks.fits(bottoms[0]):
+            return [masks.drop(bottoms[0], self.ratio)]
         return [F.dropout(bottoms[0], self.ratio, True, state.inplace)]
