@@ -91,7 +91,7 @@ def measure(case: str, precision: str, device: str, pairs: int, compiled: bool =
     probe.chunk()
     seconds = probe.chunk() / 4
     probe.end()
-    chunk = int(np.clip(round(CHUNK_SECONDS / seconds), 4, 400))
+    chunk = int(np.clip(round(CHUNK_SECONDS / seconds), 2, 400))
     row = Row(case, precision + (", compiled" if compiled else ""), chunk)
     ours = Side("lungo", case, precision, device, chunk, compiled)
     theirs = Side("opponent", case, precision, device, chunk, compiled)
