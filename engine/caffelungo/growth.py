@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from caffelungo.errors import UserError
 from caffelungo.layers.base import count
@@ -24,24 +23,16 @@ Units = Sequence[tuple[str, UnitOptions]]
 
 @dataclass(frozen=True)
 class GrowOptions:
-    """What `lungo grow` is told: what to add, in the order of these fields, and the files to read and write.
+    """What `lungo grow` is told: what to add, in the order of these fields, and in ``files`` what to read and write.
 
-    ``recursive`` is one chain of layers, from the bottom up, or only its upper end. The rest is as in
-    ``rewriting.RewriteOptions``.
+    ``recursive`` is one chain of layers, from the bottom up, or only its upper end.
     """
 
-    net: str | None
-    output: str
+    files: RewriteOptions
     widen: Units = ()
     deepen: Units = ()
     joint: Units = ()
     recursive: Units = ()
-    recipe: str | None = None
-    tune: str | None = None
-    weights: str | None = None
-    solver: str | None = None
-    variables: Mapping[str, Any] = field(default_factory=dict)
-    overwrite: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,18 +50,13 @@ class Grown:
 def grow(options: GrowOptions) -> Grown:
     """Write the grown net; UserError when there is nothing to do, a pass refuses, or a file would be lost."""
     steps = growth_steps(options)
-    if not steps and options.recipe is None:
+    if not steps and options.files.recipe is None:
         raise UserError(
             "nothing to add",
-            received=f"lungo grow {options.net}",
+            received=f"lungo grow {options.files.net}",
             remedy="say what: --widen fc7:2048 or --deepen fc7:2048",
         )
-    done = rewrite(
-        RewriteOptions(
-            options.net, options.output, steps, options.recipe, options.tune, options.weights, options.solver,
-            options.variables, options.overwrite,
-        )
-    )  # fmt: skip
+    done = rewrite(replace(options.files, steps=(*steps, *options.files.steps)))
     sizes = (_parameters(View(done.before)), _parameters(View(done.after)))
     return Grown(done.notes, done.diff, done.written, sizes, done.notices, done)
 

@@ -10,6 +10,7 @@ from caffelungo.cli import options as o
 from caffelungo.cli import rewriting as r
 
 
+@r.with_shared
 def grow(
     output: Annotated[str, typer.Option("-o", "--output", help="The prototxt to write, or a folder.")],
     net: Annotated[
@@ -29,8 +30,6 @@ def grow(
         typer.Option(metavar="LAYER:UNITS", help="New units beside a layer and the one below; or several, bottom up."),
     ] = None,
     recipe: Annotated[str | None, typer.Option(help="The whole rewrite in a file, or a card: wider ...")] = None,
-    weights: r.Weights = None,
-    tune: r.Tune = None,
     normalize: Annotated[bool, typer.Option(help="Bring old and new units to one scale.")] = True,
     scale: Annotated[
         str, typer.Option(help="Where the learned scale starts: a number, or 'measured' on the net's data (--weights).")
@@ -42,14 +41,8 @@ def grow(
     keep_head: Annotated[
         bool, typer.Option("--keep-head", help="Keep the classifier and its answers at the first step.")
     ] = False,
-    solver: r.Solver = None,
-    set_: o.Set = None,
-    explain: r.Explain = False,
-    diff: r.Diff = False,
-    cost: r.Costs = False,
-    draw: r.Draw = None,
-    overwrite: o.Overwrite = False,
-    quiet: o.Quiet = False,
+    *,
+    shared: r.Shared,
 ) -> None:
     """Grow a net by new units that learn beside the old ones (Growing a Brain, CVPR 2017).
 
@@ -61,7 +54,9 @@ def grow(
     def units(words: list[str] | None, flag: str) -> list[tuple[str, UnitOptions]]:
         made = []
         for layer, count in (o.layer_units(word, flag) for word in words or []):
-            start_scale = r.scale(scale, net, weights, layer, flag, o.variables(set_)) if normalize else 1.0
+            start_scale = (
+                r.scale(scale, net, shared.weights, layer, flag, o.variables(shared.set_)) if normalize else 1.0
+            )
             unit = UnitOptions(count, normalize, start_scale, filler=filler, start=start, noise=noise, seed=seed,
                                keep_head=keep_head)  # fmt: skip
             made.append((layer, unit))
@@ -69,11 +64,10 @@ def grow(
 
     done = grow(
         GrowOptions(
-            net=net, output=output, widen=units(widen, "--widen"), deepen=units(deepen, "--deepen"),
-            joint=units(joint, "--joint"), recursive=units(recursive, "--recursive"), recipe=recipe,
-            tune=r.tune(tune), weights=weights, solver=solver, variables=o.variables(set_), overwrite=overwrite,
+            shared.files(net, output, recipe=recipe, tune=r.tune(shared.tune)), units(widen, "--widen"),
+            units(deepen, "--deepen"), units(joint, "--joint"), units(recursive, "--recursive"),
         )
     )  # fmt: skip
-    r.show(done.rewritten, explain, diff, cost, draw, quiet)
-    if not quiet:
+    r.show(done.rewritten, shared)
+    if not shared.quiet:
         typer.echo(f"parameters: {done.parameters[0]:,} before, {done.parameters[1]:,} now")

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from caffelungo.cli import options as o
 from caffelungo.cli import rewriting as r
 
 Layers = list[str] | None
 
 
+@r.with_shared
 def rewrite(
     net: Annotated[str, typer.Argument(help="The net: a prototxt, or a name of `lungo nets`.")],
     output: Annotated[str, typer.Option("-o", "--output", help="The prototxt to write, or a folder.")],
@@ -27,7 +27,6 @@ def rewrite(
     adapters: Annotated[Layers, typer.Option(metavar="LAYERS", help="Small layers that learn beside these.")] = None,
     kind: Annotated[str, typer.Option(help="Of adapters: parallel or residual.")] = "parallel",
     rank: Annotated[int | None, typer.Option(help="Of adapters: units of the first of two layers.")] = None,
-    tune: r.Tune = None,
     freeze_to: Annotated[str | None, typer.Option(metavar="LAYER", help="Freeze it and all before it.")] = None,
     freeze: Annotated[Layers, typer.Option(metavar="LAYERS", help="Freeze fc6, conv1..conv3, or 'conv*'.")] = None,
     unfreeze: Annotated[Layers, typer.Option(metavar="LAYERS", help="Let these learn again.")] = None,
@@ -40,15 +39,8 @@ def rewrite(
     ] = None,
     size: Annotated[str | None, typer.Option(metavar="HxW", help="Height and width of the Input.")] = None,
     fold: Annotated[bool, typer.Option("--fold", help="BatchNorm and Scale into the layers before them.")] = False,
-    weights: r.Weights = None,
-    solver: r.Solver = None,
-    set_: o.Set = None,
-    explain: r.Explain = False,
-    diff: r.Diff = False,
-    cost: r.Costs = False,
-    draw: r.Draw = None,
-    overwrite: o.Overwrite = False,
-    quiet: o.Quiet = False,
+    *,
+    shared: r.Shared,
 ) -> None:
     """Change a net without growing it: what learns and how fast, what the classifier reads, how it is deployed.
 
@@ -57,19 +49,13 @@ def rewrite(
     Example: [bold]lungo rewrite train_val.prototxt --freeze-to conv3 --rate-decay 0.4 -o tuned.prototxt[/]
     """
     from caffelungo.changes import Changes
-    from caffelungo.rewriting import RewriteOptions, rewrite
+    from caffelungo.rewriting import rewrite
 
     changes = Changes(
         classes=classes, suffix=suffix, normalize=normalize, learned=not constant, read=tuple(read or ()), scale=scale,
         keep_head=keep_head, side=side, side_from=side_from, adapters=tuple(adapters or ()), kind=kind, rank=rank,
-        tune=r.tune(tune), freeze_to=freeze_to, freeze=tuple(freeze or ()), unfreeze=tuple(unfreeze or ()),
+        tune=r.tune(shared.tune), freeze_to=freeze_to, freeze=tuple(freeze or ()), unfreeze=tuple(unfreeze or ()),
         unfreeze_from=unfreeze_from, rates=tuple(r.number(word, "--rate") for word in rate or ()),
         rate_decay=rate_decay, deploy=deploy, cast=tuple(cast or ()), size=r.size(size), fold=fold,
     )  # fmt: skip
-    done = rewrite(
-        RewriteOptions(
-            net, output, changes.steps(), weights=weights, solver=solver, variables=o.variables(set_),
-            overwrite=overwrite,
-        )
-    )  # fmt: skip
-    r.show(done, explain, diff, cost, draw, quiet)
+    r.show(rewrite(shared.files(net, output, steps=changes.steps())), shared)

@@ -2,26 +2,70 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from caffelungo.cli import options as o
 from caffelungo.errors import UserError
 
-Weights = Annotated[
-    str | None,
-    typer.Option(help="Weights of the net; written beside the output, moved, where old ones change."),
-]
-Solver = Annotated[str | None, typer.Option(help="Write a copy of this solver for the new net beside it.")]
-Explain = Annotated[bool, typer.Option("--explain", help="Say what was changed, where and why.")]
-Diff = Annotated[bool, typer.Option("--diff", help="Show the change as a unified diff.")]
-Costs = Annotated[
-    bool, typer.Option("--cost", help="Parameters, operations and memory of each layer, before and after.")
-]
-Draw = Annotated[str | None, typer.Option(metavar="PNG", help="Draw the net, new parts in colour.")]
-Tune = Annotated[
-    str | None, typer.Option(help="What learns: all, new, top (and the layer below the new ones) or top_two.")
-]
+
+@dataclass(frozen=True)
+class Shared:
+    """The options that every rewrite takes behind its own; the verbs get them as one argument."""
+
+    weights: Annotated[
+        str | None,
+        typer.Option(help="Weights of the net; written beside the output, moved, where old ones change."),
+    ] = None
+    tune: Annotated[
+        str | None, typer.Option(help="What learns: all, new, top (and the layer below the new ones) or top_two.")
+    ] = None
+    solver: Annotated[str | None, typer.Option(help="Write a copy of this solver for the new net beside it.")] = None
+    set_: o.Set = None
+    explain: Annotated[bool, typer.Option("--explain", help="Say what was changed, where and why.")] = False
+    diff: Annotated[bool, typer.Option("--diff", help="Show the change as a unified diff.")] = False
+    cost: Annotated[
+        bool, typer.Option("--cost", help="Parameters, operations and memory of each layer, before and after.")
+    ] = False
+    draw: Annotated[str | None, typer.Option(metavar="PNG", help="Draw the net, new parts in colour.")] = None
+    overwrite: o.Overwrite = False
+    quiet: o.Quiet = False
+
+    def files(self, net: str | None, output: str, **more: Any) -> Any:
+        """The ``RewriteOptions``, with ``more`` of their fields."""
+        from caffelungo.rewriting import RewriteOptions
+
+        return RewriteOptions(
+            net, output, weights=self.weights, solver=self.solver, variables=o.variables(self.set_),
+            overwrite=self.overwrite, **more,
+        )  # fmt: skip
+
+
+def with_shared(verb: Callable[..., None]) -> Callable[..., None]:
+    """``verb``, whose last argument is a ``Shared``, with the fields of it as options of its own."""
+    hints = get_type_hints(verb, include_extras=True)
+    *own, last = inspect.signature(verb).parameters.values()
+    names = {one.name: one for one in fields(Shared)}
+    kinds = get_type_hints(Shared, include_extras=True)
+
+    @functools.wraps(verb)
+    def wrapped(**given: Any) -> None:
+        shared = Shared(**{name: given.pop(name) for name in names})
+        verb(**given, **{last.name: shared})
+
+    parameters = [one.replace(annotation=hints[one.name]) for one in own]
+    parameters += [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=kinds[name])
+        for name, one in names.items()
+    ]
+    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {one.name: one.annotation for one in parameters}
+    return wrapped
 
 
 def tune(word: str | None) -> str | None:
@@ -80,30 +124,30 @@ def size(text: str | None) -> tuple[int, int] | None:
     return int(parts[0]), int(parts[-1])
 
 
-def show(done: Any, explain: bool, diff: bool, cost: bool, draw: str | None, quiet: bool) -> None:
+def show(done: Any, asked: Shared) -> None:
     """Print what was asked for about a ``Rewritten``, and the files written."""
-    if explain:
+    if asked.explain:
         for note in done.notes:
             typer.echo(str(note))
-    if diff:
+    if asked.diff:
         typer.echo(done.diff, nl=False)
-    if cost:
+    if asked.cost:
         from rich.console import Console
 
         from caffelungo.report.cost import print_costs
 
         before, after = done.costs()
         print_costs(before, after, Console(highlight=False, width=160))
-    if draw is not None:
+    if asked.draw is not None:
         from caffelungo.report.drawing import draw as picture
 
         old, new = done.plans()
-        picture(old, new, draw, title=str(done.written[0]))
-    if quiet:
+        picture(old, new, asked.draw, title=str(done.written[0]))
+    if asked.quiet:
         return
     for path in done.written:
         typer.echo(f"wrote {path}")
-    if draw is not None:
-        typer.echo(f"drew {draw}")
+    if asked.draw is not None:
+        typer.echo(f"drew {asked.draw}")
     for notice in done.notices:
         typer.echo(f"notice: {notice}")
