@@ -1,1 +1,1 @@
-"""Many runs, compared: the demo."""
+"""Many runs, compared: the demo; cells, what runs them, and their statistics."""

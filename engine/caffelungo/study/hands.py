@@ -1,0 +1,80 @@
+"""A worker process as its runner sees it: started with its number of threads, given cells, heard, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from caffelungo.study.cell import JSON, Cell, packed
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+"""What libraries read once, when they are loaded; so it is settled before the process starts."""
+
+Message = dict[str, JSON]
+
+
+class Hand:
+    """One worker process. What it says comes into ``heard`` as (hand, message); None as message when it is gone."""
+
+    def __init__(self, threads: int, heard: queue.Queue[tuple[Hand, Message | None]]) -> None:
+        environment = os.environ | dict.fromkeys(THREADS, str(threads))
+        environment["PYTHONPATH"] = os.pathsep.join(str(Path(folder).absolute()) for folder in sys.path)
+        # A session of its own: Ctrl-C reaches the runner alone, and the worker's own children end with it.
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "caffelungo.study.worker"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, encoding="utf-8", start_new_session=True,
+        )  # fmt: skip
+        self.ready = False
+        self.cell: Cell | None = None
+        threading.Thread(target=self._listen, args=(heard,), daemon=True).start()
+
+    def give(self, cell: Cell, folder: Path, study: Path) -> None:
+        """Let it run ``cell`` in ``folder``."""
+        self.cell = cell
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(
+                json.dumps({"cell": packed(cell), "folder": str(folder), "study": str(study)}) + "\n"
+            )
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it died; that is heard, too
+
+    def end(self) -> None:
+        """Kill it, whatever it does, and its children."""
+        if sys.platform == "win32":
+            self.process.kill()
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            try:
+                if pipe is not None:
+                    pipe.close()
+            except OSError:
+                pass
+
+    def death(self) -> str:
+        """How it died."""
+        status = self.process.wait()
+        if status >= 0:
+            return f"the process that ran it ended with status {status}"
+        hint = "; the system kills so when memory runs out" if -status == getattr(signal, "SIGKILL", 9) else ""
+        return f"the process that ran it was killed by {signal.Signals(-status).name}{hint}"
+
+    def _listen(self, heard: queue.Queue[tuple[Hand, Message | None]]) -> None:
+        assert self.process.stdout is not None
+        try:
+            for line in self.process.stdout:
+                heard.put((self, json.loads(line)))
+        except ValueError:
+            pass  # closed, or killed within a line
+        heard.put((self, None))
