@@ -10,21 +10,20 @@ convolution on what the whole block reads. Beside what was joined earlier (``fc7
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from caffelungo.definition.edits import Edit, InsertLayer, SetField
 from caffelungo.definition.schema import LayerParameter
 from caffelungo.layers.base import shape_text
 from caffelungo.layers.plan import PlannedLayer
-from caffelungo.passes import branch, moves
+from caffelungo.passes import branch, copies
 from caffelungo.passes.base import Note, Refusal
 from caffelungo.passes.branch import Built, UnitOptions
+from caffelungo.passes.copies import Originals
 from caffelungo.passes.moves import Move
 from caffelungo.passes.names import Names, norm_name, root
-from caffelungo.passes.view import HEADS, NEURONS, NONLINEAR, SIZED, Graph, View
+from caffelungo.passes.view import HEADS, NEURONS, NONLINEAR, Graph, View
 
 BLOCKS = frozenset({"Concat", "Eltwise", "Scale"})
 """Layers that, with several bottoms, end a block of several branches (Scale: the gate of an SE block)."""
@@ -134,18 +133,26 @@ def add_group(
         old_top = reconnect(place.after, norm, group.edits)
     elif place.after:
         old_top = last.tops[0]
-    new = _new_units(view, graph, place, names, unit, base, reads)
+    source = None
+    if unit.start != "filler":
+        source = copies.originals(view, graph, target, place.chain, place.reads if reads is None else None, unit)
+    new = _new_units(view, graph, place, names, unit, base, reads, source)
     group.first = new.layers[0].name
     concat = LayerParameter(name=name, type="Concat", bottom=[old_top, new.top], top=[name])
     comment = f"{unit.units} new units beside {place.base}: {_START[unit.start]} and learn ten times as fast."
     for k, layer in enumerate([*new.layers, concat]):
         group.edits.append(InsertLayer(last.index + 1, layer, comment if k == 0 else None))
-    read = reads or graph.plan.values[place.reads].blob
+    read = reads or graph.plan.values[place.reads if source is None else source.reads].blob
+    as_old = "" if reads else " as the old ones do"
+    if source is not None and source.trails[0][0] is not target:
+        as_old = (
+            f" as the units do that they copy, those of {', '.join(f'`{trail[0].name}`' for trail in source.trails)}"
+        )
     group.notes.append(
         Note(
             f"{unit.units} new units `{group.first}` beside `{place.base}`, joined in `{name}`",
             view.where(target.index),
-            f"they read `{read}`{'' if reads else ' as the old ones do'}; the old layers stay as they are",
+            f"they read `{read}`{as_old}; the old layers stay as they are",
         )
     )
     if unit.normalize and unit.keeps:
@@ -156,8 +163,10 @@ def add_group(
                 "the classifier is kept and knows these features as they are",
             )
         )
-    if unit.start != "filler":
-        _copy_units(view, graph, group, new, unit, reads)
+    if source is not None:
+        picks = source.draw(unit)
+        group.picks = tuple(source.channels[pick] for pick in picks)
+        group.moves += copies.copied(source, place.chain, new.layers, picks, unit)
     if rewire:
         group.edits += lead(view, graph, last.top_values[0], name)
     return group
@@ -272,14 +281,25 @@ def _copy_of_old(
 
 
 def _new_units(
-    view: View, graph: Graph, place: Place, names: Names, unit: UnitOptions, base: str, reads: str | None
+    view: View,
+    graph: Graph,
+    place: Place,
+    names: Names,
+    unit: UnitOptions,
+    base: str,
+    reads: str | None,
+    source: Originals | None,
 ) -> Built:
     target = place.target
     bottom = reads or graph.plan.values[place.reads].blob
     name = names.take(f"{base}_{unit.suffix}")
-    if target.layer.type in HEADS:
+    inner: list[PlannedLayer] = []
+    if source is not None:
+        inner = list(source.neurons)
+        blob = graph.plan.values[source.reads].blob
+        first = branch.units_like(view.net.layer[source.example.index], name, blob, unit)
+    elif target.layer.type in HEADS:
         first = branch.units_like(view.net.layer[target.index], name, bottom, unit, whole=reads is not None)
-        inner: list[PlannedLayer] = []
     else:
         like = view.net.layer[place.branch[0].index] if place.branch else None
         if place.joined and like is not None and place.branch[0].bottom_values[0] == place.reads:
@@ -288,9 +308,9 @@ def _new_units(
             first = branch.convolution(name, bottom, *_geometry(view, graph, place, unit), unit, like)
         inner = place.branch[1:]
     built = Built([first], name)
-    chain = _once([*inner, *place.before])
+    chain = [*inner, *place.before] if source is not None else _once([*inner, *place.before])
     branch.follow(built, chain, names, unit.suffix)
-    plain = target.layer.type in HEADS or place.joined
+    plain = target.layer.type in HEADS or place.joined or source is not None
     if not plain and not any(one.layer.type in NONLINEAR for one in chain):
         end = built.top
         built.layers.append(LayerParameter(name=names.take(f"{name}_relu"), type="ReLU", bottom=[end], top=[end]))
@@ -301,29 +321,6 @@ def _new_units(
         built.top = norm
     branch.follow(built, place.after, names, unit.suffix)
     return built
-
-
-def _copy_units(view: View, graph: Graph, group: Group, new: Built, unit: UnitOptions, reads: str | None) -> None:
-    """Moves that let the new units start as old ones, with what each unit has in the neurons behind it."""
-    place, target = group.place, group.place.target
-    plain = target.layer.type in HEADS and reads is None
-    if plain and target.layer.type == "Convolution":
-        plain = target.layer.options.group == 1
-    old = group.channels if plain else None
-    if old is None or (target.layer.type == "InnerProduct" and target.layer.options.transpose):
-        raise Refusal(
-            f"the new units beside `{target.name}` have no old ones of their own form to copy",
-            view.where(target.index),
-            received=f"start {unit.start}",
-            remedy="copy beside an InnerProduct or an ungrouped Convolution; elsewhere let them start from a filler",
-        )
-    group.picks = tuple(int(one) for one in np.random.default_rng(unit.seed).integers(old, size=unit.units))
-    noise = unit.noise if unit.start == "copy" else 0.0
-    learned: Callable[[PlannedLayer], list[bool]] = lambda one: [use.spec.learned for use in one.params]  # noqa: E731
-    group.moves.append(moves.sample(target.name, group.first, group.picks, learned(target), noise, unit.seed))
-    followers = [layer for layer in new.layers[1:] if layer.type in SIZED]
-    for layer, one in zip(followers, [one for one in place.chain if one.layer.type in SIZED], strict=False):
-        group.moves.append(moves.sample(one.name, layer.name, group.picks, learned(one)))
 
 
 def _once(chain: list[PlannedLayer]) -> list[PlannedLayer]:

@@ -109,31 +109,63 @@ def scale(layer: str, index: int, factor: float | Array, axis: int = 0) -> Move:
 
 
 def sample(
-    source: str, target: str, picks: Sequence[int], learned: Sequence[bool], noise: float = 0.0, seed: int = 0
+    sources: Sequence[str],
+    target: str,
+    picks: Sequence[int],
+    learned: Sequence[bool],
+    noise: float = 0.0,
+    seed: int = 0,
 ) -> Move:
-    """``target`` gets entries ``picks`` of axis 0 of each blob of ``source``: units copied from units drawn before.
+    """``target`` gets entries ``picks`` of axis 0 of each blob of ``sources``, joined: units copied from drawn ones.
 
     Noise is normal, ``noise`` times the standard deviation of the blob it is added to, and for blobs of more than one
-    axis only (weights). Blobs with ``learned`` False and of one entry (BatchNorm's factor) are copied whole.
+    axis only (weights). Kernels of several sizes become the centres of the largest. Single numbers for all units (a
+    shared slope) are the first source's. Blobs with ``learned`` False are BatchNorm's: of several sources, the
+    statistics are divided by their factors, which then is 1; of one, the factor is copied.
     """
 
     def apply(blobs: Blobs) -> None:
-        if source not in blobs:
+        if any(source not in blobs for source in sources):
             return
+        given = [blobs[source] for source in sources]
+        if len(given) > 1 and not any(learned) and all(len(one) == 3 for one in given):
+            given = [_plain_statistics(one) for one in given]
         rng = np.random.default_rng([seed, len(picks)])
         result = []
-        for array, learns in zip(blobs[source], learned, strict=False):
-            if array.size == 1 and not learns:
-                result.append(array)
+        for arrays, learns in zip(zip(*given, strict=True), learned, strict=False):
+            if arrays[0].ndim == 0 or (arrays[0].size == 1 and not learns):
+                result.append(arrays[0])
                 continue
-            new = array.take(list(picks), axis=0)
-            if noise and array.ndim > 1:
-                new = new + rng.normal(0.0, noise * float(array.std()), new.shape).astype(array.dtype)
+            new = _joined(arrays).take(list(picks), axis=0)
+            if noise and new.ndim > 1:
+                spread = _joined([np.full_like(array, noise * float(array.std())) for array in arrays])
+                drawn = rng.normal(0.0, 1.0, new.shape) * spread.take(list(picks), axis=0)
+                new = new + drawn.astype(new.dtype)
             result.append(np.ascontiguousarray(new))
         blobs[target] = result
 
     with_noise = f" with noise of {noise:g} of their spread" if noise else ""
-    return Move(f"copy {len(picks)} units of `{source}` to `{target}`{with_noise}", apply)
+    return Move(f"copy {len(picks)} units of `{'`, `'.join(sources)}` to `{target}`{with_noise}", apply)
+
+
+def _joined(arrays: Sequence[Array]) -> Array:
+    """``arrays`` one after the other along axis 0, smaller kernels in the middle of zeros."""
+    shape = [max(sizes) for sizes in zip(*(array.shape for array in arrays), strict=True)]
+    padded = [
+        np.pad(
+            array,
+            [(0, 0), *(((large - small) // 2,) * 2 for large, small in zip(shape[1:], array.shape[1:], strict=True))],
+        )
+        for array in arrays
+    ]
+    return np.concatenate(padded)
+
+
+def _plain_statistics(arrays: Sequence[Array]) -> list[Array]:
+    """BatchNorm's mean and variance with a factor of 1."""
+    mean, variance, factor = arrays
+    share = 1.0 / float(factor.reshape(-1)[0]) if factor.any() else 0.0
+    return [(mean * share).astype(mean.dtype), (variance * share).astype(variance.dtype), np.ones_like(factor)]
 
 
 def divide(layer: str, index: int, axis: int, picks: Sequence[int], width: int = 1) -> Move:
