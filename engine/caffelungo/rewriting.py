@@ -96,7 +96,7 @@ def rewrite(options: RewriteOptions) -> Rewritten:
     result = apply(original, steps)
     weights = options.weights or (_recipe_weights(opened) if opened is not None else None)
     notices: list[str] = []
-    new_weights = _weights(original, result, weights, notices) if result.moves else None
+    new_weights = carried(original, result, weights, notices) if result.moves else None
     if left := _left_behind(result.definition, target):
         notices.append(
             f"{', '.join(left)} will not be found from {target}, as it is named relative to {path.parent}: "
@@ -198,8 +198,8 @@ def _refuse_overwriting(targets: Sequence[Path], overwrite: bool) -> None:
         )
 
 
-def _weights(original: Definition, result: Result, given: str | None, notices: list[str]) -> Weights:
-    """The weights for the new net: those of ``given``, moved as the passes say."""
+def carried(original: Definition, result: Result, given: str | None, notices: list[str]) -> Weights:
+    """The weights for the new net: those of ``given``, moved as the passes say. UserError when there are none."""
     if given is None:
         raise UserError(
             "this rewrite changes pre-trained weights, so it needs them",
