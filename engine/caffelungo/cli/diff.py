@@ -1,0 +1,64 @@
+"""`lungo diff`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from caffelungo.cli import options as o
+from caffelungo.errors import UserError
+
+
+def diff(
+    weights: Annotated[
+        list[str],
+        typer.Argument(
+            help="Weights before and after (all that --weights takes); of three or more, each against the first."
+        ),
+    ],
+    model: Annotated[
+        str | None, typer.Option(help="The net of the weights, where the files do not tell the layers' types.")
+    ] = None,
+    csv: Annotated[str | None, typer.Option(help="Write the table as CSV, a row a blob.")] = None,
+    units: Annotated[str | None, typer.Option(help="Write the change of every unit as CSV.")] = None,
+    draw: Annotated[
+        str | None, typer.Option(metavar="PNG", help="Draw the change of each layer; of several files over time.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
+    set_: o.Set = None,
+    quiet: o.Quiet = False,
+) -> None:
+    """Say what training changed: how far each layer and each unit moved, and what is new.
+
+    Example: [bold]lungo diff squeezenet_v1.1.caffemodel mine/solver_iter_300.caffemodel --draw change.png[/]
+    """
+    from caffelungo.report import difference as report
+    from caffelungo.weights import difference
+
+    if len(weights) < 2:
+        raise UserError(
+            "diff takes two or more files of weights",
+            received=", ".join(weights),
+            remedy="lungo diff before.caffemodel after.caffemodel",
+        )
+    with o.working("comparing ..."):
+        found = difference.compare_files(weights, model, o.variables(set_))
+    if csv is not None:
+        report.write_layers(found, csv)
+    if units is not None:
+        report.write_units(found, units)
+    if draw is not None:
+        report.picture(found, draw)
+    if json:
+        typer.echo(report.as_json(found))
+        return
+    if quiet:
+        return
+    from rich.console import Console
+
+    terminal = Console(highlight=False)
+    report.show(found, terminal if terminal.is_terminal else Console(highlight=False, width=160))
+    for word, path in (("wrote", csv), ("wrote", units), ("drew", draw)):
+        if path is not None:
+            typer.echo(f"{word} {path}")

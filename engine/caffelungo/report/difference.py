@@ -1,0 +1,427 @@
+"""What training changed, for people: a table, CSV files, JSON, and pictures. Matplotlib only where one is drawn."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from caffelungo.files import written_whole
+from caffelungo.layers.base import shape_text
+from caffelungo.weights.difference import iteration
+
+if TYPE_CHECKING:
+    from caffelungo.weights.difference import BlobChange, Difference, LayerChange
+
+LEARNED, STATISTICS, NEW, GONE, BROKEN = "#6BAED6", "#C5B0D5", "#E69F00", "#999999", "#D55E00"
+MOST = 160
+"""Rows of a picture at full height; of more, rows get thinner."""
+LABELLED = 12
+"""Lines of layers that are named at their ends; of more, those that change most."""
+
+COLUMNS = ("layer", "type", "blob", "status", "before", "after", "relative", "cosine", "signs", "largest", "place",
+           "unit_median", "unit_p10", "unit_p90", "unit_most", "units", "units_added", "added_norm",
+           "not_finite_before", "not_finite_after", "notes")  # fmt: skip
+
+
+def show(differences: Sequence[Difference], console: Console) -> None:
+    """Print the table of two files, or of several the change of each layer over them."""
+    if len(differences) == 1:
+        render(differences[0], console)
+        return
+    console.print(Text(f"change since {differences[0].before}", style="bold"), soft_wrap=True)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("layer", no_wrap=True)
+    for found in differences:
+        time = iteration(found.after)
+        table.add_column(Path(found.after).name if time is None else str(time), justify="right", overflow="fold")
+    names = dict.fromkeys(layer.name for found in differences for layer in found.layers)
+    for name in names:
+        layers = [next((layer for layer in found.layers if layer.name == name), None) for found in differences]
+        table.add_row(name, *(_over_time(layer) for layer in layers))
+    console.print(table)
+    for found in differences:
+        for text in summary(found):
+            if text.startswith("NOT A NUMBER"):
+                console.print(Text(f"{found.after}: {text}", style="bold red"), soft_wrap=True)
+    for notice in dict.fromkeys(notice for found in differences for notice in found.notices):
+        console.print(Text(f"notice: {notice}", style="yellow"), soft_wrap=True)
+
+
+def _over_time(layer: LayerChange | None) -> str:
+    if layer is None:
+        return ""
+    return layer.status if math.isnan(layer.relative) else number(layer.relative)
+
+
+def picture(differences: Sequence[Difference], path: str | Path) -> None:
+    """Draw two files as bars, several as lines."""
+    if len(differences) == 1:
+        draw(differences[0], path)
+    else:
+        draw_over_time(differences, [iteration(found.after) for found in differences], path)
+
+
+def render(found: Difference, console: Console) -> None:
+    """Print the table, a blob a row, and below it the layers that only one file has and what else is to be known."""
+    console.print(Text(f"{found.before} -> {found.after}", style="bold"), soft_wrap=True)
+    table = Table(box=None, pad_edge=False)
+    for name, justify in (("layer", "left"), ("blob", "left"), ("shape", "left"), ("change", "right"),
+                          ("cosine", "right"), ("signs", "right"), ("largest", "right"),
+                          ("units 10..90 %", "right"), ("most: unit", "right"), ("", "left")):  # fmt: skip
+        table.add_column(name, justify=justify, no_wrap=name != "", overflow="fold" if name == "" else "ellipsis")  # type: ignore[arg-type]
+    for layer in found.layers:
+        for position, blob in enumerate(layer.blobs):
+            table.add_row(layer.name if position == 0 else "", *_cells(layer, blob), style=_style(layer, blob))
+    console.print(table)
+    for text in summary(found):
+        console.print(Text(text), soft_wrap=True)
+    for notice in found.notices:
+        console.print(Text(f"notice: {notice}", style="yellow"), soft_wrap=True)
+
+
+def summary(found: Difference) -> list[str]:
+    """What to see first, in words."""
+    compared = [layer for layer in found.layers if not math.isnan(layer.relative)]
+    same = [layer.name for layer in compared if layer.relative == 0 and not layer.broken]
+    lines = []
+    if len(same) == len(compared):
+        lines.append(f"unchanged: all {len(compared)} layers that both files have")
+    else:
+        moved = sorted((layer for layer in compared if layer.relative), key=lambda layer: -layer.relative)
+        most = ", ".join(f"{layer.name} {number(layer.relative)}" for layer in moved[:3])
+        lines.append(f"changed: {len(moved)} of {len(compared)} layers, most {most}")
+        if same:
+            lines.append(f"unchanged to the bit: {_listed(same)}")
+    for status, word in (("new", "only in the later file"), ("gone", "only in the earlier file"),
+                         ("shared part", "of another shape, compared on the shared part"),
+                         ("not comparable", "of another shape, not compared")):  # fmt: skip
+        if names := found.named(status):
+            lines.append(f"{word}: {_listed(names)}")
+    broken = [(layer, blob) for layer in found.layers for blob in layer.blobs if any(blob.broken)]
+    lines += [
+        f"NOT A NUMBER: {layer.name} {blob.name}: {'; '.join(n for n in blob.notes if 'first at' in n)}"
+        for layer, blob in broken
+    ]
+    return lines
+
+
+def _cells(layer: LayerChange, blob: BlobChange) -> list[str]:
+    shape = shape_text(blob.after if blob.after is not None else blob.before)
+    notes = list(blob.notes)
+    if blob.status in ("new", "gone"):
+        size = float(np.sqrt((blob.units.added**2).sum())) if blob.units is not None else math.nan
+        first = "new" if blob.status == "new" else "gone"
+        notes.insert(0, first if math.isnan(size) else f"{first}, norm {number(size)}")
+        return [blob.name, shape, *[""] * 6, "; ".join(notes)]
+    spread, most = "", ""
+    relative = finite(blob)
+    if len(relative) > 1:
+        low, high = np.percentile(relative, [10, 90])
+        at = int(np.argmax(_ranked(blob)))
+        spread, most = f"{number(low)} .. {number(high)}", f"{number(_ranked(blob)[at])}: {at}"
+    return [
+        blob.name, shape, number(blob.relative), _cosine(blob.cosine),
+        "" if math.isnan(blob.signs) else f"{blob.signs:.2%}", number(blob.largest), spread, most, "; ".join(notes),
+    ]  # fmt: skip
+
+
+def _style(layer: LayerChange, blob: BlobChange) -> str:
+    if any(blob.broken):
+        return "bold red"
+    return {"new": "green", "gone": "dim"}.get(blob.status, "dim" if blob.relative == 0 else "")
+
+
+def finite(blob: BlobChange) -> np.ndarray[Any, Any]:
+    """The relative changes of old units, those from a norm of 0 left out."""
+    if blob.units is None:
+        return np.empty(0)
+    relative = blob.units.relative
+    return relative[np.isfinite(relative)]
+
+
+def _ranked(blob: BlobChange) -> np.ndarray[Any, Any]:
+    assert blob.units is not None
+    relative = blob.units.relative
+    return np.where(np.isfinite(relative), relative, -1)
+
+
+def number(value: float) -> str:
+    """Three digits; nothing for NaN, and a word for a change of what was zero."""
+    if math.isnan(value):
+        return ""
+    if math.isinf(value):
+        return "from 0"
+    return f"{value:.3g}"
+
+
+def _cosine(value: float) -> str:
+    if math.isnan(value):
+        return ""
+    return f"{value:.4f}" if value < 0.9999 or value == 1 else f"1-{1 - value:.1g}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 8 else f"{', '.join(names[:7])} and {len(names) - 7} more"
+
+
+def write_layers(differences: Sequence[Difference], path: str | Path) -> None:
+    """A row a blob (and, of several snapshots, a file): the columns of ``COLUMNS`` after the file's name."""
+    rows = [
+        [found.after, *_row(layer, blob)] for found in differences for layer in found.layers for blob in layer.blobs
+    ]
+    _csv(path, ["file", *COLUMNS], rows)
+
+
+def write_units(differences: Sequence[Difference], path: str | Path) -> None:
+    """A row a unit of every blob: its norms, change and cosine; ``old`` is 0 for units that were added."""
+    rows: list[list[Any]] = []
+    for found in differences:
+        for layer in found.layers:
+            for blob in layer.blobs:
+                rows += [[found.after, layer.name, blob.name, *one] for one in _unit_rows(blob)]
+    _csv(path, ["file", "layer", "blob", "unit", "old", "relative", "cosine", "before", "after", "change"], rows)
+
+
+def _unit_rows(blob: BlobChange) -> Iterable[list[Any]]:
+    units = blob.units
+    if units is None:
+        return
+    columns = (units.relative, units.cosine, units.before, units.after, units.change)
+    for k, values in enumerate(zip(*columns, strict=True)):
+        yield [k, 1, *(_plain(float(value)) for value in values)]
+    for k, norm in enumerate(units.added):
+        yield [len(units.change) + k, 0, "", "", "", _plain(float(norm)), ""]
+
+
+def _row(layer: LayerChange, blob: BlobChange) -> list[Any]:
+    relative = finite(blob)
+    spread = np.percentile(relative, [50, 10, 90, 100]).tolist() if len(relative) else [math.nan] * 4
+    return [
+        layer.name, layer.type, blob.name, blob.status, *(_shape(one) for one in (blob.before, blob.after)),
+        *(_plain(value) for value in (blob.relative, blob.cosine, blob.signs, blob.largest)),
+        " ".join(map(str, blob.place)), *(_plain(value) for value in spread),
+        0 if blob.units is None else len(blob.units.change), 0 if blob.units is None else len(blob.units.added),
+        "" if blob.added is None else _plain(blob.added), *blob.broken, "; ".join(blob.notes),
+    ]  # fmt: skip
+
+
+def _shape(shape: tuple[int, ...] | None) -> str:
+    return "" if shape is None else shape_text(shape)
+
+
+def _plain(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.9g}"
+
+
+def _csv(path: str | Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    with written_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(head)
+        writer.writerows(rows)
+
+
+def as_json(differences: Sequence[Difference]) -> str:
+    """Everything but the units, as JSON; null where there is no number, the word "inf" for a change of zeros."""
+    found = [
+        {
+            "before": one.before,
+            "after": one.after,
+            "notices": list(one.notices),
+            "layers": [
+                {
+                    "name": layer.name,
+                    "type": layer.type,
+                    "status": layer.status,
+                    "relative": _json(layer.relative),
+                    "blobs": [_blob(blob) for blob in layer.blobs],
+                }
+                for layer in one.layers
+            ],
+        }
+        for one in differences
+    ]
+    return json.dumps(found[0] if len(found) == 1 else found, indent=1)
+
+
+def _blob(blob: BlobChange) -> dict[str, Any]:
+    relative = finite(blob)
+    low, middle, high = np.percentile(relative, [10, 50, 90]).tolist() if len(relative) else [math.nan] * 3
+    return {
+        "name": blob.name, "status": blob.status, "before": blob.before, "after": blob.after,
+        "relative": _json(blob.relative), "cosine": _json(blob.cosine), "signs": _json(blob.signs),
+        "largest": _json(blob.largest), "place": list(blob.place),
+        "unit_p10": _json(low), "unit_median": _json(middle), "unit_p90": _json(high),
+        "units": 0 if blob.units is None else len(blob.units.change),
+        "units_added": 0 if blob.units is None else len(blob.units.added),
+        "added_norm": None if blob.added is None else _json(blob.added),
+        "not_finite": list(blob.broken), "notes": list(blob.notes),
+    }  # fmt: skip
+
+
+def _json(value: float) -> float | str | None:
+    if math.isnan(value):
+        return None
+    return value if math.isfinite(value) else "inf"
+
+
+def draw(found: Difference, path: str | Path) -> None:
+    """A bar a layer, from the data down to the answers: its relative change, and that of its units as a line from the
+    10th to the 90th percentile with a dot at the median. Written to ``path`` (PNG or what its suffix says)."""
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    layers = found.layers
+    height = 0.21 if len(layers) <= MOST else 0.21 * MOST / len(layers)
+    width = max((len(layer.name) for layer in layers), default=8) * 0.075
+    figure = Figure(figsize=(7 + width, 1.6 + height * len(layers)), layout="constrained", dpi=120)
+    axis: Any = figure.subplots()
+    values = [value for layer in layers for value in (layer.relative, *_spread(layer)) if 0 < value < math.inf]
+    low, high = (min(values), max(values)) if values else (0.1, 1.0)
+    log = high / low > 30
+    left = 10 ** (math.floor(math.log10(max(low, high * 1e-6)) * 2) / 2 - 0.15) if log else 0.0
+    for row, layer in enumerate(layers):
+        _bar(axis, row, layer, left, high)
+    if log:
+        axis.set_xscale("log")
+    axis.set_xlim(left, high * (1.6 if log else 1.08))
+    axis.set_ylim(len(layers) - 0.4, -0.6)
+    size = 7.5 if len(layers) <= MOST else max(2.5, 7.5 * MOST / len(layers))
+    axis.set_yticks(range(len(layers)), [layer.name for layer in layers], fontsize=size)
+    for label, layer in zip(axis.get_yticklabels(), layers, strict=True):
+        label.set_color(BROKEN if layer.broken else {"new": "#B07400", "gone": GONE}.get(layer.status, "black"))
+    axis.set_xlabel("relative change  ‖W − W₀‖ / ‖W₀‖")
+    axis.grid(visible=True, axis="x", color="#dddddd", linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right", "left"]].set_visible(False)
+    axis.tick_params(axis="y", length=0)
+    figure.suptitle(_title(found.before, found.after, int(12 * (7 + width))), fontsize=10)
+    keys: list[Any] = [Patch(color=LEARNED, label="weights")]
+    if any(layer.statistics for layer in layers):
+        keys.append(Patch(color=STATISTICS, label="BatchNorm statistics"))
+    keys.append(Line2D([], [], color="black", marker="o", markersize=3, linewidth=1, label="its units: 10 to 90 %"))
+    if found.named("new"):
+        keys.append(Patch(color=NEW, alpha=0.35, label="new"))
+    figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False, fontsize=8)
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, format=_format(path))
+
+
+def _title(before: str, after: str, most: int) -> str:
+    """Both files' names, on two lines where one is too short for them."""
+    names = [Path(before).name, Path(after).name]
+    return "  →  ".join(names) if sum(map(len, names)) + 5 <= most else "\n→ ".join(names)
+
+
+def _format(path: str | Path) -> str:
+    return Path(path).suffix.lstrip(".").lower() or "png"
+
+
+def _spread(layer: LayerChange) -> list[float]:
+    """10th, 50th and 90th percentile of the relative changes of the units of the first blob; none when few."""
+    blob = next((blob for blob in layer.blobs if len(finite(blob)) > 1), None)
+    return [] if blob is None else np.percentile(finite(blob), [10, 50, 90]).tolist()
+
+
+def _bar(axis: Any, row: int, layer: LayerChange, left: float, high: float) -> None:
+    if layer.status == "new":
+        axis.axhspan(row - 0.42, row + 0.42, color=NEW, alpha=0.35, linewidth=0)
+    told = {"new": "new", "gone": "gone", "not comparable": "another shape"}.get(layer.status, "")
+    if layer.relative == 0:
+        told = "unchanged"
+    if layer.broken:
+        told = "NaN or infinite values"
+    if math.isinf(layer.relative):
+        told = "was zero"
+    if told:
+        axis.text(0.01, row, told, transform=axis.get_yaxis_transform(), va="center", fontsize=6.5,
+                  color=BROKEN if layer.broken else "#666666")  # fmt: skip
+        if not 0 < layer.relative < math.inf or layer.broken:
+            return
+    if not 0 < layer.relative < math.inf:
+        return
+    colour = STATISTICS if layer.statistics else LEARNED
+    axis.barh(row, layer.relative - left, left=left, height=0.72, color=colour)
+    if spread := _spread(layer):
+        low, middle, top = (max(value, left) for value in spread)
+        axis.plot([low, top], [row, row], color="black", linewidth=1)
+        axis.plot([middle], [row], color="black", marker="o", markersize=2.6)
+    if layer.status == "shared part":
+        axis.text(max([layer.relative, *spread]) * 1.04, row, " grown: old part", va="center", fontsize=6.5,
+                  color="#B07400")  # fmt: skip
+
+
+def draw_over_time(differences: Sequence[Difference], times: Sequence[int | None], path: str | Path) -> None:
+    """A line a layer: its relative change since the first file, over the snapshots; colours from the data (dark) to
+    the answers (light), BatchNorm's statistics dashed."""
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+
+    tables = [{layer.name: layer.relative for layer in found.layers} for found in differences]
+    names = list(dict.fromkeys(name for table in tables for name in table))
+    lines = {name: [table.get(name, math.nan) for table in tables] for name in names}
+    lines = {name: ys for name, ys in lines.items() if any(0 < y < math.inf for y in ys)}
+    statistics = {layer.name for found in differences for layer in found.layers if layer.statistics}
+    known = [time for time in times if time is not None]
+    xs = known if len(known) == len(times) else list(range(1, len(times) + 1))
+    figure = Figure(figsize=(9, 5.6), layout="constrained", dpi=120)
+    axis: Any = figure.subplots()
+    named = sorted(lines, key=lambda name: -lines[name][-1] if lines[name][-1] < math.inf else 0)[:LABELLED]
+    for position, (name, ys) in enumerate(lines.items()):
+        colour = colormaps["viridis"](0.88 * position / max(1, len(lines) - 1))
+        axis.plot(xs, ys, color=colour, linewidth=1.8 if name in named else 0.9, alpha=1 if name in named else 0.7,
+                  linestyle="--" if name in statistics else "-", marker="o", markersize=2.5)  # fmt: skip
+    values = [y for ys in lines.values() for y in ys if 0 < y < math.inf]
+    log = bool(values) and max(values) / min(values) > 30
+    if log:
+        axis.set_yscale("log")
+    else:
+        axis.set_ylim(bottom=0)
+    axis.set_xlabel("iteration" if len(known) == len(times) else "file")
+    axis.set_ylabel("relative change since the first file")
+    axis.grid(visible=True, color="#dddddd", linewidth=0.6)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.set_xlim(xs[0] if len(xs) > 1 else None, xs[-1] + 0.001)
+    _name_ends(figure, axis, {name: lines[name][-1] for name in named}, list(lines), xs[-1], log)
+    unchanged = len(names) - len(lines)
+    more = f"; {unchanged} layers unchanged, new or gone" if unchanged else ""
+    axis.set_title(f"{Path(differences[0].before).name} and what became of it ({len(lines)} layers{more})", fontsize=10)
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, format=_format(path))
+
+
+def _name_ends(figure: Any, axis: Any, ends: dict[str, float], order: Sequence[str], x: float, log: bool) -> None:
+    """Names beside the ends of lines, moved apart where they would lie on each other."""
+    from matplotlib import colormaps
+
+    figure.draw_without_rendering()
+    low, high = axis.get_ylim()
+
+    def share(value: float) -> float:
+        if log:
+            return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
+        return (value - low) / (high - low)
+
+    wanted = sorted(((share(y), name) for name, y in ends.items() if 0 < y < math.inf), reverse=True)
+    taken = 1.08
+    places: list[tuple[float, float, str]] = []
+    for y, name in wanted:
+        taken = min(y, taken - 0.042)
+        places.append((y, taken, name))
+    lowest = min((at for _, at, _ in places), default=0.0)
+    for y, at, name in places:
+        colour = colormaps["viridis"](0.88 * order.index(name) / max(1, len(order) - 1))
+        axis.annotate(
+            name, xy=(1.0, y), xytext=(1.03, at - min(0.0, lowest)), xycoords="axes fraction",
+            textcoords="axes fraction", va="center", fontsize=8, color=colour,
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0},
+        )  # fmt: skip
