@@ -109,7 +109,13 @@ def test_statistics_of_the_batch_are_not_folded() -> None:
 
 def test_two_norms_in_a_row() -> None:
     second = BN.replace('"bn"', '"bn2"') % ("b", "b2", "")
-    check(INPUT + CONV % "" + BN % ("c", "b", "") + second + RELU % "b2", ["conv", "bn2", "relu"])
+    check(INPUT + CONV % "" + BN % ("c", "b", "") + second + RELU % "b2", ["conv", "relu"])
+
+
+def test_scale_and_bias_without_a_norm() -> None:
+    bias = 'layer { name: "bias" type: "Bias" bottom: "s" top: "c2" }\n'
+    folded = check(INPUT + CONV % "" + SCALE % ("c", "s", "true") + bias + RELU % "c2", ["conv", "relu"])
+    assert folded.stands_for == {"conv": "bias"}
 
 
 def test_factor_zero_gives_zero_statistics() -> None:

@@ -1,4 +1,4 @@
-"""BatchNorm with stored statistics, and the Scale behind it, become part of the layer before them.
+"""BatchNorm with stored statistics, and Scale and Bias, become part of the layer before them.
 
     conv -> BatchNorm -> Scale -> ReLU      =>   conv (scaled kernels, new bias) -> ReLU
     Eltwise -> BatchNorm -> Scale           =>   Eltwise -> Scale
@@ -30,7 +30,7 @@ class Folded:
 
 
 def fold_batch_norm(message: Any, plan: Plan, arrays: Arrays, keep: Iterable[str] = ()) -> Folded:
-    """Fold every BatchNorm of ``message`` whose statistics are fixed, but not across a blob of ``keep``.
+    """Fold what ``passes.fold.foldable`` finds in ``message``, but not across a blob of ``keep``.
 
     ``plan`` is the plan of ``message`` in phase TEST, with unique layer names; ``arrays`` its blobs.
     """
@@ -38,8 +38,8 @@ def fold_batch_norm(message: Any, plan: Plan, arrays: Arrays, keep: Iterable[str
     gone: set[str] = set()
     changed: dict[str, Any] = {}
     for one in foldable(plan, keep):
-        kept = one.before or one.norm
-        gone.update(layer.name for layer in (one.norm, one.scale) if layer is not None and layer is not kept)
+        kept = one.kept
+        gone.update(layer.name for layer in one.gone)
         changed[kept.name] = _fold(one, result.arrays)
         changed[kept.name].top[0] = one.last.tops[0]
         if kept.name != one.last.name:
@@ -55,10 +55,9 @@ def fold_batch_norm(message: Any, plan: Plan, arrays: Arrays, keep: Iterable[str
 
 def _fold(one: Foldable, arrays: Arrays) -> Any:
     """The layer that stands for ``one`` now; its blobs are put into ``arrays``."""
-    scale = [arrays[one.scale.key, k] for k in range(len(one.scale.params))] if one.scale is not None else []
-    norm = [arrays[one.norm.key, k] for k in range(3)]
-    gain, shift = gain_and_shift(norm, one.norm.layer.options.eps, scale)
-    kept = one.before or one.norm
+    blobs = [[arrays[layer.key, k] for k in range(len(layer.params))] for layer in one.run]
+    gain, shift = gain_and_shift(one, blobs)
+    kept = one.kept
     changed = type(kept.layer.param)()
     changed.CopyFrom(kept.layer.param)
     changed.ClearField("phase")

@@ -1,4 +1,4 @@
-"""BatchNorm with stored statistics, and the Scale behind it, become part of the layer before them.
+"""BatchNorm with stored statistics, and Scale and Bias, become part of the layer before them.
 
     before:  conv -> bn (BatchNorm) -> scale (Scale) -> relu        or: Eltwise -> bn -> scale
     after:   conv_folded (other kernels, a bias) -> relu                Eltwise -> bn_folded (Scale)
@@ -27,15 +27,27 @@ FOLDABLE = frozenset({"Convolution", "InnerProduct"})
 
 @dataclass(frozen=True)
 class Foldable:
-    """A BatchNorm with fixed statistics, the Scale behind it and the layer before it, where they may become one."""
+    """A run of BatchNorm (with fixed statistics), Scale and Bias, and the layer before it, where they may become one.
 
-    norm: PlannedLayer
-    scale: PlannedLayer | None
+    Without a layer ``before`` the run begins with a BatchNorm and becomes one Scale.
+    """
+
+    run: tuple[PlannedLayer, ...]
     before: PlannedLayer | None
 
     @property
+    def kept(self) -> PlannedLayer:
+        """The layer that stands for all."""
+        return self.before or self.run[0]
+
+    @property
+    def gone(self) -> list[PlannedLayer]:
+        """The layers that are no more."""
+        return [one for one in self.run if one is not self.kept]
+
+    @property
     def last(self) -> PlannedLayer:
-        return self.scale or self.norm
+        return self.run[-1]
 
 
 def foldable(plan: Plan, keep: Iterable[str] = ()) -> list[Foldable]:
@@ -43,16 +55,17 @@ def foldable(plan: Plan, keep: Iterable[str] = ()) -> list[Foldable]:
     seen = _Seen(plan, set(keep) | set(plan.outputs))
     result: list[Foldable] = []
     taken: set[str] = set()
-    for norm in plan.layers:
-        layer = norm.layer
-        if layer.type != "BatchNorm" or not getattr(layer, "stored", False) or not seen.own(norm):
+    for one in plan.layers:
+        if one.key in taken or not seen.linear(one):
             continue
-        before = seen.producer(norm)
-        if before is not None and before.key in taken:
-            before = None
-        if before is not None:
-            taken.add(before.key)
-        result.append(Foldable(norm, seen.scale_after(norm), before))
+        before = seen.producer(one)
+        if before is None and one.layer.type != "BatchNorm":
+            continue
+        run = [one]
+        while (follower := seen.follower(run[-1])) is not None:
+            run.append(follower)
+        taken.update(part.key for part in run)
+        result.append(Foldable(tuple(run), before))
     return result
 
 
@@ -83,14 +96,21 @@ class _Seen:
         shown = blob in self.keep and self.final[blob] == value
         return len(self.readers.get(value, [])) == 1 and not shown
 
-    def scale_after(self, norm: PlannedLayer) -> PlannedLayer | None:
-        if not self.private(norm.top_values[0]):
+    def linear(self, one: PlannedLayer) -> bool:
+        """Whether ``one`` only multiplies and moves each channel by numbers of its own."""
+        if len(one.bottoms) != 1 or not self.own(one):
+            return False
+        if one.layer.type == "BatchNorm":
+            return bool(getattr(one.layer, "stored", False))
+        rank = len(one.bottom_shapes[0] or ())
+        a_channel = one.layer.type in ("Scale", "Bias") and one.layer.options.axis in (1, 1 - rank)
+        return a_channel and all(len(use.shape) <= 1 for use in one.params)
+
+    def follower(self, one: PlannedLayer) -> PlannedLayer | None:
+        if not self.private(one.top_values[0]):
             return None
-        scale = self.readers[norm.top_values[0]][0]
-        if scale.layer.type != "Scale" or len(scale.bottoms) != 1 or not self.own(scale):
-            return None
-        options = scale.layer.options
-        return scale if options.axis == 1 and options.num_axes == 1 else None
+        reader = self.readers[one.top_values[0]][0]
+        return reader if self.linear(reader) else None
 
     def producer(self, norm: PlannedLayer) -> PlannedLayer | None:
         before = self.makers.get(norm.bottom_values[0])
@@ -100,18 +120,25 @@ class _Seen:
         return before if fits else None
 
 
-def gain_and_shift(norm: Sequence[Array], eps: float, scale: Sequence[Array] = ()) -> tuple[Array, Array]:
-    """(gain, shift), one a channel in double precision, by which BatchNorm (and a Scale) multiply and add.
+def gain_and_shift(one: Foldable, blobs: Sequence[Sequence[Array]]) -> tuple[Array, Array]:
+    """(gain, shift), one a channel in double precision, by which the layers of ``one.run`` multiply and add.
 
-    ``norm`` is mean, variance and factor as Caffe stores them; ``scale`` the Scale's blobs, if there is one.
+    ``blobs`` are theirs, as Caffe stores them (BatchNorm: mean, variance and the factor both are divided by).
     """
-    mean, variance, factor = (blob.astype(np.float64).reshape(-1) for blob in norm[:3])
-    share = 1.0 / factor[0] if factor[0] != 0 else 0.0
-    gain: Array = 1.0 / np.sqrt(variance * share + eps)
-    shift: Array = -mean * share * gain
-    if scale:
-        gamma, *beta = (blob.astype(np.float64).reshape(-1) for blob in scale)
-        gain, shift = gain * gamma, shift * gamma + (beta[0] if beta else 0.0)
+    known = [array for arrays in blobs for array in arrays]
+    channels = int(one.before.layer.options.num_output) if one.before is not None else known[0].size
+    gain, shift = np.ones(channels), np.zeros(channels)
+    for layer, arrays in zip(one.run, blobs, strict=True):
+        values = [array.astype(np.float64).reshape(-1) for array in arrays]
+        if layer.layer.type == "BatchNorm":
+            mean, variance, factor = values[:3]
+            share = 1.0 / factor[0] if factor[0] != 0 else 0.0
+            times = 1.0 / np.sqrt(variance * share + float(layer.layer.options.eps))
+            gain, shift = gain * times, (shift - mean * share) * times
+        elif layer.layer.type == "Scale":
+            gain, shift = gain * values[0], shift * values[0] + (values[1] if len(values) > 1 else 0.0)
+        else:
+            shift = shift + values[0]
     return gain, shift
 
 
@@ -134,14 +161,23 @@ class FoldOptions:
 
 
 def fold(view: View, options: FoldOptions) -> Rewrite:
-    """The rewrite; Refusal when there is no BatchNorm whose statistics are fixed in every phase."""
+    """The rewrite; Refusal when there is nothing that is fixed in every phase."""
     graph = view.graphs.get(TEST) or view.graph
-    learning = view.graph is not graph and not view.deploy_only
-    fixed = {one.norm.index for one in foldable(view.graph.plan)} if learning else None
-    found = [one for one in foldable(graph.plan) if fixed is None or one.norm.index in fixed]
+    found = foldable(graph.plan)
+    if view.graph is not graph and not view.deploy_only:
+        answering = {(one.before.name if one.before else "", name) for one in found for name in _names(one)}
+        found = [
+            one
+            for one in foldable(view.graph.plan)
+            if all((one.before.name if one.before else "", name) in answering for name in _names(one))
+        ]
     if not found:
         norms = [one for one in graph.plan.layers if one.layer.type == "BatchNorm"]
-        what = "BatchNorm takes its statistics from the batch in TRAIN" if norms else "the net has no BatchNorm layer"
+        what = (
+            "BatchNorm takes its statistics from the batch in TRAIN"
+            if norms
+            else "the net has no BatchNorm layer, and no Scale or Bias behind a Convolution or an InnerProduct"
+        )
         raise Refusal(
             what,
             view.where(norms[0].index) if norms else None,
@@ -152,21 +188,25 @@ def fold(view: View, options: FoldOptions) -> Rewrite:
     moved: list[Move] = []
     notes: list[Note] = []
     for one in found:
-        kept = one.before or one.norm
-        new = view.free(f"{kept.name}_{options.suffix}")
-        edits += _edits(view, one, kept, new)
-        moved.append(_move(one, kept.name, new))
-        gone = [layer.name for layer in (one.norm, one.scale) if layer is not None and layer is not kept]
-        what = f"`{'`, `'.join(gone)}` folded into `{new}`" if gone else f"`{kept.name}` -> `{new}` (Scale)"
-        notes.append(Note(what, view.where(one.norm.index), "its statistics are fixed"))
+        new = view.free(f"{one.kept.name}_{options.suffix}")
+        edits += _edits(view, one, one.kept, new)
+        moved.append(_move(one, one.kept.name, new))
+        gone = [layer.name for layer in one.gone]
+        what = f"`{'`, `'.join(gone)}` folded into `{new}`" if gone else f"`{one.kept.name}` -> `{new}` (Scale)"
+        fixed = any(layer.layer.type == "BatchNorm" for layer in one.run)
+        why = "its statistics are fixed" if fixed else "what multiplies and adds to each unit is part of its weights"
+        notes.append(Note(what, view.where(one.run[0].index), why))
     return Rewrite(tuple(edits), tuple(moved), tuple(notes))
+
+
+def _names(one: Foldable) -> list[str]:
+    return [layer.name for layer in one.run]
 
 
 def _edits(view: View, one: Foldable, kept: PlannedLayer, new: str) -> list[Edit]:
     edits: list[Edit] = []
-    for gone in (one.norm, one.scale):
-        if gone is not None and gone is not kept:
-            edits += [DeleteLayer(index) for index in view.named(gone.name)]
+    for gone in one.gone:
+        edits += [DeleteLayer(index) for index in view.named(gone.name)]
     for index in view.named(kept.name):
         path, layer = ("layer", index), view.net.layer[index]
         edits.append(SetField((*path, "name"), new))
@@ -186,21 +226,20 @@ def _edits(view: View, one: Foldable, kept: PlannedLayer, new: str) -> list[Edit
 
 def _move(one: Foldable, kept: str, new: str) -> Move:
     transposed = is_transposed(one)
-    eps = float(one.norm.layer.options.eps)
-    scale = one.scale.name if one.scale is not None else None
+    names = _names(one)
 
     def apply(blobs: Blobs) -> None:
-        norm = blobs.pop(one.norm.name, None)
-        gamma = blobs.pop(scale, []) if scale is not None else []
-        if norm is None:
+        given = [blobs.pop(name, None) for name in names]
+        known = [arrays for arrays in given if arrays is not None]
+        if len(known) < len(given):
             return
-        gain, shift = gain_and_shift(norm, eps, gamma)
+        gain, shift = gain_and_shift(one, known)
         if one.before is None:
             blobs[new] = [gain.astype(np.float32), shift.astype(np.float32)]
         elif kept in blobs:
             blobs[new] = folded_weights(blobs.pop(kept), gain, shift, transposed)
 
-    return Move(f"fold the statistics of `{one.norm.name}` into `{new}`", apply)
+    return Move(f"fold `{'`, `'.join(names)}` into `{new}`", apply)
 
 
 def is_transposed(one: Foldable) -> bool:
