@@ -176,10 +176,24 @@ class PictureSource(Source):
             columns = draws.below(spare_columns + 1, draws.bits(seed, draws.CROP_COLUMN, epoch, index))
         else:
             rows, columns = spare_rows // 2, spare_columns // 2
-        mirrored = np.zeros(len(index), np.int64)
-        if self.transform.mirror and not self.opening.once:
-            mirrored = draws.below(2, draws.bits(seed, draws.MIRROR, epoch, index))
-        return rows, columns, mirrored
+        return rows, columns, self.mirrored(epoch, index)
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether half of the pictures, by the toss of a coin, are mirrored."""
+        return bool(self.transform.mirror) and not self.opening.once
+
+    def mirrored(self, epoch: Array, index: Array) -> Array:
+        """1 for each of the samples number ``index`` of pass ``epoch`` that is mirrored, else 0."""
+        if not self.mirrors:
+            return np.zeros(len(index), np.int64)
+        return draws.below(2, draws.bits(self.opening.seed, draws.MIRROR, epoch, index))
+
+    @property
+    def repeats(self) -> bool:
+        """Whether a sample is the same picture on every pass, but for being mirrored."""
+        whole = not self.crop or self.resize == (self.crop, self.crop)
+        return not self.augmentations and (whole or not self.train)
 
     def _check(
         self, samples: list[Array], height: int, width: int, index: Array, place: Callable[[int], Location]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from caffelungo import __version__
 from caffelungo.errors import RunError, UserError, did_you_mean
@@ -37,6 +38,13 @@ class Engine:
                 yield
         else:
             yield
+
+    def lay_out(self, blobs: Iterable[Tensor]) -> None:
+        """Bring convolution kernels among ``blobs`` into the run's memory format; they keep their identity."""
+        if self.memory_format == torch.channels_last:
+            for blob in blobs:
+                if blob.dim() == 4:
+                    blob.data = blob.data.contiguous(memory_format=torch.channels_last)
 
     def settings(self) -> dict[str, str]:
         """What results depend on besides files and seed; it stands in the state and is compared at resume."""

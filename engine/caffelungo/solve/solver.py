@@ -47,6 +47,9 @@ class Solver:
 
     ``weights`` are copied by layer name into all nets before training. ``seed`` replaces the file's random_seed (a
     resumed run's own). UserError lists everything wrong with the solver and its nets.
+
+    ``opened`` is a train net with its data, and stands for the one that the solver names; ``store`` holds weights to
+    train, ready as they are.
     """
 
     def __init__(
@@ -63,6 +66,8 @@ class Solver:
         seed: int | None = None,
         watch: str | None = None,
         log: Log | None = None,
+        opened: nets.Opened | None = None,
+        store: Store | None = None,
     ) -> None:
         self.definition, self.param = definition, definition.message
         self.engine = engine or Engine(torch.device("cpu"))
@@ -75,14 +80,14 @@ class Solver:
         self.seed = _seed(self.param, seed)
         self.prefix = snapshot.prefix_of(self.param, definition.path)
 
-        net = nets.train_net(definition, variables)
+        net = opened.text if opened else nets.train_net(definition, variables)
         self.log.info("solver.cpp:102", f"Creating training net from {net.origin}")
         state = nets.train_state(net, self.param, level, stages)
-        self.opened = nets.open_net(net, state, seed=self.seed, caffe=self.engine.caffe)
+        self.opened = opened or nets.open_net(net, state, seed=self.seed, caffe=self.engine.caffe)
         if error := nets.input_without_data(net, self.opened.plan):
             raise error
         self.plan = self.opened.plan
-        self.store = Store(seed=self.seed, device=self.engine.device)
+        self.store = store or Store(seed=self.seed, device=self.engine.device)
         self.loaded = Loaded(weights, reinit, self.plan, net.where, self._log_finetuning, definition.path)
         self.store.adopt(self.plan, skip_filling=self.loaded.whole_layers(self.plan))
         self.net = Net(self.plan, self.store)
@@ -96,7 +101,7 @@ class Solver:
         self.feed = Feed(self.opened, self.engine, workers)
         self.tests = [self._test_net(i, spec, workers) for i, spec in enumerate(nets.test_nets(definition, variables))]
         self.loaded.load(self.store, [(test.opened.plan, test.opened.text.where) for test in self.tests])
-        self._lay_out()
+        self.engine.lay_out(self.store.tensors.values())
         if self.engine.compile:
             self.net.compile()
 
@@ -147,13 +152,6 @@ class Solver:
         if error := nets.input_without_data(spec.text, opened.plan):
             raise error
         return TestNet(opened, self.store, self.engine, spec.iterations, workers)
-
-    def _lay_out(self) -> None:
-        """Bring convolution kernels into the run's memory format; parameters keep their identity."""
-        if self.engine.memory_format == torch.channels_last:
-            for tensor in self.store.tensors.values():
-                if tensor.dim() == 4:
-                    tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
 
     # -- iterations
 

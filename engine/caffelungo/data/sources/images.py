@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ class ImageSource(PictureSource):
         )  # fmt: skip
         self._kept: dict[int, NDArray[np.uint8]] = {}
         self._room = IN_MEMORY
-        first = self._picture(0)
+        first = self.picture(0)
         self.settle(*first.shape, source=f"picture {self.pictures.path(0)}")
         self.ahead = True
         self.heavy = first.nbytes * self.size > IN_MEMORY
@@ -54,7 +55,18 @@ class ImageSource(PictureSource):
         self.notice("pictures are shuffled anew each epoch; write `shuffle: false` for the order of the list")
         return True
 
-    def _picture(self, index: int) -> NDArray[np.uint8]:
+    def keep(self, pictures: NDArray[np.uint8]) -> None:
+        """Take the decoded and resized pictures (N x H x W x C, in the list's order) from ``pictures``."""
+        self._kept = {index: image.transpose(2, 0, 1) for index, image in enumerate(pictures)}
+        self._room, self.heavy = 0, False
+
+    def once(self) -> ImageSource:
+        """The same pictures in the list's order, gone through a single time: uncut by chance and unmirrored."""
+        source = ImageSource(self.param, replace(self.opening, once=True))
+        source._kept = self._kept
+        return source
+
+    def picture(self, index: int) -> NDArray[np.uint8]:
         """Picture ``index`` decoded and resized, as a C x H x W view of H x W x C."""
         known = self._kept.get(index)
         if known is not None:
@@ -75,7 +87,7 @@ class ImageSource(PictureSource):
     def batch(self, k: int) -> Batch:
         assert self.order is not None
         epoch, index = self.order.samples(k)
-        samples = [self._picture(int(i)) for i in index]
+        samples = [self.picture(int(i)) for i in index]
         labels = stacked(self.pictures.labels[index] + int(self.extras.label_offset)) if len(self.names) > 1 else None
         return self.placed(samples, epoch, index, labels, self.pictures.where)
 

@@ -1,0 +1,367 @@
+"""Frozen features computed once: a net is trained and tested from the values at its frontier instead of from pictures.
+
+    <study>/features/<hash>.npy, <hash>.mirrored.npy     one row a picture, in the order of the list (float32)
+    <study>/features/<hash>.pictures.npy                 decoded and resized pictures (uint8, N x H x W x C)
+
+Draws stay as they are: batch k holds the same pictures, mirrored alike, so that a training from features equals one
+from pictures but for rounding.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+from torch import Tensor
+
+from caffelungo.data.source import Batch, Source, stacked, to_device
+from caffelungo.data.sources.images import ImageSource
+from caffelungo.files import written_whole
+from caffelungo.layers.plan import ParamKey
+from caffelungo.net.graph import Net
+from caffelungo.net.store import Store
+from caffelungo.solve import memory
+from caffelungo.solve.engine import Engine
+from caffelungo.solve.nets import Opened
+from caffelungo.study import locks, prefix
+
+FORMAT = 1
+"""Counted up when the same pictures and layers give other numbers, or stand otherwise in the files."""
+FOLDER = "features"
+SHARE = 0.5
+"""Of the memory that is free, what features may take: they are fast only while the system holds them there."""
+SPARE = 1 << 30
+"""Bytes of disk left free."""
+CLOSE = 1e-3
+"""How far a stored row may be from one that is computed anew, relative to its largest value."""
+
+Say = Callable[[float, float, str], None]
+
+
+def _silent(done: float, total: float, text: str) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One value of the frontier for every picture. ``rows`` are as they are, and mirrored where that is drawn.
+
+    Four axes lie in memory as N x H x W x C; ``channels_last`` says whether the net had them so.
+    """
+
+    blob: str
+    shape: tuple[int, ...]
+    rows: tuple[NDArray[np.float32], ...]
+    channels_last: bool
+
+    def take(self, index: NDArray[np.int64], mirrored: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The rows of the pictures ``index``."""
+        found = np.empty((len(index), *self.rows[0].shape[1:]), np.float32)
+        for version, rows in enumerate(self.rows):
+            chosen = mirrored == version
+            found[chosen] = rows[index[chosen]]
+        return found
+
+    def finish(self, rows: Tensor) -> Tensor:
+        """Rows on the device as the net's layers made them."""
+        if rows.dim() != 4:
+            return rows
+        rows = rows.permute(0, 3, 1, 2)
+        return rows if self.channels_last else rows.contiguous()
+
+
+class FeatureSource(Source):
+    """Serves features in the batches of ``pictures``, then what else the net reads: the picture if ``bare``, labels."""
+
+    def __init__(self, pictures: ImageSource, features: Sequence[Feature], bare: bool) -> None:
+        super().__init__(pictures.param, pictures.opening)
+        self.inner, self.features, self.bare = pictures, tuple(features), bare
+        kept = slice(0 if bare else 1, None)
+        self.names = (*(feature.blob for feature in features), *pictures.names[kept])
+        batch = pictures.shapes[0][0]
+        self.shapes = [*((batch, *feature.shape) for feature in features), *pictures.shapes[kept]]
+        self.size, self.order, self.record = pictures.size, pictures.order, pictures.record
+        self.pictures = pictures.pictures
+        self.ahead = bare and pictures.ahead
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FeatureSource, (self.inner, self.features, self.bare)
+
+    def batch(self, k: int) -> Batch:
+        assert self.order is not None
+        epoch, index = self.order.samples(k)
+        mirrored = self.inner.mirrored(epoch, index)
+        rows = [feature.take(index, mirrored) for feature in self.features]
+        if self.bare:
+            whole = self.inner.batch(k)
+            return Batch((*rows, *whole.arrays), whole.crops)
+        labels = [stacked(self.inner.labels()[index])] if len(self.inner.names) > 1 else []
+        return Batch((*rows, *labels))
+
+    def finish(self, batch: Batch, device: str | torch.device = "cpu") -> list[Tensor]:
+        count = len(self.features)
+        rows = zip(self.features, batch.arrays[:count], strict=True)
+        features = [feature.finish(to_device(array, device)) for feature, array in rows]
+        others = batch.arrays[count:]
+        if self.bare:
+            self.inner.channels_last = self.channels_last
+            return [*features, *self.inner.finish(Batch(others, batch.crops), device)]
+        return [*features, *(to_device(array, device).float() for array in others)]
+
+    def labels(self) -> NDArray[np.int64]:
+        return self.inner.labels()
+
+
+@dataclass(frozen=True)
+class Shortened:
+    """``opened`` is what is left to run. ``why_not`` says why nothing was taken away; None where something was.
+
+    ``bytes`` is the size of the features, ``blobs`` their names.
+    """
+
+    opened: Opened
+    why_not: str | None = None
+    blobs: tuple[str, ...] = ()
+    bytes: int = 0
+
+
+def shorten(
+    opened: Opened,
+    store: Store,
+    changing: frozenset[ParamKey],
+    engine: Engine,
+    study: Path,
+    say: Say = _silent,
+) -> Shortened:
+    """``opened`` from its frontier on, where a training changes the blobs ``changing`` of ``store`` only.
+
+    What is missing in ``study`` is computed and written whole; several processes may ask at once. Where nothing can be
+    taken away, decoded pictures are still kept, and ``opened`` is served from them.
+    """
+    source = next((each for each in opened.sources if isinstance(each, ImageSource)), None)
+    if source is None:
+        return Shortened(opened, "the pictures do not come from an ImageData layer")
+    planned = next(each for each in opened.plan.sources if each.name == source.name)
+    folder = study / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    source.channels_last = engine.memory_format == torch.channels_last
+    _keep_pictures(source, folder, say)
+    if not source.repeats:
+        return Shortened(opened, "pictures are cut or changed at random, so that no two passes see the same")
+    start = prefix.find(opened.plan, planned, changing, store.key)
+    if not start.frontier:
+        return Shortened(opened, "no layer behind the pictures is frozen")
+    features = _features(opened, source, start, store, engine, folder, say)
+    if isinstance(features, str):
+        return Shortened(opened, features)
+    served = FeatureSource(source, features, start.bare)
+    others = [served if each is source else each for each in opened.sources]
+    left = replace(opened, plan=prefix.rest(opened.plan, start), sources=others)
+    size = sum(rows.nbytes for feature in features for rows in feature.rows)
+    return Shortened(left, None, tuple(feature.blob for feature in features), size)
+
+
+# -- pictures
+
+
+@functools.lru_cache(maxsize=16)
+def _digest(paths: tuple[str, ...]) -> str:
+    """Of the bytes of the files ``paths``, in their order."""
+    total = hashlib.sha256()
+    for path in paths:
+        total.update(hashlib.sha256(Path(path).read_bytes()).digest())
+    return total.hexdigest()
+
+
+def _decoded(source: ImageSource) -> str:
+    """Stands for the pictures of ``source`` decoded and resized."""
+    paths = tuple(source.pictures.path(i) for i in range(len(source.pictures)))
+    return _hash(FORMAT, _digest(paths), source.color, source.resize)
+
+
+def _prepared(source: ImageSource) -> str:
+    """Stands for the pictures of ``source`` as the net sees them, unmirrored."""
+    record = source.record.SerializeToString(deterministic=True)
+    return _hash(_decoded(source), source.crop, float(source.transform.scale), record)
+
+
+def _hash(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _keep_pictures(source: ImageSource, folder: Path, say: Say) -> None:
+    """Let ``source`` read its pictures from a file where they all have one size; decode them into it if need be."""
+    if not source.resize[0]:
+        return
+    path = folder / f"{_decoded(source)}.pictures.npy"
+    if not path.exists():
+        first = source.picture(0)
+        if _no_room(first.nbytes * len(source.pictures), first.nbytes * len(source.pictures), folder):
+            return
+        with _locked([path]):
+            if not path.exists():
+                _decode(source, path, say)
+    source.keep(np.load(path, mmap_mode="r"))
+
+
+def _decode(source: ImageSource, path: Path, say: Say) -> None:
+    count = len(source.pictures)
+    first = source.picture(0).transpose(1, 2, 0)
+    with written_whole(path) as temporary:
+        rows = open_memmap(temporary, "w+", np.uint8, (count, *first.shape))
+        for index in range(count):
+            rows[index] = source.picture(index).transpose(1, 2, 0)
+            if index % 50 == 0:
+                say(index, count, "decoding pictures")
+        rows.flush()
+
+
+# -- features
+
+
+def _features(
+    opened: Opened, source: ImageSource, start: prefix.Prefix, store: Store, engine: Engine, folder: Path, say: Say
+) -> list[Feature] | str:
+    """The features of the frontier, from files or computed into them; why not, where there is no room."""
+    maker = _Maker(opened, source, start, store, engine)
+    names = prefix.digests(opened.plan, start, lambda layer, i: _array(store, layer, i), _prepared(source))
+    ending = (".npy", ".mirrored.npy")[: 1 + source.mirrors]
+    paths = {value: [folder / f"{names[value]}{end}" for end in ending] for value in start.frontier}
+    samples = maker.samples()
+    needed = {path: _size(samples[value], maker.count) for value in start.frontier for path in paths[value]}
+    missing = sum(size for path, size in needed.items() if not path.exists())
+    if why := _no_room(sum(needed.values()), missing, folder):
+        return why
+    with _locked([path for path in needed if not path.exists()]):
+        # Features of the same name may come from another processor; a file that was damaged must not be believed.
+        lacking = [
+            value for value in start.frontier
+            if not all(path.exists() and _agrees(path, samples[value], maker.count) for path in paths[value][:1])
+            or not all(path.exists() for path in paths[value])
+        ]  # fmt: skip
+        if lacking:
+            maker.write({value: paths[value] for value in lacking}, say)
+    features = []
+    for value in start.frontier:
+        rows = tuple(np.load(path, mmap_mode="r") for path in paths[value])
+        sample = samples[value]
+        last = sample.dim() == 4 and sample.is_contiguous(memory_format=torch.channels_last)
+        features.append(Feature(opened.plan.values[value].blob, tuple(sample.shape[1:]), rows, last))
+    return features
+
+
+class _Maker:
+    """Runs a prefix over all pictures of a source."""
+
+    def __init__(self, opened: Opened, source: ImageSource, start: prefix.Prefix, store: Store, engine: Engine) -> None:
+        self.frontier, self.engine = start.frontier, engine
+        self.source = source.once()
+        self.source.channels_last = source.channels_last
+        self.count = len(source.pictures)
+        self.names = prefix.outputs(start)
+        self.net = Net(prefix.part(opened.plan, start), store)
+
+    @torch.no_grad()
+    def run(self, picture: Tensor) -> list[Tensor]:
+        """The values of the frontier for a batch of pictures."""
+        with self.engine.arithmetic():
+            _, found = self.net(picture)
+        return [found[name].float() for name in self.names]
+
+    def samples(self) -> dict[int, Tensor]:
+        """The values for the first two pictures: what shapes they have, and how they lie in memory."""
+        picture = self.source.finish(self.source.batch(0), self.engine.device)[0][:2]
+        return dict(zip(self.frontier, self.run(picture), strict=True))
+
+    def write(self, paths: dict[int, list[Path]], say: Say) -> None:
+        """Compute the values named in ``paths`` into files: as they are, and mirrored where there are two."""
+        order = self.source.order
+        assert order is not None
+        versions = max(len(each) for each in paths.values())
+        with ExitStack() as stack:
+            rows: dict[Path, Any] = {}
+            temporary = {path: stack.enter_context(written_whole(path)) for each in paths.values() for path in each}
+            for k in range(order.batches):
+                say(k * order.batch_size, self.count, "computing frozen features")
+                _, index = order.samples(k)
+                picture = self.source.finish(self.source.batch(k), self.engine.device)[0]
+                for version in range(versions):
+                    found = self.run(_mirror(picture) if version else picture)
+                    for value, values in zip(self.frontier, found, strict=True):
+                        if version < len(paths.get(value, ())):
+                            self._put(rows, temporary, paths[value][version], index, values)
+            for each in rows.values():
+                each.flush()
+
+    def _put(
+        self, rows: dict[Path, Any], temporary: dict[Path, Path], path: Path, index: NDArray[np.int64], values: Tensor
+    ) -> None:
+        array = (values.permute(0, 2, 3, 1) if values.dim() == 4 else values).cpu().numpy()
+        if path not in rows:
+            rows[path] = open_memmap(temporary[path], "w+", np.float32, (self.count, *array.shape[1:]))
+        rows[path][index] = array
+
+
+def _mirror(picture: Tensor) -> Tensor:
+    layout = (
+        torch.channels_last if picture.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+    )
+    return picture.flip(3).contiguous(memory_format=layout)
+
+
+def _array(store: Store, layer: str, position: int) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = store.tensor(layer, position).detach().float().cpu().contiguous().numpy()
+    return found
+
+
+def _size(sample: Tensor, count: int) -> int:
+    return count * (sample.numel() // len(sample)) * sample.element_size()
+
+
+def _agrees(path: Path, sample: Tensor, count: int) -> bool:
+    """Whether the file ``path`` begins with ``sample``."""
+    try:
+        rows = np.load(path, mmap_mode="r")
+    except (ValueError, EOFError):
+        return False
+    expected = (sample.permute(0, 2, 3, 1) if sample.dim() == 4 else sample).cpu().numpy()
+    if rows.shape != (count, *expected.shape[1:]) or rows.dtype != np.float32:
+        return False
+    limit = CLOSE * float(np.abs(expected).max(initial=1e-30))
+    return bool(np.abs(rows[: len(expected)] - expected).max(initial=0) <= limit)
+
+
+# -- room
+
+
+def _no_room(total: int, missing: int, folder: Path) -> str | None:
+    """Why ``total`` bytes, ``missing`` of them not yet written, do not fit; None when they do."""
+    free = memory.available(torch.device("cpu"))
+    if free is not None and total > SHARE * free:
+        return f"the features take {memory.size(total)}, and {memory.size(free)} of memory are free"
+    disk = shutil.disk_usage(folder).free
+    if missing and missing + SPARE > disk:
+        return f"the features take {memory.size(missing)} more on disk, where {memory.size(disk)} are free"
+    return None
+
+
+@contextmanager
+def _locked(paths: Sequence[Path]) -> Iterator[None]:
+    """While entered, no other process writes ``paths``."""
+    with ExitStack() as stack:
+        for path in sorted({path.with_name(f"{path.name.split('.')[0]}.lock") for path in paths}):
+            while (handle := locks.take(path)) is None:
+                time.sleep(0.1)
+            stack.callback(locks.release, handle)
+        yield
