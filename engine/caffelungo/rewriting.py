@@ -17,15 +17,20 @@ from caffelungo.definition.reader import Definition, read_net, read_solver
 from caffelungo.definition.schema import TEST
 from caffelungo.definition.template import meant_for
 from caffelungo.errors import Location, UserError
+from caffelungo.layers.base import Shape
 from caffelungo.layers.cost import Cost, costs
 from caffelungo.layers.plan import Plan
 from caffelungo.passes.base import Note, Result, Step, run
 from caffelungo.passes.moves import Blobs, moved
+from caffelungo.passes.remember import Remembering
 from caffelungo.passes.view import View
 from caffelungo.weights import formats
 from caffelungo.weights.base import Weights
 from caffelungo.weights.copy import match
 from caffelungo.weights.load import load
+
+Sources = Mapping[str, Sequence[Shape]]
+"""The shapes of a data layer's tops, by its name."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class RewriteOptions:
 
     ``steps`` come after those of the ``recipe``, and ``tune`` (see ``recipes.TUNE``) instead of the recipe's own.
     ``solver`` is copied beside the output, pointed at the new net, with a snapshot prefix of its own.
+    ``shapes`` are those of blobs that the file leaves to its data, without the batch: ``{"data": (1, 28, 28)}``.
     """
 
     net: str | None
@@ -45,6 +51,7 @@ class RewriteOptions:
     weights: str | None = None
     solver: str | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
+    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     overwrite: bool = False
 
 
@@ -58,6 +65,7 @@ class Rewritten:
     notices: list[str]
     before: Definition
     after: Definition
+    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def costs(self) -> tuple[list[Cost], list[Cost]]:
         """The cost of every layer before and after."""
@@ -66,7 +74,7 @@ class Rewritten:
 
     def plans(self) -> tuple[Plan, Plan]:
         """Both nets as they answer, or as they train where they do nothing else."""
-        return _plan(self.before), _plan(self.after)
+        return _plan(self.before, self.shapes), _plan(self.after, self.shapes)
 
 
 def rewrite(options: RewriteOptions) -> Rewritten:
@@ -93,10 +101,10 @@ def rewrite(options: RewriteOptions) -> Rewritten:
     target = _target(options.output, path)
     solver_target = target.with_name(f"{target.stem}_solver.prototxt")
     weights_target = target.with_suffix(".caffemodel")
-    result = apply(original, steps)
+    result = apply(original, steps, sources(original, options.shapes))
     weights = options.weights or (_recipe_weights(opened) if opened is not None else None)
     notices: list[str] = []
-    new_weights = carried(original, result, weights, notices) if result.moves else None
+    new_weights = carried(original, result, weights, notices, options.shapes) if result.moves else None
     if left := _left_behind(result.definition, target):
         notices.append(
             f"{', '.join(left)} will not be found from {target}, as it is named relative to {path.parent}: "
@@ -125,17 +133,49 @@ def rewrite(options: RewriteOptions) -> Rewritten:
         notices=notices,
         before=original,
         after=result.definition,
+        shapes=options.shapes,
     )
 
 
-def apply(original: Definition, steps: Sequence[Step]) -> Result:
-    """``steps`` on ``original``; those that ask what was there before growth are shown it."""
-    tuned = [one for one in steps if isinstance(one, recipes.Tuning)]
-    if tuned:
-        view = View(original)
-        for one in tuned:
+def apply(original: Definition, steps: Sequence[Step], sources: Sources | None = None) -> Result:
+    """``steps`` on ``original``; those that ask what was there before growth are shown it.
+
+    ``sources`` are shapes as ``View`` takes them.
+    """
+    asking = [one for one in steps if isinstance(one, recipes.Tuning | Remembering)]
+    if asking:
+        view = View(original, sources=sources)
+        for one in asking:
             one.look(view)
-    return run(original, steps)
+    first = [one.first for one in asking if isinstance(one, Remembering)]
+    return run(original, [*first, *steps], sources)
+
+
+def sources(definition: Definition, shapes: Mapping[str, Sequence[int]]) -> Sources | None:
+    """``shapes`` of blobs without the batch as ``View`` takes them: by the layer that gives them, all its tops."""
+    if not shapes:
+        return None
+    found: dict[str, Sequence[Any]] = {}
+    given: dict[str, Sequence[int]] = {}
+    view = View(definition, [])
+    for graph in view.graphs.values():
+        for one in graph.plan.sources:
+            if mine := {top: shapes[top] for top in one.tops if top in shapes}:
+                given |= mine
+                whole = [
+                    (known[0] if known else None, *shapes[top]) if top in shapes else known
+                    for top, known in zip(one.tops, one.top_shapes, strict=True)
+                ]
+                found[one.name] = max(found.get(one.name, ()), whole, key=len)
+    if unknown := [blob for blob in shapes if blob not in given]:
+        tops = dict.fromkeys(top for graph in view.graphs.values() for one in graph.plan.sources for top in one.tops)
+        raise UserError(
+            f"a shape was given for `{unknown[0]}`, which no data layer of the net gives",
+            where=Location(str(definition.path)),
+            received=", ".join(unknown),
+            remedy=f"name one of {', '.join(tops) or 'its inputs'}, as --shape data:3x227x227",
+        )
+    return found
 
 
 def meant_for_net(name: str | None, options: RewriteOptions, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -198,7 +238,13 @@ def _refuse_overwriting(targets: Sequence[Path], overwrite: bool) -> None:
         )
 
 
-def carried(original: Definition, result: Result, given: str | None, notices: list[str]) -> Weights:
+def carried(
+    original: Definition,
+    result: Result,
+    given: str | None,
+    notices: list[str],
+    shapes: Mapping[str, Sequence[int]] | None = None,
+) -> Weights:
     """The weights for the new net: those of ``given``, moved as the passes say. UserError when there are none."""
     if given is None:
         raise UserError(
@@ -208,8 +254,8 @@ def carried(original: Definition, result: Result, given: str | None, notices: li
             remedy="name them: --weights net.caffemodel",
         )
     weights = load(given)
-    new = moved(fitted(original, weights), result.moves)
-    plan = View(result.definition).plan
+    new = moved(fitted(original, weights, shapes), result.moves)
+    plan = View(result.definition, sources=_still(result.definition, shapes or {})).plan
     names = {one.name for one in plan.layers}
     layers = {name: arrays for name, arrays in new.items() if name in names}
     made = replace(weights, layers=layers, types={name: kind for name, kind in weights.types.items() if name in names})
@@ -222,9 +268,9 @@ def carried(original: Definition, result: Result, given: str | None, notices: li
     return made
 
 
-def fitted(definition: Definition, weights: Weights) -> Blobs:
+def fitted(definition: Definition, weights: Weights, shapes: Mapping[str, Sequence[int]] | None = None) -> Blobs:
     """The blobs of ``weights`` in the shapes of ``definition``; UserError when they are not this net's."""
-    view = View(definition)
+    view = View(definition, sources=sources(definition, shapes or {}))
     blobs: Blobs = {}
     for graph in view.graphs.values():
         table = match(graph.plan, weights, where=definition.where)
@@ -255,6 +301,12 @@ def _solver(path: str, net: Path, changes: Sequence[Edit]) -> Definition:
     return editor.apply(solver, [*edits, *changes])
 
 
-def _plan(definition: Definition) -> Plan:
-    view = View(definition)
+def _still(definition: Definition, shapes: Mapping[str, Sequence[int]]) -> Sources | None:
+    """``sources`` of a rewritten net, whose data layers may be gone."""
+    tops = {top for layer in definition.message.layer for top in layer.top}
+    return sources(definition, {blob: shape for blob, shape in shapes.items() if blob in tops})
+
+
+def _plan(definition: Definition, shapes: Mapping[str, Sequence[int]]) -> Plan:
+    view = View(definition, sources=_still(definition, shapes))
     return (view.graphs.get(TEST) or view.graph).plan

@@ -26,6 +26,10 @@ class Shared:
         str | None, typer.Option(help="What learns: all, new, top (and the layer below the new ones) or top_two.")
     ] = None
     solver: Annotated[str | None, typer.Option(help="Write a copy of this solver for the new net beside it.")] = None
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(metavar="BLOB:CxHxW", help="An input's size where the file does not tell it; may be repeated."),
+    ] = None
     set_: o.Set = None
     explain: Annotated[bool, typer.Option("--explain", help="Say what was changed, where and why.")] = False
     diff: Annotated[bool, typer.Option("--diff", help="Show the change as a unified diff.")] = False
@@ -38,11 +42,12 @@ class Shared:
 
     def files(self, net: str | None, output: str, **more: Any) -> Any:
         """The ``RewriteOptions``, with ``more`` of their fields."""
+        from caffelungo.deploy.network import parse_shapes
         from caffelungo.rewriting import RewriteOptions
 
         return RewriteOptions(
             net, output, weights=self.weights, solver=self.solver, variables=o.variables(self.set_),
-            overwrite=self.overwrite, **more,
+            overwrite=self.overwrite, shapes=parse_shapes(self.shape or ()), **more,
         )  # fmt: skip
 
 

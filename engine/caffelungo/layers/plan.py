@@ -298,7 +298,8 @@ class _Builder:
                 error.path = (*fillers.place(param, spec.filler), *error.path)
                 self.layer_problem(index, param, error)
         if param.name in self.sources and layer.source:
-            tops = list(self.sources[param.name])
+            # Another layer of this name, in the other phase, may have more tops.
+            tops = list(self.sources[param.name])[: len(param.top)]
         for top, shape in zip(param.top, tops, strict=False):
             if shape is not None and any(size is not None and size <= 0 for size in shape):
                 self.problem(

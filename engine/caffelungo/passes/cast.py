@@ -140,7 +140,7 @@ def _unknown(view: View, one: PlannedLayer, shape: Shape | None) -> Refusal:
         f"the size of what `{one.name}` reads is not known, and so the size of its kernel",
         view.where(one.index),
         received=shape_text(shape),
-        remedy="write crop_size into the data layers' transform_param, or cast the deployed net",
+        remedy="write crop_size into the data layers' transform_param, or say it: --shape data:3x227x227",
     )
 
 

@@ -142,7 +142,7 @@ def _shape(view: View, source: PlannedLayer, top: str, known: Shape | None, opti
             f"the size of what `{source.name}` gives is not written in the file",
             view.where(source.index),
             received="x".join("?" if not size else str(size) for size in result),
-            remedy="say it: --shape 1,3,227,227",
+            remedy=f"say it: --shape {top}:3x227x227",
         )
     return [int(size) for size in result if size]
 

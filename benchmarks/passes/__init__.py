@@ -1,0 +1,1 @@
+"""`make passes`: every pass over every net, each result parsed, built, trained and exported; as a table."""
