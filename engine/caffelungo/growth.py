@@ -11,6 +11,7 @@ from caffelungo.layers.base import count
 from caffelungo.passes.base import Note, Step, step
 from caffelungo.passes.branch import UnitOptions
 from caffelungo.passes.deepen import DeepenOptions, deepen
+from caffelungo.passes.enlarge import EnlargeOptions, enlarge
 from caffelungo.passes.joint import JointOptions, joint
 from caffelungo.passes.recursive import RecursiveOptions, recursive
 from caffelungo.passes.view import View
@@ -33,6 +34,7 @@ class GrowOptions:
     deepen: Units = ()
     joint: Units = ()
     recursive: Units = ()
+    enlarge: Units = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ def growth_steps(options: GrowOptions) -> list[Step]:
     steps += [step(joint, JointOptions(layer, unit)) for layer, unit in options.joint]
     if options.recursive:
         steps.append(step(recursive, RecursiveOptions(tuple(options.recursive))))
+    steps += [step(enlarge, EnlargeOptions(layer, unit.units, unit.seed)) for layer, unit in options.enlarge]
     return steps
 
 

@@ -24,6 +24,7 @@ from caffelungo.passes.branch import UnitOptions, feeding
 from caffelungo.passes.cast import CastOptions, cast
 from caffelungo.passes.deepen import DeepenOptions, deepen
 from caffelungo.passes.deploy import DeployOptions, deploy
+from caffelungo.passes.enlarge import EnlargeOptions, enlarge
 from caffelungo.passes.fold import FoldOptions, fold
 from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.passes.head import HeadOptions, head
@@ -32,6 +33,7 @@ from caffelungo.passes.layerwise import RatesOptions, rates
 from caffelungo.passes.normalize import NormalizeOptions, normalize
 from caffelungo.passes.read import ReadOptions, read
 from caffelungo.passes.recursive import RecursiveOptions, below, recursive
+from caffelungo.passes.remember import Remembering, RememberOptions
 from caffelungo.passes.side import SideOptions, side
 from caffelungo.passes.unfreeze import UnfreezeOptions, unfreeze
 from caffelungo.passes.view import View
@@ -245,7 +247,7 @@ def _step(definition: Definition, k: int, one: Any, problems: list[Problem]) -> 
         return []
     name = given[0]
     message = getattr(one, name)
-    if name in ("widen", "deepen", "joint", "recursive") and not message.units:
+    if name in ("widen", "deepen", "joint", "recursive", "enlarge") and not message.units:
         problems.append(_incomplete(definition, "units", "step", k, name))
         return []
     return [_STEPS[name](message)]
@@ -298,6 +300,10 @@ def _recursive(given: Any) -> Step:
     return run
 
 
+def _enlarge(given: Any) -> Step:
+    return lambda view: enlarge(view, EnlargeOptions(given.layer or top_layer(view), given.units, given.seed))
+
+
 def _normalize(given: Any) -> Step:
     return lambda view: normalize(
         view, NormalizeOptions(given.layer or top_layer(view), given.scale, given.learned, given.keep_head)
@@ -343,8 +349,13 @@ def _cast(given: Any) -> Step:
     return step(cast, CastOptions(tuple(given.layer), size))
 
 
+def _remember(given: Any) -> Step:
+    return Remembering(RememberOptions(given.weight, given.temperature, given.head or None))
+
+
 _STEPS = {
-    "widen": _widen, "deepen": _deepen, "joint": _joint, "recursive": _recursive, "normalize": _normalize,
-    "read": _read, "adapters": _adapters, "side": _side, "cast": _cast,
+    "widen": _widen, "deepen": _deepen, "joint": _joint, "recursive": _recursive, "enlarge": _enlarge,
+    "normalize": _normalize,
+    "read": _read, "adapters": _adapters, "side": _side, "cast": _cast, "remember": _remember,
     "fold": lambda given: step(fold, FoldOptions()), "deploy": lambda given: step(deploy, DeployOptions()),
 }  # fmt: skip

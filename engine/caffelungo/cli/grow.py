@@ -29,6 +29,10 @@ def grow(
         list[str] | None,
         typer.Option(metavar="LAYER:UNITS", help="New units beside a layer and the one below; or several, bottom up."),
     ] = None,
+    enlarge: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LAYER:UNITS", help="Copies of a layer's own units; it computes the same."),
+    ] = None,
     recipe: Annotated[str | None, typer.Option(help="The whole rewrite in a file, or a card: wider ...")] = None,
     normalize: Annotated[bool, typer.Option(help="Bring old and new units to one scale.")] = True,
     scale: Annotated[
@@ -62,10 +66,12 @@ def grow(
             made.append((layer, unit))
         return made
 
+    copied = [o.layer_units(word, "--enlarge") for word in enlarge or []]
     done = grow(
         GrowOptions(
             shared.files(net, output, recipe=recipe, tune=r.tune(shared.tune)), units(widen, "--widen"),
             units(deepen, "--deepen"), units(joint, "--joint"), units(recursive, "--recursive"),
+            [(layer, UnitOptions(number, seed=seed)) for layer, number in copied],
         )
     )  # fmt: skip
     r.show(done.rewritten, shared)

@@ -41,6 +41,30 @@ def words(text: str | None) -> list[str]:
     return [word.strip() for word in (text or "").split(",") if word.strip()]
 
 
+def numbers(text: str | None, flag: str, kind: type[Any] = float) -> list[Any]:
+    """``104,117,123`` as numbers (``kind``: float or int); empty for None."""
+    try:
+        return [kind(word) for word in words(text)]
+    except ValueError:
+        raise UserError(
+            f"{flag} takes numbers separated by commas", received=f"{flag} {text}", remedy=f"write {flag} 104,117,123"
+        ) from None
+
+
+def height_width(text: str | None, flag: str) -> tuple[int, int] | None:
+    """``256x340`` as height and width, ``256`` as (256, 0); None for None."""
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and int(part) for part in parts):
+        raise UserError(
+            f"{flag} takes a height and a width, or one number for the shorter side",
+            received=f"{flag} {text}",
+            remedy=f"write {flag} 256x256 or {flag} 256",
+        )
+    return int(parts[0]), int(parts[1]) if len(parts) == 2 else 0
+
+
 def layer_units(text: str, flag: str) -> tuple[str, int]:
     """``fc7:2048`` as a layer's name and a number of units."""
     name, _, number = text.rpartition(":")

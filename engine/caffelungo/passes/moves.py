@@ -186,6 +186,25 @@ def divide(layer: str, index: int, axis: int, picks: Sequence[int], width: int =
     return _blob(f"divide axis {axis} of blob {index} of `{layer}` among {len(picks)} copies", layer, index, change)
 
 
+def gather(layer: str, index: int, axis: int, order: Sequence[int], width: int = 1, share: bool = False) -> Move:
+    """Entry k of ``axis`` is the old one ``order[k]``; with ``share``, divided by how often that one comes.
+
+    ``width`` entries of ``axis`` belong together (the places of a channel).
+    """
+    picks = np.asarray(order, np.intp)
+
+    def change(array: Array) -> Array:
+        units = array.shape[axis] // width
+        parts = array.reshape(*array.shape[:axis], units, width, *array.shape[axis + 1 :]).take(picks, axis=axis)
+        if share:
+            times = np.bincount(picks, minlength=units)[picks]
+            parts = (parts / times.reshape([-1 if i == axis else 1 for i in range(parts.ndim)])).astype(array.dtype)
+        return parts.reshape(*array.shape[:axis], -1, *array.shape[axis + 1 :])
+
+    shared = ", divided among copies" if share else ""
+    return _blob(f"copy entries of axis {axis} of blob {index} of `{layer}`{shared}", layer, index, change)
+
+
 def identity(layer: str, shape: Sequence[int], bias: bool) -> Move:
     """``layer`` gets weights that give back what it reads (centre of a kernel), and a bias of zero."""
 

@@ -1,0 +1,74 @@
+"""`lungo compare`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from caffelungo.cli import options as o
+
+
+def compare(
+    data: Annotated[str, typer.Option(help="A folder with one sub-folder of pictures a class.")],
+    model: Annotated[str, typer.Option(help="A net: a prototxt, or a name of `lungo nets`.")],
+    output: Annotated[str, typer.Option("-o", "--output", help="The study's folder; what is done there is kept.")],
+    weights: Annotated[
+        str | None, typer.Option(help="Pre-trained weights; 'none' for none (default: those of the net).")
+    ] = None,
+    test: Annotated[
+        str | None, typer.Option(help="A folder of the same classes to judge by (default: a share of --data).")
+    ] = None,
+    arms: Annotated[
+        str, typer.Option(help="Arms, by commas: finetune, deeper, wider ..., or paper, controls, normalization, wide.")
+    ] = "paper,controls",
+    tune: Annotated[str, typer.Option(help="What learns, by commas: new, top, top_two, all.")] = "new,all",
+    units: Annotated[str, typer.Option(help="Numbers of new units, by commas.")] = "256",
+    seeds: Annotated[int, typer.Option(help="Trainings of each arm and rate.")] = 3,
+    rates: Annotated[
+        str, typer.Option(help="Rates, by commas; 'measured': three around what the size of the features suggests.")
+    ] = "measured",
+    extend: Annotated[int, typer.Option(help="Where the best rate is an end of the range, go further so often.")] = 2,
+    iterations: Annotated[int, typer.Option(help="Of each training.")] = 150,
+    batch_size: Annotated[int, typer.Option(help="Pictures a batch.")] = 16,
+    size: Annotated[int | None, typer.Option(help="Input size in pixels (default: the net's).")] = None,
+    per_class: Annotated[int | None, typer.Option(help="Use at most so many training pictures a class.")] = None,
+    workers: Annotated[int, typer.Option(help="Trainings at a time (default: one a core).")] = 0,
+    threads: Annotated[int, typer.Option(help="CPU threads of each.")] = 1,
+    retry: Annotated[bool, typer.Option("--retry", help="Run again what failed before.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and stop.")] = False,
+    set_: o.Set = None,
+    quiet: o.Quiet = False,
+) -> None:
+    """Set fine-tuning, growth and their controls side by side on your pictures, with seeds, rates and intervals.
+
+    Example: [bold]lungo compare --data photos/ --model squeezenet1.1 --size 112 -o study/[/]
+    """
+    import os
+
+    from caffelungo.report.studies import StudyBar, print_comparison, print_plan
+    from caffelungo.study.cells import Runner
+    from caffelungo.study.compare import CompareOptions, Study
+
+    wanted = CompareOptions(
+        data=data, output=output, model=model, weights=weights, test=test, arms=tuple(o.words(arms)),
+        tune=tuple(o.words(tune)), units=tuple(o.numbers(units, "--units", int)), seeds=seeds,
+        rates=() if rates == "measured" else tuple(o.numbers(rates, "--rates")), extend=extend,
+        iterations=iterations, batch_size=batch_size, size=size, per_class=per_class, variables=o.variables(set_),
+    )  # fmt: skip
+    with o.progress("reading pictures") as progress:
+        study = Study(wanted, progress)
+    plan = study.plan()
+    if not quiet or dry_run:
+        print_plan(study.pictures, plan, len(wanted.rates or wanted.factors), seeds)
+    if dry_run:
+        return
+    from caffelungo.study import reporting
+
+    with StudyBar(quiet) as bar:
+        count = workers or os.cpu_count() or 1
+        found = study.run(Runner(study.folder, count, threads, retry, bar.see), bar.say)
+    written = reporting.write(found, study.folder, o.command_line())
+    if not quiet:
+        print_comparison(reporting.tables(found, o.command_line()))
+        typer.echo(f"wrote {', '.join(str(path) for path in written)}; open {written[0]}")

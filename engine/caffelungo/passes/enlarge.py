@@ -1,0 +1,195 @@
+"""A layer with more units that computes what it computed: a net that was wide from the start (Net2WiderNet).
+
+    before:  fc6 (4096) -> fc7 (4096) -> relu7 -> drop7 -> fc8
+    after:   fc6 (4096) -> fc7 (6144) -> relu7 -> drop7 -> fc8        the same names; fc7 and fc8 with larger blobs
+             fc7 has 2048 copies of units drawn before; what reads a unit and its copies divides its weights among them
+
+Chen, Goodfellow, Shlens, Net2Net (2015). Unlike ``widen`` it adds nothing beside a layer: old and new units are one
+layer, at one rate, and all of them pre-trained; Growing a Brain compares growth with such a net (table 7). Beside the
+Concat that ends a block, the layers that make its parts share the new units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from caffelungo.definition.edits import Edit, SetField
+from caffelungo.layers.base import count, shape_text
+from caffelungo.layers.plan import PlannedLayer
+from caffelungo.passes import moves
+from caffelungo.passes.base import Note, Refusal, Rewrite
+from caffelungo.passes.moves import Move
+from caffelungo.passes.rates import options_field
+from caffelungo.passes.view import HEADS, NEURONS, Graph, View
+
+MIXING = frozenset({"Normalize", "MVN"})
+"""Neurons whose channels depend on each other: with copies they compute something else."""
+THROUGH = (NEURONS - MIXING) | {"Pooling", "Split", "Flatten"}
+"""Layers that treat every channel alike and by itself."""
+
+Order = tuple[int, ...]
+"""For each new channel of a value the old one that it equals."""
+
+
+@dataclass(frozen=True)
+class EnlargeOptions:
+    """``units`` more units for ``layer``, copies drawn with ``seed``."""
+
+    layer: str
+    units: int
+    seed: int = 0
+
+
+@dataclass
+class _Work:
+    view: View
+    graph: Graph
+    grown: dict[str, Order]
+    edits: list[Edit] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    orders: dict[int, Order] = field(default_factory=dict)
+
+    def refuse(self, planned: PlannedLayer, why: str) -> Refusal:
+        return Refusal(
+            f"`{planned.name}` ({planned.layer.type}) {why}",
+            self.view.where(planned.index),
+            remedy="grow beside the layer instead, which changes no old layer: lungo grow --widen",
+        )
+
+
+def enlarge(view: View, options: EnlargeOptions) -> Rewrite:
+    """The rewrite; Refusal where a layer behind would compute something else."""
+    if options.units < 1:
+        raise Refusal("at least one unit is needed", received=str(options.units), remedy="give a number above zero")
+    graph = view.graph
+    makers = _makers(view, graph, view.find(options.layer))
+    share, rest = divmod(options.units, len(makers))
+    rng = np.random.default_rng(options.seed)
+    grown: dict[str, Order] = {}
+    for number, maker in enumerate(makers):
+        old = int(maker.layer.options.num_output)
+        more = share + (number < rest)
+        grown[maker.name] = (*range(old), *(int(pick) for pick in rng.integers(0, old, more)))
+    work = _Work(view, graph, grown)
+    for planned in graph.plan.layers:
+        _visit(work, planned)
+    return Rewrite(tuple(work.edits), tuple(work.moves), tuple(work.notes))
+
+
+def _makers(view: View, graph: Graph, planned: PlannedLayer) -> list[PlannedLayer]:
+    """The layers with units whose outputs ``planned`` is, or puts together."""
+    if planned.layer.type in HEADS:
+        return [planned]
+    above = [graph.producer.get(value) for value in planned.bottom_values]
+    if planned.layer.type == "Concat" or (planned.layer.type in THROUGH and len(above) == 1):
+        found: dict[str, PlannedLayer] = {}
+        for one in above:
+            if one is not None and not one.layer.source:
+                found.update((maker.name, maker) for maker in _makers(view, graph, one))
+        if found:
+            return list(found.values())
+    raise Refusal(
+        f"`{planned.name}` ({planned.layer.type}) has no units of its own",
+        view.where(planned.index),
+        remedy="name an InnerProduct or a Convolution, or a Concat of them",
+    )
+
+
+def _visit(work: _Work, planned: PlannedLayer) -> None:
+    read = [work.orders.get(value) for value in planned.bottom_values]
+    touched = any(order is not None for order in read)
+    kind = planned.layer.type
+    if not touched and planned.name not in work.grown:
+        return
+    _refuse_sharing(work, planned)
+    if kind in HEADS:
+        if touched:
+            _reads(work, planned, read[0])
+        if planned.name in work.grown:
+            _grow(work, planned)
+        return
+    if kind == "Concat" and planned.layer.options.axis == 1:
+        work.orders[planned.top_values[0]] = _joined(work, planned, read)
+        return
+    if kind == "Eltwise" and len(set(read)) == 1:
+        assert read[0] is not None
+        work.orders[planned.top_values[0]] = read[0]
+        return
+    across = kind == "LRN" and planned.layer.options.norm_region == 0
+    if (kind in THROUGH or (kind == "LRN" and not across)) and len(planned.bottoms) == 1 and read[0] is not None:
+        _sized(work, planned, read[0])
+        for value in planned.top_values:
+            work.orders[value] = read[0]
+        return
+    raise work.refuse(planned, "would compute something else with more channels")
+
+
+def _refuse_sharing(work: _Work, planned: PlannedLayer) -> None:
+    keys = {use.key for use in planned.params}
+    for other in work.graph.plan.layers:
+        if other is not planned and keys & {use.key for use in other.params}:
+            raise work.refuse(planned, f"shares its weights with `{other.name}`, which would get another shape")
+
+
+def _grow(work: _Work, planned: PlannedLayer) -> None:
+    order = work.grown[planned.name]
+    options = planned.layer.options
+    old = int(options.num_output)
+    if planned.layer.type == "Convolution" and options.group > 1:
+        raise work.refuse(planned, "has groups, between which units cannot move")
+    for index in work.view.named(planned.name):
+        layer = work.view.net.layer[index]
+        work.edits.append(SetField(("layer", index, options_field(layer), "num_output"), len(order)))
+    transposed = planned.layer.type == "InnerProduct" and options.transpose
+    work.moves.append(moves.gather(planned.name, 0, 1 if transposed else 0, order))
+    if options.bias_term:
+        work.moves.append(moves.gather(planned.name, 1, 0, order))
+    work.orders[planned.top_values[0]] = order
+    work.notes.append(
+        Note(
+            f"`{planned.name}` has {len(order)} units instead of {old}",
+            work.view.where(planned.index),
+            "the new ones are copies, and what reads them divides its weights, so the net computes what it did",
+        )
+    )
+
+
+def _reads(work: _Work, planned: PlannedLayer, order: Order | None) -> None:
+    """``planned`` reads the channels of ``order``: its columns are copied and divided."""
+    assert order is not None
+    options, shape = planned.layer.options, planned.bottom_shapes[0]
+    channels = max(order) + 1
+    inputs = None if shape is None else count(shape[1:])
+    convolution = planned.layer.type == "Convolution"
+    if inputs is None or inputs % channels or options.axis != 1:
+        raise work.refuse(planned, f"reads {shape_text(shape)}: which weights belong to which channel is not known")
+    if convolution and options.group > 1:
+        raise work.refuse(planned, "has groups, between which channels cannot move")
+    axis = 0 if not convolution and options.transpose else 1
+    work.moves.append(moves.gather(planned.name, 0, axis, order, 1 if convolution else inputs // channels, share=True))
+
+
+def _joined(work: _Work, planned: PlannedLayer, read: Sequence[Order | None]) -> Order:
+    joined: list[int] = []
+    start = 0
+    for shape, order in zip(planned.bottom_shapes, read, strict=True):
+        size = shape[1] if shape is not None and len(shape) > 1 else None
+        if size is None:
+            raise work.refuse(planned, "has a part of unknown size")
+        joined += [start + channel for channel in (order or range(size))]
+        start += size
+    return tuple(joined)
+
+
+def _sized(work: _Work, planned: PlannedLayer, order: Order) -> None:
+    """Blobs with one entry a channel (BatchNorm, Scale, Bias, PReLU) get those of the copies."""
+    channels = max(order) + 1
+    for position, use in enumerate(planned.params):
+        if use.shape == (channels,):
+            work.moves.append(moves.gather(planned.name, position, 0, order))
+        elif count(use.shape) != 1:
+            raise work.refuse(planned, f"has a blob of {shape_text(use.shape)} for {channels} channels")

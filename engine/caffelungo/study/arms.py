@@ -1,0 +1,136 @@
+"""The ways of adapting a net that a comparison sets side by side: recipes that ship, with settings. No torch.
+
+a net made ready for the target's classes  +  an arm, a depth of tuning, a number of units
+->  the net to train, the weights it starts from, and what was done to it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from caffelungo import recipes, rewriting
+from caffelungo.definition.reader import Definition
+from caffelungo.errors import UserError, did_you_mean
+from caffelungo.passes.base import Note
+from caffelungo.weights.base import Weights
+
+REFERENCE = "finetune"
+"""The arm that the others are compared with."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way of adapting a net.
+
+    ``recipe`` is a card (see ``recipes.cards``), ``settings`` its variables. ``grows``: it takes a number of units.
+    ``longer``: it trains for as many operations as the largest grown arm. ``remembers``: it also keeps the old task.
+    ``needs_pretrained``: it starts from pre-trained weights that the recipe changes.
+    """
+
+    name: str
+    title: str
+    recipe: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    grows: bool = False
+    longer: bool = False
+    remembers: bool = False
+
+
+_RAW = {"normalize": "false"}
+
+ARMS = {
+    one.name: one
+    for one in (
+        Arm("finetune", "FT: fine-tuned as it is", "finetune"),
+        Arm("deeper", "DA: a new layer on top", "deeper", grows=True),
+        Arm("wider", "WA: new units beside the top layer", "wider", grows=True),
+        Arm("joint", "DWA: new units and a layer on both", "joint", grows=True),
+        Arm("recursive", "WWA: new units beside the top two", "recursive", grows=True),
+        Arm("wide", "wide from the start (Net2Net), fine-tuned", "enlarged", grows=True),
+        Arm("normalized", "control: normalized, no new units", "normalized"),
+        Arm("features", "control: also reads what new units read", "features"),
+        Arm("longer", "control: FT for as long as growth takes", "finetune", longer=True),
+        Arm("wider-raw", "WA without normalization", "wider", _RAW, grows=True),
+        Arm("wider-copy", "WA without normalization, copied units", "wider", {**_RAW, "start": "COPY"}, grows=True),
+        Arm("deeper-raw", "DA without normalization", "deeper", _RAW, grows=True),
+        Arm("remember", "FT that keeps the old task (LwF)", "remember", remembers=True),
+        Arm("wider-remember", "WA that keeps the old task (LwF)", "wider-remember", grows=True, remembers=True),
+    )
+}
+"""Every arm, in the order of tables."""
+
+SETS = {
+    "paper": ("finetune", "deeper", "wider", "joint", "recursive"),
+    "controls": ("normalized", "features", "longer"),
+    "normalization": ("deeper-raw", "wider-raw", "wider-copy"),
+    "wide": ("wide",),
+}
+"""Names for several arms."""
+
+
+def chosen(words: Sequence[str]) -> list[Arm]:
+    """The arms that ``words`` (names of arms and of sets) ask for, the reference first. UserError for other words."""
+    names: dict[str, None] = {REFERENCE: None}
+    for word in words:
+        if word not in ARMS and word not in SETS:
+            near = did_you_mean(word, [*ARMS, *SETS])
+            raise UserError(
+                "there is no such arm",
+                received=word,
+                remedy=(f"did you mean {near}? " if near else "")
+                + f"There are {', '.join(ARMS)}; and {', '.join(SETS)} for several",
+            )
+        names |= dict.fromkeys(SETS.get(word, (word,)))
+    return [ARMS[name] for name in ARMS if name in names]
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One row of a table: an arm at a depth of tuning, with so many units (0: it has none)."""
+
+    arm: Arm
+    tune: str
+    units: int = 0
+
+    @property
+    def title(self) -> str:
+        """What tables call it."""
+        return f"{self.arm.title}{f', {self.units}' if self.units else ''}"
+
+    @property
+    def label(self) -> str:
+        """In one word, for files."""
+        return f"{self.arm.name}{f'-{self.units}' if self.units else ''}.{self.tune.lower()}"
+
+
+def configurations(arms: Sequence[Arm], tunes: Sequence[str], units: Sequence[int]) -> list[Configuration]:
+    """Every arm at every depth, and with every number of units if it grows."""
+    return [
+        Configuration(arm, tune, number) for tune in tunes for arm in arms for number in (units if arm.grows else (0,))
+    ]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A configuration's net, the weights it starts from (None: those that were given), and what the passes did."""
+
+    definition: Definition
+    weights: Weights | None
+    notes: list[Note]
+
+
+def build(one: Configuration, base: Definition, weights: str | None) -> Built:
+    """The net of ``one``, from ``base``, which has the target's classifier already.
+
+    Raises UserError (a Refusal) when a pass cannot be applied to this net.
+    """
+    settings = {**one.arm.settings, "tune": one.tune}
+    if one.units:
+        settings["units"] = str(one.units)
+    recipe = recipes.open_recipe(recipes.find(one.arm.recipe), settings)
+    result = rewriting.apply(base, recipe.steps)
+    carried = None
+    if result.moves and weights is not None:
+        carried = rewriting.carried(base, result, weights, [])
+    return Built(replace(result.definition, path=base.path), carried, result.notes)

@@ -1,0 +1,59 @@
+"""What Growing a Brain reports, claim by claim, and what it leaves open: each a difference of two arms. numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from caffelungo.study.statistics import Difference
+
+
+@dataclass(frozen=True)
+class Claim:
+    """``arm`` against ``other``: ``words`` say it, ``paper`` is its difference in points by depth.
+
+    A control has no number: the paper did not measure it. ``source`` names the table; AlexNet on SUN-397 unless said.
+    """
+
+    arm: str
+    other: str
+    words: str
+    paper: Mapping[str, float]
+    source: str = ""
+
+
+CLAIMS = (
+    Claim("deeper", "finetune", "a new layer on top beats fine-tuning",
+          {"NEW": 0.61, "TOP": 1.73, "TOP_TWO": 3.13, "ALL": 2.61}, "table 1"),
+    Claim("wider", "finetune", "new units beside the top layer beat fine-tuning",
+          {"NEW": 3.18, "TOP": 2.24, "TOP_TWO": 3.55, "ALL": 3.02}, "table 1"),
+    Claim("joint", "finetune", "both beat fine-tuning",
+          {"NEW": 2.44, "TOP": 1.66, "TOP_TWO": 2.68, "ALL": 1.82}, "table 1"),
+    Claim("recursive", "finetune", "new units beside the top two layers beat fine-tuning",
+          {"NEW": 3.02, "TOP": 2.35, "TOP_TWO": 3.87, "ALL": 3.12}, "table 1"),
+    Claim("wider", "deeper", "width beats depth",
+          {"NEW": 2.57, "TOP": 0.51, "TOP_TWO": 0.42, "ALL": 0.41}, "table 1"),
+    Claim("wider", "wider-raw", "width needs normalization",
+          {"NEW": 3.03, "TOP": 2.33, "TOP_TWO": 8.12, "ALL": 7.61}, "table 3"),
+    Claim("wider", "wider-copy", "copied units do not make up for it",
+          {"NEW": 3.19, "TOP": 2.64, "TOP_TWO": 4.14, "ALL": 3.64}, "table 3"),
+    Claim("deeper", "deeper-raw", "depth gains little by it",
+          {"NEW": -0.31, "TOP": -0.32, "TOP_TWO": 0.89, "ALL": 0.86}, "table 3"),
+    Claim("wider", "wide", "growing beats a net that was wide from the start", {"ALL": 4.0}, "table 7, MIT-67"),
+    Claim("wider", "normalized", "new units add to normalization", {}),
+    Claim("wider", "features", "new units add to the features that they read", {}),
+    Claim("wider", "longer", "new units add to as much training", {}),
+)  # fmt: skip
+"""In the order in which they are reported."""
+
+REPRODUCED, OPPOSITE, UNDECIDED = "reproduced", "the opposite", "undecided"
+
+
+def verdict(found: Difference, paper: float | None) -> str:
+    """What ``found`` says of a claim: its sign, where the interval leaves one."""
+    sign = found.sign
+    if paper is None:
+        return {1: "yes", -1: "no, the opposite", 0: "not shown"}[sign]
+    if sign == 0:
+        return UNDECIDED
+    return REPRODUCED if sign * paper > 0 else OPPOSITE

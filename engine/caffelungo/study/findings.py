@@ -1,0 +1,126 @@
+"""What a comparison found: a row for each arm, a verdict for each claim, and what to use. numpy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from caffelungo.study.arms import REFERENCE
+from caffelungo.study.claims import CLAIMS, Claim, verdict
+from caffelungo.study.compare import Comparison, Outcome
+from caffelungo.study.statistics import Difference, Interval, interval, paired_bootstrap
+
+DEPTHS = {
+    "NEW": "only new layers learn",
+    "TOP": "new layers and the top pre-trained one learn",
+    "TOP_TWO": "new layers and the top two pre-trained ones learn",
+    "ALL": "everything learns",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One arm at one depth: accuracy in percent with its interval, and the difference to fine-tuning in points."""
+
+    outcome: Outcome
+    accuracy: Interval | None
+    gain: Difference | None
+
+    @property
+    def title(self) -> str:
+        return self.outcome.configuration.title
+
+    @property
+    def failed(self) -> str | None:
+        """Why there is no accuracy."""
+        return None if self.accuracy is not None else self.outcome.failure or "not trained"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One claim at one depth: what was found, what the paper reports (None: it did not measure it), and the verdict."""
+
+    claim: Claim
+    tune: str
+    found: Difference
+    paper: float | None
+    verdict: str
+    units: int = 0
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to use: the best by validation, and the cheapest that is as good within its interval."""
+
+    best: Row
+    cheapest: Row
+    apart: Difference | None
+
+    def __str__(self) -> str:
+        words = f"Best on the validation pictures: {_named(self.best)}."
+        if self.cheapest is self.best:
+            return words + " None that trains faster is as good within its interval."
+        assert self.apart is not None
+        share = self.cheapest.outcome.seconds / max(1e-9, self.best.outcome.seconds)
+        return words + (
+            f" As good within the interval ({self.apart} points on the test pictures), in {share:.0%} of the time: "
+            f"{_named(self.cheapest)}."
+        )
+
+
+def _named(row: Row) -> str:
+    assert row.accuracy is not None
+    return (
+        f"{row.title}, {DEPTHS[row.outcome.configuration.tune]} "
+        f"({row.accuracy.mean:.1f} % of the test pictures, {row.outcome.seconds:.0f} CPU s a training)"
+    )
+
+
+def rows(comparison: Comparison, tune: str) -> list[Row]:
+    """The arms at depth ``tune``; gains are over fine-tuning at the same depth."""
+    reference = comparison.outcome(REFERENCE, tune)
+    found = []
+    for one in comparison.outcomes:
+        if one.configuration.tune != tune:
+            continue
+        if one.right is None:
+            found.append(Row(one, None, None))
+            continue
+        gain = None
+        if reference is not None and reference.right is not None and one is not reference:
+            gain = paired_bootstrap(one.right, reference.right)
+        found.append(Row(one, interval(one.right), gain))
+    return found
+
+
+def findings(comparison: Comparison) -> list[Finding]:
+    """Every claim whose two arms were trained, at every depth, with the number of units that did best on validation."""
+    found = []
+    for claim in CLAIMS:
+        for tune in dict.fromkeys(one.configuration.tune for one in comparison.outcomes):
+            arm = comparison.outcome(claim.arm, tune)
+            other = comparison.outcome(claim.other, tune, arm.configuration.units or None) if arm else None
+            if arm is None or other is None or arm.right is None or other.right is None:
+                continue
+            difference = paired_bootstrap(arm.right, other.right)
+            paper = claim.paper.get(tune)
+            found.append(Finding(claim, tune, difference, paper, verdict(difference, paper), arm.configuration.units))
+    return found
+
+
+def advice(comparison: Comparison) -> Advice | None:
+    """Chosen on validation, judged on test: the best, and the cheapest whose difference to it may be zero."""
+    every = [row for tune in DEPTHS for row in rows(comparison, tune) if row.accuracy is not None]
+    if not every:
+        return None
+    best = max(every, key=lambda row: (row.outcome.validation, -row.outcome.seconds))
+    assert best.outcome.right is not None
+    cheapest, apart = best, None
+    for row in sorted(every, key=lambda row: row.outcome.seconds):
+        if row.outcome.seconds >= best.outcome.seconds:
+            break
+        assert row.outcome.right is not None
+        difference = paired_bootstrap(row.outcome.right, best.outcome.right)
+        if difference.high >= 0:
+            cheapest, apart = row, difference
+            break
+    return Advice(best, cheapest, apart)

@@ -1,0 +1,202 @@
+"""A comparison as files: a page, tables in Markdown, a picture of the intervals, and every number as CSV and JSON.
+
+OUT/index.html  tables.md  intervals.png  results.csv  rates.csv  summary.json
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from caffelungo import files
+from caffelungo.report import intervals
+from caffelungo.report.page import Cell, Page
+from caffelungo.study.compare import Comparison
+from caffelungo.study.findings import DEPTHS, Finding, Row, advice, findings, rows
+
+HEAD = ("arm", "test accuracy, %", "over fine-tuning, points", "rate", "parameters", "CPU s")
+CLAIM_HEAD = ("claim", "what learns", "here, points", "paper", "verdict")
+NOTE = (
+    "Accuracy is the mean over seeds at the rate that was best on the validation pictures. Intervals are 95 %, from a "
+    "paired bootstrap over test pictures and seeds; each stands alone, so of twenty true zeros one will seem none."
+)
+TONES = {"reproduced": "good", "yes": "good", "the opposite": "bad", "no, the opposite": "bad"}
+
+
+def setting(comparison: Comparison) -> str:
+    """What was measured, in a sentence."""
+    options, pictures = comparison.options, comparison.pictures
+    return (
+        f"{options.model} on {Path(options.data).name}: {len(pictures.classes)} classes, {len(pictures.fit)} "
+        f"pictures to learn from, {len(pictures.validation)} to choose rates on, {len(pictures.test)} to judge by; "
+        f"{options.iterations} iterations of {options.batch_size}, {options.seeds} seed(s), "
+        f"{comparison.cells} trainings, {comparison.cpu_seconds / 60:.0f} CPU minutes"
+        + (f", {comparison.failed} failed" if comparison.failed else "")
+    )
+
+
+def tables(comparison: Comparison, command: Sequence[str]) -> str:
+    """The tables and words as Markdown."""
+    lines = [setting(comparison) + ".", "", f"    {shlex.join(command)}", "", NOTE, ""]
+    for tune, text in DEPTHS.items():
+        found = rows(comparison, tune)
+        if not found:
+            continue
+        lines += [f"**{text.capitalize()}**", "", _markdown(HEAD), "|---|---|---|---|---|---|"]
+        lines += [_markdown(_plain(row)) for row in found]
+        lines.append("")
+    found_claims = findings(comparison)
+    if found_claims:
+        lines += ["**What reproduced**", "", _markdown(CLAIM_HEAD), "|---|---|---|---|---|"]
+        lines += [_markdown(_claim(one)) for one in found_claims]
+        lines.append("")
+    told = advice(comparison)
+    if told is not None:
+        lines += [str(told), ""]
+    lines += [f"- {notice}" for notice in comparison.notices]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def write(comparison: Comparison, folder: Path, command: Sequence[str]) -> list[Path]:
+    """Write everything into ``folder``; the paths, the page first."""
+    written = [folder / name for name in ("index.html", "tables.md", "intervals.png", "results.csv", "rates.csv")]
+    page, markdown, picture, results, rates = written
+    drawn = [one for tune in DEPTHS for one in _drawn(comparison, tune)]
+    intervals.draw(drawn, picture, title="Over fine-tuning, points of test accuracy")
+    files.write_text(markdown, tables(comparison, command))
+    files.write_text(results, _csv(_results(comparison)))
+    files.write_text(rates, _csv(_rates(comparison)))
+    summary = folder / "summary.json"
+    files.write_text(summary, json.dumps(_summary(comparison, command), indent=2) + "\n")
+    _page(comparison, picture, command).write(page)
+    return [*written, summary]
+
+
+def _page(comparison: Comparison, picture: Path, command: Sequence[str]) -> Page:
+    told = advice(comparison)
+    page = Page("What adapts best", lead=setting(comparison))
+    first = page.section("What to use", str(told) if told else "Nothing could be trained.")
+    first.figure(picture, "Gain of each arm over fine-tuning at the same depth; grey crosses the zero line.")
+    for tune, text in DEPTHS.items():
+        found = rows(comparison, tune)
+        if found:
+            part = page.section(text.capitalize(), NOTE if tune == next(iter(DEPTHS)) else "")
+            part.table(list(HEAD), [_cells(row) for row in found])
+    claims = findings(comparison)
+    if claims:
+        part = page.section(
+            "What reproduced",
+            "Growing a Brain (CVPR 2017) reports differences of AlexNet on SUN-397; controls have no number there.",
+        )
+        part.table(
+            list(CLAIM_HEAD), [[*_claim(one)[:-1], Cell(one.verdict, TONES.get(one.verdict, "weak"))] for one in claims]
+        )
+    part = page.section("Rates", "Validation accuracy at each rate; the best one of each arm was used.")
+    head = ["arm", "what learns", "rate", "validation, %", "loss", "failed seeds"]
+    part.table(head, [_tried(row) for row in _rates(comparison)])
+    part = page.section("Again", "The same command continues, and repeats nothing that is done.")
+    part.code(shlex.join(command))
+    for notice in comparison.notices:
+        part.text(notice)
+    return page
+
+
+def _tried(row: dict[str, Any]) -> list[Any]:
+    validation = Cell(row["validation"], "strong" if row["chosen"] else "")
+    return [row["arm"], row["tune"], row["rate"], validation, row["loss"], row["failed"]]
+
+
+def _plain(row: Row) -> list[str]:
+    one = row.outcome
+    if row.accuracy is None:
+        return [row.title, f"failed: {row.failed}", "", "", "", ""]
+    rate = f"{one.rate:g}" + (" (at the end of the range)" if one.edge else "")
+    gain = str(row.gain) if row.gain is not None else ""
+    return [row.title, str(row.accuracy), gain, rate, f"{one.parameters:,}", f"{one.seconds:.1f}"]
+
+
+def _cells(row: Row) -> list[Cell]:
+    plain = _plain(row)
+    tone = ""
+    if row.failed:
+        tone = "bad"
+    elif row.gain is not None:
+        tone = "good" if row.gain.low > 0 else "bad" if row.gain.high < 0 else ""
+    return [Cell(text, tone if column == (1 if row.failed else 2) else "") for column, text in enumerate(plain)]
+
+
+def _claim(one: Finding) -> list[str]:
+    source = f" ({one.claim.source})" if one.paper is not None else ""
+    paper = f"{one.paper:+.1f}{source}" if one.paper is not None else "not measured"
+    return [one.claim.words, DEPTHS[one.tune], str(one.found), paper, one.verdict]
+
+
+def _drawn(comparison: Comparison, tune: str) -> list[Any]:
+    """The gains at one depth, for the picture."""
+    found = []
+    for row in rows(comparison, tune):
+        if row.outcome.configuration.arm.name == "finetune":
+            continue
+        found.append(intervals.Row(row.title, row.gain, group=DEPTHS[tune], failed=row.failed))
+    return found
+
+
+def _markdown(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _results(comparison: Comparison) -> list[dict[str, Any]]:
+    found = []
+    for tune in DEPTHS:
+        for row in rows(comparison, tune):
+            one, accuracy, gain = row.outcome, row.accuracy, row.gain
+            found.append({
+                "arm": one.configuration.arm.name, "units": one.configuration.units, "tune": tune.lower(),
+                "accuracy": accuracy and round(accuracy.mean, 3), "low": accuracy and round(accuracy.low, 3),
+                "high": accuracy and round(accuracy.high, 3), "gain": gain and round(gain.mean, 3),
+                "gain_low": gain and round(gain.low, 3), "gain_high": gain and round(gain.high, 3),
+                "rate": one.rate, "edge": one.edge, "iterations": one.iterations, "parameters": one.parameters,
+                "cpu_seconds": round(one.seconds, 2), "failure": row.failed or "",
+            })  # fmt: skip
+    return found
+
+
+def _rates(comparison: Comparison) -> list[dict[str, Any]]:
+    return [
+        {
+            "arm": one.configuration.title, "tune": one.configuration.tune.lower(), "rate": tried.rate,
+            "validation": round(100 * tried.accuracy, 2), "loss": round(tried.loss, 4), "failed": tried.failed,
+            "chosen": tried.rate == one.rate,
+        }
+        for one in comparison.outcomes
+        for tried in one.tried
+    ]  # fmt: skip
+
+
+def _csv(found: Sequence[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    if found:
+        writer = csv.DictWriter(text, list(found[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(found)
+    return text.getvalue()
+
+
+def _summary(comparison: Comparison, command: Sequence[str]) -> dict[str, Any]:
+    told = advice(comparison)
+    return {
+        "setting": setting(comparison), "command": shlex.join(command), "cpu_seconds": round(comparison.cpu_seconds),
+        "trainings": comparison.cells, "failed": comparison.failed, "advice": str(told) if told else None,
+        "results": _results(comparison),
+        "claims": [
+            {"claim": one.claim.words, "tune": one.tune.lower(), "difference": round(one.found.mean, 3),
+             "low": round(one.found.low, 3), "high": round(one.found.high, 3), "paper": one.paper,
+             "verdict": one.verdict}
+            for one in findings(comparison)
+        ],
+    }  # fmt: skip
