@@ -8,8 +8,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from caffelungo.definition.reader import read_solver
+from caffelungo import catalogue
+from caffelungo.cli.main import call
+from caffelungo.definition.reader import read_net, read_solver
 from caffelungo.errors import RunError, UserError
+from caffelungo.passes.base import run, step
+from caffelungo.passes.branch import UnitOptions
+from caffelungo.passes.widen import WidenOptions, widen
 from caffelungo.study.demo import ITERATIONS, MADE, Arm, Demo, clear, verdict, write_solver
 
 
@@ -83,3 +88,19 @@ def test_an_interrupted_training_ends_the_demo(tmp_path: Path) -> None:
         steps.fit("a", "", tmp_path / "net.prototxt", [0.1], None)
     with pytest.raises(RunError, match="status 143"):
         steps.lungo("train", "terminated")
+
+
+def test_the_grown_way_is_the_recipes_and_stands_beside_the_last_fire_module(tmp_path: Path) -> None:
+    found = catalogue.find("squeezenet1.1")
+    before = read_net(found.train_val, dict(found.variables))
+    (tmp_path / "train_val.prototxt").write_text(before.text)
+    lines: list[Sequence[str]] = []
+
+    def run_line(words: Sequence[str]) -> int:
+        lines.append(words)
+        return call(list(words))
+
+    grown = read_net(Demo(tmp_path, run_line, Console(quiet=True)).grow(tmp_path))
+    assert lines[0][2:6] == ["--recipe", "wider", "--set", "units=256"]
+    named = run(before, [step(widen, WidenOptions("fire9/concat", UnitOptions(256)))]).definition
+    assert grown.message == named.message

@@ -36,7 +36,7 @@ RATES = (0.00003, 0.0001, 0.0003)
 GROWN_RATES = (0.0003, 0.001, 0.003)
 SCRATCH_RATES = (0.03, 0.01, 0.003)
 FROZEN = "fire9"
-WIDEN = "fire9/concat:256"
+RECIPE, UNITS = "wider", 256
 
 MADE = (
     "frozen", "finetuned", "scratch", "test_a", "test_b", "test_c", "test_d", "curves.png", "animals.onnx",
@@ -100,9 +100,9 @@ class Demo:
         return folder
 
     def grow(self, folder: Path) -> Path:
-        """The net of ``folder`` with new units, in a file beside it."""
-        grown = folder / "grown.prototxt"
-        self.lungo("grow", folder / "train_val.prototxt", "--widen", WIDEN, "-o", grown, "--quiet")
+        """The net of ``folder`` as the recipe grows it, in a file beside it."""
+        grown, net = folder / "grown.prototxt", folder / "train_val.prototxt"
+        self.lungo("grow", net, "--recipe", RECIPE, "--set", f"units={UNITS}", "-o", grown, "--quiet")
         return grown
 
     def fit(self, letter: str, title: str, model: Path, rates: Sequence[float], weights: Path | None) -> Arm:
@@ -150,7 +150,7 @@ def demo(output: str, overwrite: bool, run: Command) -> int:
     folder = steps.prepare("finetuned")
     arms.append(steps.fit("b", "fine-tuned", folder / "train_val.prototxt", RATES, weights))
     console.rule("[bold](c) grown by new units, then fine-tuned")
-    arms.append(steps.fit("c", f"grown by {WIDEN.partition(':')[2]} units", steps.grow(folder), GROWN_RATES, weights))
+    arms.append(steps.fit("c", f"grown by {UNITS} units", steps.grow(folder), GROWN_RATES, weights))
     console.rule("[bold](d) from scratch")
     scratch = steps.prepare("scratch", "--weights", "none") / "train_val.prototxt"
     arms.append(steps.fit("d", "from scratch", scratch, SCRATCH_RATES, None))
