@@ -14,6 +14,7 @@ from caffelungo.passes.head import HeadOptions, head
 from caffelungo.passes.layerwise import RatesOptions, rates
 from caffelungo.passes.normalize import NormalizeOptions, normalize
 from caffelungo.passes.read import ReadOptions, read
+from caffelungo.passes.remember import Remembering, RememberOptions
 from caffelungo.passes.side import SideOptions, side
 from caffelungo.passes.unfreeze import UnfreezeOptions, unfreeze
 from caffelungo.recipes import tune_step
@@ -33,6 +34,9 @@ class Changes:
     read: tuple[str, ...] = ()
     scale: float = 20.0
     keep_head: bool = False
+    remember: bool = False
+    remember_weight: float = 1.0
+    temperature: float = 2.0
     side: str | None = None
     side_from: str | None = None
     adapters: tuple[str, ...] = ()
@@ -60,6 +64,8 @@ class Changes:
             result.append(step(normalize, given))
         if self.read:
             result.append(step(read, ReadOptions(self.read, scale=self.scale, keep_head=self.keep_head)))
+        if self.remember:
+            result.append(Remembering(RememberOptions(self.remember_weight, self.temperature)))
         if self.side is not None:
             result.append(step(side, SideOptions(self.side, self.side_from)))
         if self.adapters:

@@ -22,6 +22,11 @@ def rewrite(
     read: Annotated[Layers, typer.Option(metavar="LAYER", help="The classifier reads this layer, too.")] = None,
     scale: Annotated[float, typer.Option(help="Where the scale of --normalize and --read starts.")] = 20.0,
     keep_head: Annotated[bool, typer.Option("--keep-head", help="Keep the classifier's name and weights.")] = False,
+    remember: Annotated[
+        bool, typer.Option("--remember", help="The old classifier stays, taught by a frozen copy of the net.")
+    ] = False,
+    remember_weight: Annotated[float, typer.Option(help="Of the loss of --remember.")] = 1.0,
+    temperature: Annotated[float, typer.Option(help="Of --remember: above 1, small probabilities count more.")] = 2.0,
     side: Annotated[str | None, typer.Option(metavar="LAYER", help="Side-tuning up to this layer.")] = None,
     side_from: Annotated[str | None, typer.Option(metavar="LAYER", help="The side net begins behind it.")] = None,
     adapters: Annotated[Layers, typer.Option(metavar="LAYERS", help="Small layers that learn beside these.")] = None,
@@ -53,7 +58,8 @@ def rewrite(
 
     changes = Changes(
         classes=classes, suffix=suffix, normalize=normalize, learned=not constant, read=tuple(read or ()), scale=scale,
-        keep_head=keep_head, side=side, side_from=side_from, adapters=tuple(adapters or ()), kind=kind, rank=rank,
+        keep_head=keep_head, remember=remember, remember_weight=remember_weight, temperature=temperature,
+        side=side, side_from=side_from, adapters=tuple(adapters or ()), kind=kind, rank=rank,
         tune=r.tune(shared.tune), freeze_to=freeze_to, freeze=tuple(freeze or ()), unfreeze=tuple(unfreeze or ()),
         unfreeze_from=unfreeze_from, rates=tuple(r.number(word, "--rate") for word in rate or ()),
         rate_decay=rate_decay, deploy=deploy, cast=tuple(cast or ()), size=r.size(size), fold=fold,
