@@ -58,6 +58,27 @@ def die(cell: Cell, place: Place) -> dict[str, JSON]:
     os._exit(7)
 
 
+def meet(cell: Cell, place: Place) -> dict[str, JSON]:
+    """Ends when so many of its kind are at work at once."""
+    (place.study / f"met{os.getpid()}").touch()
+    for _ in range(400):
+        if len(list(place.study.glob("met*"))) >= cell.fields["parties"]:
+            return add(cell, place)
+        time.sleep(0.05)
+    raise TimeoutError("alone")
+
+
+def orphan(cell: Cell, place: Place) -> dict[str, JSON]:
+    """Ends its process while a child of it stays and holds all its files open."""
+    if not os.fork():
+        time.sleep(30)
+    os._exit(7)
+
+
+def nothing(cell: Cell, place: Place) -> None:
+    """No values at all."""
+
+
 def bad(cell: Cell, place: Place) -> dict[str, JSON]:
     """Values that cannot be kept."""
     return {"fine": 1, "loss": float("nan")}

@@ -17,6 +17,9 @@ from caffelungo.study.cell import JSON, Cell, packed
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 """What libraries read once, when they are loaded; so it is settled before the process starts."""
 
+LAST_WORDS = 2.0
+"""Seconds to wait for what a dead worker has said."""
+
 Message = dict[str, JSON]
 
 
@@ -32,35 +35,31 @@ class Hand:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, encoding="utf-8", start_new_session=True,
         )  # fmt: skip
         self.ready = False
-        self.cell: Cell | None = None
-        threading.Thread(target=self._listen, args=(heard,), daemon=True).start()
+        self._heard = heard
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def give(self, cell: Cell, folder: Path, study: Path) -> None:
         """Let it run ``cell`` in ``folder``."""
-        self.cell = cell
         assert self.process.stdin is not None
-        try:
-            self.process.stdin.write(
-                json.dumps({"cell": packed(cell), "folder": str(folder), "study": str(study)}) + "\n"
-            )
+        job = {"cell": packed(cell), "folder": str(folder), "study": str(study)}
+        with contextlib.suppress(BrokenPipeError):  # it died; that is heard, too
+            self.process.stdin.write(json.dumps(job) + "\n")
             self.process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it died; that is heard, too
 
     def end(self) -> None:
         """Kill it, whatever it does, and its children."""
         if sys.platform == "win32":
             self.process.kill()
         else:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            try:
-                if pipe is not None:
-                    pipe.close()
-            except OSError:
-                pass
+        self._listener.join(LAST_WORDS)
+        with contextlib.suppress(OSError):
+            assert self.process.stdin is not None
+            self.process.stdin.close()
 
     def death(self) -> str:
         """How it died."""
@@ -70,11 +69,14 @@ class Hand:
         hint = "; the system kills so when memory runs out" if -status == getattr(signal, "SIGKILL", 9) else ""
         return f"the process that ran it was killed by {signal.Signals(-status).name}{hint}"
 
-    def _listen(self, heard: queue.Queue[tuple[Hand, Message | None]]) -> None:
+    def _listen(self) -> None:
         assert self.process.stdout is not None
-        try:
+        with self.process.stdout, contextlib.suppress(ValueError):  # killed within a line
             for line in self.process.stdout:
-                heard.put((self, json.loads(line)))
-        except ValueError:
-            pass  # closed, or killed within a line
-        heard.put((self, None))
+                self._heard.put((self, json.loads(line)))
+
+    def _watch(self) -> None:
+        """A dead worker's pipe may stay open in a child of its own, so that its end alone would not tell."""
+        self.process.wait()
+        self._listener.join(LAST_WORDS)
+        self._heard.put((self, None))

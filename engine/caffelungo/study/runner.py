@@ -14,6 +14,7 @@ import queue
 import shutil
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from caffelungo import files
@@ -24,7 +25,7 @@ from caffelungo.study.hands import Hand, Message
 from caffelungo.study.inputs import Inputs
 from caffelungo.study.standing import Clock, Running, Standing
 
-TICK = 1.0
+TICK = 0.25
 """Seconds between two looks at cells that another runner works on, and between two reports."""
 
 
@@ -159,6 +160,9 @@ class _Run:
         self.tell()
 
     def _hear(self, hand: Hand, message: Message | None) -> None:
+        if hand in self.idle and message is None:
+            self.idle.remove(hand)
+            hand.end()
         if hand not in self.running:
             return
         running = self.running[hand]
@@ -173,8 +177,8 @@ class _Run:
         elif "ready" in message:
             hand.ready = True
         elif "say" in message:
-            done, total, running.text = message["say"]
-            running.share = done / total if total > 0 else 0.0
+            done, total, text = message["say"]
+            self.running[hand] = replace(running, share=done / total if total > 0 else 0.0, text=text)
             self.tell()
         else:
             del self.running[hand]

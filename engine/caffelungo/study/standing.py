@@ -14,7 +14,7 @@ UNLIKE = ("seed", "rate")
 """Fields that do not change how long a cell takes."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Running:
     """A cell at work: since when (monotonic seconds), and what it last said of itself."""
 
