@@ -155,3 +155,35 @@ def test_data_that_is_named_relative_to_the_old_folder_is_spoken_of() -> None:
     moved = asked(grow, "mine/train_val.prototxt", "out.prototxt")
     assert [notice.split(" will")[0] for notice in moved.notices] == ["train.txt"]
     assert asked(grow, "mine/train_val.prototxt", "mine/out.prototxt").notices == []
+
+
+UNSIZED = """
+layer {
+  name: "mnist" type: "Data" top: "data" top: "label"
+  data_param { source: "train_lmdb" batch_size: 4 backend: LMDB }
+}
+layer { name: "ip1" type: "InnerProduct" bottom: "data" top: "ip1" inner_product_param { num_output: 5 } }
+layer { name: "ip2" type: "InnerProduct" bottom: "ip1" top: "ip2" inner_product_param { num_output: 3 } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip2" bottom: "label" top: "loss" }
+"""
+
+
+def test_a_size_that_only_the_data_know_can_be_told() -> None:
+    Path("mnist.prototxt").write_text(UNSIZED)
+    rng = np.random.default_rng(0)
+    old = {"ip1": [rng.normal(size=(5, 784)), np.zeros(5)], "ip2": [rng.normal(size=(3, 5)), np.zeros(3)]}
+    old = {name: [one.astype(np.float32) for one in blobs] for name, blobs in old.items()}
+    formats.write("mnist.caffemodel", Weights(old), net(UNSIZED).message)
+    for recipe in ("step { cast { } }", "step { deploy { } }"):
+        with pytest.raises(UserError) as caught:
+            asked(recipe, "mnist.prototxt", weights="mnist.caffemodel")
+        assert "--shape data:" in str(caught.value)
+    with pytest.raises(UserError, match="`date`, which no data layer") as caught:
+        asked("step { cast { } }", "mnist.prototxt", weights="mnist.caffemodel", shapes={"date": (1, 28, 28)})
+    assert "data, label" in str(caught.value)
+    done = asked("step { cast { } }", "mnist.prototxt", weights="mnist.caffemodel", shapes={"data": (1, 28, 28)})
+    new = formats.read("out.caffemodel").layers
+    np.testing.assert_array_equal(new["ip1_conv"][0], old["ip1"][0].reshape(5, 1, 28, 28))
+    assert [one.name for one in done.costs()[1]] == ["mnist", "ip1_conv", "ip2_conv", "loss"]
+    done = asked("step { deploy { } }", "mnist.prototxt", "answers.prototxt", shapes={"data": (1, 28, 28)})
+    assert list(done.after.message.layer[0].input_param.shape[0].dim) == [1, 1, 28, 28]

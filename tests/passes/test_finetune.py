@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from caffelungo.definition.schema import TEST, TRAIN, Preprocessing
-from caffelungo.passes.base import Refusal, Result, step
+from caffelungo.passes.base import Refusal, Result, run, step
 from caffelungo.passes.finetune import FinetuneOptions, finetune, resize_for
 from caffelungo.passes.view import View
-from tests.passes.nets import ALEX, FIRE, RESIDUAL, THREE_HEADS, apply, comments, layer, lines
+from tests.passes.nets import ALEX, FIRE, RESIDUAL, THREE_HEADS, apply, comments, layer, lines, net
 
 PETS = FinetuneOptions(
     classes=7, train_source="train.txt", val_source="val.txt", root_folder="photos", suffix="pets", batch_size=4
@@ -220,3 +220,13 @@ def test_refuses_one_class() -> None:
 @pytest.mark.parametrize(("crop", "side"), [(28, 28), (32, 32), (112, 128), (224, 256), (227, 256), (299, 342)])
 def test_margins(crop: int, side: int) -> None:
     assert resize_for(crop) == side
+
+
+def test_rows_of_numbers_are_no_pictures() -> None:
+    rows = """
+    layer { name: "rows" type: "HDF5Data" top: "data" top: "label" hdf5_data_param { source: "r.txt" batch_size: 2 } }
+    layer { name: "fc1" type: "InnerProduct" bottom: "data" top: "fc1" inner_product_param { num_output: 2 } }
+    layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc1" bottom: "label" top: "loss" }
+    """
+    with pytest.raises(Refusal, match="`rows` gives rows of numbers"):
+        run(net(rows), [step(finetune, PETS)], {"rows": [(10, 4), (10,)]})

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from caffelungo.errors import UserError
-from caffelungo.passes.base import Refusal, step
+from caffelungo.passes.base import Refusal, run, step
 from caffelungo.passes.freeze import FreezeOptions, freeze
-from tests.passes.nets import ALEX, FIRE, RESIDUAL, apply, comments, layer
+from tests.passes.nets import ALEX, FIRE, RESIDUAL, apply, comments, layer, net
 
 
 def frozen(text: str, to: str):  # type: ignore[no-untyped-def]
@@ -83,3 +83,20 @@ def test_refuses_to_freeze_all() -> None:
 def test_unknown_layer() -> None:
     with pytest.raises(UserError, match="did you mean `conv1`"):
         frozen(ALEX, "conv11")
+
+
+ROWS = """
+layer { name: "rows" type: "HDF5Data" top: "data" top: "label" hdf5_data_param { source: "rows.txt" batch_size: 10 } }
+layer { name: "fc1" type: "InnerProduct" bottom: "data" top: "fc1" inner_product_param { num_output: 40 } }
+layer { name: "fc2" type: "InnerProduct" bottom: "fc1" top: "fc2" inner_product_param { num_output: 2 } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc2" bottom: "label" top: "loss" }
+"""
+
+
+def test_rows_whose_width_only_the_data_know() -> None:
+    with pytest.raises(Refusal, match="the shape of `data`, which `fc1` reads, is not known") as caught:
+        frozen(ROWS, "fc1")
+    assert "--shape data:" in str(caught.value.problems[0].remedy)
+    known = run(net(ROWS), [step(freeze, FreezeOptions("fc1"))], {"rows": [(10, 4), (10,)]}).definition
+    assert rates(layer(known, "fc1")) == [(0, 0), (0, 0)]
+    assert rates(layer(known, "fc2")) == []

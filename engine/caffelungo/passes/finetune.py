@@ -17,6 +17,7 @@ from caffelungo import files
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLayer, SetField
 from caffelungo.definition.schema import PHASE_NAMES, TEST, TRAIN, LayerParameter
 from caffelungo.errors import UserError
+from caffelungo.layers.base import shape_text
 from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.heads import fresh_head
@@ -380,6 +381,13 @@ def _sizes(work: _Work, old: PlannedLayer, train: PlannedLayer) -> tuple[int, in
         if shape[2] != shape[3]:
             return 0, shape[2], shape[3]
         crop = shape[2]
+    if not crop and shape is not None and len(shape) != 4:
+        raise Refusal(
+            f"`{old.name}` gives rows of numbers, and finetune is for pictures",
+            work.view.where(old.index),
+            received=shape_text(shape),
+            remedy="give the net a fresh classifier, and its data layers by hand: lungo rewrite --classes N",
+        )
     if not crop:
         raise Refusal(
             f"how large the pictures of `{old.name}` are is not written in the file",

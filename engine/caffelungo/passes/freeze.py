@@ -8,6 +8,7 @@ after:   conv1, conv2, conv3: param { lr_mult: 0 decay_mult: 0 }  a blob with lr
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from caffelungo.definition.edits import Edit, SetField
@@ -45,6 +46,7 @@ def freeze(view: View, options: FreezeOptions) -> Rewrite:
     held.update(chosen)
     if not held:
         raise Refusal("no layer to freeze is named", remedy="name one: --freeze-to fc7, or --freeze 'conv*'")
+    _refuse_unknown(view, held.values())
     _refuse_all(view, held, options)
     return hold(view, held, why)
 
@@ -76,6 +78,19 @@ def _last(view: View, name: str) -> str:
         return name
     block = select.block(view.plan.layers, name)
     return block[-1].name if block else view.find(name, "--freeze-to").name
+
+
+def _refuse_unknown(view: View, held: Iterable[PlannedLayer]) -> None:
+    """Without the shape of what a layer reads, nothing tells how many blobs it has, and so what to freeze."""
+    for one in held:
+        if None in one.bottom_shapes:
+            blob = one.bottoms[one.bottom_shapes.index(None)]
+            raise Refusal(
+                f"the shape of `{blob}`, which `{one.name}` reads, is not known",
+                view.where(one.index),
+                received="a size that only the data know",
+                remedy=f"say it where the data come in: --shape {view.plan.sources[0].tops[0]}:3x227x227",
+            )
 
 
 def _refuse_all(view: View, held: dict[int, PlannedLayer], options: FreezeOptions) -> None:
