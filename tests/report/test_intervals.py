@@ -66,7 +66,7 @@ def test_words_and_failures() -> None:
     left, right = figure(ROWS, "title").axes
     of_left, of_right = ({text.get_text() for text in axis.texts} for axis in (left, right))
     assert {NEW, ALL, "fine-tuning", "wider, raw $x_1$", "81.5 [78.0, 84.7]"} <= of_left
-    assert {"failed: the loss is not finite, at every one o…", "failed"} <= of_left
+    assert {"failed: the loss is not finite, at every one of the r…", "failed"} <= of_left
     assert {"reference", "+4.6 [+1.3, +8.1]", "-6.7 [-10.2, -3.1]", "failed"} <= of_right
 
 
