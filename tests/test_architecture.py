@@ -37,6 +37,10 @@ TORCH_FREE = [
     "caffelungo.data.compute_image_mean",
     "caffelungo.cli.main",
     "caffelungo.catalogue",
+    "caffelungo.study.cells",
+    "caffelungo.study.worker",
+    "caffelungo.study.statistics",
+    "caffelungo.report.intervals",
 ]
 
 
