@@ -19,6 +19,10 @@ def compare(
     test: Annotated[
         str | None, typer.Option(help="A folder of the same classes to judge by (default: a share of --data).")
     ] = None,
+    via: Annotated[
+        str | None,
+        typer.Option(help="Other classes, learned before: what that adds, and what is left of it."),
+    ] = None,
     arms: Annotated[
         str, typer.Option(help="Arms, by commas: finetune, deeper, wider ..., or paper, controls, normalization, wide.")
     ] = "paper,controls",
@@ -46,12 +50,12 @@ def compare(
     """
     import os
 
-    from caffelungo.report.studies import StudyBar, print_comparison, print_plan
+    from caffelungo.report.studies import StudyBar, print_plan, print_tables
     from caffelungo.study.cells import Runner
     from caffelungo.study.compare import CompareOptions, Study
 
     wanted = CompareOptions(
-        data=data, output=output, model=model, weights=weights, test=test, arms=tuple(o.words(arms)),
+        data=data, output=output, model=model, weights=weights, test=test, via=via, arms=tuple(o.words(arms)),
         tune=tuple(o.words(tune)), units=tuple(o.numbers(units, "--units", int)), seeds=seeds,
         rates=() if rates == "measured" else tuple(o.numbers(rates, "--rates")), extend=extend,
         iterations=iterations, batch_size=batch_size, size=size, per_class=per_class, variables=o.variables(set_),
@@ -60,7 +64,7 @@ def compare(
         study = Study(wanted, progress)
     plan = study.plan()
     if not quiet or dry_run:
-        print_plan(study.pictures, plan, len(wanted.rates or wanted.factors), seeds)
+        print_plan(study.task.pictures, plan, len(wanted.rates or wanted.factors), seeds)
     if dry_run:
         return
     from caffelungo.study import reporting
@@ -70,5 +74,5 @@ def compare(
         found = study.run(Runner(study.folder, count, threads, retry, bar.see), bar.say)
     written = reporting.write(found, study.folder, o.command_line())
     if not quiet:
-        print_comparison(reporting.tables(found, o.command_line()))
+        print_tables(reporting.tables(found), reporting.words(found))
         typer.echo(f"wrote {', '.join(str(path) for path in written)}; open {written[0]}")

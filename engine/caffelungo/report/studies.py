@@ -7,8 +7,9 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.markdown import Markdown
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
 
 from caffelungo.report.console import REFRESH
 
@@ -80,6 +81,16 @@ def print_plan(pictures: Any, plan: Sequence[Any], rates: int, seeds: int) -> No
     console.print(f"{len(built)} nets x {rates} rates x {seeds} seeds: {count} trainings")
 
 
-def print_comparison(tables: str) -> None:
-    """The tables of a comparison."""
-    Console(highlight=False).print(Markdown(tables))
+def print_tables(tables: Sequence[Any], words: str) -> None:
+    """Each table under its title, and the ``words`` at the end."""
+    console = Console(highlight=False)
+    for one in tables:
+        table = Table(title=one.title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+        for column, name in enumerate(one.head):
+            table.add_column(name, overflow="fold", no_wrap=0 < column < 4, justify="left" if column == 0 else "right")
+        for line in one.lines:
+            table.add_row(*(Text(cell) for cell in line))
+        console.print(table)
+        console.print()
+    if words:
+        console.print(words, markup=False, soft_wrap=True)

@@ -7,12 +7,12 @@ a net made ready for the target's classes  +  an arm, a depth of tuning, a numbe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from caffelungo import recipes, rewriting
 from caffelungo.definition.reader import Definition
 from caffelungo.errors import UserError, did_you_mean
-from caffelungo.passes.base import Note
+from caffelungo.passes.base import Note, Step
 from caffelungo.weights.base import Weights
 
 REFERENCE = "finetune"
@@ -24,8 +24,7 @@ class Arm:
     """One way of adapting a net.
 
     ``recipe`` is a card (see ``recipes.cards``), ``settings`` its variables. ``grows``: it takes a number of units.
-    ``longer``: it trains for as many operations as the largest grown arm. ``remembers``: it also keeps the old task.
-    ``needs_pretrained``: it starts from pre-trained weights that the recipe changes.
+    ``longer``: it trains for as many operations as the largest arm.
     """
 
     name: str
@@ -34,7 +33,6 @@ class Arm:
     settings: Mapping[str, str] = field(default_factory=dict)
     grows: bool = False
     longer: bool = False
-    remembers: bool = False
 
 
 _RAW = {"normalize": "false"}
@@ -54,8 +52,8 @@ ARMS = {
         Arm("wider-raw", "WA without normalization", "wider", _RAW, grows=True),
         Arm("wider-copy", "WA without normalization, copied units", "wider", {**_RAW, "start": "COPY"}, grows=True),
         Arm("deeper-raw", "DA without normalization", "deeper", _RAW, grows=True),
-        Arm("remember", "FT that keeps the old task (LwF)", "remember", remembers=True),
-        Arm("wider-remember", "WA that keeps the old task (LwF)", "wider-remember", grows=True, remembers=True),
+        Arm("remember", "FT that keeps the old task (LwF)", "remember"),
+        Arm("wider-remember", "WA that keeps the old task (LwF)", "wider-remember", grows=True),
     )
 }
 """Every arm, in the order of tables."""
@@ -87,21 +85,27 @@ def chosen(words: Sequence[str]) -> list[Arm]:
 
 @dataclass(frozen=True)
 class Configuration:
-    """One row of a table: an arm at a depth of tuning, with so many units (0: it has none)."""
+    """One row of a table: an arm at a depth of tuning, with so many units (0: it has none).
+
+    ``after`` names the arm by which the net learned another task before; empty: none.
+    """
 
     arm: Arm
     tune: str
     units: int = 0
+    after: str = ""
 
     @property
     def title(self) -> str:
         """What tables call it."""
-        return f"{self.arm.title}{f', {self.units}' if self.units else ''}"
+        came = f"after the task between ({self.after}): " if self.after else ""
+        return f"{came}{self.arm.title}{f', {self.units}' if self.units else ''}"
 
     @property
     def label(self) -> str:
         """In one word, for files."""
-        return f"{self.arm.name}{f'-{self.units}' if self.units else ''}.{self.tune.lower()}"
+        came = f"{self.after}>" if self.after else ""
+        return f"{came}{self.arm.name}{f' {self.units}' if self.units else ''}"
 
 
 def configurations(arms: Sequence[Arm], tunes: Sequence[str], units: Sequence[int]) -> list[Configuration]:
@@ -120,8 +124,8 @@ class Built:
     notes: list[Note]
 
 
-def build(one: Configuration, base: Definition, weights: str | None) -> Built:
-    """The net of ``one``, from ``base``, which has the target's classifier already.
+def build(one: Configuration, net: Definition, ready: Step, weights: str | None) -> Built:
+    """The net of ``one``, from ``net``: ``ready`` gives it the target's classifier and data, then the recipe's steps.
 
     Raises UserError (a Refusal) when a pass cannot be applied to this net.
     """
@@ -129,8 +133,8 @@ def build(one: Configuration, base: Definition, weights: str | None) -> Built:
     if one.units:
         settings["units"] = str(one.units)
     recipe = recipes.open_recipe(recipes.find(one.arm.recipe), settings)
-    result = rewriting.apply(base, recipe.steps)
+    result = rewriting.apply(net, [ready, *recipe.steps])
     carried = None
     if result.moves and weights is not None:
-        carried = rewriting.carried(base, result, weights, [])
-    return Built(replace(result.definition, path=base.path), carried, result.notes)
+        carried = rewriting.carried(net, result, weights, [])
+    return Built(result.definition, carried, result.notes)

@@ -13,6 +13,7 @@ class Claim:
     """``arm`` against ``other``: ``words`` say it, ``paper`` is its difference in points by depth.
 
     A control has no number: the paper did not measure it. ``source`` names the table; AlexNet on SUN-397 unless said.
+    ``after`` and ``other_after`` are the arms by which each learned another task before.
     """
 
     arm: str
@@ -20,6 +21,8 @@ class Claim:
     words: str
     paper: Mapping[str, float]
     source: str = ""
+    after: str = ""
+    other_after: str = ""
 
 
 CLAIMS = (
@@ -43,6 +46,10 @@ CLAIMS = (
     Claim("wider", "normalized", "new units add to normalization", {}),
     Claim("wider", "features", "new units add to the features that they read", {}),
     Claim("wider", "longer", "new units add to as much training", {}),
+    Claim("wider", "wider", "growing on a task between helps growing on this one", {"ALL": 13.0},
+          "table 8, SUN to MIT-67", "wider", ""),
+    Claim("finetune", "finetune", "so does fine-tuning on it", {}, "", "finetune", ""),
+    Claim("wider", "wider", "having grown there is better than having fine-tuned there", {}, "", "wider", "finetune"),
 )  # fmt: skip
 """In the order in which they are reported."""
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from caffelungo.study.arms import REFERENCE
 from caffelungo.study.claims import CLAIMS, Claim, verdict
-from caffelungo.study.compare import Comparison, Outcome
+from caffelungo.study.compare import Comparison
+from caffelungo.study.search import Outcome
 from caffelungo.study.statistics import Difference, Interval, interval, paired_bootstrap
 
 DEPTHS = {
@@ -92,14 +93,52 @@ def rows(comparison: Comparison, tune: str) -> list[Row]:
     return found
 
 
+@dataclass(frozen=True)
+class Recall:
+    """What is left of the task between after the target was learned: percent before and after, and the change.
+
+    ``kept``: the change against plain fine-tuning on the target from the same net, None for that itself.
+    """
+
+    title: str
+    before: Interval
+    after: Interval
+    change: Difference
+    kept: Difference | None
+
+
+def recalls(comparison: Comparison) -> list[Recall]:
+    """A row for each training on the target that followed the task between."""
+    before = {one.configuration.arm.name: one for one in comparison.between if one.right is not None}
+    plain = {
+        one.configuration.after: one
+        for one in comparison.outcomes
+        if one.configuration.arm.name == REFERENCE and one.recalled is not None
+    }
+    found = []
+    for one in comparison.outcomes:
+        source = before.get(one.configuration.after)
+        if one.recalled is None or source is None or source.right is None:
+            continue
+        other = plain.get(one.configuration.after)
+        kept = None
+        if other is not None and other is not one and other.recalled is not None:
+            kept = paired_bootstrap(one.recalled, other.recalled)
+        change = paired_bootstrap(one.recalled, source.right)
+        found.append(Recall(one.configuration.title, interval(source.right), interval(one.recalled), change, kept))
+    return found
+
+
 def findings(comparison: Comparison) -> list[Finding]:
     """Every claim whose two arms were trained, at every depth, with the number of units that did best on validation."""
     found = []
     for claim in CLAIMS:
         for tune in dict.fromkeys(one.configuration.tune for one in comparison.outcomes):
-            arm = comparison.outcome(claim.arm, tune)
-            other = comparison.outcome(claim.other, tune, arm.configuration.units or None) if arm else None
-            if arm is None or other is None or arm.right is None or other.right is None:
+            arm = comparison.outcome(claim.arm, tune, after=claim.after)
+            if arm is None:
+                continue
+            other = comparison.outcome(claim.other, tune, arm.configuration.units or None, claim.other_after)
+            if other is None or arm.right is None or other.right is None:
                 continue
             difference = paired_bootstrap(arm.right, other.right)
             paper = claim.paper.get(tune)

@@ -10,6 +10,7 @@ import io
 import json
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +18,22 @@ from caffelungo import files
 from caffelungo.report import intervals
 from caffelungo.report.page import Cell, Page
 from caffelungo.study.compare import Comparison
-from caffelungo.study.findings import DEPTHS, Finding, Row, advice, findings, rows
+from caffelungo.study.findings import DEPTHS, Finding, Recall, Row, advice, findings, recalls, rows
 
 HEAD = ("arm", "test accuracy, %", "over fine-tuning, points", "rate", "parameters", "CPU s")
+RECALL_HEAD = ("arm", "before, %", "after, %", "change, points", "against FT, points")
 CLAIM_HEAD = ("claim", "what learns", "here, points", "paper", "verdict")
 NOTE = (
     "Accuracy is the mean over seeds at the rate that was best on the validation pictures. Intervals are 95 %, from a "
     "paired bootstrap over test pictures and seeds; each stands alone, so of twenty true zeros one will seem none."
 )
+PAPER = "Growing a Brain (CVPR 2017) reports AlexNet on SUN-397; what it leaves open has no number there."
 TONES = {"reproduced": "good", "yes": "good", "the opposite": "bad", "no, the opposite": "bad"}
 
 
 def setting(comparison: Comparison) -> str:
     """What was measured, in a sentence."""
-    options, pictures = comparison.options, comparison.pictures
+    options, pictures = comparison.options, comparison.task.pictures
     return (
         f"{options.model} on {Path(options.data).name}: {len(pictures.classes)} classes, {len(pictures.fit)} "
         f"pictures to learn from, {len(pictures.validation)} to choose rates on, {len(pictures.test)} to judge by; "
@@ -40,24 +43,49 @@ def setting(comparison: Comparison) -> str:
     )
 
 
-def tables(comparison: Comparison, command: Sequence[str]) -> str:
-    """The tables and words as Markdown."""
-    lines = [setting(comparison) + ".", "", f"    {shlex.join(command)}", "", NOTE, ""]
+@dataclass(frozen=True)
+class Table:
+    """A table with what stands above it; ``tones`` are the cells that mean well or ill, by (row, column)."""
+
+    title: str
+    text: str
+    head: Sequence[str]
+    lines: list[list[str]]
+    tones: dict[tuple[int, int], str] = field(default_factory=dict)
+
+
+def tables(comparison: Comparison) -> list[Table]:
+    """All tables, in the order in which they are read."""
+    made: list[Table] = []
     for tune, text in DEPTHS.items():
         found = rows(comparison, tune)
-        if not found:
-            continue
-        lines += [f"**{text.capitalize()}**", "", _markdown(HEAD), "|---|---|---|---|---|---|"]
-        lines += [_markdown(_plain(row)) for row in found]
-        lines.append("")
-    found_claims = findings(comparison)
-    if found_claims:
-        lines += ["**What reproduced**", "", _markdown(CLAIM_HEAD), "|---|---|---|---|---|"]
-        lines += [_markdown(_claim(one)) for one in found_claims]
-        lines.append("")
+        if found:
+            lines = [_plain(row) for row in found]
+            made.append(Table(text.capitalize(), "" if made else NOTE, HEAD, lines, _tones(found)))
+    claims = findings(comparison)
+    if claims:
+        tones = {(k, 4): TONES.get(one.verdict, "weak") for k, one in enumerate(claims)}
+        made.append(Table("What reproduced", PAPER, CLAIM_HEAD, [_claim(one) for one in claims], tones))
+    recalled = recalls(comparison)
+    if recalled:
+        text = "Accuracy on the task between, by the classifier that was learned there, before and after the target."
+        made.append(Table("What is left of the task between", text, RECALL_HEAD, [_recall(one) for one in recalled]))
+    return made
+
+
+def words(comparison: Comparison) -> str:
+    """What to use, in two sentences; empty when nothing was trained."""
     told = advice(comparison)
-    if told is not None:
-        lines += [str(told), ""]
+    return str(told) if told is not None else ""
+
+
+def markdown(comparison: Comparison, command: Sequence[str]) -> str:
+    """The tables and words as Markdown."""
+    lines = [setting(comparison) + ".", "", f"    {shlex.join(command)}", ""]
+    for table in tables(comparison):
+        lines += [f"**{table.title}**", "", *([table.text, ""] if table.text else [])]
+        lines += [_markdown(table.head), "|" + "---|" * len(table.head), *(_markdown(line) for line in table.lines), ""]
+    lines += [words(comparison), ""]
     lines += [f"- {notice}" for notice in comparison.notices]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -65,10 +93,10 @@ def tables(comparison: Comparison, command: Sequence[str]) -> str:
 def write(comparison: Comparison, folder: Path, command: Sequence[str]) -> list[Path]:
     """Write everything into ``folder``; the paths, the page first."""
     written = [folder / name for name in ("index.html", "tables.md", "intervals.png", "results.csv", "rates.csv")]
-    page, markdown, picture, results, rates = written
+    page, text, picture, results, rates = written
     drawn = [one for tune in DEPTHS for one in _drawn(comparison, tune)]
-    intervals.draw(drawn, picture, title="Over fine-tuning, points of test accuracy")
-    files.write_text(markdown, tables(comparison, command))
+    intervals.draw(drawn, picture, title=f"{comparison.options.model} on {Path(comparison.options.data).name}")
+    files.write_text(text, markdown(comparison, command))
     files.write_text(results, _csv(_results(comparison)))
     files.write_text(rates, _csv(_rates(comparison)))
     summary = folder / "summary.json"
@@ -78,24 +106,15 @@ def write(comparison: Comparison, folder: Path, command: Sequence[str]) -> list[
 
 
 def _page(comparison: Comparison, picture: Path, command: Sequence[str]) -> Page:
-    told = advice(comparison)
     page = Page("What adapts best", lead=setting(comparison))
-    first = page.section("What to use", str(told) if told else "Nothing could be trained.")
+    first = page.section("What to use", words(comparison) or "Nothing could be trained.")
     first.figure(picture, "Gain of each arm over fine-tuning at the same depth; grey crosses the zero line.")
-    for tune, text in DEPTHS.items():
-        found = rows(comparison, tune)
-        if found:
-            part = page.section(text.capitalize(), NOTE if tune == next(iter(DEPTHS)) else "")
-            part.table(list(HEAD), [_cells(row) for row in found])
-    claims = findings(comparison)
-    if claims:
-        part = page.section(
-            "What reproduced",
-            "Growing a Brain (CVPR 2017) reports differences of AlexNet on SUN-397; controls have no number there.",
-        )
-        part.table(
-            list(CLAIM_HEAD), [[*_claim(one)[:-1], Cell(one.verdict, TONES.get(one.verdict, "weak"))] for one in claims]
-        )
+    for table in tables(comparison):
+        part = page.section(table.title, table.text)
+        part.table(list(table.head), [
+            [Cell(text, table.tones.get((k, column), "")) for column, text in enumerate(line)]
+            for k, line in enumerate(table.lines)
+        ])  # fmt: skip
     part = page.section("Rates", "Validation accuracy at each rate; the best one of each arm was used.")
     head = ["arm", "what learns", "rate", "validation, %", "loss", "failed seeds"]
     part.table(head, [_tried(row) for row in _rates(comparison)])
@@ -120,14 +139,18 @@ def _plain(row: Row) -> list[str]:
     return [row.title, str(row.accuracy), gain, rate, f"{one.parameters:,}", f"{one.seconds:.1f}"]
 
 
-def _cells(row: Row) -> list[Cell]:
-    plain = _plain(row)
-    tone = ""
-    if row.failed:
-        tone = "bad"
-    elif row.gain is not None:
-        tone = "good" if row.gain.low > 0 else "bad" if row.gain.high < 0 else ""
-    return [Cell(text, tone if column == (1 if row.failed else 2) else "") for column, text in enumerate(plain)]
+def _tones(found: Sequence[Row]) -> dict[tuple[int, int], str]:
+    tones = {}
+    for k, row in enumerate(found):
+        if row.failed:
+            tones[k, 1] = "bad"
+        elif row.gain is not None and row.gain.sign:
+            tones[k, 2] = "good" if row.gain.sign > 0 else "bad"
+    return tones
+
+
+def _recall(one: Recall) -> list[str]:
+    return [one.title, str(one.before), str(one.after), str(one.change), str(one.kept) if one.kept is not None else ""]
 
 
 def _claim(one: Finding) -> list[str]:
@@ -136,14 +159,15 @@ def _claim(one: Finding) -> list[str]:
     return [one.claim.words, DEPTHS[one.tune], str(one.found), paper, one.verdict]
 
 
-def _drawn(comparison: Comparison, tune: str) -> list[Any]:
-    """The gains at one depth, for the picture."""
-    found = []
-    for row in rows(comparison, tune):
-        if row.outcome.configuration.arm.name == "finetune":
-            continue
-        found.append(intervals.Row(row.title, row.gain, group=DEPTHS[tune], failed=row.failed))
-    return found
+def _drawn(comparison: Comparison, tune: str) -> list[intervals.Row]:
+    """The rows at one depth, for the picture."""
+    return [
+        intervals.Row(
+            row.title, row.gain, DEPTHS[tune], row.failed, row.accuracy,
+            reference=row.gain is None and row.accuracy is not None,
+        )
+        for row in rows(comparison, tune)
+    ]  # fmt: skip
 
 
 def _markdown(cells: Sequence[str]) -> str:
@@ -188,10 +212,9 @@ def _csv(found: Sequence[dict[str, Any]]) -> str:
 
 
 def _summary(comparison: Comparison, command: Sequence[str]) -> dict[str, Any]:
-    told = advice(comparison)
     return {
         "setting": setting(comparison), "command": shlex.join(command), "cpu_seconds": round(comparison.cpu_seconds),
-        "trainings": comparison.cells, "failed": comparison.failed, "advice": str(told) if told else None,
+        "trainings": comparison.cells, "failed": comparison.failed, "advice": words(comparison),
         "results": _results(comparison),
         "claims": [
             {"claim": one.claim.words, "tune": one.tune.lower(), "difference": round(one.found.mean, 3),

@@ -24,7 +24,7 @@ lr_mult 10, the rate 5e-5; of two groups at length 20 each, 6e-4. Both are near 
 def measure(cell: Cell, place: Place) -> dict[str, Any]:
     """``energy``: the mean over pictures and places of |h|^2 (over channels); ``lr_mult`` of the classifier's weights.
 
-    Fields: ``net``, ``weights`` and ``pictures_list`` (inputs). The net is run in phase TEST.
+    Fields: ``net``, ``weights`` and ``list`` (inputs). The net is run in phase TEST.
     """
     import torch
 
@@ -42,7 +42,7 @@ def measure(cell: Cell, place: Place) -> dict[str, Any]:
     fields: Mapping[str, Any] = cell.fields
     definition = read_net(place.inputs.path(fields["net"]))
     state = net_state(definition.message, TEST)
-    text = nets.elsewhere(nets.from_definition(definition), state, place.inputs.path(fields["pictures_list"]))
+    text = nets.elsewhere(nets.from_definition(definition), state, place.inputs.path(fields["list"]))
     opened = nets.open_net(text, state, shuffle=False)
     store = Store(seed=0)
     names = [str(place.inputs.path(fields["weights"]))] if fields["weights"] else []

@@ -32,6 +32,7 @@ from caffelungo.study import prefix
 from caffelungo.study.cells import JSON, Cell, Place
 from caffelungo.study.features import Shortened, shorten
 from caffelungo.study.predicting import Predictions, predict
+from caffelungo.study.recall import recall
 from caffelungo.weights import formats
 from caffelungo.weights.base import Weights
 
@@ -52,7 +53,8 @@ class Fields:
     ``pictures`` only makes the cell another one when a picture's bytes change. ``steps`` are the shares of the
     iterations after which the rate falls by ``gamma``. ``solver`` is further text of the solver file. ``start_from`` is
     the index of a need that kept its weights. ``whole``: pictures are brought to the size of the crop instead of being
-    cut at random, so that features can be kept. ``cache``: false trains from pictures whatever is frozen.
+    cut at random, so that features can be kept. ``recall``: an old task to test afterwards (see
+    ``recall.recall``). ``cache``: false trains from pictures whatever is frozen.
     """
 
     net: str
@@ -75,6 +77,7 @@ class Fields:
     whole: bool = False
     cache: bool = True
     device: str = "cpu"
+    recall: Mapping[str, str] | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, JSON]) -> Fields:
@@ -135,6 +138,7 @@ def train(cell: Cell, place: Place) -> dict[str, JSON]:
         _keep(opened, store, loaded, place.folder / MODEL)
     return {
         **_judged(found),
+        **(recall(asked.recall, store, engine, place) if asked.recall else {}),
         "loss_curve": curve,
         "iterations": solver.iteration,
         "parameters": sum(tensor.numel() for tensor in store.tensors.values()),

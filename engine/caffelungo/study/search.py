@@ -1,0 +1,215 @@
+"""Each candidate's best rate: trainings at three rates around what its features suggest, and further out where needed.
+
+    candidates (net, weights, task)  ->  middle of the range (scale)  ->  cells rate x seed  ->  outcomes
+
+No torch here: what needs it runs in the cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caffelungo.study import scale
+from caffelungo.study.arms import Configuration
+from caffelungo.study.cells import JSON, Cell, Result, Runner
+from caffelungo.study.pictures import Pictures
+
+FACTORS = (1 / 3, 1.0, 3.0)
+"""Rates tried, as shares of the middle of the range."""
+BEYOND = 3.0
+"""Where the best rate is the lowest or highest tried, the next one is so many times further out."""
+TRAIN = "caffelungo.study.training:train"
+MEASURE = "caffelungo.study.scale:measure"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learned: pictures, and their lists among the inputs of the study (``fit``, ``validation``, ``test``)."""
+
+    pictures: Pictures
+    lists: Mapping[str, str]
+
+    @property
+    def fields(self) -> dict[str, JSON]:
+        """What a cell that trains on it needs to know."""
+        return {**self.lists, "pictures": self.pictures.digest}
+
+
+@dataclass
+class Candidate:
+    """A configuration ready to be trained, or why it cannot be built.
+
+    ``net`` is an input, ``weights`` are one a seed ("" starts from scratch), ``iterations`` those of its training.
+    ``more`` are further fields of its cells, one mapping a seed. ``cells`` are by rate, one a seed.
+    """
+
+    configuration: Configuration
+    task: Task
+    net: str = ""
+    weights: Sequence[str] = ()
+    effort: float = 0.0
+    iterations: int = 0
+    refusal: str | None = None
+    centre: float = 0.0
+    more: Sequence[Mapping[str, JSON]] = ()
+    cells: dict[float, list[Cell]] = field(default_factory=dict)
+
+    def add(self, rate: float, batch: int) -> list[Cell]:
+        """The cells at ``rate`` (to two digits), one a seed; none when they are there already."""
+        rate = float(f"{rate:.2g}")
+        if rate <= 0 or rate in self.cells:
+            return []
+        more = self.more or [{}] * len(self.weights)
+        self.cells[rate] = [
+            Cell(
+                TRAIN,
+                {
+                    "net": self.net, "weights": weights, **self.task.fields, "rate": rate, "seed": seed,
+                    "iterations": self.iterations, "batch": batch, **more[seed],
+                },
+                title=f"{self.configuration.label}, rate {rate:g}, seed {seed}",
+            )
+            for seed, weights in enumerate(self.weights)
+        ]  # fmt: skip
+        return self.cells[rate]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A configuration at one rate: means over seeds on the validation pictures, and how many seeds failed."""
+
+    rate: float
+    accuracy: float
+    loss: float
+    failed: int
+
+
+@dataclass
+class Outcome:
+    """How a configuration came out at the rate that was best on the validation pictures.
+
+    ``right``: seeds x test pictures, None where it failed (``failure`` says why); ``recalled`` the same on the old
+    task, where that was asked. ``edge``: the best rate is the lowest or the highest that was tried. ``seconds``: CPU
+    seconds of one training. ``results``: those at the best rate, one a seed.
+    """
+
+    configuration: Configuration
+    tried: list[Tried] = field(default_factory=list)
+    rate: float = 0.0
+    right: NDArray[np.bool_] | None = None
+    recalled: NDArray[np.bool_] | None = None
+    validation: float = 0.0
+    seconds: float = 0.0
+    edge: bool = False
+    failure: str | None = None
+    iterations: int = 0
+    parameters: int = 0
+    results: list[Result] = field(default_factory=list)
+
+
+@dataclass
+class Search:
+    """Trains candidates by ``runner``; ``results`` are of all cells so far.
+
+    ``rates``: these for all, instead of ``factors`` of each one's middle. ``extend``: how often the range may grow.
+    """
+
+    runner: Runner
+    batch: int
+    rates: Sequence[float] = ()
+    factors: Sequence[float] = FACTORS
+    extend: int = 2
+    say: Callable[[str], None] = lambda text: None
+    results: dict[str, Result] = field(default_factory=dict)
+
+    def run(self, candidates: Sequence[Candidate]) -> list[Outcome]:
+        """The outcome of each of ``candidates``, in their order."""
+        ones = [one for one in candidates if one.refusal is None]
+        if not self.rates:
+            ones = self._measured(ones)
+        pending = [
+            cell
+            for one in ones
+            for rate in self.rates or [one.centre * factor for factor in self.factors]
+            for cell in one.add(rate, self.batch)
+        ]
+        for further in range(self.extend + 1):
+            if not pending:
+                break
+            self.say(f"{len(pending)} trainings" + (", at rates further out" if further else ""))
+            self.results |= self.runner.run(pending)
+            pending = [cell for one in ones for cell in self._further(one)] if further < self.extend else []
+        return [outcome(one, self.results) for one in candidates]
+
+    def _measured(self, ones: Sequence[Candidate]) -> list[Candidate]:
+        """Those of ``ones`` whose features could be measured, with the middle of their range."""
+        self.say("how large the features are, for the range of rates")
+        cells = [
+            Cell(
+                MEASURE,
+                {"net": one.net, "weights": one.weights[0], "list": one.task.lists["fit"],
+                 "pictures": one.task.pictures.digest},
+                title=f"features of {one.configuration.label}",
+            )
+            for one in ones
+        ]  # fmt: skip
+        found = self.runner.run(cells)
+        measured = []
+        for one, cell in zip(ones, cells, strict=True):
+            result = found[cell.key]
+            if result.done:
+                one.centre = scale.centre(result.values)
+                measured.append(one)
+            else:
+                one.refusal = f"its features cannot be measured: {result.error}"
+        return measured
+
+    def _further(self, one: Candidate) -> list[Cell]:
+        """The cells beyond the end of the range that is best, if an end is best."""
+        found = outcome(one, self.results)
+        if not found.edge:
+            return []
+        low = found.rate == min(one.cells)
+        return one.add(found.rate / BEYOND if low else found.rate * BEYOND, self.batch)
+
+
+def outcome(one: Candidate, results: Mapping[str, Result]) -> Outcome:
+    """``one`` at the rate with the best mean validation accuracy (then loss) among those where no seed failed."""
+    found = Outcome(one.configuration, iterations=one.iterations, failure=one.refusal)
+    if one.refusal is not None:
+        return found
+    whole: dict[float, list[Result]] = {}
+    for rate, cells in sorted(one.cells.items()):
+        got = [results[cell.key] for cell in cells if cell.key in results]
+        done = [result for result in got if result.done]
+        accuracy, loss = (_mean(done, f"validation_{name}") for name in ("accuracy", "loss"))
+        found.tried.append(Tried(rate, accuracy, loss, len(got) - len(done)))
+        if len(done) == len(cells):
+            whole[rate] = done
+        found.failure = next((result.error for result in got if not result.done), found.failure)
+    usable = [tried for tried in found.tried if tried.rate in whole]
+    if not usable:
+        return found
+    best = max(usable, key=lambda tried: (tried.accuracy, -tried.loss))
+    rates = [tried.rate for tried in found.tried]
+    found.failure, found.results = None, whole[best.rate]
+    found.edge = len(rates) > 1 and best.rate in (rates[0], rates[-1])
+    found.rate, found.validation = best.rate, best.accuracy
+    found.right = _right(found.results, "predictions", "labels")
+    if "recall_predictions" in found.results[0].values:
+        found.recalled = _right(found.results, "recall_predictions", "recall_labels")
+    found.seconds = _mean(found.results, "train_cpu_seconds")
+    found.parameters = int(found.results[0].values["parameters"])
+    return found
+
+
+def _right(results: Sequence[Result], predictions: str, labels: str) -> NDArray[np.bool_]:
+    return np.array([np.equal(result.values[predictions], result.values[labels]) for result in results])
+
+
+def _mean(results: Sequence[Result], name: str) -> float:
+    return float(np.mean([result.values[name] for result in results])) if results else float("nan")
