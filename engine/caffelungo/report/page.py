@@ -6,7 +6,7 @@
     part.figure(matplotlib_figure, "Accuracy over the snapshots.")
     page.write("report/index.html")
 
-All text is escaped. The page follows the reader's light or dark setting; figures keep a white ground.
+All text is escaped; in paragraphs and captions `code` may stand between backticks. The page follows the reader's light or dark setting; figures keep a white ground.
 """
 
 from __future__ import annotations
@@ -237,9 +237,22 @@ def _numeric(column: Sequence[Cell]) -> bool:
     )
 
 
+def _marked(text: str) -> Any:
+    """``text`` escaped, with what stands between backticks as code."""
+    from markupsafe import Markup, escape
+
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # a backtick without its partner is an ordinary character
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts)
+    )
+
+
 @cache
 def _template() -> Any:
     from jinja2 import Environment, StrictUndefined
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False)
+    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    environment.filters["marked"] = _marked
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
