@@ -38,7 +38,9 @@ def units(path: str, layer: str) -> int:
 def test_widen() -> None:
     ran = lungo("grow", "alex.prototxt", "--widen", "fc7:20", "-o", "wide.prototxt")
     assert (ran.status, ran.err) == (0, "")
-    assert ran.out == "wrote wide.prototxt\nparameters: 17,294 before, 37,584 now\n"
+    assert ran.out == (
+        "wrote wide.prototxt\nparameters: 17,294 before, 37,584 now\nnext: lungo verify alex.prototxt wide.prototxt\n"
+    )
     assert units("wide.prototxt", "fc7_new") == 20
     assert units("wide.prototxt", "fc7") == 10
     text = Path("wide.prototxt").read_text()

@@ -77,3 +77,4 @@ def grow(
     r.show(done.rewritten, shared)
     if not shared.quiet:
         typer.echo(f"parameters: {done.parameters[0]:,} before, {done.parameters[1]:,} now")
+    r.next_step(done.rewritten, net, shared)

@@ -64,4 +64,6 @@ def rewrite(
         unfreeze_from=unfreeze_from, rates=tuple(r.number(word, "--rate") for word in rate or ()),
         rate_decay=rate_decay, deploy=deploy, cast=tuple(cast or ()), size=r.size(size), fold=fold,
     )  # fmt: skip
-    r.show(rewrite(shared.files(net, output, steps=changes.steps())), shared)
+    done = rewrite(shared.files(net, output, steps=changes.steps()))
+    r.show(done, shared)
+    r.next_step(done, net, shared)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, get_type_hints
@@ -156,3 +157,17 @@ def show(done: Any, asked: Shared) -> None:
         typer.echo(f"drew {asked.draw}")
     for notice in done.notices:
         typer.echo(f"notice: {notice}")
+
+
+def next_step(done: Any, net: str | None, asked: Shared) -> None:
+    """Print the command that runs both nets of a ``Rewritten`` and says what of the old one is kept."""
+    if asked.quiet:
+        return
+    words = ["lungo", "verify", net or str(done.before.path), str(done.written[0])]
+    moved = [str(path) for path in done.written if path.suffix == ".caffemodel"]
+    if asked.weights or moved:
+        words += ["--weights", asked.weights or "BEFORE.caffemodel"]
+    words += ["--after-weights", moved[0]] if moved else []
+    for flag, values in (("--shape", asked.shape), ("--set", asked.set_)):
+        words += [word for value in values or () for word in (flag, value)]
+    typer.echo(f"next: {shlex.join(words)}")

@@ -1,0 +1,69 @@
+"""`lungo verify`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from caffelungo.cli import options as o
+
+
+def verify(
+    before: Annotated[str, typer.Argument(help="The net as it was: a prototxt, or a name of `lungo nets`.")],
+    after: Annotated[str, typer.Argument(help="The net that was made of it.")],
+    weights: Annotated[
+        str | None, typer.Option(help="Weights of the first net; of both without --after-weights.")
+    ] = None,
+    after_weights: Annotated[
+        str | None, typer.Option("--after-weights", help="Weights of the second net, where a rewrite wrote some.")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="Feed pictures of this folder.")] = None,
+    random: Annotated[
+        int | None,
+        typer.Option(help="Feed so many made-up samples; without it the first net's data, if it can be opened."),
+    ] = None,
+    phase: Annotated[str, typer.Option(help="TEST, where nothing is drawn at random, or TRAIN.")] = "TEST",
+    tolerance: Annotated[
+        float, typer.Option(help="Up to which blobs are equal: difference as a share of the largest value.")
+    ] = 1e-5,
+    shape: Annotated[
+        list[str] | None, typer.Option(metavar="BLOB:CxHxW", help="An input's size that the file does not tell.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Show each blob on a line of its own.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
+    set_: o.Set = None,
+    quiet: o.Quiet = False,
+) -> int:
+    """Run a net before and after a rewrite: what is identical to the bit, equal, changed, and new.
+
+    Exit status 0 when everything old is identical or equal, 1 when something old changed.
+
+    Example: [bold]lungo verify train_val.prototxt grown.prototxt --weights squeezenet_v1.1.caffemodel[/]
+    """
+    from caffelungo.deploy.network import parse_shapes
+    from caffelungo.study.verify import VerifyOptions, verify
+
+    with o.working("reading the nets ...") as status:
+        found = verify(
+            VerifyOptions(
+                before=before, after=after, weights=weights, after_weights=after_weights, data=data, random=random,
+                phase=phase, tolerance=tolerance, shapes=parse_shapes(shape or []), variables=o.variables(set_),
+            ),
+            told=status.update,
+        )  # fmt: skip
+    if json:
+        import json as writer
+
+        typer.echo(writer.dumps(found.facts(), indent=1))
+    elif quiet:
+        if not found.kept:
+            typer.echo(found.verdict, err=True)
+    else:
+        from rich.console import Console
+
+        from caffelungo.report.verify import show
+
+        terminal = Console(highlight=False)
+        show(found, terminal if terminal.is_terminal else Console(highlight=False, width=160), every)
+    return found.exit_status
