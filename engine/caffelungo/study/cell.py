@@ -29,6 +29,7 @@ EXACT = 2**53
 class Cell:
     """``kind`` is ``module:function``, imported only where the cell runs; the module has a constant ``VERSION``.
 
+    What it computes follows from its content alone, not from what ran in its process before.
     ``fields`` are JSON, as a copy that later changes of the caller's do not reach. ``title`` is for people and not part
     of the content. UserError where ``fields`` are no JSON, or ``kind`` names nothing.
     """

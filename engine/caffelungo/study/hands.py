@@ -17,7 +17,7 @@ from caffelungo.study.cell import JSON, Cell, packed
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 """What libraries read once, when they are loaded; so it is settled before the process starts."""
 
-LAST_WORDS = 2.0
+LAST_WORDS = 0.5
 """Seconds to wait for what a dead worker has said."""
 
 Message = dict[str, JSON]
@@ -29,9 +29,10 @@ class Hand:
     def __init__(self, threads: int, heard: queue.Queue[tuple[Hand, Message | None]]) -> None:
         environment = os.environ | dict.fromkeys(THREADS, str(threads))
         environment["PYTHONPATH"] = os.pathsep.join(str(Path(folder).absolute()) for folder in sys.path)
-        # A session of its own: Ctrl-C reaches the runner alone, and the worker's own children end with it.
+        # -P: the working folder may hold a queue.py of the user's. A session of its own: Ctrl-C reaches the runner
+        # alone, and the worker's own children end with it.
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "caffelungo.study.worker"],
+            [sys.executable, "-P", "-m", "caffelungo.study.worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, encoding="utf-8", start_new_session=True,
         )  # fmt: skip
         self.ready = False

@@ -11,6 +11,7 @@ import datetime
 import json
 import os
 import queue
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterable
@@ -82,7 +83,9 @@ class _Run:
         """Failures from before, which are run again: when each was written."""
         self.waiting: dict[str, Cell] = {}
         self.running: dict[Hand, Running] = {}
+        self.partial: dict[str, Path] = {}
         self.locked: dict[str, int] = {}
+        self.elsewhere = 0
         self.idle: list[Hand] = []
         self.heard: queue.Queue[tuple[Hand, Message | None]] = queue.Queue()
         self._plan(cells)
@@ -124,6 +127,7 @@ class _Run:
 
     def _next(self) -> Cell | None:
         """A waiting cell that can run now, locked; what came to an end elsewhere is taken on the way."""
+        self.elsewhere = 0
         for key, cell in list(self.waiting.items()):
             if bad := next((need for need in cell.needs if need.key in self.results and not self._ok(need)), None):
                 self._end(cell, self._because(cell, bad))
@@ -132,6 +136,7 @@ class _Run:
                 continue
             handle = locks.take(self.folder / "locks" / key)
             if handle is None:
+                self.elsewhere += 1
                 continue
             found = load(self.folder, key)
             if found is None or self.stale.get(key) == _written(found):
@@ -151,8 +156,7 @@ class _Run:
 
     def _start(self, cell: Cell) -> None:
         del self.waiting[cell.key]
-        partial = self._partial(cell.key)
-        shutil.rmtree(partial, ignore_errors=True)
+        partial = self.partial[cell.key] = self._fresh(cell.key)
         partial.mkdir()
         hand = self.idle.pop() if self.idle else Hand(self.runner.threads, self.heard)
         self.running[hand] = Running(cell, time.monotonic())
@@ -187,7 +191,7 @@ class _Run:
 
     def _commit(self, cell: Cell, message: Message) -> None:
         """Make the cell's folder be there, whole, with its result in it."""
-        partial, final = self._partial(cell.key), self.folder / "cells" / cell.key
+        partial, final = self.partial.pop(cell.key), self.folder / "cells" / cell.key
         status = "done" if message["error"] is None else "failed"
         record = {
             "key": cell.key, "kind": cell.kind, "version": cell.version, "title": cell.title, "fields": cell.fields,
@@ -197,12 +201,11 @@ class _Run:
             "ended": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
             "values": json.loads(message["values"]),
         }  # fmt: skip
-        files.write_text(partial / RESULT, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+        files.write_text(partial / RESULT, json.dumps(record, indent=1) + "\n")
         for path in partial.rglob("*"):
             files.sync_folder(path)
         if final.exists():
-            older = partial.with_suffix(".old")
-            shutil.rmtree(older, ignore_errors=True)
+            older = self._fresh(cell.key)
             os.replace(final, older)
             shutil.rmtree(older)
         os.replace(partial, final)
@@ -225,19 +228,20 @@ class _Run:
         done = sum(result.done for result in self.results.values())
         left = self.clock.left(running, self.waiting.values(), self.runner.workers)
         count = len(self.waiting) + len(running)
-        self.runner.progress(Standing(done, len(self.results) - done, count, running, left, ended))
+        self.runner.progress(Standing(done, len(self.results) - done, count, running, left, self.elsewhere, ended))
 
     def stop(self) -> None:
         """End the workers; what they were at leaves nothing."""
         for hand in [*self.running, *self.idle]:
             hand.end()
-        for running in self.running.values():
-            shutil.rmtree(self._partial(running.cell.key), ignore_errors=True)
+        for partial in self.partial.values():
+            shutil.rmtree(partial, ignore_errors=True)
         for handle in self.locked.values():
             locks.release(handle)
 
-    def _partial(self, key: str) -> Path:
-        return self.folder / "partial" / key
+    def _fresh(self, key: str) -> Path:
+        """A name that no worker of a killed runner can still write to."""
+        return self.folder / "partial" / f"{key}.{secrets.token_hex(4)}"
 
 
 def _written(result: Result) -> int:

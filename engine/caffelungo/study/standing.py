@@ -28,7 +28,8 @@ class Running:
 class Standing:
     """``left`` counts the running cells, too. ``seconds_left`` is None while nothing is known about it.
 
-    ``ended`` is the cell that this report is about, if it is about the end of one.
+    ``elsewhere`` of them are in the hands of another runner. ``ended`` is the cell that this report is about, if it is
+    about the end of one.
     """
 
     done: int
@@ -36,6 +37,7 @@ class Standing:
     left: int
     running: tuple[Running, ...]
     seconds_left: float | None
+    elsewhere: int = 0
     ended: tuple[Cell, Result] | None = None
 
 
