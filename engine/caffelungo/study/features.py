@@ -205,14 +205,16 @@ def _keep_pictures(source: ImageSource, folder: Path, say: Say) -> None:
     if not source.resize[0]:
         return
     path = folder / f"{_decoded(source)}.pictures.npy"
-    if not path.exists():
-        first = source.picture(0)
-        if _no_room(first.nbytes * len(source.pictures), first.nbytes * len(source.pictures), folder):
-            return
-        with _locked([path]):
-            if not path.exists():
-                _decode(source, path, say)
-    source.keep(np.load(path, mmap_mode="r"))
+    first = source.picture(0).transpose(1, 2, 0)
+    size = first.nbytes * len(source.pictures)
+    if _no_room(size, 0 if path.exists() else size, folder):
+        return
+    with _locked([path]):
+        rows = _mapped(path, np.uint8, len(source.pictures), first[None])
+        if rows is None:
+            _decode(source, path, say)
+            rows = open_memmap(path, "r")
+    source.keep(rows)
 
 
 def _decode(source: ImageSource, path: Path, say: Say) -> None:
@@ -227,6 +229,18 @@ def _decode(source: ImageSource, path: Path, say: Say) -> None:
         rows.flush()
 
 
+def _mapped(path: Path, dtype: type, count: int, first: NDArray[Any]) -> Any:
+    """The array in the file ``path``; None unless it is there, has ``count`` rows, and begins with ``first``."""
+    try:
+        rows = open_memmap(path, "r")
+    except (OSError, ValueError):
+        return None
+    if rows.shape != (count, *first.shape[1:]) or rows.dtype != dtype:
+        return None
+    limit = CLOSE * float(np.abs(first).max(initial=0))
+    return rows if bool((np.abs(rows[: len(first)].astype(np.float32) - first) <= limit).all()) else None
+
+
 # -- features
 
 
@@ -239,23 +253,19 @@ def _features(
     ending = (".npy", ".mirrored.npy")[: 1 + source.mirrors]
     paths = {value: [folder / f"{names[value]}{end}" for end in ending] for value in start.frontier}
     samples = maker.samples()
-    needed = {path: _size(samples[value], maker.count) for value in start.frontier for path in paths[value]}
+    needed = {path: _size(samples[value][0], maker.count) for value in start.frontier for path in paths[value]}
     missing = sum(size for path, size in needed.items() if not path.exists())
     if why := _no_room(sum(needed.values()), missing, folder):
         return why
-    with _locked([path for path in needed if not path.exists()]):
-        # Features of the same name may come from another processor; a file that was damaged must not be believed.
-        lacking = [
-            value for value in start.frontier
-            if not all(path.exists() and _agrees(path, samples[value], maker.count) for path in paths[value][:1])
-            or not all(path.exists() for path in paths[value])
-        ]  # fmt: skip
+    with _locked(list(needed)):
+        # A file that was damaged, or made where the arithmetic is another one, must not be believed.
+        lacking = [value for value in start.frontier if not all(map(maker.agrees, paths[value], samples[value]))]
         if lacking:
             maker.write({value: paths[value] for value in lacking}, say)
     features = []
     for value in start.frontier:
-        rows = tuple(np.load(path, mmap_mode="r") for path in paths[value])
-        sample = samples[value]
+        rows = tuple(open_memmap(path, "r") for path in paths[value])
+        sample = samples[value][0]
         last = sample.dim() == 4 and sample.is_contiguous(memory_format=torch.channels_last)
         features.append(Feature(opened.plan.values[value].blob, tuple(sample.shape[1:]), rows, last))
     return features
@@ -279,10 +289,15 @@ class _Maker:
             _, found = self.net(picture)
         return [found[name].float() for name in self.names]
 
-    def samples(self) -> dict[int, Tensor]:
-        """The values for the first two pictures: what shapes they have, and how they lie in memory."""
+    def samples(self) -> dict[int, list[Tensor]]:
+        """The values for the first two pictures, as they are and mirrored."""
         picture = self.source.finish(self.source.batch(0), self.engine.device)[0][:2]
-        return dict(zip(self.frontier, self.run(picture), strict=True))
+        versions = [self.run(picture), self.run(_mirror(picture))]
+        return {value: [found[i] for found in versions] for i, value in enumerate(self.frontier)}
+
+    def agrees(self, path: Path, sample: Tensor) -> bool:
+        """Whether the file ``path`` is there, whole, and begins with ``sample``."""
+        return _mapped(path, np.float32, self.count, _rows(sample)) is not None
 
     def write(self, paths: dict[int, list[Path]], say: Say) -> None:
         """Compute the values named in ``paths`` into files: as they are, and mirrored where there are two."""
@@ -307,7 +322,7 @@ class _Maker:
     def _put(
         self, rows: dict[Path, Any], temporary: dict[Path, Path], path: Path, index: NDArray[np.int64], values: Tensor
     ) -> None:
-        array = (values.permute(0, 2, 3, 1) if values.dim() == 4 else values).cpu().numpy()
+        array = _rows(values)
         if path not in rows:
             rows[path] = open_memmap(temporary[path], "w+", np.float32, (self.count, *array.shape[1:]))
         rows[path][index] = array
@@ -329,17 +344,10 @@ def _size(sample: Tensor, count: int) -> int:
     return count * (sample.numel() // len(sample)) * sample.element_size()
 
 
-def _agrees(path: Path, sample: Tensor, count: int) -> bool:
-    """Whether the file ``path`` begins with ``sample``."""
-    try:
-        rows = np.load(path, mmap_mode="r")
-    except (ValueError, EOFError):
-        return False
-    expected = (sample.permute(0, 2, 3, 1) if sample.dim() == 4 else sample).cpu().numpy()
-    if rows.shape != (count, *expected.shape[1:]) or rows.dtype != np.float32:
-        return False
-    limit = CLOSE * float(np.abs(expected).max(initial=1e-30))
-    return bool(np.abs(rows[: len(expected)] - expected).max(initial=0) <= limit)
+def _rows(values: Tensor) -> NDArray[np.float32]:
+    """``values`` as they lie in a file."""
+    found: NDArray[np.float32] = (values.permute(0, 2, 3, 1) if values.dim() == 4 else values).cpu().numpy()
+    return found
 
 
 # -- room

@@ -46,7 +46,7 @@ def predict(
     """Run ``opened`` (phase TEST, its data gone through once) over the weights of ``store``, batch by batch.
 
     The scores are what the last Accuracy layer counts, else what the last SoftmaxWithLoss reads. ``each`` hears how
-    many batches of how many are done. UserError for a net without either, or whose scores are not one row a picture.
+    many batches of how many are done. UserError for a net without either.
     """
     planned = judge(opened.plan)
     if planned is None:
@@ -57,7 +57,7 @@ def predict(
             remedy="add an Accuracy layer with the scores and the labels",
         )
     net = Net(opened.plan, store)
-    axis, classes = _scores(opened, planned)
+    axis, classes = _scores(planned)
     probable = _softmax_before(opened.plan, planned)
     logs: list[Tensor] = []
     labels: list[Tensor] = []
@@ -80,19 +80,12 @@ def predict(
     return Predictions(every.argmax(1).numpy(), every.exp().numpy(), true.numpy(), float(loss))
 
 
-def _scores(opened: Opened, planned: PlannedLayer) -> tuple[int, int]:
+def _scores(planned: PlannedLayer) -> tuple[int, int]:
     """The axis of the classes in the scores that ``planned`` reads, and how many there are."""
     param = planned.layer.param
     shape = planned.bottom_shapes[0] or ()
-    axis = int(param.accuracy_param.axis if planned.layer.type == "Accuracy" else param.softmax_param.axis) % len(shape)
-    sizes = [size for place, size in enumerate(shape) if place not in (0, axis)]
-    if axis == 0 or any(size != 1 for size in sizes):
-        raise UserError(
-            f"layer `{planned.name}` does not judge one row of scores for each picture",
-            where=opened.text.where("layer", planned.index),
-            received=f"scores of {'x'.join(map(str, shape))}",
-            remedy="pool them before, so that each picture has one score for each class",
-        )
+    # A picture has one label, and the plan has seen to it that there is one row of scores for each label.
+    axis = int(param.accuracy_param.axis if planned.layer.type == "Accuracy" else param.softmax_param.axis)
     return axis, int(shape[axis] or 0)
 
 
