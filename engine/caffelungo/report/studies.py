@@ -20,7 +20,7 @@ class StudyBar:
     def __init__(self, quiet: bool = False, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
         self.quiet, self.live = quiet, self.console.is_terminal and not quiet
-        columns = (BarColumn(), TextColumn("{task.description}"))
+        columns = (BarColumn(), TextColumn("{task.description}", markup=False))
         self.bar = Progress(
             *columns, console=self.console, transient=True, disable=not self.live, refresh_per_second=1 / REFRESH
         )
@@ -48,6 +48,8 @@ class StudyBar:
         left = f", about {_minutes(standing.seconds_left)} left" if standing.seconds_left else ""
         text = f"{ended} of {total}{failed}{left}"
         names = "; ".join(running.cell.name for running in standing.running)
+        if not names and standing.elsewhere:
+            names = "waiting for what another process works on"
         self.bar.update(self.task, completed=ended, total=total, description=f"{text}  {names}")
         if standing.ended is not None and not standing.ended[1].done and not self.quiet:
             cell, result = standing.ended
