@@ -381,14 +381,14 @@ def _filled(blank: BlobChange, old: Array, new: Array, extra: Doubles, swapped: 
     before, after, change = (np.sqrt(square) for square in squares[:3])
     products = squares[3]
     with np.errstate(divide="ignore", invalid="ignore"):
-        cosines = np.clip(products / (before * after), -1, 1)
+        cosines = np.where((change == 0) & (before > 0), 1, np.clip(products / (before * after), -1, 1))
     a, b, d = (math.sqrt(float(square.sum())) for square in squares[:3])
     largest, flat = max((part[5] for part in parts), default=(0.0, 0), key=lambda one: one[0])
     place = tuple(int(k) for k in np.unravel_index(flat, old.shape)) if old.size else ()
     return replace(
         blank,
         relative=_ratio(d, a),
-        cosine=max(-1.0, min(1.0, float(products.sum()) / (a * b))) if a and b else math.nan,
+        cosine=max(-1.0, min(1.0, float(products.sum()) / (a * b) if d else 1.0)) if a and b else math.nan,
         signs=sum(part[4] for part in parts) / old.size if old.size else math.nan,
         largest=largest,
         place=(place[1], place[0], *place[2:]) if swapped and place else place,
