@@ -233,8 +233,9 @@ def test_what_changes_the_data_in_place_without_learning_is_shared() -> None:
 
 
 def test_the_exported_net_answers_for_the_new_classes_alone() -> None:
-    exported = deploy_net(apply(ALEX, HEAD, remembering()).definition)
+    shapes = {"data": (3, 20, 20)}
+    exported = deploy_net(apply(ALEX, HEAD, remembering()).definition, shapes=shapes)
     assert exported.outputs == ["prob"]
     assert [one.name for one in exported.message.layer] == [
-        one.name for one in deploy_net(apply(ALEX, HEAD).definition).message.layer
+        one.name for one in deploy_net(apply(ALEX, HEAD).definition, shapes=shapes).message.layer
     ]

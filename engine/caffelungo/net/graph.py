@@ -5,6 +5,7 @@ Keys are escaped for PyTorch; the Caffe names travel in ``node.meta["caffe"]`` a
 
 from __future__ import annotations
 
+import keyword
 import operator
 import re
 from collections.abc import Sequence
@@ -54,18 +55,18 @@ class Input:
 
 
 class Net:
-    """A runnable net: ``module`` takes the sources' tops in the order of ``inputs`` and returns (loss, *outputs).
+    """A runnable net: ``module`` takes the sources' tops in the order of ``inputs``, returns (loss, *outputs, *maps).
 
     ``outputs`` are the names of the net's output blobs in Caffe's (alphabetical) order; ``loss`` is the weighted sum of
-    all losses, or None for a net without one.
+    all losses, or None for a net without one. ``watch`` are values of the plan whose tensors ``look`` gives as well.
     """
 
-    def __init__(self, plan: Plan, store: Store, *, overwrite: bool = True) -> None:
+    def __init__(self, plan: Plan, store: Store, *, overwrite: bool = True, watch: Sequence[int] = ()) -> None:
         store.adopt(plan)
         self.plan, self.store = plan, store
         self.inputs = [Input(planned.name, top) for planned in plan.sources for top in planned.tops]
         self.outputs = plan.outputs
-        self.module = _build(plan, store, overwrite)
+        self.module = _build(plan, store, overwrite, watch)
         self.has_loss = any(weight for planned in plan.layers for weight in planned.loss_weights)
         self.call: Any = self.module
 
@@ -75,13 +76,20 @@ class Net:
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor | None, dict[str, Tensor]]:
         """(total loss, every output blob by name) for the tensors of ``inputs``."""
-        loss, *outputs = self.call(*tensors)
-        return (loss if self.has_loss else None), dict(zip(self.outputs, outputs, strict=True))
+        loss, outputs, _ = self.look(*tensors)
+        return loss, outputs
+
+    def look(self, *tensors: Tensor) -> tuple[Tensor | None, dict[str, Tensor], list[Tensor]]:
+        """What ``forward`` gives, and the tensors of the watched values."""
+        loss, *values = self.call(*tensors)
+        count = len(self.outputs)
+        outputs = dict(zip(self.outputs, values[:count], strict=True))
+        return (loss if self.has_loss else None), outputs, values[count:]
 
     __call__ = forward
 
 
-def _build(plan: Plan, store: Store, overwrite: bool) -> fx.GraphModule:
+def _build(plan: Plan, store: Store, overwrite: bool, watch: Sequence[int] = ()) -> fx.GraphModule:
     graph, root, nodes = fx.Graph(), nn.Module(), {}
     for planned in plan.sources:
         for top, value in zip(planned.tops, planned.top_values, strict=True):
@@ -91,7 +99,8 @@ def _build(plan: Plan, store: Store, overwrite: bool) -> fx.GraphModule:
         if not planned.layer.source:
             key = _unique(root, _escape(planned.key))
             blobs = store.blobs(planned.key)
-            root.add_module(key, LayerModule(planned, blobs, State(overwrite and may_overwrite(plan, planned))))
+            free = overwrite and planned.bottom_values[:1] not in {(value,) for value in watch}
+            root.add_module(key, LayerModule(planned, blobs, State(free and may_overwrite(plan, planned))))
             node = _name(
                 graph.call_module(key, tuple(nodes[value] for value in planned.bottom_values)), planned, planned.tops
             )
@@ -99,7 +108,8 @@ def _build(plan: Plan, store: Store, overwrite: bool) -> fx.GraphModule:
                 nodes[value] = node if len(planned.top_values) == 1 else _item(graph, node, planned, position)
         terms += [(nodes[v], w) for v, w in zip(planned.top_values, planned.loss_weights, strict=True) if w]
     loss = _total(graph, terms)
-    graph.output((loss, *(nodes[plan.value_of(blob)] for blob in plan.outputs)))
+    outputs = [nodes[plan.value_of(blob)] for blob in plan.outputs]
+    graph.output((loss, *outputs, *(nodes[value] for value in watch)))
     graph.lint()
     return fx.GraphModule(root, graph)
 
@@ -147,7 +157,7 @@ def _read_outside(plan: Plan, value: int) -> set[str]:
 
 def _escape(name: str) -> str:
     escaped = re.sub(r"\W", "_", name)
-    return escaped if escaped and not escaped[0].isdigit() else f"_{escaped}"
+    return escaped if escaped.isidentifier() and not keyword.iskeyword(escaped) else f"_{escaped}"
 
 
 def _unique(root: nn.Module, key: str) -> str:

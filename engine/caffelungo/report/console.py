@@ -86,10 +86,20 @@ class Reporter:
 
     def testing(self, done: int, count: int) -> None:
         """``done`` of ``count`` batches of a test are through."""
+        self.busy("testing", done, count)
+
+    def measuring(self, done: int, count: int) -> None:
+        """``done`` of ``count`` steps that come before the first iteration are through."""
+        if not done and not self.live:
+            self.say(f"measuring the attention of delta: {count} forward passes")
+        self.busy("measuring", done, count)
+
+    def busy(self, what: str, done: int, count: int) -> None:
+        """``done`` of ``count`` of something that is no iteration are through; cheap."""
         now = time.monotonic()
         if self._bar and self._task is not None and now - self._drawn > REFRESH:
             self._drawn = now
-            self._bar.update(self._task, values=f"testing {done}/{count}", speed="")
+            self._bar.update(self._task, values=f"{what} {done}/{count}", speed="")
             self._bar.refresh()
 
     def displayed(self, iteration: int, loss: float, rate: float) -> None:

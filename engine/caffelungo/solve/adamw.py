@@ -11,11 +11,15 @@ from caffelungo.solve.updates import Adam, Freezer, Group
 
 
 class AdamW(Adam):
-    """W -= r decay W, then Adam's step for the gradient without decay."""
+    """W -= r decay W (L2-SP: the distance from the start in W's place), then Adam's step without decay."""
 
     folds_decay = False
 
     def update(self, group: Group, rate: float, decay: float, iteration: int, keep: Freezer) -> None:
-        if decay:
+        if decay and group.start:
+            drift = group.drift()
+            torch._foreach_mul_(drift, keep.live(rate * decay))
+            torch._foreach_sub_(group.params, drift)
+        elif decay:
             torch._foreach_mul_(group.params, keep(1 - rate * decay))
         super().update(group, rate, decay, iteration, keep)

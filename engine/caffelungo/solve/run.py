@@ -25,7 +25,7 @@ from caffelungo.solve.options import TrainOptions
 from caffelungo.solve.signals import Action, Signals, effect
 from caffelungo.solve.solver import Solver
 from caffelungo.solve.testing import TestResult
-from caffelungo.solve.validate import solver_problems
+from caffelungo.solve.validate import solver_problems, source_problem
 
 REDRAW = 30.0
 """Seconds between drawings of the curves while the run goes on."""
@@ -150,6 +150,8 @@ class _Run:
         if param.snapshot_diff:
             self.reporter.notice("snapshot_diff is not obeyed: snapshots hold no gradients")
         weights = [] if self.start else list(options.weights) or list(param.weights)
+        if not weights and not self.start and (problem := source_problem(param, self.definition.where)):
+            raise UserError(problem)
         solver = Solver(
             self.definition, engine, weights=weights, reinit=options.reinit, variables=dict(options.variables) or None,
             level=options.level, stages=options.stages, workers=options.workers,
@@ -210,6 +212,8 @@ class _Run:
         solver.on_best = keeper.keep_best
         solver.progress = self.reporter.advance
         solver.test_progress = self.reporter.testing
+        if solver.held:
+            solver.held.progress = self.reporter.measuring
         solver.loss_watchers.append(stuck)
 
         def tested(iteration: int, net: int, result: TestResult) -> None:
@@ -231,6 +235,7 @@ class _Run:
         old, self.replaced = [one for one in self.replaced if one.state != state], []
         if old:
             snapshot.discard(old)
+            snapshot.discard_starts(self.prefix, solver.held.start.path if solver.held and solver.held.start else None)
             self.reporter.notice(f"{len(old)} snapshot(s) of the older run removed, as --overwrite says")
 
     def early_stop(self, solver: Solver, keeper: Keeper) -> None:

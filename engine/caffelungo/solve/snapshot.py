@@ -149,7 +149,7 @@ def refuse_overwriting(prefix: Path, after: int | None, where: Location | None =
 
 def sweep(prefix: Path) -> None:
     """Remove temporary files that a killed run left under ``prefix``."""
-    for pattern in (f".{prefix.name}_iter_*.tmp", f".{prefix.name}_best.*.tmp"):
+    for pattern in (f".{prefix.name}_iter_*.tmp", f".{prefix.name}_best.*.tmp", f".{prefix.name}_start_*.tmp"):
         for path in prefix.parent.glob(pattern):
             path.unlink(missing_ok=True)
 
@@ -211,3 +211,15 @@ def discard(snapshots: Iterable[Snapshot]) -> None:
     for snapshot in snapshots:
         snapshot.state.unlink(missing_ok=True)
         snapshot.weights.unlink(missing_ok=True)
+
+
+def start_of(prefix: Path, digest: str) -> Path:
+    """Where a run keeps what it started from: ``<prefix>_start_<digest>.caffemodel``."""
+    return prefix.with_name(f"{prefix.name}_start_{digest[:12]}.caffemodel")
+
+
+def discard_starts(prefix: Path, kept: Path | None) -> None:
+    """Delete what older runs under ``prefix`` started from, all but ``kept``."""
+    for path in prefix.parent.glob(f"{prefix.name}_start_*.caffemodel"):
+        if kept is None or path.absolute() != kept.absolute():
+            path.unlink(missing_ok=True)

@@ -24,13 +24,14 @@ from caffelungo.solve import debug, gradients, nets, nonfinite, snapshot, update
 from caffelungo.solve.draw import seed_iteration
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
+from caffelungo.solve.held import Held, watched
 from caffelungo.solve.loading import Loaded
 from caffelungo.solve.pending import LIMIT, Pending, Seen
 from caffelungo.solve.rates import Schedule
 from caffelungo.solve.signals import Action
 from caffelungo.solve.smoothing import SmoothedLoss
 from caffelungo.solve.testing import TestNet, TestResult, output_weights
-from caffelungo.solve.validate import solver_problems
+from caffelungo.solve.validate import holds, solver_problems
 from caffelungo.solve.watch import Watch, make_watch
 from caffelungo.weights.base import Weights
 
@@ -90,7 +91,7 @@ class Solver:
         self.store = store or Store(seed=self.seed, device=self.engine.device)
         self.loaded = Loaded(weights, reinit, self.plan, net.where, self._log_finetuning, definition.path)
         self.store.adopt(self.plan, skip_filling=self.loaded.whole_layers(self.plan))
-        self.net = Net(self.plan, self.store)
+        self.net = Net(self.plan, self.store, watch=watched(self.param, self.plan, definition.where))
         if not self.net.has_loss:
             raise UserError(
                 "the train net has no loss",
@@ -108,10 +109,15 @@ class Solver:
         params = [(self.store.tensors[key], use.lr_mult, use.decay_mult) for key, use in self.plan.params.items()]
         self.learned = [param for param, _, _ in params]
         self.update = updates.find(self.param.type)(self.param, params)
+        self.held = Held(self) if holds(self.param) else None
+        if self.held:
+            self.held.begin()
         self.schedule = Schedule(self.param)
         self.smoothed = SmoothedLoss(self.param.average_loss)
         self.sentinels = gradients.sentinels(self.plan, self.store)
         self.output_weights = output_weights(self.net)
+        if self.held:
+            self.output_weights[self.held.output] = 0.0
         run = next((test for test in self.tests if test.iterations != 0), None)
         self.watch: Watch | None = make_watch(run.opened.plan, watch or "") if run else None
 
@@ -163,6 +169,8 @@ class Solver:
     def step(self, count: int) -> None:
         """``count`` iterations, or fewer when a signal or the watch asks to stop (``stop_asked``)."""
         stop = self.iteration + count
+        if self.held:
+            self.held.ready()
         feed = self.feed.batches(self.batches, self.batches + count * self.param.iter_size)
         self._lap = (time.monotonic(), self.iteration)
         if self.engine.caffe:
@@ -229,16 +237,21 @@ class Solver:
             tensors = next(feed)
             self.batches += 1
             seed_iteration(self.engine.device, self.seed, self.iteration, sub_batch)
+            maps: list[Tensor] = []
             with self.engine.arithmetic():
                 if debugged:
                     loss, outputs = debug.forward_backward(self.log, self.plan, self.store, tensors)
                 else:
-                    maybe, outputs = self.net(*tensors)
+                    maybe, outputs, maps = self.net.look(*tensors)
                     assert maybe is not None
                     loss = maybe
-            if loss.requires_grad:
-                loss.backward()
+            penalty = self.held.penalty(tensors, maps) if self.held and maps else None
+            aim = loss if penalty is None else loss + penalty
+            if aim.requires_grad:
+                aim.backward()
             loss = loss.detach()
+            if self.held and penalty is not None:
+                outputs = {**outputs, self.held.output: penalty.detach()}
             total = loss if total is None else total + loss
         assert total is not None
         return (total if self.param.iter_size == 1 else total / self.param.iter_size), outputs

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def of(solver: Solver) -> SolverState:
-    """The state of ``solver`` as it is now."""
+    """The state of ``solver`` as it is now; what it refers to besides is written."""
     history = [tensor.detach().float().cpu().contiguous().numpy() for tensor in solver.update.history]
     extras = message_class("lungo.StateExtras")(
         seed=solver.seed,
@@ -40,6 +40,8 @@ def of(solver: Solver) -> SolverState:
     watch = solver.watch
     if watch is not None and watch.best is not None:
         extras.best_value, extras.best_iter, extras.tests_since_best = watch.best, watch.iteration, watch.since
+    if solver.held is not None:
+        solver.held.save(solver.prefix, extras)
     for name, value in solver.engine.settings().items():
         extras.setting.add(name=name, value=value)
     return SolverState(solver.iteration, "", solver.schedule.current_step, history, extras)
@@ -70,6 +72,8 @@ def restore(solver: Solver, path: Path) -> list[str]:
         )
     if problems or table.problems:
         raise UserError([*problems, *table.problems])
+    if solver.held is not None:
+        solver.held.resume(extras, path)
     solver.store.load(table.arrays)
     for tensor, array in zip(solver.update.history, state.history, strict=True):
         with torch.no_grad():
@@ -109,6 +113,8 @@ def _continue(solver: Solver, extras: Any) -> list[str]:
         for name in now
         if name in then and then[name] != now[name]
     ]
+    if extras.start_file and solver.held is None:
+        notes.append("the run was held near its start by l2_sp or delta, which the solver no longer asks for")
     if extras.HasField("seed") and extras.seed != solver.seed:
         notes.append(f"the seed is {solver.seed}, was {extras.seed}: data and dropout go another way from here")
     return notes

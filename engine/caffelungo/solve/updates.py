@@ -21,13 +21,21 @@ from caffelungo.solve.validate import ENTRY_POINTS
 
 @dataclass
 class Group:
-    """Parameters with one lr_mult and one decay_mult. ``history[k]`` are the k-th histories, one for each parameter."""
+    """Parameters with one lr_mult and one decay_mult. ``history[k]`` are the k-th histories, one for each parameter.
+
+    ``start``: where each parameter started, if it is pulled there (L2-SP); empty: weight decay pulls it towards 0.
+    """
 
     lr_mult: float
     decay_mult: float
     params: list[Tensor] = field(default_factory=list)
     history: list[list[Tensor]] = field(default_factory=list)
     grads: list[Tensor] = field(default_factory=list)
+    start: list[Tensor] = field(default_factory=list)
+
+    def drift(self) -> list[Tensor]:
+        """How far each parameter is from where decay pulls it; to be read only."""
+        return list(torch._foreach_sub(self.params, self.start)) if self.start else self.params
 
 
 class Update:
@@ -49,14 +57,26 @@ class Update:
             torch.zeros_like(param, requires_grad=False) for _ in range(self.histories) for param, _, _ in params
         ]
         """Every history in the order of the solverstate: the first one of each parameter, then the second ones."""
-        groups: dict[tuple[float, float], Group] = {}
-        for index, (param, lr_mult, decay_mult) in enumerate(params):
-            group = groups.setdefault((lr_mult, decay_mult), Group(lr_mult, decay_mult))
+        self.params = list(params)
+        self.pull = 0.0
+        self.groups = self._grouped([None] * len(params))
+
+    def hold(self, starts: Sequence[Tensor | None], pull: float) -> None:
+        """L2-SP: from now on ``pull`` times decay_mult draws each parameter to its ``starts`` (None: as before)."""
+        self.pull = float(np.float32(pull))
+        self.groups = self._grouped(starts)
+
+    def _grouped(self, starts: Sequence[Tensor | None]) -> list[Group]:
+        groups: dict[tuple[float, float, bool], Group] = {}
+        for index, ((param, lr_mult, decay_mult), start) in enumerate(zip(self.params, starts, strict=True)):
+            group = groups.setdefault((lr_mult, decay_mult, start is not None), Group(lr_mult, decay_mult))
             group.history = group.history or [[] for _ in range(self.histories)]
             group.params.append(param)
+            if start is not None:
+                group.start.append(start)
             for k in range(self.histories):
-                group.history[k].append(self.history[k * len(params) + index])
-        self.groups = list(groups.values())
+                group.history[k].append(self.history[k * len(self.params) + index])
+        return list(groups.values())
 
     @torch.no_grad()
     def apply(self, rate: float, iteration: int, scale: float | Tensor, frozen: Tensor) -> None:
@@ -69,13 +89,15 @@ class Update:
             if self.idle(group):
                 continue
             group.grads = [_gradient(param) for param in group.params]
-            decay = float(np.float32(self.solver.weight_decay) * np.float32(group.decay_mult))
+            strength = self.pull if group.start else self.solver.weight_decay
+            decay = float(np.float32(strength) * np.float32(group.decay_mult))
             self.step(group, float(np.float32(rate) * np.float32(group.lr_mult)), decay, iteration, scale, frozen)
             group.grads = []
 
     def idle(self, group: Group) -> bool:
         """Whether a group can be left out: its rate is 0, and no decay moves its history."""
-        return group.lr_mult == 0 and (self.solver.weight_decay == 0 or group.decay_mult == 0)
+        settled = bool(group.start) or self.solver.weight_decay == 0 or group.decay_mult == 0
+        return group.lr_mult == 0 and settled
 
     def step(
         self, group: Group, rate: float, decay: float, iteration: int, scale: float | Tensor, frozen: Tensor
@@ -93,11 +115,11 @@ class Update:
         self.update(group, rate, decay, iteration, Freezer(frozen, self.device.type == "cpu"))
 
     def regularize(self, group: Group, decay: float) -> None:
-        """Add the gradient of the L2 or L1 norm."""
-        if decay and self.solver.regularization_type == "L1":
+        """Add the gradient of the L2 or L1 norm, or of the L2 distance from the start."""
+        if decay and self.solver.regularization_type == "L1" and not group.start:
             torch._foreach_add_(group.grads, torch._foreach_sign(group.params), alpha=decay)
         elif decay:
-            torch._foreach_add_(group.grads, group.params, alpha=decay)
+            torch._foreach_add_(group.grads, group.drift(), alpha=decay)
 
     def update(self, group: Group, rate: float, decay: float, iteration: int, keep: Freezer) -> None:
         """Change ``group.params`` and ``group.history`` for ``group.grads`` (which may be overwritten).
@@ -152,7 +174,7 @@ class SGD(Update):
     """h = m h + r g; W -= h. The rate stays inside the momentum, so that it lives on when the rate falls.
 
     PyTorch's fused kernel does this in one pass over memory when its rate is 1, its gradients are divided by 1/r and
-    its weight decay is r * decay.
+    its weight decay is r * decay. Other regularizers than the L2 norm are added before.
     """
 
     nesterov: ClassVar[bool] = False
@@ -166,7 +188,7 @@ class SGD(Update):
         if self.solver.momentum == 0:
             super().step(group, rate, decay, iteration, scale, frozen)
             return
-        if self.solver.regularization_type == "L1" and decay:
+        if decay and (group.start or self.solver.regularization_type == "L1"):
             torch._foreach_mul_(group.grads, scale)
             self.regularize(group, decay)
             scale, decay = 1.0, 0.0

@@ -5,11 +5,13 @@ Caffe: the CHECKs of Solver::Init, of the solvers' constructors and of GetLearni
 
 from __future__ import annotations
 
+import math
 from importlib.metadata import entry_points
 from typing import Any
 
 from caffelungo.errors import Problem, did_you_mean
-from caffelungo.layers.plan import Where
+from caffelungo.layers.base import shape_text
+from caffelungo.layers.plan import Plan, Where
 from caffelungo.solve.rates import POLICIES
 
 TRAIN_FIELDS = ("net", "net_param", "train_net", "train_net_param")
@@ -40,7 +42,10 @@ def test_nets(solver: Any) -> int:
 
 def solver_problems(solver: Any, where: Where) -> list[Problem]:
     """Every problem of ``solver``, an upgraded SolverParameter."""
-    return [*_nets(solver, where), *_policy(solver, where), *_rule(solver, where), *_numbers(solver, where)]
+    return [
+        *_nets(solver, where), *_policy(solver, where), *_rule(solver, where), *_numbers(solver, where),
+        *_held(solver, where),
+    ]  # fmt: skip
 
 
 def _at(where: Where, field: str) -> Any:
@@ -215,3 +220,72 @@ def _numbers(s: Any, where: Where) -> list[Problem]:
             )
         )
     return problems
+
+
+def holds(solver: Any) -> list[str]:
+    """Which options that hold a net near its start are on: ``l2_sp``, ``delta``."""
+    extras = solver.lungo
+    return [name for name, on in (("l2_sp", extras.l2_sp > 0), ("delta", extras.delta.weight > 0)) if on
+            and extras.HasField(name)]  # fmt: skip
+
+
+def _held(s: Any, where: Where) -> list[Problem]:
+    problems = []
+
+    def bad(what: str, received: str, remedy: str, *path: str | int) -> None:
+        place = where("lungo", *path) or where("lungo") or where()
+        problems.append(Problem(what, place, received, remedy))
+
+    extras = s.lungo
+    for value, path, usual in (
+        (extras.l2_sp, ("l2_sp",), "0.1 is the authors' value"),
+        (extras.delta.weight, ("delta", "weight"), "0.01 is the authors' value"),
+    ):
+        if not 0 <= value < math.inf:
+            bad(f"{path[-1]} must be a number from 0 up", f"{path[-1]}: {value:g}", usual, *path)
+    layers = list(extras.delta.layer)
+    if extras.HasField("delta") and not layers:
+        bad("delta names no layer whose feature maps it holds", "delta { }", 'add `layer: "conv5"`', "delta")
+    for k, name in enumerate(layers):
+        if name in layers[:k]:
+            bad("delta names a layer twice", f'layer: "{name}"', "write it once", "delta", "layer", k)
+    if extras.HasField("delta") and s.debug_info:
+        bad("debug_info shows the net layer by layer, which delta is no part of", "debug_info and delta",
+            "take one of them out", "delta")  # fmt: skip
+    return problems
+
+
+def delta_problems(s: Any, plan: Plan, where: Where) -> list[Problem]:
+    """What is wrong with the layers that ``delta`` names; ``plan`` is that of the train net, ``where`` the solver's."""
+    problems = []
+    names = [planned.name for planned in plan.layers if not planned.layer.source]
+    for k, name in enumerate(s.lungo.delta.layer):
+        place = where("lungo", "delta", "layer", k) or where("lungo")
+        found = next((planned for planned in plan.layers if planned.name == name), None)
+        if found is None or found.layer.source:
+            near = did_you_mean(name, names)
+            what = "the train net has no layer of this name" if found is None else "a data layer is no part of the net"
+            remedy = f'did you mean "{near}"?' if near else f"its last layers are {', '.join(names[-6:])}"
+            problems.append(Problem(what, place, f'layer: "{name}"', remedy))
+        elif found.layer.type == "Dropout":
+            problems.append(
+                Problem("the frozen net has no Dropout", place, f'layer: "{name}"', "name the layer before it")
+            )
+        elif not found.top_shapes or found.top_shapes[0] is None or len(found.top_shapes[0]) < 2:
+            shape = shape_text(found.top_shapes[0] if found.top_shapes else None)
+            what = f"`{name}` ({found.layer.type}) makes no feature map with channels"
+            problems.append(Problem(what, place, shape, "name a Convolution or an InnerProduct"))
+    return problems
+
+
+def source_problem(s: Any, where: Where) -> Problem | None:
+    """What to say when a net is to be held near its start and no weights say what that is; None when it is not."""
+    on = holds(s)
+    if not on:
+        return None
+    return Problem(
+        f"{' and '.join(on)} hold{'s' if len(on) == 1 else ''} a net near the weights it starts from: there are none",
+        where("lungo", on[0]) or where("lungo") or where(),
+        "no weights",
+        "name the pre-trained ones with --weights, or take it out",
+    )
