@@ -61,9 +61,9 @@ def group_curves(
         axis.plot(iterations, share, color=colours[name], marker="o", markersize=4, label=name)
     lasts = {name: (iterations[-1], points[-1][0]) for name, (iterations, points) in curves.items()}
     heights = apart([share for _, share in lasts.values()], 0.05)
-    for (name, (iteration, share)), height in zip(lasts.items(), heights, strict=True):
+    for (name, (iteration, last)), height in zip(lasts.items(), heights, strict=True):
         axis.annotate(
-            f"{share:.1%}", (iteration, height), xytext=(7, 0), textcoords="offset points", va="center",
+            f"{last:.1%}", (iteration, height), xytext=(7, 0), textcoords="offset points", va="center",
             color=colours[name], fontsize=9, annotation_clip=False,
         )  # fmt: skip
     if chance is not None:

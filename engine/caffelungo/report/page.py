@@ -6,7 +6,8 @@
     part.figure(matplotlib_figure, "Accuracy over the snapshots.")
     page.write("report/index.html")
 
-All text is escaped; in paragraphs and captions `code` may stand between backticks. The page follows the reader's light or dark setting; figures keep a white ground.
+All text is escaped; in paragraphs and captions code may stand between backticks. The page follows the reader's light
+or dark setting; figures keep a white ground.
 """
 
 from __future__ import annotations

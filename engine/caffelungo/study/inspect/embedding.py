@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ COMPONENTS = 50
 
 def method(samples: int) -> str:
     """``t-SNE`` or ``PCA``: what ``plane`` does with so many samples."""
-    return "t-SNE" if samples >= FEWEST and importlib.util.find_spec("sklearn") is not None else "PCA"
+    return "t-SNE" if samples >= FEWEST and _tsne() is not None else "PCA"
 
 
 def plane(features: Floats, seed: int = 0) -> NDArray[np.float64]:
@@ -27,11 +27,19 @@ def plane(features: Floats, seed: int = 0) -> NDArray[np.float64]:
     flat = np.asarray(features, np.float64).reshape(len(features), -1)
     if method(len(flat)) == "PCA":
         return pca(flat, 2)
-    from sklearn.manifold import TSNE
-
     given: Any = pca(flat, min(COMPONENTS, *flat.shape))
     near = min(30.0, (len(flat) - 1) / 3)
-    return np.asarray(TSNE(2, perplexity=near, init="pca", random_state=seed).fit_transform(given), np.float64)
+    return np.asarray(_tsne()(2, perplexity=near, init="pca", random_state=seed).fit_transform(given), np.float64)
+
+
+@cache
+def _tsne() -> Any:
+    """scikit-learn's class; None where it is not installed, or not whole."""
+    try:
+        from sklearn.manifold import TSNE
+    except ImportError:
+        return None
+    return TSNE
 
 
 def pca(features: Floats, count: int) -> NDArray[np.float64]:

@@ -167,14 +167,9 @@ def feature_maps(top: Top, found: Readings, seed: int) -> list[Map]:
     """The top features on a plane, in the paper's order: before, after, and each group of a grown net."""
     sets: list[tuple[str, Floats]] = []
     if found.before is not None and "old units" in found.before.top:
-        sets.append(("old units before", np.concatenate(found.before.top["old units"])))
+        sets.append(("old units before" if top.groups else "before", np.concatenate(found.before.top["old units"])))
     sets += [(f"{group.name} after", np.concatenate(found.after.top[group.name])) for group in top.groups]
-    sets.append(
-        (
-            "all units after" if top.groups else "the same after",
-            np.concatenate(found.after.top["all"]),
-        )
-    )
+    sets.append(("all units after" if top.groups else "after", np.concatenate(found.after.top["all"])))
     labels = found.labels[found.mapped]
     return [
         Map(title, embedding.plane(features, seed), features.shape[1], neighbours_agree(features, labels))

@@ -85,8 +85,8 @@ def said(found: Findings) -> list[str]:
     if len(found.maps) > 1:
         first, last = found.maps[0], found.maps[-1]
         texts.append(
-            f"Of {first.agree:.1%} of the pictures the nearest neighbour is of the same class by {first.title}, of "
-            f"{last.agree:.1%} by {last.title}."
+            f"Pictures whose nearest neighbour at the top is of their class: {first.agree:.1%} ({first.title}), "
+            f"{last.agree:.1%} ({last.title})."
         )
     dead = [(row.name, row.dead, row.units) for row in found.layers if row.dead]
     if dead:
@@ -211,7 +211,9 @@ def _told(unit: Unit, found: Findings) -> Cell:
     """The name of a unit, and in numbers what became of it."""
     kind = "new, " if unit.new and found.before is not None else ""
     most = commonest(found.readings.labels[unit.after])
-    classes = f"{most[1]} of {len(unit.after)} {found.names[most[0]]}" if most else "no picture"
+    classes = "no picture"
+    if most is not None:
+        classes = f"{most[1]} of {len(unit.after)} {found.names[most[0]]}" if most[1] > 1 else "no class twice"
     told = f"{unit.name}\n{kind}{classes}"
     if np.isfinite(unit.correlation):
         told += f"\nr = {unit.correlation:.2f}"
