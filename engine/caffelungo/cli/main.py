@@ -24,6 +24,7 @@ VERBS = {
     "diff": "Train and look",
     "grow": "Rewrite",
     "rewrite": "Rewrite",
+    "init": "Rewrite",
     "verify": "Rewrite",
     "upgrade_net_proto_text": "Rewrite",
     "upgrade_solver_proto_text": "Rewrite",

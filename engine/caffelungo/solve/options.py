@@ -92,3 +92,26 @@ class TimeOptions(EngineOptions):
     variables: Mapping[str, str] = field(default_factory=dict)
     level: int = 0
     stages: Sequence[str] = ()
+
+
+@dataclass
+class InitOptions(EngineOptions):
+    """`lungo init`: layers of ``net`` that ``weights`` lack start by ``method`` on ``batches`` of its TRAIN data.
+
+    ``data``: a list or a folder of classes instead. ``scale``: of GradMax, the share of old units' mean norm that new
+    ones have; ``outgoing_zero``: its other way round. ``seed``: of the data's order, fillers and what is drawn.
+    """
+
+    net: str | Path = ""
+    weights: Sequence[str] = ()
+    output: str | Path = ""
+    method: str = "gradmax"
+    data: str | Path | None = None
+    batches: int = 8
+    scale: float = 0.5
+    outgoing_zero: bool = False
+    seed: int = 0
+    variables: Mapping[str, str] = field(default_factory=dict)
+    level: int = 0
+    stages: Sequence[str] = ()
+    overwrite: bool = False

@@ -1,0 +1,52 @@
+"""`lungo init`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from caffelungo.cli import options as o
+
+
+def init(
+    net: Annotated[str, typer.Argument(help="The grown net: a prototxt, with its training data.")],
+    weights: Annotated[str, typer.Option(help="What it grew from; the layers these lack are the new ones.")],
+    output: Annotated[str, typer.Option("-o", "--output", help="The weights to write.")],
+    method: Annotated[str, typer.Option(help="gradmax, measured (factors of Normalize) or lsuv.")] = "gradmax",
+    data: Annotated[str | None, typer.Option(help="This list or folder of classes instead of the net's own.")] = None,
+    batches: Annotated[int, typer.Option(help="So many batches are looked at.")] = 8,
+    scale: Annotated[float, typer.Option(help="Of gradmax: norm of new units, as a share of the old ones'.")] = 0.5,
+    outgoing_zero: Annotated[
+        bool, typer.Option("--outgoing-zero", help="Of gradmax: zero in the classifier, not in the new units.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the order of the data, and of what is drawn.")] = 0,
+    set_: o.Set = None,
+    device: o.Device = "auto",
+    gpu: o.Gpu = None,
+    threads: o.Threads = None,
+    level: o.Level = 0,
+    stage: o.Stage = "",
+    overwrite: o.Overwrite = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Start the new layers of a grown net from its data: GradMax, measured scales, unit variance.
+
+    Example: [bold]lungo init wider.prototxt --weights wider.caffemodel -o start.caffemodel[/]
+    """
+    from caffelungo.solve.init.run import init
+    from caffelungo.solve.options import InitOptions
+
+    options = InitOptions(
+        net=net, weights=o.words(weights), output=output, method=method, data=data, batches=batches, scale=scale,
+        outgoing_zero=outgoing_zero, seed=seed, variables=o.variables(set_), device=device, gpu=gpu, threads=threads,
+        level=level, stages=o.words(stage), overwrite=overwrite,
+    )  # fmt: skip
+    with o.progress("batches") as progress:
+        done = init(options, progress)
+    for notice in done.notices:
+        typer.echo(f"notice: {notice}", err=True)
+    if not quiet:
+        for line in done.lines:
+            typer.echo(line)
+        typer.echo(f"wrote {done.path}")

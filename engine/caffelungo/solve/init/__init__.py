@@ -1,0 +1,1 @@
+"""Weights of new units that are worked out on data: `lungo init`."""

@@ -1,0 +1,242 @@
+"""GradMax's vectors into a net's weights, such that its answers stay; and where that cannot be, why not.
+
+    zero incoming:  fc7_new = 0, bias EPSILON     columns of fc8 for fc7_new = vectors     bias of fc8 -= what they add
+    zero outgoing:  fc7_new = vectors             columns of fc8 for fc7_new = 0
+
+Caffe's ReLU has no gradient at exactly 0, so units whose incoming weights are zero would never learn. Their biases
+start at EPSILON, where the ReLU is open, and the classifier's bias takes back what the units so add to it, which is one
+number a class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from caffelungo.errors import Problem
+from caffelungo.layers.base import State
+from caffelungo.layers.plan import PlannedLayer, Where
+from caffelungo.solve.init import gradmax
+from caffelungo.solve.init.gradmax import Cross
+from caffelungo.solve.init.newcomers import Newcomer, Outlet
+
+Array = NDArray[np.float32]
+Blobs = dict[str, list[Array]]
+
+EPSILON = 1e-3
+SHUT = frozenset({"ReLU", "PReLU", "ELU"})
+"""Neurons with another slope above 0 than at it."""
+TOGETHER = frozenset({"Normalize", "MVN"})
+EVEN = 1e-4
+"""What the units add to a map of classes may differ by this share between places, and still counts as one number."""
+OTHERWISE = "--outgoing-zero (the other way round: the classifier's new columns are zero)"
+
+
+def obstacles(groups: Sequence[Newcomer], outgoing_zero: bool, where: Where) -> list[Problem]:
+    """What stands in the way of GradMax in these groups."""
+    found: list[Problem] = []
+    for group in groups:
+        options = group.units.layer.options
+        place = where("layer", group.units.index)
+        if options.axis != 1 or (group.units.layer.type == "Convolution" and _awkward(group.units)):
+            found.append(
+                Problem(
+                    f"`{group.name}` is not a plain layer over channels, for which GradMax is defined",
+                    place,
+                    "axis, group, or other than two spatial axes",
+                    "use --method lsuv",
+                )
+            )
+        for outlet in group.outlets:
+            if outlet.head.layer.options.axis != 1 or (
+                outlet.head.layer.type == "Convolution" and (_awkward(outlet.head) or outlet.width != 1)
+            ):
+                found.append(
+                    Problem(
+                        f"the classifier `{outlet.head.name}` is not a plain layer over channels, for which GradMax is "
+                        "defined",
+                        where("layer", outlet.head.index),
+                        "axis, group, or other than two spatial axes",
+                        "use --method lsuv",
+                    )
+                )
+        if outgoing_zero:
+            continue
+        for one in group.chain:
+            if one.layer.type in TOGETHER:
+                found.append(
+                    Problem(
+                        f"`{one.name}` ({one.layer.type}) would divide by the length of what `{group.name}` gives, and "
+                        "with zero incoming weights that is nothing: it has no direction",
+                        where("layer", one.index),
+                        f"{one.layer.type} behind new units",
+                        f"grow with --no-normalize, or use {OTHERWISE}",
+                    )
+                )
+            elif one.layer.type == "BatchNorm":
+                found.append(
+                    Problem(
+                        f"`{one.name}` would divide by the spread of what `{group.name}` gives, and with zero incoming "
+                        "weights there is none",
+                        where("layer", one.index),
+                        "BatchNorm behind new units",
+                        f"use {OTHERWISE}",
+                    )
+                )
+        if not options.bias_term and any(one.layer.type in SHUT for one in group.chain):
+            found.append(
+                Problem(
+                    f"`{group.name}` has no bias, so nothing opens the ReLU behind it, whose slope at 0 is 0",
+                    place,
+                    "bias_term: false",
+                    f"leave bias_term out, or use {OTHERWISE}",
+                )
+            )
+    return found
+
+
+def _awkward(one: PlannedLayer) -> bool:
+    return one.layer.options.group != 1 or len(one.bottom_shapes[0] or ()) != 4
+
+
+def zero_incoming(
+    group: Newcomer, cross: Cross, blobs: Blobs, strength: float, seed: int, theirs: Mapping[str, Sequence[slice]]
+) -> tuple[float, list[Problem]]:
+    """Change ``blobs``: incoming weights of ``group`` to zero, outgoing ones to GradMax's, biases so that answers stay.
+
+    ``strength`` times the mean norm of the columns of old units is the norm of new ones; ``theirs`` are the columns of
+    all new units, by classifier. Returns how much larger the gradient is than with random columns, and what is wrong.
+    """
+    vectors = gradmax.outgoing(cross, group.size, seed)
+    unit, *bias = blobs[group.name]
+    unit[...] = 0
+    if bias:
+        bias[0][...] = EPSILON if any(one.layer.type in SHUT for one in group.chain) else 0.0
+    sizes = [_norms(outlet, blobs[outlet.head.name][0], theirs[outlet.head.name]) for outlet in group.outlets]
+    norm = strength * float(np.sqrt(np.sum(np.square(sizes))))
+    if norm == 0:
+        heads = ", ".join(f"`{outlet.head.name}`" for outlet in group.outlets)
+        return 0.0, [
+            Problem(
+                f"the weights of {heads} for old units are all zero, so there is no norm that new ones could have",
+                None,
+                heads,
+                f"train the classifier first, or use {OTHERWISE}",
+            )
+        ]
+    problems: list[Problem] = []
+    first = 0
+    for outlet in group.outlets:
+        weight = blobs[outlet.head.name][0]
+        count = _outputs(outlet, weight) * outlet.width
+        columns = (norm * vectors[:, first : first + count]).astype(np.float32)
+        first += count
+        put(outlet, weight, group.size, columns)
+        problems += _compensate(group, outlet, blobs)
+    return gradmax.gain(cross, vectors, of_outgoing=True), problems
+
+
+def zero_outgoing(group: Newcomer, cross: Cross, blobs: Blobs, norm: float, seed: int) -> float:
+    """Change ``blobs``: ``group``'s outgoing weights to zero, its incoming ones to GradMax's with this ``norm``."""
+    vectors = gradmax.incoming(cross, group.size, seed)
+    unit, *bias = blobs[group.name]
+    new = (norm * vectors).astype(np.float32)
+    transposed = group.units.layer.type == "InnerProduct" and group.units.layer.options.transpose
+    unit[...] = new.T if transposed else new.reshape(unit.shape)
+    if bias:
+        bias[0][...] = 0
+    for outlet in group.outlets:
+        weight = blobs[outlet.head.name][0]
+        put(outlet, weight, group.size, np.zeros((group.size, _outputs(outlet, weight) * outlet.width), np.float32))
+    return gradmax.gain(cross, vectors, of_outgoing=False)
+
+
+def columns_of(group: Newcomer, outlet: Outlet) -> slice:
+    """The inputs of the classifier that belong to ``group``."""
+    return slice(outlet.start, outlet.start + group.size * outlet.width)
+
+
+def put(outlet: Outlet, weight: Array, units: int, columns: Array) -> None:
+    """Write ``columns``, units x (outgoing weights of a unit), into a classifier's ``weight``."""
+    span = slice(outlet.start, outlet.start + units * outlet.width)
+    if outlet.head.layer.type == "Convolution":
+        outputs, _inputs, *kernel = weight.shape
+        weight[:, span] = columns.reshape(units, outputs, *kernel).swapaxes(0, 1)
+        return
+    block = columns.reshape(units, -1, outlet.width).swapaxes(0, 1).reshape(-1, units * outlet.width)
+    if outlet.head.layer.options.transpose:
+        weight[span] = block.T
+    else:
+        weight[:, span] = block
+
+
+def _outputs(outlet: Outlet, weight: Array) -> int:
+    """Outgoing weights to one place of the unit's map."""
+    if outlet.head.layer.type == "Convolution":
+        return weight.size // weight.shape[1]
+    return int(outlet.head.layer.options.num_output)
+
+
+def _norms(outlet: Outlet, weight: Array, theirs: Sequence[slice]) -> float:
+    """The mean norm of the outgoing weights of old units."""
+    if outlet.head.layer.type == "Convolution":
+        rows = weight.swapaxes(0, 1).reshape(weight.shape[1], -1)
+    else:
+        rows = weight if outlet.head.layer.options.transpose else weight.T
+    old = np.ones(len(rows), bool)
+    for span in theirs:
+        old[span] = False
+    squares = np.square(rows[old].astype(np.float64)).sum(1)
+    if not len(squares):
+        return 0.0
+    if len(squares) % outlet.width:
+        return float(np.sqrt(squares.mean() * outlet.width))
+    return float(np.sqrt(squares.reshape(-1, outlet.width).sum(1)).mean())
+
+
+def _compensate(group: Newcomer, outlet: Outlet, blobs: Blobs) -> list[Problem]:
+    """Take what idle units add to the classifier out of its bias; a Problem where that is not one number a class."""
+    head = outlet.head
+    with torch.no_grad():
+        added = _added(group, outlet, blobs)
+    flat = added.reshape(added.shape[1], -1)
+    size = float(np.abs(flat).max())
+    if size == 0:
+        return []
+    if len(blobs[head.name]) < 2:
+        what, remedy = "has no bias that could take back what its new columns add", "leave bias_term out"
+    elif float((flat.max(1) - flat.min(1)).max()) > EVEN * size:
+        what = "pads its input, so what its new columns add differs at the border and no bias can take it back"
+        remedy = "leave the padding out"
+    else:
+        blobs[head.name][1] -= flat.mean(1).astype(np.float32).reshape(blobs[head.name][1].shape)
+        return []
+    return [Problem(f"the classifier `{head.name}` {what}", None, f"`{group.name}`", f"{remedy}, or use {OTHERWISE}")]
+
+
+def _added(group: Newcomer, outlet: Outlet, blobs: Blobs) -> Array:
+    """What the classifier's outputs get from units that all have their bias as their sum, for one sample; float64."""
+    shape = [size or 1 for size in group.units.top_shapes[0] or ()]
+    bias = blobs[group.name][1] if len(blobs[group.name]) > 1 else np.zeros(group.size, np.float32)
+    values = torch.from_numpy(bias.astype(np.float64)).reshape(1, -1, *[1] * (len(shape) - 2))
+    values = values.expand(1, *shape[1:]).contiguous()
+    for one in group.chain:
+        if one.layer.type != "Dropout":
+            own = [torch.from_numpy(blob.astype(np.float64)) for blob in blobs.get(one.name, [])]
+            values = one.layer.compute([values], own, State())[0]
+    values = gradmax.along(outlet.path, values)
+    weight = torch.from_numpy(blobs[outlet.head.name][0].astype(np.float64))
+    inputs = weight.shape[0] if _transposed(outlet.head) else weight.shape[1]
+    bottom = [1, inputs, *values.shape[2:]] if outlet.head.layer.type == "Convolution" else [1, inputs]
+    read = torch.zeros(bottom, dtype=torch.float64)
+    read[:, columns_of(group, outlet)] = values.reshape(1, -1, *bottom[2:])
+    zero = [torch.zeros_like(torch.from_numpy(one).double()) for one in blobs[outlet.head.name][1:]]
+    found: Array = outlet.head.layer.compute([read], [weight, *zero], State())[0].numpy()
+    return found
+
+
+def _transposed(head: PlannedLayer) -> bool:
+    return head.layer.type == "InnerProduct" and bool(head.layer.options.transpose)

@@ -1,0 +1,268 @@
+"""`lungo init`: a grown net, the weights it grew from and its data  ->  weights whose new layers start well.
+
+W.caffemodel + data  ->  OUT.caffemodel: the layers of W, and what the method makes of the layers that W lacks
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from caffelungo import catalogue
+from caffelungo.definition.filter import net_state
+from caffelungo.definition.reader import read_net
+from caffelungo.definition.schema import TRAIN
+from caffelungo.errors import Problem, UserError, did_you_mean
+from caffelungo.layers.plan import PlannedLayer
+from caffelungo.net.stepwise import StepNet
+from caffelungo.net.store import Store
+from caffelungo.passes.view import HEADS, Graph, View
+from caffelungo.solve import nets
+from caffelungo.solve.draw import seed_iteration
+from caffelungo.solve.engine import Engine, make_engine
+from caffelungo.solve.feed import Feed
+from caffelungo.solve.init import gradmax, placing, scaling
+from caffelungo.solve.init.gradmax import Cross
+from caffelungo.solve.init.newcomers import Newcomer, fresh_layers, newcomers
+from caffelungo.solve.loading import Loaded
+from caffelungo.solve.options import InitOptions
+from caffelungo.weights import copy, formats
+
+METHODS = ("gradmax", "measured", "lsuv")
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class Initialized:
+    """What was done: the file, a line a layer, and what is worth a look."""
+
+    path: Path
+    lines: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+
+def init(options: InitOptions, progress: Progress = lambda done, total: None) -> Initialized:
+    """Write ``options.output``; ``progress`` hears how many batches are done.
+
+    UserError when the options make no sense, the net has no data, the weights do not fit, or nothing in the net is the
+    method's concern.
+    """
+    target = _checked(options)
+    job = _Job(options, progress)
+    result = Initialized(target)
+    changed = {"gradmax": job.gradmax, "measured": job.measured, "lsuv": job.lsuv}[options.method](result)
+    job.write(target, changed)
+    left = [name for name in job.lacking if name not in changed]
+    if left:
+        result.notices.append(f"start from their fillers: {', '.join(left)}")
+    return result
+
+
+def _checked(options: InitOptions) -> Path:
+    problems: list[Problem] = []
+    if options.method not in METHODS:
+        near = did_you_mean(options.method, METHODS)
+        remedy = (f"did you mean {near}? " if near else "") + f"There are {', '.join(METHODS)}"
+        problems.append(Problem("unknown method", None, f"--method {options.method}", remedy))
+    if options.batches < 1:
+        problems.append(Problem("batches must be at least 1", None, f"--batches {options.batches}", "--batches 8"))
+    if not (options.scale > 0 and math.isfinite(options.scale)):
+        problems.append(Problem("the scale must be above 0", None, f"--scale {options.scale:g}", "--scale 0.5"))
+    if options.outgoing_zero and options.method != "gradmax":
+        problems.append(
+            Problem(
+                "only GradMax knows incoming and outgoing weights", None, f"--outgoing-zero --method {options.method}",
+                "leave --outgoing-zero out",
+            )
+        )  # fmt: skip
+    if not options.weights:
+        problems.append(
+            Problem(
+                "need the weights that the net grew from", None, None,
+                "--weights net.caffemodel: layers that they lack are the new ones",
+            )
+        )  # fmt: skip
+    target = Path(options.output)
+    if not target.name.endswith(formats.SUFFIXES):
+        problems.append(
+            Problem(
+                "the output is a weights file", None, f"-o {options.output}",
+                f"-o {target.with_suffix('.caffemodel')}; the ending is one of {', '.join(formats.SUFFIXES)}",
+            )
+        )  # fmt: skip
+    elif target.exists() and not options.overwrite:
+        problems.append(
+            Problem("the file exists and would be lost", None, f"-o {target}", "name another file, or add --overwrite")
+        )
+    if problems:
+        raise UserError(problems)
+    return target
+
+
+class _Job:
+    """The net with its data, its weights, and what of it is new."""
+
+    def __init__(self, options: InitOptions, progress: Progress) -> None:
+        self.options, self.progress = options, progress
+        path, given = catalogue.resolve(options.net, dict(options.variables))
+        self.definition = read_net(path, given or None)
+        text = nets.from_definition(self.definition)
+        state = net_state(text.message, TRAIN, options.level, options.stages)
+        if options.data is not None:
+            text = nets.elsewhere(text, state, options.data)
+        self.engine: Engine = make_engine(options)
+        self.opened = nets.open_net(text, state, seed=options.seed)
+        if error := nets.input_without_data(text, self.opened.plan):
+            raise error
+        self.plan = self.opened.plan
+        self.graph = Graph(self.plan)
+        self.loaded = Loaded(options.weights, (), self.plan, text.where, beside=path)
+        self.store = Store(seed=options.seed, device=self.engine.device)
+        self.store.adopt(self.plan, skip_filling=self.loaded.whole_layers(self.plan))
+        self.loaded.load(self.store)
+        assert self.loaded.table is not None
+        self.lacking = self.loaded.table.layers(copy.NEW)
+        # Running updates the running statistics, which are not to change.
+        self.blobs = {
+            name: [array.copy() for array in arrays] for name, arrays in self.store.layer_arrays(self.plan).items()
+        }
+        shapes = {planned.name: planned.top_shapes for planned in self.plan.sources}
+        view = View(self.definition, [], sources={k: [one for one in v if one] for k, v in shapes.items()})
+        self.heads = {one.name for one in view.classifiers}
+        self.steps = StepNet(self.plan, self.store)
+        self.feed = Feed(self.opened, self.engine)
+        if not self.lacking:
+            raise UserError(
+                "the weights have every layer of this net, so nothing in it is new",
+                where=text.where(),
+                received=", ".join(map(str, options.weights)),
+                remedy="give the weights that the net grew from",
+            )
+
+    def batches(self) -> Iterator[Sequence[Tensor]]:
+        """The first batches of the data, the same each time, each with the same random layers."""
+        with closing(self.feed.batches(0, self.options.batches)) as batches:  # type: ignore[type-var]
+            for k, tensors in enumerate(batches):
+                seed_iteration(self.engine.device, self.options.seed, k, 0)
+                self.progress(k, self.options.batches)
+                yield tensors
+        self.progress(self.options.batches, self.options.batches)
+
+    def gradmax(self, result: Initialized) -> placing.Blobs:
+        groups, others = newcomers(self.graph, self.heads, self.lacking)
+        result.notices += [f"`{one.name}` {one.why}: it starts from its filler" for one in others]
+        if not groups:
+            why = "; ".join(f"`{one.name}` {one.why}" for one in others)
+            raise UserError(
+                "no new units stand beside old ones under a classifier, which is where GradMax puts them",
+                where=self.opened.text.where(),
+                received=why or f"the weights lack {', '.join(self.lacking)}",
+                remedy="grow with --widen, or use --method lsuv",
+            )
+        if problems := placing.obstacles(groups, self.options.outgoing_zero, self.opened.text.where):
+            raise UserError(problems)
+        crosses = gradmax.gather(self.steps, self.batches(), groups)
+        theirs: dict[str, list[slice]] = {}
+        for group in groups:
+            for outlet in group.outlets:
+                theirs.setdefault(outlet.head.name, []).append(placing.columns_of(group, outlet))
+        for group in groups:
+            self._place(group, crosses[group.name], theirs, result)
+        names = [group.name for group in groups] + list(theirs)
+        return {name: self.blobs[name] for name in names}
+
+    def _place(self, group: Newcomer, cross: Cross, theirs: dict[str, list[slice]], result: Initialized) -> None:
+        heads = ", ".join(f"`{outlet.head.name}`" for outlet in group.outlets)
+        if self.options.outgoing_zero:
+            norm = self.options.scale * self._norm(group)
+            times = placing.zero_outgoing(group, cross, self.blobs, norm, self.options.seed)
+            what = f"outgoing weights in {heads} zero, incoming ones of norm {norm:.3g}"
+        else:
+            times, problems = placing.zero_incoming(
+                group, cross, self.blobs, self.options.scale, self.options.seed, theirs
+            )
+            if problems:
+                raise UserError(problems)
+            what = f"incoming weights zero, outgoing ones in {heads}"
+        result.lines.append(
+            f"{group.name}: {group.size} units, {what}; gradient {times:.2f} times that of random weights"
+        )
+
+    def _norm(self, group: Newcomer) -> float:
+        """The mean norm of the incoming weights of old units that read the same; else of those of the filler."""
+        rows = [
+            _rows(one, self.blobs[one.name][0])
+            for one in self.plan.layers
+            if one.layer.type == group.units.layer.type
+            and one.bottom_values == group.units.bottom_values
+            and one.name not in self.lacking
+            and one.name not in self.heads
+        ]
+        own = _rows(group.units, self.blobs[group.name][0])
+        rows = [one for one in rows if one.shape[1] == own.shape[1]] or [own]
+        norm = float(np.mean([np.linalg.norm(one, axis=1).mean() for one in rows]))
+        if norm == 0:
+            raise UserError(
+                f"the weights of `{group.name}` would all start at zero, as its filler says",
+                where=self.opened.text.where("layer", group.units.index),
+                remedy='give it a filler, as weight_filler { type: "msra" }',
+            )
+        return norm
+
+    def measured(self, result: Initialized) -> placing.Blobs:
+        if not any(one.layer.type == "Normalize" and one.name in self.lacking for one in self.plan.layers):
+            raise UserError(
+                "no Normalize layer of this net is new, so there is no scale to measure",
+                where=self.opened.text.where(),
+                received=f"the weights lack {', '.join(self.lacking)}",
+                remedy="grow without --no-normalize, or use another --method",
+            )
+        found = scaling.measured(self.steps, self.batches, self.graph, self.lacking)
+        for name, (value, whose) in found.items():
+            self.blobs[name][0][...] = value
+            result.lines.append(f"{name}: factors start at {value:.4g}, the mean norm that {whose} reads")
+        return {name: self.blobs[name] for name in found}
+
+    def lsuv(self, result: Initialized) -> placing.Blobs:
+        layers = fresh_layers(self.graph, self.heads, self.lacking)
+        if not layers:
+            raise UserError(
+                "no InnerProduct or Convolution of this net is new, save classifiers",
+                where=self.opened.text.where(),
+                received=f"the weights lack {', '.join(self.lacking)}",
+                remedy="classifiers start small on purpose; leave `lungo init` out",
+            )
+        found = scaling.lsuv(self.steps, self.batches, layers, self.options.seed)
+        for name, (_arrays, factor) in found.items():
+            result.lines.append(f"{name}: orthonormal weights times {factor:.4g}, so that its sums have variance 1")
+        return {name: arrays for name, (arrays, _factor) in found.items()}
+
+    def write(self, target: Path, changed: placing.Blobs) -> None:
+        """The layers of the weights with ``changed``; preprocessing and labels stay while the classifiers do."""
+        weights = self.loaded.weights
+        assert weights is not None
+        kinds = {planned.name: planned.layer.type for planned in self.plan.layers}
+        keeps: Any = weights.extras if not self.heads & set(self.lacking) else None
+        made = replace(
+            weights,
+            layers={**weights.layers, **changed},
+            types={**weights.types, **{name: kinds[name] for name in changed}},
+            extras=keeps,
+        )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        formats.write(target, made, self.definition.message, nets.shared_blobs(self.plan))
+
+
+def _rows(one: PlannedLayer, weight: placing.Array) -> placing.Array:
+    """Weights of a layer, a unit a row."""
+    assert one.layer.type in HEADS
+    transposed = one.layer.type == "InnerProduct" and one.layer.options.transpose
+    return weight.T if transposed else weight.reshape(len(weight), -1)
