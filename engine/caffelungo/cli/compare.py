@@ -33,7 +33,7 @@ def compare(
         str, typer.Option(help="Rates, by commas; 'measured': three around what the size of the features suggests.")
     ] = "measured",
     extend: Annotated[int, typer.Option(help="Where the best rate is an end of the range, go further so often.")] = 2,
-    iterations: Annotated[int, typer.Option(help="Of each training.")] = 150,
+    iterations: Annotated[str, typer.Option(help="Of each training; or by depth: new:600,all:150.")] = "150",
     batch_size: Annotated[int, typer.Option(help="Pictures a batch.")] = 16,
     size: Annotated[int | None, typer.Option(help="Input size in pixels (default: the net's).")] = None,
     per_class: Annotated[int | None, typer.Option(help="Use at most so many training pictures a class.")] = None,
@@ -54,11 +54,12 @@ def compare(
     from caffelungo.study.cells import Runner
     from caffelungo.study.compare import CompareOptions, Study
 
+    every, at = o.by_name(iterations, "--iterations", 150)
     wanted = CompareOptions(
         data=data, output=output, model=model, weights=weights, test=test, via=via, arms=tuple(o.words(arms)),
         tune=tuple(o.words(tune)), units=tuple(o.numbers(units, "--units", int)), seeds=seeds,
         rates=() if rates == "measured" else tuple(o.numbers(rates, "--rates")), extend=extend,
-        iterations=iterations, batch_size=batch_size, size=size, per_class=per_class, variables=o.variables(set_),
+        iterations=every, iterations_at=at, batch_size=batch_size, size=size, per_class=per_class, variables=o.variables(set_),
     )  # fmt: skip
     with o.progress("reading pictures") as progress:
         study = Study(wanted, progress)

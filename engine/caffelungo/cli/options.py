@@ -51,6 +51,18 @@ def numbers(text: str | None, flag: str, kind: type[Any] = float) -> list[Any]:
         ) from None
 
 
+def by_name(text: str, flag: str, default: int) -> tuple[int, dict[str, int]]:
+    """``150``, or ``new:600,all:150`` as the number for all and those that have names."""
+    named: dict[str, int] = {}
+    for word in words(text):
+        name, _, number = word.rpartition(":")
+        if not number.isdecimal():
+            raise UserError(f"{flag} takes a number, or names and numbers", received=f"{flag} {text}",
+                            remedy=f"write {flag} 150 or {flag} new:600,all:150")  # fmt: skip
+        named[name] = int(number)
+    return named.pop("", default), named
+
+
 def height_width(text: str | None, flag: str) -> tuple[int, int] | None:
     """``256x340`` as height and width, ``256`` as (256, 0); None for None."""
     if text is None:

@@ -53,7 +53,7 @@ ARMS = {
         Arm("wider-copy", "WA without normalization, copied units", "wider", {**_RAW, "start": "COPY"}, grows=True),
         Arm("deeper-raw", "DA without normalization", "deeper", _RAW, grows=True),
         Arm("remember", "FT that keeps the old task (LwF)", "remember"),
-        Arm("wider-remember", "WA that keeps the old task (LwF)", "wider-remember", grows=True),
+        Arm("wider-remember", "WA that keeps the old task (LwF)", "remember", grows=True),
     )
 }
 """Every arm, in the order of tables."""

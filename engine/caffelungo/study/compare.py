@@ -49,7 +49,7 @@ class CompareOptions:
     """What is compared, and how much of it.
 
     ``rates``: these for all arms, instead of three around what the size of the features suggests. ``extend``: how often
-    the range grows where its end is best. ``via``: a folder of other classes. The rest is as `lungo compare --help`
+    the range grows where its end is best. ``iterations_at``: other numbers of iterations at some depths. ``via``: a folder of other classes. The rest is as `lungo compare --help`
     says.
     """
 
@@ -67,6 +67,7 @@ class CompareOptions:
     factors: tuple[float, ...] = FACTORS
     extend: int = 2
     iterations: int = 150
+    iterations_at: Mapping[str, int] = field(default_factory=dict)
     batch_size: int = 16
     size: int | None = None
     per_class: int | None = None
@@ -186,7 +187,7 @@ class Study:
         text = self.inputs.add(built.definition.text, ".prototxt")
         return Candidate(
             one, task, text, [made[path] for path in weights], effort.operations(View(built.definition)),
-            self.options.iterations,
+            self.options.iterations_at.get(one.tune.lower(), self.options.iterations),
         )  # fmt: skip
 
     def _task(self, data: str, test: str | None, progress: Progress | None) -> Task:
@@ -266,11 +267,12 @@ def _weights(options: CompareOptions) -> str | None:
 
 
 def _check(options: CompareOptions) -> None:
-    wrong = [word for word in options.tune if word not in TUNES]
+    wrong = [word for word in (*options.tune, *options.iterations_at) if word not in TUNES]
     if wrong:
         raise UserError("not a depth of tuning", received=", ".join(wrong), remedy=f"one of {', '.join(TUNES)}")
     numbers = {"seeds": options.seeds, "iterations": options.iterations, "batch size": options.batch_size}
     low = [f"{name} {value}" for name, value in numbers.items() if value < 1]
+    low += [f"iterations {tune}:{value}" for tune, value in options.iterations_at.items() if value < 1]
     low += [f"units {value}" for value in options.units if value < 1]
     low += [f"rate {value:g}" for value in options.rates if not value > 0]
     if low:

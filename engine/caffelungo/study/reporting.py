@@ -37,10 +37,20 @@ def setting(comparison: Comparison) -> str:
     return (
         f"{options.model} on {Path(options.data).name}: {len(pictures.classes)} classes, {len(pictures.fit)} "
         f"pictures to learn from, {len(pictures.validation)} to choose rates on, {len(pictures.test)} to judge by; "
-        f"{options.iterations} iterations of {options.batch_size}, {options.seeds} seed(s), "
+        f"{_iterations(comparison)} iterations of {options.batch_size}, {options.seeds} seed(s), "
         f"{comparison.cells} trainings, {comparison.cpu_seconds / 60:.0f} CPU minutes"
         + (f", {comparison.failed} failed" if comparison.failed else "")
     )
+
+
+def _iterations(comparison: Comparison) -> str:
+    """How many; where depths differ, each."""
+    numbers = {
+        one.configuration.tune: one.iterations for one in comparison.outcomes if not one.configuration.arm.longer
+    }
+    if len(set(numbers.values())) == 1:
+        return str(next(iter(numbers.values())))
+    return " and ".join(f"{number} ({tune.lower()})" for tune, number in numbers.items())
 
 
 @dataclass(frozen=True)

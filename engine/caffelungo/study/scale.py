@@ -13,17 +13,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from caffelungo.study.cells import Cell, Place
 
-VERSION = 1
+VERSION = 2
+AVE = 1
 PICTURES = 64
 """Pictures that are looked at."""
 STEP = 5.0
-"""rate x lr_mult x |h|^2 in the middle of the range: of SqueezeNet's features (|h| about 100) and a classifier at
-lr_mult 10, the rate 5e-5; of two groups at length 20 each, 6e-4. Both are near the best ones measured."""
+"""rate x lr_mult x |h|^2 x layers in the middle of the range. SqueezeNet's pooled features (|h| about 100) and a
+classifier at lr_mult 10 get 5e-5, which is near the best rate measured."""
+FASTEST = 0.003
+"""The middle is at most this: with short features it is the pre-trained layers that bound the rate."""
 
 
 def measure(cell: Cell, place: Place) -> dict[str, Any]:
-    """``energy``: the mean over pictures and places of |h|^2 (over channels); ``lr_mult`` of the classifier's weights.
+    """``energy``: the mean over pictures of |h|^2; ``lr_mult`` of the classifier's weights; new ``layers``.
 
+    Where the classifier's answers are averaged over places, h is averaged too, else |h|^2 is. ``layers`` counts those
+    with weights that learn as fast as the classifier, itself included: their steps add up.
     Fields: ``net``, ``weights`` and ``list`` (inputs). The net is run in phase TEST.
     """
     import torch
@@ -49,7 +54,9 @@ def measure(cell: Cell, place: Place) -> dict[str, Any]:
     loaded = Loaded(names, (), opened.plan, text.where)
     store.adopt(opened.plan, skip_filling=loaded.whole_layers(opened.plan))
     loaded.load(store)
-    head = View(definition).heads()[-1].head
+    classifier = View(definition).heads()[-1]
+    head = classifier.head
+    averaged = any(one.layer.type == "Pooling" and one.layer.options.pool == AVE for one in classifier.between)
     reads = opened.plan.layer(head.name).bottom_values[0]
     steps, feed = StepNet(opened.plan, store), Feed(opened, Engine(torch.device("cpu")), 0)
     seen = 0
@@ -59,14 +66,23 @@ def measure(cell: Cell, place: Place) -> dict[str, Any]:
         while seen < PICTURES:
             steps.forward(*feed.one(batch))
             value = steps.data[reads].float()
+            if averaged and value.dim() == 4:
+                value = value.mean(dim=(2, 3))
             total += float((value * value).sum(dim=1).mean()) * len(value)
             seen += len(value)
             batch += 1
     lr_mult = next((use.lr_mult for use in head.params), 1.0)
-    return {"energy": total / seen, "lr_mult": lr_mult, "head": head.name}
+    fast = {
+        planned.name
+        for planned in opened.plan.layers
+        for use in planned.params
+        if use.spec.learned and use.key[1] == 0 and use.lr_mult >= max(lr_mult, 1.0) and len(use.shape) > 1
+    }
+    layers = len(fast) if lr_mult > 1 else 1
+    return {"energy": total / seen, "lr_mult": lr_mult, "layers": max(1, layers), "head": head.name}
 
 
 def centre(values: Mapping[str, Any]) -> float:
     """The middle of the range of rates for what ``measure`` found, to two digits."""
-    rate = STEP / max(1e-12, float(values["energy"]) * max(1e-6, float(values["lr_mult"])))
-    return float(f"{min(rate, 0.1):.1e}")
+    effect = float(values["energy"]) * float(values["lr_mult"]) * float(values["layers"])
+    return float(f"{min(STEP / max(1e-12, effect), FASTEST):.1e}")
