@@ -59,7 +59,8 @@ def compare(
         data=data, output=output, model=model, weights=weights, test=test, via=via, arms=tuple(o.words(arms)),
         tune=tuple(o.words(tune)), units=tuple(o.numbers(units, "--units", int)), seeds=seeds,
         rates=() if rates == "measured" else tuple(o.numbers(rates, "--rates")), extend=extend,
-        iterations=every, iterations_at=at, batch_size=batch_size, size=size, per_class=per_class, variables=o.variables(set_),
+        iterations=every, iterations_at=at, batch_size=batch_size, size=size, per_class=per_class,
+        variables=o.variables(set_),
     )  # fmt: skip
     with o.progress("reading pictures") as progress:
         study = Study(wanted, progress)

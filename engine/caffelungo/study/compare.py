@@ -49,8 +49,8 @@ class CompareOptions:
     """What is compared, and how much of it.
 
     ``rates``: these for all arms, instead of three around what the size of the features suggests. ``extend``: how often
-    the range grows where its end is best. ``iterations_at``: other numbers of iterations at some depths. ``via``: a folder of other classes. The rest is as `lungo compare --help`
-    says.
+    the range grows where its end is best. ``iterations_at``: other numbers of iterations at some depths. ``via``: a
+    folder of other classes. The rest is as `lungo compare --help` says.
     """
 
     data: str
