@@ -30,6 +30,7 @@ def export(
 
     Example: [bold]lungo export --model train_val.prototxt --weights x.caffemodel -o model.onnx[/]
     """
+    from caffelungo.cli.exporting import tell
     from caffelungo.definition.reader import read_net
     from caffelungo.deploy.export import ExportOptions, export
     from caffelungo.deploy.network import parse_shapes
@@ -41,10 +42,4 @@ def export(
     )  # fmt: skip
     with o.working("exporting") as status:
         written = export(definition, weights, output, wanted, progress=status.update)
-    for note in written.notes:
-        typer.echo(f"note: {note}")
-    typer.echo("\n".join(written.parity.lines()))
-    typer.echo(f"wrote {written.path} ({written.size / 1e6:.1f} MB): {', '.join(written.inputs)} -> "
-               f"{', '.join(written.outputs)}")  # fmt: skip
-    if "image" in written.inputs:
-        typer.echo(f"to use it: lungo classify {written.path} photo.jpg")
+    tell(written)

@@ -7,6 +7,7 @@ closed, at the next `layer {`.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from caffelungo.definition import suggestions
@@ -16,7 +17,7 @@ from caffelungo.definition.schema import message_class
 from caffelungo.definition.tokens import END, NAME, NUMBER, PUNCTUATION, STRING
 from caffelungo.definition.tree import Block, Document, Field, LineTable, Scalar
 from caffelungo.definition.values import BadValueError, read_string, read_value
-from caffelungo.errors import UserError
+from caffelungo.errors import Problem, UserError
 
 MAX_CHARACTERS = 16 * 2**20
 """Longest text that is read; its tokens take about sixty bytes a character while it is."""
@@ -27,6 +28,15 @@ _NOWHERE = -1
 _CLOSING = {"{": "}", "<": ">"}
 
 
+@dataclass(frozen=True)
+class Unknown:
+    """A field that no message of ours has: its span in the text, and what would be said of it."""
+
+    start: int
+    end: int
+    problem: Problem
+
+
 class _ResumeError(Exception):
     """A block was never closed; reading goes on at the current token in the block at ``depth``."""
 
@@ -35,10 +45,13 @@ class _ResumeError(Exception):
         self.depth = depth
 
 
-def parse(text: str, message: Any, lines: LineTable, partial: bool = False) -> Document:
+def parse(
+    text: str, message: Any, lines: LineTable, partial: bool = False, unknown: list[Unknown] | None = None
+) -> Document:
     """The tree of ``text``, whose fields are put into the empty ``message``; ``partial``: required fields may lack.
 
-    Raises UserError listing every mistake (the first ``MAX_PROBLEMS``), each with its place in ``lines``.
+    Raises UserError listing every mistake (the first ``MAX_PROBLEMS``), each with its place in ``lines``. Fields of
+    forks are put into the list ``unknown``, where one is given, rather than raised.
     """
     if len(text) > MAX_CHARACTERS:
         raise UserError(
@@ -47,7 +60,7 @@ def parse(text: str, message: Any, lines: LineTable, partial: bool = False) -> D
             received=f"{len(text) / 2**20:.0f} million characters",
             remedy=f"text files may have {MAX_CHARACTERS // 2**20} million characters; keep weights in a .caffemodel",
         )
-    parser = _Parser(text, lines, partial)
+    parser = _Parser(text, lines, partial, unknown)
     document = parser.document(message)
     if parser.problems:
         raise UserError(parser.problems)
@@ -55,9 +68,9 @@ def parse(text: str, message: Any, lines: LineTable, partial: bool = False) -> D
 
 
 class _Parser(Cursor):
-    def __init__(self, text: str, lines: LineTable, partial: bool) -> None:
+    def __init__(self, text: str, lines: LineTable, partial: bool, unknown: list[Unknown] | None) -> None:
         super().__init__(text, lines)
-        self.partial = partial
+        self.partial, self.unknown = partial, unknown
 
     def document(self, message: Any) -> Document:
         root = Block(message_info(message.DESCRIPTOR.full_name), 0, len(self.text))
@@ -260,9 +273,13 @@ class _Parser(Cursor):
             self._unknown_in_root(block, name, start)
             return
         what, remedy = suggestions.unknown_field(block.info, name, [outer.info for outer in self.stack[:-1]])
-        self.problem(start, what, name, remedy)
+        if self.unknown is None:
+            self.problem(start, what, name, remedy)
         self.at += 1
         self.skip_after_name()
+        if self.unknown is not None:
+            problem = Problem(what, self.lines.locate(start), name, remedy)
+            self.unknown.append(Unknown(start, self.ends[self.at - 1], problem))
 
     def _unknown_in_root(self, root: Block, name: str, start: int) -> None:
         """A field that a net or a solver does not have: another kind of file, a layer without its `layer {`, a typo."""

@@ -11,13 +11,13 @@ from google.protobuf.message import DecodeError
 from caffelungo import files
 from caffelungo.definition import decoding, printer
 from caffelungo.definition.definition import Definition
-from caffelungo.definition.parser import MAX_CHARACTERS, parse
+from caffelungo.definition.parser import MAX_CHARACTERS, Unknown, parse
 from caffelungo.definition.schema import NetParameter, Recipe, SolverParameter
 from caffelungo.definition.splices import Splice
 from caffelungo.definition.tree import LineTable
 from caffelungo.definition.upgrade import upgrade_net, upgrade_solver
 from caffelungo.definition.upgrade_text import upgrade_splices
-from caffelungo.errors import Location, UserError
+from caffelungo.errors import Location, Problem, UserError
 
 __all__ = ["Definition", "parse_net", "parse_recipe", "parse_solver", "read_net", "read_recipe", "read_solver"]
 
@@ -36,12 +36,13 @@ _WORDS = {
 _UPGRADES = {"NetParameter": upgrade_net, "SolverParameter": upgrade_solver}
 
 
-def read_net(path: str | Path, variables: Variables | None = None) -> Definition:
+def read_net(path: str | Path, variables: Variables | None = None, foreign: list[Problem] | None = None) -> Definition:
     """The net in ``path``: prototxt of any age, a Jinja2 template (``.j2``, or ``variables`` given), or a .caffemodel.
 
-    A binary NetParameter is read without its weights. Raises UserError with every mistake found.
+    A binary NetParameter is read without its weights. Raises UserError with every mistake found. With the list
+    ``foreign``, a layer's fields that forks of Caffe added are left out of the definition and put there instead.
     """
-    return _read(path, NetParameter, variables)
+    return _read(path, NetParameter, variables, foreign)
 
 
 def read_solver(path: str | Path, variables: Variables | None = None) -> Definition:
@@ -69,7 +70,7 @@ def parse_recipe(text: str, file: str = "<text>") -> Definition:
     return _parse(text, file, Recipe, LineTable(file, text))
 
 
-def _read(path: str | Path, kind: Any, variables: Variables | None) -> Definition:
+def _read(path: str | Path, kind: Any, variables: Variables | None, foreign: list[Problem] | None = None) -> Definition:
     file = str(path)
     word, content = _WORDS[kind.DESCRIPTOR.name]
     found = files.find(path, what=word)
@@ -87,7 +88,25 @@ def _read(path: str | Path, kind: Any, variables: Variables | None) -> Definitio
 
         rendered = template.render(text, file, variables or {})
         return _parse(rendered.text, file, kind, rendered, variables or {})
-    return _parse(text, file, kind, LineTable(file, text))
+    lines = LineTable(file, text)
+    if foreign is not None:
+        text = _blanked(text, kind, lines, foreign)
+    return _parse(text, file, kind, lines)
+
+
+def _blanked(text: str, kind: Any, lines: LineTable, foreign: list[Problem]) -> str:
+    """``text`` with blanks in the place of fields that only forks know, so that all else keeps its place."""
+    unknown: list[Unknown] = []
+    try:
+        parse(text, kind(), lines, unknown=unknown)
+    except UserError as error:
+        raise UserError([*error.problems, *(one.problem for one in unknown)]) from None
+    foreign += [one.problem for one in unknown]
+    pieces, end = [], 0
+    for one in unknown:
+        pieces += [text[end : one.start], "".join(c if c in "\r\n" else " " for c in text[one.start : one.end])]
+        end = one.end
+    return "".join([*pieces, text[end:]])
 
 
 def _bytes_of(path: Path, file: str, word: str) -> bytes:

@@ -32,6 +32,7 @@ from caffelungo.deploy.network import DeployNet, deploy_net
 from caffelungo.deploy.parity import BATCHES, TOLERANCE, Parity, Reference, prove
 from caffelungo.deploy.runtime import LIMIT, parse_device
 from caffelungo.deploy.trace import IMAGE, trace
+from caffelungo.deploy.untraceable import untraceable
 from caffelungo.errors import Location, Problem, RunError, UserError
 from caffelungo.layers.plan import build_plan
 from caffelungo.net.store import Store
@@ -55,6 +56,7 @@ class ExportOptions:
     takes pictures. ``record`` (a ``lungo.Preprocessing``) and ``labels`` (names, or a file with one a line) stand
     above those that the weights carry. ``shapes`` gives input blobs' shapes without the batch where the file leaves
     them open. ``pictures`` are files or folders for the proof. ``more`` is added to the file's metadata.
+    ``outputs`` are the blobs that come out (none: the net's own); ``batch`` fixes the number of pictures (None: free).
     """
 
     opset: int = 20
@@ -67,6 +69,8 @@ class ExportOptions:
     tolerance: float = TOLERANCE
     device: str = "cpu"
     fold: bool = True
+    outputs: Sequence[str] = ()
+    batch: int | None = None
     more: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -100,15 +104,20 @@ def export(
     """
     options = options or ExportOptions()
     tell = progress or (lambda stage: None)
-    target = _target(out, options)
+    target = checked_target(out, options)
     tell("reading the net and its weights")
     if isinstance(definition, (str, Path)):
         definition = read_net(definition)
     given = read_weights(weights)
     record, notes = _record(definition, given, options)
-    net = deploy_net(definition, shapes=_shapes(definition, record, options), sources=_sources(definition, record))
+    net = deploy_net(
+        definition, shapes=_shapes(definition, record, options), sources=_sources(definition, record),
+        outputs=options.outputs, batch=options.batch or 1,
+    )  # fmt: skip
     notes += net.notes
-    arrays = _arrays(net, given, definition)
+    arrays, problems = fitted(net, given, definition)
+    if problems:
+        raise UserError(problems)
     asked = options.preprocess
     feasible = pictures.takes_pictures(net.inputs)
     if asked and not feasible:
@@ -125,12 +134,20 @@ def export(
             notes.append(f"preprocessing was assumed in part: {preprocess.describe(record)}")
     described = _describe(net, record if feasible else None, inside, given, definition, options, notes)
     tell("tracing the graph")
-    folded = fold_batch_norm(net.message, net.plan, arrays) if options.fold else Folded(net.message, arrays)
+    folded = (
+        fold_batch_norm(net.message, net.plan, arrays, keep=net.outputs)
+        if options.fold
+        else Folded(net.message, arrays)
+    )
     plan = build_plan(folded.message, net_state(folded.message, TEST))
     store = Store(plan, seed=0)
     store.load(folded.arrays)
-    traced = trace(plan, store, net.outputs, opset=options.opset, record=record if inside else None,
-                   stands_for=folded.stands_for)  # fmt: skip
+    inner = record if inside else None
+    try:
+        traced = trace(plan, store, net.outputs, opset=options.opset, record=inner, stands_for=folded.stands_for,
+                       batch=options.batch)  # fmt: skip
+    except Exception as error:  # the exporter's exceptions have no common base
+        raise UserError(untraceable(plan, options.opset, options.batch, error)) from error
     proto = _proto(traced.model, net.message.name, described)
     tell("proving that PyTorch and ONNX Runtime agree")
     reference = _reference(net, arrays, record if inside else None)
@@ -138,8 +155,8 @@ def export(
         proto.SerializeToString(), reference,
         random=_random(net, record if feasible else None, inside),
         real=_real(net, record if feasible else None, inside, options, notes),
-        batches=options.batches, tolerance=options.tolerance, device=options.device,
-        classifier=described.classifier,
+        batches=(options.batch,) * 2 if options.batch else options.batches, tolerance=options.tolerance,
+        device=options.device, classifier=described.classifier,
     )  # fmt: skip
     described.more["parity"] = json.dumps(proof.facts())
     _set_properties(proto, described.properties())
@@ -158,7 +175,8 @@ def read_weights(weights: Weights | str | Path) -> Weights:
     return weights if isinstance(weights, Weights) else load(str(weights))
 
 
-def _target(out: str | Path, options: ExportOptions) -> Path:
+def checked_target(out: str | Path, options: ExportOptions) -> Path:
+    """``out`` as a path that can be written to; UserError with all that is wrong with it and ``options``."""
     target, problems = Path(out), []
     if target.suffix != ".onnx":
         problems.append(
@@ -211,8 +229,8 @@ def _sources(definition: Any, record: Any | None) -> dict[str, list[tuple[int | 
     return {str(found[1].name): tops[: len(found[1].top)]}
 
 
-def _arrays(net: DeployNet, weights: Weights, definition: Any) -> Arrays:
-    """Every blob of ``net`` from ``weights``; UserError when one is missing or of another shape."""
+def fitted(net: DeployNet, weights: Weights, definition: Any) -> tuple[Arrays, list[Problem]]:
+    """Every blob of ``net`` from ``weights``, and what keeps them from being complete."""
     places = {layer.name: index for index, layer in enumerate(definition.message.layer)}
 
     def where(field: str, index: int, *rest: str | int) -> Location | None:
@@ -220,26 +238,29 @@ def _arrays(net: DeployNet, weights: Weights, definition: Any) -> Arrays:
         return None if place is None else definition.where(field, place, *rest)
 
     table = copy.match(net.plan, weights, where=where)
-    if table.problems:
-        raise UserError(table.problems)
+    problems = list(table.problems)
     arrays: Arrays = dict(table.arrays)
-    missing = list(dict.fromkeys(key[0] for key in net.plan.params if key not in arrays))
-    if missing:
-        raise UserError(
-            "the weights file lacks layers of the net",
-            where=Location(weights.path) if weights.path else None,
-            received=f"no weights for {', '.join(f'`{name}`' for name in missing[:10])}"
-            + (f" and {len(missing) - 10} more" if len(missing) > 10 else ""),
-            remedy="give the weights that this definition was trained to, or the definition of these weights",
+    mistaken = set(table.layers(copy.MISMATCH))
+    missing = list(dict.fromkeys(key[0] for key in net.plan.params if key not in arrays and key[0] not in mistaken))
+    if missing and (mistaken or not problems):
+        problems.append(
+            Problem(
+                "the weights file lacks layers of the net",
+                Location(weights.path) if weights.path else None,
+                f"no weights for {', '.join(f'`{name}`' for name in missing)}",
+                "give the weights that this definition was trained to, or the definition of these weights",
+            )
         )
     size = sum(array.nbytes for array in arrays.values())
     if size > LIMIT - 2**20:
-        raise UserError(
-            "the net is too large for one ONNX file, which holds 2 GB",
-            received=f"{size / 1e9:.2f} GB of weights",
-            remedy="export a smaller net; one with weights in other files is not written",
+        problems.append(
+            Problem(
+                "the net is too large for one ONNX file, which holds 2 GB",
+                received=f"{size / 1e9:.2f} GB of weights",
+                remedy="export a smaller net; one with weights in other files is not written",
+            )
         )
-    return arrays
+    return arrays, problems
 
 
 def _labels(net: DeployNet, weights: Weights, options: ExportOptions, notes: list[str]) -> list[str] | None:
@@ -358,6 +379,8 @@ def _real(
         notes.append("no real pictures were at hand: the proof ran on random ones")
         return None
     blob, (_, _, height, width) = next(iter(net.inputs.items()))  # type: ignore[misc]
+    if options.batch:  # whole batches only
+        paths = [paths[i % len(paths)] for i in range(-(-len(paths) // options.batch) * options.batch)]
     images = np.stack([pictures.fitted(record, path, height, width) for path in paths])
     return {IMAGE: images} if inside else {blob: pictures.apply(record, images)}
 

@@ -28,18 +28,22 @@ MEASURES = frozenset({"Accuracy", "Silence"})
 
 @dataclass
 class DeployNet:
-    """A net without data and losses. ``plan`` is its plan, ``inputs`` its input blobs with shapes (batch 1)."""
+    """A net without data and losses. ``plan`` is its plan, ``inputs`` its input blobs with shapes.
+
+    ``wanted`` are the output blobs that were asked for; none: those that no layer reads.
+    """
 
     message: Any
     plan: Plan
     inputs: dict[str, tuple[int, ...]]
     notes: list[str] = field(default_factory=list)
+    wanted: tuple[str, ...] = ()
 
     @property
     def outputs(self) -> list[str]:
         """The output blobs, in the order in which the file makes them."""
         made = [top for planned in self.plan.layers for top in planned.tops]
-        return [blob for blob in dict.fromkeys(made) if blob in self.plan.outputs]
+        return [blob for blob in dict.fromkeys(made) if blob in (self.wanted or self.plan.outputs)]
 
     @property
     def classes(self) -> tuple[str, int] | None:
@@ -47,7 +51,7 @@ class DeployNet:
         found = [
             (planned.tops[0], shape[1])
             for planned in self.plan.layers
-            if planned.layer.type == "Softmax" and planned.tops[0] in self.plan.outputs
+            if planned.layer.type == "Softmax" and planned.tops[0] in self.outputs
             if (shape := planned.top_shapes[0]) is not None and len(shape) in (2, 4) and all(n == 1 for n in shape[2:])
         ]
         if len(found) == 1 and found[0][1] is not None:
@@ -60,11 +64,14 @@ def deploy_net(
     *,
     shapes: Mapping[str, Sequence[int]] | None = None,
     sources: Mapping[str, Sequence[Shape]] | None = None,
+    outputs: Sequence[str] = (),
+    batch: int = 1,
 ) -> DeployNet:
     """The deployed form of ``definition`` (a ``definition.reader.Definition``).
 
     ``shapes`` gives input blobs' shapes without the batch (``{"data": (3, 227, 227)}``) where the file leaves them
-    open; ``sources`` gives whole tops' shapes by data layer, as ``build_plan`` takes them.
+    open; ``sources`` gives whole tops' shapes by data layer, as ``build_plan`` takes them. ``outputs`` are the blobs
+    that must come out (none: those of the losses, and all that no layer reads); ``batch`` is the inputs' first size.
     Raises UserError: mistakes of the net, no layer that is left, an input whose size nothing tells.
     """
     net = definition.message
@@ -73,6 +80,8 @@ def deploy_net(
     whole = build_plan(net, state, where=definition.where, sources=sources)
     layers = [copied(layer) for layer in net.layer if included(layer, state)]
     heads, dropped, notes = _heads(net, layers, whole)
+    if outputs:
+        heads, notes = dict.fromkeys(outputs), []
     kept = _needed(layers, dropped, heads, whole)
     message = type(net)(name=net.name)
     inputs: dict[str, tuple[int, ...]] = {}
@@ -81,7 +90,7 @@ def deploy_net(
         if cls is not None and cls.source:
             for top in layer.top:
                 if any(top in other.bottom for other in kept) and top not in inputs:
-                    inputs[top] = (1, *_input_shape(top, layer, whole, shapes or {}, definition))
+                    inputs[top] = (batch, *_input_shape(top, layer, whole, shapes or {}, definition))
                     message.layer.append(_input(top, inputs[top], layer))
         elif layer in kept:
             message.layer.append(layer)
@@ -97,7 +106,7 @@ def deploy_net(
             received=f"phase TEST has the layers {', '.join(layer.name for layer in layers) or '(none)'}",
             remedy="include the layers from the input to the classifier in phase TEST",
         )
-    return DeployNet(message, build_plan(message, net_state(message, TEST)), inputs, notes)
+    return DeployNet(message, build_plan(message, net_state(message, TEST)), inputs, notes, tuple(outputs))
 
 
 def parse_shapes(texts: Iterable[str]) -> dict[str, tuple[int, ...]]:
@@ -129,8 +138,7 @@ def _is_loss(layer: Any) -> bool:
 
 
 def _measures(layer: Any) -> bool:
-    cls = registry.find(layer.type)
-    return _is_loss(layer) or layer.type in MEASURES or bool(cls is not None and cls.labels)
+    return _is_loss(layer) or layer.type in MEASURES
 
 
 def _heads(net: Any, layers: list[Any], plan: Plan) -> tuple[dict[str, Any], set[str], list[str]]:
@@ -144,6 +152,8 @@ def _heads(net: Any, layers: list[Any], plan: Plan) -> tuple[dict[str, Any], set
     for layer in net.layer:
         if not _is_loss(layer) or not (included(layer, state) or included(layer, train)):
             continue
+        if layer.type == "DistillationLoss":
+            continue  # A classifier that is only remembered is no answer.
         cls = registry.find(layer.type)
         labels = cls.labels if cls is not None else ()
         for index, blob in enumerate(layer.bottom):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from caffelungo.layers import broadcast
 from caffelungo.layers.plan import PlannedLayer
-from caffelungo.layers.pools import LOWEST
+from caffelungo.layers.pools import LOWEST, pooled
 
 
 class Operator(nn.Module):
@@ -64,9 +64,24 @@ class _BatchNorm(nn.Module):
         return nn.functional.batch_norm(x, self.mean, self.variance, eps=self.eps)
 
 
+class _BatchStatistics(nn.Module):
+    """BatchNorm with the batch's own statistics, as `use_global_stats: false` asks for."""
+
+    def __init__(self, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        axes = [axis for axis in range(x.dim()) if axis != 1]
+        centred = x - x.mean(axes, keepdim=True)
+        return centred / torch.sqrt(centred.square().mean(axes, keepdim=True) + self.eps)
+
+
 def _batch_norm(planned: PlannedLayer, leaf: nn.Module) -> nn.Module | None:
     layer: Any = planned.layer
-    return _BatchNorm(leaf, layer.eps) if layer.stored and _sizes(planned, top=False) else None
+    if not layer.stored:
+        return _BatchStatistics(layer.eps)
+    return _BatchNorm(leaf, layer.eps) if _sizes(planned, top=False) else None
 
 
 class _Normalize(nn.Module):
@@ -165,31 +180,60 @@ def _pooling(planned: PlannedLayer, leaf: nn.Module) -> nn.Module | None:
     if layer.indices:
         return None
     bottom, top = _sizes(planned, top=False), _sizes(planned, top=True)
-    size, out = bottom[1:], top[1:]
-    kernel = size if layer.whole else layer.kernel
-    if out == (1, 1) and kernel == size and layer.pad == (0, 0):
-        return Operator("GlobalAveragePool" if layer.mean else "GlobalMaxPool", {}, top)
+    kernel = bottom[1:] if layer.whole else layer.kernel
+    return _pool(bottom, top, kernel, layer.stride, layer.pad, layer.mean)
+
+
+def _pool(
+    bottom: Sequence[int], top: Sequence[int], kernel: Sequence[int], stride: Sequence[int], pad: Sequence[int],
+    mean: bool,
+) -> nn.Module:  # fmt: skip
+    """Caffe's pooling of ``bottom`` to ``top`` (channels, height, width)."""
+    size, out = tuple(bottom[1:]), tuple(top[1:])
+    if out == (1, 1) and tuple(kernel) == size and tuple(pad) == (0, 0):
+        return Operator("GlobalAveragePool" if mean else "GlobalMaxPool", {}, top)
     # Windows that hold any input; a stride beyond the kernel can leave one that holds none.
-    full = tuple(min(o, -(-(n + p) // s)) for o, n, p, s in zip(out, size, layer.pad, layer.stride, strict=True))
-    # What the last window needs beyond the bottom, said outright so that no operator rounds sizes for itself.
-    end = tuple(
-        max(0, (o - 1) * s + k - n - p)
-        for o, s, k, n, p in zip(full, layer.stride, kernel, size, layer.pad, strict=True)
-    )
-    attributes: dict[str, Any] = {"kernel_shape": list(kernel), "strides": list(layer.stride)}
+    full = tuple(min(o, -(-(n + p) // s)) for o, n, p, s in zip(out, size, pad, stride, strict=True))
+    # What the last window needs beyond the bottom, said outright so that no operator rounds sizes for itself; less
+    # than the padding where windows that start in it are left out.
+    ends = [(o - 1) * s + k - n - p for o, s, k, n, p in zip(full, stride, kernel, size, pad, strict=True)]
+    end = tuple(max(0, e) for e in ends)
+    attributes: dict[str, Any] = {"kernel_shape": list(kernel), "strides": list(stride)}
     before: tuple[int, ...] = ()
-    if not layer.mean:
-        attributes["pads"] = [*layer.pad, *end]
-    elif layer.pad == (0, 0) or all(e <= p for e, p in zip(end, layer.pad, strict=True)):
-        attributes |= {"pads": [*layer.pad, *end], "count_include_pad": int(layer.pad != (0, 0))}
+    if not mean:
+        attributes["pads"] = [*pad, *end]
+    elif tuple(pad) == (0, 0) or all(e <= p for e, p in zip(end, pad, strict=True)):
+        attributes |= {"pads": [*pad, *end], "count_include_pad": int(tuple(pad) != (0, 0))}
     else:
         # Zeros count inside the padding but not beyond it: the padding becomes input, what is beyond stays padding.
-        (high, wide), beyond = layer.pad, [max(0, e - p) for e, p in zip(end, layer.pad, strict=True)]
+        (high, wide), beyond = pad, [max(0, e - p) for e, p in zip(end, pad, strict=True)]
         before = (wide, wide, high, high)
         attributes |= {"pads": [0, 0, *beyond], "count_include_pad": 0}
-    pool = Operator("AveragePool" if layer.mean else "MaxPool", attributes, (top[0], *full))
+    pool = Operator("AveragePool" if mean else "MaxPool", attributes, (top[0], *full))
     after = (0, out[1] - full[1], 0, out[0] - full[0]) if full != out else ()
-    return _Padded(before, pool, after, 0.0 if layer.mean else LOWEST) if before or after else pool
+    return _Padded(before, pool, after, 0.0 if mean else LOWEST) if before or after else pool
+
+
+class _Pyramid(nn.Module):
+    """Pools of several windows, laid side by side."""
+
+    def __init__(self, pools: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.pools = nn.ModuleList(pools)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([pool(x).flatten(1) for pool in self.pools], 1)
+
+
+def _spp(planned: PlannedLayer, leaf: nn.Module) -> nn.Module | None:
+    layer: Any = planned.layer
+    bottom = _sizes(planned, top=False)
+    found = []
+    for level in range(layer.levels):
+        kernel, pad = layer.window(level, *bottom[1:])
+        out = [pooled(size, axis, kernel, kernel, pad) for axis, size in enumerate(bottom[1:])]
+        found.append(_pool(bottom, (bottom[0], *out), kernel, kernel, pad, layer.mean))
+    return found[0] if layer.levels == 1 else _Pyramid(found)
 
 
 MAKERS: dict[str, Callable[[PlannedLayer, nn.Module], nn.Module | None]] = {
@@ -199,6 +243,7 @@ MAKERS: dict[str, Callable[[PlannedLayer, nn.Module], nn.Module | None]] = {
     "LRN": _lrn,
     "Normalize": _normalize,
     "Pooling": _pooling,
+    "SPP": _spp,
     "Scale": _scale,
 }
 

@@ -84,14 +84,16 @@ def trace(
     opset: int,
     record: Any | None = None,
     stands_for: Mapping[str, str] | None = None,
+    batch: int | None = None,
 ) -> Traced:
     """The ONNX model of ``plan`` with the weights in ``store`` and the output blobs ``outputs``.
 
     With ``record`` the one input takes pictures (see ``Preprocess``). ``stands_for``: see ``names.value_names``.
+    ``batch`` is the one number of pictures that the graph takes; None: any.
     """
     module, values = _all_values(plan, store, record)
     layers = {node.target: node.meta["caffe"]["layer"] for node in module.graph.nodes if node.op == "call_module"}
-    program = _run_exporter(module, _examples(plan, record), opset)
+    program = _run_exporter(module, _examples(plan, record, batch or EXAMPLE_BATCH), opset, free=batch is None)
     model = program.model
     _simplify(model)
     found = [_behind_alias(output) for output in model.graph.outputs]
@@ -105,7 +107,8 @@ def trace(
         named.append(names.Named(model.graph.inputs[0], IMAGE, ""))
     _set_outputs(model, named, outputs)
     passes.RemoveUnusedNodesPass()(model)
-    _tidy(model)
+    if batch is None:
+        _tidy(model)
     names.apply(model, named, layers, _blob_names(plan, module, layers))
     _strip(model)
     return Traced(model, value_names)
@@ -157,24 +160,37 @@ def _prepend(module: fx.GraphModule, data: fx.Node, record: Any, nodes: dict[int
             nodes[value] = made
 
 
-def _examples(plan: Plan, record: Any | None) -> tuple[Tensor, ...]:
+def _examples(plan: Plan, record: Any | None, batch: int) -> tuple[Tensor, ...]:
     shapes = [shape for planned in plan.sources for shape in planned.top_shapes]
     sizes = [tuple(int(size) for size in shape[1:] if size is not None) for shape in shapes if shape is not None]
     if record is not None:
         _, height, width = sizes[0]
-        return (torch.zeros((EXAMPLE_BATCH, height, width, channels(record)), dtype=torch.uint8),)
-    return tuple(torch.zeros((EXAMPLE_BATCH, *size)) for size in sizes)
+        return (torch.zeros((batch, height, width, channels(record)), dtype=torch.uint8),)
+    return tuple(torch.zeros((batch, *size)) for size in sizes)
 
 
-def _run_exporter(module: fx.GraphModule, examples: tuple[Tensor, ...], opset: int) -> torch.onnx.ONNXProgram:
-    batch = torch.export.Dim(BATCH)
+def _run_exporter(
+    module: fx.GraphModule, examples: tuple[Tensor, ...], opset: int, *, free: bool
+) -> torch.onnx.ONNXProgram:
     with _quiet(), torch.no_grad():
-        exported = torch.export.export(module, examples, dynamic_shapes=tuple({0: batch} for _ in examples))
+        exported = _captured(module, examples, free=free)
         program = torch.onnx.export(
             exported, dynamo=True, opset_version=opset, external_data=False, optimize=False, verbose=False
         )
     assert program is not None
     return program
+
+
+def _captured(module: fx.GraphModule, examples: tuple[Tensor, ...], *, free: bool) -> torch.export.ExportedProgram:
+    batch = torch.export.Dim(BATCH)
+    return torch.export.export(module, examples, dynamic_shapes=tuple({0: batch} for _ in examples) if free else None)
+
+
+def capture(plan: Plan, store: Store, batch: int | None = None) -> None:
+    """The first half of ``trace`` alone, which most layers that cannot leave fail at already."""
+    module, _ = _all_values(plan, store, None)
+    with _quiet(), torch.no_grad():
+        _captured(module, _examples(plan, None, batch or EXAMPLE_BATCH), free=batch is None)
 
 
 @contextmanager

@@ -36,8 +36,8 @@ class SPP(Layer):
                 "STOCHASTIC pooling is not offered", received=received, remedy="use MAX or AVE", path="pool"
             )
 
-    def _window(self, level: int, height: int, width: int) -> tuple[pools.Pair, pools.Pair]:
-        """Kernel (which is the stride too) and pad of one level."""
+    def window(self, level: int, height: int, width: int) -> tuple[pools.Pair, pools.Pair]:
+        """Kernel (which is the stride too) and pad of ``level`` on a plane of ``height`` x ``width``."""
         bins = 2**level
         kernel = (-(-height // bins), -(-width // bins))
         return kernel, ((kernel[0] * bins - height + 1) // 2, (kernel[1] * bins - width + 1) // 2)
@@ -56,7 +56,7 @@ class SPP(Layer):
         for level in range(self.levels):
             if shape[2] is None or shape[3] is None or total is None:
                 break
-            kernel, pad = self._window(level, shape[2], shape[3])
+            kernel, pad = self.window(level, shape[2], shape[3])
             if any(rows >= size for rows, size in zip(pad, kernel, strict=True)):
                 raise self.fail(
                     f"the plane is too small for level {level} of the pyramid ({2**level} windows a side)",
@@ -72,6 +72,6 @@ class SPP(Layer):
 
         x, parts = bottoms[0], []
         for level in range(self.levels):
-            kernel, pad = self._window(level, x.shape[2], x.shape[3])
+            kernel, pad = self.window(level, x.shape[2], x.shape[3])
             parts.append(pools.pool(x, kernel, kernel, pad, mean=self.mean)[0])
         return [parts[0] if self.levels == 1 else torch.cat([part.flatten(1) for part in parts], 1)]

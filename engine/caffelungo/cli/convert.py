@@ -1,0 +1,55 @@
+"""`lungo convert`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from caffelungo.cli import options as o
+
+
+def convert(
+    model: Annotated[str, typer.Argument(help="The net: deploy or train_val, of any age.")],
+    weights: Annotated[str, typer.Argument(help="Its weights: .caffemodel, .caffemodel.h5 or .safetensors.")],
+    output: Annotated[str, typer.Option("-o", "--output", help="The ONNX file to write.")],
+    mean: Annotated[str | None, typer.Option(help="Of 0..255: one value, or one a channel: 104,117,123.")] = None,
+    mean_file: Annotated[str | None, typer.Option(help="A mean picture: .binaryproto or .npy.")] = None,
+    scale: Annotated[float | None, typer.Option(help="Multiplied in after the mean.")] = None,
+    channel_order: Annotated[str | None, typer.Option(help="What the net takes: bgr (Caffe's), rgb or gray.")] = None,
+    resize: Annotated[
+        str | None, typer.Option(metavar="HxW", help="Pictures' size before the centre crop; one number: shorter side.")
+    ] = None,
+    labels: Annotated[str | None, typer.Option(help="A file with one class name a line.")] = None,
+    preprocessing: Annotated[
+        bool | None, typer.Option(help="Put channel order, mean and scale into the graph (default: if pictures enter).")
+    ] = None,
+    outputs: Annotated[str | None, typer.Option(metavar="BLOBS", help="Blobs to come out; stop there.")] = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(metavar="BLOB:CxHxW", help="An input's size where the file does not tell it; may be repeated."),
+    ] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Fix the number of pictures (default: any).")] = None,
+    stage: o.Stage = "",
+    opset: Annotated[int, typer.Option(help="ONNX opset.")] = 20,
+    pictures: Annotated[list[str] | None, typer.Option(help="Pictures or folders for the proof.")] = None,
+    device: Annotated[str, typer.Option(help="Where ONNX Runtime proves it: cpu or cuda.")] = "cpu",
+    set_: o.Set = None,
+) -> None:
+    """Turn any Caffe net and its weights into one ONNX file, with proof that it gives the same answers.
+
+    Example: [bold]lungo convert deploy.prototxt x.caffemodel -o x.onnx --mean 104,117,123[/]
+    """
+    from caffelungo.cli.exporting import tell
+    from caffelungo.deploy.convert import ConvertOptions, convert
+    from caffelungo.deploy.network import parse_shapes
+
+    wanted = ConvertOptions(
+        mean=o.numbers(mean, "--mean"), mean_file=mean_file, scale=scale, channel_order=channel_order,
+        resize=o.height_width(resize, "--resize"), preprocess=preprocessing, labels=labels, outputs=o.words(outputs),
+        stages=o.words(stage), shapes=parse_shapes(shape or ()), batch=batch, opset=opset, pictures=pictures or (),
+        device=device, variables=o.variables(set_),
+    )  # fmt: skip
+    with o.working("converting") as status:
+        written = convert(model, weights, output, wanted, progress=status.update)
+    tell(written)

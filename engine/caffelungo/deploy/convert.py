@@ -1,0 +1,297 @@
+"""`lungo convert`: a net of anybody's Caffe and its weights to ONNX, with no training and no project around it.
+
+All that stands in the way is found before the first byte is written: layers that only a fork has, weights that are
+missing or of other shapes, an input of unknown size, preprocessing and labels that do not fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from caffelungo.data import preprocess
+from caffelungo.definition.filter import net_state
+from caffelungo.definition.reader import Definition, read_net
+from caffelungo.definition.schema import TEST, Preprocessing
+from caffelungo.deploy import metadata, pictures
+from caffelungo.deploy.cut import Cut, cut
+from caffelungo.deploy.export import Exported, ExportOptions, checked_target, export, fitted, read_weights
+from caffelungo.deploy.guess import picture_shape
+from caffelungo.deploy.network import DeployNet, deploy_net
+from caffelungo.deploy.parity import TOLERANCE
+from caffelungo.errors import Problem, UserError
+from caffelungo.layers.base import shape_text
+from caffelungo.layers.plan import build_plan
+from caffelungo.weights.base import Weights
+
+ORDERS = {"bgr": Preprocessing.BGR, "rgb": Preprocessing.RGB, "gray": Preprocessing.GRAY, "grey": Preprocessing.GRAY}
+
+
+@dataclass(frozen=True)
+class ConvertOptions:
+    """How a foreign net leaves.
+
+    ``mean`` (values of 0 to 255, one or one a channel in the order of ``channel_order``), ``mean_file`` (binaryproto
+    or .npy, in BGR), ``scale``, ``channel_order`` (``bgr``, ``rgb`` or ``gray``) and ``resize`` (height, width; a width
+    of 0: the shorter side) say how a picture becomes the net's input; what is not given is taken from the weights'
+    record or the data layer, else assumed. ``preprocess`` False leaves the net's own float blobs. ``outputs`` are the
+    blobs that come out, ``stages`` those of the net's state; the rest is as in ``ExportOptions``.
+    """
+
+    mean: Sequence[float] = ()
+    mean_file: str | Path | None = None
+    scale: float | None = None
+    channel_order: str | None = None
+    resize: tuple[int, int] | None = None
+    preprocess: bool | None = None
+    labels: Sequence[str] | str | Path | None = None
+    outputs: Sequence[str] = ()
+    stages: Sequence[str] = ()
+    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    batch: int | None = None
+    opset: int = 20
+    pictures: Sequence[str | Path] = ()
+    tolerance: float = TOLERANCE
+    device: str = "cpu"
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def states_preprocessing(self) -> bool:
+        return bool(self.mean) or any(
+            given is not None for given in (self.mean_file, self.scale, self.channel_order, self.resize)
+        )
+
+
+def convert(
+    model: str | Path,
+    weights: Weights | str | Path,
+    out: str | Path,
+    options: ConvertOptions | None = None,
+    *,
+    progress: Callable[[str], None] | None = None,
+) -> Exported:
+    """Write the net in the file ``model`` with ``weights`` to ``out``, and prove it.
+
+    ``model`` is a deploy, train_val or train_test file of any age, or a ``.caffemodel`` with its definition inside.
+    Raises UserError with everything that stands in the way, RunError when the proof does not hold; then ``out`` is as
+    it was before.
+    """
+    options = options or ConvertOptions()
+    tell = progress or (lambda stage: None)
+    tell("reading the net and its weights")
+    problems: list[Problem] = []
+    wanted = ExportOptions(
+        opset=options.opset, preprocess=options.preprocess, labels=options.labels, outputs=tuple(options.outputs),
+        batch=options.batch, pictures=options.pictures, tolerance=options.tolerance, device=options.device,
+    )  # fmt: skip
+    with gathered(problems):
+        checked_target(out, wanted)
+    given: Weights | None = None
+    with gathered(problems):
+        given = read_weights(weights)
+    part, net, notes = None, None, list[str]()
+    shapes: dict[str, Sequence[int]] = {}
+    with gathered(problems):
+        part = _part(model, options)
+        problems += part.problems
+        notes += part.notes
+    if part is not None and not part.problems:
+        shapes = _shapes(part, options, given, notes)
+        with gathered(problems):
+            net = _deployed(part.definition, shapes, options)
+    record = None
+    if net is not None and part is not None:
+        if given is not None:
+            problems += fitted(net, given, part.definition)[1]
+        record = _stated_record(net, part.definition, given, options, problems)
+        _check_labels(net, options, problems)
+    if problems or part is None or given is None:
+        raise UserError(problems)
+    wanted = ExportOptions(**{**wanted.__dict__, "record": record, "shapes": shapes})
+    exported = export(part.definition, given, out, wanted, progress=progress)
+    if "mean_value" in exported.metadata.record.assumed or "channel_order" in exported.metadata.record.assumed:
+        notes.append(
+            "where the assumed preprocessing is not the net's, say it: --mean, --scale, --channel-order, --resize"
+        )
+    exported.notes[:] = [*notes[:-1], *exported.notes, *notes[-1:]]
+    return exported
+
+
+@contextmanager
+def gathered(problems: list[Problem]) -> Iterator[None]:
+    """Put the problems of a UserError in the body to the others, and go on behind it."""
+    try:
+        yield
+    except UserError as error:
+        problems += error.problems
+
+
+def _part(model: str | Path, options: ConvertOptions) -> Cut:
+    foreign: list[Problem] = []
+    definition = read_net(model, options.variables or None, foreign)
+    return cut(definition, foreign, options.outputs, options.stages)
+
+
+def _shapes(part: Cut, options: ConvertOptions, weights: Weights | None, notes: list[str]) -> dict[str, Sequence[int]]:
+    """Inputs' shapes: those given, what a data layer's crop says, what the weights admit."""
+    shapes: dict[str, Sequence[int]] = {**part.shapes, **options.shapes}
+    found = pictures.data_layer(part.definition)
+    if found is not None and found[1].top and found[1].top[0] not in shapes:
+        layer = found[1]
+        height = layer.transform_param.crop_size or layer.image_data_param.new_height
+        width = layer.transform_param.crop_size or layer.image_data_param.new_width
+        if height and width:
+            grey = options.channel_order in ("gray", "grey") or layer.transform_param.force_gray
+            shapes[str(layer.top[0])] = (1 if grey else 3, int(height), int(width))
+    if weights is not None and not shapes:
+        guess = picture_shape(part.definition, weights)
+        if guess is not None:
+            blob, shape = guess
+            shapes[blob] = shape
+            text = shape_text(shape)
+            notes.append(f"`{blob}` is taken to be {text}, which the weights admit; else say --shape {blob}:{text}")
+    return shapes
+
+
+def _deployed(definition: Definition, shapes: Mapping[str, Sequence[int]], options: ConvertOptions) -> DeployNet:
+    """The net that leaves; where it fits together only with the file's own number of pictures, that is the remedy."""
+    try:
+        return deploy_net(definition, shapes=shapes, outputs=options.outputs, batch=options.batch or 1)
+    except UserError as error:
+        own = _own_batch(definition)
+        if options.batch or own < 2:
+            raise
+        try:
+            deploy_net(definition, shapes=shapes, outputs=options.outputs, batch=own)
+        except UserError:
+            raise error from None
+        way = Problem("the net fits together only with its own number of pictures", remedy=f"say it: --batch {own}")
+        raise UserError([*error.problems, way]) from None
+
+
+def _own_batch(definition: Definition) -> int:
+    plan = build_plan(definition.message, net_state(definition.message, TEST), problems=[])
+    known = [shape[0] for one in plan.sources for shape in one.top_shapes if shape]
+    return int(known[0] or 1) if known else 1
+
+
+def _stated_record(
+    net: DeployNet, definition: Definition, weights: Weights | None, options: ConvertOptions, problems: list[Problem]
+) -> Any | None:
+    """The record that ``options`` state, over what weights or data layer say; None when they state nothing."""
+    if not options.states_preprocessing:
+        return None
+    if not pictures.takes_pictures(net.inputs):
+        problems.append(
+            Problem(
+                "preprocessing was given for a net that does not take one picture of 1 or 3 channels",
+                received=", ".join(f"{blob} {shape_text(shape)}" for blob, shape in net.inputs.items()),
+                remedy="leave out --mean, --mean-file, --scale, --channel-order and --resize",
+            )
+        )
+        return None
+    blob, shape = next(iter(net.inputs.items()))
+    record = _base_record(definition, weights, shape)
+    with gathered(problems):
+        _state(record, shape, options)
+        return pictures.completed(record, blob, shape)
+    return None
+
+
+def _base_record(definition: Definition, weights: Weights | None, shape: Sequence[int]) -> Any:
+    """What is known without flags; all else is marked as assumed."""
+    if weights is not None and weights.extras is not None and weights.extras.HasField("preprocessing"):
+        base = weights.extras.preprocessing
+    else:
+        base, _ = pictures.record_of(definition)
+    record = Preprocessing()
+    if base is not None:
+        record.CopyFrom(base)
+    else:
+        record.channel_order = Preprocessing.GRAY if shape[1] == 1 else Preprocessing.BGR
+        record.assumed.extend(["channel_order", "mean_value", "scale"])
+    return record
+
+
+def _state(record: Any, shape: Sequence[int], options: ConvertOptions) -> None:
+    _, colors, height, width = shape
+    stated = set()
+    if options.channel_order is not None:
+        order = ORDERS.get(options.channel_order.lower())
+        if order is None or (order == Preprocessing.GRAY) != (colors == 1):
+            raise UserError(
+                "the channel order does not fit the net's input", received=f"{options.channel_order} for {colors} "
+                f"channel(s)", remedy="use bgr or rgb for 3 channels, gray for 1",
+            )  # fmt: skip
+        record.channel_order = order
+        stated.add("channel_order")
+    if options.resize is not None:
+        tall, wide = options.resize
+        for name in ("resize_height", "resize_width", "resize_shorter"):
+            record.ClearField(name)
+        if wide:
+            record.resize_height, record.resize_width = tall, wide
+        else:
+            record.resize_shorter = tall
+        if (tall, wide) != (height, width):
+            record.crop_height, record.crop_width = height, width
+        stated.update(("resize_height", "resize_width", "resize_shorter"))
+    if options.mean or options.mean_file:
+        _state_mean(record, shape, options)
+        stated.update(("mean_value", "mean_image"))
+    if options.scale is not None:
+        record.scale = options.scale
+        stated.add("scale")
+    left = [name for name in record.assumed if name not in stated]
+    del record.assumed[:]
+    record.assumed.extend(left)
+
+
+def _state_mean(record: Any, shape: Sequence[int], options: ConvertOptions) -> None:
+    if options.mean and options.mean_file:
+        raise UserError("both --mean and --mean-file are given", remedy="keep one of them")
+    for name in ("mean_value", "mean_image", "mean_image_shape"):
+        record.ClearField(name)
+    if options.mean_file:
+        image = preprocess.read_mean(str(options.mean_file), None)
+        if record.channel_order == Preprocessing.RGB:
+            image = image[::-1]
+        inner = Preprocessing(crop_height=shape[2], crop_width=shape[3])
+        preprocess.set_mean(inner, image=image)
+        record.mean_image.extend(inner.mean_image)
+        record.mean_image_shape.extend(inner.mean_image_shape)
+    elif len(options.mean) in (1, shape[1]):
+        record.mean_value.extend(options.mean)
+    else:
+        raise UserError(
+            f"--mean takes one value, or one for each of the {shape[1]} channels",
+            received=", ".join(f"{value:g}" for value in options.mean),
+            remedy="write --mean 104,117,123 (blue, green, red, unless --channel-order says otherwise)",
+        )
+
+
+def _check_labels(net: DeployNet, options: ConvertOptions, problems: list[Problem]) -> None:
+    if options.labels is None:
+        return
+    with gathered(problems):
+        labels = options.labels
+        names = metadata.read_labels(labels) if isinstance(labels, (str, Path)) else list(labels)
+        if net.classes is None:
+            problems.append(
+                Problem(
+                    "labels were given for a net without a classifier",
+                    received=f"outputs {', '.join(net.outputs)}",
+                    remedy="leave out --labels",
+                )
+            )
+        elif len(names) != net.classes[1]:
+            problems.append(
+                Problem(
+                    f"there are {len(names)} labels for {net.classes[1]} classes",
+                    received=str(labels) if isinstance(labels, (str, Path)) else f"{len(names)} names",
+                    remedy=f"give one name for each of the {net.classes[1]} outputs of `{net.classes[0]}`",
+                )
+            )
