@@ -40,6 +40,7 @@ TORCH_FREE = [
     "caffelungo.study.cells",
     "caffelungo.study.worker",
     "caffelungo.study.statistics",
+    "caffelungo.study.prefix",
     "caffelungo.report.intervals",
 ]
 

@@ -108,6 +108,16 @@ def test_mean_pictures_and_learned_layers_on_the_picture(folder: Path) -> None:
         assert losses(found.opened, store, engine, 6) == pytest.approx(losses(plain, store, engine, 6), rel=1e-5)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("layout", FORMATS)
+def test_on_a_gpu(layout: torch.memory_format, folder: Path) -> None:
+    engine = Engine(torch.device("cuda", 0), memory_format=layout)
+    net, plain = opened(data() + NET, TEST, folder, once=True), opened(data() + NET, TEST, folder, once=True)
+    store = Store(net.plan, seed=2, device=engine.device)
+    found = shorten(net, store, prefix.moving(net.plan, store.key), engine, folder / "study")
+    assert losses(found.opened, store, engine, 3) == pytest.approx(losses(plain, store, engine, 3), rel=1e-3)
+
+
 def files(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in (folder / "study" / "features").glob("*.npy")}
 
