@@ -3,8 +3,9 @@
     before:  Data "data", "label" -> conv1 ...        Input "data" -> conv1 ...
     after:   Input "data" (N x 3 x 227 x 227), "label" (N) -> conv1 ...      and the same for the other net
 
-Values are the data of the first net where it can be opened, pictures of a folder, or made up: pixels brought to the
-numbers the net is used to, and class numbers below both nets' numbers of classes.
+Values are the data of the first net where it can be opened, pictures of a folder, or made up: noise as pixels, brought
+to the numbers the net is used to (normal numbers where its weights are made up, too: larger ones would only saturate a
+softmax), and class numbers below both nets' numbers of classes.
 """
 
 from __future__ import annotations
@@ -221,7 +222,7 @@ def _values(
             result[top] = own[top] % min(limits) if limits else own[top]
         elif limits:
             result[top] = rng.integers(0, max(1, min(limits)), shape).astype(np.float32)
-        elif len(shape) == 4 and shape[1] in (1, 3):
+        elif len(shape) == 4 and shape[1] in (1, 3) and (files or weights is not None):
             result[top] = _images(record, top, shape, files, rng)
         elif len(shape) == 1:
             result[top] = np.zeros(shape, np.float32)

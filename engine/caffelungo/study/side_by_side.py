@@ -42,16 +42,22 @@ class Blob:
     why: str = ""
 
 
-def pairs(before: Plan, after: Plan, renamed: Mapping[str, str] | None = None) -> dict[int, int]:
-    """Value of ``after`` -> value of ``before``. ``renamed`` are inputs: top of ``after`` -> top of ``before``."""
+def pairs(before: Plan, after: Plan, renamed: Mapping[str, str], moved: Mapping[str, str]) -> dict[int, int]:
+    """Value of ``after`` -> value of ``before``.
+
+    ``renamed`` are inputs: top of ``after`` -> top of ``before``; ``moved`` layers (by key) of ``after`` that hold the
+    weights of one that is gone.
+    """
     found: dict[int, int] = {}
-    _by_layer(before, after, dict(renamed or {}), found)
+    _by_layer(before, after, renamed, moved, found)
     _by_name(before, after, found)
     _by_reader(before, after, found)
     return found
 
 
-def _by_layer(before: Plan, after: Plan, renamed: Mapping[str, str], found: dict[int, int]) -> None:
+def _by_layer(
+    before: Plan, after: Plan, renamed: Mapping[str, str], moved: Mapping[str, str], found: dict[int, int]
+) -> None:
     old = {one.key: one for one in before.layers}
     inputs = {top: value for one in before.sources for top, value in zip(one.tops, one.top_values, strict=True)}
     for one in after.layers:
@@ -59,8 +65,8 @@ def _by_layer(before: Plan, after: Plan, renamed: Mapping[str, str], found: dict
             for top, value in zip(one.tops, one.top_values, strict=True):
                 if renamed.get(top, top) in inputs:
                     found[value] = inputs[renamed.get(top, top)]
-        elif one.key in old:
-            found.update(zip(one.top_values, old[one.key].top_values, strict=False))
+        elif (key := moved.get(one.key, one.key)) in old:
+            found.update(zip(one.top_values, old[key].top_values, strict=False))
 
 
 def _by_name(before: Plan, after: Plan, found: dict[int, int]) -> None:
@@ -115,6 +121,7 @@ class _Judge:
         self.makers = {value: one for one in self.before.layers for value in one.top_values}
         self.names = {one.key for one in self.before.layers}
         gone = [one for one in self.before.layers if one.params and one.key not in {o.key for o in self.after.layers}]
+        self.heads = {one.key for one in last_layers(self.before)}
         self.gone_sizes = {_size(one) for one in gone}
         self.reason: dict[int, str] = {}
         """Value -> what new layer it depends on, in words, for values that are not what they were."""
@@ -168,11 +175,13 @@ class _Judge:
     def differs(self, one: PlannedLayer, maker: PlannedLayer, value: int) -> tuple[str, str]:
         """Whether a blob that is another than before is so because it is new, and why."""
         if one.params and one.key not in self.names:
+            if one.key in self.fresh and maker.key not in self.heads and maker.params:
+                return CHANGED, f"it stands in the place of `{maker.name}` and no weights were given for it"
             if one.key in self.fresh or _size(one) not in self.gone_sizes:
                 self.reason[value] = f"`{one.name}` ({one.layer.type})"
                 how = "starts afresh" if one.key in self.fresh else "has weights of its own"
                 return NEW, f"stands in the place of `{maker.name}`, {how}"
-            return CHANGED, f"`{one.name}` stands in the place of `{maker.name}`"
+            return CHANGED, f"it stands in the place of `{maker.name}` with weights of its own"
         news = [self.reason[bottom] for bottom in one.bottom_values if bottom in self.reason]
         changed = [bottom for bottom in one.bottom_values if self.states.get(bottom) == CHANGED]
         if changed:
@@ -244,3 +253,16 @@ def _size(one: PlannedLayer) -> int:
 
 def _list(blobs: Sequence[str]) -> str:
     return ", ".join(f"`{blob}`" for blob in blobs)
+
+
+def last_layers(plan: Plan) -> list[PlannedLayer]:
+    """Layers with weights behind which there are no others: classifiers, in most nets."""
+    below: set[int] = set()
+    result = []
+    for one in reversed(plan.layers):
+        if below.intersection(one.top_values):
+            below.update(one.bottom_values)
+        elif one.params:
+            result.append(one)
+            below.update(one.bottom_values)
+    return result

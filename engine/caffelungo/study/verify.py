@@ -92,8 +92,13 @@ class Verified:
 
     @property
     def kept(self) -> bool:
-        """Whether everything old is identical or equal."""
-        return not any(blob.status == CHANGED for blob in self.blobs)
+        """Whether everything old is identical or equal, and there was something to compare."""
+        return self.first is None and bool(self.compared)
+
+    @property
+    def compared(self) -> list[Blob]:
+        """The old blobs that are what they were, the inputs left out."""
+        return [blob for blob in self.blobs if blob.status in (IDENTICAL, EQUAL) and blob.type != "Input"]
 
     @property
     def exit_status(self) -> int:
@@ -142,9 +147,10 @@ def verify(options: VerifyOptions, told: Callable[[str], None] = lambda text: No
         for one in fed.after.layers
         if one.params and any(use.owner and use.key not in tables[1].arrays for use in one.params)
     )
-    found = pairs(fed.before, fed.after, fed.renamed)
+    moved = _moved_layers(fed, stores)
+    found = pairs(fed.before, fed.after, fed.renamed, moved)
     blobs = judge(fed.before, fed.after, found, values[0], values[1], fresh, options.tolerance)
-    parameters = _parameters(fed, stores, fresh, tables)
+    parameters = _parameters(fed, stores, fresh, moved)
     answers = _answers(before, fed, found, values, blobs)
     notices += _notices(fed, blobs, parameters, values, options, phase)
     result = Verified(
@@ -223,7 +229,7 @@ def _input(top: str, plan: Plan, fed: Fed) -> str:
     return fed.renamed.get(top, top) if plan is fed.after else top
 
 
-def _parameters(fed: Fed, stores: list[Store], fresh: frozenset[str], tables: list[CopyTable]) -> list[Parameters]:
+def _parameters(fed: Fed, stores: list[Store], fresh: frozenset[str], moved: dict[str, str]) -> list[Parameters]:
     """Each layer with weights: bitwise the same, grown around the old ones, moved, changed, new or gone."""
     arrays = [store.layer_arrays(plan) for store, plan in zip(stores, (fed.before, fed.after), strict=True)]
     types = {one.name: one.layer.type for plan in (fed.before, fed.after) for one in plan.layers}
@@ -238,9 +244,8 @@ def _parameters(fed: Fed, stores: list[Store], fresh: frozenset[str], tables: li
         if name in arrays[0]:
             result.append(_kept(name, types[name], arrays[0][name], blobs, changes[name]))
             continue
-        source = next((old for old, theirs in gone.items() if _moved(theirs, blobs)), None)
-        if source is not None:
-            result.append(Parameters(name, types[name], IDENTICAL, f"moved from `{source}`, in another shape"))
+        if name in moved:
+            result.append(Parameters(name, types[name], IDENTICAL, f"moved from `{moved[name]}`"))
         else:
             result.append(Parameters(name, types[name], NEW, "starts afresh" if name in new else "from the file"))
     result += [Parameters(name, types[name], GONE) for name in gone]
@@ -261,10 +266,15 @@ def _kept(name: str, kind: str, old: list[Any], new: list[Any], change: LayerCha
     return Parameters(name, kind, CHANGED, f"relative change {change.relative:.2g}")
 
 
-def _moved(old: list[Any], new: list[Any]) -> bool:
-    return len(old) == len(new) and all(
-        a.size == b.size and a.tobytes() == b.tobytes() for a, b in zip(old, new, strict=True)
-    )
+def _moved_layers(fed: Fed, stores: list[Store]) -> dict[str, str]:
+    """New layers that hold, byte for byte, the weights of one that is gone -> that one (a cast layer, a new name)."""
+    old, new = (store.layer_arrays(plan) for store, plan in zip(stores, (fed.before, fed.after), strict=True))
+    gone = {tuple(blob.tobytes() for blob in blobs): name for name, blobs in old.items() if name not in new}
+    return {
+        name: gone[key]
+        for name, blobs in new.items()
+        if name not in old and (key := tuple(blob.tobytes() for blob in blobs)) in gone
+    }
 
 
 def _heads(before: Definition, plan: Plan) -> list[str]:
@@ -312,37 +322,23 @@ def _notices(
     ]
     if broken:
         result.append(f"NaN or infinite values, first in blob {broken[0]} ({len(broken)} blobs in all)")
-    placed = [blob for blob in blobs if blob.status == NEW and blob.why.endswith("starts afresh")]
-    inner = [blob for blob in placed if blob.was not in {one.name for one in _last(fed.before)}]
-    if inner:
+    lost = [blob for blob in blobs if "no weights were given" in blob.why]
+    if lost:
         written = Path(options.after).with_suffix(".caffemodel")
         name = written if written.is_file() else "OUT.caffemodel"
         result.append(
-            f"`{inner[0].layer}` stands in the place of `{inner[0].was}` but no weights were given for it"
-            + (f" (and for {len(inner) - 1} more)" if len(inner) > 1 else "")
-            + f", so nothing behind it was verified: --after-weights {name}"
+            f"`{lost[0].layer}` is an old layer in another form, and its weights were not found"
+            + (f" (nor those of {len(lost) - 1} more)" if len(lost) > 1 else "")
+            + f": --after-weights {name}"
         )
     if phase != TEST and any(one.layer.type == "Dropout" for one in fed.after.layers):
         result.append("in phase TRAIN layers that draw at random (Dropout) may differ by their draws alone")
     return result
 
 
-def _last(plan: Plan) -> list[Any]:
-    """Layers with weights behind which there are no others: classifiers, for most nets."""
-    below: set[int] = set()
-    result = []
-    for one in reversed(plan.layers):
-        if below.intersection(one.top_values):
-            below.update(one.bottom_values)
-        elif one.params:
-            result.append(one)
-            below.update(one.bottom_values)
-    return result
-
-
 def _verdict(found: Verified, fed: Fed, paired: dict[int, int]) -> str:
     """What was found, in a sentence or two."""
-    old = [blob for blob in found.blobs if blob.status in (IDENTICAL, EQUAL) and blob.type not in ("Input",)]
+    old = found.compared
     same = [blob for blob in old if blob.status == IDENTICAL]
     near = [blob for blob in old if blob.status == EQUAL]
     first = found.first
@@ -351,18 +347,22 @@ def _verdict(found: Verified, fed: Fed, paired: dict[int, int]) -> str:
             f"CHANGED: the first old blob that differs is `{first.blob}`, made by layer `{first.layer}` "
             f"({first.type}), {_by(first.difference)}: {first.why}"
         )
-        before = f"; {len(same)} blobs are identical to the bit" + (f", {len(near)} within float" if near else "")
+        before = f"; identical to the bit: {_blobs(same)}" + (f", equal within float: {_blobs(near)}" if near else "")
         return told + before + _scores(found) + "."
     if not old:
         return "Nothing was compared: the two nets have no blob in common besides inputs and what is new."
     if near:
         worst = max(near, key=lambda blob: blob.difference)
-        told = "Everything old is kept: " + (f"{len(same)} blobs identical to the bit, " if same else "")
-        told += f"{len(near)} {'' if same else 'blobs '}equal within float "
+        told = "Everything old is kept: " + (f"{_blobs(same)} identical to the bit, " if same else "")
+        told += f"{_blobs(near)} equal within float "
         told += f"(largest relative difference {worst.difference:.1e}, `{worst.blob}` of layer `{worst.layer}`)"
     else:
-        told = f"Everything old is identical to the bit ({len(same)} blobs)"
+        told = f"Everything old is identical to the bit ({_blobs(same)})"
     return told + _head_inputs(found, fed, paired) + _scores(found) + "."
+
+
+def _blobs(some: list[Blob]) -> str:
+    return f"{len(some)} blob{'' if len(some) == 1 else 's'}"
 
 
 def _by(difference: float) -> str:
@@ -370,7 +370,8 @@ def _by(difference: float) -> str:
 
 
 def _scores(found: Verified) -> str:
-    parts = []
+    parts: list[str] = []
+    new: list[str] = []
     for one in found.answers:
         place = f"`{one.layer}`" if one.now in ("", one.layer) else f"`{one.now}` for `{one.layer}`"
         if one.status == IDENTICAL:
@@ -380,13 +381,14 @@ def _scores(found: Verified) -> str:
         elif one.status == GONE:
             parts.append(f"the classifier `{one.layer}` is gone")
         elif one.status == NEW:
-            parts.append(f"the answers are new: {place}")
+            new.append(place)
         elif one.same is not None:
-            parts.append(
-                f"the scores of {place} changed, the best class in {one.same[1] - one.same[0]} of {one.same[1]}"
-            )
+            other = one.same[1] - one.same[0]
+            parts.append(f"the scores of {place} changed, and with them the best class of {other} in {one.same[1]}")
         else:
             parts.append(f"the scores of {place} changed")
+    if new:
+        parts.append(f"the answers are new: {', '.join(new)}")
     return "".join(f"; {part}" for part in parts)
 
 
@@ -402,7 +404,8 @@ def _head_inputs(found: Verified, fed: Fed, paired: dict[int, int]) -> str:
         maker = makers[value]
         if states[maker.name, fed.after.values[value].blob].status == NEW:
             was = fed.before.layer(one.layer).bottoms[0]
-            return f"; what the classifier reads changed: `{head.bottoms[0]}` instead of `{was}`{_from(fed, value)}"
+            now = f"`{head.bottoms[0]}` instead of `{was}`" if head.bottoms[0] != was else f"`{was}` is another"
+            return f"; what the classifier reads changed: {now}{_from(fed, value)}"
     return ""
 
 
@@ -424,4 +427,4 @@ def _from(fed: Fed, value: int) -> str:
     if norms:
         names = ", ".join(f"`{one.name}`" for one in reversed(norms))
         return f", brought to another scale by {names} (Normalize)"
-    return f", with what {', '.join(f'`{one.name}`' for one in reversed(new))} add" if new else ""
+    return f", with new numbers from {', '.join(f'`{one.name}`' for one in reversed(new))}" if new else ""
