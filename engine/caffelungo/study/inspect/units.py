@@ -100,13 +100,13 @@ def chosen(
     for layer in layers_of(top):
         fresh = _is_new(layer, top, before)
         answers, earlier = _answers(found, layer)
-        mean = answers.mean(0)
+        mean = np.abs(answers).mean(0)
         active = (mean > 0) & (mean >= np.median(mean))
         if fresh or earlier is None:
             ranks = mean / max(float(mean.max()), 1e-12)
         else:
-            ranks = 1 - correlation(earlier, answers)
-            active &= np.isfinite(ranks)
+            # An answer that was always the same, as that of a unit that was dead, goes with no other.
+            ranks = 1 - np.nan_to_num(correlation(earlier, answers))
         into = new if fresh else old
         into += [(float(ranks[index]), layer, int(index)) for index in np.flatnonzero(active)]
     picked = [one for group in (old, new) for one in sorted(group, key=lambda one: -one[0])[:SHOWN]]
