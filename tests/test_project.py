@@ -14,7 +14,10 @@ from caffelungo.definition.reader import read_net, read_solver
 from caffelungo.errors import UserError
 from caffelungo.passes.view import View
 from caffelungo.project import FILES, ProjectOptions, Summary, finetune_project
+from caffelungo.weights import formats
+from caffelungo.weights.base import Weights
 from tests.passes.nets import ALEX, FIRE
+from tests.passes.numbers import random_blobs
 
 
 @pytest.fixture
@@ -200,3 +203,17 @@ def test_one_class_is_refused(net: Path, photos: Path, tmp_path: Path) -> None:
         shutil.rmtree(photos / name)
     with pytest.raises(UserError, match="at least two classes"):
         make(net, photos, tmp_path / "mine")
+
+
+def test_the_old_classes_are_remembered(net: Path, photos: Path, tmp_path: Path) -> None:
+    old = random_blobs(read_net(net))
+    formats.write(tmp_path / "old.caffemodel", Weights(old))
+    found = make(net, photos, tmp_path / "mine", weights=str(tmp_path / "old.caffemodel"), remember=True)
+    new = formats.read(found.files["start.caffemodel"]).layers
+    assert all(np.array_equal(new[f"teacher/{name}"][0], arrays[0]) for name, arrays in old.items())
+    text = found.files["train_val.prototxt"].read_text()
+    assert 'type: "DistillationLoss"' in text
+    assert "teacher" not in found.files["deploy.prototxt"].read_text()
+    assert any(f"--weights {found.files['start.caffemodel']}" in command for command, _ in found.commands)
+    with pytest.raises(UserError, match="nothing to remember"):
+        make(net, photos, tmp_path / "other", remember=True)

@@ -19,15 +19,20 @@ from caffelungo.data import folder as photos
 from caffelungo.data.image_list import Progress
 from caffelungo.definition.reader import Definition, read_net
 from caffelungo.errors import Location, UserError
-from caffelungo.passes.base import Note, run, step
+from caffelungo.passes.base import Note, Step, run, step
 from caffelungo.passes.branch import feeding
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.finetune import FinetuneOptions, finetune
 from caffelungo.passes.freeze import FreezeOptions, freeze
+from caffelungo.passes.remember import Remembering, RememberOptions
 from caffelungo.passes.solver import SolverOptions, activations, batch_size, sizes, solver_text
 from caffelungo.passes.view import View
-from caffelungo.weights import sniff
+from caffelungo.rewriting import apply, carried
+from caffelungo.weights import formats, sniff
+from caffelungo.weights.base import Weights
 
+STARTED = "start.caffemodel"
+"""The weights under their new names, where a rewrite changes them."""
 FILES = ("train.txt", "val.txt", "labels.txt", "train_val.prototxt", "deploy.prototxt", "solver.prototxt", "README.md")
 
 
@@ -37,7 +42,7 @@ class ProjectOptions:
 
     ``weights`` are written into the commands as given ("none": train from scratch; None: those that come with a net of
     the catalogue). ``batch_size``, ``size``, ``resize`` and ``mean_value`` are as in the files they end up in;
-    ``passes`` is how often training sees each picture.
+    ``passes`` is how often training sees each picture. ``remember``: the old classifier stays, taught by the old net.
     """
 
     net: str
@@ -53,6 +58,7 @@ class ProjectOptions:
     mean_value: tuple[float, ...] | None = None
     batch_size: int | None = None
     passes: int | None = None
+    remember: bool = False
     seed: int = 0
     device: str = "cpu"
     variables: Mapping[str, Any] = field(default_factory=dict)
@@ -121,10 +127,19 @@ def finetune_project(options: ProjectOptions, progress: Progress | None = None) 
         preprocessing=_record(weights),
         fresh=weights is None,
     )
-    steps = [step(finetune, pointed)]
+    steps: list[Step] = [step(finetune, pointed)]
+    if options.remember:
+        if weights is None:
+            raise UserError(
+                "there is nothing to remember without weights", remedy="name them: --weights net.caffemodel"
+            )
+        steps.append(Remembering(RememberOptions(head=options.head)))
     if options.freeze_to is not None:
         steps.append(step(freeze, FreezeOptions(options.freeze_to)))
-    result = run(original, steps)
+    result = apply(original, steps)
+    started = carried(original, result, weights, []) if result.moves else None
+    if started is not None:
+        weights = str(out / STARTED)
     notices += [f"{note.what} ({note.why})" for note in result.notes if "assumed:" in note.why]
     answering = run(result.definition, [step(deploy, DeployOptions())])
     solver = SolverOptions(
@@ -148,7 +163,7 @@ def finetune_project(options: ProjectOptions, progress: Progress | None = None) 
         "solver.prototxt": solver_text(solver),
         "README.md": _readme(options, found.counts(), len(parts.train), len(parts.val), commands, result.notes),
     }
-    written = _write(out, texts, found, parts)
+    written = _write(out, texts, found, parts, started, result.definition)
     return Summary(
         classes=tuple(found.classes),
         counts=found.counts(),
@@ -168,7 +183,7 @@ def finetune_project(options: ProjectOptions, progress: Progress | None = None) 
 def _refuse_overwriting(out: Path, overwrite: bool) -> None:
     if out.exists() and not out.is_dir():
         raise UserError("the output must be a folder", where=Location(str(out)), received="a file", remedy="-o mine/")
-    there = [name for name in FILES if (out / name).exists()]
+    there = [name for name in (*FILES, STARTED) if (out / name).exists()]
     if there and not overwrite:
         raise UserError(
             "the folder holds files of an earlier run, which would be lost",
@@ -305,7 +320,14 @@ def _readme(
     return "\n".join(lines) + "\n"
 
 
-def _write(out: Path, texts: dict[str, str], found: photos.PhotoFolder, parts: photos.Split) -> dict[str, Path]:
+def _write(
+    out: Path,
+    texts: dict[str, str],
+    found: photos.PhotoFolder,
+    parts: photos.Split,
+    started: Weights | None,
+    net: Definition,
+) -> dict[str, Path]:
     """All files into a folder of their own first, then into place, so that a full disk leaves nothing half-written."""
     out.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent))
@@ -313,10 +335,13 @@ def _write(out: Path, texts: dict[str, str], found: photos.PhotoFolder, parts: p
         photos.write(found, parts, staging)
         for name, text in texts.items():
             files.write_text(staging / name, text)
+        if started is not None:
+            formats.write(staging / STARTED, started, net.message)
+        made = [name for name in (*FILES, STARTED) if (staging / name).exists()]
         out.mkdir(exist_ok=True)
-        for name in FILES:
+        for name in made:
             (staging / name).replace(out / name)
         files.sync_folder(out)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return {name: out / name for name in FILES}
+    return {name: out / name for name in made}

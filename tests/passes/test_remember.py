@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from caffelungo import rewriting
-from caffelungo.definition.reader import Definition, parse_recipe
+from caffelungo.changes import Changes
+from caffelungo.definition.reader import Definition, parse_recipe, read_solver
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.deploy.network import deploy_net
 from caffelungo.errors import UserError
@@ -26,6 +29,10 @@ from caffelungo.passes.side import SideOptions, side
 from caffelungo.passes.view import View
 from caffelungo.passes.widen import WidenOptions, widen
 from caffelungo.recipes import recipe
+from caffelungo.report.glog import Log
+from caffelungo.solve.solver import Solver
+from caffelungo.weights import formats
+from caffelungo.weights.base import Weights
 from tests.passes.nets import ALEX, ANSWER, FIRE, RESIDUAL, THREE_HEADS, comments, layer, lines, net
 from tests.passes.numbers import blobs, picture, random_blobs
 
@@ -239,3 +246,81 @@ def test_the_exported_net_answers_for_the_new_classes_alone() -> None:
     assert [one.name for one in exported.message.layer] == [
         one.name for one in deploy_net(apply(ALEX, HEAD).definition, shapes=shapes).message.layer
     ]
+
+
+# --- training ----------------------------------------------------------------------------------------------------
+
+TRAINED = NET.replace(
+    ANSWER[ANSWER.index("layer {") : ANSWER.index("\n", ANSWER.index("layer {"))] + "\n",
+    """layer { name: "data" type: "DummyData" top: "data" dummy_data_param { shape { dim: 2 dim: 3 dim: 20 dim: 20 }
+  data_filler { type: "gaussian" } } }
+""",
+).replace(
+    LABEL % 2,
+    """layer { name: "label" type: "DummyData" top: "label" dummy_data_param { shape { dim: 2 }
+  data_filler { type: "constant" value: 2 } } }
+""",
+)
+
+
+def train(folder: Path, definition: Definition, weights: dict[str, list[np.ndarray]] | None) -> Solver:
+    """A solver of two iterations on ``definition``, not yet begun."""
+    (folder / "net.prototxt").write_text(definition.text)
+    (folder / "solver.prototxt").write_text(
+        'net: "net.prototxt" base_lr: 0.01 momentum: 0.9 lr_policy: "fixed" max_iter: 2 random_seed: 1'
+    )
+    if weights is None:
+        return Solver(read_solver("solver.prototxt"), log=Log())
+    formats.write("start.caffemodel", Weights(weights))
+    return Solver(read_solver("solver.prototxt"), weights=["start.caffemodel"], log=Log())
+
+
+def test_the_teacher_stays_as_it_is_while_the_rest_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    old = random_blobs(net(TRAINED))
+    result = apply(TRAINED, HEAD, step(widen, WidenOptions("fc7", UnitOptions(6))), remembering())
+    solver = train(tmp_path, result.definition, moved(old, result.moves))
+    solver.step(2)
+    new = formats.read(solver.snapshot().weights).layers
+    for name, arrays in old.items():
+        for k, array in enumerate(arrays):
+            assert np.array_equal(new[f"teacher/{name}"][k], array), name
+        assert not np.array_equal(new[name][0], arrays[0]), name
+
+
+def test_without_weights_of_the_new_task_the_old_answers_hardly_move(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    drifts = []
+    old = random_blobs(net(TRAINED))
+    old = {name: [array * 0.3 for array in arrays] for name, arrays in old.items()}
+    for steps in ([HEAD], [HEAD, remembering(weight=5.0)]):
+        result = apply(TRAINED, *steps)
+        solver = train(tmp_path, result.definition, moved(old, result.moves))
+        solver.step(12)
+        layers = formats.read(solver.snapshot().weights).layers
+        layers.setdefault("fc8", old["fc8"])
+        inputs = picture(20, batch=2), np.zeros(2, np.float32)
+        scores = [blobs(net(NET), one, inputs[1], inputs[0])("fc8") for one in (old, layers)]
+        drifts.append(np.abs(scores[0] - scores[1]).mean())
+        for path in tmp_path.glob("*_iter_*"):
+            path.unlink()
+    assert drifts[1] < drifts[0]
+
+
+def test_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights are asked for, and written under both names."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old.prototxt").write_text(TRAINED)
+    steps = Changes(classes=4, remember=True, remember_weight=2, temperature=3).steps()
+    with pytest.raises(UserError, match="needs them"):
+        rewriting.rewrite(rewriting.RewriteOptions("old.prototxt", "new.prototxt", steps))
+    assert not Path("new.prototxt").exists()
+    old = random_blobs(net(TRAINED))
+    formats.write("old.caffemodel", Weights(old))
+    steps = Changes(classes=4, remember=True, remember_weight=2, temperature=3).steps()
+    rewriting.rewrite(rewriting.RewriteOptions("old.prototxt", "new.prototxt", steps, weights="old.caffemodel"))
+    new = formats.read("new.caffemodel").layers
+    assert set(new) == set(old) | {f"teacher/{name}" for name in old}
+    assert "temperature: 3" in Path("new.prototxt").read_text()

@@ -19,6 +19,9 @@ def finetune(
     val: Annotated[float, typer.Option(help="Share of the pictures kept to test on.")] = 0.2,
     head: Annotated[str | None, typer.Option(help="The classifier to replace (default: all on the label).")] = None,
     freeze_to: Annotated[str | None, typer.Option(help="Hold this layer and all before it fixed.")] = None,
+    remember: Annotated[
+        bool, typer.Option("--remember", help="The old classifier stays, taught by a frozen copy of the old net.")
+    ] = False,
     suffix: Annotated[str | None, typer.Option(help="Added to the new classifier's name.")] = None,
     size: Annotated[int | None, typer.Option(help="Input size in pixels.")] = None,
     resize: Annotated[int | None, typer.Option(help="Pixels that pictures are scaled to before the crop.")] = None,
@@ -39,8 +42,8 @@ def finetune(
 
     wanted = ProjectOptions(
         net=net, data=data, out=output, weights=weights, val=val, head=head, freeze_to=freeze_to, suffix=suffix,
-        size=size, resize=resize, batch_size=batch_size, passes=passes, seed=seed, device=device,
-        variables=o.variables(set_), overwrite=overwrite,
+        size=size, resize=resize, batch_size=batch_size, passes=passes, remember=remember, seed=seed,
+        device=device, variables=o.variables(set_), overwrite=overwrite,
     )  # fmt: skip
     with o.progress("reading pictures") as progress:
         done = finetune_project(wanted, progress)

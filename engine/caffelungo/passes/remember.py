@@ -232,9 +232,10 @@ def _refuse_answering(view: View) -> None:
 
 def _refuse_in_place(view: View, old: Original, shared: Mapping[int, str]) -> None:
     """The teacher reads the data as it is; what learns must not work on it in place."""
-    for one in needed(old.graph, _ends(old), _sources(old.graph)):
+    given = _sources(old.graph)
+    for one in needed(old.graph, _ends(old), given):
         for value in one.bottom_values:
-            if value in _sources(old.graph) and value not in shared:
+            if value in given and value not in shared:
                 raise Refusal(
                     f"the net no longer has `{old.graph.plan.values[value].blob}`, which the original reads",
                     old.view.where(one.index),
