@@ -7,12 +7,16 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
+from caffelungo.errors import UserError
 
 
 def export(
     model: Annotated[str, typer.Option(help="The net: train_val or deploy.")],
     weights: Annotated[str, typer.Option(help="Its weights.")],
-    output: Annotated[str, typer.Option("-o", "--output", help="The ONNX file to write.")],
+    output: Annotated[str, typer.Option("-o", "--output", help="The file to write: .onnx, or .prototxt for Caffe.")],
+    format_: Annotated[
+        str, typer.Option("--format", help="onnx, or caffe: a deploy.prototxt and .caffemodel of BVLC's own layers.")
+    ] = "onnx",
     labels: Annotated[str | None, typer.Option(help="A file with one class name a line.")] = None,
     opset: Annotated[int, typer.Option(help="ONNX opset.")] = 20,
     preprocess: Annotated[
@@ -26,20 +30,28 @@ def export(
     device: Annotated[str, typer.Option(help="Where ONNX Runtime proves it: cpu or cuda.")] = "cpu",
     set_: o.Set = None,
 ) -> None:
-    """Write a trained net as one ONNX file, and prove that it gives the same answers.
+    """Write a trained net as one ONNX file, or for Caffe again, and prove that it gives the same answers.
 
     Example: [bold]lungo export --model train_val.prototxt --weights x.caffemodel -o model.onnx[/]
     """
-    from caffelungo.cli.exporting import tell
+    from caffelungo.cli.exporting import tell, tell_caffe
     from caffelungo.definition.reader import read_net
     from caffelungo.deploy.export import ExportOptions, export
     from caffelungo.deploy.network import parse_shapes
 
+    if format_ not in ("onnx", "caffe"):
+        raise UserError("unknown format", received=f"--format {format_}", remedy="write --format onnx or caffe")
     definition = read_net(model, o.variables(set_) or None)
     wanted = ExportOptions(
         opset=opset, preprocess=preprocess, labels=labels, shapes=parse_shapes(shape or ()),
         pictures=pictures or (), device=device,
     )  # fmt: skip
+    if format_ == "caffe":
+        from caffelungo.deploy.caffe import export_caffe
+
+        with o.working("exporting") as status:
+            tell_caffe(export_caffe(definition, weights, output, wanted, progress=status.update))
+        return
     with o.working("exporting") as status:
         written = export(definition, weights, output, wanted, progress=status.update)
     tell(written)

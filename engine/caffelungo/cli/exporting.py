@@ -16,3 +16,11 @@ def tell(written: Any) -> None:
                f"{', '.join(written.outputs)}")  # fmt: skip
     if "image" in written.inputs and written.metadata.classifier:
         typer.echo(f"to use it: lungo classify {written.path} photo.jpg")
+
+
+def tell_caffe(written: Any) -> None:
+    """The same of a ``deploy.caffe.Written``."""
+    for note in written.notes:
+        typer.echo(f"note: {note}")
+    typer.echo("\n".join(written.lines()))
+    typer.echo(f"wrote {written.prototxt} and {written.caffemodel}: Caffe's own layers only")

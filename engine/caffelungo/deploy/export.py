@@ -109,12 +109,7 @@ def export(
     if isinstance(definition, (str, Path)):
         definition = read_net(definition)
     given = read_weights(weights)
-    record, notes = _record(definition, given, options)
-    net = deploy_net(
-        definition, shapes=_shapes(definition, record, options), sources=_sources(definition, record),
-        outputs=options.outputs, batch=options.batch or 1,
-    )  # fmt: skip
-    notes += net.notes
+    net, record, notes = record_and_shapes(definition, given, options)
     arrays, problems = fitted(net, given, definition)
     if problems:
         raise UserError(problems)
@@ -229,6 +224,18 @@ def _sources(definition: Any, record: Any | None) -> dict[str, list[tuple[int | 
     return {str(found[1].name): tops[: len(found[1].top)]}
 
 
+def record_and_shapes(
+    definition: Any, weights: Weights, options: ExportOptions
+) -> tuple[DeployNet, Any | None, list[str]]:
+    """The net that leaves, the preprocessing record as far as it is known, and notes for the user."""
+    record, notes = _record(definition, weights, options)
+    net = deploy_net(
+        definition, shapes=_shapes(definition, record, options), sources=_sources(definition, record),
+        outputs=options.outputs, batch=options.batch or 1,
+    )  # fmt: skip
+    return net, record, notes + net.notes
+
+
 def fitted(net: DeployNet, weights: Weights, definition: Any) -> tuple[Arrays, list[Problem]]:
     """Every blob of ``net`` from ``weights``, and what keeps them from being complete."""
     places = {layer.name: index for index, layer in enumerate(definition.message.layer)}
@@ -263,7 +270,8 @@ def fitted(net: DeployNet, weights: Weights, definition: Any) -> tuple[Arrays, l
     return arrays, problems
 
 
-def _labels(net: DeployNet, weights: Weights, options: ExportOptions, notes: list[str]) -> list[str] | None:
+def labels_of(net: DeployNet, weights: Weights, options: ExportOptions, notes: list[str]) -> list[str] | None:
+    """Class names: those given, else those that the weights carry; None without any. UserError for a wrong number."""
     classes = net.classes
     if options.labels is not None:
         given = options.labels
@@ -293,7 +301,7 @@ def _describe(
         given = metadata.ImageInput(IMAGE, "NHWC", "uint8", colors)
     else:
         given = metadata.ImageInput(blob, "NCHW", "float32", "" if record is None else _order(record))
-    labels = _labels(net, weights, options, notes)
+    labels = labels_of(net, weights, options, notes)
     if labels is None and net.classes is not None:
         notes.append("no labels are known; classes go by their numbers (labels: a text file with one name a line)")
     more = {"opset": str(options.opset), "prototxt_sha256": _text_hash(definition), **options.more}

@@ -1,0 +1,219 @@
+"""`lungo export --format caffe`: a deploy.prototxt and a .caffemodel of BVLC's own layers, for what reads only Caffe.
+
+    definition + weights -> deployed net -> passes.caffe.bvlc -> both files, read back -> proof -> their names
+
+A proof that does not hold leaves no file.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from caffelungo import files
+from caffelungo.data import preprocess
+from caffelungo.definition.filter import net_state
+from caffelungo.definition.printer import print_net
+from caffelungo.definition.reader import parse_net, read_net
+from caffelungo.definition.schema import TEST, NetParameter, message_class
+from caffelungo.deploy import pictures
+from caffelungo.deploy.export import ExportOptions, fitted, labels_of, read_weights, record_and_shapes
+from caffelungo.deploy.network import DeployNet
+from caffelungo.deploy.parity import BATCHES, Difference, difference
+from caffelungo.errors import Location, RunError, UserError
+from caffelungo.layers.plan import Plan, build_plan
+from caffelungo.net.stepwise import StepNet
+from caffelungo.net.store import Store
+from caffelungo.passes import base
+from caffelungo.passes.caffe import BvlcOptions, bvlc
+from caffelungo.passes.moves import moved
+from caffelungo.weights import caffemodel, copy
+from caffelungo.weights.base import Weights
+
+Arrays = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass
+class Written:
+    """The two files. ``worst``: how far each output is from the net's own, ``opencv``: from OpenCV's, where it is."""
+
+    prototxt: Path
+    caffemodel: Path
+    outputs: list[str]
+    worst: dict[str, Difference]
+    opencv: dict[str, Difference] | None
+    notes: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """For people."""
+        result = [f"{name}: as the net within {d.relative:.1g} of its largest value" for name, d in self.worst.items()]
+        if self.opencv is not None:
+            result += [f"{name}: as OpenCV's reader within {d.relative:.1g}" for name, d in self.opencv.items()]
+        return result
+
+
+def export_caffe(
+    definition: Any,
+    weights: Weights | str | Path,
+    out: str | Path,
+    options: ExportOptions | None = None,
+    *,
+    progress: Callable[[str], None] | None = None,
+) -> Written:
+    """Write the net of ``definition`` to ``out`` (.prototxt) and a .caffemodel of the same name.
+
+    Of ``options``, record, labels, shapes, outputs and tolerance count. Raises UserError for mistakes in what was given
+    and for layers that Caffe has no form for (all of them), RunError when the proof does not hold; then both files are
+    as they were.
+    """
+    options = options or ExportOptions()
+    tell = progress or (lambda stage: None)
+    target = _target(out)
+    tell("reading the net and its weights")
+    if isinstance(definition, (str, Path)):
+        definition = read_net(definition)
+    given = read_weights(weights)
+    net, record, notes = record_and_shapes(definition, given, options)
+    arrays, problems = fitted(net, given, definition)
+    if problems:
+        raise UserError(problems)
+    tell("rewriting to Caffe's own layers")
+    result = base.run(parse_net(print_net(_plain(net.message)), str(definition.path)), [base.step(bvlc, BvlcOptions())])
+    blobs = moved({one.name: [arrays[use.key] for use in one.params] for one in net.plan.layers if one.params},
+                  result.moves)  # fmt: skip
+    extras = message_class("lungo.NetExtras")()
+    if record is not None and pictures.takes_pictures(net.inputs):
+        extras.preprocessing.CopyFrom(pictures.completed(record, *next(iter(net.inputs.items()))))
+        notes.append(f"feed it {preprocess.describe(extras.preprocessing)}")
+    extras.label.extend(labels_of(net, given, options, notes) or [])
+    notes += [note.what for note in result.notes]
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}.") as folder:
+        text, model = Path(folder) / target.name, Path(folder) / f"{target.stem}.caffemodel"
+        files.write_text(text, result.definition.text)
+        message = result.definition.message
+        caffemodel.write(model, Weights(blobs, extras=extras, name=message.name), message)
+        tell("proving that both nets agree")
+        worst, opencv = _prove(net, arrays, text, model, options.tolerance)
+        for name, apart in (opencv or {}).items():
+            if apart.relative > options.tolerance:
+                notes.append(
+                    f"OpenCV's own reader answers otherwise in `{name}` ({apart.relative:.2g}); Caffe's does not"
+                )
+        places = target, target.with_suffix(".caffemodel")
+        for source, place in zip((model, text), reversed(places), strict=True):
+            os.replace(source, place)
+    return Written(*places, net.outputs, worst, opencv, notes)
+
+
+def _target(out: str | Path) -> Path:
+    target = Path(out)
+    if target.suffix != ".prototxt" or not target.parent.is_dir():
+        raise UserError(
+            "the definition to write must end in .prototxt and lie in a folder that exists",
+            where=Location(str(target)), received=str(target.absolute()),
+            remedy="write -o deploy.prototxt; the weights get the same name, with .caffemodel",
+        )  # fmt: skip
+    return target
+
+
+def _plain(message: Any) -> Any:
+    """``message`` without what Caffe does not know and what only training needs; shared params keep their names."""
+    result = NetParameter()
+    result.CopyFrom(message)
+    result.ClearField("lungo")
+    for layer in result.layer:
+        for name in ("lungo", "propagate_down", "phase", "transform_param"):
+            layer.ClearField(name)
+        if not any(one.name for one in layer.param):
+            layer.ClearField("param")
+        for name in ("convolution_param", "inner_product_param"):
+            if layer.HasField(name):
+                getattr(layer, name).ClearField("weight_filler")
+                getattr(layer, name).ClearField("bias_filler")
+    return result
+
+
+def _prove(
+    net: DeployNet, arrays: Any, text: Path, model: Path, tolerance: float
+) -> tuple[dict[str, Difference], dict[str, Difference] | None]:
+    """The written files, read back, against the net: the largest differences of its outputs; RunError."""
+    theirs = read_net(text).message
+    plan = build_plan(theirs, net_state(theirs, TEST))
+    table = copy.match(plan, caffemodel.read(model))
+    if table.problems:
+        raise RunError(f"the written weights do not fit the written net:\n{UserError(table.problems)}")
+    ours, written = _runner(net.plan, arrays), _runner(plan, table.arrays)
+    rng = np.random.default_rng(0)
+    worst: dict[str, Difference] = {}
+    for batch in BATCHES:
+        feeds = _random(net.inputs, batch, rng)
+        _compare(ours(feeds, net.outputs), written(feeds, net.outputs), worst, tolerance)
+    return worst, _opencv(net, ours, text, model, rng)
+
+
+def _random(inputs: Mapping[str, tuple[int, ...]], batch: int, rng: np.random.Generator) -> Arrays:
+    return {blob: (50 * rng.standard_normal((batch, *shape[1:]))).astype(np.float32) for blob, shape in inputs.items()}
+
+
+def _runner(plan: Plan, arrays: Any) -> Callable[[Arrays, Sequence[str]], dict[str, NDArray[Any]]]:
+    store = Store(plan, seed=0)
+    store.load(arrays)
+    net = StepNet(plan, store)
+    sources = [top for one in plan.sources for top in one.tops]
+
+    def run(feeds: Arrays, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
+        with torch.no_grad():
+            net.forward(*(torch.from_numpy(feeds[name]) for name in sources))
+        return {name: net.blob(name).numpy().copy() for name in outputs}
+
+    return run
+
+
+def _compare(
+    expected: Arrays, got: Mapping[str, NDArray[Any]], worst: dict[str, Difference], tolerance: float = np.inf
+) -> None:
+    for name, value in expected.items():
+        apart = difference(name, value, got[name], "random inputs")
+        if name not in worst or apart.relative >= worst[name].relative:
+            worst[name] = apart
+        if not apart.relative <= tolerance:
+            raise RunError(
+                f"the written files answer otherwise than the net in `{name}`: {apart.largest:.3g}, that is "
+                f"{apart.relative:.3g} of its largest value, where {tolerance:g} is allowed\n"
+                "  to do: report the net; no file was written"
+            )
+
+
+def _opencv(
+    net: DeployNet, ours: Any, text: Path, model: Path, rng: np.random.Generator
+) -> dict[str, Difference] | None:
+    """What OpenCV's reader of Caffe files makes of them, where an OpenCV that has one (before 5) is installed."""
+    try:
+        import cv2
+    except ImportError:
+        return None
+    if not hasattr(getattr(cv2, "dnn", None), "readNetFromCaffe"):
+        return None
+    worst: dict[str, Difference] = {}
+    try:
+        theirs = cv2.dnn.readNetFromCaffe(str(text), str(model))
+        for batch in (1, 2):
+            feeds = _random(net.inputs, batch, rng)
+            for name, value in feeds.items():
+                theirs.setInput(value, name)
+            got = dict(zip(net.outputs, theirs.forward(net.outputs), strict=True))
+            expected = ours(feeds, net.outputs)
+            shaped = {name: got[name].reshape(value.shape) if got[name].size == value.size else got[name]
+                      for name, value in expected.items()}  # fmt: skip
+            _compare(expected, shaped, worst)
+    except cv2.error:
+        return None  # a layer of Caffe's that OpenCV does not have
+    return worst
