@@ -50,8 +50,8 @@ def test(options: TestOptions) -> int:
         show(found, Console(highlight=False))
     if options.output and found.classified:
         written = confusion.write(found.classified, Path(options.output))
-        for path in () if options.quiet else written:
-            console.print(f"wrote {path}", markup=False)
+        if not options.quiet:
+            console.print(f"wrote {', '.join(str(path) for path in written)}", markup=False)
     return 0
 
 
