@@ -46,7 +46,7 @@ def test_the_table_of_two(found: list[Difference]) -> None:
     text = printed(found[:1])
     lines = [line for line in text.splitlines() if line.startswith(("conv1", "bn1", "fc", "old", "new"))]
     assert [line.split()[0] for line in lines] == ["conv1", "bn1", "fc", "old", "new"]
-    assert "3x4 became 3x5: the shared part is compared; 1 inputs added" in text
+    assert "3x4 became 3x5: the shared part is compared; 1 input added" in text
     assert "only in the later file: new" in text
     assert "only in the earlier file: old" in text
 
@@ -114,3 +114,17 @@ def test_pictures_of_what_has_no_numbers(tmp_path: Path) -> None:
     report.picture([compare(same, bad)], tmp_path / "bad.png")
     report.picture([compare(same, same), compare(same, same)], tmp_path / "never.png")
     assert all((tmp_path / name).stat().st_size > 1000 for name in ("same.png", "bad.png", "never.png"))
+
+
+def test_many_layers_stand_side_by_side(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    first, second = (
+        Weights({f"conv{k}": [rng.normal(size=(3, 2)).astype(np.float32)] for k in range(100)}) for _ in range(2)
+    )
+    second.layers["conv50"][0][0, 0] = np.nan
+    second.layers["conv100_new"] = [np.ones((2, 2), np.float32)]
+    report.picture([compare(first, second)], tmp_path / "wide.png")
+    with Image.open(tmp_path / "wide.png") as picture:
+        assert picture.width > picture.height
+        colours = {colour for _, colour in picture.convert("RGB").getcolors(10**6) or []}
+    assert (0x6B, 0xAE, 0xD6) in colours

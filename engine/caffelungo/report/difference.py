@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from caffelungo.weights.difference import BlobChange, Difference, LayerChange
 
 LEARNED, STATISTICS, NEW, GONE, BROKEN = "#6BAED6", "#C5B0D5", "#E69F00", "#999999", "#D55E00"
-MOST = 160
-"""Rows of a picture at full height; of more, rows get thinner."""
+ROWS = 64
+"""Up to so many layers are rows of a picture; more are columns."""
 LABELLED = 12
 """Lines of layers that are named at their ends; of more, those that change most."""
 
@@ -274,46 +274,84 @@ def _json(value: float) -> float | str | None:
 
 
 def draw(found: Difference, path: str | Path) -> None:
-    """A bar a layer, from the data down to the answers: its relative change, and that of its units as a line from the
-    10th to the 90th percentile with a dot at the median. Written to ``path`` (PNG or what its suffix says)."""
+    """A bar a layer, from the data to the answers: its relative change, and that of its units as a line from the
+    10th to the 90th percentile with a dot at the median. Written to ``path`` (PNG or what its suffix says).
+
+    Up to ``ROWS`` layers are rows with their names; more stand side by side, so that one look takes them all in.
+    """
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     layers = found.layers
-    height = 0.21 if len(layers) <= MOST else 0.21 * MOST / len(layers)
-    width = max((len(layer.name) for layer in layers), default=8) * 0.075
-    figure = Figure(figsize=(7 + width, 1.6 + height * len(layers)), layout="constrained", dpi=120)
-    axis: Any = figure.subplots()
     values = [value for layer in layers for value in (layer.relative, *_spread(layer)) if 0 < value < math.inf]
     low, high = (min(values), max(values)) if values else (0.1, 1.0)
     log = high / low > 30
-    left = 10 ** (math.floor(math.log10(max(low, high * 1e-6)) * 2) / 2 - 0.15) if log else 0.0
-    for row, layer in enumerate(layers):
-        _bar(axis, row, layer, left, high)
-    if log:
-        axis.set_xscale("log")
-    axis.set_xlim(left, high * (1.6 if log else 1.08))
-    axis.set_ylim(len(layers) - 0.4, -0.6)
-    size = 7.5 if len(layers) <= MOST else max(2.5, 7.5 * MOST / len(layers))
-    axis.set_yticks(range(len(layers)), [layer.name for layer in layers], fontsize=size)
-    for label, layer in zip(axis.get_yticklabels(), layers, strict=True):
-        label.set_color(BROKEN if layer.broken else {"new": "#B07400", "gone": GONE}.get(layer.status, "black"))
-    axis.set_xlabel("relative change  ‖W − W₀‖ / ‖W₀‖")
-    axis.grid(visible=True, axis="x", color="#dddddd", linewidth=0.6)
+    floor = 10 ** (math.floor(math.log10(max(low, high * 1e-6)) * 2) / 2 - 0.15) if log else 0.0
+    limits = (floor, high * (1.6 if log else 1.08))
+    rows = len(layers) <= ROWS
+    names = max((len(layer.name) for layer in layers), default=8) * 0.075
+    if rows:
+        figure = Figure(figsize=(7 + names, 1.6 + 0.21 * len(layers)), layout="constrained", dpi=120)
+    else:
+        figure = Figure(figsize=(min(24.0, 3 + 0.075 * len(layers)), 4.6 + names), layout="constrained", dpi=110)
+    axis: Any = figure.subplots()
+    for position, layer in enumerate(layers):
+        _bar(axis, position, layer, floor, rows)
+    (_as_rows if rows else _as_columns)(axis, layers, limits, log)
     axis.set_axisbelow(True)
-    axis.spines[["top", "right", "left"]].set_visible(False)
-    axis.tick_params(axis="y", length=0)
-    figure.suptitle(_title(found.before, found.after, int(12 * (7 + width))), fontsize=10)
+    figure.suptitle(_title(found.before, found.after, int(12 * figure.get_figwidth())), fontsize=10)
     keys: list[Any] = [Patch(color=LEARNED, label="weights")]
     if any(layer.statistics for layer in layers):
         keys.append(Patch(color=STATISTICS, label="BatchNorm statistics"))
     keys.append(Line2D([], [], color="black", marker="o", markersize=3, linewidth=1, label="its units: 10 to 90 %"))
     if found.named("new"):
         keys.append(Patch(color=NEW, alpha=0.35, label="new"))
+    if not rows:
+        if any(layer.broken for layer in layers):
+            keys.append(Patch(color=BROKEN, alpha=0.6, label="NaN or infinite"))
+        keys.append(Line2D([], [], linewidth=0, label="no bar: unchanged, or gone"))
     figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False, fontsize=8)
     with written_whole(path) as temporary:
         figure.savefig(temporary, format=_format(path))
+
+
+LABEL = "relative change  ‖W − W₀‖ / ‖W₀‖"
+
+
+def _as_rows(axis: Any, layers: Sequence[LayerChange], limits: tuple[float, float], log: bool) -> None:
+    if log:
+        axis.set_xscale("log")
+    axis.set_xlim(*limits)
+    axis.set_ylim(len(layers) - 0.4, -0.6)
+    axis.set_yticks(range(len(layers)), [layer.name for layer in layers], fontsize=7.5)
+    for label, layer in zip(axis.get_yticklabels(), layers, strict=True):
+        label.set_color(_name_colour(layer))
+    axis.set_xlabel(LABEL)
+    axis.grid(visible=True, axis="x", color="#dddddd", linewidth=0.6)
+    axis.spines[["top", "right", "left"]].set_visible(False)
+    axis.tick_params(axis="y", length=0)
+
+
+def _as_columns(axis: Any, layers: Sequence[LayerChange], limits: tuple[float, float], log: bool) -> None:
+    """Side by side; so many are named as there is room for, those that are new or broken first."""
+    if log:
+        axis.set_yscale("log")
+    axis.set_ylim(*limits)
+    axis.set_xlim(-0.8, len(layers) - 0.2)
+    step = math.ceil(len(layers) / 90)
+    special = {k for k, layer in enumerate(layers) if layer.status == "new" or layer.broken}
+    shown = [k for k in range(len(layers)) if k in special or (k % step == 0 and not special & {k - 1, k + 1})]
+    axis.set_xticks(shown, [layers[k].name for k in shown], fontsize=6, rotation=90)
+    for label, k in zip(axis.get_xticklabels(), shown, strict=True):
+        label.set_color(_name_colour(layers[k]))
+    axis.set_ylabel(LABEL)
+    axis.grid(visible=True, axis="y", color="#dddddd", linewidth=0.6)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _name_colour(layer: LayerChange) -> str:
+    return BROKEN if layer.broken else {"new": "#B07400", "gone": GONE}.get(layer.status, "black")
 
 
 def _title(before: str, after: str, most: int) -> str:
@@ -332,32 +370,43 @@ def _spread(layer: LayerChange) -> list[float]:
     return [] if blob is None else np.percentile(finite(blob), [10, 50, 90]).tolist()
 
 
-def _bar(axis: Any, row: int, layer: LayerChange, left: float, high: float) -> None:
+def _bar(axis: Any, position: int, layer: LayerChange, floor: float, rows: bool) -> None:
+    band = axis.axhspan if rows else axis.axvspan
     if layer.status == "new":
-        axis.axhspan(row - 0.42, row + 0.42, color=NEW, alpha=0.35, linewidth=0)
-    told = {"new": "new", "gone": "gone", "not comparable": "another shape"}.get(layer.status, "")
-    if layer.relative == 0:
-        told = "unchanged"
-    if layer.broken:
-        told = "NaN or infinite values"
-    if math.isinf(layer.relative):
-        told = "was zero"
-    if told:
-        axis.text(0.01, row, told, transform=axis.get_yaxis_transform(), va="center", fontsize=6.5,
+        band(position - 0.42, position + 0.42, color=NEW, alpha=0.35, linewidth=0)
+    elif layer.broken and not rows:
+        band(position - 0.42, position + 0.42, color=BROKEN, alpha=0.6, linewidth=0)
+    drawn = 0 < layer.relative < math.inf and not layer.broken
+    if rows and (told := _told(layer)):
+        axis.text(0.01, position, told, transform=axis.get_yaxis_transform(), va="center", fontsize=6.5,
                   color=BROKEN if layer.broken else "#666666")  # fmt: skip
-        if not 0 < layer.relative < math.inf or layer.broken:
-            return
-    if not 0 < layer.relative < math.inf:
+    if not drawn:
         return
     colour = STATISTICS if layer.statistics else LEARNED
-    axis.barh(row, layer.relative - left, left=left, height=0.72, color=colour)
+    length = layer.relative - floor
+    if rows:
+        axis.barh(position, length, left=floor, height=0.72, color=colour)
+    else:
+        axis.bar(position, length, bottom=floor, width=0.8, color=colour)
     if spread := _spread(layer):
-        low, middle, top = (max(value, left) for value in spread)
-        axis.plot([low, top], [row, row], color="black", linewidth=1)
-        axis.plot([middle], [row], color="black", marker="o", markersize=2.6)
-    if layer.status == "shared part":
-        axis.text(max([layer.relative, *spread]) * 1.04, row, " grown: old part", va="center", fontsize=6.5,
+        low, middle, top = (max(value, floor) for value in spread)
+        line, dot = ([low, top], [position, position]), ([middle], [position])
+        axis.plot(*(line if rows else line[::-1]), color="black", linewidth=1 if rows else 0.7)
+        axis.plot(*(dot if rows else dot[::-1]), color="black", marker="o", markersize=2.6 if rows else 1.6)
+    if layer.status == "shared part" and rows:
+        axis.text(max([layer.relative, *spread]) * 1.04, position, " grown: old part", va="center", fontsize=6.5,
                   color="#B07400")  # fmt: skip
+
+
+def _told(layer: LayerChange) -> str:
+    """What stands in the place of a bar."""
+    if layer.broken:
+        return "NaN or infinite values"
+    if math.isinf(layer.relative):
+        return "was zero"
+    if layer.relative == 0:
+        return "unchanged: the old part of what was grown" if layer.status == "shared part" else "unchanged"
+    return {"new": "new", "gone": "gone", "not comparable": "another shape"}.get(layer.status, "")
 
 
 def draw_over_time(differences: Sequence[Difference], times: Sequence[int | None], path: str | Path) -> None:

@@ -150,7 +150,11 @@ def verify(options: VerifyOptions, told: Callable[[str], None] = lambda text: No
     moved = _moved_layers(fed, stores)
     found = pairs(fed.before, fed.after, fed.renamed, moved)
     blobs = judge(fed.before, fed.after, found, values[0], values[1], fresh, options.tolerance)
-    parameters = _parameters(fed, stores, fresh, moved)
+    same = {blob.layer for blob in blobs if blob.status in (IDENTICAL, EQUAL)}
+    parameters = [
+        replace(one, note=f"{one.note}, and yet its blob is the same") if one.layer in same and one.status == CHANGED
+        else one for one in _parameters(fed, stores, fresh, moved)
+    ]  # fmt: skip
     answers = _answers(before, fed, found, values, blobs)
     notices += _notices(fed, blobs, parameters, values, options, phase)
     result = Verified(
@@ -258,7 +262,8 @@ def _kept(name: str, kind: str, old: list[Any], new: list[Any], change: LayerCha
     ):
         return Parameters(name, kind, IDENTICAL)
     if change.relative == 0 and not change.broken:
-        added = "; ".join(note for blob in change.blobs for note in blob.notes if "added" in note)
+        notes = (note for blob in change.blobs for note in blob.notes if "added" in note)
+        added = "; ".join(dict.fromkeys(notes))
         grown = any(blob.status == GROWN for blob in change.blobs)
         return Parameters(name, kind, IDENTICAL, f"the old part; {added}" if grown and added else "but for their form")
     if math.isnan(change.relative):

@@ -366,10 +366,12 @@ def _blob(index: int, old: Array, new: Array, known: _Known) -> BlobChange:
             if new_rows.shape[1] > inputs:
                 gained = new_rows[:, inputs:]
                 added = math.sqrt(sum(float(part[0].sum()) for part in _sums(gained)))
-                notes.append(f"{gained.shape[1]} inputs added, " + ("all zero" if not added else f"norm {added:.3g}"))
+                notes.append(
+                    f"{_counted(gained.shape[1], 'input')} added, " + ("all zero" if not added else f"norm {added:.3g}")
+                )
             old_rows, new_rows = old_rows[:, :inputs], new_rows[:, :inputs]
         if len(extra):
-            notes.append(f"{len(extra)} units added")
+            notes.append(f"{_counted(len(extra), 'unit')} added")
     blank = BlobChange(index, name, status, first, then, added=added, broken=broken, notes=tuple(notes))
     return _filled(blank, old_rows, new_rows, extra, _second(old, known, index))
 
@@ -423,6 +425,10 @@ def _ratios(change: Doubles, norm: Doubles) -> Doubles:
     with np.errstate(divide="ignore", invalid="ignore"):
         result: Doubles = np.where(norm > 0, change / norm, np.where(change > 0, np.inf, 0.0))
     return result
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _some(names: Mapping[str, Any] | Sequence[str]) -> str:
