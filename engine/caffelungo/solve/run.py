@@ -277,6 +277,10 @@ class _Run:
         newest = snapshot.listed(self.prefix)
         where = f"; weights in {newest[-1].weights}" if newest else ""
         self.reporter.say(f"{word} at iteration {solver.iteration}{where}; log and curves in {self.folder}")
+        net = solver.opened.text.path
+        if newest and ending is loop.Ending.DONE and net is not None and not self.options.caffe:
+            model = f"--model {net} --weights {newest[-1].weights}"
+            self.reporter.say(f"next: lungo inspect {model} -o report/  or  lungo export {model} -o {net.with_suffix('.onnx')}")
 
 
 def _device(options: TrainOptions, param: Any) -> str:
