@@ -280,7 +280,8 @@ class _Run:
         net = solver.opened.text.path
         if newest and ending is loop.Ending.DONE and net is not None and not self.options.caffe:
             model = f"--model {net} --weights {newest[-1].weights}"
-            self.reporter.say(f"next: lungo inspect {model} -o report/  or  lungo export {model} -o {net.with_suffix('.onnx')}")
+            onnx = net.with_suffix(".onnx")
+            self.reporter.say(f"next: lungo inspect {model} -o report/  or  lungo export {model} -o {onnx}")
 
 
 def _device(options: TrainOptions, param: Any) -> str:
