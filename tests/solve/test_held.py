@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from caffelungo.check import check
 from caffelungo.definition.schema import SolverParameter
 from caffelungo.errors import UserError
 from caffelungo.solve import attention, run, snapshot, updates
@@ -376,3 +377,9 @@ def test_start_survives_the_schema():
     message.lungo.delta.layer.append("conv5")
     assert abs(message.lungo.delta.weight - 0.01) < 1e-9
     assert message.lungo.delta.attention == 0
+
+
+def test_the_check_names_a_layer_that_is_not_there(place):
+    asked(place, 'lungo { delta { layer: "ipp1" layer: "relu" } }')
+    report = check(["solver.prototxt"])
+    assert [problem.remedy for problem in report.problems] == ['did you mean "ip1"?']

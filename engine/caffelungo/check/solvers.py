@@ -15,8 +15,9 @@ from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.definition.template import meant_for
 from caffelungo.definition.upgrade import upgrade_net
 from caffelungo.errors import Problem, UserError
+from caffelungo.layers.plan import build_plan
 from caffelungo.solve import snapshot
-from caffelungo.solve.validate import solver_problems, test_nets
+from caffelungo.solve.validate import delta_problems, solver_problems, test_nets
 
 
 def check_solver(solver: Definition, findings: Findings) -> str:
@@ -106,7 +107,8 @@ def _nets(solver: Definition) -> Named:
 def _check_named(
     solver: Definition, place: tuple[str | int, ...], states: list[tuple[int, Any]], findings: Findings
 ) -> None:
-    value: Any = solver.message
+    message = solver.message
+    value: Any = message
     for part in place:
         value = getattr(value, part) if isinstance(part, str) else value[part]
     try:
@@ -120,6 +122,10 @@ def _check_named(
         return
     built = [net_state(definition.message, phase, solver_state=state) for phase, state in states]
     check_net(definition, findings, built)
+    if any(phase == TRAIN for phase, _ in states) and message.lungo.delta.layer:
+        train = next(state for state in built if state.phase == TRAIN)
+        plan = build_plan(definition.message, train, problems=[])
+        findings.problems += delta_problems(message, plan, solver.where)
     _test_iterations(solver, place, states, findings)
 
 

@@ -271,10 +271,11 @@ def delta_problems(s: Any, plan: Plan, where: Where) -> list[Problem]:
             problems.append(
                 Problem("the frozen net has no Dropout", place, f'layer: "{name}"', "name the layer before it")
             )
-        elif not found.top_shapes or found.top_shapes[0] is None or len(found.top_shapes[0]) < 2:
-            shape = shape_text(found.top_shapes[0] if found.top_shapes else None)
-            what = f"`{name}` ({found.layer.type}) makes no feature map with channels"
-            problems.append(Problem(what, place, shape, "name a Convolution or an InnerProduct"))
+        else:
+            shape = found.top_shapes[0] if found.top_shapes else ()
+            if shape is not None and len(shape) < 2:
+                what = f"`{name}` ({found.layer.type}) makes no feature map with channels"
+                problems.append(Problem(what, place, shape_text(shape), "name a Convolution or an InnerProduct"))
     return problems
 
 
