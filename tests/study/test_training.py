@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from caffelungo import recipes, resources, rewriting
-from caffelungo.definition.reader import Definition, read_net
+from caffelungo.definition.reader import Definition, parse_solver, read_net
 from caffelungo.errors import RunError, UserError
 from caffelungo.project import ProjectOptions, finetune_project
+from caffelungo.solve.engine import make_engine
+from caffelungo.solve.options import EngineOptions
+from caffelungo.solve.solver import Solver
 from caffelungo.study.cells import JSON, Cell, Inputs, Place
 from caffelungo.study.training import MODEL, train
 from caffelungo.weights import formats
@@ -92,6 +95,22 @@ def test_with_and_without_features(study: Study) -> None:
     assert one["validation_loss"] == pytest.approx(two["validation_loss"], rel=1e-5)
 
 
+def test_as_the_solver_trains_files(study: Study, tmp_path: Path) -> None:
+    """The losses are those of `lungo train` with the same net, list, rate and seed."""
+    (tmp_path / "list.txt").write_bytes(study.inputs.path(study.fields["fit"]).read_bytes())
+    (tmp_path / "net.prototxt").write_text(TEXT)
+    solver = parse_solver(
+        'train_net: "net.prototxt" base_lr: 0.02 lr_policy: "multistep" gamma: 0.1 stepvalue: 8 stepvalue: 11 '
+        "momentum: 0.9 weight_decay: 0.0005 max_iter: 12 random_seed: 1",
+        str(tmp_path / "solver.prototxt"),
+    )
+    plain = Solver(solver, make_engine(EngineOptions(device="cpu")), workers=0)
+    expected: list[float] = []
+    plain.loss_watchers.append(lambda iteration, loss: expected.append(loss))
+    plain.step(12)
+    assert curve(study.run(study.cell())) == pytest.approx(expected, rel=1e-5)
+
+
 def test_the_seed_is_all_that_is_drawn(study: Study) -> None:
     again = Study(study.folder / "elsewhere")
     first = study.run(study.cell())
@@ -165,6 +184,12 @@ def test_a_loss_that_is_not_finite(cache: bool, study: Study) -> None:
     with pytest.raises(RunError, match=r"iteration \d+: .*non-finite") as error:
         study.run(study.cell(rate=1e30, iterations=200, cache=cache))
     assert "learning rate 1e+30" in str(error.value)
+
+
+def test_weights_that_are_not_finite_after_the_last_iteration(tmp_path: Path) -> None:
+    study = Study(tmp_path, TEXT.replace("scale: 0.01", "scale: 10"))
+    with pytest.raises(RunError, match="a weight is not finite after iteration 0"):
+        study.run(study.cell(rate=3e38, iterations=1, validation="", test=""))
 
 
 def test_wrong_fields(study: Study) -> None:

@@ -193,7 +193,7 @@ def _decoded(source: ImageSource) -> str:
 def _prepared(source: ImageSource) -> str:
     """Stands for the pictures of ``source`` as the net sees them, unmirrored."""
     record = source.record.SerializeToString(deterministic=True)
-    return _hash(_decoded(source), source.crop, float(source.transform.scale), record)
+    return _hash(_decoded(source), source.crop, record)
 
 
 def _hash(*parts: object) -> str:
