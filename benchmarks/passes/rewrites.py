@@ -42,6 +42,7 @@ SIZES: dict[str, tuple[int, ...]] = {
     "densenet": (3, 32, 32),
 }
 """What one picture (or row) of these nets' data is, which the file leaves to the database: by a part of the name."""
+COLOURS = 3
 LEFT_OPEN = ("Data", "HDF5Data")
 """Data layers whose file alone tells what a sample is."""
 
@@ -141,7 +142,9 @@ def plain(subject: Subject, after: Definition) -> str:
     shapes: dict[tuple[str, ...], list[tuple[int, ...]]] = {}
     for graph in View(after, sources=sources).graphs.values():
         for one in graph.plan.sources:
-            shapes[tuple(one.tops)] = [_filled(shape) for shape in one.top_shapes]
+            found = [_filled(shape) for shape in one.top_shapes]
+            if all(0 not in shape for shape in found) or tuple(one.tops) not in shapes:
+                shapes[tuple(one.tops)] = found
     net = NetParameter(name="net")
     made: set[tuple[str, ...]] = set()
     for layer in after.message.layer:
@@ -168,8 +171,11 @@ def known_sources(subject: Subject, definition: Definition) -> Sources | None:
 
 
 def _filled(shape: Shape) -> tuple[int, ...]:
-    """A batch of two; an unknown size is an error that the caller sees as a zero."""
-    return (2, *(int(size or 0) for size in (shape or ())[1:]))
+    """A batch of two, in colour where only the data know the channels; other sizes that are not known are 0."""
+    sizes = [int(size or 0) for size in (shape or ())[1:]]
+    if len(sizes) == 3:
+        sizes[0] = sizes[0] or COLOURS
+    return (2, *sizes)
 
 
 def _data(tops: tuple[str, ...], shapes: Sequence[tuple[int, ...]]) -> Any:

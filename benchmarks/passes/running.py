@@ -96,12 +96,14 @@ def with_loss(text: str) -> str:
         last = one.between[-1] if one.between else one.head
         blob, shape = (end.bottoms[0], end.bottom_shapes[0]) if end else (last.tops[0], last.top_shapes[0])
         sizes = [int(size or 0) for size in shape or ()]
+        # Of a single class a softmax is sure, and nothing learns from it.
+        alone = len(sizes) > 1 and sizes[1] == 1
         label = LayerParameter(name=f"truth{k}", type="DummyData", top=[f"truth{k}"])
-        label.dummy_data_param.shape.add(dim=[sizes[0], *sizes[2:]])
+        label.dummy_data_param.shape.add(dim=sizes if alone else [sizes[0], *sizes[2:]])
         label.dummy_data_param.data_filler.add(type="constant", value=0)
         net.layer.append(label)
-        net.layer.append(LayerParameter(name=f"loss{k}", type="SoftmaxWithLoss", bottom=[blob, f"truth{k}"],
-                                        top=[f"loss{k}"]))  # fmt: skip
+        kind = "SigmoidCrossEntropyLoss" if alone else "SoftmaxWithLoss"
+        net.layer.append(LayerParameter(name=f"loss{k}", type=kind, bottom=[blob, f"truth{k}"], top=[f"loss{k}"]))
     return "\n".join(print_lines(net)) + "\n"
 
 
