@@ -66,7 +66,8 @@ def compare(
         study = Study(wanted, progress)
     plan = study.plan()
     if not quiet or dry_run:
-        print_plan(study.task.pictures, plan, len(wanted.rates or wanted.factors), seeds)
+        via_pictures = study.between.pictures if study.between else None
+        print_plan(study.task.pictures, plan, len(wanted.rates or wanted.factors), seeds, via_pictures)
     if dry_run:
         return
     from caffelungo.study import reporting
@@ -76,5 +77,5 @@ def compare(
         found = study.run(Runner(study.folder, count, threads, retry, bar.see), bar.say)
     written = reporting.write(found, study.folder, o.command_line())
     if not quiet:
-        print_tables(reporting.tables(found), reporting.words(found))
-        typer.echo(f"wrote {', '.join(str(path) for path in written)}; open {written[0]}")
+        print_tables(reporting.brief(found), reporting.words(found))
+        typer.echo(f"wrote {', '.join(path.name for path in written[1:])} into {study.folder}; open {written[0]}")

@@ -26,6 +26,7 @@ class StudyBar:
         )
         self.task = self.bar.add_task("")
         self._told = -1
+        self._ended = 0
 
     def __enter__(self) -> StudyBar:
         self.bar.start()
@@ -33,31 +34,39 @@ class StudyBar:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.bar.stop()
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            done = f"what is done ({self._ended} of these trainings) is kept" if self._ended else "what is done is kept"
+            self.console.print(f"stopped; {done}, and the same command goes on from there", markup=False)
 
     def say(self, text: str) -> None:
         """What is done next."""
         if not self.quiet:
             self.console.print(text, markup=False)
-        self._told = -1
+        self._told, self._ended = -1, 0
 
     def see(self, standing: Any) -> None:
         """Show a ``cells.Standing``."""
         total = standing.done + standing.failed + standing.left
-        ended = standing.done + standing.failed
+        ended = self._ended = standing.done + standing.failed
         failed = f", {standing.failed} failed" if standing.failed else ""
         left = f", about {_minutes(standing.seconds_left)} left" if standing.seconds_left else ""
         text = f"{ended} of {total}{failed}{left}"
-        names = "; ".join(running.cell.name for running in standing.running)
+        names = "; ".join(_running(one) for one in standing.running)
         if not names and standing.elsewhere:
             names = "waiting for what another process works on"
         self.bar.update(self.task, completed=ended, total=total, description=f"{text}  {names}")
         if standing.ended is not None and not standing.ended[1].done and not self.quiet:
             cell, result = standing.ended
-            self.console.print(f"failed: {cell.name}: {result.error}", markup=False)
+            self.console.print(f"failed: {cell.name}: {' '.join(result.error.split())}", markup=False)
         tenth = 10 * ended // max(1, total)
         if not self.live and not self.quiet and tenth > self._told:
             self._told = tenth
             self.console.print(text, markup=False)
+
+
+def _running(one: Any) -> str:
+    """A cell and how far it is."""
+    return f"{one.cell.name} {one.share:.0%}" if one.share else str(one.cell.name)
 
 
 def _minutes(seconds: float) -> str:
@@ -66,33 +75,52 @@ def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.0f} min"
 
 
-def print_plan(pictures: Any, plan: Sequence[Any], rates: int, seeds: int) -> None:
-    """The pictures, the arms, what cannot be built and why, and how many trainings that makes."""
+def print_plan(pictures: Any, plan: Sequence[Any], rates: int, seeds: int, via: Any = None) -> None:
+    """The pictures, the arms, what cannot be built and why, and how many trainings that makes.
+
+    ``via``: the pictures of a task between, whose trainings come on top.
+    """
     console = Console(highlight=False, soft_wrap=True)
-    console.print(
-        f"{len(pictures.classes)} classes: {len(pictures.fit)} pictures to learn from, {len(pictures.validation)} to "
-        f"choose rates on, {len(pictures.test)} to judge by"
-    )
-    for notice in pictures.notices:
-        console.print(f"notice: {notice}", markup=False)
+    for name, each in (("", pictures), ("the task between: ", via)):
+        if each is not None:
+            console.print(
+                f"{name}{len(each.classes)} classes: {len(each.fit)} pictures to learn from, {len(each.validation)} to "
+                f"choose rates on, {len(each.test)} to judge by",
+                markup=False,
+            )
+            for notice in each.notices:
+                console.print(f"notice: {notice}", markup=False)
     built = [one for one in plan if one.refusal is None]
     for one in plan:
         if one.refusal is not None:
-            console.print(f"cannot be built: {one.configuration.title}: {one.refusal}", markup=False)
-    count = len(built) * rates * seeds
-    console.print(f"{len(built)} nets x {rates} rates x {seeds} seeds: {count} trainings")
+            console.print(f"{one.configuration.label}, {one.configuration.tune.lower()}: {one.refusal}", markup=False)
+    numbers = sorted({one.iterations for one in built})
+    iterations = f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else "".join(str(number) for number in numbers)
+    console.print(
+        f"{_count(len(built), 'net')} x {_count(rates, 'rate')} x {_count(seeds, 'seed')}: "
+        f"{_count(len(built) * rates * seeds, 'training')}"
+        + (f" of {iterations} iterations" if built else "")
+        + ("; those of the task between come on top" if via is not None else "")
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def print_tables(tables: Sequence[Any], words: str) -> None:
-    """Each table under its title, and the ``words`` at the end."""
+    """Each table under its title, what is said of it below, and the ``words`` at the end."""
     console = Console(highlight=False)
     for one in tables:
         table = Table(title=one.title, title_justify="left", title_style="bold", box=None, pad_edge=False)
         for column, name in enumerate(one.head):
-            table.add_column(name, overflow="fold", no_wrap=0 < column < 4, justify="left" if column == 0 else "right")
+            left = column == 0 or name in ("learns", "verdict")
+            table.add_column(name, no_wrap=column > 0, justify="left" if left else "right")
         for line in one.lines:
             table.add_row(*(Text(cell) for cell in line))
         console.print(table)
+        if one.text:
+            console.print(one.text, markup=False, soft_wrap=True)
         console.print()
     if words:
-        console.print(words, markup=False, soft_wrap=True)
+        console.print(words, markup=False)

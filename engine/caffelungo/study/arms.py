@@ -98,14 +98,14 @@ class Configuration:
     @property
     def title(self) -> str:
         """What tables call it."""
-        came = f"after the task between ({self.after}): " if self.after else ""
-        return f"{came}{self.arm.title}{f', {self.units}' if self.units else ''}"
+        came = f"after {self.after} on the task between: " if self.after else ""
+        return f"{came}{self.arm.title}{f', {self.units} units' if self.units else ''}"
 
     @property
     def label(self) -> str:
-        """In one word, for files."""
-        came = f"{self.after}>" if self.after else ""
-        return f"{came}{self.arm.name}{f' {self.units}' if self.units else ''}"
+        """In a few words, for a terminal."""
+        came = f" after {self.after}" if self.after else ""
+        return f"{self.arm.name}{f' {self.units}' if self.units else ''}{came}"
 
 
 def configurations(arms: Sequence[Arm], tunes: Sequence[str], units: Sequence[int]) -> list[Configuration]:

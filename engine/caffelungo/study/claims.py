@@ -24,13 +24,19 @@ class Claim:
     after: str = ""
     other_after: str = ""
 
+    @property
+    def label(self) -> str:
+        """The two arms, for a terminal."""
+        names = ((self.arm, self.after), (self.other, self.other_after))
+        return " > ".join(f"{arm} after {after}" if after else arm for arm, after in names)
+
 
 CLAIMS = (
     Claim("deeper", "finetune", "a new layer on top beats fine-tuning",
           {"NEW": 0.61, "TOP": 1.73, "TOP_TWO": 3.13, "ALL": 2.61}, "table 1"),
     Claim("wider", "finetune", "new units beside the top layer beat fine-tuning",
           {"NEW": 3.18, "TOP": 2.24, "TOP_TWO": 3.55, "ALL": 3.02}, "table 1"),
-    Claim("joint", "finetune", "both beat fine-tuning",
+    Claim("joint", "finetune", "new units and a new layer on both beat fine-tuning",
           {"NEW": 2.44, "TOP": 1.66, "TOP_TWO": 2.68, "ALL": 1.82}, "table 1"),
     Claim("recursive", "finetune", "new units beside the top two layers beat fine-tuning",
           {"NEW": 3.02, "TOP": 2.35, "TOP_TWO": 3.87, "ALL": 3.12}, "table 1"),
@@ -38,9 +44,9 @@ CLAIMS = (
           {"NEW": 2.57, "TOP": 0.51, "TOP_TWO": 0.42, "ALL": 0.41}, "table 1"),
     Claim("wider", "wider-raw", "width needs normalization",
           {"NEW": 3.03, "TOP": 2.33, "TOP_TWO": 8.12, "ALL": 7.61}, "table 3"),
-    Claim("wider", "wider-copy", "copied units do not make up for it",
+    Claim("wider", "wider-copy", "copied units do not make up for normalization",
           {"NEW": 3.19, "TOP": 2.64, "TOP_TWO": 4.14, "ALL": 3.64}, "table 3"),
-    Claim("deeper", "deeper-raw", "depth gains little by it",
+    Claim("deeper", "deeper-raw", "depth gains by normalization",
           {"NEW": -0.31, "TOP": -0.32, "TOP_TWO": 0.89, "ALL": 0.86}, "table 3"),
     Claim("wider", "wide", "growing beats a net that was wide from the start", {"ALL": 4.0}, "table 7, MIT-67"),
     Claim("wider", "normalized", "new units add to normalization", {}),
@@ -48,8 +54,8 @@ CLAIMS = (
     Claim("wider", "longer", "new units add to as much training", {}),
     Claim("wider", "wider", "growing on a task between helps growing on this one", {"ALL": 13.0},
           "table 8, SUN to MIT-67", "wider", ""),
-    Claim("finetune", "finetune", "so does fine-tuning on it", {}, "", "finetune", ""),
-    Claim("wider", "wider", "having grown there is better than having fine-tuned there", {}, "", "wider", "finetune"),
+    Claim("finetune", "finetune", "fine-tuning on a task between helps, too", {}, "", "finetune", ""),
+    Claim("wider", "wider", "growing there is better than fine-tuning there", {}, "", "wider", "finetune"),
 )  # fmt: skip
 """In the order in which they are reported."""
 

@@ -11,6 +11,7 @@ what is left of it afterwards.
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -107,20 +108,21 @@ class Study:
         self.options = options
         self.folder = Path(options.output)
         self.inputs = Inputs(self.folder)
-        self.tunes = [TUNES[word] for word in options.tune]
-        self.task = self._task(options.data, options.test, progress)
-        self.between = self._task(options.via, None, progress) if options.via else None
+        self.tunes = [tune for word, tune in TUNES.items() if word in options.tune]
         path, variables = catalogue.resolve(options.model, options.variables)
         self.original = anchored(read_net(path, variables or None), path)
         self.side = options.size or _side(self.original)
         self.start = _weights(options)
         if self.start:
             _refuse_misfits(self.original, self.start)
+        self.task = self._task(options.data, options.test, progress)
+        self.between = self._task(options.via, None, progress) if options.via else None
         self.candidates: list[Candidate] = []
 
     def plan(self) -> list[Candidate]:
         """Every configuration's net and weights among the inputs; what cannot be built carries its reason."""
-        wanted = configurations(chosen(self.options.arms), self.tunes, self.options.units)
+        units = list(dict.fromkeys(self.options.units))
+        wanted = configurations(chosen(self.options.arms), self.tunes, units)
         weights = [self.start] * self.options.seeds
         self.candidates = [self._candidate(one, self.task, self.original, weights) for one in wanted]
         _lengthen(self.candidates)
@@ -134,12 +136,14 @@ class Study:
         between: list[Outcome] = []
         if self.between is not None:
             hops = self._hops(self.between)
-            say("the task between")
+            say("the task between (--via)")
             between = search.run(hops)
             say("the target after it")
             outcomes += search.run(self._after(hops, between))
         done = list(search.results.values())
-        notices = [*self.task.pictures.notices, *(self.between.pictures.notices if self.between else ())]
+        notices = list(self.task.pictures.notices)
+        if self.between is not None:
+            notices += [f"--via: {notice}" for notice in self.between.pictures.notices]
         return Comparison(
             options, self.task, outcomes, between, notices, sum(result.cpu_seconds for result in done), len(done),
             sum(not result.done for result in done),
@@ -183,7 +187,8 @@ class Study:
                 built = build(one, net, ready, path)
                 made[path] = self._kept(path, built.weights, built.definition)
         except UserError as error:
-            return Candidate(one, task, refusal="; ".join(problem.what for problem in error.problems))
+            reason = "; ".join(problem.what for problem in error.problems)
+            return Candidate(one, task, refusal=f"cannot be built: {reason}")
         text = self.inputs.add(built.definition.text, ".prototxt")
         return Candidate(
             one, task, text, [made[path] for path in weights], effort.operations(View(built.definition)),
@@ -270,10 +275,33 @@ def _check(options: CompareOptions) -> None:
     wrong = [word for word in (*options.tune, *options.iterations_at) if word not in TUNES]
     if wrong:
         raise UserError("not a depth of tuning", received=", ".join(wrong), remedy=f"one of {', '.join(TUNES)}")
+    chosen(options.arms)
+    if not options.tune or not options.units:
+        raise UserError(
+            f"no {'number of units' if options.tune else 'depth of tuning'} is given",
+            received="an empty list",
+            remedy="leave the option out, or give at least one",
+        )
+    if options.via and "all" not in options.tune:
+        raise UserError(
+            "with a task between everything learns, and is compared with the same without that task",
+            received=f"--via {options.via} --tune {','.join(options.tune)}",
+            remedy="add all to --tune",
+        )
+    if options.per_class is not None and options.per_class < 2:
+        raise UserError(
+            "a class needs a picture to learn from and one to choose rates on",
+            received=f"{options.per_class} picture(s) a class",
+            remedy="give 2 or more",
+        )
+    if options.extend < 0:
+        raise UserError("a range cannot grow less than not at all", received=f"{options.extend}", remedy="give 0")
     numbers = {"seeds": options.seeds, "iterations": options.iterations, "batch size": options.batch_size}
+    if options.size is not None:
+        numbers["size"] = options.size
     low = [f"{name} {value}" for name, value in numbers.items() if value < 1]
     low += [f"iterations {tune}:{value}" for tune, value in options.iterations_at.items() if value < 1]
     low += [f"units {value}" for value in options.units if value < 1]
-    low += [f"rate {value:g}" for value in options.rates if not value > 0]
+    low += [f"rate {value:g}" for value in options.rates if not 0 < value < math.inf]
     if low:
         raise UserError("these must be positive", received=", ".join(low), remedy="give numbers above zero")

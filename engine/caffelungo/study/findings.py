@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from caffelungo.study.arms import REFERENCE
+from caffelungo.study.arms import REFERENCE, Configuration
 from caffelungo.study.claims import CLAIMS, Claim, verdict
 from caffelungo.study.compare import Comparison
 from caffelungo.study.search import Outcome
@@ -50,30 +50,46 @@ class Finding:
 
 @dataclass(frozen=True)
 class Advice:
-    """What to use: the best by validation, and the cheapest that is as good within its interval."""
+    """What to use: the best by validation, and the cheapest that is as good within its interval.
+
+    ``apart`` is the cheapest against the best, None where they are one. ``above`` is what is better on the test
+    pictures, by ``ahead`` points, where the interval says so.
+    """
 
     best: Row
     cheapest: Row
     apart: Difference | None
+    above: Row | None = None
+    ahead: Difference | None = None
 
     def __str__(self) -> str:
         words = f"Best on the validation pictures: {_named(self.best)}."
-        if self.cheapest is self.best:
-            return words + " None that trains faster is as good within its interval."
-        assert self.apart is not None
-        share = self.cheapest.outcome.seconds / max(1e-9, self.best.outcome.seconds)
-        return words + (
-            f" As good within the interval ({self.apart} points on the test pictures), in {share:.0%} of the time: "
-            f"{_named(self.cheapest)}."
-        )
+        if self.apart is None:
+            words += " None that trains faster is as good within its interval."
+        else:
+            share = self.cheapest.outcome.seconds / max(1e-9, self.best.outcome.seconds)
+            words += (
+                f" As good within the interval ({self.apart} points on the test pictures), in {share:.0%} of the time: "
+                f"{_named(self.cheapest)}."
+            )
+        if self.above is not None:
+            words += (
+                f" On the test pictures {_named(self.above)} came out better than the best on validation "
+                f"({self.ahead} points): the validation pictures are too few to choose well, so look at both."
+            )
+        return words
 
 
 def _named(row: Row) -> str:
     assert row.accuracy is not None
     return (
         f"{row.title}, {DEPTHS[row.outcome.configuration.tune]} "
-        f"({row.accuracy.mean:.1f} % of the test pictures, {row.outcome.seconds:.0f} CPU s a training)"
+        f"({row.accuracy.mean:.1f} % of the test pictures, {_seconds(row.outcome.seconds)} CPU s a training)"
     )
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}"
 
 
 def rows(comparison: Comparison, tune: str) -> list[Row]:
@@ -100,11 +116,19 @@ class Recall:
     ``kept``: the change against plain fine-tuning on the target from the same net, None for that itself.
     """
 
-    title: str
+    configuration: Configuration
     before: Interval
     after: Interval
     change: Difference
     kept: Difference | None
+
+    @property
+    def title(self) -> str:
+        return self.configuration.title
+
+    @property
+    def label(self) -> str:
+        return self.configuration.label
 
 
 def recalls(comparison: Comparison) -> list[Recall]:
@@ -125,7 +149,7 @@ def recalls(comparison: Comparison) -> list[Recall]:
         if other is not None and other is not one and other.recalled is not None:
             kept = paired_bootstrap(one.recalled, other.recalled)
         change = paired_bootstrap(one.recalled, source.right)
-        found.append(Recall(one.configuration.title, interval(source.right), interval(one.recalled), change, kept))
+        found.append(Recall(one.configuration, interval(source.right), interval(one.recalled), change, kept))
     return found
 
 
@@ -162,4 +186,9 @@ def advice(comparison: Comparison) -> Advice | None:
         if difference.high >= 0:
             cheapest, apart = row, difference
             break
+    top = max(every, key=lambda row: row.accuracy.mean if row.accuracy is not None else 0.0)
+    assert top.outcome.right is not None
+    ahead = paired_bootstrap(top.outcome.right, best.outcome.right)
+    if ahead.sign > 0:
+        return Advice(best, cheapest, apart, top, ahead)
     return Advice(best, cheapest, apart)

@@ -68,6 +68,7 @@ def gather(
         notices += parts.notices
         judged, rest = _entries(found, parts.val), _entries(found, parts.train)
     fit, chosen = _divide(rest, per_class, validation, seed)
+    chosen = _without_copies(found, fit, chosen, notices)
     _check(found, fit, chosen, judged)
     return Pictures(found.classes, fit, chosen, judged, _digest(fit, chosen, judged), notices)
 
@@ -115,6 +116,24 @@ def _divide(
         chosen += order[:size]
         fit += order[size:]
     return fit, chosen
+
+
+def _without_copies(
+    found: PhotoFolder, fit: Sequence[Entry], chosen: Sequence[Entry], notices: list[str]
+) -> list[Entry]:
+    """``chosen`` less the pictures that are copies of those in ``fit``."""
+    pictures = found.pictures
+    groups = {
+        str(Path(pictures.path(i)).absolute()): number for number, group in enumerate(found.groups) for i in group
+    }
+    known = {groups[path] for path, _ in fit if path in groups}
+    kept = [entry for entry in chosen if groups.get(entry[0]) not in known]
+    if len(kept) < len(chosen):
+        notices.append(
+            f"{len(chosen) - len(kept)} picture(s) to choose rates on are copies of pictures to learn from, and are "
+            "left out"
+        )
+    return kept
 
 
 def _check(found: PhotoFolder, fit: list[Entry], chosen: list[Entry], judged: list[Entry]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,17 +18,28 @@ from typing import Any
 from caffelungo import files
 from caffelungo.report import intervals
 from caffelungo.report.page import Cell, Page
+from caffelungo.study.arms import REFERENCE
 from caffelungo.study.compare import Comparison
 from caffelungo.study.findings import DEPTHS, Finding, Recall, Row, advice, findings, recalls, rows
 
 HEAD = ("arm", "test accuracy, %", "over fine-tuning, points", "rate", "parameters", "CPU s")
 RECALL_HEAD = ("arm", "before, %", "after, %", "change, points", "against FT, points")
+BRIEF_HEAD = ("arm", "test, %", "over fine-tuning", "rate", "CPU s")
+BRIEF_RECALL_HEAD = ("arm", "before, %", "after, %", "change")
+BRIEF_CLAIM_HEAD = ("arm > other", "learns", "here", "paper", "verdict")
 CLAIM_HEAD = ("claim", "what learns", "here, points", "paper", "verdict")
+END = "*"
+"""Beside a rate that is the lowest or highest tried."""
 NOTE = (
     "Accuracy is the mean over seeds at the rate that was best on the validation pictures. Intervals are 95 %, from a "
-    "paired bootstrap over test pictures and seeds; each stands alone, so of twenty true zeros one will seem none."
+    "paired bootstrap over test pictures and seeds; each stands alone, so of twenty true zeros one will seem none. "
+    f"{END} the lowest or highest rate tried: a better one may lie beyond."
 )
-PAPER = "Growing a Brain (CVPR 2017) reports AlexNet on SUN-397; what it leaves open has no number there."
+PAPER = (
+    "Growing a Brain (CVPR 2017) reports AlexNet on SUN-397; what it leaves open has no number. Reproduced: the "
+    "interval lies on the paper's side of zero, however far from it; undecided: zero is inside."
+)
+PARTS = ("train", "training", "test", "val")
 TONES = {"reproduced": "good", "yes": "good", "the opposite": "bad", "no, the opposite": "bad"}
 
 
@@ -35,12 +47,26 @@ def setting(comparison: Comparison) -> str:
     """What was measured, in a sentence."""
     options, pictures = comparison.options, comparison.task.pictures
     return (
-        f"{options.model} on {Path(options.data).name}: {len(pictures.classes)} classes, {len(pictures.fit)} "
+        f"{subject(comparison)}: {len(pictures.classes)} classes, {len(pictures.fit)} "
         f"pictures to learn from, {len(pictures.validation)} to choose rates on, {len(pictures.test)} to judge by; "
         f"{_iterations(comparison)} iterations of {options.batch_size}, {options.seeds} seed(s), "
         f"{comparison.cells} trainings, {comparison.cpu_seconds / 60:.0f} CPU minutes"
         + (f", {comparison.failed} failed" if comparison.failed else "")
     )
+
+
+def subject(comparison: Comparison) -> str:
+    """The net and the pictures in a few words."""
+    options = comparison.options
+    model = Path(options.model)
+    via = f" after {_folder(options.via)}" if options.via else ""
+    return f"{model.stem if model.suffix else model} on {_folder(options.data)}{via}"
+
+
+def _folder(name: str) -> str:
+    """A folder's name; that of a part with what it is a part of."""
+    path = Path(name).absolute()
+    return f"{path.parent.name}/{path.name}" if path.name.lower() in PARTS else path.name
 
 
 def _iterations(comparison: Comparison) -> str:
@@ -79,7 +105,14 @@ def tables(comparison: Comparison) -> list[Table]:
     recalled = recalls(comparison)
     if recalled:
         text = "Accuracy on the task between, by the classifier that was learned there, before and after the target."
-        made.append(Table("What is left of the task between", text, RECALL_HEAD, [_recall(one) for one in recalled]))
+        tones = {
+            (k, column): "good" if change.sign > 0 else "bad"
+            for k, one in enumerate(recalled)
+            for column, change in ((3, one.change), (4, one.kept))
+            if change is not None and change.sign
+        }
+        lines = [_recall(one) for one in recalled]
+        made.append(Table("What is left of the task between", text, RECALL_HEAD, lines, tones))
     return made
 
 
@@ -105,7 +138,7 @@ def write(comparison: Comparison, folder: Path, command: Sequence[str]) -> list[
     written = [folder / name for name in ("index.html", "tables.md", "intervals.png", "results.csv", "rates.csv")]
     page, text, picture, results, rates = written
     drawn = [one for tune in DEPTHS for one in _drawn(comparison, tune)]
-    intervals.draw(drawn, picture, title=f"{comparison.options.model} on {Path(comparison.options.data).name}")
+    intervals.draw(drawn, picture, title=subject(comparison))
     files.write_text(text, markdown(comparison, command))
     files.write_text(results, _csv(_results(comparison)))
     files.write_text(rates, _csv(_rates(comparison)))
@@ -127,7 +160,8 @@ def _page(comparison: Comparison, picture: Path, command: Sequence[str]) -> Page
         ])  # fmt: skip
     part = page.section("Rates", "Validation accuracy at each rate; the best one of each arm was used.")
     head = ["arm", "what learns", "rate", "validation, %", "loss", "failed seeds"]
-    part.table(head, [_tried(row) for row in _rates(comparison)])
+    tried = [_tried(row) for row in _rates(comparison)]
+    part.table(head, tried, folded=f"{len(tried)} rates were tried")
     part = page.section("Again", "The same command continues, and repeats nothing that is done.")
     part.code(shlex.join(command))
     for notice in comparison.notices:
@@ -136,7 +170,7 @@ def _page(comparison: Comparison, picture: Path, command: Sequence[str]) -> Page
 
 
 def _tried(row: dict[str, Any]) -> list[Any]:
-    validation = Cell(row["validation"], "strong" if row["chosen"] else "")
+    validation = Cell(row["validation"], "strong" if row["chosen"] else "", "chosen" if row["chosen"] else "")
     return [row["arm"], row["tune"], row["rate"], validation, row["loss"], row["failed"]]
 
 
@@ -144,7 +178,7 @@ def _plain(row: Row) -> list[str]:
     one = row.outcome
     if row.accuracy is None:
         return [row.title, f"failed: {row.failed}", "", "", "", ""]
-    rate = f"{one.rate:g}" + (" (at the end of the range)" if one.edge else "")
+    rate = f"{one.rate:g}{END if one.edge else ''}"
     gain = str(row.gain) if row.gain is not None else ""
     return [row.title, str(row.accuracy), gain, rate, f"{one.parameters:,}", f"{one.seconds:.1f}"]
 
@@ -169,19 +203,54 @@ def _claim(one: Finding) -> list[str]:
     return [one.claim.words, DEPTHS[one.tune], str(one.found), paper, one.verdict]
 
 
+def brief(comparison: Comparison) -> list[Table]:
+    """The tables for a terminal: names in place of titles, differences in place of intervals."""
+    made: list[Table] = []
+    for tune, text in DEPTHS.items():
+        if found := rows(comparison, tune):
+            failed = [f"{_label(row)}: {row.failed}" for row in found if row.failed]
+            lines = [[_label(row), *_short(row)] for row in found]
+            made.append(Table(text.capitalize(), "\n".join(failed), BRIEF_HEAD, lines))
+    if claims := findings(comparison):
+        made.append(Table("What reproduced", "", BRIEF_CLAIM_HEAD, [_short_claim(one) for one in claims]))
+    if recalled := recalls(comparison):
+        lines = [
+            [one.label, f"{one.before.mean:.1f}", f"{one.after.mean:.1f}", str(one.change)] for one in recalled
+        ]  # fmt: skip
+        made.append(Table("What is left of the task between", "", BRIEF_RECALL_HEAD, lines))
+    return made
+
+
+def _label(row: Row) -> str:
+    return row.outcome.configuration.label
+
+
+def _short(row: Row) -> list[str]:
+    full = _plain(row)
+    if row.accuracy is None:
+        return ["failed", "", "", ""]
+    return [f"{row.accuracy.mean:.1f}", full[2], full[3], full[5]]
+
+
+def _short_claim(one: Finding) -> list[str]:
+    paper = f"{one.paper:+.1f}" if one.paper is not None else "-"
+    return [one.claim.label, one.tune.lower(), str(one.found), paper, one.verdict]
+
+
 def _drawn(comparison: Comparison, tune: str) -> list[intervals.Row]:
     """The rows at one depth, for the picture."""
+    reference = comparison.outcome(REFERENCE, tune)
     return [
         intervals.Row(
             row.title, row.gain, DEPTHS[tune], row.failed, row.accuracy,
-            reference=row.gain is None and row.accuracy is not None,
+            reference=row.outcome is reference,
         )
         for row in rows(comparison, tune)
     ]  # fmt: skip
 
 
 def _markdown(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
 
 
 def _results(comparison: Comparison) -> list[dict[str, Any]]:
@@ -204,12 +273,16 @@ def _rates(comparison: Comparison) -> list[dict[str, Any]]:
     return [
         {
             "arm": one.configuration.title, "tune": one.configuration.tune.lower(), "rate": tried.rate,
-            "validation": round(100 * tried.accuracy, 2), "loss": round(tried.loss, 4), "failed": tried.failed,
+            "validation": _rounded(100 * tried.accuracy, 2), "loss": _rounded(tried.loss, 4), "failed": tried.failed,
             "chosen": tried.rate == one.rate,
         }
         for one in comparison.outcomes
         for tried in one.tried
     ]  # fmt: skip
+
+
+def _rounded(value: float, digits: int) -> float | None:
+    return round(value, digits) if math.isfinite(value) else None
 
 
 def _csv(found: Sequence[dict[str, Any]]) -> str:
@@ -231,5 +304,10 @@ def _summary(comparison: Comparison, command: Sequence[str]) -> dict[str, Any]:
              "low": round(one.found.low, 3), "high": round(one.found.high, 3), "paper": one.paper,
              "verdict": one.verdict}
             for one in findings(comparison)
+        ],
+        "recalls": [
+            {"arm": one.title, "before": round(one.before.mean, 3), "after": round(one.after.mean, 3),
+             "change": round(one.change.mean, 3), "low": round(one.change.low, 3), "high": round(one.change.high, 3)}
+            for one in recalls(comparison)
         ],
     }  # fmt: skip

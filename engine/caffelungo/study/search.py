@@ -169,8 +169,10 @@ class Search:
         return measured
 
     def _further(self, one: Candidate) -> list[Cell]:
-        """The cells beyond the end of the range that is best, if an end is best."""
+        """The cells beyond the end of the range that is best, if an end is best; lower ones where all failed."""
         found = outcome(one, self.results)
+        if found.right is None:
+            return one.add(min(one.cells) / BEYOND, self.batch)
         if not found.edge:
             return []
         low = found.rate == min(one.cells)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +19,8 @@ from caffelungo.errors import UserError
 
 COVERED = 95.0
 """Percent of the draws within an interval."""
+REMEMBERED = 512
+"""Intervals kept, for a report that asks for the same ones again."""
 CHUNK = 2**22
 """Drawn picture numbers held at a time: 32 MB."""
 
@@ -59,12 +62,12 @@ def paired_bootstrap(a: ArrayLike, b: ArrayLike, draws: int = 10_000, seed: int 
             received=f"{_words(first.shape)} against {_words(second.shape)}",
             remedy="give both arms the seeds and pictures that both have",
         )
-    return Difference(*_bootstrap(first - second, draws, seed))
+    return Difference(*_once(first - second, draws, seed))
 
 
 def interval(a: ArrayLike, draws: int = 10_000, seed: int = 0) -> Interval:
     """The accuracy of one arm: seeds x pictures, 1 where right and 0 where wrong. UserError where it holds nothing."""
-    return Interval(*_bootstrap(_table(a, "a"), draws, seed))
+    return Interval(*_once(_table(a, "a"), draws, seed))
 
 
 def _table(values: ArrayLike, name: str) -> NDArray[np.float32]:
@@ -85,9 +88,15 @@ def _words(shape: Sequence[int]) -> str:
     return f"{shape[0]} seeds x {shape[1]} pictures"
 
 
-def _bootstrap(table: NDArray[np.float32], draws: int, seed: int) -> tuple[float, float, float]:
-    """Mean, low and high of ``table`` (seeds x pictures), times 100."""
-    seeds, pictures = table.shape
+def _once(table: NDArray[np.float32], draws: int, seed: int) -> tuple[float, float, float]:
+    return _bootstrap(table.tobytes(), table.shape[0], draws, seed)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _bootstrap(values: bytes, seeds: int, draws: int, seed: int) -> tuple[float, float, float]:
+    """Mean, low and high of the table ``values`` (``seeds`` rows of float32), times 100."""
+    table = np.frombuffer(values, np.float32).reshape(seeds, -1)
+    pictures = table.shape[1]
     rng = np.random.default_rng(seed)
     means = np.empty(draws)
     step = max(1, CHUNK // pictures)
