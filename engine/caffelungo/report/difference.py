@@ -414,6 +414,7 @@ def draw_over_time(differences: Sequence[Difference], times: Sequence[int | None
     the answers (light), BatchNorm's statistics dashed."""
     from matplotlib import colormaps
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     tables = [{layer.name: layer.relative for layer in found.layers} for found in differences]
     names = list(dict.fromkeys(name for table in tables for name in table))
@@ -435,6 +436,7 @@ def draw_over_time(differences: Sequence[Difference], times: Sequence[int | None
         axis.set_yscale("log")
     else:
         axis.set_ylim(bottom=0)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_xlabel("iteration" if len(known) == len(times) else "file")
     axis.set_ylabel("relative change since the first file")
     axis.grid(visible=True, color="#dddddd", linewidth=0.6)
@@ -472,5 +474,6 @@ def _name_ends(figure: Any, axis: Any, ends: dict[str, float], order: Sequence[s
         axis.annotate(
             name, xy=(1.0, y), xytext=(1.03, at - min(0.0, lowest)), xycoords="axes fraction",
             textcoords="axes fraction", va="center", fontsize=8, color=colour,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0},
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0,
+                        "relpos": (0, 0.5)},
         )  # fmt: skip
