@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from google.protobuf import text_format
 
 from caffelungo import catalogue, recipes, resources
 from caffelungo.definition import editor
 from caffelungo.definition.reader import Definition, parse_recipe, read_net
+from caffelungo.definition.schema import NetParameter
 from caffelungo.errors import UserError
 from caffelungo.passes.base import Result
 from caffelungo.passes.view import View
@@ -92,6 +94,23 @@ def test_cards_apply_to_nets_of_every_kind(card: Path, tune: str) -> None:
         result = apply(read_net(found.train_val, dict(found.variables) or None), steps)
         classifier = View(result.definition).classifiers[-1].name
         assert classifier.split("_")[-1] in ("new", "deep", "wide", "joint", "recursive", "norm", "read")
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
+@pytest.mark.parametrize("name", ["lenet", "caffenet", "squeezenet1.1", "resnet18", "googlenet", "mobilenet", "vgg16"])
+def test_cards_do_to_the_message_what_they_do_to_the_text(card: Path, name: str) -> None:
+    units = {"units": 8} if "{{ units" in card.read_text() else {}
+    steps = recipes.open_recipe(card, {"tune": "TOP_TWO", **units}).steps
+    found = catalogue.find(name)
+    before = read_net(found.train_val, dict(found.variables) or None)
+    if card.name.startswith("enlarged") and name == "resnet18":
+        pytest.skip("the sum that ends a residual block has no units of its own")
+    result = apply(before, steps)
+    message = before.message
+    for rewrite in result.rewrites:
+        message = editor.apply_message(message, rewrite.edits)
+    assert message == result.definition.message
+    assert text_format.Parse(result.definition.text, NetParameter()) == message
 
 
 def test_every_card_is_in_the_list() -> None:

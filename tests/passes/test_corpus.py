@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -129,15 +128,6 @@ def large_net() -> Definition:
     return definition
 
 
-@needs_shared
-def test_a_large_net_grows_within_a_second() -> None:
-    definition = large_net()
-    target = feeding(View(definition).graph, View(definition).classifiers[-1])
-    started = time.process_time()
-    run(definition, [step(widen, WidenOptions(str(target), UnitOptions(64)))])
-    assert time.process_time() - started < 1
-
-
 REWRITES = (
     "joint { units: 8 }",
     "recursive { units: 8 }",
@@ -149,15 +139,11 @@ REWRITES = (
 
 
 @needs_shared
-@pytest.mark.parametrize("rewrite", REWRITES)
-def test_a_large_net_is_rewritten_within_a_second(rewrite: str) -> None:
+@pytest.mark.parametrize("rewrite", ["widen { units: 8 }", *REWRITES])
+def test_a_net_of_more_than_500_layers(rewrite: str) -> None:
+    """How long it takes: python -m benchmarks.rewriting."""
     definition, steps = large_net(), recipe(parse_recipe(f"step {{ {rewrite} }} tune: TOP")).steps
-    times = []
-    for _ in range(2):
-        started = time.process_time()
-        apply(definition, steps)
-        times.append(time.process_time() - started)
-    assert min(times) < 1
+    check(definition, apply(definition, steps).definition, keeps=True)
 
 
 @needs_shared
