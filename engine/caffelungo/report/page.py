@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 DPI = 120
 TONES = ("", "good", "bad", "strong", "weak")
 _TEMPLATE = Path(__file__).with_name("page.html.j2")
-_NUMBER = re.compile(r"[-+−]?[\d.,]+(e[-+]?\d+)?\s?[%a-zA-Z]{0,3}( ?[\[(±].*)?|nan|inf|-|–|")
+_NUMBER = re.compile(r"[-+−]?[\d.,]+(e[-+]?\d+)?(–[\d.,]+)?\s?[%a-zA-Z]{0,3}( ?[\[(±].*)?|nan|inf|-|–|")
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ SIDE = 76
 """Width of a unit's pictures on the page, in pixels."""
 LARGE = 112
 """Width of other pictures."""
+SAME = 0.995
+"""CKA that is told as no change."""
 
 
 def build(found: Findings, samples: Samples, options: InspectOptions, files: Sequence[Path]) -> Page:
@@ -78,10 +80,8 @@ def said(found: Findings) -> list[str]:
         least = min(compared, key=lambda row: row.cka)
         same = sum(row.change == 0 for row in compared)
         held = f" The weights of {same} of {len(compared)} pre-trained layers are as they were." if same else ""
-        texts.append(
-            f"Of the pre-trained layers, {least.name} answers least as before (CKA {least.cka:.2f}; 1 is the same)."
-            + held
-        )
+        told = f"Of the pre-trained layers, {least.name} answers least as before (CKA {least.cka:.2f}; 1 is the same)."
+        texts.append((told if least.cka < SAME else "All pre-trained layers answer as before (CKA 1.00).") + held)
     if len(found.maps) > 1:
         first, last = found.maps[0], found.maps[-1]
         texts.append(
@@ -118,7 +118,7 @@ def _groups(page: Page, found: Findings) -> None:
             Cell(right.units, tone="strong" if right.units == accuracy.ALL else ""),
             ", ".join(size.layers) if size else "",
             size.units if size else sum(row.units for row in found.groups),
-            f"{right.share:.1%}", f"{low:.1%} to {high:.1%}",
+            f"{right.share:.1%}", f"{100 * low:.1f}–{100 * high:.1f} %",
             size.raw_before if size else None, size.raw if size else None,
             size.read if size else found.readings.after.norm("all"),
         ])  # fmt: skip

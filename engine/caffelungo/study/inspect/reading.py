@@ -18,7 +18,7 @@ from torch import Tensor
 
 from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes.view import NONLINEAR
-from caffelungo.study.inspect.groups import Top, output_of
+from caffelungo.study.inspect.groups import Leaf, Top, output_of
 from caffelungo.study.inspect.nets import Before, Tuned
 from caffelungo.study.inspect.similarity import Floats
 
@@ -158,16 +158,22 @@ def _read_top(into: Read, data: Mapping[int, Tensor], top: Top, on_map: NDArray[
 
 
 def _read_old(into: Read, data: Mapping[int, Tensor], before: Before, top: Top, on_map: NDArray[np.bool_]) -> None:
-    """The old units as they were: those that the tuned net's old units became."""
-    names = dict.fromkeys(leaf.maker.name for leaf in top.leaves if not leaf.new)
+    """The old units as they were: those that the tuned net's old units became; and how large those of each group."""
+    if values := _values_before(data, before, [leaf for leaf in top.leaves if not leaf.new]):
+        into.top.setdefault("old units", []).append(
+            np.concatenate([_by_place(data[value]).mean(2).cpu().numpy() for value in values], 1)[on_map]
+        )
+    for group in top.groups:
+        if values := _values_before(data, before, group.leaves):
+            into.norms.setdefault(f"{group.name} raw", []).append(_raw_lengths(data, values))
+
+
+def _values_before(data: Mapping[int, Tensor], before: Before, leaves: Sequence[Leaf]) -> list[int]:
+    """The values of the makers of ``leaves`` in the net before; none where one of them is not known."""
+    names = dict.fromkeys(leaf.maker.name for leaf in leaves)
     units = [before.runner.units(name) for name in names if name in before.known]
     values = [one[1] for one in units if one is not None and one[1] in data]
-    if not values or len(values) < len(names):
-        return
-    into.top.setdefault("old units", []).append(
-        np.concatenate([_by_place(data[value]).mean(2).cpu().numpy() for value in values], 1)[on_map]
-    )
-    into.norms.setdefault("old units raw", []).append(_raw_lengths(data, values))
+    return values if len(values) == len(names) else []
 
 
 def _raw_lengths(data: Mapping[int, Tensor], values: Sequence[int]) -> Floats:
