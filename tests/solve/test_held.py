@@ -13,6 +13,7 @@ from torch import nn
 from caffelungo.check import check
 from caffelungo.definition.schema import SolverParameter
 from caffelungo.errors import UserError
+from caffelungo.net.store import Store
 from caffelungo.solve import attention, run, snapshot, updates
 from caffelungo.solve.adamw import AdamW
 from caffelungo.solve.delta import distance
@@ -383,3 +384,14 @@ def test_the_check_names_a_layer_that_is_not_there(place):
     asked(place, 'lungo { delta { layer: "ipp1" layer: "relu" } }')
     report = check(["solver.prototxt"])
     assert [problem.remedy for problem in report.problems] == ['did you mean "ip1"?']
+
+
+def test_a_store_that_is_ready_says_what_of_it_was_copied(place):
+    asked(place, ASKED[0])
+    first = solver(weights=["old.caffemodel"])
+    ready = Store(first.plan, seed=0)
+    ready.load(first.loaded.table.arrays)
+    second = solver(opened=first.opened, store=ready, copied=first.loaded.table.arrays)
+    assert second.held.start.tensors.keys() == first.held.start.tensors.keys() == {("ip1", 0), ("ip1", 1)}
+    with pytest.raises(UserError, match="l2_sp holds"):
+        solver(opened=first.opened, store=ready).step(1)

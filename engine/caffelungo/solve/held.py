@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from caffelungo.errors import UserError
-from caffelungo.layers.plan import Plan, Where
+from caffelungo.layers.plan import ParamKey, Plan, Where
 from caffelungo.solve import attention
 from caffelungo.solve.delta import Delta, held_layers
 from caffelungo.solve.start import Start
@@ -41,11 +41,10 @@ class Held:
         self.output = OUTPUT if OUTPUT not in solver.plan.blobs else f"({OUTPUT})"
         self.progress: Callable[[int, int], None] = lambda done, count: None
 
-    def begin(self) -> None:
-        """The run starts now from the weights that were loaded, if any were."""
-        table = self.solver.loaded.table
-        if table is not None and table.arrays:
-            self._settle(Start.of(self.solver.plan, self.solver.store, table.arrays))
+    def begin(self, copied: Collection[ParamKey]) -> None:
+        """The run starts now; ``copied`` of its blobs came from weights, if any did."""
+        if copied:
+            self._settle(Start.of(self.solver.plan, self.solver.store, copied))
 
     def resume(self, extras: Any, state: Path) -> None:
         """The run started where ``extras`` of the state says; UserError when that cannot be found."""

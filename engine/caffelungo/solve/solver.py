@@ -6,7 +6,7 @@ Caffe: Solver and SGDSolver. ``loop.solve`` is the whole run; ``Solver.step`` is
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.printer import print_lines
 from caffelungo.errors import RunError, UserError
+from caffelungo.layers.plan import ParamKey
 from caffelungo.net.graph import Net
 from caffelungo.net.store import Store
 from caffelungo.report.glog import Log, number, output_line
@@ -50,7 +51,7 @@ class Solver:
     resumed run's own). UserError lists everything wrong with the solver and its nets.
 
     ``opened`` is a train net with its data, and stands for the one that the solver names; ``store`` holds weights to
-    train, ready as they are.
+    train, ready as they are; ``copied`` of them came from weights files (L2-SP and DELTA ask).
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Solver:
         log: Log | None = None,
         opened: nets.Opened | None = None,
         store: Store | None = None,
+        copied: Collection[ParamKey] = (),
     ) -> None:
         self.definition, self.param = definition, definition.message
         self.engine = engine or Engine(torch.device("cpu"))
@@ -111,7 +113,7 @@ class Solver:
         self.update = updates.find(self.param.type)(self.param, params)
         self.held = Held(self) if holds(self.param) else None
         if self.held:
-            self.held.begin()
+            self.held.begin(self.loaded.table.arrays if self.loaded.table else copied)
         self.schedule = Schedule(self.param)
         self.smoothed = SmoothedLoss(self.param.average_loss)
         self.sentinels = gradients.sentinels(self.plan, self.store)

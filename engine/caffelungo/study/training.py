@@ -10,7 +10,7 @@ Cell("caffelungo.study.training:train", {
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.reader import parse_solver, read_net
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import RunError, UserError
+from caffelungo.layers.plan import ParamKey
 from caffelungo.net.store import Store
 from caffelungo.solve import checks, nets
 from caffelungo.solve.engine import Engine, make_engine, out_of_memory
@@ -131,7 +132,8 @@ def train(cell: Cell, place: Place) -> dict[str, JSON]:
     shorter = short(opened)
     short_tests = {part: short(each) for part, each in tests.items()}
     cached = time.process_time()
-    curve, solver = _fit(asked, shorter.opened, store, engine, place)
+    copied = loaded.table.arrays if loaded.table else ()
+    curve, solver = _fit(asked, shorter.opened, store, engine, place, copied)
     trained = time.process_time()
     found = {part: predict(each.opened, store, engine) for part, each in short_tests.items()}
     if asked.keep:
@@ -237,10 +239,12 @@ def _solver_text(asked: Fields) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _fit(asked: Fields, opened: Opened, store: Store, engine: Engine, place: Place) -> tuple[list[list[float]], Solver]:
-    """Train ``store``; the loss curve and the solver after it."""
+def _fit(
+    asked: Fields, opened: Opened, store: Store, engine: Engine, place: Place, copied: Collection[ParamKey]
+) -> tuple[list[list[float]], Solver]:
+    """Train ``store``, ``copied`` of which came from weights; the loss curve and the solver after it."""
     definition = parse_solver(_solver_text(asked), str(place.folder / "solver.prototxt"))
-    solver = Solver(definition, engine, seed=asked.seed, workers=0, opened=opened, store=store)
+    solver = Solver(definition, engine, seed=asked.seed, workers=0, opened=opened, store=store, copied=copied)
     losses: list[float] = []
     solver.loss_watchers.append(lambda iteration, loss: losses.append(loss))
     try:
