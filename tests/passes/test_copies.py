@@ -55,6 +55,20 @@ ONE_INPUT = module()
 for _name, _reads in (("a3", "r3"), ("a5", "r5")):
     _layer = f'name: "{_name}" type: "Convolution" bottom: '
     ONE_INPUT = ONE_INPUT.replace(f'{_layer}"{_reads}"', f'{_layer}"data"')
+BLOCK = 'bottom: "conv1" bottom: "conv2" top: "res2"'
+RES = 'layer { name: "res2"'
+PROJECTED = RESIDUAL.replace(
+    RES,
+    'layer { name: "side" type: "Convolution" bottom: "conv1" top: "side" '
+    f"convolution_param {{ num_output: 8 kernel_size: 1 }} }}\n{RES}",
+).replace(BLOCK, 'bottom: "side" bottom: "conv2" top: "res2" eltwise_param { coeff: 0.5 coeff: -1 }')
+LARGER = RESIDUAL.replace(BLOCK, f"{BLOCK} eltwise_param {{ operation: MAX }}")
+RELU = 'layer { name: "relu2"'
+BEFORE = RESIDUAL.replace(
+    RELU,
+    'layer { name: "bn3" type: "BatchNorm" bottom: "res2" top: "res2" }\n'
+    f'layer {{ name: "scale3" type: "Scale" bottom: "res2" top: "res2" }}\n{RELU}',
+)
 NET2NET = UnitOptions(13, start="net2net")
 
 
@@ -66,6 +80,10 @@ NET2NET = UnitOptions(13, start="net2net")
         (module(norm=True), 8, 6, "out", "fc"),
         (module(norm=True, after=BN_AFTER, tail="bn"), 8, 6, "out", "fc"),
         (ONE_INPUT, 8, 6, "out", "fc"),
+        (RESIDUAL, 16, 3, "res2", "fc"),
+        (PROJECTED, 16, 3, "res2", "fc"),
+        (LARGER, 16, 3, "res2", "fc"),
+        (BEFORE, 16, 3, "res2", "fc"),
     ],
 )
 def test_net2net_keeps_the_answers(text: str, size: int, channels: int, place: str, answers: str) -> None:
@@ -143,10 +161,35 @@ def refusal(text: str, place: str, unit: UnitOptions) -> str:
     return str(caught.value)
 
 
+def test_a_copied_channel_of_a_residual_block() -> None:
+    result = apply(RESIDUAL, step(widen, WidenOptions("res2", NET2NET)))
+    found = lines(result.definition)
+    assert "res2_new_shortcut Convolution conv1 -> res2_new_shortcut" in found
+    assert "res2_new Eltwise res2_new_shortcut,conv2_new -> res2_new" in found
+    assert "made of channels of `conv1` and units of `conv2`" in result.explain()
+    before, after = before_and_after(net(RESIDUAL), result, picture(16, batch=1))
+    old, new = before("res2"), after("res2_new")
+    assert all(np.abs(old - new[:, k : k + 1]).max((0, 2, 3)).min() < 1e-5 for k in range(13))
+
+
+def test_noise_is_added_to_the_units_of_a_residual_block() -> None:
+    result = apply(RESIDUAL, step(widen, WidenOptions("res2", UnitOptions(6, start="copy", seed=2))))
+    weights = random_blobs(net(RESIDUAL))
+    made = moved(weights, result.moves)
+    picks = made["res2_new_shortcut"][0].argmax(1).ravel()
+    added = made["conv2_new"][0] - weights["conv2"][0][picks]
+    np.testing.assert_allclose(added.std(), 0.1 * weights["conv2"][0].std(), rtol=0.2)
+
+
 def test_what_has_no_units_of_one_layer_is_refused() -> None:
-    told = refusal(RESIDUAL, "res2", UnitOptions(6, start="copy"))
-    assert "a channel of `res2` is made of several units, in layers that read different things" in told
-    assert "lungo init" in told
+    pools = "".join(
+        f'layer {{ name: "{name}" type: "Pooling" bottom: "conv1" top: "{name}" '
+        "pooling_param { kernel_size: 3 pad: 1 stride: 1 } }\n"
+        for name in ("p", "q")
+    )
+    pooled = RESIDUAL.replace(RES, pools + RES).replace(BLOCK, 'bottom: "p" bottom: "q" top: "res2"')
+    told = refusal(pooled, "res2", UnitOptions(6, start="copy"))
+    assert "no branch of `res2` ends in an ungrouped Convolution" in told
     grouped = FIRE.replace('kernel_size: 1 weight_filler { type: "msra" }', "kernel_size: 1 group: 2").replace(
         'kernel_size: 3 pad: 1 weight_filler { type: "msra" }', "kernel_size: 3 pad: 1 group: 2"
     )

@@ -115,7 +115,6 @@ def refusal(text: str, one: Step) -> str:
 
 def test_refusals() -> None:
     copies = UnitOptions(6, start="copy")
-    assert "no old ones of their own form" in refusal(RESIDUAL, step(widen, WidenOptions("res2", copies)))
     assert "no old ones" in refusal(ANSWER, step(recursive, RecursiveOptions((("fc7", copies),))))
     assert "cannot be kept" in refusal(ANSWER, step(joint, JointOptions("fc7", KEEP)))
     assert "10" in refusal(ANSWER, step(deepen, DeepenOptions("fc7", KEEP)))

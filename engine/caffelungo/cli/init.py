@@ -16,7 +16,7 @@ def init(
     method: Annotated[str, typer.Option(help="gradmax, measured (factors of Normalize) or lsuv.")] = "gradmax",
     data: Annotated[str | None, typer.Option(help="This list or folder of classes instead of the net's own.")] = None,
     batches: Annotated[int, typer.Option(help="So many batches are looked at.")] = 8,
-    scale: Annotated[float, typer.Option(help="Of gradmax: norm of new units, as a share of the old ones'.")] = 0.5,
+    scale: Annotated[float, typer.Option(help="Of gradmax: how large new units are beside old ones.")] = 0.5,
     outgoing_zero: Annotated[
         bool, typer.Option("--outgoing-zero", help="Of gradmax: zero in the classifier, not in the new units.")
     ] = False,

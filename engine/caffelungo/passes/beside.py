@@ -13,17 +13,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from caffelungo.definition.edits import Edit, InsertLayer, SetField
 from caffelungo.definition.schema import LayerParameter
 from caffelungo.layers.base import shape_text
 from caffelungo.layers.plan import PlannedLayer
-from caffelungo.passes import branch, copies
+from caffelungo.passes import branch, copies, moves, sums
 from caffelungo.passes.base import Note, Refusal
 from caffelungo.passes.branch import Built, UnitOptions
 from caffelungo.passes.copies import Originals
 from caffelungo.passes.moves import Move
 from caffelungo.passes.names import Names, norm_name, root
-from caffelungo.passes.view import HEADS, NEURONS, NONLINEAR, Graph, View
+from caffelungo.passes.sums import Sum
+from caffelungo.passes.view import HEADS, NEURONS, NONLINEAR, SIZED, Graph, View
 
 BLOCKS = frozenset({"Concat", "Eltwise", "Scale"})
 """Layers that, with several bottoms, end a block of several branches (Scale: the gate of an SE block)."""
@@ -133,10 +136,15 @@ def add_group(
         old_top = reconnect(place.after, norm, group.edits)
     elif place.after:
         old_top = last.tops[0]
-    source = None
-    if unit.start != "filler":
+    source = total = None
+    if unit.start != "filler" and target.layer.type == "Eltwise" and reads is None:
+        total = sums.find(view, graph, target, place.chain, unit)
+    elif unit.start != "filler":
         source = copies.originals(view, graph, target, place.chain, place.reads if reads is None else None, unit)
-    new = _new_units(view, graph, place, names, unit, base, reads, source)
+    if total is not None:
+        new = _new_sum(view, graph, group, names, unit, base, total)
+    else:
+        new = _new_units(view, graph, place, names, unit, base, reads, source)
     group.first = new.layers[0].name
     concat = LayerParameter(name=name, type="Concat", bottom=[old_top, new.top], top=[name])
     comment = f"{unit.units} new units beside {place.base}: {_START[unit.start]} and learn ten times as fast."
@@ -152,7 +160,7 @@ def add_group(
         Note(
             f"{unit.units} new units `{group.first}` beside `{place.base}`, joined in `{name}`",
             view.where(target.index),
-            f"they read `{read}`{as_old}; the old layers stay as they are",
+            f"{total.told(graph) if total else f'they read `{read}`{as_old}'}; the old layers stay as they are",
         )
     )
     if unit.normalize and unit.keeps:
@@ -314,13 +322,36 @@ def _new_units(
     if not plain and not any(one.layer.type in NONLINEAR for one in chain):
         end = built.top
         built.layers.append(LayerParameter(name=names.take(f"{name}_relu"), type="ReLU", bottom=[end], top=[end]))
+    _finish(built, chain, place, names, unit, base)
+    return built
+
+
+def _new_sum(view: View, graph: Graph, group: Group, names: Names, unit: UnitOptions, base: str, total: Sum) -> Built:
+    """Copies of channels of an Eltwise, with their moves put into ``group``."""
+    name = names.take(f"{base}_{unit.suffix}")
+    drawn = np.random.default_rng(unit.seed).integers(total.channels, size=unit.units)
+    group.picks = tuple(int(one) for one in drawn)
+    built, work = sums.build(view, graph, names, total, name, group.picks, unit)
+    first = len(built.layers)
+    branch.follow(built, group.place.before, names, unit.suffix)
+    sized = [one for one in group.place.before if one.layer.type in SIZED]
+    for one, new in zip(sized, [one for one in built.layers[first:] if one.type in SIZED], strict=True):
+        work.append(moves.sample([one.name], new.name, group.picks, copies.learned(one)))
+    group.moves += work
+    _finish(built, group.place.before, group.place, names, unit, base)
+    return built
+
+
+def _finish(
+    built: Built, chain: Sequence[PlannedLayer], place: Place, names: Names, unit: UnitOptions, base: str
+) -> None:
+    """Normalize, unless ``chain`` has it, and Dropout behind new units."""
     if unit.normalize and unit.start != "net2net" and not any(one.layer.type == "Normalize" for one in chain):
         norm = names.take(norm_name(base, unit.suffix))
         scale = unit.scale if unit.new_scale is None else unit.new_scale
         built.layers.append(branch.normalize(norm, built.top, norm, scale))
         built.top = norm
     branch.follow(built, place.after, names, unit.suffix)
-    return built
 
 
 def _once(chain: list[PlannedLayer]) -> list[PlannedLayer]:

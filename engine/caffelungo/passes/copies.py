@@ -4,7 +4,7 @@
     beside a Concat:  units of the last layers of its branches that read one blob; the new units read it, too
                       fire module: expand1x1 and expand3x3 (a 1x1 kernel is the centre of a 3x3 one)
                       inception module: the 1x1 branch, which reads what the module reads
-    beside an Eltwise there are none: a channel is the sum of several units, in layers that read different things
+    beside an Eltwise, where a channel is the sum of several units: see ``sums``
 
 Net2Net (Chen, Goodfellow, Shlens 2015): a copy has its original's weights, bias and neurons, statistics included.
 """
@@ -71,9 +71,15 @@ def originals(
             view.where(target.index),
             received=f"start {unit.start}",
             remedy="let them start from a filler, and with --keep-head by `lungo init`, which starts them from the "
-            "gradients; copies are made beside an InnerProduct, an ungrouped Convolution, or a Concat of such",
+            "gradients; copies are made beside an InnerProduct, an ungrouped Convolution, a Concat or an Eltwise",
         )
-    together = next((one for one in [*found.neurons, *chain] if one.layer.type in TOGETHER), None)
+    refuse_together(view, [*found.neurons, *chain], unit)
+    return found
+
+
+def refuse_together(view: View, neurons: Sequence[PlannedLayer], unit: UnitOptions) -> None:
+    """Refusal where exact copies behind ``neurons`` would not be what their originals are."""
+    together = next((one for one in neurons if one.layer.type in TOGETHER), None)
     if unit.start == "net2net" and together is not None:
         raise Refusal(
             f"behind `{together.name}` ({together.layer.type}) copies would not be what their originals are: "
@@ -82,7 +88,6 @@ def originals(
             received="start net2net",
             remedy="--start copy, which keeps no answers, or --keep-head, which keeps them with any start",
         )
-    return found
 
 
 def copied(
@@ -91,20 +96,21 @@ def copied(
     """The moves that make the layers ``new`` (units, then neurons) copies of the originals ``picks``."""
     noise = unit.noise if unit.start == "copy" else 0.0
     firsts = [trail[0] for trail in source.trails]
-    result = [moves.sample([one.name for one in firsts], new[0].name, picks, _learned(firsts[0]), noise, unit.seed)]
+    result = [moves.sample([one.name for one in firsts], new[0].name, picks, learned(firsts[0]), noise, unit.seed)]
     followers = iter([layer for layer in new[1:] if layer.type in SIZED])
     for k, one in enumerate(source.neurons):
         if one.layer.type in SIZED:
             names = [trail[k + 1].name for trail in source.trails]
-            result.append(moves.sample(names, next(followers).name, picks, _learned(one)))
+            result.append(moves.sample(names, next(followers).name, picks, learned(one)))
     places = [source.channels[pick] for pick in picks]
     for one in chain:
         if one.layer.type in SIZED:
-            result.append(moves.sample([one.name], next(followers).name, places, _learned(one)))
+            result.append(moves.sample([one.name], next(followers).name, places, learned(one)))
     return result
 
 
-def _learned(one: PlannedLayer) -> list[bool]:
+def learned(one: PlannedLayer) -> list[bool]:
+    """Which blobs of ``one`` are learned; the others are statistics."""
     return [use.spec.learned for use in one.params]
 
 
@@ -116,18 +122,24 @@ def _branches(graph: Graph, block: PlannedLayer, first: int) -> Iterator[tuple[t
         shape = graph.shape(value)
         if shape is None or shape[1] is None:
             return
-        trail: list[PlannedLayer] = []
-        maker = graph.producer.get(value)
-        while maker is not None:
-            trail.insert(0, maker)
-            if maker.layer.type not in NEURONS or len(maker.bottoms) != 1:
-                break
-            maker = graph.producer.get(maker.bottom_values[0])
+        trail = trail_to(graph, value)
         if trail and trail[0].layer.type in HEADS:
             yield tuple(trail), first
         elif len(trail) == 1:
             yield from _branches(graph, trail[0], first)
         first += shape[1]
+
+
+def trail_to(graph: Graph, value: int) -> list[PlannedLayer]:
+    """The layers that end in ``value``: the nearest that is no neuron with one bottom, and the neurons behind it."""
+    trail: list[PlannedLayer] = []
+    maker = graph.producer.get(value)
+    while maker is not None:
+        trail.insert(0, maker)
+        if maker.layer.type not in NEURONS or len(maker.bottoms) != 1:
+            break
+        maker = graph.producer.get(maker.bottom_values[0])
+    return trail
 
 
 def _over_channels(block: PlannedLayer) -> bool:
@@ -139,8 +151,8 @@ def _grouped(found: Sequence[tuple[tuple[PlannedLayer, ...], int]], reads: int) 
     """The trails that one new layer can copy: of those that read ``reads``, else one blob, the ones with most units."""
     groups: dict[Any, list[tuple[tuple[PlannedLayer, ...], int]]] = {}
     for trail, first in found:
-        if (form := _form(trail)) is not None:
-            groups.setdefault(form, []).append((trail, first))
+        if (alike := form(trail)) is not None:
+            groups.setdefault(alike, []).append((trail, first))
     best: Originals | None = None
     for group in groups.values():
         example = max((trail[0] for trail, _ in group), key=lambda one: np.prod(_kernel(one)))
@@ -164,7 +176,7 @@ def _kernel(one: PlannedLayer) -> tuple[int, ...]:
     return tuple(layer.layout([one.bottom_shapes[0]])[2][0])
 
 
-def _form(trail: Sequence[PlannedLayer]) -> Any:
+def form(trail: Sequence[PlannedLayer]) -> Any:
     """What trails that one layer can copy have in common; None for a layer that cannot be copied unit by unit."""
     first = trail[0]
     layer: Any = first.layer
@@ -191,4 +203,4 @@ def _why(target: PlannedLayer) -> str:
         return "its units are in groups or transposed, or read something else than the new ones"
     if target.layer.type == "Concat":
         return "no branch ends in an ungrouped Convolution or InnerProduct"
-    return f"a channel of `{target.tops[0]}` is made of several units, in layers that read different things"
+    return f"a channel of `{target.tops[0]}` is what one layer gives times what another does, for all units at once"

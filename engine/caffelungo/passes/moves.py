@@ -148,6 +148,17 @@ def sample(
     return Move(f"copy {len(picks)} units of `{'`, `'.join(sources)}` to `{target}`{with_noise}", apply)
 
 
+def select(target: str, picks: Sequence[int], channels: int) -> Move:
+    """``target``, a 1x1 Convolution without a bias, gives back ``picks`` of the ``channels`` that it reads."""
+
+    def apply(blobs: Blobs) -> None:
+        weights = np.zeros((len(picks), channels, 1, 1), np.float32)
+        weights[np.arange(len(picks)), list(picks)] = 1.0
+        blobs[target] = [weights]
+
+    return Move(f"`{target}` picks {len(picks)} of {channels} channels", apply)
+
+
 def _joined(arrays: Sequence[Array]) -> Array:
     """``arrays`` one after the other along axis 0, smaller kernels in the middle of zeros."""
     shape = [max(sizes) for sizes in zip(*(array.shape for array in arrays), strict=True)]

@@ -45,7 +45,7 @@ def columns(weights: str, kind: str, units: int) -> tuple[np.ndarray, np.ndarray
 def test_the_answers_stay_and_the_units_do_nothing_yet(kind):
     new, head = grow(kind)
     told = init()
-    assert f"{new}: 3 units, incoming weights zero" in told
+    assert f"{new}: 3 units under `{head}`, incoming weights zero" in told
     before = logits("net.prototxt", "w.caffemodel", head)
     after = logits("g.prototxt", "i.caffemodel", head)
     np.testing.assert_allclose(after, before, rtol=1e-5, atol=1e-5 * np.abs(before).max())
@@ -136,13 +136,19 @@ def test_a_step_of_descent_leaves_the_units_alive():
 def test_the_other_way_round(kind):
     new, head = grow(kind)
     told = init("--outgoing-zero")
-    assert "outgoing weights in" in told
+    assert "outgoing weights zero" in told
     np.testing.assert_allclose(
         logits("g.prototxt", "i.caffemodel", head), logits("net.prototxt", "w.caffemodel", head), rtol=1e-5, atol=1e-6
     )
     assert not columns("i.caffemodel", kind, 3)[1].any()
     rows = formats.read("i.caffemodel").layers[new][0].reshape(3, -1)
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), np.linalg.norm(rows[0]), rtol=1e-5)
+    run = Run("g.prototxt", "i.caffemodel", 1)
+    run.forward()
+    read = run.steps.data[run.plan.layer(head).bottom_values[0]].numpy().astype(float)
+    per_unit = np.sqrt(np.square(read).mean(tuple(k for k in range(read.ndim) if k != 1)))
+    old, fresh = np.sqrt(np.square(per_unit[:-3]).mean()), np.sqrt(np.square(per_unit[-3:]).mean())
+    assert fresh / old == pytest.approx(0.5, rel=0.25), "on other samples and without Dropout"
     assert np.linalg.norm(Run("g.prototxt", "i.caffemodel").gradients(head)[0]) > 0
 
 

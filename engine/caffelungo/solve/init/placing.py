@@ -2,6 +2,7 @@
 
     zero incoming:  fc7_new = 0, bias EPSILON     columns of fc8 for fc7_new = vectors     bias of fc8 -= what they add
     zero outgoing:  fc7_new = vectors             columns of fc8 for fc7_new = 0
+                    as long as makes the units a share as large as the old ones: the classifier learns at one pace
 
 Caffe's ReLU has no gradient at exactly 0, so units whose incoming weights are zero would never learn. Their biases
 start at EPSILON, where the ReLU is open, and the classifier's bias takes back what the units so add to it, which is one
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from caffelungo.errors import Problem
 from caffelungo.layers.base import State
 from caffelungo.layers.plan import PlannedLayer, Where
+from caffelungo.net.stepwise import StepNet
 from caffelungo.solve.init import gradmax
 from caffelungo.solve.init.gradmax import Cross
 from caffelungo.solve.init.newcomers import Newcomer, Outlet
@@ -139,11 +141,11 @@ def zero_incoming(
     return gradmax.gain(cross, vectors, of_outgoing=True), problems
 
 
-def zero_outgoing(group: Newcomer, cross: Cross, blobs: Blobs, norm: float, seed: int) -> float:
-    """Change ``blobs``: ``group``'s outgoing weights to zero, its incoming ones to GradMax's with this ``norm``."""
+def zero_outgoing(group: Newcomer, cross: Cross, blobs: Blobs, seed: int) -> float:
+    """Change ``blobs``: outgoing weights of ``group`` to zero, incoming ones to GradMax's, each of norm 1."""
     vectors = gradmax.incoming(cross, group.size, seed)
     unit, *bias = blobs[group.name]
-    new = (norm * vectors).astype(np.float32)
+    new = vectors.astype(np.float32)
     transposed = group.units.layer.type == "InnerProduct" and group.units.layer.options.transpose
     unit[...] = new.T if transposed else new.reshape(unit.shape)
     if bias:
@@ -152,6 +154,24 @@ def zero_outgoing(group: Newcomer, cross: Cross, blobs: Blobs, norm: float, seed
         weight = blobs[outlet.head.name][0]
         put(outlet, weight, group.size, np.zeros((group.size, _outputs(outlet, weight) * outlet.width), np.float32))
     return gradmax.gain(cross, vectors, of_outgoing=False)
+
+
+def sizes(steps: StepNet, group: Newcomer, theirs: Sequence[slice]) -> tuple[float, float]:
+    """The root mean squares of what a classifier reads of ``group`` and of old units, in the last forward pass.
+
+    ``theirs`` are the inputs of all new units.
+    """
+    outlet = group.outlets[0]
+    read = steps.data[outlet.head.bottom_values[0]].double()
+    if outlet.head.layer.type == "InnerProduct":
+        read = read.flatten(1)
+    old = torch.ones(read.shape[1], dtype=torch.bool)
+    for span in theirs:
+        old[span] = False
+    return (
+        float(read[:, columns_of(group, outlet)].square().mean().sqrt()),
+        float(read[:, old].square().mean().sqrt()),
+    )
 
 
 def columns_of(group: Newcomer, outlet: Outlet) -> slice:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from caffelungo import catalogue
@@ -20,16 +21,14 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import Problem, UserError, did_you_mean
-from caffelungo.layers.plan import PlannedLayer
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
-from caffelungo.passes.view import HEADS, Graph, View
+from caffelungo.passes.view import Graph, View
 from caffelungo.solve import nets
 from caffelungo.solve.draw import seed_iteration
 from caffelungo.solve.engine import Engine, make_engine
 from caffelungo.solve.feed import Feed
 from caffelungo.solve.init import gradmax, placing, scaling
-from caffelungo.solve.init.gradmax import Cross
 from caffelungo.solve.init.newcomers import Newcomer, fresh_layers, newcomers
 from caffelungo.solve.loading import Loaded
 from caffelungo.solve.options import InitOptions
@@ -175,47 +174,41 @@ class _Job:
             for outlet in group.outlets:
                 theirs.setdefault(outlet.head.name, []).append(placing.columns_of(group, outlet))
         for group in groups:
-            self._place(group, crosses[group.name], theirs, result)
+            if self.options.outgoing_zero:
+                times = placing.zero_outgoing(group, crosses[group.name], self.blobs, self.options.seed)
+                what = "outgoing weights zero"
+            else:
+                times, problems = placing.zero_incoming(
+                    group, crosses[group.name], self.blobs, self.options.scale, self.options.seed, theirs
+                )
+                what = "incoming weights zero"
+                if problems:
+                    raise UserError(problems)
+            heads = ", ".join(f"`{outlet.head.name}`" for outlet in group.outlets)
+            result.lines.append(
+                f"{group.name}: {group.size} units under {heads}, {what}; "
+                f"gradient {times:.2f} times that of random weights"
+            )
+        if self.options.outgoing_zero:
+            self._resize(groups, theirs)
         names = [group.name for group in groups] + list(theirs)
         return {name: self.blobs[name] for name in names}
 
-    def _place(self, group: Newcomer, cross: Cross, theirs: dict[str, list[slice]], result: Initialized) -> None:
-        heads = ", ".join(f"`{outlet.head.name}`" for outlet in group.outlets)
-        if self.options.outgoing_zero:
-            norm = self.options.scale * self._norm(group)
-            times = placing.zero_outgoing(group, cross, self.blobs, norm, self.options.seed)
-            what = f"outgoing weights in {heads} zero, incoming ones of norm {norm:.3g}"
-        else:
-            times, problems = placing.zero_incoming(
-                group, cross, self.blobs, self.options.scale, self.options.seed, theirs
-            )
-            if problems:
-                raise UserError(problems)
-            what = f"incoming weights zero, outgoing ones in {heads}"
-        result.lines.append(
-            f"{group.name}: {group.size} units, {what}; gradient {times:.2f} times that of random weights"
-        )
-
-    def _norm(self, group: Newcomer) -> float:
-        """The mean norm of the incoming weights of old units that read the same; else of those of the filler."""
-        rows = [
-            _rows(one, self.blobs[one.name][0])
-            for one in self.plan.layers
-            if one.layer.type == group.units.layer.type
-            and one.bottom_values == group.units.bottom_values
-            and one.name not in self.lacking
-            and one.name not in self.heads
-        ]
-        own = _rows(group.units, self.blobs[group.name][0])
-        rows = [one for one in rows if one.shape[1] == own.shape[1]] or [own]
-        norm = float(np.mean([np.linalg.norm(one, axis=1).mean() for one in rows]))
-        if norm == 0:
-            raise UserError(
-                f"the weights of `{group.name}` would all start at zero, as its filler says",
-                where=self.opened.text.where("layer", group.units.index),
-                remedy='give it a filler, as weight_filler { type: "msra" }',
-            )
-        return norm
+    def _resize(self, groups: Sequence[Newcomer], theirs: dict[str, list[slice]]) -> None:
+        """Lengthen the incoming weights until the units are ``scale`` times as large as old ones (root mean square)."""
+        for group in groups:
+            for blob, array in zip(self.store.blobs(group.units.key), self.blobs[group.name], strict=True):
+                blob.data.copy_(torch.from_numpy(array))
+        sums = {group.name: np.zeros(2) for group in groups}
+        with torch.no_grad():
+            for tensors in self.batches():
+                self.steps.forward(*tensors)
+                for group in groups:
+                    sums[group.name] += np.square(placing.sizes(self.steps, group, theirs[group.outlets[0].head.name]))
+        for group in groups:
+            new, old = np.sqrt(sums[group.name])
+            if new > 0 and old > 0 and np.isfinite(old):
+                self.blobs[group.name][0] *= np.float32(self.options.scale * old / new)
 
     def measured(self, result: Initialized) -> placing.Blobs:
         if not any(one.layer.type == "Normalize" and one.name in self.lacking for one in self.plan.layers):
@@ -259,10 +252,3 @@ class _Job:
         )
         target.parent.mkdir(parents=True, exist_ok=True)
         formats.write(target, made, self.definition.message, nets.shared_blobs(self.plan))
-
-
-def _rows(one: PlannedLayer, weight: placing.Array) -> placing.Array:
-    """Weights of a layer, a unit a row."""
-    assert one.layer.type in HEADS
-    transposed = one.layer.type == "InnerProduct" and one.layer.options.transpose
-    return weight.T if transposed else weight.reshape(len(weight), -1)
