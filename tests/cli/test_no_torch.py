@@ -10,8 +10,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from caffelungo import catalogue
 from caffelungo.cli.main import VERBS
+from caffelungo.definition.reader import read_net
+from caffelungo.weights import formats
+from caffelungo.weights.base import Weights
 from tests.passes.nets import FIRE
+from tests.passes.numbers import random_blobs
 from tests.support import ASSETS
 
 PROGRAM = """
@@ -61,7 +66,14 @@ def test_help(tmp_path: Path) -> None:
     calls(tmp_path, [["--help"], ["--version"], *([verb, "--help"] for verb in VERBS)])
 
 
+UNITS = ["--set", "units=8"]
+CARDS = (("wider", UNITS), ("deeper", UNITS), ("joint", UNITS), ("recursive", UNITS), ("features", []))
+
+
 def test_files_in_files_out(folder: Path) -> None:
+    found = catalogue.find("lenet")
+    net = read_net(found.train_val)
+    formats.write(folder / "lenet.caffemodel", Weights(random_blobs(net)), net.message)
     calls(
         folder,
         [
@@ -83,6 +95,12 @@ def test_files_in_files_out(folder: Path) -> None:
              "units.csv"],
             ["diff", "own/squeezenet_v1.1.caffemodel", "kept/train_val.caffemodel", "--json"],
             ["rewrite", "lenet", "--freeze-to", "pool2", "--rate-decay", "0.5", "-o", "tuned.prototxt", "--explain"],
+            *(["grow", "fire.prototxt", "--recipe", card, *units, "-o", f"{card}.prototxt"] for card, units in CARDS),
+            ["rewrite", "fire.prototxt", "--normalize", "fire9/concat", "--adapters", "all", "-o", "a.prototxt"],
+            ["rewrite", "fire.prototxt", "--read", "conv1", "--tune", "new", "-o", "b.prototxt"],
+            ["rewrite", "own/deploy.prototxt", "--side", "fire9/concat", "--weights", "own/squeezenet_v1.1.caffemodel",
+             "-o", "side.prototxt"],
+            ["rewrite", "lenet", "--deploy", "--cast", "all", "--weights", "lenet.caffemodel", "-o", "c.prototxt"],
             ["upgrade_net_proto_text", "v1.prototxt", "v2.prototxt", "--diff"],
             ["upgrade_solver_proto_text", "old_solver.prototxt", "new_solver.prototxt"],
             ["convert_imageset", "-resize_height=16", "-resize_width", "16", "-shuffle=true", "photos/", "list.txt",
