@@ -60,7 +60,8 @@ def subject(comparison: Comparison) -> str:
     options = comparison.options
     model = Path(options.model)
     via = f" after {_folder(options.via)}" if options.via else ""
-    return f"{model.stem if model.suffix else model} on {_folder(options.data)}{via}"
+    name = model.name.partition(".prototxt")[0]
+    return f"{name} on {_folder(options.data)}{via}"
 
 
 def _folder(name: str) -> str:
@@ -260,6 +261,7 @@ def _results(comparison: Comparison) -> list[dict[str, Any]]:
             one, accuracy, gain = row.outcome, row.accuracy, row.gain
             found.append({
                 "arm": one.configuration.arm.name, "units": one.configuration.units, "tune": tune.lower(),
+                "after": one.configuration.after,
                 "accuracy": accuracy and round(accuracy.mean, 3), "low": accuracy and round(accuracy.low, 3),
                 "high": accuracy and round(accuracy.high, 3), "gain": gain and round(gain.mean, 3),
                 "gain_low": gain and round(gain.low, 3), "gain_high": gain and round(gain.high, 3),

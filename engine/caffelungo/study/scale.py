@@ -66,7 +66,9 @@ def measure(cell: Cell, place: Place) -> dict[str, Any]:
         while seen < PICTURES:
             steps.forward(*feed.one(batch))
             value = steps.data[reads].float()
-            if averaged and value.dim() == 4:
+            if head.layer.type == "InnerProduct":
+                value = value.flatten(1)
+            elif averaged and value.dim() == 4:
                 value = value.mean(dim=(2, 3))
             total += float((value * value).sum(dim=1).mean()) * len(value)
             seen += len(value)

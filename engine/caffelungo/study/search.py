@@ -192,7 +192,7 @@ def outcome(one: Candidate, results: Mapping[str, Result]) -> Outcome:
         found.tried.append(Tried(rate, accuracy, loss, len(got) - len(done)))
         if len(done) == len(cells):
             whole[rate] = done
-        found.failure = next((result.error for result in got if not result.done), found.failure)
+        found.failure = found.failure or next((result.error for result in got if not result.done), None)
     usable = [tried for tried in found.tried if tried.rate in whole]
     if not usable:
         return found

@@ -1,0 +1,101 @@
+"""Made-up outcomes of a comparison, and a runner that computes cells in this process."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from caffelungo.errors import LungoError
+from caffelungo.study import scale, training
+from caffelungo.study.arms import ARMS, Configuration
+from caffelungo.study.cell import load
+from caffelungo.study.cells import JSON, Cell, Place, Result, Runner
+from caffelungo.study.compare import CompareOptions, Comparison
+from caffelungo.study.pictures import Pictures
+from caffelungo.study.search import Outcome, Task, Tried
+
+PICTURES = Pictures(("ant", "bee"), [("a.png", 0)] * 8, [("b.png", 0)] * 4, [("c.png", 1)] * 10, "digest", ["look"])
+"""Two classes: 8 pictures to learn from, 4 to choose rates on, 10 to judge by."""
+TASK = Task(PICTURES, {"fit": "f.txt", "validation": "v.txt", "test": "t.txt"})
+
+
+def right(*shares: int, of: int = 10) -> np.ndarray:
+    """A row a seed, of which the first so many pictures are right."""
+    return np.array([[number < share for number in range(of)] for share in shares])
+
+
+def row(
+    arm: str, tune: str, *shares: int, units: int = 0, after: str = "", validation: float = 0.5, seconds: float = 2.0,
+    recalled: np.ndarray | None = None, failure: str | None = None, edge: bool = False,
+) -> Outcome:  # fmt: skip
+    """What ``arm`` came to: so many of ten test pictures right, seed by seed; none where it failed."""
+    one = Configuration(ARMS[arm], tune, units, after)
+    if not shares:
+        return Outcome(one, [Tried(0.1, float("nan"), float("nan"), 1)], failure=failure)
+    tried = [Tried(0.01, validation, 0.5, 0), Tried(0.03, validation - 0.1, 0.7, 0)]
+    return Outcome(
+        one, tried, 0.01, right(*shares), recalled, validation, seconds, edge, None, 7, 1234, []
+    )  # fmt: skip
+
+
+def comparison(*outcomes: Outcome, between: Sequence[Outcome] = (), **options: Any) -> Comparison:
+    """A comparison that came to ``outcomes``."""
+    given = CompareOptions(**{"data": "photos/train", "output": "out", "model": "nets/tiny.prototxt", **options})
+    return Comparison(given, TASK, list(outcomes), list(between), ["look"], 120.0, 6, 1)
+
+
+def done(key: str, values: dict[str, JSON], seconds: float = 1.0) -> Result:
+    return Result(key, "done", values, None, seconds, seconds, Path())
+
+
+class Told:
+    """In a runner's place: what each cell comes to is told by a function, an exception is its failure."""
+
+    def __init__(self, tell: Callable[[Cell], dict[str, JSON]]) -> None:
+        self.tell, self.asked = tell, list[Cell]()
+
+    def run(self, cells: Iterable[Cell]) -> dict[str, Result]:
+        found = {}
+        for cell in cells:
+            self.asked.append(cell)
+            try:
+                found[cell.key] = done(cell.key, self.tell(cell))
+            except ArithmeticError as error:
+                found[cell.key] = Result(cell.key, "failed", {}, str(error), 1.0, 1.0, Path())
+        return found
+
+
+class Here(Runner):
+    """A runner without processes: it computes what is not in the folder, in this one."""
+
+    def run(self, cells: Iterable[Cell]) -> dict[str, Result]:
+        found = {}
+        for cell in cells:
+            if (known := load(self.folder, cell.key)) is None:
+                known = self.compute(cell)
+            found[cell.key] = known
+        return found
+
+    def compute(self, cell: Cell) -> Result:
+        folder = self.folder / "cells" / cell.key
+        folder.mkdir(parents=True)
+        function = {"train": training.train, "measure": scale.measure}[cell.kind.partition(":")[2]]
+        values: dict[str, JSON] = {}
+        error = None
+        start = time.process_time()
+        try:
+            values = function(cell, Place(folder, self.folder))
+        except LungoError as failed:
+            error = str(failed)
+        seconds = time.process_time() - start
+        status = "done" if error is None else "failed"
+        record = {"status": status, "values": values, "error": error, "seconds": seconds, "cpu_seconds": seconds}
+        (folder / "result.json").write_text(json.dumps(record, allow_nan=False))
+        result = load(self.folder, cell.key)
+        assert result is not None
+        return result

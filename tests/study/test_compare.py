@@ -1,0 +1,265 @@
+"""`lungo compare` from end to end on a tiny net and tiny pictures, and what it says of wrong input."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from caffelungo.definition.reader import parse_net, read_net
+from caffelungo.errors import UserError
+from caffelungo.study import cells
+from caffelungo.study.arms import ARMS, Configuration
+from caffelungo.study.compare import CompareOptions, Study, _lengthen, anchored
+from caffelungo.study.search import Candidate
+from caffelungo.weights import formats
+from caffelungo.weights.base import Weights
+from tests.lungo import Ran, lungo
+from tests.passes.numbers import random_blobs
+from tests.study.compared import TASK, Here
+
+NET = """# A tiny net that answers.
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 16 dim: 16 } } }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1" convolution_param { num_output: 4 kernel_size: 5
+  stride: 2 GROUP } }
+layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }
+layer { name: "fc1" type: "InnerProduct" bottom: "conv1" top: "fc1" inner_product_param { num_output: 6 } }
+layer { name: "relu2" type: "ReLU" bottom: "fc1" top: "fc1" }
+layer { name: "fc2" type: "InnerProduct" bottom: "fc1" top: "fc2" inner_product_param { num_output: 5 } }
+layer { name: "prob" type: "Softmax" bottom: "fc2" top: "prob" }
+"""
+
+
+def photos(root: Path, count: int, seed: int, names: tuple[str, ...] = ("blue", "green", "red")) -> None:
+    """``count`` noisy pictures of 16 x 16 a class, each class of another colour."""
+    rng = np.random.default_rng(seed)
+    for label, name in enumerate(names):
+        (root / name).mkdir(parents=True)
+        for number in range(count):
+            image = rng.integers(0, 120, (16, 16, 3))
+            image[..., label] += 120
+            Image.fromarray(image.astype(np.uint8)).save(root / name / f"{number}.png")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder with pictures, a net and its weights."""
+
+    folder: Path
+
+    def words(self, out: str = "study", *more: str) -> list[str]:
+        root = self.folder
+        given = {
+            "data": root / "photos" / "train", "test": root / "photos" / "test", "model": root / "tiny.prototxt",
+            "weights": root / "tiny.caffemodel", "output": root / out, "tune": "new,all", "arms": "wider", "units": 4,
+            "seeds": 1, "iterations": 4, "batch-size": 4, "extend": 0, "workers": 1,
+        }  # fmt: skip
+        pairs = dict(zip(more[::2], more[1::2], strict=True))
+        merged = {**{f"--{name}": str(value) for name, value in given.items()}, **pairs}
+        return ["compare", *(word for pair in merged.items() if pair[1] != "-" for word in pair)]
+
+    def run(self, out: str = "study", *more: str, flags: tuple[str, ...] = ()) -> Ran:
+        return lungo(*self.words(out, *more), *flags)
+
+    def results(self, out: str = "study") -> list[dict[str, str]]:
+        with (self.folder / out / "results.csv").open() as file:
+            return list(csv.DictReader(file))
+
+    def cells(self, out: str = "study") -> dict[str, int]:
+        """The cells of a study, and when each was written."""
+        return {
+            path.parent.name: path.stat().st_mtime_ns for path in (self.folder / out / "cells").glob("*/result.json")
+        }
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    folder = tmp_path_factory.mktemp("compare")
+    photos(folder / "photos" / "train", 6, 1)
+    photos(folder / "photos" / "test", 4, 2)
+    photos(folder / "other", 6, 3, ("one", "two"))
+    (folder / "tiny.prototxt").write_text(NET.replace("GROUP", ""))
+    (folder / "grouped.prototxt").write_text(NET.replace("GROUP", "").replace("ReLU", "MVN"))
+    net = read_net(folder / "tiny.prototxt")
+    formats.write(folder / "tiny.caffemodel", Weights(random_blobs(net)), net.message)
+    return Place(folder)
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells are computed in this process."""
+    monkeypatch.setattr(cells, "Runner", Here)
+
+
+def test_workers_train_and_what_is_done_is_not_done_again(place: Place) -> None:
+    first = place.run("workers", "--rates", "0.01", "--tune", "new")
+    assert (first.status, first.err.count("failed")) == (0, 0)
+    made = place.cells("workers")
+    assert len(made) == 2
+    page = place.folder / "workers" / "index.html"
+    assert f"open {page}" in first.out
+    page.unlink()
+    again = place.run("workers", "--rates", "0.01", "--tune", "new")
+    assert again.status == 0
+    assert place.cells("workers") == made
+    assert page.exists()
+    # The tables are the same, whatever ran.
+    assert again.out == first.out
+    # One arm more is one training more.
+    assert place.run("workers", "--rates", "0.01", "--tune", "new", "--arms", "wider,normalized").status == 0
+    assert len(place.cells("workers")) == 3
+    assert made.items() <= place.cells("workers").items()
+
+
+@pytest.mark.usefixtures("here")
+def test_measured_rates_and_a_task_between(place: Place) -> None:
+    more = ("--via", str(place.folder / "other"), "--seeds", "2", "--arms", "wider,wide,normalized")
+    ran = place.run("via", *more)
+    assert ran.status == 0, ran.err
+    rows = place.results("via")
+    assert [(row["arm"], row["tune"], row["after"]) for row in rows] == [
+        *((arm, "new", "") for arm in ("finetune", "wider", "wide", "normalized")),
+        *((arm, "all", "") for arm in ("finetune", "wider", "wide", "normalized")),
+        *((arm, "all", "finetune") for arm in ("finetune", "wider", "remember", "wider-remember")),
+        ("wider", "all", "wider"),
+    ]
+    assert not any(row["failure"] for row in rows)
+    assert all(0 <= float(row["accuracy"]) <= 100 for row in rows)
+    summary = json.loads((place.folder / "via" / "summary.json").read_text())
+    # 13 rows and two hops, at three rates, with two seeds.
+    assert summary["trainings"] == (13 + 2) * 3 * 2
+    assert len(summary["recalls"]) == 5
+    made = place.cells("via")
+    assert len(made) == (13 + 2) * 3 * 2 + 13 + 2
+    assert place.run("via", *more).status == 0
+    assert place.cells("via") == made
+    # The direct way alone is part of it.
+    assert place.run("via", "--seeds", "2", "--arms", "wider,wide,normalized").status == 0
+    assert place.cells("via") == made
+    assert len(place.results("via")) == 8
+
+
+@pytest.mark.usefixtures("here")
+def test_seeds_start_from_the_net_between_of_the_same_seed(place: Place) -> None:
+    """Two seeds leave two nets, and the trainings after them start from one each."""
+    found = []
+    for path in (place.folder / "via" / "cells").glob("*/result.json"):
+        folder = path.parent
+        if (folder / "model.caffemodel").exists():
+            found.append(folder)
+    assert len(found) == 2 * 3 * 2
+    net = formats.read(found[0] / "model.caffemodel")
+    assert set(net.layers) >= {"conv1", "fc1"}
+
+
+@pytest.mark.usefixtures("here")
+def test_failures_are_rows(place: Place) -> None:
+    """A pass that refuses, and rates at which the loss is not finite."""
+    grouped = str(place.folder / "grouped.prototxt")
+    ran = place.run("failing", "--model", grouped, "--arms", "wide", "--rates", "1e30", "--tune", "all")
+    assert ran.status == 0, ran.err
+    assert "wide 4, all: cannot be built: `relu2` (MVN) would compute something else" in ran.out
+    finetune, wide = place.results("failing")
+    assert "cannot be built" in wide["failure"]
+    assert "non-finite" in finetune["failure"] or "not finite" in finetune["failure"]
+    assert "Nothing could be trained." in (place.folder / "failing" / "index.html").read_text()
+    made = place.cells("failing")
+    assert place.run("failing", "--model", grouped, "--arms", "wide", "--rates", "1e30", "--tune", "all").status == 0
+    assert place.cells("failing") == made
+
+
+def test_a_dry_run_trains_nothing(place: Place) -> None:
+    ran = place.run("dry", flags=("--dry-run", "-q"))
+    assert ran.status == 0
+    assert "4 nets x 3 rates x 1 seed: 12 trainings of 4 iterations" in ran.out
+    assert "3 classes: 15 pictures to learn from, 3 to choose rates on, 12 to judge by" in ran.out
+    assert not (place.folder / "dry" / "cells").exists()
+    assert not (place.folder / "dry" / "index.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (("--arms", "widr"), ("there is no such arm", "did you mean wider")),
+        (("--tune", "deep"), ("not a depth of tuning", "new, top, top_two, all")),
+        (("--tune", ""), ("no depth of tuning is given",)),
+        (("--units", ""), ("no number of units is given",)),
+        (("--units", "many"), ("--units takes numbers",)),
+        (("--iterations", "new:9,deep:3"), ("not a depth of tuning", "deep")),
+        (("--iterations", "-4"), ("--iterations takes a number",)),
+        (("--seeds", "-1", "--batch-size", "0"), ("must be positive", "seeds -1, batch size 0")),
+        (("--units", "-2", "--rates", "0.1,-0.1"), ("must be positive", "units -2, rate -0.1")),
+        (("--rates", "inf"), ("must be positive", "rate inf")),
+        (("--size", "-3"), ("must be positive", "size -3")),
+        (("--extend", "-1"), ("cannot grow less",)),
+        (("--per-class", "1"), ("one to choose rates on", "2 or more")),
+        (("--weights", "none.caffemodel"), ("none.caffemodel", "no such file")),
+        (("--weights", "-"), ("there are no", "--weights")),
+        (("--model", "none.prototxt"), ("none.prototxt",)),
+        (("--data", "no_such_folder"), ("no_such_folder",)),
+        (("--test", "no_such_folder"), ("no_such_folder",)),
+        (("--via", "somewhere", "--tune", "new"), ("add all to --tune",)),
+        (("--workers", "-1"), ("at least one of its workers",)),
+    ],
+)  # fmt: skip
+def test_wrong_input(place: Place, changes: tuple[str, ...], words: tuple[str, ...]) -> None:
+    ran = place.run("wrong", *changes)
+    assert ran.status == 2
+    assert all(word in ran.err for word in words), ran.err
+    assert "Traceback" not in ran.err
+    assert not (place.folder / "wrong" / "index.html").exists()
+
+
+def test_weights_that_do_not_fit(place: Place) -> None:
+    other = parse_net(NET.replace("GROUP", "").replace("num_output: 6", "num_output: 7"))
+    path = place.folder / "other.caffemodel"
+    formats.write(path, Weights(random_blobs(other)), other.message)
+    ran = place.run("wrong", "--weights", str(path))
+    assert ran.status == 2
+    assert "fc1" in ran.err
+    assert "tiny.prototxt:6" in ran.err
+
+
+def test_data_is_required() -> None:
+    assert lungo("compare", "--model", "squeezenet1.1", "-o", "x").status == 2
+
+
+def test_from_scratch(place: Place) -> None:
+    options = CompareOptions(
+        data=str(place.folder / "photos" / "train"), output=str(place.folder / "scratch"),
+        model=str(place.folder / "tiny.prototxt"), weights="none", arms=("wide",), units=(4,), tune=("all", "new"),
+    )  # fmt: skip
+    plan = Study(options).plan()
+    assert [one.configuration.tune for one in plan] == ["NEW", "NEW", "ALL", "ALL"]
+    assert all(one.weights == ["", "", ""] and one.refusal is None for one in plan)
+
+
+def test_what_trains_longer_gets_the_operations_of_the_largest() -> None:
+    def one(arm: str, tune: str, effort: float) -> Candidate:
+        return Candidate(Configuration(ARMS[arm], tune), TASK, effort=effort, iterations=100)
+
+    plan = [
+        one("finetune", "NEW", 2), one("wider", "NEW", 7), one("longer", "NEW", 2), one("longer", "ALL", 5),
+        one("wider", "ALL", 500),
+    ]  # fmt: skip
+    _lengthen(plan)
+    assert [each.iterations for each in plan] == [100, 100, 350, 1000, 100]
+
+
+def test_mean_files_are_found_from_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "mean.binaryproto").write_bytes(b"x")
+    path = tmp_path / "net.prototxt"
+    path.write_text(
+        'layer { name: "data" type: "ImageData" top: "data" top: "label" '
+        'transform_param { mean_file: "mean.binaryproto" } image_data_param { source: "list.txt" } }\n'
+    )
+    found = anchored(read_net(path), path)
+    assert found.message.layer[0].transform_param.mean_file == str(tmp_path / "mean.binaryproto")
+    (tmp_path / "mean.binaryproto").unlink()
+    with pytest.raises(UserError, match="mean file"):
+        anchored(read_net(path), path)
