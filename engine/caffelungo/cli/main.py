@@ -34,6 +34,7 @@ VERBS = {
     "classify": "Deploy",
     "convert_imageset": "Data",
     "compute_image_mean": "Data",
+    "triton": "Deploy",
     "doctor": "Deploy",
     "nets": "Catalogues",
     "layers": "Catalogues",
