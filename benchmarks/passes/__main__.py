@@ -8,6 +8,7 @@ Ended cells are kept in the folder, so a run that was stopped goes on where it w
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
@@ -37,7 +38,9 @@ def main() -> int:
     cells = {entry.cell.key: entry.cell for entry in entries if entry.cell is not None}
     print(f"{len(subjects)} nets, {len(entries)} rewrites, {len(cells)} different results", file=sys.stderr, flush=True)
     if not given.survey:
-        runner.run(cells.values())
+        # Interrupted, it shows what is there.
+        with contextlib.suppress(KeyboardInterrupt):
+            runner.run(cells.values())
     results = {key: found for key in cells if (found := load(runner.folder, key)) is not None}
     text = page(entries, results, left_out)
     if given.output:
