@@ -145,7 +145,7 @@ def add_group(
         new = _new_sum(view, graph, group, names, unit, base, total)
     else:
         new = _new_units(view, graph, place, names, unit, base, reads, source)
-    group.first = new.layers[0].name
+    group.first = next((one.name for one in new.layers if total and one.type == "Eltwise"), new.layers[0].name)
     concat = LayerParameter(name=name, type="Concat", bottom=[old_top, new.top], top=[name])
     comment = f"{unit.units} new units beside {place.base}: {_START[unit.start]} and learn ten times as fast."
     for k, layer in enumerate([*new.layers, concat]):
