@@ -44,6 +44,8 @@ TORCH_FREE = [
     "caffelungo.study.worker",
     "caffelungo.study.statistics",
     "caffelungo.study.prefix",
+    "caffelungo.study.compare",
+    "caffelungo.study.reporting",
     "caffelungo.report.intervals",
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from caffelungo.report.studies import StudyBar
@@ -40,3 +41,30 @@ def test_elsewhere_a_line_a_tenth_and_each_failure() -> None:
         "20 of 40, 1 failed, about 60 s left",
     ]
     assert not shown(*standings, terminal=False, quiet=True)
+
+
+def test_a_cell_shows_its_own_steps() -> None:
+    text = shown(Standing(3, 0, 5, (Running(CELL, 0.0, 0.41, "iteration 41"),), None), terminal=True)
+    assert "3 of 8  wider [/x] [bold]256 41%" in text
+
+
+def test_stopped_by_hand_it_says_how_to_go_on() -> None:
+    file = io.StringIO()
+
+    def stopped() -> None:
+        with StudyBar(console=Console(file=file, soft_wrap=True)) as bar:
+            bar.see(Standing(3, 1, 5, (), None))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    assert file.getvalue().splitlines()[-1] == (
+        "stopped; what is done (4 of these trainings) is kept, and the same command goes on from there"
+    )
+
+
+def test_a_failure_of_several_lines_is_one_line() -> None:
+    failed = (CELL, Result(CELL.key, "failed", {}, "net:3: no\n  received: 9", 1.0, 1.0, Path()))
+    assert "failed: wider [/x] [bold]256: net:3: no received: 9\n" in shown(
+        Standing(0, 1, 0, (), None, ended=failed), terminal=False
+    )

@@ -94,7 +94,10 @@ class Here(Runner):
             error = str(failed)
         seconds = time.process_time() - start
         status = "done" if error is None else "failed"
-        record = {"status": status, "values": values, "error": error, "seconds": seconds, "cpu_seconds": seconds}
+        record = {
+            "key": cell.key, "fields": cell.fields, "status": status, "values": values, "error": error,
+            "seconds": seconds, "cpu_seconds": seconds,
+        }  # fmt: skip
         (folder / "result.json").write_text(json.dumps(record, allow_nan=False))
         result = load(self.folder, cell.key)
         assert result is not None

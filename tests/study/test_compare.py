@@ -15,6 +15,7 @@ from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.errors import UserError
 from caffelungo.study import cells
 from caffelungo.study.arms import ARMS, Configuration
+from caffelungo.study.cells import Inputs
 from caffelungo.study.compare import CompareOptions, Study, _lengthen, anchored
 from caffelungo.study.search import Candidate
 from caffelungo.weights import formats
@@ -110,51 +111,64 @@ def test_workers_train_and_what_is_done_is_not_done_again(place: Place) -> None:
     assert page.exists()
     # The tables are the same, whatever ran.
     assert again.out == first.out
-    # One arm more is one training more.
-    assert place.run("workers", "--rates", "0.01", "--tune", "new", "--arms", "wider,normalized").status == 0
-    assert len(place.cells("workers")) == 3
-    assert made.items() <= place.cells("workers").items()
 
 
 @pytest.mark.usefixtures("here")
-def test_measured_rates_and_a_task_between(place: Place) -> None:
-    more = ("--via", str(place.folder / "other"), "--seeds", "2", "--arms", "wider,wide,normalized")
+def test_measured_rates(place: Place) -> None:
+    ran = place.run("measured", "--tune", "new", "--arms", "wide")
+    assert ran.status == 0, ran.err
+    with (place.folder / "measured" / "rates.csv").open() as file:
+        tried = [float(line["rate"]) for line in csv.DictReader(file)]
+    assert len(tried) == 6
+    for low, middle, high in (tried[:3], tried[3:]):
+        assert (middle / low, high / middle) == (pytest.approx(3, rel=0.1), pytest.approx(3, rel=0.1))
+    made = place.cells("measured")
+    assert len(made) == 6 + 2
+    # One arm more is its trainings more, and nothing of the others again.
+    assert place.run("measured", "--tune", "new", "--arms", "wide,normalized").status == 0
+    assert len(place.cells("measured")) == 9 + 3
+    assert made.items() <= place.cells("measured").items()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_task_between(place: Place) -> None:
+    more = ("--rates", "0.01", "--seeds", "2", "--tune", "all", "--via", str(place.folder / "other"))
     ran = place.run("via", *more)
     assert ran.status == 0, ran.err
     rows = place.results("via")
     assert [(row["arm"], row["tune"], row["after"]) for row in rows] == [
-        *((arm, "new", "") for arm in ("finetune", "wider", "wide", "normalized")),
-        *((arm, "all", "") for arm in ("finetune", "wider", "wide", "normalized")),
+        *((arm, "all", "") for arm in ("finetune", "wider")),
         *((arm, "all", "finetune") for arm in ("finetune", "wider", "remember", "wider-remember")),
         ("wider", "all", "wider"),
     ]
     assert not any(row["failure"] for row in rows)
     assert all(0 <= float(row["accuracy"]) <= 100 for row in rows)
     summary = json.loads((place.folder / "via" / "summary.json").read_text())
-    # 13 rows and two hops, at three rates, with two seeds.
-    assert summary["trainings"] == (13 + 2) * 3 * 2
+    # 7 rows and two hops, with two seeds.
+    assert summary["trainings"] == (7 + 2) * 2
     assert len(summary["recalls"]) == 5
     made = place.cells("via")
-    assert len(made) == (13 + 2) * 3 * 2 + 13 + 2
+    assert len(made) == (7 + 2) * 2
     assert place.run("via", *more).status == 0
     assert place.cells("via") == made
-    # The direct way alone is part of it.
-    assert place.run("via", "--seeds", "2", "--arms", "wider,wide,normalized").status == 0
-    assert place.cells("via") == made
-    assert len(place.results("via")) == 8
 
 
-@pytest.mark.usefixtures("here")
-def test_seeds_start_from_the_net_between_of_the_same_seed(place: Place) -> None:
-    """Two seeds leave two nets, and the trainings after them start from one each."""
-    found = []
-    for path in (place.folder / "via" / "cells").glob("*/result.json"):
-        folder = path.parent
-        if (folder / "model.caffemodel").exists():
-            found.append(folder)
-    assert len(found) == 2 * 3 * 2
-    net = formats.read(found[0] / "model.caffemodel")
-    assert set(net.layers) >= {"conv1", "fc1"}
+def test_seeds_go_on_from_the_net_between_of_the_same_seed(place: Place) -> None:
+    """Two seeds leave two nets; each training after them starts from, and recalls, that of its own seed."""
+    records = [json.loads(path.read_text()) for path in (place.folder / "via" / "cells").glob("*/result.json")]
+    left: dict[tuple[str, int], str] = {}
+    for record in records:
+        fields = record["fields"]
+        model = place.folder / "via" / "cells" / record["key"] / "model.caffemodel"
+        if fields.get("keep"):
+            left[fields["net"], fields["seed"]] = Inputs(place.folder / "via").add(model)
+    assert len(left) == len(set(left.values())) == 2 * 2
+    after = [record["fields"] for record in records if "recall" in record["fields"]]
+    assert len(after) == 5 * 2
+    for fields in after:
+        assert fields["recall"]["weights"] == left[fields["recall"]["net"], fields["seed"]]
+    # A net to which no weights were carried starts from them as they are.
+    assert sum(fields["weights"] == fields["recall"]["weights"] for fields in after) >= 3 * 2
 
 
 @pytest.mark.usefixtures("here")
@@ -198,7 +212,7 @@ def test_a_dry_run_trains_nothing(place: Place) -> None:
         (("--size", "-3"), ("must be positive", "size -3")),
         (("--extend", "-1"), ("cannot grow less",)),
         (("--per-class", "1"), ("one to choose rates on", "2 or more")),
-        (("--weights", "none.caffemodel"), ("none.caffemodel", "no such file")),
+        (("--weights", "none.caffemodel"), ("weights file not found", "none.caffemodel")),
         (("--weights", "-"), ("there are no", "--weights")),
         (("--model", "none.prototxt"), ("none.prototxt",)),
         (("--data", "no_such_folder"), ("no_such_folder",)),

@@ -113,9 +113,9 @@ def test_the_cheapest_that_is_as_good() -> None:
     assert (of(found.best), of(found.cheapest), found.apart) == ("wider", "normalized", Difference(0, 0, 0))
     assert found.above is None
     assert str(found) == (
-        "Best on the validation pictures: WA: new units beside the top layer, everything learns (90.0 % of the test "
+        'Best on the validation pictures: "WA: new units beside the top layer", everything learns (90.0 % of the test '
         "pictures, 20 CPU s a training). As good within the interval (+0.0 [+0.0, +0.0] points on the test pictures), "
-        "in 10% of the time: control: normalized, no new units, only new layers learn (90.0 % of the test pictures, "
+        'in 10% of the time: "control: normalized, no new units", only new layers learn (90.0 % of the test pictures, '
         "2.0 CPU s a training)."
     )
 
@@ -135,7 +135,7 @@ def test_chosen_on_validation_and_said_where_the_test_disagrees() -> None:
     assert of(found.best) == "wider"
     assert found.above is not None
     assert of(found.above) == "finetune"
-    assert "too few to choose well" in str(found)
+    assert "Better than the best on the test pictures, by +100.0 [+100.0, +100.0] points" in str(found)
 
 
 def test_equal_on_validation_the_faster_is_best() -> None:

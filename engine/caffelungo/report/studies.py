@@ -108,8 +108,8 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def print_tables(tables: Sequence[Any], words: str) -> None:
-    """Each table under its title, what is said of it below, and the ``words`` at the end."""
+def print_tables(tables: Sequence[Any], sentences: Sequence[str]) -> None:
+    """Each table under its title, what is said of it below, and the ``sentences`` at the end."""
     console = Console(highlight=False)
     for one in tables:
         table = Table(title=one.title, title_justify="left", title_style="bold", box=None, pad_edge=False)
@@ -122,5 +122,5 @@ def print_tables(tables: Sequence[Any], words: str) -> None:
         if one.text:
             console.print(one.text, markup=False, soft_wrap=True)
         console.print()
-    if words:
-        console.print(words, markup=False)
+    for sentence in sentences:
+        console.print(sentence, markup=False)

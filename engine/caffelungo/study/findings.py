@@ -62,28 +62,33 @@ class Advice:
     above: Row | None = None
     ahead: Difference | None = None
 
-    def __str__(self) -> str:
-        words = f"Best on the validation pictures: {_named(self.best)}."
+    @property
+    def sentences(self) -> list[str]:
+        """In words: the best, the cheapest, and where the test pictures say otherwise."""
+        found = [f"Best on the validation pictures: {_named(self.best)}."]
         if self.apart is None:
-            words += " None that trains faster is as good within its interval."
+            found.append("None that trains faster is as good within its interval.")
         else:
             share = self.cheapest.outcome.seconds / max(1e-9, self.best.outcome.seconds)
-            words += (
-                f" As good within the interval ({self.apart} points on the test pictures), in {share:.0%} of the time: "
+            found.append(
+                f"As good within the interval ({self.apart} points on the test pictures), in {share:.0%} of the time: "
                 f"{_named(self.cheapest)}."
             )
         if self.above is not None:
-            words += (
-                f" On the test pictures {_named(self.above)} came out better than the best on validation "
-                f"({self.ahead} points): the validation pictures are too few to choose well, so look at both."
+            found.append(
+                f"Better than the best on the test pictures, by {self.ahead} points: {_named(self.above)}. The "
+                "validation pictures did not show it; more of them choose better."
             )
-        return words
+        return found
+
+    def __str__(self) -> str:
+        return " ".join(self.sentences)
 
 
 def _named(row: Row) -> str:
     assert row.accuracy is not None
     return (
-        f"{row.title}, {DEPTHS[row.outcome.configuration.tune]} "
+        f'"{row.title}", {DEPTHS[row.outcome.configuration.tune]} '
         f"({row.accuracy.mean:.1f} % of the test pictures, {_seconds(row.outcome.seconds)} CPU s a training)"
     )
 

@@ -46,10 +46,11 @@ TONES = {"reproduced": "good", "yes": "good", "the opposite": "bad", "no, the op
 def setting(comparison: Comparison) -> str:
     """What was measured, in a sentence."""
     options, pictures = comparison.options, comparison.task.pictures
+    seeds = f"{options.seeds} seed{'s' if options.seeds > 1 else ''}"
     return (
         f"{subject(comparison)}: {len(pictures.classes)} classes, {len(pictures.fit)} "
         f"pictures to learn from, {len(pictures.validation)} to choose rates on, {len(pictures.test)} to judge by; "
-        f"{_iterations(comparison)} iterations of {options.batch_size}, {options.seeds} seed(s), "
+        f"{_iterations(comparison)} iterations of {options.batch_size}, {seeds}, "
         f"{comparison.cells} trainings, {comparison.cpu_seconds / 60:.0f} CPU minutes"
         + (f", {comparison.failed} failed" if comparison.failed else "")
     )
@@ -117,10 +118,10 @@ def tables(comparison: Comparison) -> list[Table]:
     return made
 
 
-def words(comparison: Comparison) -> str:
-    """What to use, in two sentences; empty when nothing was trained."""
+def words(comparison: Comparison) -> list[str]:
+    """What to use, in a few sentences; none when nothing was trained."""
     told = advice(comparison)
-    return str(told) if told is not None else ""
+    return told.sentences if told is not None else []
 
 
 def markdown(comparison: Comparison, command: Sequence[str]) -> str:
@@ -129,7 +130,7 @@ def markdown(comparison: Comparison, command: Sequence[str]) -> str:
     for table in tables(comparison):
         lines += [f"**{table.title}**", "", *([table.text, ""] if table.text else [])]
         lines += [_markdown(table.head), "|" + "---|" * len(table.head), *(_markdown(line) for line in table.lines), ""]
-    lines += [words(comparison), ""]
+    lines += [" ".join(words(comparison)), ""]
     lines += [f"- {notice}" for notice in comparison.notices]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -151,7 +152,9 @@ def write(comparison: Comparison, folder: Path, command: Sequence[str]) -> list[
 
 def _page(comparison: Comparison, picture: Path, command: Sequence[str]) -> Page:
     page = Page("What adapts best", lead=setting(comparison))
-    first = page.section("What to use", words(comparison) or "Nothing could be trained.")
+    first = page.section("What to use")
+    for sentence in words(comparison) or ["Nothing could be trained."]:
+        first.text(sentence)
     first.figure(picture, "Gain of each arm over fine-tuning at the same depth; grey crosses the zero line.")
     for table in tables(comparison):
         part = page.section(table.title, table.text)
@@ -299,7 +302,7 @@ def _csv(found: Sequence[dict[str, Any]]) -> str:
 def _summary(comparison: Comparison, command: Sequence[str]) -> dict[str, Any]:
     return {
         "setting": setting(comparison), "command": shlex.join(command), "cpu_seconds": round(comparison.cpu_seconds),
-        "trainings": comparison.cells, "failed": comparison.failed, "advice": words(comparison),
+        "trainings": comparison.cells, "failed": comparison.failed, "advice": " ".join(words(comparison)),
         "results": _results(comparison),
         "claims": [
             {"claim": one.claim.words, "tune": one.tune.lower(), "difference": round(one.found.mean, 3),
