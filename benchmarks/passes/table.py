@@ -11,6 +11,23 @@ from benchmarks.passes.rewrites import PASSES
 from caffelungo import __version__
 from caffelungo.study.cells import Cell, Result
 
+READ = {
+    ("hdf5_classification__train_val", "finetune"): "right: its data are rows of four numbers, not pictures",
+    ("hdf5_classification__train_val2", "finetune"): "right: its data are rows of four numbers, not pictures",
+    ("hdf5_classification__train_val", "freeze"): "right: a logistic regression has only its classifier",
+    ("hdf5_classification__train_val", "cast"): "right: a row has no height and width that a kernel could cover",
+    ("hdf5_classification__train_val2", "cast"): "right: a row has no height and width that a kernel could cover",
+    **dict.fromkeys(
+        [("hdf5_classification__train_val", name) for name in ("DA", "WA", "DWA", "WWA")],
+        "right: a logistic regression has no units that others could stand beside",
+    ),
+    ("hdf5_classification__train_val2", "WWA"): "right: it has one hidden layer, and this pass needs two",
+    ("hed__deploy", "finetune"): "right: it finds edges and answers for every pixel",
+    ("hed__deploy", "WWA"): "right: its branches meet only in the picture, which Crop reads; no layer is below them",
+    ("bvlc_caffenet_full_conv", "finetune"): "right: it answers for 8 x 8 places; pool first, or take CaffeNet itself",
+}
+"""What a reader of each refusal found, by the end of the net's name and the pass."""
+
 
 @dataclass
 class Entry:
@@ -24,6 +41,11 @@ class Entry:
     failed: str = ""
     absent: bool = False
     """The pass has nothing to do here: ``cast`` without an fc layer."""
+
+    def read(self) -> str:
+        """What a reader found of the refusal."""
+        found = (text for (net, name), text in READ.items() if self.net.endswith(net) and self.name == name)
+        return next(found, "not read yet")
 
     def words(self, results: Mapping[str, Result]) -> str:
         """What stands in the table."""
@@ -61,7 +83,7 @@ def page(entries: Sequence[Entry], results: Mapping[str, Result], left_out: Sequ
         cells = [row[name].words(results) for name in PASSES]
         lines.append(f"| {family}/{net} | {' | '.join(cells)} |")
     lines += ["", "## Refusals", ""]
-    lines += [f"- {one.family}/{one.net}, {one.name}: {one.refused}" for one in entries if one.refused] or ["None."]
+    lines += [f"- {one.family}/{one.net}, {one.name}: {one.refused} ({one.read()})" for one in entries if one.refused]
     lines += ["", "## Failures", ""]
     failures = [f"- {one.family}/{one.net}, {one.name}: {one.failed}" for one in entries if one.failed]
     for one in entries:
