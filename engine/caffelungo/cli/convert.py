@@ -33,6 +33,9 @@ def convert(
     stage: o.Stage = "",
     opset: Annotated[int, typer.Option(help="ONNX opset.")] = 20,
     pictures: Annotated[list[str] | None, typer.Option(help="Pictures or folders for the proof.")] = None,
+    dynamic_size: Annotated[
+        bool, typer.Option("--dynamic-size", help="Leave height and width open (fully convolutional nets).")
+    ] = False,
     device: Annotated[str, typer.Option(help="Where ONNX Runtime proves it: cpu or cuda.")] = "cpu",
     set_: o.Set = None,
 ) -> None:
@@ -48,6 +51,7 @@ def convert(
         mean=o.numbers(mean, "--mean"), mean_file=mean_file, scale=scale, channel_order=channel_order,
         resize=o.height_width(resize, "--resize"), preprocess=preprocessing, labels=labels, outputs=o.words(outputs),
         stages=o.words(stage), shapes=parse_shapes(shape or ()), batch=batch, opset=opset, pictures=pictures or (),
+        free_size=dynamic_size,
         device=device, variables=o.variables(set_),
     )  # fmt: skip
     with o.working("converting") as status:

@@ -27,6 +27,9 @@ def export(
         list[str] | None,
         typer.Option(metavar="BLOB:CxHxW", help="An input's size where the file does not tell it; may be repeated."),
     ] = None,
+    dynamic_size: Annotated[
+        bool, typer.Option("--dynamic-size", help="Leave height and width open (fully convolutional nets).")
+    ] = False,
     device: Annotated[str, typer.Option(help="Where ONNX Runtime proves it: cpu or cuda.")] = "cpu",
     set_: o.Set = None,
 ) -> None:
@@ -44,7 +47,7 @@ def export(
     definition = read_net(model, o.variables(set_) or None)
     wanted = ExportOptions(
         opset=opset, preprocess=preprocess, labels=labels, shapes=parse_shapes(shape or ()),
-        pictures=pictures or (), device=device,
+        pictures=pictures or (), free_size=dynamic_size, device=device,
     )  # fmt: skip
     if format_ == "caffe":
         from caffelungo.deploy.caffe import export_caffe

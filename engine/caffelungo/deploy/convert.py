@@ -52,6 +52,7 @@ class ConvertOptions:
     stages: Sequence[str] = ()
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     batch: int | None = None
+    free_size: bool = False
     opset: int = 20
     pictures: Sequence[str | Path] = ()
     tolerance: float = TOLERANCE
@@ -86,6 +87,7 @@ def convert(
     wanted = ExportOptions(
         opset=options.opset, preprocess=options.preprocess, labels=options.labels, outputs=tuple(options.outputs),
         batch=options.batch, pictures=options.pictures, tolerance=options.tolerance, device=options.device,
+        free_size=options.free_size,
     )  # fmt: skip
     with gathered(problems):
         checked_target(out, wanted)

@@ -31,6 +31,7 @@ from caffelungo.deploy.fold import Arrays, Folded, fold_batch_norm
 from caffelungo.deploy.network import DeployNet, deploy_net
 from caffelungo.deploy.parity import BATCHES, TOLERANCE, Parity, Reference, prove
 from caffelungo.deploy.runtime import LIMIT, parse_device
+from caffelungo.deploy.sizes import open_sizes, other_sizes, problems_of_free_sizes
 from caffelungo.deploy.trace import IMAGE, trace
 from caffelungo.deploy.untraceable import untraceable
 from caffelungo.errors import Location, Problem, RunError, UserError
@@ -57,6 +58,7 @@ class ExportOptions:
     above those that the weights carry. ``shapes`` gives input blobs' shapes without the batch where the file leaves
     them open. ``pictures`` are files or folders for the proof. ``more`` is added to the file's metadata.
     ``outputs`` are the blobs that come out (none: the net's own); ``batch`` fixes the number of pictures (None: free).
+    ``free_size`` leaves height and width open, for fully convolutional nets.
     """
 
     opset: int = 20
@@ -71,6 +73,7 @@ class ExportOptions:
     fold: bool = True
     outputs: Sequence[str] = ()
     batch: int | None = None
+    free_size: bool = False
     more: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -127,6 +130,10 @@ def export(
         record = pictures.completed(record, blob, shape)
         if record.assumed:
             notes.append(f"preprocessing was assumed in part: {preprocess.describe(record)}")
+    if options.free_size:
+        obstacles = problems_of_free_sizes(net, record if inside else None)
+        if obstacles:
+            raise UserError(obstacles)
     described = _describe(net, record if feasible else None, inside, given, definition, options, notes)
     tell("tracing the graph")
     folded = (
@@ -140,18 +147,22 @@ def export(
     inner = record if inside else None
     try:
         traced = trace(plan, store, net.outputs, opset=options.opset, record=inner, stands_for=folded.stands_for,
-                       batch=options.batch)  # fmt: skip
+                       batch=options.batch, free_size=options.free_size)  # fmt: skip
     except Exception as error:  # the exporter's exceptions have no common base
         raise UserError(untraceable(plan, options.opset, options.batch, error)) from error
+    if options.free_size:
+        open_sizes(traced.model, "NHWC" if inside else "NCHW", net)
     proto = _proto(traced.model, net.message.name, described)
     tell("proving that PyTorch and ONNX Runtime agree")
     reference = _reference(net, arrays, record if inside else None)
+    random = _random(net, record if feasible else None, inside)
     proof = prove(
         proto.SerializeToString(), reference,
-        random=_random(net, record if feasible else None, inside),
+        random=random,
         real=_real(net, record if feasible else None, inside, options, notes),
         batches=(options.batch,) * 2 if options.batch else options.batches, tolerance=options.tolerance,
         device=options.device, classifier=described.classifier,
+        sized=_sized(net, record if feasible else None, inside, options.batch) if options.free_size else (),
     )  # fmt: skip
     described.more["parity"] = json.dumps(proof.facts())
     _set_properties(proto, described.properties())
@@ -372,6 +383,20 @@ def _random(
         }
 
     return make
+
+
+def _sized(net: DeployNet, record: Any | None, inside: bool, batch: int | None) -> list[Mapping[str, NDArray[Any]]]:
+    """Random inputs of other sizes."""
+    rng = np.random.default_rng(1)
+    blob, shape = next(iter(net.inputs.items()))
+    result = []
+    for size in other_sizes(net):
+        resized = DeployNet(net.message, net.plan, {blob: (*shape[:2], *size)})
+        plain = None
+        if record is not None:  # numbers without the geometry, which is for one size
+            plain = Preprocessing(channel_order=record.channel_order, scale=record.scale, mean_value=record.mean_value)
+        result.append(_random(resized, plain, inside)(batch or 2, rng))
+    return result
 
 
 def _real(

@@ -32,9 +32,12 @@ class Operator(nn.Module):
         )
 
 
-def replacement(planned: PlannedLayer, leaf: nn.Module) -> nn.Module | None:
-    """What stands in for ``leaf`` (the ``LayerModule`` of ``planned``) in the exported graph."""
-    make = MAKERS.get(planned.layer.type)
+def replacement(planned: PlannedLayer, leaf: nn.Module, free: bool = False) -> nn.Module | None:
+    """What stands in for ``leaf`` (the ``LayerModule`` of ``planned``) in the exported graph.
+
+    ``free``: in a form that holds for blobs of any height and width.
+    """
+    make = (FREE.get(planned.layer.type) if free else None) or MAKERS.get(planned.layer.type)
     return make(planned, leaf) if make is not None else None
 
 
@@ -214,6 +217,77 @@ def _pool(
     return _Padded(before, pool, after, 0.0 if mean else LOWEST) if before or after else pool
 
 
+def free_pool_problem(layer: Any) -> str:
+    """Why a Pooling has no form that holds at every size; empty when it has one."""
+    axes = list(zip(layer.kernel, layer.stride, layer.pad, strict=True))
+    if layer.indices:
+        return "a second top holds indices into planes of one size"
+    if layer.whole or not layer.ceil or all(s + p <= k for k, s, p in axes):
+        return ""
+    if any(layer.pad) and not layer.mean:
+        return ""  # the operator's own ceil_mode leaves out windows that start in the padding, as Caffe does
+    return ", ".join(f"kernel {k}, stride {s}, pad {p}" for k, s, p in axes)
+
+
+def _free_pooling(planned: PlannedLayer, leaf: nn.Module) -> nn.Module | None:
+    """Windows that are counted upwards are counted downwards over a plane padded by stride - 1 at its end.
+
+    Where one could start in the padding (stride + pad above the kernel) that would be one too many.
+    """
+    layer: Any = planned.layer
+    top = _sizes(planned, top=True)
+    if layer.whole:
+        return Operator("GlobalAveragePool" if layer.mean else "GlobalMaxPool", {}, top)
+    kernel, stride, pad = layer.kernel, layer.stride, layer.pad
+    attributes: dict[str, Any] = {"kernel_shape": list(kernel), "strides": list(stride)}
+    end = [s - 1 if layer.ceil else 0 for s in stride]
+    before: tuple[int, ...] = ()
+    if layer.mean and any(pad) and any(end):
+        before, attributes["pads"] = (pad[1], pad[1], pad[0], pad[0]), [0, 0, *end]
+        attributes["count_include_pad"] = 0
+    elif layer.mean:
+        attributes |= {"pads": [*pad, *(p + e for p, e in zip(pad, end, strict=True))]}
+        attributes["count_include_pad"] = int(any(pad))
+    elif all(s + p <= k for k, s, p in zip(kernel, stride, pad, strict=True)) or not layer.ceil:
+        attributes["pads"] = [*pad, *(p + e for p, e in zip(pad, end, strict=True))]
+    else:
+        attributes |= {"pads": [*pad, *pad], "ceil_mode": 1}
+    pool = Operator("AveragePool" if layer.mean else "MaxPool", attributes, top)
+    return _Padded(before, pool) if before else pool
+
+
+class _Crop(nn.Module):
+    """The part of bottom 0 that is as large as bottom 1, whose sizes are asked for as the graph runs."""
+
+    offsets: Tensor
+    axes: Tensor
+
+    def __init__(self, offsets: Sequence[int], axis: int, shape: Sequence[int]) -> None:
+        super().__init__()
+        self.register_buffer("offsets", torch.tensor(list(offsets), dtype=torch.int64))
+        self.register_buffer("axes", torch.arange(axis, axis + len(offsets), dtype=torch.int64))
+        self.axis, self.shape = axis, tuple(shape)
+
+    def forward(self, x: Tensor, model: Tensor) -> Tensor:
+        size = torch.onnx.ops.symbolic(
+            "Shape", (model,), {"start": self.axis, "end": x.dim()}, dtype=torch.int64, shape=(len(self.offsets),)
+        )
+        end = torch.onnx.ops.symbolic("Add", (size, self.offsets), dtype=torch.int64, shape=(len(self.offsets),))
+        return torch.onnx.ops.symbolic(
+            "Slice", (x, self.offsets, end, self.axes), dtype=x.dtype, shape=(x.shape[0], *self.shape)
+        )
+
+
+def _free_crop(planned: PlannedLayer, leaf: nn.Module) -> nn.Module | None:
+    layer: Any = planned.layer
+    shape = planned.bottom_shapes[0]
+    assert shape is not None
+    axis = layer.first % len(shape)
+    if axis == 0:
+        return None
+    return _Crop([layer.offset(place) for place in range(len(shape) - axis)], axis, _sizes(planned, top=True))
+
+
 class _Pyramid(nn.Module):
     """Pools of several windows, laid side by side."""
 
@@ -246,6 +320,9 @@ MAKERS: dict[str, Callable[[PlannedLayer, nn.Module], nn.Module | None]] = {
     "SPP": _spp,
     "Scale": _scale,
 }
+
+FREE: dict[str, Callable[[PlannedLayer, nn.Module], nn.Module | None]] = {"Crop": _free_crop, "Pooling": _free_pooling}
+"""Forms that hold at every height and width, where those above do not."""
 
 
 def _sizes(planned: PlannedLayer, *, top: bool) -> tuple[int, ...]:

@@ -52,6 +52,7 @@ class Parity:
     top1: tuple[int, int] | None = None
     device: str = "cpu"
     tolerance: float = TOLERANCE
+    sizes: list[list[int]] = field(default_factory=list)
 
     def facts(self) -> dict[str, Any]:
         """For the file's metadata."""
@@ -64,6 +65,7 @@ class Parity:
             "batches": list(self.batches),
             "top1_agreement": list(self.top1) if self.top1 else None,
             "device": self.device,
+            **({"other_sizes": self.sizes} if self.sizes else {}),
             "tolerance": self.tolerance,
         }
 
@@ -80,6 +82,8 @@ class Parity:
         ]
         if self.worst_blob is not None:
             lines.append(f"  all {self.blobs} blobs: {self.worst_blob.relative:.1g} at most (`{self.worst_blob.blob}`)")
+        if self.sizes:
+            lines.append(f"  sizes besides its own: {', '.join('x'.join(map(str, size)) for size in self.sizes)}")
         if self.top1 is not None:
             lines.append(f"  the same class comes first for {self.top1[0]} of {self.top1[1]}")
         return lines
@@ -117,18 +121,24 @@ def prove(
     tolerance: float = TOLERANCE,
     device: str = "cpu",
     seed: int = 0,
+    sized: Sequence[Feeds] = (),
 ) -> Parity:
     """Compare ``model`` with ``reference``; RunError naming the first layer that differs when they disagree.
 
     ``random(batch, rng)`` makes the inputs of one batch, ``real`` holds real ones (any number, same keys);
-    ``classifier`` is the output in which the same class must come first.
+    ``classifier`` is the output in which the same class must come first; ``sized`` are inputs of other heights and
+    widths, compared blob by blob, too.
     """
     session = open_session(model, device)
     proof = Parity(batches=tuple(batches), device=session.device, tolerance=tolerance)
     rng = np.random.default_rng(seed)
     _every_blob(model, reference, random(2 if 2 in batches else batches[-1], rng), proof)
+    for feeds in sized:
+        _every_blob(model, reference, feeds, proof)
     runs = [(f"batch of {size} random inputs", random(size, rng)) for size in batches]
-    proof.random = sum(batches)
+    runs += [(f"input of {'x'.join(map(str, next(iter(feeds.values())).shape))}", feeds) for feeds in sized]
+    proof.random = sum(batches) + sum(len(next(iter(feeds.values()))) for feeds in sized)
+    proof.sizes = [list(next(iter(feeds.values())).shape[1:]) for feeds in sized]
     if real is not None:
         proof.real = len(next(iter(real.values())))
         runs += [(f"batch of {len(next(iter(feeds.values())))} real inputs", feeds) for feeds in _split(real, batches)]
@@ -182,13 +192,14 @@ def _every_blob(model: bytes, reference: Reference, feeds: Feeds, proof: Parity)
             )
     session = with_all_outputs(model, expected)
     got = session.run(feeds)
+    compared = 0
     for name in expected:
         if name not in got:
             continue
         apart = difference(name, expected[name], got[name], f"batch of {len(next(iter(feeds.values())))} random inputs")
         if not apart.relative <= proof.tolerance:
             raise _failure(apart, proof.tolerance, f"layer `{_layer_of(reference, name)}` (blob `{name}`)")
-        proof.blobs += 1
+        proof.blobs = max(proof.blobs, compared := compared + 1)
         if proof.worst_blob is None or apart.relative > proof.worst_blob.relative:
             proof.worst_blob = apart
 

@@ -85,17 +85,19 @@ def trace(
     record: Any | None = None,
     stands_for: Mapping[str, str] | None = None,
     batch: int | None = None,
+    free_size: bool = False,
 ) -> Traced:
     """The ONNX model of ``plan`` with the weights in ``store`` and the output blobs ``outputs``.
 
     With ``record`` the one input takes pictures (see ``Preprocess``). ``stands_for``: see ``names.value_names``.
-    ``batch`` is the one number of pictures that the graph takes; None: any.
+    ``batch`` is the one number of pictures that the graph takes; None: any. ``free_size``: operators hold at any height
+    and width, though the graph still names those of ``plan`` (see ``sizes.open_sizes``).
     """
-    module, values = _all_values(plan, store, record)
+    module, values = _all_values(plan, store, record, free_size)
     layers = {node.target: node.meta["caffe"]["layer"] for node in module.graph.nodes if node.op == "call_module"}
     program = _run_exporter(module, _examples(plan, record, batch or EXAMPLE_BATCH), opset, free=batch is None)
     model = program.model
-    _simplify(model)
+    _simplify(model, free_size)
     found = [_behind_alias(output) for output in model.graph.outputs]
     value_names = names.value_names(plan, stands_for)
     model.graph.outputs.clear()
@@ -114,7 +116,9 @@ def trace(
     return Traced(model, value_names)
 
 
-def _all_values(plan: Plan, store: Store, record: Any | None) -> tuple[fx.GraphModule, list[int]]:
+def _all_values(
+    plan: Plan, store: Store, record: Any | None, free_size: bool = False
+) -> tuple[fx.GraphModule, list[int]]:
     """The net's graph with every value as an output, and the number of each value in the order of the outputs."""
     module = Net(plan, store, overwrite=False).module
     graph = module.graph
@@ -131,7 +135,7 @@ def _all_values(plan: Plan, store: Store, record: Any | None) -> tuple[fx.GraphM
         elif len(layer.top_values) == 1:
             nodes[layer.top_values[0]] = node
         if node.op == "call_module":
-            other = replacement(layer, module.get_submodule(node.target))
+            other = replacement(layer, module.get_submodule(node.target), free_size)
             if other is not None:
                 setattr(module, node.target, other)
     if record is not None:
@@ -209,7 +213,7 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _simplify(model: ir.Model) -> None:
+def _simplify(model: ir.Model, free_size: bool) -> None:
     """Fold what is constant, shapes included.
 
     The exporter's own optimizer is left out: its rules take an eps of 1e-10 for zero and drop it.
@@ -219,6 +223,10 @@ def _simplify(model: ir.Model) -> None:
         if node.op_type == "Reshape":
             _reshape_by_constant(model, node)
     passes.RemoveUnusedNodesPass()(model)
+    if free_size:  # sizes that are asked for as the graph runs must not be taken for those of the example
+        for value in [*model.graph.inputs, *(output for node in model.graph for output in node.outputs)]:
+            if value.shape is not None and len(value.shape) > 2:
+                value.shape = ir.Shape([value.shape[0], *(ir.SymbolicDim(None) for _ in value.shape[1:])])
     fold_constants(model)
     passes.RemoveUnusedNodesPass()(model)
     passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)

@@ -29,7 +29,8 @@ class Crop(Layer):
         self.first = int(self.options.axis)
         self.offsets = tuple(int(offset) for offset in self.options.offset)
 
-    def _offset(self, place: int) -> int:
+    def offset(self, place: int) -> int:
+        """Where the crop starts on the axis at ``place`` behind ``axis``."""
         return 0 if not self.offsets else self.offsets[place if len(self.offsets) > 1 else 0]
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
@@ -49,10 +50,10 @@ class Crop(Layer):
                 path="offset.0",
             )
         for place, (size, wanted) in enumerate(zip(shape[axis:], model[axis:], strict=True)):
-            if size is not None and wanted is not None and self._offset(place) + wanted > size:
+            if size is not None and wanted is not None and self.offset(place) + wanted > size:
                 raise self.fail(
                     f"the crop does not fit on axis {axis + place}",
-                    received=f"size {size}, offset {self._offset(place)}, crop {wanted}",
+                    received=f"size {size}, offset {self.offset(place)}, crop {wanted}",
                     remedy=f"use an offset of at most {max(size - wanted, 0)}, or a smaller bottom 1",
                     path="offset.0" if self.offsets else "",
                 )
@@ -62,5 +63,5 @@ class Crop(Layer):
         x, model = bottoms
         axis = self.first % x.dim()
         for place, size in enumerate(model.shape[axis:]):
-            x = x.narrow(axis + place, self._offset(place), size)
+            x = x.narrow(axis + place, self.offset(place), size)
         return [x]

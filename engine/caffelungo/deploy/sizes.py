@@ -1,0 +1,120 @@
+"""Pictures of any height and width: what a net must be for that, and its graph with those sizes left open.
+
+A fully convolutional net slides its layers over a picture of any size. The graph is traced at one size with forms of
+its operators that hold at all sizes (``operators``); here the sizes are taken out again. Whether that was right, the
+proof shows, at several sizes. No torch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import onnx_ir as ir
+
+from caffelungo.definition.filter import net_state
+from caffelungo.definition.schema import TEST
+from caffelungo.deploy.network import DeployNet
+from caffelungo.deploy.operators import free_pool_problem
+from caffelungo.errors import Problem
+from caffelungo.layers.base import shape_text
+from caffelungo.layers.plan import Plan, build_plan
+
+HEIGHT, WIDTH = "height", "width"
+FIXED = frozenset({"Flatten", "Im2col", "MVN", "Reduction", "Reshape", "SPP", "Tile"})
+"""Types whose operators name sizes, so that they must read blobs whose sizes stay."""
+
+
+LARGER = (((13, 6), (2, 23)), ((32, 64), (64, 32)))
+"""How much larger the further sizes are; the second pair for nets that halve planes and join them again."""
+
+
+def other_sizes(net: DeployNet) -> list[tuple[int, int]]:
+    """Two further sizes, (height, width), at which the net is tried: odd ones, unless only multiples of 32 fit."""
+    height, width = next(iter(net.inputs.values()))[2:]
+    pairs = [[(height + more, width + wider) for more, wider in pair] for pair in LARGER]
+    return next((pair for pair in pairs if not any(_resized(net, size)[1] for size in pair)), pairs[0])
+
+
+def problems_of_free_sizes(net: DeployNet, record: Any | None) -> list[Problem]:
+    """Everything that keeps ``net`` from taking pictures of any size; ``record`` is what goes into the graph."""
+    shapes = list(net.inputs.values())
+    if len(shapes) != 1 or len(shapes[0]) != 4:
+        received = ", ".join(f"`{blob}` {shape_text(shape)}" for blob, shape in net.inputs.items())
+        remedy = "leave out --dynamic-size"
+        return [Problem("only a net with one picture as its input can take any size", None, received, remedy)]
+    problems = []
+    if record is not None and record.mean_image:
+        problems.append(
+            Problem("a mean picture fits one size only", received=f"{shape_text(tuple(record.mean_image_shape))}",
+                    remedy="use one value a channel: --mean 104,117,123")
+        )  # fmt: skip
+    plans = [_resized(net, size) for size in other_sizes(net)]
+    told: set[str] = set()
+    for (height, width), (plan, found) in zip(other_sizes(net), plans, strict=True):
+        problems += [
+            Problem(f"at {height}x{width} the net does not fit together: {one.what}", one.where, one.received,
+                    one.remedy)
+            for one in found
+        ]  # fmt: skip
+        for ours, theirs in zip(net.plan.layers, plan.layers, strict=False):
+            problem = _fixed(ours, theirs)
+            if problem is not None and ours.name not in told:
+                told.add(ours.name)
+                problems.append(problem)
+    for planned in net.plan.layers:
+        why = free_pool_problem(planned.layer) if planned.layer.type == "Pooling" else ""
+        if why:
+            problems.append(
+                Problem(f"layer `{planned.name}` (Pooling) has no form that holds at every size", received=why,
+                        remedy="choose a kernel at least as large as stride and pad together")
+            )  # fmt: skip
+    return problems
+
+
+def _resized(net: DeployNet, size: tuple[int, int]) -> tuple[Plan, list[Problem]]:
+    message = type(net.message)()
+    message.CopyFrom(net.message)
+    for layer in message.layer:
+        if layer.type == "Input":
+            layer.input_param.shape[0].dim[2:] = size
+    problems: list[Problem] = []
+    return build_plan(message, net_state(message, TEST), problems=problems), problems
+
+
+def _fixed(ours: Any, theirs: Any) -> Problem | None:
+    if any(mine.shape != other.shape for mine, other in zip(ours.params, theirs.params, strict=False)):
+        mine, other = (shape_text(one.bottom_shapes[0]) for one in (ours, theirs))
+        return Problem(
+            f"layer `{ours.name}` ({ours.layer.type}) has weights for one size",
+            received=f"bottom {mine}, and {other} at another size",
+            remedy=f"make it a Convolution: lungo rewrite NET --cast {ours.name}"
+            if ours.layer.type == "InnerProduct" else "leave out --dynamic-size",
+        )  # fmt: skip
+    if ours.layer.type in FIXED and ours.bottom_shapes != theirs.bottom_shapes:
+        return Problem(
+            f"layer `{ours.name}` ({ours.layer.type}) names sizes",
+            received=f"bottom {shape_text(ours.bottom_shapes[0])}",
+            remedy="end the net before it: --outputs " + ",".join(ours.bottoms),
+        )
+    return None
+
+
+def open_sizes(model: ir.Model, layout: str, net: DeployNet) -> None:
+    """Name what is open in the one input of ``model`` (``NHWC`` or ``NCHW``) and its outputs, and state the rest."""
+    given = model.graph.inputs[0]
+    _, channels, _, _ = next(iter(net.inputs.values()))
+    plane = [ir.SymbolicDim(HEIGHT), ir.SymbolicDim(WIDTH)]
+    batch = (given.shape or ir.Shape([1]))[0]
+    given.shape = ir.Shape([batch, *plane, channels] if layout == "NHWC" else [batch, channels, *plane])
+    plan, _ = _resized(net, other_sizes(net)[0])
+    for node in model.graph:
+        for value in node.outputs:
+            value.shape = None
+    for output in model.graph.outputs:
+        blob = str(output.name)
+        output.shape = ir.Shape([
+            batch if axis == 0 else ours if ours == theirs else ir.SymbolicDim(f"{blob}_{axis}")
+            for axis, (ours, theirs) in enumerate(
+                zip(net.plan.blobs[blob] or (), plan.blobs[blob] or (), strict=True)
+            )
+        ])  # fmt: skip
