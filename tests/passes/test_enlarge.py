@@ -35,6 +35,7 @@ layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }
         (ANSWER, 20, "conv1", "fc8"),
         (FIRE, 21, "fire9/concat", "conv10"),
         (FIRE, 21, "conv1", "conv10"),
+        (RESIDUAL, 16, "res2", "fc"),
         (NORMED, 9, "conv1", "fc"),
     ],
 )
@@ -67,7 +68,7 @@ def test_parts_of_a_block_share_the_units() -> None:
 @pytest.mark.parametrize(
     ("text", "grown", "why"),
     [
-        (RESIDUAL, "res2", "has no units of its own"),
+        (ANSWER, "data", "has no units of its own"),
         (RESIDUAL, "conv1", "would compute something else"),
         (NORMED.replace("WITHIN_CHANNEL", "ACROSS_CHANNELS"), "conv1", "would compute something else"),
         (ANSWER, "fc8", "would compute something else"),

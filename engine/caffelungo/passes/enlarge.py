@@ -5,8 +5,8 @@
              fc7 has 2048 copies of units drawn before; what reads a unit and its copies divides its weights among them
 
 Chen, Goodfellow, Shlens, Net2Net (2015). Unlike ``widen`` it adds nothing beside a layer: old and new units are one
-layer, at one rate, and all of them pre-trained; Growing a Brain compares growth with such a net (table 7). Beside the
-Concat that ends a block, the layers that make its parts share the new units.
+layer, at one rate, and all of them pre-trained; Growing a Brain compares growth with such a net (table 7). The layers
+that make the parts of a Concat share the new units; those that an Eltwise adds up all get the same ones.
 """
 
 from __future__ import annotations
@@ -66,37 +66,46 @@ def enlarge(view: View, options: EnlargeOptions) -> Rewrite:
     if options.units < 1:
         raise Refusal("at least one unit is needed", received=str(options.units), remedy="give a number above zero")
     graph = view.graph
-    makers = _makers(view, graph, view.find(options.layer))
-    share, rest = divmod(options.units, len(makers))
+    groups = _groups(view, graph, view.find(options.layer))
+    share, rest = divmod(options.units, len(groups))
     rng = np.random.default_rng(options.seed)
     grown: dict[str, Order] = {}
-    for number, maker in enumerate(makers):
-        old = int(maker.layer.options.num_output)
-        more = share + (number < rest)
-        grown[maker.name] = (*range(old), *(int(pick) for pick in rng.integers(0, old, more)))
+    for number, group in enumerate(groups):
+        old = int(group[0].layer.options.num_output)
+        picks = rng.integers(0, old, share + (number < rest))
+        grown.update((maker.name, (*range(old), *(int(pick) for pick in picks))) for maker in group)
     work = _Work(view, graph, grown)
     for planned in graph.plan.layers:
         _visit(work, planned)
     return Rewrite(tuple(work.edits), tuple(work.moves), tuple(work.notes))
 
 
-def _makers(view: View, graph: Graph, planned: PlannedLayer) -> list[PlannedLayer]:
-    """The layers with units whose outputs ``planned`` is, or puts together."""
-    if planned.layer.type in HEADS:
-        return [planned]
+def _groups(view: View, graph: Graph, planned: PlannedLayer) -> list[list[PlannedLayer]]:
+    """The layers with units whose outputs ``planned`` puts side by side; those that it adds up are one group.
+
+    The layers of a group get the same copies, so that what is added up still belongs together.
+    """
+    kind = planned.layer.type
+    if kind in HEADS:
+        return [[planned]]
     above = [graph.producer.get(value) for value in planned.bottom_values]
-    if planned.layer.type == "Concat" or (planned.layer.type in THROUGH and len(above) == 1):
-        found: dict[str, PlannedLayer] = {}
-        for one in above:
-            if one is not None and not one.layer.source:
-                found.update((maker.name, maker) for maker in _makers(view, graph, one))
-        if found:
-            return list(found.values())
+    known = [one for one in above if one is not None and not one.layer.source]
+    side_by_side = kind == "Concat" or (kind in THROUGH and len(above) == 1)
+    if len(known) == len(above) and (side_by_side or kind == "Eltwise"):
+        parts = [_groups(view, graph, one) for one in known]
+        if side_by_side:
+            return [group for part in parts for group in part]
+        if len({len(part) for part in parts}) == 1:
+            return [_once(group) for group in zip(*parts, strict=True)]
     raise Refusal(
-        f"`{planned.name}` ({planned.layer.type}) has no units of its own",
+        f"`{planned.name}` ({kind}) has no units of its own",
         view.where(planned.index),
-        remedy="name an InnerProduct or a Convolution, or a Concat of them",
+        remedy="name an InnerProduct or a Convolution, or a Concat or Eltwise of them",
     )
+
+
+def _once(groups: Sequence[list[PlannedLayer]]) -> list[PlannedLayer]:
+    return list({one.name: one for group in groups for one in group}.values())
 
 
 def _visit(work: _Work, planned: PlannedLayer) -> None:
