@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from caffelungo.report import losses
 from caffelungo.report.studies import print_plan, print_tables
 from caffelungo.study import reporting
 from caffelungo.study.arms import ARMS, SETS, Configuration
 from caffelungo.study.compare import Comparison
 from caffelungo.study.search import Candidate
-from tests.study.compared import PICTURES, TASK, comparison, right, row
+from tests.study.compared import PICTURES, TASK, comparison, done, right, row
 
 COMMAND = ["lungo", "compare", "--data", "my photos", "-o", "out"]
 
@@ -97,6 +98,18 @@ def test_the_reference_of_the_picture_is_fine_tuning() -> None:
     failed = comparison(row("finetune", "NEW", failure="no"), row("wider", "NEW", 9))
     assert [one.reference for one in reporting._drawn(failed, "NEW")] == [False, False]
     assert [one.reference for one in reporting._drawn(whole(), "ALL")] == [True, False, False, False]
+
+
+def test_training_losses_are_means_over_seeds() -> None:
+    one, other = row("finetune", "NEW", 2, 2), row("wider", "NEW", failure="no")
+    one.results = [done("a", {"loss_curve": [[4, 2.0], [9, 1.0]]}), done("b", {"loss_curve": [[4, 4.0], [9, 2.0]]})]
+    (run,) = reporting._runs(comparison(one, other))
+    assert (run.title, run.group, run.points) == ("finetune", "only new layers learn", [(50, 3.0), (100, 1.5)])
+    figure = losses.figure([run, losses.Run("wider", "everything learns", run.points)])
+    assert [axis.get_title() for axis in figure.axes] == ["only new layers learn", "everything learns"]
+    assert list(figure.axes[0].lines[0].get_ydata()) == [3.0, 1.5]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["finetune", "wider"]
+    assert not losses.figure([]).legends
 
 
 def test_names_of_data() -> None:

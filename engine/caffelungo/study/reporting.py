@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from caffelungo import files
-from caffelungo.report import intervals
+from caffelungo.report import intervals, losses
 from caffelungo.report.page import Cell, Page
 from caffelungo.study.arms import REFERENCE
 from caffelungo.study.compare import Comparison
@@ -39,6 +41,8 @@ PAPER = (
     "Growing a Brain (CVPR 2017) reports AlexNet on SUN-397; what it leaves open has no number. Reproduced: the "
     "interval lies on the paper's side of zero, however far from it; undecided: zero is inside."
 )
+SMOOTH = 12
+"""Points of a training's losses, each the mean of those since the one before."""
 PARTS = ("train", "training", "test", "val")
 TONES = {"reproduced": "good", "yes": "good", "the opposite": "bad", "no, the opposite": "bad"}
 
@@ -166,6 +170,11 @@ def _page(comparison: Comparison, picture: Path, command: Sequence[str]) -> Page
     head = ["arm", "what learns", "rate", "validation, %", "loss", "failed seeds"]
     tried = [_tried(row) for row in _rates(comparison)]
     part.table(head, tried, folded=f"{len(tried)} rates were tried")
+    if runs := _runs(comparison):
+        part = page.section(
+            "Training losses", "Mean over seeds at the chosen rate: what still falls at the end wants more iterations."
+        )
+        part.figure(losses.figure(runs), "", "Training losses over the iterations")
     part = page.section("Again", "The same command continues, and repeats nothing that is done.")
     part.code(shlex.join(command))
     for notice in comparison.notices:
@@ -251,6 +260,20 @@ def _drawn(comparison: Comparison, tune: str) -> list[intervals.Row]:
         )
         for row in rows(comparison, tune)
     ]  # fmt: skip
+
+
+def _runs(comparison: Comparison) -> list[losses.Run]:
+    """The losses of every arm that came through, means over its seeds, by the share of its training."""
+    runs = []
+    for one in comparison.outcomes:
+        curves = [result.values["loss_curve"] for result in one.results if result.values.get("loss_curve")]
+        if curves:
+            mean = np.mean([[loss for _, loss in curve] for curve in curves], axis=0)
+            parts = np.array_split(mean, min(SMOOTH, len(mean)))
+            ends = np.cumsum([len(part) for part in parts]) * 100 / len(mean)
+            points = [(float(end), float(part.mean())) for end, part in zip(ends, parts, strict=True)]
+            runs.append(losses.Run(one.configuration.label, DEPTHS[one.configuration.tune], points))
+    return runs
 
 
 def _markdown(cells: Sequence[str]) -> str:
