@@ -265,7 +265,7 @@ def test_channels_that_only_the_data_tell(tmp_path: Path) -> None:
 def test_a_proof_that_fails_leaves_no_file_and_names_the_layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = trace.replacement
 
-    def broken(planned, leaf):  # type: ignore[no-untyped-def]
+    def broken(planned, leaf, free: bool = False):  # type: ignore[no-untyped-def]
         made = real(planned, leaf)
         if planned.layer.type == "LRN":
             made.attributes["alpha"] = 0.03
