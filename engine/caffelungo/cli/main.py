@@ -32,6 +32,7 @@ VERBS = {
     "export": "Deploy",
     "convert": "Deploy",
     "classify": "Deploy",
+    "infer": "Deploy",
     "convert_imageset": "Data",
     "compute_image_mean": "Data",
     "triton": "Deploy",

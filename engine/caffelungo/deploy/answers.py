@@ -42,12 +42,16 @@ def classify_files(options: ClassifyOptions) -> list[Prediction]:
     if target is None:
         return predictions
     if target.suffix.lower() == ".png":
-        known = truth(predictions, classifier.labels)
-        shown = _spread(predictions, options.most)
-        classifier.draw(shown, target, truth=known, most=options.most, title=_title(predictions, known))
+        sheet(classifier, predictions, target, options.most)
     else:
         files.write_text(target, as_csv(predictions) if target.suffix.lower() == ".csv" else as_json(predictions))
     return predictions
+
+
+def sheet(classifier: Classifier, predictions: Sequence[Prediction], target: Path, most: int) -> None:
+    """Draw ``most`` of the predictions, evenly spaced, to ``target`` (PNG), and how many of all are right if known."""
+    known = truth(predictions, classifier.labels)
+    classifier.draw(_spread(predictions, most), target, truth=known, most=most, title=_title(predictions, known))
 
 
 def truth(predictions: Sequence[Prediction], labels: Sequence[str] | None) -> dict[str, str]:

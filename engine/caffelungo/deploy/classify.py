@@ -7,7 +7,6 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.deploy import metadata, pictures
-from caffelungo.deploy.runtime import open_session
+from caffelungo.deploy.engine import Engine
+from caffelungo.deploy.given import Batch, batches, gather
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.report import gallery
 
 Picture = str | Path | NDArray[np.uint8]
 TOP = 5
 BATCH = 32
-_READERS = 4
 
 
 @dataclass(frozen=True)
@@ -47,86 +46,62 @@ class Prediction:
         return self.guesses[0]
 
 
-class Classifier:
-    """An exported classifier. ``device`` is where it runs; ``labels`` are None where the file has none.
+class PictureModel:
+    """An exported net whose one input is pictures. ``device`` is where it runs, ``engine`` runs it.
 
     ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; a device that is named is used, or RunError says why not.
-    Raises UserError for a file that ``lungo export`` did not write, keeps weights elsewhere, or is no classifier.
+    ``options`` are those of ``engine.Engine``. Raises UserError for a file that ``lungo export`` did not write, keeps
+    weights elsewhere, or takes no pictures.
     """
 
-    def __init__(self, path: str | Path, device: str = "auto", *, threads: int = 0) -> None:
+    def __init__(self, path: str | Path, device: str = "auto", **options: Any) -> None:
         self.path = Path(path)
-        self.session = open_session(self.path, device, threads=threads)
-        self.device = self.session.device
-        self.metadata = metadata.read(self.session.metadata, self.path)
+        self.engine = Engine(self.path, device, **options)
+        self.session, self.device = self.engine.session, self.engine.device
+        self.metadata = metadata.read(self.engine.metadata, self.path)
         self.record, self.labels, self.input = self.metadata.record, self.metadata.labels, self.metadata.input
-        if self.metadata.classifier not in self.session.outputs or self.input.name not in self.session.inputs:
+        shape = self.engine.shapes.get(self.input.name, [])
+        if len(self.engine.inputs) != 1 or len(shape) != 4 or not self.input.channels:
             raise UserError(
-                "this net is no classifier: no output holds one probability a class",
+                "this net does not take pictures, or not pictures alone",
                 where=Location(str(self.path)),
-                received=f"outputs {', '.join(self.session.outputs)}",
-                remedy="export a net that ends in Softmax or SoftmaxWithLoss",
+                received=", ".join(f"{name} {'x'.join(map(str, sizes))}" for name, sizes in self.engine.shapes.items()),
+                remedy="give a net with one input of 1 or 3 channels, or run the file with onnxruntime itself",
             )
-        shape = self.session.shapes[self.input.name]
         self.size = (shape[1], shape[2]) if self.input.takes_pictures else (shape[2], shape[3])
+        self.batch: int | None = shape[0] if isinstance(shape[0], int) else None
 
-    def probabilities(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """One row of probabilities for each of ``images``, which are as ``pictures.read`` gives them."""
-        stack: NDArray[Any] = np.stack(images)
+    @property
+    def classifier(self) -> str | None:
+        """The output that holds one probability a class, where there is one."""
+        return self.metadata.classifier if self.metadata.classifier in self.engine.outputs else None
+
+    def outputs(
+        self, images: Sequence[NDArray[np.uint8]], names: Sequence[str] | None = None
+    ) -> dict[str, NDArray[Any]]:
+        """All outputs (or those of ``names``), a row for each of ``images``, which are as ``pictures.read`` gives them.
+
+        Where the file is for a fixed number of pictures, they may be fewer.
+        """
+        stack: NDArray[Any] = images if isinstance(images, np.ndarray) else np.stack(images)
         if not self.input.takes_pictures:
             stack = pictures.apply(self.record, stack)
-        output = str(self.metadata.classifier)
-        rows = self.session.run({self.input.name: stack}, [output])[output]
-        return np.asarray(rows.reshape(len(rows), -1), np.float32)
+        many = len(stack)
+        if self.batch is not None and many != self.batch:
+            stack = np.concatenate([stack, np.repeat(stack[-1:], self.batch - many, axis=0)])
+        made = self.engine.run({self.input.name: stack}, names)
+        if len(stack) == many:
+            return made
+        return {name: rows[:many] for name, rows in made.items()}
 
-    def classify(self, given: Sequence[Picture], *, top: int = TOP, batch: int = BATCH) -> list[Prediction]:
-        """The ``top`` classes of every picture: files, folders, or uint8 arrays (H x W x 3 RGB, or H x W grey).
+    def batches(self, items: Sequence[tuple[str, Picture]], size: int, decoders: int = 0) -> Iterator[Batch]:
+        """The (name, picture) pairs ``items``, read ahead, as many at a time as ``size`` and the file admit."""
+        if size < 1:
+            raise UserError("batch must be at least 1", received=f"batch {size}", remedy="give 1 or more")
+        return batches(items, self._answer, self.batch or size, decoders=decoders)
 
-        Raises UserError that lists every picture that cannot be used.
-        """
-        return list(self.stream(given, top=top, batch=batch))
-
-    def stream(self, given: Sequence[Picture], *, top: int = TOP, batch: int = BATCH) -> Iterator[Prediction]:
-        """The same one by one; pictures are read ahead while the net runs. Bad ones are told at the end."""
-        if top < 1 or batch < 1:
-            raise UserError(
-                "top and batch must be at least 1", received=f"top {top}, batch {batch}", remedy="give 1 or more"
-            )
-        items = self._items(given)
-        problems: list[Problem] = []
-        with ThreadPoolExecutor(_READERS) as readers:
-            ahead = readers.map(self._read, items[:batch])
-            for start in range(0, len(items), batch):
-                read, rest = list(ahead), items[start + batch : start + 2 * batch]
-                ahead = readers.map(self._read, rest)
-                for _, found in read:
-                    if isinstance(found, UserError):
-                        problems += found.problems
-                good = [(name, image) for name, image in read if not isinstance(image, UserError)]
-                if good:
-                    rows = self.probabilities([image for _, image in good])
-                    for (name, _), row in zip(good, rows, strict=True):
-                        yield Prediction(name, self._guesses(row, top))
-        if problems:
-            raise UserError(problems)
-
-    def _items(self, given: Sequence[Picture]) -> list[tuple[str, Picture]]:
-        items: list[tuple[str, Picture]] = []
-        problems = []
-        for number, picture in enumerate(given):
-            if isinstance(picture, np.ndarray):
-                items.append((f"picture {number + 1}", picture))
-                continue
-            files = pictures.picture_files([picture])
-            if not files:
-                problems.append(
-                    Problem("this folder holds no pictures", Location(str(picture)), str(Path(picture).absolute()),
-                            "give a folder with pictures in it, or the pictures themselves")
-                )  # fmt: skip
-            items += [(str(path), path) for path in files]
-        if problems:
-            raise UserError(problems)
-        return items
+    def _answer(self, item: tuple[str, Picture]) -> Any:
+        return self._read(item)[1]
 
     def _read(self, item: tuple[str, Picture]) -> tuple[str, Any]:
         name, picture = item
@@ -137,7 +112,8 @@ class Classifier:
                 image = pictures.read(self.record, picture, name)
         except UserError as error:
             return name, UserError([_placed(problem, name) for problem in error.problems])
-        if image.shape[:2] != self.size:
+        # Where the file leaves sizes open they are names.
+        if any(isinstance(size, int) and size != got for size, got in zip(self.size, image.shape, strict=False)):
             return name, UserError(
                 "picture has another size than the net takes, and the file's record does not resize",
                 where=Location(name),
@@ -146,8 +122,82 @@ class Classifier:
             )
         return name, image
 
+
+class Classifier(PictureModel):
+    """An exported classifier: its outputs are classes with probabilities. ``labels`` are None where there are none."""
+
+    def __init__(self, path: str | Path, device: str = "auto", **options: Any) -> None:
+        super().__init__(path, device, **options)
+        if self.classifier is None:
+            raise UserError(
+                "this net is no classifier: no output holds one probability a class",
+                where=Location(str(self.path)),
+                received=f"outputs {', '.join(self.engine.outputs)}",
+                remedy="export a net that ends in Softmax or SoftmaxWithLoss, or get its numbers with "
+                "`lungo infer -o out.npz`",
+            )
+
+    @classmethod
+    def of(cls, model: PictureModel) -> Classifier:
+        """``model``, which has a classifier's output, with a classifier's methods; the session is shared."""
+        made = cls.__new__(cls)
+        made.__dict__.update(model.__dict__)
+        return made
+
+    def probabilities(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """One row of probabilities for each of ``images``, which are as ``pictures.read`` gives them."""
+        output = str(self.classifier)
+        rows = self.outputs(images, [output])[output]
+        return np.asarray(rows.reshape(len(rows), -1), np.float32)
+
+    def classify(self, given: Sequence[Picture], *, top: int = TOP, batch: int = BATCH) -> list[Prediction]:
+        """The ``top`` classes of every picture: files, folders, lists, or uint8 arrays (H x W x 3 RGB, or H x W grey).
+
+        Raises UserError that lists every picture that cannot be used.
+        """
+        return list(self.stream(given, top=top, batch=batch))
+
+    def stream(
+        self, given: Sequence[Picture], *, top: int = TOP, batch: int = BATCH, decoders: int = 0
+    ) -> Iterator[Prediction]:
+        """The same one by one; pictures are read ahead while the net runs. Bad ones are told at the end."""
+        if top < 1 or batch < 1:
+            raise UserError(
+                "top and batch must be at least 1", received=f"top {top}, batch {batch}", remedy="give 1 or more"
+            )
+        items = self._items(given)
+        problems: list[Problem] = []
+        for read in self.batches(items, batch, decoders):
+            problems += read.problems
+            if read.indices:
+                for index, row in zip(read.indices, self.probabilities(read.images), strict=True):  # type: ignore[arg-type]
+                    yield self.prediction(items[index][0], row, top)
+        if problems:
+            raise UserError(problems)
+
+    def prediction(self, name: str, row: NDArray[np.float32], top: int = TOP) -> Prediction:
+        """The ``top`` classes of a row of probabilities."""
+        return Prediction(name, self._guesses(row, top))
+
+    def _items(self, given: Sequence[Picture]) -> list[tuple[str, Picture]]:
+        items: list[tuple[str, Picture]] = []
+        problems: list[Problem] = []
+        for number, picture in enumerate(given):
+            if isinstance(picture, np.ndarray):
+                items.append((f"picture {number + 1}", picture))
+                continue
+            try:
+                items += [(str(path), path) for path in gather([picture]).paths]
+            except UserError as error:
+                problems += error.problems
+        if problems:
+            raise UserError(problems)
+        return items
+
     def _guesses(self, row: NDArray[np.float32], top: int) -> tuple[Guess, ...]:
-        order = np.argsort(-row, kind="stable")[:top]
+        # Sorting a thousand classes takes ten times as long as finding the few that are shown.
+        few = np.sort(np.argpartition(-row, top)[:top]) if 8 * top < len(row) else np.arange(len(row))
+        order = few[np.argsort(-row[few], kind="stable")][:top]
         return tuple(Guess(int(index), self.label(int(index)), float(row[index])) for index in order)
 
     def label(self, index: int) -> str:
@@ -209,14 +259,12 @@ def table(predictions: Sequence[Prediction]) -> str:
 
 def as_json(predictions: Sequence[Prediction]) -> str:
     """A JSON list of ``{"picture", "classes": [{"index", "label", "probability"}]}``."""
-    return json.dumps(
-        [
-            {"picture": prediction.name, "classes": [_plain(guess) for guess in prediction.guesses]}
-            for prediction in predictions
-        ],
-        indent=2,
-        ensure_ascii=False,
-    )
+    return json.dumps([plain(prediction) for prediction in predictions], indent=2, ensure_ascii=False)
+
+
+def plain(prediction: Prediction) -> dict[str, Any]:
+    """One entry of ``as_json``."""
+    return {"picture": prediction.name, "classes": [_plain(guess) for guess in prediction.guesses]}
 
 
 def _plain(guess: Guess) -> Mapping[str, Any]:
@@ -227,8 +275,18 @@ def as_csv(predictions: Sequence[Prediction]) -> str:
     """CSV with the columns picture, rank, index, label, probability."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["picture", "rank", "index", "label", "probability"])
+    writer.writerow(CSV_HEADER)
     for prediction in predictions:
-        for rank, guess in enumerate(prediction.guesses, 1):
-            writer.writerow([prediction.name, rank, guess.index, guess.label, f"{guess.probability:.6f}"])
+        writer.writerows(csv_rows(prediction))
     return text.getvalue()
+
+
+CSV_HEADER = ("picture", "rank", "index", "label", "probability")
+
+
+def csv_rows(prediction: Prediction) -> list[tuple[Any, ...]]:
+    """The lines of ``as_csv`` for one picture."""
+    return [
+        (prediction.name, rank, guess.index, guess.label, f"{guess.probability:.6f}")
+        for rank, guess in enumerate(prediction.guesses, 1)
+    ]

@@ -24,7 +24,9 @@ Array = NDArray[Any]
 LIMIT = 2**31 - 1
 """Most bytes that one ONNX file holds: protobuf's limit."""
 
-CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
+PROVIDERS = {"cpu": (CPU,), "cuda": (CUDA,), "tensorrt": (TENSORRT, CUDA)}
+"""What `--provider` takes, and who is asked in this order for each operator. For a GPU, the CPU never is."""
 _REMEDY = (
     "use --device cpu, or install what the CUDA provider needs: an NVIDIA driver and "
     "`onnxruntime-gpu[cuda,cudnn]` in place of `onnxruntime`"
@@ -32,10 +34,10 @@ _REMEDY = (
 
 
 class Session:
-    """A loaded model. ``device`` is where it runs: ``cpu`` or ``cuda:N``."""
+    """A loaded model. ``device`` is where it runs: ``cpu`` or ``cuda:N``; ``providers`` are asked in that order."""
 
-    def __init__(self, session: Any, device: str) -> None:
-        self.raw, self.device = session, device
+    def __init__(self, session: Any, device: str, providers: Sequence[str] = (CPU,)) -> None:
+        self.raw, self.device, self.providers = session, device, tuple(providers)
         self.inputs: list[str] = [given.name for given in session.get_inputs()]
         self.outputs: list[str] = [made.name for made in session.get_outputs()]
         self.shapes: dict[str, list[Any]] = {given.name: list(given.shape) for given in session.get_inputs()}
@@ -51,24 +53,44 @@ class Session:
 
 
 def open_session(
-    model: str | Path | bytes, device: str = "auto", *, threads: int = 0, optimize: bool = True
+    model: str | Path | bytes,
+    device: str = "auto",
+    *,
+    threads: int = 0,
+    optimize: bool = True,
+    provider: str = "",
+    settings: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Session:
     """A session for ``model`` (a file, or a serialized model) on ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
-    ``auto`` takes the first CUDA device that works, else the CPU. ``threads`` 0: as many as cores.
+    ``auto`` takes the first CUDA device that works, else the CPU. ``threads`` 0: as many as cores. ``provider`` is one
+    of ``PROVIDERS`` (none: that of the device), ``settings`` are options by a provider's full name.
     Raises UserError for a missing or foreign file and an unknown device, RunError when the device cannot be used.
     """
     kind, index = parse_device(device)
+    wanted = provider or kind
+    _agree(kind, provider)
     data = model if isinstance(model, bytes) else _read(Path(model))
     refuse_external_data(data, "model" if isinstance(model, bytes) else str(model))
-    if kind == "cpu":
+    if wanted == "cpu":
         return _cpu(data, threads, optimize)
-    if kind == "cuda":
-        return _cuda(data, index, threads, optimize)
+    if wanted != "auto":
+        return _gpu(data, index, threads, optimize, PROVIDERS[wanted], settings or {})
     if cuda_devices() and CUDA in _runtime().get_available_providers():
         with contextlib.suppress(RunError):
-            return _cuda(data, index, threads, optimize)
+            return _gpu(data, index, threads, optimize, PROVIDERS["cuda"], settings or {})
     return _cpu(data, threads, optimize)
+
+
+def _agree(kind: str, provider: str) -> None:
+    """UserError for an unknown provider, and for one that does not run on the device that was named."""
+    if provider and provider not in PROVIDERS:
+        raise UserError("unknown provider", received=provider, remedy=f"use {', '.join(PROVIDERS)}, or leave it out")
+    if provider and kind != "auto" and (kind == "cpu") != (provider == "cpu"):
+        raise UserError(
+            "provider and device contradict each other", received=f"provider {provider}, device {kind}",
+            remedy="leave one of them out",
+        )  # fmt: skip
 
 
 def cuda_devices() -> int:
@@ -182,23 +204,33 @@ def _cpu(data: bytes, threads: int, optimize: bool) -> Session:
         raise RunError(f"ONNX Runtime cannot load the model: {_first_line(error)}") from error
 
 
-def _cuda(data: bytes, index: int, threads: int, optimize: bool) -> Session:
+def _gpu(
+    data: bytes, index: int, threads: int, optimize: bool, order: Sequence[str],
+    settings: Mapping[str, Mapping[str, str]],
+) -> Session:  # fmt: skip
     runtime, device = _runtime(), f"cuda:{index}"
     count = cuda_devices()
-    if CUDA not in runtime.get_available_providers():
-        raise _unusable(device, "the installed onnxruntime has no CUDA provider")
+    missing = [name for name in order if name not in runtime.get_available_providers()]
+    if missing:
+        raise _unusable(device, f"the installed onnxruntime has no {_short(missing[0])} provider", order)
     if index >= count:
-        raise _unusable(device, "no CUDA device was found" if not count else f"there are {count} CUDA device(s)")
+        raise _unusable(device, "no CUDA device was found" if not count else f"there are {count} CUDA device(s)", order)
     _preload(runtime)
     options = _options(threads, optimize)
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    providers = [(name, {"device_id": str(index), **settings.get(name, {})}) for name in order]
     try:
-        session = runtime.InferenceSession(data, options, providers=[(CUDA, {"device_id": str(index)})])
+        session = runtime.InferenceSession(data, options, providers=providers)
     except Exception as error:
-        raise _unusable(device, _first_line(error)) from error
-    if CUDA not in session.get_providers():
-        raise _unusable(device, f"the session runs on {', '.join(session.get_providers())} instead")
-    return Session(session, device)
+        raise _unusable(device, _first_line(error), order) from error
+    running = session.get_providers()
+    if list(running[: len(order)]) != list(order):
+        raise _unusable(device, f"the session runs on {', '.join(running)} instead", order)
+    return Session(session, device, order)
+
+
+def _short(provider: str) -> str:
+    return provider.removesuffix("ExecutionProvider")
 
 
 def _preload(runtime: Any) -> None:
@@ -208,8 +240,11 @@ def _preload(runtime: Any) -> None:
             runtime.preload_dlls()
 
 
-def _unusable(device: str, why: str) -> RunError:
-    return RunError(f"device {device} cannot be used: {why}\n  to do: {_REMEDY}")
+def _unusable(device: str, why: str, order: Sequence[str] = (CUDA,)) -> RunError:
+    more = ""
+    if TENSORRT in order:
+        more = "; for --provider tensorrt also `tensorrt` below 11 on the library path, or leave --provider out"
+    return RunError(f"device {device} cannot be used: {why}\n  to do: {_REMEDY}{more}")
 
 
 def _first_line(error: BaseException) -> str:

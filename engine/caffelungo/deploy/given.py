@@ -1,0 +1,154 @@
+"""What a user gives to a model: pictures, folders of them, and lists; read ahead in threads, a batch at a time."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caffelungo.data.decode import SUFFIXES
+from caffelungo.deploy import pictures
+from caffelungo.errors import Location, Problem, UserError
+
+Item = TypeVar("Item")
+LISTS = frozenset({".txt", ".lst", ".list"})
+LONGEST_LIST = 256 * 2**20
+"""Most bytes of a list."""
+
+
+@dataclass
+class Given:
+    """``paths`` of pictures in order, and the class of each where a list told it (None elsewhere)."""
+
+    paths: list[Path] = field(default_factory=list)
+    classes: list[int | None] = field(default_factory=list)
+
+    def add(self, paths: Sequence[Path], classes: Sequence[int | None] | None = None) -> None:
+        self.paths += paths
+        self.classes += classes if classes is not None else [None] * len(paths)
+
+
+def gather(given: Sequence[str | Path]) -> Given:
+    """Files, folders and lists (.txt: a path a line, after it a class or nothing) as pictures.
+
+    Whether pictures are there is found when they are read. UserError for empty folders and lists that are none.
+    """
+    result, problems = Given(), []
+    for one in map(Path, given):
+        try:
+            if one.is_dir():
+                found = pictures.picture_files([one])
+                if not found:
+                    raise UserError("this folder holds no pictures", where=Location(str(one)),
+                                    received=str(one.absolute()),
+                                    remedy="give a folder with pictures in it, or the pictures themselves")  # fmt: skip
+                result.add(found)
+            elif one.suffix.lower() in LISTS:
+                result.add(*read_list(one))
+            else:
+                result.add([one])
+        except UserError as error:
+            problems += error.problems
+    if problems:
+        raise UserError(problems)
+    return result
+
+
+def read_list(path: Path) -> tuple[list[Path], list[int | None]]:
+    """(pictures, classes) of a list; relative names are tried from the working directory and from the list's folder."""
+    if not path.is_file():
+        raise UserError("list of pictures not found", where=Location(str(path)), received=str(path.absolute()),
+                        remedy="correct the path")  # fmt: skip
+    if path.stat().st_size > LONGEST_LIST:
+        raise UserError("this is too large for a list of pictures", where=Location(str(path)),
+                        received=f"{path.stat().st_size} bytes", remedy="split it")  # fmt: skip
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise UserError("a list of pictures must be text", where=Location(str(path)), received=str(error),
+                        remedy="write one path a line, as UTF-8") from error  # fmt: skip
+    paths: list[Path] = []
+    classes: list[int | None] = []
+    for line in map(str.strip, lines):
+        if not line:
+            continue
+        name, _, last = line.rpartition(" ")
+        labelled = bool(name) and last.isdecimal() and Path(line).suffix.lower() not in SUFFIXES
+        paths.append(_place(name.strip() if labelled else line, path))
+        classes.append(int(last) if labelled else None)
+    if not paths:
+        raise UserError("this list holds no pictures", where=Location(str(path)), received="no line",
+                        remedy="write one path a line")  # fmt: skip
+    return paths, classes
+
+
+def _place(name: str, listed: Path) -> Path:
+    here, beside = Path(name), listed.parent / name
+    return beside if not here.exists() and beside.exists() else here
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass
+class Batch:
+    """``images`` (uint8, batch x height x width x colours) of items ``indices``, ``problems`` of those ``failed``."""
+
+    indices: list[int]
+    images: NDArray[np.uint8]
+    problems: list[Problem]
+    failed: list[int] = field(default_factory=list)
+
+
+def batches(items: Sequence[Item], read: Callable[[Item], Any], size: int, *, decoders: int = 0) -> Iterator[Batch]:
+    """``read(item)`` of every item (a picture, or a UserError that is given back), in order, ``size`` at a time.
+
+    ``decoders`` threads (0: one a core, up to four) read up to two batches ahead: decoding and resizing leave Python's
+    lock. A batch ends early where the pictures change their size. One without a picture tells the problems of the end.
+    """
+    workers = decoders or min(4, cores())
+    waiting: deque[Future[Any]] = deque()
+    rest = iter(items)
+    indices: list[int] = []
+    images: list[NDArray[np.uint8]] = []
+    problems: list[Problem] = []
+    failed: list[int] = []
+
+    def cut() -> Batch:
+        made = Batch(list(indices), np.stack(images) if images else np.empty(0, np.uint8), list(problems), list(failed))
+        for one in (indices, images, problems, failed):
+            one.clear()  # type: ignore[attr-defined]
+        return made
+
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="read")
+    try:
+        for index in range(len(items)):
+            while len(waiting) < 2 * size + workers and (item := next(rest, _END)) is not _END:
+                waiting.append(pool.submit(read, item))  # type: ignore[arg-type]
+            got = waiting.popleft().result()
+            if isinstance(got, UserError):
+                problems += got.problems
+                failed.append(index)
+                continue
+            if images and images[0].shape != got.shape:
+                yield cut()
+            indices.append(index)
+            images.append(got)
+            if len(images) == size:
+                yield cut()
+        if images or problems:
+            yield cut()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+_END: Any = object()

@@ -1,0 +1,207 @@
+"""`lungo infer`: many pictures through an exported net, in batches, decoded beside it, answers written as they come.
+
+Nets that are no classifiers give their numbers: as .npz or .json.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from caffelungo.deploy import results
+from caffelungo.deploy.answers import sheet
+from caffelungo.deploy.classify import TOP, Classifier, PictureModel, Prediction
+from caffelungo.deploy.given import Given, gather
+from caffelungo.errors import Location, Problem, UserError
+
+BATCH = 16
+SHOWN = 20
+"""Bad pictures that are told one by one; the rest is counted."""
+SINKS = {".csv": results.csv_file, ".json": results.json_file, ".npz": results.npz_file}
+
+
+@dataclass(frozen=True)
+class InferOptions:
+    """``given``: pictures, folders, lists (.txt). ``output`` ends in .csv, .json, .npz or .png (a sheet); None: none.
+
+    ``device``, ``provider``, ``graphs``, ``threads``: see ``engine.Engine``. ``decoders`` threads read pictures
+    (0: one a core, up to four). ``most`` pictures are on a sheet.
+    """
+
+    model: str | Path
+    given: Sequence[str | Path]
+    output: str | Path | None = None
+    device: str = "auto"
+    provider: str = ""
+    batch: int = BATCH
+    threads: int = 0
+    decoders: int = 0
+    top: int = TOP
+    graphs: bool = False
+    most: int = 24
+
+
+@dataclass
+class Inferred:
+    """What was done. ``right``: how many of ``known`` pictures have their listed class (first, within the ``top``)."""
+
+    where: str
+    count: int = 0
+    seconds: float = 0.0
+    warm_up: float = 0.0
+    problems: list[Problem] = field(default_factory=list)
+    known: int = 0
+    right: tuple[int, int] = (0, 0)
+    classifier: bool = True
+    outputs: list[str] = field(default_factory=list)
+    top: int = TOP
+
+    def lines(self) -> list[str]:
+        """For people."""
+        rate = self.count / self.seconds if self.seconds else 0.0
+        told = [f"{self.count} pictures in {self.seconds:.1f} s, {rate:.4g} a second, on {self.where}"]
+        if not self.classifier:
+            told.append(f"the net is no classifier: these are the numbers of {', '.join(self.outputs)}")
+        if self.known:
+            shares = [f"{count / self.known:.1%}" for count in self.right]
+            told.append(
+                f"the listed class came first for {shares[0]} of {self.known}, within {self.top} for {shares[1]}"
+            )
+        return told
+
+
+def infer(
+    options: InferOptions,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    each: Callable[[Prediction], None] | None = None,
+) -> Inferred:
+    """Run the net over everything; ``each`` gets every prediction in order, ``progress`` (done, total).
+
+    Raises UserError for what is wrong before anything runs, and at the end for pictures that could not be used, when
+    the output is there with all others; RunError when the device cannot be used.
+    """
+    target = _target(options)
+    items = gather(options.given)
+    model = PictureModel(
+        options.model, options.device, provider=options.provider, threads=options.threads, graphs=options.graphs
+    )
+    judge = _judge(options, model, target)
+    done = Inferred(str(model.engine), classifier=judge is not None, outputs=model.engine.outputs, top=options.top)
+    wanted = None if judge is None or (target and target.suffix.lower() == ".npz") else [str(model.classifier)]
+    named: list[tuple[str, Any]] = [(str(path), path) for path in items.paths]
+    started = time.perf_counter()
+    if model.engine.graphs:
+        model.engine.warm_up([model.batch or options.batch], wanted)
+    done.warm_up = time.perf_counter() - started
+    shown: list[Prediction] = []
+    step = max(1, -(-len(named) // options.most))
+    started = time.perf_counter()
+    with _sink(target) as sink:
+        for read in model.batches(named, options.batch, options.decoders):
+            done.problems += read.problems
+            if read.indices:
+                outputs = model.outputs(read.images, wanted)  # type: ignore[arg-type]
+                names = [named[index][0] for index in read.indices]
+                predictions = [] if judge is None else _predictions(judge, names, outputs, options.top)
+                if sink is not None:
+                    sink.add(names, predictions, outputs)
+                _count(done, items, read.indices, predictions)
+                shown += [one for index, one in zip(read.indices, predictions, strict=False) if index % step == 0]
+                for prediction in predictions if each else ():
+                    each(prediction)  # type: ignore[misc]
+            if progress is not None:
+                progress(done.count + len(done.problems), len(named))
+        if not done.count:
+            raise UserError(done.problems[:SHOWN])
+    done.seconds = time.perf_counter() - started
+    if target is not None and target.suffix.lower() == ".png" and judge is not None:
+        sheet(judge, shown, target, options.most)
+    if done.problems:
+        raise UserError(_told(done, target))
+    return done
+
+
+def _target(options: InferOptions) -> Path | None:
+    problems = [
+        Problem(f"{flag} must be at least {least}", received=str(value), remedy=f"give {least} or more")
+        for flag, value, least in (
+            ("--batch-size", options.batch, 1), ("--top", options.top, 1), ("--threads", options.threads, 0),
+            ("--decoders", options.decoders, 0),
+        )
+        if value < least
+    ]  # fmt: skip
+    target = Path(options.output) if options.output else None
+    if target is not None and target.suffix.lower() not in (*SINKS, ".png"):
+        problems.append(
+            Problem("the answers can be written as a table, as numbers or as a picture", received=f"-o {target}",
+                    remedy=f"end the name in {', '.join((*SINKS, '.png'))}")
+        )  # fmt: skip
+    if target is not None and not target.parent.is_dir():
+        problems.append(
+            Problem("the folder to write to does not exist", Location(str(target)), str(target.parent.absolute()),
+                    f"create it: mkdir -p {target.parent}")
+        )  # fmt: skip
+    if problems:
+        raise UserError(problems)
+    return target
+
+
+def _judge(options: InferOptions, model: PictureModel, target: Path | None) -> Classifier | None:
+    """``model`` as a classifier; None where it is none, UserError when classes were asked of such a one."""
+    if model.classifier is not None:
+        return Classifier.of(model)
+    if target is None or target.suffix.lower() not in (".npz", ".json"):
+        raise UserError(
+            "this net is no classifier: its answers are numbers, not classes", where=Location(str(model.path)),
+            received=f"outputs {', '.join(model.engine.outputs)}" + (f" and -o {target}" if target else ""),
+            remedy="write them with -o out.npz or -o out.json",
+        )  # fmt: skip
+    return None
+
+
+@contextmanager
+def _sink(target: Path | None) -> Iterator[results.Sink | None]:
+    if target is None or target.suffix.lower() == ".png":
+        yield None
+        return
+    with SINKS[target.suffix.lower()](target) as sink:
+        yield sink
+
+
+def _predictions(judge: Classifier, names: Sequence[str], outputs: results.Arrays, top: int) -> list[Prediction]:
+    rows = outputs[str(judge.classifier)]
+    flat = np.asarray(rows.reshape(len(rows), -1), np.float32)
+    return [judge.prediction(name, row, top) for name, row in zip(names, flat, strict=True)]
+
+
+def _count(done: Inferred, items: Given, indices: Sequence[int], predictions: Sequence[Prediction]) -> None:
+    done.count += len(indices)
+    first, within = done.right
+    for index, prediction in zip(indices, predictions, strict=False):
+        truth = items.classes[index]
+        if truth is not None:
+            done.known += 1
+            first += prediction.best.index == truth
+            within += any(guess.index == truth for guess in prediction.guesses)
+    done.right = first, within
+
+
+def _told(done: Inferred, target: Path | None) -> list[Problem]:
+    """The bad pictures, and what became of the others."""
+    told = done.problems[:SHOWN]
+    more = len(done.problems) - len(told)
+    others = f"{target} holds" if target else "there are"
+    end = Problem(
+        f"{len(done.problems)} of {done.count + len(done.problems)} pictures could not be used"
+        + (f", of which {more} are not shown" if more else ""),
+        received=f"{others} the answers for the other {done.count}",
+        remedy="replace those pictures, or take them out of the list",
+    )
+    return [*told, end]

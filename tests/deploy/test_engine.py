@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from caffelungo.deploy import engine as engines
+from caffelungo.deploy.engine import Engine
+from caffelungo.errors import RunError, UserError
+
+
+def inputs(batch: int, seed: int = 0) -> dict[str, np.ndarray]:
+    return {"image": np.random.default_rng(seed).integers(0, 256, (batch, 13, 11, 3), dtype=np.uint8)}
+
+
+def test_bound_buffers_give_the_numbers_of_plain_runs(classifier_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "KEPT", 2)
+    plain, bound = Engine(classifier_file, "cpu", threads=1), Engine(classifier_file, "cpu", threads=1, binding=True)
+    assert not plain.binding
+    kept = []
+    for seed, batch in enumerate((2, 3, 2, 5, 1, 3)):
+        feeds = inputs(batch, seed)
+        kept.append((bound.run(feeds)["prob"], plain.run(feeds)["prob"]))
+    for got, expected in kept:  # all answers are their own memory, not the buffers
+        np.testing.assert_array_equal(got, expected)
+    assert len(bound._bound) == 2
+
+
+def test_warm_up(classifier_file: Path) -> None:
+    engine = Engine(classifier_file, "cpu", binding=True)
+    engine.warm_up([1, 4])
+    assert [dict(key)["image"][0] for key, _ in engine._bound] == [1, 4]
+    assert engine.zeros(4)["image"].shape == (4, 13, 11, 3)
+
+
+def test_where_it_runs_is_said(classifier_file: Path) -> None:
+    engine = Engine(classifier_file, "cpu")
+    assert str(engine) == "cpu (CPUExecutionProvider)"
+    assert engine.session.raw.get_providers() == list(engine.providers)
+    with pytest.raises(UserError, match="CUDA graphs need a GPU"):
+        Engine(classifier_file, "cpu", graphs=True)
+
+
+@pytest.mark.parametrize("binding", [True, False])
+def test_a_failing_run_is_told(classifier_file: Path, binding: bool) -> None:
+    with pytest.raises(RunError, match="ONNX Runtime failed on cpu"):
+        Engine(classifier_file, "cpu", binding=binding).run({"image": np.zeros((2, 4), np.uint8)})
+
+
+def test_each_file_has_a_folder_of_engines(
+    classifier_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = engines._tensorrt(classifier_file, tmp_path / "a", graphs=True)
+    assert settings["trt_engine_cache_enable"] == settings["trt_cuda_graph_enable"] == "1"
+    assert Path(settings["trt_engine_cache_path"]).is_dir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    other = engines._tensorrt(b"another", None, graphs=False)
+    assert Path(other["trt_engine_cache_path"]).is_relative_to(tmp_path / "caffelungo" / "tensorrt")
+    assert Path(other["trt_engine_cache_path"]).name != Path(settings["trt_engine_cache_path"]).name
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("graphs", [False, True])
+def test_a_gpu_gives_the_numbers_of_the_cpu(classifier_file: Path, graphs: bool) -> None:
+    cpu, gpu = Engine(classifier_file, "cpu"), Engine(classifier_file, "cuda", graphs=graphs)
+    assert gpu.providers == ("CUDAExecutionProvider",)
+    gpu.warm_up([1, 8])
+    for seed, batch in enumerate((1, 8, 3, 8)):
+        feeds = inputs(batch, seed)
+        np.testing.assert_allclose(gpu.run(feeds)["prob"], cpu.run(feeds)["prob"], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.gpu
+def test_tensorrt_keeps_its_engine(classifier_file: Path, tmp_path: Path) -> None:
+    gpu = Engine(classifier_file, "cuda", provider="tensorrt", cache=tmp_path)
+    assert gpu.providers == ("TensorrtExecutionProvider", "CUDAExecutionProvider")
+    feeds = inputs(2)
+    np.testing.assert_allclose(
+        gpu.run(feeds)["prob"], Engine(classifier_file, "cpu").run(feeds)["prob"], rtol=1e-3, atol=1e-4
+    )
+    assert list(tmp_path.rglob("*.engine"))
