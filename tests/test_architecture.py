@@ -12,7 +12,7 @@ import pytest
 from tests.support import REPOSITORY
 
 ENGINE = REPOSITORY / "engine" / "caffelungo"
-STAGES = ["definition", "layers", "passes", "net", "weights", "data", "solve", "deploy", "study"]
+STAGES = ["definition", "layers", "passes", "net", "weights", "data", "solve", "deploy", "serving", "study"]
 BESIDE = {
     # The store copies arrays, weights match plans, data serves batches: these three stand side by side.
     frozenset(("net", "weights")),
@@ -40,6 +40,8 @@ TORCH_FREE = [
     "caffelungo.data.compute_image_mean",
     "caffelungo.cli.main",
     "caffelungo.catalogue",
+    "caffelungo.serving.app",
+    "caffelungo.serving.server",
     "caffelungo.study.cells",
     "caffelungo.study.worker",
     "caffelungo.study.statistics",

@@ -32,6 +32,7 @@ VERBS = {
     "export": "Deploy",
     "convert": "Deploy",
     "classify": "Deploy",
+    "serve": "Deploy",
     "infer": "Deploy",
     "convert_imageset": "Data",
     "compute_image_mean": "Data",

@@ -11,6 +11,7 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,18 @@ _GREY = {"1", "L", "LA", "La"} | _DEEP
 _FAILURES = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, struct.error, zlib.error, MemoryError)
 
 
-def decode(source: str | Path | bytes, *, color: bool | None = True, name: str | None = None) -> Pixels:
+def decode(
+    source: str | Path | bytes,
+    *,
+    color: bool | None = True,
+    name: str | None = None,
+    formats: Sequence[str] | None = None,
+) -> Pixels:
     """The pixels of the picture ``source`` (a path or a file's bytes): H x W x 3 in BGR, or H x W x 1.
 
     ``color``: True for three channels, False for one, None for what the file holds. ``name`` is what messages call
-    it. Raises UserError when the file is missing, damaged, no picture, or larger than Pillow's limit of pixels.
+    it. ``formats``: the kinds of files that are opened, in Pillow's names (None: all that it knows). Raises UserError
+    when the file is missing, damaged, no picture, or larger than Pillow's limit of pixels.
     """
     from PIL import Image
 
@@ -49,7 +57,7 @@ def decode(source: str | Path | bytes, *, color: bool | None = True, name: str |
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=formats) as image:
                 return _pixels(image, color)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UserError(

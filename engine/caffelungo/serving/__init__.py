@@ -1,0 +1,1 @@
+"""An exported classifier behind HTTP: pictures in, classes out, and a page that shows what the net looked at."""

@@ -1,0 +1,68 @@
+"""From a stranger's bytes to a picture for the net: sizes are read in the header before anything is decoded."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caffelungo.data import preprocess
+from caffelungo.data.decode import decode
+from caffelungo.definition.schema import Preprocessing
+from caffelungo.deploy import pictures
+from caffelungo.errors import Location, Problem, UserError
+from caffelungo.serving.failures import Refused
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+"""Kinds of files that are opened at all: Pillow knows more, some of which start other programs."""
+_KINDS = "JPEG, PNG, WebP, BMP, GIF, TIFF or PPM"
+
+
+def picture(record: Any, data: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
+    """The picture as the exported file takes it (``pictures.read``); Refused with 413 or 415, UserError when damaged.
+
+    ``max_pixels`` holds for the picture and for what the record's resize makes of it: of one pixel by a million, a
+    shorter side of 256 would make 65 billion.
+    """
+    width, height = _size(data, name, max_pixels)
+    if width * height > max_pixels:
+        raise _too_large(name, f"{width}x{height} = {width * height} pixels", max_pixels)
+    if record.resize_shorter and not record.resize_height:
+        made_height, made_width = (round(side * record.resize_shorter / min(width, height)) for side in (height, width))
+        if made_height * made_width > max_pixels:
+            raise _too_large(name, f"{width}x{height}, which resized is {made_width}x{made_height} pixels", max_pixels)
+    image = decode(data, color=record.channel_order != Preprocessing.GRAY, name=name, formats=FORMATS)
+    return pictures.rgb(preprocess.pixels(record, image))
+
+
+def _size(data: bytes, name: str, max_pixels: int) -> tuple[int, int]:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                width, height = image.size
+                return int(width), int(height)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large(name, str(error), max_pixels) from error
+    except UnidentifiedImageError as error:
+        what, received = "this is no picture that the service reads", f"{len(data)} bytes that start {data[:8]!r}"
+        problem = Problem(what, Location(name), received if data else "no bytes", f"send {_KINDS}")
+        raise Refused(415, problem, reason="bad_picture") from error
+    except Exception as error:  # a decoder may raise anything on bytes that were made to fail
+        raise UserError(
+            "picture cannot be read", where=Location(name), received=f"{len(data)} bytes; {error}",
+            remedy="send a whole picture",
+        ) from error  # fmt: skip
+
+
+def _too_large(name: str, received: str, max_pixels: int) -> Refused:
+    problem = Problem(
+        "picture has more pixels than the service decodes", Location(name), received,
+        f"shrink it to at most {max_pixels} pixels, or start the service with a larger --max-pixels",
+    )  # fmt: skip
+    return Refused(413, problem, reason="too_large")

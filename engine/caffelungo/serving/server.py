@@ -1,0 +1,123 @@
+"""`lungo serve`: take the port, load the model, serve until told to stop, and finish what was begun."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from caffelungo.errors import RunError, UserError
+from caffelungo.serving.options import ServeOptions
+
+GRACE = 30
+"""Seconds that requests have to end after the signal to stop."""
+
+
+def serve(options: ServeOptions, say: Callable[[str], None] = print) -> None:
+    """Serve ``options.model`` until SIGINT or SIGTERM; returns when all that was begun is answered.
+
+    ``say`` is told the address once the port is open and the model loaded. Raises UserError for a model that is none,
+    a port that is taken or an unknown host, RunError without the packages of the extra ``serve``.
+    """
+    _needed()
+    from caffelungo.deploy.classify import Classifier
+    from caffelungo.serving.service import Service
+
+    listener = listen(options.host, options.port)
+    try:
+        classifier = Classifier(options.model, options.device, threads=options.threads)
+        service = Service(classifier, options)
+        server = server_of(service)
+        say(f"{classifier.path.name} on {classifier.device}: {address(listener)}  (Ctrl-C stops)")
+        server.run(sockets=[listener])
+    finally:
+        listener.close()
+    if not server.started:
+        raise RunError("the service could not start; the lines above say why")
+
+
+def _needed() -> None:
+    """RunError that says how to install the web framework, where it is not."""
+    import importlib.util
+
+    missing = [name for name, module in (("starlette", "starlette"), ("uvicorn", "uvicorn"),
+               ("python-multipart", "python_multipart"), ("prometheus-client", "prometheus_client"))
+               if importlib.util.find_spec(module) is None]  # fmt: skip
+    if missing:
+        raise RunError(
+            f'lungo serve needs {", ".join(missing)}, which are not installed\n  to do: pip install "caffelungo[serve]"'
+        )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that is bound, so that a port in use is told before the model is loaded. ``port`` 0: any free one."""
+    flag = f"--host {host} --port {port}"
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (socket.gaierror, UnicodeError) as error:
+        remedy = "give an address of this machine: 127.0.0.1, or 0.0.0.0 for all"
+        raise UserError("the host is not known", received=f"{flag}; {error}", remedy=remedy) from error
+    listener = socket.socket(family, kind, protocol)
+    if hasattr(socket, "SO_REUSEADDR") and hasattr(socket, "AF_UNIX"):  # on Windows it would share a port in use
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(place)
+        # Listening takes the port for good: two sockets may be bound to one that nobody listens on.
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        what, remedy = _bind_failure(error)
+        raise UserError(what, received=f"{flag}; {error.strerror}", remedy=remedy) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _bind_failure(error: OSError) -> tuple[str, str]:
+    if error.errno == errno.EADDRINUSE:
+        return "the port is in use", "stop what uses it, or give another one with --port (0 takes any that is free)"
+    if error.errno == errno.EACCES:
+        return "this port may not be used", "give one above 1023 with --port"
+    return "the address cannot be listened on", "give an address of this machine: 127.0.0.1, or 0.0.0.0 for all"
+
+
+def address(listener: socket.socket) -> str:
+    """The URL of a bound socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"http://{host}:{port}"
+
+
+def server_of(service: Any) -> Any:
+    """A uvicorn server for ``service`` whose process outlives the signal that stops it."""
+    import uvicorn
+
+    from caffelungo.serving.app import app_of
+
+    class Server(uvicorn.Server):
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            # uvicorn raises the signal again when it is done; here a stop that was asked for is a good end.
+            if threading.current_thread() is not threading.main_thread():
+                yield
+                return
+            before = {one: signal.signal(one, self.handle_exit) for one in (signal.SIGINT, signal.SIGTERM)}
+            try:
+                yield
+            finally:
+                for one, handler in before.items():
+                    signal.signal(one, handler)
+
+        def handle_exit(self, sig: int, frame: Any) -> None:
+            service.state = "stopping"
+            service.metrics.ready.set(0)
+            super().handle_exit(sig, frame)
+
+    config = uvicorn.Config(
+        app_of(service), http="h11", ws="none", loop="asyncio", lifespan="on", log_config=None, log_level="warning",
+        access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=GRACE,
+        timeout_keep_alive=15,
+    )  # fmt: skip
+    return Server(config)

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import http.client
+import importlib.util
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from caffelungo.errors import RunError, UserError
+from caffelungo.serving import page
+from caffelungo.serving.options import ServeOptions
+from caffelungo.serving.server import address, listen, serve
+
+LUNGO = "import sys; from caffelungo.cli.main import run; run(sys.argv[1:])"
+
+
+def test_a_port_in_use_is_told_before_the_model_is_looked_for(tmp_path: Path) -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        assert address(taken) == f"http://127.0.0.1:{port}"
+        with pytest.raises(UserError, match="port is in use") as caught:
+            serve(ServeOptions(tmp_path / "none.onnx", port=port))
+        assert f"--port {port}" in str(caught.value)
+        assert "--port (0 takes" in str(caught.value)
+    with listen("127.0.0.1", port):
+        pass
+
+
+def test_other_places_that_cannot_be_had(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="host is not known"):
+        listen("no host", 0)
+    with pytest.raises(UserError, match="cannot be listened on"):
+        listen("192.0.2.1", 0)
+    with pytest.raises(UserError, match="not found"):
+        serve(ServeOptions(tmp_path / "none.onnx", port=0))
+
+
+def test_how_to_install_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uvicorn" else found(name))
+    with pytest.raises(RunError, match=r"needs uvicorn(.|\n)*caffelungo\[serve\]"):
+        serve(ServeOptions("m.onnx"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+@pytest.mark.parametrize("stop", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+def test_what_was_begun_is_answered_before_the_end(model: Path, photos: list[bytes], stop: signal.Signals) -> None:
+    command = [
+        sys.executable,
+        "-c",
+        LUNGO,
+        "serve",
+        str(model),
+        "--port",
+        "0",
+        "--deadline-ms",
+        "1500",
+        "--threads",
+        "1",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env={**os.environ, "PYTHONUNBUFFERED": "1"})  # fmt: skip
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        found = re.search(r"small\.onnx on cpu: http://127\.0\.0\.1:(\d+)", line)
+        assert found, line
+        port, answers = int(found[1]), []
+
+        def ask() -> None:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            connection.request("POST", "/classify", photos[0], {"Content-Type": "image/png"})
+            answers.append(connection.getresponse().status)
+            connection.close()
+
+        wait_until_ready(port)
+        client = threading.Thread(target=ask)
+        client.start()
+        time.sleep(0.5)  # less than the deadline: the picture waits for others
+        assert not answers
+        process.send_signal(stop)
+        client.join(20)
+        _, errors = process.communicate(timeout=20)
+        assert answers == [200]
+        assert errors == ""
+        assert process.returncode == 0
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=2)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_until_ready(port: int) -> None:
+    until: float = time.monotonic() + 30
+    status: Any = None
+    while status != 200 and time.monotonic() < until:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.request("GET", "/ready")
+        status = connection.getresponse().status
+        connection.close()
+    assert status == 200
+
+
+def test_the_page_loads_nothing_from_elsewhere() -> None:
+    assert not re.search(r"""(src|href)=(?!"data:)|https?://|@import|url\(""", page.HTML)
+    policy = page.HEADERS["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy
+    assert not re.search(r"innerHTML|insertAdjacent|document\.write| on\w+=|style=", page.HTML)
