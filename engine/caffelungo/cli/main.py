@@ -34,6 +34,7 @@ VERBS = {
     "classify": "Deploy",
     "serve": "Deploy",
     "infer": "Deploy",
+    "bench": "Deploy",
     "convert_imageset": "Data",
     "compute_image_mean": "Data",
     "triton": "Deploy",

@@ -136,7 +136,7 @@ def _machine() -> dict[str, Any]:
         "cores": cores,
         "quota": _quota(),
         "threads": threads,
-        **_memory(),
+        **memory(),
         "shm": space.f_bavail * space.f_frsize if space else None,
     }
 
@@ -150,7 +150,7 @@ def _quota() -> float | None:
         return None
 
 
-def _memory() -> dict[str, int]:
+def memory() -> dict[str, int]:
     """Bytes of memory: all and free, within the control group's limit."""
     try:
         fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
