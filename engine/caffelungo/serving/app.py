@@ -39,8 +39,11 @@ def app_of(service: Service) -> Starlette:
             body = await _body(service, request, visit, service.most_files)
             top = _top(request, body)
             visit.slots(len(body.files))
-            rows = await service.rows(await service.pictures(body.files))
-            found = [service.prediction(name, row, top) for (name, _), row in zip(body.files, rows, strict=True)]
+            names = [name for name, _ in body.files]
+            images = await service.pictures(body.files)
+            body.files.clear()  # what waits for the net need not wait with its bytes
+            rows = await service.rows(images)
+            found = [service.prediction(name, row, top) for name, row in zip(names, rows, strict=True)]
             return _json({"predictions": [_told(prediction) for prediction in found]})
 
     async def show(request: Request) -> Response:

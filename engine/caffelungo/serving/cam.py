@@ -72,6 +72,8 @@ def find(model: Any, output: str) -> Ending | None:
 
 
 def _ending(node: Any, weights: Floats | None, bias: Floats | None) -> Ending | None:
+    if bias is not None and not bias.any():
+        bias = None
     return Ending(node.input[0], weights, bias) if node.op_type in _AVERAGES else None
 
 

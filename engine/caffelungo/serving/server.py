@@ -44,7 +44,7 @@ def _needed() -> None:
     """RunError that says how to install the web framework, where it is not."""
     import importlib.util
 
-    missing = [name for name, module in (("starlette", "starlette"), ("uvicorn", "uvicorn"),
+    missing = [name for name, module in (("starlette", "starlette"), ("uvicorn", "uvicorn"), ("httptools", "httptools"),
                ("python-multipart", "python_multipart"), ("prometheus-client", "prometheus_client"))
                if importlib.util.find_spec(module) is None]  # fmt: skip
     if missing:
@@ -116,8 +116,8 @@ def server_of(service: Any) -> Any:
             super().handle_exit(sig, frame)
 
     config = uvicorn.Config(
-        app_of(service), http="h11", ws="none", loop="asyncio", lifespan="on", log_config=None, log_level="warning",
-        access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=GRACE,
-        timeout_keep_alive=15,
+        app_of(service), http="httptools", ws="none", loop="asyncio", lifespan="on", log_config=None,
+        log_level="warning", access_log=False, server_header=False, proxy_headers=False,
+        timeout_graceful_shutdown=GRACE, timeout_keep_alive=15,
     )  # fmt: skip
     return Server(config)
