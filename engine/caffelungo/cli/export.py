@@ -31,6 +31,13 @@ def export(
         bool, typer.Option("--dynamic-size", help="Leave height and width open (fully convolutional nets).")
     ] = False,
     device: Annotated[str, typer.Option(help="Where ONNX Runtime proves it: cpu or cuda.")] = "cpu",
+    precision: Annotated[str, typer.Option(help="fp32; fp16; int8, which needs --calibrate.")] = "fp32",
+    calibrate: Annotated[
+        list[str] | None, typer.Option(help="Pictures, folders or lists that show int8 how large values are.")
+    ] = None,
+    test_list: Annotated[
+        list[str] | None, typer.Option("--test", help="A list with classes that fp16 or int8 is judged by.")
+    ] = None,
     set_: o.Set = None,
 ) -> None:
     """Write a trained net as one ONNX file, or for Caffe again, and prove that it gives the same answers.
@@ -44,6 +51,8 @@ def export(
 
     if format_ not in ("onnx", "caffe"):
         raise UserError("unknown format", received=f"--format {format_}", remedy="write --format onnx or caffe")
+    if format_ == "caffe" and precision != "fp32":
+        raise UserError("Caffe's files are fp32", received=f"--precision {precision}", remedy="leave it out")
     definition = read_net(model, o.variables(set_) or None)
     wanted = ExportOptions(
         opset=opset, preprocess=preprocess, labels=labels, shapes=parse_shapes(shape or ()),
@@ -54,6 +63,15 @@ def export(
 
         with o.working("exporting") as status:
             tell_caffe(export_caffe(definition, weights, output, wanted, progress=status.update))
+        return
+    if precision != "fp32":
+        from caffelungo.deploy.precision import PrecisionOptions, export_lowered
+
+        lower = PrecisionOptions(precision, calibrate or (), test_list or (), device)
+        with o.working("exporting") as status:
+            written, lowered = export_lowered(definition, weights, output, wanted, lower, progress=status.update)
+        tell(written)
+        typer.echo("\n".join(lowered.lines()))
         return
     with o.working("exporting") as status:
         written = export(definition, weights, output, wanted, progress=status.update)
