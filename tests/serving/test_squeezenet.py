@@ -29,7 +29,8 @@ WEIGHTS = folder("nets") / "squeezenet" / "squeezenet_v1.1.caffemodel"
 @needs_shared
 @pytest.mark.slow
 def test_the_same_class_comes_first_by_every_way(tmp_path: Path) -> None:
-    definition = read_net(catalogue.find("squeezenet1.1").deploy)
+    found = catalogue.find("squeezenet1.1")
+    definition = read_net(found.deploy, found.deploy_variables or None)
     export(definition, WEIGHTS, tmp_path / "net.onnx", ExportOptions())
     classifier = Classifier(tmp_path / "net.onnx", "cpu", threads=1)
     record = classifier.record
@@ -44,13 +45,13 @@ def test_the_same_class_comes_first_by_every_way(tmp_path: Path) -> None:
     try:
         assert service.post("/map", paths[0].read_bytes(), "image/jpeg")[2]["map"]["method"] == "class activation"
         differing = []
-        for path, found in zip(paths, classifier.classify(paths, top=1), strict=True):
+        for path, known in zip(paths, classifier.classify(paths, top=1), strict=True):
             with torch.no_grad():
                 net.forward(torch.from_numpy(preprocess.apply(record, preprocess.read(record, path))[None]))
             row = net.blob("prob").numpy().reshape(-1)
             (answer,) = service.post("/classify?top=1", path.read_bytes(), "image/jpeg")[2]["predictions"]
             served = answer["classes"][0]
-            if not int(np.argmax(row)) == found.best.index == served["index"]:
+            if not int(np.argmax(row)) == known.best.index == served["index"]:
                 differing.append(path.name)
             assert served["probability"] == pytest.approx(float(row.max()), abs=1e-5)
         assert not differing
