@@ -299,7 +299,7 @@ class _Builder:
                 self.layer_problem(index, param, error)
         if param.name in self.sources and layer.source:
             # Another layer of this name, in the other phase, may have more tops.
-            tops = list(self.sources[param.name])[: len(param.top)]
+            tops = [*self.sources[param.name][: len(param.top)]]
         for top, shape in zip(param.top, tops, strict=False):
             if shape is not None and any(size is not None and size <= 0 for size in shape):
                 self.problem(
