@@ -48,7 +48,7 @@ def test_without_a_verb_help_is_shown() -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["trian"], "Did you mean 'train'?"),
+        (["trian"], "Did you mean 'train'"),
         (["zorro"], "No such command 'zorro'"),
         (["train"], "Missing option '--solver'"),
         (["train", "--solver"], "'--solver' requires an argument"),
