@@ -277,3 +277,17 @@ def test_mean_files_are_found_from_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "mean.binaryproto").unlink()
     with pytest.raises(UserError, match="mean file"):
         anchored(read_net(path), path)
+
+
+def test_comments_are_no_part_of_what_is_trained(place: Place) -> None:
+    text = (place.folder / "tiny.prototxt").read_text()
+    (place.folder / "elsewhere.prototxt").write_text(text.replace("# A tiny net", "# Found elsewhere: a tiny net"))
+    nets = []
+    for name in ("tiny", "elsewhere"):
+        options = CompareOptions(
+            data=str(place.folder / "photos" / "train"), output=str(place.folder / "commented"),
+            model=str(place.folder / f"{name}.prototxt"), weights=str(place.folder / "tiny.caffemodel"), units=(4,),
+        )  # fmt: skip
+        nets.append([one.net for one in Study(options).plan()])
+    assert nets[0] == nets[1]
+    assert all(nets[0])

@@ -22,6 +22,7 @@ from caffelungo import catalogue, files
 from caffelungo.data.parallel import Progress
 from caffelungo.definition import editor
 from caffelungo.definition.edits import Edit, SetField
+from caffelungo.definition.printer import print_net
 from caffelungo.definition.reader import Definition, read_net
 from caffelungo.errors import UserError
 from caffelungo.passes.base import Step, step
@@ -189,7 +190,8 @@ class Study:
         except UserError as error:
             reason = "; ".join(problem.what for problem in error.problems)
             return Candidate(one, task, refusal=f"cannot be built: {reason}")
-        text = self.inputs.add(built.definition.text, ".prototxt")
+        # Comments are no part of the address: the header of a template names the folder it was found in.
+        text = self.inputs.add(print_net(built.definition.message), ".prototxt")
         return Candidate(
             one, task, text, [made[path] for path in weights], effort.operations(View(built.definition)),
             self.options.iterations_at.get(one.tune.lower(), self.options.iterations),
