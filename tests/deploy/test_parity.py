@@ -1,9 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from caffelungo.deploy.parity import Difference, Parity, difference, same_class
+from caffelungo.definition.reader import parse_net
+from caffelungo.deploy.export import export
+from caffelungo.deploy.names import value_names
+from caffelungo.deploy.parity import Difference, Parity, Reference, difference, disagree, same_class
+from caffelungo.net.store import Store
+from caffelungo.weights.base import Weights
+from tests.deploy.nets import plan_of
 
 
 def test_difference_is_relative_to_the_largest_value() -> None:
@@ -37,3 +45,40 @@ def test_summary_and_lines() -> None:
     assert "10 random and 4 real input(s)" in text
     assert "all 3 blobs: 3e-07 at most (`fc`)" in text
     assert "14 of 14" in text
+
+
+SUM = """layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 5000 } } }
+layer { name: "sum" type: "InnerProduct" bottom: "data" top: "sum"
+  inner_product_param { num_output: 3 weight_filler { type: "gaussian" std: 1 } } }"""
+
+
+def test_what_float32_itself_is_off_by_is_no_disagreement() -> None:
+    """A sum of 5000 numbers: its rounding against float64 by NumPy, then twice and eight times of it."""
+    plan = plan_of(parse_net(SUM).message)
+    store = Store(plan, seed=0)
+    reference = Reference(plan, store, value_names(plan))
+    feeds = {"data": (50 * np.random.default_rng(0).standard_normal((2, 5000))).astype(np.float32)}
+    weights = next(array for array in store.arrays().values() if array.ndim == 2).astype(np.float64)
+    exact = feeds["data"].astype(np.float64) @ weights.T
+    own = reference.rounding("sum", feeds)
+    assert own == pytest.approx(difference("sum", exact, reference.run(feeds)["sum"], "").relative, rel=1e-6)
+    assert 1e-8 < own < 1e-5
+    proof = Parity(tolerance=own / 10)
+    assert not disagree(Difference("sum", 1.0, 2 * own, "x"), reference, feeds, proof)
+    assert disagree(Difference("sum", 1.0, 8 * own, "x"), reference, feeds, proof)
+    assert proof.rounded["sum"] == pytest.approx((2 * own, own), rel=0.01)
+    assert "float32 is too coarse" in "\n".join(proof.lines())
+    assert proof.facts()["float32_rounding"]["sum"] == list(proof.rounded["sum"])
+
+
+def test_a_sigmoid_where_it_is_next_to_nothing(tmp_path: Path) -> None:
+    """ONNX Runtime's ends at 1.5e-8, which is below float32's spacing at 1; a difference above it is refused."""
+    text = """layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 4 } } }
+layer { name: "low" type: "Power" bottom: "data" top: "low" power_param { scale: 0.0001 shift: -30 } }
+layer { name: "edge" type: "Sigmoid" bottom: "low" top: "edge" }"""
+    made = export(parse_net(text), Weights({}), tmp_path / "x.onnx")
+    assert made.parity.worst["edge"].largest < 1.2e-7
+    plan = plan_of(parse_net(text).message)
+    reference = Reference(plan, Store(plan, seed=0), value_names(plan))
+    feeds = {"data": np.zeros((1, 4), np.float32)}
+    assert disagree(Difference("edge", 1e-6, 1.0, "x"), reference, feeds, Parity())
