@@ -48,7 +48,11 @@ def plan_of(message: Any) -> Plan:
     return build_plan(message, net_state(message, TEST))
 
 
-def random_weights(text: str, seed: int = 0) -> Weights:
+MSRA = 2**0.5
+"""The gain that keeps numbers as large as they are through ReLUs (He et al. 2015)."""
+
+
+def random_weights(text: str, seed: int = 0, gain: float = 1.0) -> Weights:
     """Weights for every layer of the net in ``text`` (phase TEST), variances and factors positive."""
     rng = np.random.default_rng(seed)
     layers = {}
@@ -56,7 +60,8 @@ def random_weights(text: str, seed: int = 0) -> Weights:
         blobs = []
         for use in planned.params:
             shape = tuple(size or 0 for size in use.shape)
-            blob = rng.normal(0, 1 / np.sqrt(max(1, np.prod(shape[1:]))), shape)
+            deviation = gain / np.sqrt(np.prod(shape[1:])) if len(shape) > 1 else 1.0
+            blob = rng.normal(0, deviation, shape)
             if use.spec.name in ("variance", "factor"):
                 blob = np.abs(blob) + 0.5
             blobs.append(blob.astype(np.float32))

@@ -46,7 +46,7 @@ def test_names(small: Exported) -> None:
         ("Relu", "relu1", "conv1"),
         ("MaxPool", "pool1", "pool1"),
         ("LRN", "norm1", "norm1"),
-        ("Reshape", "fc/2/reshape", "fc/2/reshape"),
+        ("Flatten", "fc/2/flatten", "fc/2/flatten"),
         ("Gemm", "fc/2", "fc2/fc/2"),
         ("Relu", "relu2", "fc2"),
         ("Gemm", "fc3", "fc3"),
@@ -134,7 +134,7 @@ def test_train_val_with_batch_norm_folded(tmp_path: Path) -> None:
     assert nodes[-5:] == [
         ("Conv", "conv1", ["conv1/scale1"]),
         ("Relu", "relu1", ["conv1"]),
-        ("Reshape", "fc/reshape", ["fc/reshape"]),
+        ("Flatten", "fc/flatten", ["fc/flatten"]),
         ("Gemm", "fc", ["fc"]),
         ("Softmax", "prob", ["prob"]),
     ]

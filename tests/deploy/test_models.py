@@ -24,12 +24,12 @@ from tests.support import needs_shared, shared
 MODELS = {
     "lenet": (
         "lenet/examples__mnist__lenet.prototxt", "lenet/examples__mnist__lenet_iter_10000.caffemodel",
-        {"Conv": 2, "MaxPool": 2, "Gemm": 2, "Relu": 1, "Softmax": 1, "Reshape": 1},
+        {"Conv": 2, "MaxPool": 2, "Gemm": 2, "Relu": 1, "Softmax": 1, "Flatten": 1},
     ),
     "cifar10_quick": (
         "cifar10_quick/examples__cifar10__cifar10_quick.prototxt",
         "cifar10_quick/examples__cifar10__cifar10_quick_iter_5000.caffemodel",
-        {"Conv": 3, "MaxPool": 1, "AveragePool": 2, "Gemm": 2, "Relu": 3, "Softmax": 1, "Reshape": 1},
+        {"Conv": 3, "MaxPool": 1, "AveragePool": 2, "Gemm": 2, "Relu": 3, "Softmax": 1, "Flatten": 1},
     ),
     "mtcnn_det1": (
         "mtcnn_det1/code__codes__MTCNNv2__model__det1.prototxt",
@@ -39,7 +39,7 @@ MODELS = {
     "open_nsfw": (
         "open_nsfw/deploy.prototxt", "open_nsfw/resnet_50_1by2_nsfw.caffemodel",
         {"Conv": 53, "Relu": 49, "Add": 16, "MaxPool": 1, "GlobalAveragePool": 1, "Gemm": 1, "Softmax": 1,
-         "Reshape": 1},
+         "Flatten": 1},
     ),
     "squeezenet": (
         "squeezenet_v1.1/deploy.prototxt", "squeezenet_v1.1/squeezenet_v1.1.caffemodel",
@@ -71,7 +71,7 @@ def test_every_model_leaves(name: str, tmp_path: Path) -> None:
     layers = {
         layer.name for layer in definition.message.layer if layer.type not in ("Input", "BatchNorm", "Scale", "Dropout")
     }
-    assert {node.name for node in model.graph.node if not node.name.endswith("/reshape")} == layers
+    assert {node.name for node in model.graph.node if not node.name.endswith("/flatten")} == layers
     blobs = {top for layer in definition.message.layer if layer.type != "Input" for top in layer.top}
     written = {output for node in model.graph.node for output in node.output}
     assert blobs & written >= set(made.outputs)

@@ -220,8 +220,9 @@ def _simplify(model: ir.Model, free_size: bool) -> None:
     """
     passes.InlinePass()(model)
     for node in model.graph:
-        if node.op_type == "Reshape":
+        if node.op_type == "Reshape" and not _flatten(model, node):
             _reshape_by_constant(model, node)
+    _share_flattened(model)
     passes.RemoveUnusedNodesPass()(model)
     if free_size:  # sizes that are asked for as the graph runs must not be taken for those of the example
         for value in [*model.graph.inputs, *(output for node in model.graph for output in node.outputs)]:
@@ -231,6 +232,32 @@ def _simplify(model: ir.Model, free_size: bool) -> None:
     passes.RemoveUnusedNodesPass()(model)
     passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
     passes.RemoveUnusedOpsetsPass()(model)
+
+
+def _flatten(model: ir.Model, node: ir.Node) -> bool:
+    """Rows of one picture each need no shape to be named."""
+    given, made = node.inputs[0], node.outputs[0]
+    assert given is not None
+    if given.shape is None or made.shape is None or len(made.shape) != 2 or given.shape[0] != made.shape[0]:
+        return False
+    flat = ir.node("Flatten", [given], attributes={"axis": 1})
+    flat.metadata_props.update(node.metadata_props)
+    flat.outputs[0].shape, flat.outputs[0].type = made.shape, made.type
+    model.graph.insert_before(node, flat)
+    made.replace_all_uses_with(flat.outputs[0], replace_graph_outputs=True)
+    model.graph.remove(node, safe=True)
+    return True
+
+
+def _share_flattened(model: ir.Model) -> None:
+    """One Flatten for all layers that read a blob as rows; those that are layers themselves stay."""
+    first: dict[int, ir.Value] = {}
+    for node in model.graph:
+        if node.op_type == "Flatten" and node.attributes["axis"].as_int() == 1:
+            made = node.outputs[0]
+            kept = first.setdefault(id(node.inputs[0]), made)
+            if kept is not made and not made.is_graph_output():
+                made.replace_all_uses_with(kept)
 
 
 def _reshape_by_constant(model: ir.Model, node: ir.Node) -> None:

@@ -1,0 +1,263 @@
+"""The graph of every family is the one a person would write: one operator a layer, none more, each with its shape."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import onnxruntime
+import pytest
+
+from caffelungo import catalogue, recipes
+from caffelungo.definition.filter import net_state
+from caffelungo.definition.reader import Definition, parse_net, read_net
+from caffelungo.definition.schema import TEST
+from caffelungo.deploy import pictures
+from caffelungo.deploy.export import ExportOptions, export, fitted
+from caffelungo.deploy.fold import fold_batch_norm
+from caffelungo.deploy.network import deploy_net
+from caffelungo.deploy.trace import trace
+from caffelungo.layers.plan import build_plan
+from caffelungo.net.store import Store
+from caffelungo.rewriting import apply
+from tests.deploy.nets import MSRA, random_weights
+
+
+@dataclass(frozen=True)
+class Family:
+    """``operators`` of the graph that takes blobs, as counted by hand; ``inside``: what pictures cost more."""
+
+    net: str
+    operators: dict[str, int]
+    inside: dict[str, int]
+    recipe: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    narrow: bool = False
+    slow: bool = True
+
+
+MEAN = {"Transpose": 1, "Gather": 1, "Cast": 1, "Sub": 1}
+"""Height x width x RGB bytes to BGR planes of numbers, less the mean."""
+
+# Five convolutions (conv2, 4 and 5 in two groups), their ReLUs and those of fc6 and fc7, two local normalizations.
+CAFFENET = {"Conv": 5, "Relu": 7, "MaxPool": 3, "LRN": 2, "Flatten": 1, "Gemm": 3, "Softmax": 1}
+
+FAMILIES = {
+    "lenet": Family(
+        "lenet", {"Conv": 2, "MaxPool": 2, "Flatten": 1, "Gemm": 2, "Relu": 1, "Softmax": 1},
+        {"Transpose": 1, "Cast": 1, "Mul": 1}, slow=False,
+    ),
+    "caffenet": Family("caffenet", CAFFENET, MEAN),
+    "caffenet, narrow": Family("caffenet", CAFFENET, MEAN, narrow=True),
+    # 3 convolutions before, 6 in each of 9 inception modules, whose pools are 9 of 13; classifiers on the way are gone.
+    "googlenet": Family(
+        "googlenet",
+        {"Conv": 3 + 9 * 6, "Relu": 3 + 9 * 6, "MaxPool": 4 + 9, "LRN": 2, "Concat": 9, "GlobalAveragePool": 1,
+         "Flatten": 1, "Gemm": 1, "Softmax": 1},
+        MEAN,
+    ),
+    # 16 blocks of 3 convolutions, 4 of them with one in the shortcut; all BatchNorm and Scale is in the convolutions.
+    "resnet50": Family(
+        "resnet50",
+        {"Conv": 1 + 16 * 3 + 4, "Relu": 1 + 16 * 3, "Add": 16, "MaxPool": 1, "GlobalAveragePool": 1, "Flatten": 1,
+         "Gemm": 1, "Softmax": 1},
+        MEAN,
+    ),
+    # 8 fire modules of 3 convolutions, one before and one, the classifier, behind.
+    "squeezenet": Family(
+        "squeezenet1.1",
+        {"Conv": 2 + 8 * 3, "Relu": 2 + 8 * 3, "Concat": 8, "MaxPool": 3, "GlobalAveragePool": 1, "Softmax": 1},
+        MEAN, slow=False,
+    ),
+    # 13 pairs of convolutions, one before and one, the classifier, behind.
+    "mobilenet": Family(
+        "mobilenet", {"Conv": 2 + 13 * 2, "Relu": 1 + 13 * 2, "GlobalAveragePool": 1, "Softmax": 1},
+        {**MEAN, "Mul": 1},
+    ),
+}  # fmt: skip
+
+
+def grown(base: dict[str, int], layers: int, normalized: int, joins: int) -> dict[str, int]:
+    """``base`` with further fully connected layers and their ReLUs, groups at one length each, and joins of groups."""
+    more = Counter(base) + Counter({"Gemm": layers, "Relu": layers, "Concat": joins})
+    # x / sqrt(sum of squares + eps) * scale
+    return dict(more + Counter(dict.fromkeys(("ReduceSumSquare", "Add", "Sqrt", "Div", "Mul"), normalized)))
+
+
+for recipe, operators in {
+    "wider": grown(CAFFENET, layers=1, normalized=2, joins=1),
+    "joint": grown(CAFFENET, layers=2, normalized=3, joins=1),
+    "recursive": grown(CAFFENET, layers=2, normalized=4, joins=2),
+}.items():
+    FAMILIES[f"caffenet, {recipe}"] = Family("caffenet", operators, MEAN, recipe)
+    FAMILIES[f"caffenet, {recipe}, narrow"] = Family(
+        "caffenet", operators, MEAN, recipe, {"units": 24}, narrow=True, slow=recipe != "recursive"
+    )
+
+EVERY = [pytest.param(name, marks=pytest.mark.slow) if one.slow else name for name, one in FAMILIES.items()]
+WHOLE = [pytest.param(n, marks=pytest.mark.slow if n != "lenet" else ()) for n in FAMILIES if "narrow" not in n]
+
+
+def definition_of(family: Family) -> Definition:
+    net = catalogue.find(family.net)
+    definition = read_net(net.deploy, net.deploy_variables or None)
+    if family.narrow:  # the same graph on a fiftieth of the weights
+        definition = parse_net(definition.text.replace("num_output: 4096", "num_output: 32"))
+    if family.recipe:
+        definition = apply(
+            definition, recipes.open_recipe(recipes.find(family.recipe), family.settings).steps
+        ).definition
+    return definition
+
+
+def record_of(family: Family) -> Any:
+    net = catalogue.find(family.net)
+    record, _ = pictures.record_of(read_net(net.train_val, net.variables or None))
+    return record
+
+
+def traced(definition: Definition, *, record: Any = None, opset: int = 20, free_size: bool = False) -> onnx.ModelProto:
+    """The graph alone, without the proof."""
+    net = deploy_net(definition)
+    arrays, problems = fitted(net, random_weights(definition.text, gain=MSRA), definition)
+    assert not problems
+    folded = fold_batch_norm(net.message, net.plan, arrays, keep=net.outputs)
+    plan = build_plan(folded.message, net_state(folded.message, TEST))
+    store = Store(plan, seed=0)
+    store.load(folded.arrays)
+    made = trace(plan, store, net.outputs, opset=opset, record=record, stands_for=folded.stands_for,
+                 free_size=free_size)  # fmt: skip
+    return ir.to_proto(made.model)
+
+
+def counted(model: onnx.ModelProto) -> dict[str, int]:
+    return dict(Counter(node.op_type for node in model.graph.node))
+
+
+def check_names(model: onnx.ModelProto, definition: Definition) -> None:
+    """Each layer is one node of its name, or ends in one; the others are called `<layer>/<operator>`."""
+    folded = ("Input", "BatchNorm", "Scale", "Dropout")
+    layers = {layer.name for layer in definition.message.layer if layer.type not in folded}
+    names = [node.name for node in model.graph.node]
+    assert len(set(names)) == len(names)
+    assert layers <= set(names)
+    for node in model.graph.node:
+        assert node.name in layers or node.name.rpartition("/")[0] in layers, node.name
+        assert node.name in layers or node.op_type in ("Flatten", "ReduceSumSquare", "Add", "Sqrt", "Div")
+
+
+def shapes_from_scratch(model: onnx.ModelProto) -> dict[str, list[int | str]]:
+    """What ONNX infers, strictly, of the shapes of all that nodes make, told nothing but the inputs'."""
+    bare = onnx.ModelProto()
+    bare.CopyFrom(model)
+    del bare.graph.value_info[:]
+    for output in bare.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    inferred = onnx.shape_inference.infer_shapes(bare, check_type=True, strict_mode=True, data_prop=True).graph
+    return {
+        value.name: [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim]
+        for value in (*inferred.value_info, *inferred.output)
+        if value.type.tensor_type.HasField("shape")
+    }
+
+
+def said_by_runtime(model: onnx.ModelProto, capfd: pytest.CaptureFixture[str]) -> str:
+    """Whatever ONNX's checker, its shape inference and ONNX Runtime, told to warn, print about ``model``."""
+    capfd.readouterr()
+    onnx.checker.check_model(model, full_check=True)
+    onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 2
+    options.intra_op_num_threads = 1
+    onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    said = capfd.readouterr()
+    return said.out + said.err
+
+
+def check(model: onnx.ModelProto, capfd: pytest.CaptureFixture[str]) -> None:
+    """Valid, silent, and every tensor's shape is known, with the batch open."""
+    assert said_by_runtime(model, capfd) == ""
+    shapes = shapes_from_scratch(model)
+    stated = {
+        value.name: [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim]
+        for value in (*model.graph.value_info, *model.graph.output)
+    }
+    for node in model.graph.node:
+        for output in node.output:
+            batch, *sizes = shapes[output]
+            assert batch == "batch"
+            assert all(isinstance(size, int) and size > 0 for size in sizes)
+            assert stated[output] == shapes[output]
+    assert all(value.type.tensor_type.shape.dim[0].dim_param == "batch" for value in model.graph.input)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_operators_and_shapes(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    family = FAMILIES[name]
+    definition = definition_of(family)
+    model = traced(definition)
+    assert counted(model) == family.operators
+    check_names(model, definition)
+    check(model, capfd)
+
+
+@pytest.mark.parametrize("name", ["lenet", "mobilenet"])
+def test_pictures_inside(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    family = FAMILIES[name]
+    model = traced(definition_of(family), record=record_of(family))
+    assert counted(model) == dict(Counter(family.operators) + Counter(family.inside))
+    check(model, capfd)
+
+
+@pytest.mark.parametrize(
+    ("name", "opset"),
+    [("lenet", 23), *(pytest.param(*one, marks=pytest.mark.slow) for one in (
+        ("lenet", 18), ("squeezenet", 18), ("squeezenet", 23), ("caffenet, recursive, narrow", 18),
+        ("caffenet, recursive, narrow", 23)))],
+)  # fmt: skip
+def test_the_same_operators_in_older_and_newer_opsets(name: str, opset: int, capfd: pytest.CaptureFixture[str]) -> None:
+    family = FAMILIES[name]
+    model = traced(definition_of(family), record=record_of(family), opset=opset)
+    assert [(one.domain, one.version) for one in model.opset_import] == [("", opset)]
+    assert counted(model) == dict(Counter(family.operators) + Counter(family.inside))
+    check(model, capfd)
+
+
+@pytest.mark.slow
+def test_the_same_operators_at_any_height_and_width() -> None:
+    family = FAMILIES["squeezenet"]
+    assert counted(traced(definition_of(family), free_size=True)) == family.operators
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_whole_file(name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The file that `lungo export` leaves, with its proof on msra weights, takes pictures."""
+    family = FAMILIES[name]
+    definition = definition_of(family)
+    weights = random_weights(definition.text, gain=MSRA)
+    made = export(definition, weights, tmp_path / "net.onnx", ExportOptions(record=record_of(family)))
+    assert made.operators == dict(Counter(family.operators) + Counter(family.inside))
+    assert made.parity.batches == (1, 2, 7)
+    assert made.parity.worst_blob is not None
+    assert made.parity.worst_blob.relative < 1e-4
+    assert not made.parity.rounded
+    check(onnx.load(made.path), capfd)
+
+
+def test_these_checks_see_a_stray_initializer_and_a_shape_that_is_not_known(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    model = traced(definition_of(FAMILIES["lenet"]))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.zeros(3, np.float32), "stray"))
+    assert "stray" in said_by_runtime(model, capfd)
+    flatten = next(node for node in model.graph.node if node.op_type == "Flatten")
+    flatten.op_type = "Reshape"
+    del flatten.attribute[:]
+    flatten.input.append("shape")
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([-1, 800]), "shape"))
+    assert shapes_from_scratch(model)[flatten.output[0]] != ["batch", 800]
