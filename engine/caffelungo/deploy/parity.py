@@ -256,7 +256,7 @@ def with_all_outputs(model: bytes, names: Mapping[str, Any]) -> Session:
 
 
 def disagree(apart: Difference, expected: Array, reference: Reference, feeds: Feeds, proof: Parity) -> bool:
-    """Whether ``apart`` (of PyTorch's ``expected``) is beyond the tolerance and float32's own error; that one is noted."""
+    """Whether ``apart`` (of PyTorch's ``expected``) is beyond tolerance and float32's own error; that one is noted."""
     if apart.relative <= proof.tolerance:
         return False
     if reference.producer(apart.blob).layer.type == "Sigmoid" and apart.largest <= SPACING:
