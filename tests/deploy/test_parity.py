@@ -82,4 +82,4 @@ layer { name: "edge" type: "Sigmoid" bottom: "low" top: "edge" }"""
     plan = plan_of(parse_net(text).message)
     reference = Reference(plan, Store(plan, seed=0), value_names(plan))
     feeds = {"data": np.zeros((1, 4), np.float32)}
-    assert disagree(Difference("edge", 1e-6, 1.0, "x"), np.zeros(1), reference, feeds, Parity())
+    assert disagree(Difference("edge", 1e-6, 1.0, "x"), reference.run(feeds)["edge"], reference, feeds, Parity())

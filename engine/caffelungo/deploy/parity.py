@@ -264,7 +264,7 @@ def disagree(apart: Difference, expected: Array, reference: Reference, feeds: Fe
     if not np.isfinite(apart.relative):
         return True
     own = reference.rounding(apart.blob, feeds, expected)
-    if apart.relative > ROUNDING * own:
+    if not np.isfinite(own) or apart.relative > ROUNDING * own:
         return True
     if apart.relative > proof.rounded.get(apart.blob, (0.0, 0.0))[0]:
         proof.rounded[apart.blob] = (float(f"{apart.relative:.3g}"), float(f"{own:.3g}"))
