@@ -68,7 +68,10 @@ class PictureModel:
                 received=", ".join(f"{name} {'x'.join(map(str, sizes))}" for name, sizes in self.engine.shapes.items()),
                 remedy="give a net with one input of 1 or 3 channels, or run the file with onnxruntime itself",
             )
-        self.size = (shape[1], shape[2]) if self.input.takes_pictures else (shape[2], shape[3])
+        high, wide = self.input.plane
+        self.size = (shape[high], shape[wide])
+        # What is done to a picture before the file gets it.
+        self.outside = pictures.without_geometry(self.record) if self.input.resize else self.record
         self.batch: int | None = shape[0] if isinstance(shape[0], int) else None
 
     @property
@@ -79,13 +82,13 @@ class PictureModel:
     def outputs(
         self, images: Sequence[NDArray[np.uint8]], names: Sequence[str] | None = None
     ) -> dict[str, NDArray[Any]]:
-        """All outputs (or those of ``names``), a row for each of ``images``, which are as ``pictures.read`` gives them.
+        """All outputs (or those of ``names``), a row for each of ``images``.
 
-        Where the file is for a fixed number of pictures, they may be fewer.
+        These are as ``pictures.read`` gives them for ``outside``, and all of one size. Where the file is for a fixed
+        number of pictures, they may be fewer.
         """
         stack: NDArray[Any] = images if isinstance(images, np.ndarray) else np.stack(images)
-        if not self.input.takes_pictures:
-            stack = pictures.apply(self.record, stack)
+        stack = pictures.fed(self.input, self.record, stack)
         many = len(stack)
         if self.batch is not None and many != self.batch:
             stack = np.concatenate([stack, np.repeat(stack[-1:], self.batch - many, axis=0)])
@@ -107,9 +110,9 @@ class PictureModel:
         name, picture = item
         try:
             if isinstance(picture, np.ndarray):
-                image = pictures.from_array(self.record, picture)
+                image = pictures.from_array(self.outside, picture)
             else:
-                image = pictures.read(self.record, picture, name)
+                image = pictures.read(self.outside, picture, name)
         except UserError as error:
             return name, UserError([_placed(problem, name) for problem in error.problems])
         # Where the file leaves sizes open they are names.

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 import caffelungo
 from caffelungo import files, resources
@@ -28,11 +27,13 @@ from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST, Preprocessing
 from caffelungo.deploy import metadata, names, pictures
 from caffelungo.deploy.fold import Arrays, Folded, fold_batch_norm
+from caffelungo.deploy.front import IMAGE, INTERPOLATION, Front, check_layout, problems_of_resize
 from caffelungo.deploy.network import DeployNet, deploy_net
-from caffelungo.deploy.parity import BATCHES, TOLERANCE, Parity, Reference, prove
+from caffelungo.deploy.parity import BATCHES, TOLERANCE, Feeds, Parity, Reference, prove
+from caffelungo.deploy.photos import expected, prove_photos, random_sizes
 from caffelungo.deploy.runtime import LIMIT, parse_device
 from caffelungo.deploy.sizes import open_sizes, other_sizes, problems_of_free_sizes
-from caffelungo.deploy.trace import IMAGE, trace
+from caffelungo.deploy.trace import trace
 from caffelungo.deploy.untraceable import untraceable
 from caffelungo.errors import Location, Problem, RunError, UserError
 from caffelungo.layers.plan import build_plan
@@ -54,15 +55,19 @@ class ExportOptions:
 
     ``preprocess``: True puts channel order, mean and scale into the graph, whose input then is ``image`` (uint8, batch
     x height x width x channels, RGB or grey); False leaves the net's own float input blob; None is True where the net
-    takes pictures. ``record`` (a ``lungo.Preprocessing``) and ``labels`` (names, or a file with one a line) stand
-    above those that the weights carry. ``shapes`` gives input blobs' shapes without the batch where the file leaves
-    them open. ``pictures`` are files or folders for the proof. ``more`` is added to the file's metadata.
-    ``outputs`` are the blobs that come out (none: the net's own); ``batch`` fixes the number of pictures (None: free).
-    ``free_size`` leaves height and width open, for fully convolutional nets.
+    takes pictures. ``layout`` (``nhwc`` or ``nchw``) is that of pictures; with ``resize_inside`` the graph also does
+    the record's resize and crop, and takes pictures of any size, one size a batch. ``record`` (a
+    ``lungo.Preprocessing``) and ``labels`` (names, or a file with one a line) stand above those that the weights carry.
+    ``shapes`` gives input blobs' shapes without the batch where the file leaves them open. ``pictures`` are files or
+    folders for the proof. ``more`` is added to the file's metadata. ``outputs`` are the blobs that come out (none: the
+    net's own); ``batch`` fixes the number of pictures (None: free). ``free_size`` leaves height and width open, for
+    fully convolutional nets.
     """
 
     opset: int = 20
     preprocess: bool | None = None
+    layout: str = "nhwc"
+    resize_inside: bool = False
     record: Any | None = None
     labels: Sequence[str] | str | Path | None = None
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
@@ -130,11 +135,15 @@ def export(
         record = pictures.completed(record, blob, shape)
         if record.assumed:
             notes.append(f"preprocessing was assumed in part: {preprocess.describe(record)}")
+    front = Front(record, options.layout.upper(), options.resize_inside) if inside else None
+    obstacles = problems_of_resize(record) if front is not None and front.resize else []
     if options.free_size:
-        obstacles = problems_of_free_sizes(net, record if inside else None)
-        if obstacles:
-            raise UserError(obstacles)
-    described = _describe(net, record if feasible else None, inside, given, definition, options, notes)
+        obstacles += problems_of_free_sizes(net, record if inside else None)
+    if front is None:
+        obstacles += _misplaced(options)
+    if obstacles:
+        raise UserError(obstacles)
+    described = _describe(net, record if feasible else None, front, given, definition, options, notes)
     tell("tracing the graph")
     folded = (
         fold_batch_norm(net.message, net.plan, arrays, keep=net.outputs)
@@ -144,26 +153,33 @@ def export(
     plan = build_plan(folded.message, net_state(folded.message, TEST))
     store = Store(plan, seed=0)
     store.load(folded.arrays)
-    inner = record if inside else None
     try:
-        traced = trace(plan, store, net.outputs, opset=options.opset, record=inner, stands_for=folded.stands_for,
+        traced = trace(plan, store, net.outputs, opset=options.opset, front=front, stands_for=folded.stands_for,
                        batch=options.batch, free_size=options.free_size)  # fmt: skip
     except Exception as error:  # the exporter's exceptions have no common base
         raise UserError(untraceable(plan, options.opset, options.batch, error)) from error
     if options.free_size:
-        open_sizes(traced.model, "NHWC" if inside else "NCHW", net)
+        open_sizes(traced.model, front.layout if front else "NCHW", net)
     proto = _proto(traced.model, net.message.name, described)
     tell("proving that PyTorch and ONNX Runtime agree")
-    reference = _reference(net, arrays, record if inside else None)
-    random = _random(net, record if feasible else None, inside)
+    reference = _reference(net, arrays, front)
+    random = _random(net, record if feasible else None, front)
+    paths = _photos(options, notes) if feasible else []
+    whole = front is not None and front.resize
+    data = proto.SerializeToString()
     proof = prove(
-        proto.SerializeToString(), reference,
+        data, reference,
         random=random,
-        real=_real(net, record if feasible else None, inside, options, notes),
+        real=None if whole or not paths else _real(net, record, front, options, paths),
         batches=(options.batch,) * 2 if options.batch else options.batches, tolerance=options.tolerance,
         device=options.device, classifier=described.classifier,
-        sized=_sized(net, record if feasible else None, inside, options.batch) if options.free_size else (),
+        sized=_sized(net, record if feasible else None, front, options),
     )  # fmt: skip
+    if front is not None and whole and paths:
+        photos = prove_photos(data, reference, front, next(iter(net.inputs)), paths, options.batch or 1, proof,
+                              described.classifier)  # fmt: skip
+        described.more["resize"] = json.dumps(photos.facts())
+        notes.append(photos.line())
     described.more["parity"] = json.dumps(proof.facts())
     _set_properties(proto, described.properties())
     tell("writing the file")
@@ -198,8 +214,14 @@ def checked_target(out: str | Path, options: ExportOptions) -> Path:
             Problem("this opset is not written", received=f"opset {options.opset}",
                     remedy=f"use one from {OPSETS.start} to {OPSETS.stop - 1}; 20 is read by all current runtimes")
         )  # fmt: skip
+    if options.free_size and options.resize_inside:
+        problems.append(
+            Problem("pictures are either resized in the graph, or enter the net at their own size",
+                    received="--resize-inside and --dynamic-size", remedy="leave one of them out")
+        )  # fmt: skip
     if problems:
         raise UserError(problems)
+    check_layout(options.layout)
     parse_device(options.device)
     return target
 
@@ -303,13 +325,13 @@ def labels_of(net: DeployNet, weights: Weights, options: ExportOptions, notes: l
 
 
 def _describe(
-    net: DeployNet, record: Any | None, inside: bool, weights: Weights, definition: Any, options: ExportOptions,
+    net: DeployNet, record: Any | None, front: Front | None, weights: Weights, definition: Any, options: ExportOptions,
     notes: list[str],
 ) -> metadata.Metadata:  # fmt: skip
     blob, shape = next(iter(net.inputs.items()))
     colors = {1: "GRAY", 3: "RGB"}.get(shape[1] if len(shape) > 1 else 0, "")
-    if inside:
-        given = metadata.ImageInput(IMAGE, "NHWC", "uint8", colors)
+    if front is not None:
+        given = metadata.ImageInput(IMAGE, front.layout, "uint8", colors, INTERPOLATION if front.resize else "")
     else:
         given = metadata.ImageInput(blob, "NCHW", "float32", "" if record is None else _order(record))
     labels = labels_of(net, weights, options, notes)
@@ -359,24 +381,50 @@ def _set_properties(proto: Any, properties: Mapping[str, str]) -> None:
         proto.metadata_props.add(key=key, value=value)
 
 
-def _reference(net: DeployNet, arrays: Arrays, record: Any | None) -> Reference:
+def _reference(net: DeployNet, arrays: Arrays, front: Front | None) -> Reference:
     store = Store(net.plan, seed=0)
     store.load(arrays)
     blob = next(iter(net.inputs))
-    prepare = None if record is None else lambda feeds: {blob: pictures.apply(record, feeds[IMAGE])}
+
+    def prepare(feeds: Feeds) -> Feeds:
+        if front is None or IMAGE not in feeds:
+            return feeds
+        images = feeds[IMAGE]
+        if front.resize:
+            return {blob: expected(front, images)}
+        return {blob: pictures.apply(front.record, images if front.layout == "NHWC" else images.transpose(0, 2, 3, 1))}
+
     return Reference(net.plan, store, names.value_names(net.plan), prepare)
 
 
-def _random(
-    net: DeployNet, record: Any | None, inside: bool
-) -> Callable[[int, np.random.Generator], Mapping[str, NDArray[Any]]]:
-    """Random inputs: noise pictures where the net takes pictures, else values as wide as those of pictures."""
+def _misplaced(options: ExportOptions) -> list[Problem]:
+    """What only a file that takes pictures can do."""
+    received = " ".join(
+        [*(["--resize-inside"] if options.resize_inside else []),
+         *([f"--layout {options.layout}"] if options.layout.lower() != "nhwc" else [])]
+    )  # fmt: skip
+    remedy = "leave them out, or the preprocessing in"
+    return [Problem("the file takes the net's own blobs, not pictures", None, received, remedy)] if received else []
 
-    def make(batch: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
+
+def _random(
+    net: DeployNet, record: Any | None, front: Front | None, size: tuple[int, int] | None = None
+) -> Callable[[int, np.random.Generator], Feeds]:
+    """Random inputs: noise pictures where the net takes pictures, else values as wide as those of pictures.
+
+    Pictures are of ``size`` (None: the net's, or any of a few where the graph resizes).
+    """
+
+    def make(batch: int, rng: np.random.Generator) -> Feeds:
         if record is not None:
             blob, (_, colors, height, width) = next(iter(net.inputs.items()))  # type: ignore[misc]
+            if front is not None and front.resize:
+                sizes = random_sizes(height, width)
+                height, width = size or sizes[int(rng.integers(len(sizes)))]
             noise = rng.integers(0, 256, (batch, height, width, colors), dtype=np.uint8)
-            return {IMAGE: noise} if inside else {blob: pictures.apply(record, noise)}
+            if front is not None:
+                return {IMAGE: pictures.laid(noise, front.layout)}
+            return {blob: pictures.apply(record, noise)}
         return {
             blob: (50 * rng.standard_normal((batch, *shape[1:]))).astype(np.float32)
             for blob, shape in net.inputs.items()
@@ -385,37 +433,39 @@ def _random(
     return make
 
 
-def _sized(net: DeployNet, record: Any | None, inside: bool, batch: int | None) -> list[Mapping[str, NDArray[Any]]]:
-    """Random inputs of other sizes."""
-    rng = np.random.default_rng(1)
+def _sized(net: DeployNet, record: Any | None, front: Front | None, options: ExportOptions) -> list[Feeds]:
+    """Random inputs of other sizes, where the file takes such."""
+    rng, batch = np.random.default_rng(1), options.batch or 2
+    if front is not None and front.resize:
+        _, _, height, width = next(iter(net.inputs.values()))
+        return [_random(net, record, front, size)(batch, rng) for size in random_sizes(height, width)]
+    if not options.free_size:
+        return []
     blob, shape = next(iter(net.inputs.items()))
-    result = []
+    result: list[Feeds] = []
     for size in other_sizes(net):
         resized = DeployNet(net.message, net.plan, {blob: (*shape[:2], *size)})
         plain = None
         if record is not None:  # numbers without the geometry, which is for one size
             plain = Preprocessing(channel_order=record.channel_order, scale=record.scale, mean_value=record.mean_value)
-        result.append(_random(resized, plain, inside)(batch or 2, rng))
+        result.append(_random(resized, plain, front)(batch, rng))
     return result
 
 
-def _real(
-    net: DeployNet, record: Any | None, inside: bool, options: ExportOptions, notes: list[str]
-) -> Mapping[str, NDArray[Any]] | None:
-    if record is None:
-        return None
-    if options.pictures:
-        paths = pictures.picture_files(options.pictures)
-    else:
-        paths = _examples()
+def _photos(options: ExportOptions, notes: list[str]) -> list[Path]:
+    """The real pictures of the proof."""
+    paths = pictures.picture_files(options.pictures) if options.pictures else _examples()
     if not paths:
         notes.append("no real pictures were at hand: the proof ran on random ones")
-        return None
+    return paths
+
+
+def _real(net: DeployNet, record: Any, front: Front | None, options: ExportOptions, paths: list[Path]) -> Feeds:
     blob, (_, _, height, width) = next(iter(net.inputs.items()))  # type: ignore[misc]
     if options.batch:  # whole batches only
         paths = [paths[i % len(paths)] for i in range(-(-len(paths) // options.batch) * options.batch)]
     images = np.stack([pictures.fitted(record, path, height, width) for path in paths])
-    return {IMAGE: images} if inside else {blob: pictures.apply(record, images)}
+    return {IMAGE: pictures.laid(images, front.layout)} if front else {blob: pictures.apply(record, images)}
 
 
 def _examples() -> list[Path]:

@@ -3,8 +3,8 @@
 | key | value |
 |---|---|
 | `caffelungo.format` | `1` |
-| `input` | JSON: name, layout (`NHWC`, `NCHW`), type (`uint8`, `float32`), channels (`RGB`, `BGR`, `GRAY`) |
-| `preprocessing` | text form of `lungo.Preprocessing`: geometry to do outside, and what the graph does inside |
+| `input` | JSON: name, layout (`NHWC`, `NCHW`), type (`uint8`, `float32`), channels (`RGB`, `BGR`, `GRAY`), resize |
+| `preprocessing` | text form of `lungo.Preprocessing`: what the graph does, and what is to be done before it |
 | `labels` | JSON list of class names in the order of the classifier's outputs; absent when unknown |
 | `classifier` | the output that holds one probability a class; absent when there is none |
 | `opset`, `prototxt`, `prototxt_sha256`, `weights`, `weights_sha256` | what it was made of |
@@ -32,16 +32,26 @@ LONGEST_LABELS = 16 * 2**20
 
 @dataclass(frozen=True)
 class ImageInput:
-    """The graph's input. ``NHWC uint8`` takes pictures as decoders give them, ``NCHW float32`` the net's own blob."""
+    """The graph's input: pictures as decoders give them (``uint8``), or the net's own blob (``NCHW float32``).
+
+    ``resize`` is empty where pictures come at the net's size. Else they come at their own, one size a batch; the graph
+    resizes and crops them, and ``resize`` says with which interpolation.
+    """
 
     name: str
     layout: str
     type: str
     channels: str
+    resize: str = ""
 
     @property
     def takes_pictures(self) -> bool:
         return self.type == "uint8"
+
+    @property
+    def plane(self) -> tuple[int, int]:
+        """The axes of height and width."""
+        return (1, 2) if self.layout == "NHWC" else (2, 3)
 
 
 @dataclass

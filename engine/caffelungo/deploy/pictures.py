@@ -18,6 +18,7 @@ from caffelungo.data.resize import resize
 from caffelungo.data.sources import open_source
 from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.schema import TEST, Preprocessing
+from caffelungo.deploy.metadata import ImageInput
 from caffelungo.errors import UserError
 from caffelungo.layers.base import shape_text
 
@@ -52,9 +53,14 @@ def record_of(definition: Any) -> tuple[Any | None, list[str]]:
         return _stated(layer, definition, index), [note]
 
 
+def takes_grey(layer: Any) -> bool:
+    """Whether the data layer ``layer`` says itself that its pictures have one channel."""
+    alone = layer.type == "ImageData" and not layer.image_data_param.is_color
+    return bool(layer.transform_param.force_gray or alone)
+
+
 def _stated(layer: Any, definition: Any, index: int) -> Any:
-    transform = layer.transform_param
-    grey = transform.force_gray or (layer.type == "ImageData" and not layer.image_data_param.is_color)
+    transform, grey = layer.transform_param, takes_grey(layer)
     mean = None
     if transform.mean_file:
         where = definition.where("layer", index, "transform_param", "mean_file")
@@ -133,13 +139,38 @@ def rgb(image: Pixels) -> Pixels:
     return np.ascontiguousarray(image[:, :, ::-1]) if image.shape[2] == 3 else np.ascontiguousarray(image)
 
 
-def apply(record: Any, images: Pixels) -> NDArray[np.float32]:
-    """The net's input blob for pictures as ``read`` gives them: what the exported graph does inside, in NumPy."""
+def without_geometry(record: Any) -> Any:
+    """``record`` for pictures that keep their size."""
     inner = Preprocessing()
     inner.CopyFrom(record)
     for name in ("resize_height", "resize_width", "resize_shorter", "crop_height", "crop_width"):
         inner.ClearField(name)
+    return inner
+
+
+def without_crop(record: Any) -> Any:
+    """``record`` as far as its resize."""
+    inner = Preprocessing()
+    inner.CopyFrom(record)
+    for name in ("crop_height", "crop_width"):
+        inner.ClearField(name)
+    return inner
+
+
+def apply(record: Any, images: Pixels) -> NDArray[np.float32]:
+    """The net's input blob for pictures as ``read`` gives them: what the exported graph does inside, in NumPy."""
+    inner = without_geometry(record)
     return np.stack([preprocess.apply(inner, rgb(image)) for image in images])
+
+
+def laid(images: Pixels, layout: str) -> Pixels:
+    """``images`` (batch x height x width x channels) in ``layout``: ``NHWC`` or ``NCHW``."""
+    return images if layout == "NHWC" else np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+
+
+def fed(given: ImageInput, record: Any, images: Pixels) -> NDArray[Any]:
+    """What the input ``given`` of a file takes for ``images`` (batch x height x width x channels)."""
+    return laid(images, given.layout) if given.takes_pictures else apply(record, images)
 
 
 def fitted(record: Any, path: Path, height: int, width: int) -> Pixels:

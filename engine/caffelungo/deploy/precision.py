@@ -203,7 +203,7 @@ def _calibration(model: PictureModel, given: Given) -> Iterator[Mapping[str, Arr
     many = min(CALIBRATION, len(given.paths))
     chosen = [given.paths[place * len(given.paths) // many] for place in range(many)]
     for _, stack in _stacks(model, chosen):
-        yield {model.input.name: stack if model.input.takes_pictures else pictures.apply(model.record, stack)}
+        yield {model.input.name: pictures.fed(model.input, model.record, stack)}
 
 
 def _stacks(model: PictureModel, paths: Sequence[Path]) -> Iterator[tuple[list[int], NDArray[np.uint8]]]:
@@ -224,7 +224,7 @@ def _compare(model: PictureModel, proto: Any, made: Any, wanted: PrecisionOption
     if not given.paths:
         raise UserError("there are no pictures to prove the file with", remedy="give some: --test LIST or FOLDER")
     for indices, stack in _stacks(model, given.paths):
-        feeds = {name: stack if model.input.takes_pictures else pictures.apply(model.record, stack)}
+        feeds = {name: pictures.fed(model.input, model.record, stack)}
         old, new = first.run(feeds), second.run(feeds)
         for blob in found.apart:
             apart = difference(blob, old[blob], new[blob], "").relative

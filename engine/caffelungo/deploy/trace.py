@@ -19,53 +19,18 @@ import onnx_ir as ir
 import torch
 from onnx_ir.passes import common as passes
 from onnxscript.optimizer import fold_constants
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 
-from caffelungo.data.preprocess import channels, mean
-from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy import names
+from caffelungo.deploy.front import IMAGE, Front, prepend
 from caffelungo.deploy.operators import replacement
 from caffelungo.layers.plan import Plan
 from caffelungo.net.graph import Net
 from caffelungo.net.store import Store
 
-IMAGE = "image"
-"""Name of the input that takes pictures."""
-
 BATCH = "batch"
 EXAMPLE_BATCH = 2
 """Batch of the example input: 0 and 1 would be taken for fixed sizes."""
-
-
-class Preprocess(nn.Module):
-    """uint8 [batch, height, width, channels] in RGB (or grey) to the net's float32 [batch, channels, height, width].
-
-    The numbers of ``data.preprocess.apply`` after its geometry.
-    """
-
-    order: Tensor | None
-    mean: Tensor | None
-    scale: Tensor | None
-
-    def __init__(self, record: Any) -> None:
-        super().__init__()
-        reverse = record.channel_order == Preprocessing.BGR
-        self.register_buffer("order", torch.tensor([2, 1, 0]) if reverse else None)
-        one = record.scale == 1
-        self.register_buffer("scale", None if one else torch.tensor(record.scale, dtype=torch.float32))
-        subtract = mean(record)
-        self.register_buffer("mean", None if subtract is None else torch.from_numpy(subtract.copy())[None])
-
-    def forward(self, image: Tensor) -> Tensor:
-        values = image.permute(0, 3, 1, 2)
-        if self.order is not None:
-            values = torch.onnx.ops.symbolic(
-                "Gather", (values, self.order), {"axis": 1}, dtype=values.dtype, shape=values.shape
-            )
-        result = values.to(torch.float32)
-        if self.mean is not None:
-            result = result - self.mean
-        return result if self.scale is None else result * self.scale
 
 
 @dataclass(frozen=True)
@@ -82,22 +47,29 @@ def trace(
     outputs: Sequence[str],
     *,
     opset: int,
-    record: Any | None = None,
+    front: Front | None = None,
     stands_for: Mapping[str, str] | None = None,
     batch: int | None = None,
     free_size: bool = False,
 ) -> Traced:
     """The ONNX model of ``plan`` with the weights in ``store`` and the output blobs ``outputs``.
 
-    With ``record`` the one input takes pictures (see ``Preprocess``). ``stands_for``: see ``names.value_names``.
+    With ``front`` the one input takes pictures. ``stands_for``: see ``names.value_names``.
     ``batch`` is the one number of pictures that the graph takes; None: any. ``free_size``: operators hold at any height
     and width, though the graph still names those of ``plan`` (see ``sizes.open_sizes``).
     """
-    module, values = _all_values(plan, store, record, free_size)
+    module, values = _all_values(plan, store, free_size)
     layers = {node.target: node.meta["caffe"]["layer"] for node in module.graph.nodes if node.op == "call_module"}
-    program = _run_exporter(module, _examples(plan, record, batch or EXAMPLE_BATCH), opset, free=batch is None)
+    program = _run_exporter(module, _examples(plan, batch or EXAMPLE_BATCH), opset, free=batch is None)
     model = program.model
     _simplify(model, free_size)
+    blobs = _blob_names(plan, module, layers)
+    if front is not None:
+        layer = "preprocess"
+        while layer in layers:
+            layer += "_"
+        layers[layer] = layer
+        blobs |= {name: name for name in prepend(model, front, _sizes(plan)[0][1:], layer)}
     found = [_behind_alias(output) for output in model.graph.outputs]
     value_names = names.value_names(plan, stands_for)
     model.graph.outputs.clear()
@@ -105,20 +77,18 @@ def trace(
         names.Named(found[position], value_names[value], plan.values[value].producer)
         for position, value in enumerate(values)
     ]
-    if record is not None:
+    if front is not None:
         named.append(names.Named(model.graph.inputs[0], IMAGE, ""))
     _set_outputs(model, named, outputs)
     passes.RemoveUnusedNodesPass()(model)
     if batch is None:
         _tidy(model)
-    names.apply(model, named, layers, _blob_names(plan, module, layers))
+    names.apply(model, named, layers, blobs)
     _strip(model)
     return Traced(model, value_names)
 
 
-def _all_values(
-    plan: Plan, store: Store, record: Any | None, free_size: bool = False
-) -> tuple[fx.GraphModule, list[int]]:
+def _all_values(plan: Plan, store: Store, free_size: bool = False) -> tuple[fx.GraphModule, list[int]]:
     """The net's graph with every value as an output, and the number of each value in the order of the outputs."""
     module = Net(plan, store, overwrite=False).module
     graph = module.graph
@@ -138,8 +108,6 @@ def _all_values(
             other = replacement(layer, module.get_submodule(node.target), free_size)
             if other is not None:
                 setattr(module, node.target, other)
-    if record is not None:
-        _prepend(module, next(iter(graph.find_nodes(op="placeholder"))), record, nodes)
     values = sorted(nodes)
     output = next(iter(graph.find_nodes(op="output")))
     output.args = (tuple(nodes[value] for value in values),)
@@ -149,28 +117,14 @@ def _all_values(
     return module.eval(), values
 
 
-def _prepend(module: fx.GraphModule, data: fx.Node, record: Any, nodes: dict[int, fx.Node]) -> None:
-    """Put ``Preprocess`` before the input blob ``data``."""
-    target = "preprocess"
-    while hasattr(module, target):
-        target += "_"
-    module.add_module(target, Preprocess(record))
-    with module.graph.inserting_after(data):
-        made = module.graph.call_module(target, (data,))
-    made.meta["caffe"] = {"layer": target, "type": "Preprocess", "tops": data.meta["caffe"]["tops"]}
-    data.replace_all_uses_with(made, delete_user_cb=lambda user: user is not made)
-    for value, node in nodes.items():
-        if node is data:
-            nodes[value] = made
-
-
-def _examples(plan: Plan, record: Any | None, batch: int) -> tuple[Tensor, ...]:
+def _sizes(plan: Plan) -> list[tuple[int, ...]]:
+    """The shapes of the net's inputs, without the batch."""
     shapes = [shape for planned in plan.sources for shape in planned.top_shapes]
-    sizes = [tuple(int(size) for size in shape[1:] if size is not None) for shape in shapes if shape is not None]
-    if record is not None:
-        _, height, width = sizes[0]
-        return (torch.zeros((batch, height, width, channels(record)), dtype=torch.uint8),)
-    return tuple(torch.zeros((batch, *size)) for size in sizes)
+    return [tuple(int(size) for size in shape[1:] if size is not None) for shape in shapes if shape is not None]
+
+
+def _examples(plan: Plan, batch: int) -> tuple[Tensor, ...]:
+    return tuple(torch.zeros((batch, *size)) for size in _sizes(plan))
 
 
 def _run_exporter(
@@ -192,9 +146,9 @@ def _captured(module: fx.GraphModule, examples: tuple[Tensor, ...], *, free: boo
 
 def capture(plan: Plan, store: Store, batch: int | None = None) -> None:
     """The first half of ``trace`` alone, which most layers that cannot leave fail at already."""
-    module, _ = _all_values(plan, store, None)
+    module, _ = _all_values(plan, store)
     with _quiet(), torch.no_grad():
-        _captured(module, _examples(plan, None, batch or EXAMPLE_BATCH), free=batch is None)
+        _captured(module, _examples(plan, batch or EXAMPLE_BATCH), free=batch is None)
 
 
 @contextmanager

@@ -107,7 +107,7 @@ class Cam:
 
     def _run(self, images: Sequence[NDArray[np.uint8]]) -> tuple[Floats, Floats]:
         known, stack = self._classifier, np.stack(images)
-        given = stack if known.input.takes_pictures else pictures.apply(known.record, stack)
+        given = pictures.fed(known.input, known.record, stack)
         wanted = [self.ending.features, str(known.metadata.classifier)]
         made = self._session.run({known.input.name: given}, wanted)
         features, rows = (np.asarray(made[name], np.float32) for name in wanted)
