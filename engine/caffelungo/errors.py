@@ -102,6 +102,12 @@ _NOT_FAILURES = {
     errno.ENAMETOOLONG: "choose a shorter name",
 }
 
+_FULL = {
+    errno.ENOSPC: "free some space on that disk, or name a place on another one",
+    errno.EDQUOT: "free some of your quota, or name a place on another disk",
+    errno.EFBIG: "name a place on a disk that takes files of this size, or raise the limit (ulimit -f)",
+}
+
 
 def of_system(error: OSError) -> LungoError:
     """What the system refused, in our words: UserError where another path helps, RunError for a full or broken disk."""
@@ -109,7 +115,9 @@ def of_system(error: OSError) -> LungoError:
     name = error.filename2 if error.filename2 is not None else error.filename  # the second is what a rename goes to
     place = None if name is None else str(name)
     if error.errno not in _NOT_FAILURES:
-        return RunError(f"{place}: {what}" if place else what)
+        told = f"{place}: {what}" if place else what
+        remedy = _FULL.get(error.errno or 0)
+        return RunError(f"{told}\n  to do: {remedy}" if remedy else told)
     received = None if place is None else str(Path(place).absolute())
     return UserError(
         what, where=Location(place) if place else None, received=received, remedy=_NOT_FAILURES[error.errno]

@@ -2,39 +2,83 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shlex
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from caffelungo.errors import Location, UserError
+from caffelungo.errors import Location, Problem, UserError
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 @contextmanager
 def written_whole(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success fsync it, rename it to ``path`` and fsync the folder.
 
-    If the body raises, nothing is left behind and an older ``path`` stays as it was.
+    If the body raises, nothing is left behind and an older ``path`` stays as it was. A link is followed. What is no
+    file and no folder (/dev/stdout, a pipe) cannot be replaced: it is written to when the body is done.
     """
-    target = Path(path)
+    special = _special(Path(path))
+    target = Path(path) if special else Path(os.path.realpath(path))
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+        folder = None if special else target.parent
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=folder)
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(target)) from error  # the user knows no temporary file
+        raise OSError(error.errno, error.strerror, str(path)) from error  # the user knows no temporary file
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
+        if special:
+            with temporary.open("rb") as made, target.open("wb") as stream:
+                shutil.copyfileobj(made, stream)
+            temporary.unlink()
+            return
         _sync(temporary)
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in _DISK and error.filename is None:
+            raise OSError(error.errno, error.strerror, str(path)) from error  # a write knows no name
         raise
     sync_folder(target.parent)
+
+
+def _special(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def obstacle(path: str | Path) -> Problem | None:
+    """What will keep ``path`` from being written, as far as it can be told before the work is done; else None."""
+    target = Path(path)
+    where, folder = Location(str(path)), target.parent
+    if target.is_dir():
+        return Problem("this is a folder, not a file to write to", where, str(target.absolute()), "name a file in it")
+    if not folder.is_dir():
+        if any(above.exists() and not above.is_dir() for above in (folder, *folder.parents)):
+            return Problem("the file to write to would be below a file", where, str(folder.absolute()),
+                           "name a place that is not below a file")  # fmt: skip
+        return Problem("the folder to write to does not exist", where, str(folder.absolute()),
+                       f"create it: mkdir -p {shlex.quote(str(folder))}")  # fmt: skip
+    if not os.access(target if _special(target) else folder, os.W_OK):
+        return Problem("there is no permission to write there", where, str(target.absolute()),
+                       "name a place that you may write to, or change its permissions")  # fmt: skip
+    return None
+
+
+def refuse_obstacle(path: str | Path) -> None:
+    """UserError when there is an ``obstacle``."""
+    wrong = obstacle(path)
+    if wrong is not None:
+        raise UserError(wrong)
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from caffelungo.deploy import engine as engines
 from caffelungo.deploy.engine import Engine
-from caffelungo.errors import RunError, UserError
+from caffelungo.errors import UserError
 
 
 def inputs(batch: int, seed: int = 0) -> dict[str, np.ndarray]:
@@ -43,9 +44,28 @@ def test_where_it_runs_is_said(classifier_file: Path) -> None:
 
 
 @pytest.mark.parametrize("binding", [True, False])
-def test_a_failing_run_is_told(classifier_file: Path, binding: bool) -> None:
-    with pytest.raises(RunError, match="ONNX Runtime failed on cpu"):
-        Engine(classifier_file, "cpu", binding=binding).run({"image": np.zeros((2, 4), np.uint8)})
+def test_inputs_that_do_not_fit_are_all_told(classifier_file: Path, binding: bool) -> None:
+    engine = Engine(classifier_file, "cpu", binding=binding)
+    good = inputs(2)
+    wrong: list[tuple[dict[str, Any], list[str] | None, str, str]] = [
+        ({"image": good["image"][:, :, :4]}, None, "does not fit input `image`", "uint8, 2x13x4x3"),
+        ({"image": good["image"][0]}, None, "does not fit input `image`", "uint8, 13x11x3"),
+        ({"image": good["image"].astype(np.float32)}, None, "does not fit input `image`", "float32, 2x13x11x3"),
+        ({}, None, "input `image` is missing", "none"),
+        ({"data": good["image"]}, None, "the file has no input `data`", "data"),
+        (good, ["probability"], "the file has no output `probability`", "probability"),
+    ]
+    if binding:  # the runtime itself takes lists
+        wrong.append(({"image": good["image"].tolist()}, None, "input `image` is no array", "list"))
+    for feeds, outputs, what, received in wrong:
+        with pytest.raises(UserError) as caught:
+            engine.run(feeds, outputs)
+        problems = caught.value.problems
+        assert any(what in one.what and received == one.received and one.remedy for one in problems), problems
+        assert len(problems) == (2 if feeds.keys() == {"data"} else 1)
+    assert engine.run(good)["prob"].shape == (2, 5)
+    with pytest.raises(UserError, match="does not fit"):  # a shape that was bound already
+        engine.run({"image": good["image"].astype(np.int32)})
 
 
 def test_each_file_has_a_folder_of_engines(

@@ -31,6 +31,8 @@ def bench(
     from caffelungo.deploy.bench import BenchOptions, bench
 
     batches = o.numbers(batch, "--batch", int)
+    if output:
+        files.refuse_obstacle(output)
     options = BenchOptions(file, model, weights, batches, rounds, seconds, threads, device, provider, graphs, compiled)
     with o.stages() as progress:
         done = bench(options, progress=progress)

@@ -8,6 +8,7 @@ eight, CMYK is converted, of an animation the first frame is taken. What cannot 
 from __future__ import annotations
 
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -31,6 +32,9 @@ UNREAD = frozenset(
     {".heic", ".heif", ".avif", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".psd", ".svg"}
 )
 """Names of photos that cannot be read: a folder of them is not empty to its owner, so they are spoken of."""
+
+MOST_PIXELS = 89_478_485
+"""Pillow's own limit, beyond which nothing is decoded."""
 
 _ORIENTATION = 0x0112
 _DEEP = {"I", "I;16", "I;16L", "I;16B", "I;16N"}
@@ -63,12 +67,12 @@ def decode(
         raise UserError(
             "picture is too large to be decoded safely",
             where=Location(label),
-            received=str(error),
-            remedy="shrink the picture, or leave it out of the list",
+            received=too_many(error),
+            remedy=f"shrink the picture to at most {MOST_PIXELS} pixels, or leave it out",
         ) from error
     except _FAILURES as error:
         raise UserError(
-            "picture cannot be read", where=Location(label), received=_reason(source, error), remedy=_remedy(source)
+            "picture cannot be read", where=Location(label), received=_reason(source, error), remedy=_remedy(error)
         ) from error
 
 
@@ -121,6 +125,12 @@ def _png_grey(colors: Pixels) -> Pixels:
     return ((blue * 3737 + green * 19234 + red * 9797) >> 15).astype(np.uint8)[:, :, None]
 
 
+def too_many(error: BaseException) -> str:
+    """The pixels that Pillow's refusal of a picture names."""
+    found = re.search(r"\d+ pixels", str(error))
+    return f"{found[0]} by its header; at most {MOST_PIXELS} are decoded" if found else str(error)
+
+
 def _reason(source: str | Path | bytes, error: BaseException) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
@@ -139,7 +149,9 @@ def _size(path: str | Path) -> int:
         return 0
 
 
-def _remedy(source: str | Path | bytes) -> str:
-    if not isinstance(source, bytes) and not Path(source).exists():
-        return "correct the path in the list, or the root folder"
-    return "replace the file by a whole 8-bit picture, or remove its line"
+def _remedy(error: BaseException) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "correct the path (in a list, its line or the root folder)"
+    if isinstance(error, PermissionError):
+        return "change its permissions, or leave it out (in a list, remove its line)"
+    return "replace the file by a whole 8-bit picture, or leave it out (in a list, remove its line)"

@@ -37,6 +37,8 @@ def classify_files(options: ClassifyOptions) -> list[Prediction]:
             received=f"-o {target}",
             remedy=f"end the name in {', '.join(SUFFIXES)}",
         )
+    if target is not None:
+        files.refuse_obstacle(target)
     classifier = Classifier(options.model, options.device)
     predictions = classifier.classify(options.pictures, top=options.top)
     if target is None:

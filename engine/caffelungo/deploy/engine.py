@@ -13,14 +13,16 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from caffelungo.deploy import profile
 from caffelungo.deploy.runtime import CUDA, TENSORRT, Session, open_session
-from caffelungo.errors import RunError, UserError
+from caffelungo.errors import Problem, RunError, UserError
 
 Array = NDArray[Any]
 Key = tuple[tuple[str, tuple[int, ...]], ...]
@@ -41,7 +43,8 @@ class Engine:
 
     ``device``: auto, cpu, cuda or cuda:N. ``provider``: cpu, cuda or tensorrt (then CUDA for what TensorRT lacks).
     ``threads`` 0: as many as cores. ``cache``: where TensorRT's engines are kept (none: the user's cache folder).
-    ``binding``: buffers on the device (None: on GPUs). Raises UserError for the file, RunError for the device.
+    ``binding``: buffers on the device (None: on GPUs). Raises UserError for the file and for inputs
+    that do not fit it, RunError for the device.
     """
 
     def __init__(
@@ -61,6 +64,9 @@ class Engine:
         if graphs:
             settings[CUDA] = {"enable_cuda_graph": "1"}
         self.session = open_session(model, device, threads=threads, provider=provider, settings=settings)
+        plain = {name: values for name, values in settings.items() if name != CUDA}  # a captured graph shows no nodes
+        self._profiled = partial(open_session, model, self.session.device, threads=threads, provider=provider,
+                                 settings=plain)  # fmt: skip
         if graphs and self.session.device == "cpu":
             raise UserError(
                 "CUDA graphs need a GPU",
@@ -79,15 +85,25 @@ class Engine:
         return f"{self.device} ({', then '.join(self.providers)})"
 
     def run(self, feeds: Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
-        """The outputs (all, or those named) for the input arrays ``feeds``; RunError when the runtime fails."""
+        """The outputs (all, or those named) for the input arrays ``feeds``.
+
+        Raises UserError for inputs that do not fit the file, RunError when the runtime fails.
+        """
         wanted = tuple(outputs) if outputs is not None else tuple(self.outputs)
-        if not self.binding:
-            return self.session.run(feeds, wanted)
-        key = tuple((name, array.shape) for name, array in sorted(feeds.items())), wanted
-        bound = self._bound.pop(key, None) or self._bind(feeds, wanted, NO_GRAPH)
-        self._bound[key] = bound
-        self._forget()
-        return bound.run(feeds)
+        try:
+            if not self.binding:
+                return self.session.run(feeds, wanted)
+            key = tuple((name, np.shape(array)) for name, array in sorted(feeds.items())), wanted
+            bound = self._bound.pop(key, None)
+            if bound is None:
+                self._refuse(feeds, wanted)
+                bound = self._bind(feeds, wanted, NO_GRAPH)
+            self._bound[key] = bound
+            self._forget()
+            return bound.run(feeds)
+        except RunError:
+            self._refuse(feeds, wanted)  # looked at now, so that a run that succeeds costs nothing
+            raise
 
     def warm_up(self, batches: Sequence[int] = (1,), outputs: Sequence[str] | None = None, runs: int = 3) -> None:
         """Run zeros at the batch sizes ``batches``, so that the first real batch is as fast as any.
@@ -105,6 +121,31 @@ class Engine:
             for _ in range(runs):
                 self.run(feeds, wanted)
 
+    def ran_on(self, feeds: Mapping[str, Array]) -> dict[str, int]:
+        """Provider -> how many nodes of the optimized graph ran there, as the runtime's own profile of a run tells."""
+        return profile.providers(lambda prefix: self._profiled(profile=prefix), feeds)
+
+    def _refuse(self, feeds: Mapping[str, Array], outputs: Sequence[str]) -> None:
+        """UserError with all that is wrong with inputs and names of outputs."""
+        problems = [
+            Problem(f"the file has no {kind} `{name}`", None, name, f"use {', '.join(known)}")
+            for kind, names, known in (("input", feeds, self.inputs), ("output", outputs, self.outputs))
+            for name in names if name not in known
+        ]  # fmt: skip
+        for given in self.session.raw.get_inputs():
+            array, wanted = feeds.get(given.name), TYPES.get(given.type)
+            sizes = "x".join(map(str, given.shape))
+            remedy = f"give a NumPy array of {np.dtype(wanted) if wanted else given.type}, {sizes}"
+            if array is None:
+                problems.append(Problem(f"input `{given.name}` is missing", None, ", ".join(feeds) or "none", remedy))
+            elif not isinstance(array, np.ndarray):
+                problems.append(Problem(f"input `{given.name}` is no array", None, type(array).__name__, remedy))
+            elif array.dtype != wanted or not _fits(array.shape, given.shape):
+                received = f"{array.dtype}, {'x'.join(map(str, array.shape))}"
+                problems.append(Problem(f"this does not fit input `{given.name}`", None, received, remedy))
+        if problems:
+            raise UserError(problems)
+
     def zeros(self, batch: int) -> dict[str, Array]:
         """Inputs of zeros for ``batch`` pictures (or as many as the file is for)."""
         feeds = {}
@@ -118,6 +159,11 @@ class Engine:
                     f"input `{given.name}` leaves more open than the number of pictures",
                     received="x".join(map(str, given.shape)), remedy="run a first batch of your own instead",
                 )  # fmt: skip
+            if given.type not in TYPES:
+                raise UserError(
+                    f"input `{given.name}` is of a type that is not filled here", received=given.type,
+                    remedy="run the file with onnxruntime itself",
+                )  # fmt: skip
             feeds[given.name] = np.zeros(sizes, TYPES[given.type])
         return feeds
 
@@ -129,6 +175,13 @@ class Engine:
         loose = [key for key, bound in self._bound.items() if bound.graph == NO_GRAPH]
         for key in loose[: max(0, len(loose) - KEPT)]:
             del self._bound[key]
+
+
+def _fits(shape: Sequence[int], wanted: Sequence[Any]) -> bool:
+    """Whether ``shape`` is ``wanted``, whose open sizes are names."""
+    return len(shape) == len(wanted) and all(
+        size == one for size, one in zip(shape, wanted, strict=True) if isinstance(one, int)
+    )
 
 
 class _Bound:
@@ -148,6 +201,7 @@ class _Bound:
         self.binding = session.raw.io_binding()
         make = onnxruntime.OrtValue.ortvalue_from_shape_and_type
         self.given = {}
+        self.types = {name: array.dtype for name, array in feeds.items()}
         for name, array in feeds.items():
             self.given[name] = make(list(array.shape), array.dtype, *place)
             self.binding.bind_ortvalue_input(name, self.given[name])
@@ -167,6 +221,8 @@ class _Bound:
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         try:
             for name, array in feeds.items():
+                if array.dtype != self.types[name]:  # its bytes would be taken for another type's
+                    raise TypeError(f"input {name} is {array.dtype}, bound to {self.types[name]}")
                 self.given[name].update_inplace(np.ascontiguousarray(array))
             self.session.raw.run_with_iobinding(self.binding, self.options)
             return dict(zip(self.names, self.binding.copy_outputs_to_cpu(), strict=True))

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from caffelungo import files
 from caffelungo.deploy import results
 from caffelungo.deploy.answers import sheet
 from caffelungo.deploy.classify import TOP, Classifier, PictureModel, Prediction
@@ -143,11 +144,8 @@ def _target(options: InferOptions) -> Path | None:
             Problem("the answers can be written as a table, as numbers or as a picture", received=f"-o {target}",
                     remedy=f"end the name in {', '.join((*SINKS, '.png'))}")
         )  # fmt: skip
-    if target is not None and not target.parent.is_dir():
-        problems.append(
-            Problem("the folder to write to does not exist", Location(str(target)), str(target.parent.absolute()),
-                    f"create it: mkdir -p {target.parent}")
-        )  # fmt: skip
+    if target is not None and (wrong := files.obstacle(target)) is not None:
+        problems.append(wrong)
     if problems:
         raise UserError(problems)
     return target

@@ -47,6 +47,13 @@ class _Pictures(nn.Module):
         return self.net(values * self.scale if self.scale != 1 else values)
 
 
+def _other(received: str) -> UserError:
+    return UserError(
+        "PyTorch's net does not take the inputs of the file: this is not the same net", received=received,
+        remedy="give the definition and the weights that the file was made of",
+    )  # fmt: skip
+
+
 class Opponents:
     """``bench.BenchOptions.net`` with its weights on the device of ``engine``; UserError when they do not fit."""
 
@@ -71,6 +78,9 @@ class Opponents:
         self.device = torch.device(engine.device)
         self.module = module.eval().to(self.device)
         self.outputs = {place: blob for place, blob in enumerate(made.outputs, 1) if blob in engine.outputs}
+        if not self.outputs or sorted(self.inputs) != sorted(engine.inputs):
+            file = f"{', '.join(engine.inputs)} -> {', '.join(engine.outputs)} in the file"
+            raise _other(f"{file}, {', '.join(self.inputs)} -> {', '.join(made.outputs)} in the net")
         self.compiled, self.notes = options.compiled, notes
         if self.device.type == "cpu":
             torch.set_num_threads(options.threads or cores())
@@ -78,6 +88,13 @@ class Opponents:
     def sides(self, feeds: Arrays) -> dict[str, Callable[[Arrays], dict[str, NDArray[Any]]]]:
         """The sides that can run ``feeds``; what cannot is noted."""
         made = {"torch eager": self._side(self.module)}
+        try:
+            made["torch eager"](feeds)
+        except (RuntimeError, IndexError) as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            shapes = ", ".join(f"{name} {'x'.join(map(str, array.shape))}" for name, array in feeds.items())
+            raise _other(f"{shapes}; {str(error).splitlines()[0][:200]}") from error
         if self.device.type == "cuda":
             half = self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             made["torch channels-last bf16"] = self._side(half, torch.bfloat16)

@@ -12,7 +12,9 @@ import ctypes
 import io
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -60,26 +62,30 @@ def open_session(
     optimize: bool = True,
     provider: str = "",
     settings: Mapping[str, Mapping[str, str]] | None = None,
+    profile: str = "",
 ) -> Session:
     """A session for ``model`` (a file, or a serialized model) on ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
     ``auto`` takes the first CUDA device that works, else the CPU. ``threads`` 0: as many as cores. ``provider`` is one
-    of ``PROVIDERS`` (none: that of the device), ``settings`` are options by a provider's full name.
+    of ``PROVIDERS`` (none: that of the device), ``settings`` are options by a provider's full name. ``profile`` begins the
+    name of a profile that the runtime writes (none: no profile).
     Raises UserError for a missing or foreign file and an unknown device, RunError when the device cannot be used.
     """
     kind, index = parse_device(device)
     wanted = provider or kind
     _agree(kind, provider)
-    data = model if isinstance(model, bytes) else _read(Path(model))
-    refuse_external_data(data, "model" if isinstance(model, bytes) else str(model))
+    data = model if isinstance(model, bytes) else read_file(model)
+    name = None if isinstance(model, bytes) else str(model)
+    refuse_external_data(data, name or "model")
+    options = partial(_options, threads, optimize, profile)
     if wanted == "cpu":
-        return _cpu(data, threads, optimize)
+        return _cpu(data, name, options)
     if wanted != "auto":
-        return _gpu(data, index, threads, optimize, PROVIDERS[wanted], settings or {})
+        return _gpu(data, index, options, PROVIDERS[wanted], settings or {})
     if cuda_devices() and CUDA in _runtime().get_available_providers():
         with contextlib.suppress(RunError):
-            return _gpu(data, index, threads, optimize, PROVIDERS["cuda"], settings or {})
-    return _cpu(data, threads, optimize)
+            return _gpu(data, index, options, PROVIDERS["cuda"], settings or {})
+    return _cpu(data, name, options)
 
 
 def _agree(kind: str, provider: str) -> None:
@@ -124,16 +130,21 @@ def refuse_external_data(data: bytes, name: str) -> None:
             "this is no ONNX file, or an empty one", where=Location(name), received=f"{len(data)} bytes, no operator",
             remedy="give a file that `lungo export` wrote",
         )  # fmt: skip
-    outside = [tensor.name for tensor in _tensors(model.graph) if tensor.data_location == onnx.TensorProto.EXTERNAL]
-    outside += [tensor.name for function in model.functions for node in function.node for tensor in _attributes(node)
-                if tensor.data_location == onnx.TensorProto.EXTERNAL]  # fmt: skip
+    tensors = chain(_tensors(model.graph), *(_attributes(node) for one in model.functions for node in one.node))
+    outside = [tensor for tensor in tensors if tensor.data_location == onnx.TensorProto.EXTERNAL]
     if outside:
         raise UserError(
             "this ONNX file keeps its weights in other files, which are not read",
             where=Location(name),
-            received=f"external data for {len(outside)} tensor(s), the first is {outside[0]!r}",
-            remedy="export the net as one file, as `lungo export` does",
+            received=f"{len(outside)} tensor(s) in other files, the first is {_stands(outside[0])}",
+            remedy="export the net as one file, as `lungo export` does; a file that you trust becomes one by "
+            "onnx.save(onnx.load(old), new)",
         )
+
+
+def _stands(tensor: Any) -> str:
+    places = [entry.value for entry in tensor.external_data if entry.key == "location"]
+    return f"`{tensor.name}` in {', '.join(map(repr, places)) or 'an unnamed file'}"[:300]
 
 
 def _tensors(graph: Any) -> Iterator[Any]:
@@ -164,7 +175,14 @@ def parse_device(device: str) -> tuple[str, int]:
     return kind, int(index or 0)
 
 
-def _read(path: Path) -> bytes:
+def read_file(given: str | Path) -> bytes:
+    """The bytes of an ONNX file; UserError when there is none, or none that one file can be."""
+    path = Path(given)
+    if path.is_dir():
+        raise UserError(
+            "this is a folder, not an ONNX file", where=Location(str(path)), received=str(path.absolute()),
+            remedy="name the file inside it",
+        )  # fmt: skip
     if not path.is_file():
         raise UserError(
             "ONNX file not found", where=Location(str(path)), received=str(path.absolute()),
@@ -187,25 +205,32 @@ def _runtime() -> Any:
     return onnxruntime
 
 
-def _options(threads: int, optimize: bool) -> Any:
+def _options(threads: int, optimize: bool, profile: str) -> Any:
     runtime = _runtime()
     options = runtime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = threads
+    if profile:
+        options.enable_profiling, options.profile_file_prefix = True, profile
     if not optimize:
         options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
     return options
 
 
-def _cpu(data: bytes, threads: int, optimize: bool) -> Session:
+def _cpu(data: bytes, name: str | None, options: Callable[[], Any]) -> Session:
     try:
-        return Session(_runtime().InferenceSession(data, _options(threads, optimize), providers=[CPU]), "cpu")
+        return Session(_runtime().InferenceSession(data, options(), providers=[CPU]), "cpu")
     except Exception as error:
-        raise RunError(f"ONNX Runtime cannot load the model: {_first_line(error)}") from error
+        if name is None:  # made here
+            raise RunError(f"ONNX Runtime cannot load the model: {_first_line(error)}") from error
+        raise UserError(
+            "ONNX Runtime cannot load this file", where=Location(name), received=_first_line(error),
+            remedy="give a file that `lungo export` or `lungo convert` wrote; if it is one, copy it again",
+        ) from error  # fmt: skip
 
 
 def _gpu(
-    data: bytes, index: int, threads: int, optimize: bool, order: Sequence[str],
+    data: bytes, index: int, options: Callable[[], Any], order: Sequence[str],
     settings: Mapping[str, Mapping[str, str]],
 ) -> Session:  # fmt: skip
     runtime, device = _runtime(), f"cuda:{index}"
@@ -216,11 +241,11 @@ def _gpu(
     if index >= count:
         raise _unusable(device, "no CUDA device was found" if not count else f"there are {count} CUDA device(s)", order)
     _preload(runtime)
-    options = _options(threads, optimize)
-    options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    made = options()
+    made.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     providers = [(name, {"device_id": str(index), **settings.get(name, {})}) for name in order]
     try:
-        session = runtime.InferenceSession(data, options, providers=providers)
+        session = runtime.InferenceSession(data, made, providers=providers)
     except Exception as error:
         raise _unusable(device, _first_line(error), order) from error
     running = session.get_providers()

@@ -10,7 +10,9 @@ Source: Triton's docs, user_guide/model_repository.md and model_configuration.md
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -22,7 +24,7 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
 from caffelungo import files
-from caffelungo.deploy.runtime import refuse_external_data
+from caffelungo.deploy.runtime import read_file, refuse_external_data
 from caffelungo.errors import Location, Problem, UserError
 
 BACKEND = "onnxruntime"
@@ -92,42 +94,73 @@ def triton(model: str | Path, repository: str | Path, options: TritonOptions | N
     options = options or TritonOptions()
     source, repository = Path(model), Path(repository)
     _check(options)
-    if not source.is_file():
-        raise UserError(
-            "ONNX file not found", where=Location(str(source)), received=str(source.absolute()),
-            remedy="correct the path, or write the file with `lungo export`",
-        )  # fmt: skip
-    data = source.read_bytes()
+    data = read_file(source)
     refuse_external_data(data, str(source))
     graph, properties = _graph(data)
     name = options.name or re.sub(r"[^A-Za-z0-9_.-]", "_", source.stem)
     folder = repository / name
-    labels = json.loads(properties["labels"]) if "labels" in properties else None
-    config, notes = config_of(graph, properties, name, labels is not None, options, str(source))
+    labels, layouts = _described(properties, str(source))
+    config, notes = config_of(graph, properties, name, labels is not None, options, str(source), layouts)
     text = text_format.MessageToString(config)
     read_config(text, str(folder / "config.pbtxt"))
     _fits(folder / "config.pbtxt", config)
     version, same = _version(folder, data, options)
     if same:
         notes.append(f"version {version} is this file already")
-    folder.mkdir(parents=True, exist_ok=True)
-    if not same:
-        with tempfile.TemporaryDirectory(dir=repository, prefix=f".{name}.") as draft:
-            made = Path(draft) / str(version)
-            made.mkdir()
-            (made / "model.onnx").write_bytes(data)
-            if labels is not None:
-                files.write_text(folder / LABELS, "".join(f"{' '.join(label.split())}\n" for label in labels))
-            files.write_text(folder / "config.pbtxt", text)
-            made.rename(folder / str(version))  # whole or not at all: Triton may be polling
-    else:
+    if same:
         files.write_text(folder / "config.pbtxt", text)
+    else:
+        beside = {"config.pbtxt": text}
+        if labels is not None:
+            beside = {LABELS: "".join(f"{' '.join(label.split())}\n" for label in labels), **beside}
+        _place(folder, version, data, beside)
     return Placed(folder, version, text, tuple(notes))
 
 
+def _place(folder: Path, version: int, data: bytes, beside: Mapping[str, str]) -> None:
+    """Write a version of the model, and the files ``beside`` it; whole or not at all, since Triton may be polling."""
+    repository = folder.parent
+    above = [place for place in (repository, *repository.parents) if not place.exists()]
+    try:
+        repository.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=repository, prefix=f".{folder.name}.") as draft:
+            made = Path(draft) / folder.name
+            (made / str(version)).mkdir(parents=True)
+            files.write_bytes(made / str(version) / "model.onnx", data)
+            for name, text in beside.items():
+                files.write_text(made / name, text)
+            if not folder.exists():
+                made.rename(folder)
+                return
+            for name in beside:
+                os.replace(made / name, folder / name)
+            (made / str(version)).rename(folder / str(version))
+    except BaseException:
+        with contextlib.suppress(OSError):  # what is not empty stays
+            for place in above:
+                place.rmdir()
+        raise
+
+
+def _described(properties: Mapping[str, str], file: str) -> tuple[list[str] | None, dict[str, str]]:
+    """(labels, layouts by input) that the file's metadata tell; UserError when they are damaged."""
+    try:
+        labels = json.loads(properties["labels"]) if "labels" in properties else None
+        if labels is not None and not all(isinstance(label, str) for label in labels):
+            raise ValueError("labels are no list of names")
+        given = json.loads(properties.get("input", "{}"))
+        return labels, {str(given["name"]): str(given["layout"])} if given else {}
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(
+            "the metadata of this ONNX file is damaged", where=Location(file),
+            received=f"{type(error).__name__}: {error}"[:300], remedy="export the net again",
+        ) from error  # fmt: skip
+
+
 def config_of(
-    graph: Any, properties: Mapping[str, str], name: str, labelled: bool, options: TritonOptions, file: str
-) -> tuple[Any, list[str]]:
+    graph: Any, properties: Mapping[str, str], name: str, labelled: bool, options: TritonOptions, file: str,
+    layouts: Mapping[str, str],
+) -> tuple[Any, list[str]]:  # fmt: skip
     """(ModelConfig, notes) for an ONNX ``graph`` with the metadata ``properties``; UserError."""
     config = message("ModelConfig")(name=name, backend=BACKEND)
     given, made = list(graph.input), list(graph.output)
@@ -146,9 +179,9 @@ def config_of(
     for one in given:
         entry = config.input.add(name=one.name, data_type=TYPES[one.type.tensor_type.elem_type])
         entry.dims.extend(_sizes(one)[1:] if batched else _sizes(one))
-        layout = json.loads(properties.get("input", "{}"))
-        if batched and layout.get("name") == one.name and len(entry.dims) == 3:
-            entry.format = f"FORMAT_{layout['layout']}"
+        form = f"FORMAT_{layouts.get(one.name, 'NONE')}"
+        if batched and form in ENUMS["Format"][1:] and len(entry.dims) == 3:
+            entry.format = form
     for one in made:
         entry = config.output.add(name=one.name, data_type=TYPES[one.type.tensor_type.elem_type])
         entry.dims.extend(_sizes(one)[1:] if batched else _sizes(one))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from caffelungo.data.decode import MOST_PIXELS
 from caffelungo.errors import Problem, UserError
 
-MOST_PIXELS = 89_478_485
-"""Pillow's own limit, beyond which nothing is decoded here (``data.decode``)."""
 _SMALLEST = {"port": 0, "threads": 0, "deadline_ms": 0, "max_bytes": 1024}
 
 

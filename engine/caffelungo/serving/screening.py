@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.data import preprocess
-from caffelungo.data.decode import decode
+from caffelungo.data.decode import decode, too_many
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy import pictures
 from caffelungo.errors import Location, Problem, UserError
@@ -48,7 +48,7 @@ def _size(data: bytes, name: str, max_pixels: int) -> tuple[int, int]:
                 width, height = image.size
                 return int(width), int(height)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_large(name, str(error), max_pixels) from error
+        raise _too_large(name, too_many(error), max_pixels) from error
     except UnidentifiedImageError as error:
         what, received = "this is no picture that the service reads", f"{len(data)} bytes that start {data[:8]!r}"
         problem = Problem(what, Location(name), received if data else "no bytes", f"send {_KINDS}")

@@ -14,15 +14,17 @@ ZIP_SIGNATURE = b"PK\x03\x04"
 PICKLE_SIGNATURE = b"\x80"
 HEAD = 4096
 
-WEIGHTS, STATE, MEAN = "weights", "state", "mean"
+WEIGHTS, STATE, MEAN, ONNX = "weights", "state", "mean", "onnx"
 HDF5, SAFETENSORS, NUMPY, PROTOBUF = "hdf5", "safetensors", "numpy", "protobuf"
 
 MEANINGS = {
     WEIGHTS: "a weights file",
     STATE: "a solver state",
     MEAN: "a mean picture",
+    ONNX: "an ONNX file",
 }
 ENDINGS = {WEIGHTS: ".caffemodel", STATE: ".solverstate", MEAN: ".binaryproto"}
+PICTURES = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"BM": "BMP"}
 
 
 def container(path: str | Path) -> str:
@@ -58,6 +60,10 @@ def container(path: str | Path) -> str:
             received=f"a file that begins with {head[:2]!r}",
             remedy="save its tensors as .safetensors, or name torchvision's weights as torchvision:NAME",
         )
+    for signature, kind in PICTURES.items():
+        if head.startswith(signature):
+            raise UserError("this is a picture", where=where, received=f"a {kind} file of {size} bytes",
+                            remedy="name the file of the net's weights (.caffemodel), state or mean")  # fmt: skip
     if is_text(head):
         raise UserError(
             "this is a text file, not a binary one",
@@ -84,10 +90,10 @@ def is_text(head: bytes) -> bool:
 
 
 def message_kind(buffer: memoryview) -> str | None:
-    """``weights``, ``state`` or ``mean`` by the fields at the top of a serialized message, None when unsure.
+    """``weights``, ``state``, ``mean`` or ``onnx`` by the fields at the top of a message, None when unsure.
 
     A NetParameter has a string in field 1 and layers in 2 or 100; a SolverState a number in field 1 and blobs in 3; a
-    BlobProto floats in 5.
+    BlobProto floats in 5; an ONNX ModelProto a number in field 1 and the graph in 7.
     """
     kinds: set[tuple[int, int]] = set()
     try:
@@ -99,6 +105,8 @@ def message_kind(buffer: memoryview) -> str | None:
         pass
     if (100, wire.BYTES) in kinds or (1, wire.BYTES) in kinds:
         return WEIGHTS
+    if {(1, wire.VARINT), (7, wire.BYTES)} <= kinds:
+        return ONNX
     if (1, wire.VARINT) in kinds and kinds & {(2, wire.BYTES), (3, wire.BYTES)}:
         return STATE
     if (2, wire.BYTES) in kinds:
@@ -115,6 +123,7 @@ def wrong_kind(path: str | Path, found: str, wanted: str) -> UserError:
         (STATE, WEIGHTS): "for weights you want its .caffemodel; to resume from it, give it to --snapshot",
         (MEAN, WEIGHTS): "give it to mean_file in transform_param",
         (MEAN, STATE): "give it to mean_file in transform_param",
+        (ONNX, WEIGHTS): "give the weights it was made of (.caffemodel); `lungo classify` and `lungo infer` run it",
     }
     other = neighbour(Path(path), wanted)
     remedy = remedies.get((found, wanted), f"give {MEANINGS[wanted]} ({ENDINGS[wanted]})")
