@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caffelungo.deploy.profile import nodes
+
 Array = NDArray[np.float32]
 CPU = "CPUExecutionProvider"
 TOLERANCE = 5e-3
@@ -89,7 +91,7 @@ def with_onnxruntime(provider: str) -> dict[str, Any]:
     start = time.perf_counter()
     session.run(None, {"x": x})
     facts |= {"seconds": time.perf_counter() - start, "error": error(y), "session": session.get_providers()}
-    facts["ran_on"] = _conv_provider(session.end_profiling())
+    facts["ran_on"] = next((provider for _, provider in nodes(session.end_profiling())), "")
     return facts
 
 
@@ -108,16 +110,6 @@ def _model() -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
-
-
-def _conv_provider(profile: str) -> str:
-    with open(profile, encoding="utf-8") as file:  # noqa: PTH123
-        events = json.load(file)
-    for event in events:
-        details = event.get("args", {})
-        if details.get("op_name", "") and "kernel_time" in event.get("name", "") and "provider" in details:
-            return str(details["provider"])
-    return ""
 
 
 def main() -> None:
