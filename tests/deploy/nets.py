@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from caffelungo import catalogue, recipes
 from caffelungo.definition.filter import net_state
-from caffelungo.definition.reader import parse_net
+from caffelungo.definition.reader import Definition, parse_net, read_net
 from caffelungo.definition.schema import TEST
 from caffelungo.layers.plan import Plan, build_plan
+from caffelungo.rewriting import apply
 from caffelungo.weights.base import Weights
 
 SMALL = """
@@ -48,11 +51,18 @@ def plan_of(message: Any) -> Plan:
     return build_plan(message, net_state(message, TEST))
 
 
-MSRA = 2**0.5
-"""The gain that keeps numbers as large as they are through ReLUs (He et al. 2015)."""
+def shipped(name: str, recipe: str = "", settings: Mapping[str, Any] | None = None, narrow: bool = False) -> Definition:
+    """The deploy net ``name`` of the catalogue, grown by ``recipe``; ``narrow``: with fewer fully connected units."""
+    net = catalogue.find(name)
+    definition = read_net(net.deploy, net.deploy_variables or None)
+    if narrow:
+        definition = parse_net(definition.text.replace("num_output: 4096", "num_output: 32"))
+    if recipe:
+        definition = apply(definition, recipes.open_recipe(recipes.find(recipe), settings or {}).steps).definition
+    return definition
 
 
-def random_weights(text: str, seed: int = 0, gain: float = 1.0) -> Weights:
+def random_weights(text: str, seed: int = 0) -> Weights:
     """Weights for every layer of the net in ``text`` (phase TEST), variances and factors positive."""
     rng = np.random.default_rng(seed)
     layers = {}
@@ -60,11 +70,39 @@ def random_weights(text: str, seed: int = 0, gain: float = 1.0) -> Weights:
         blobs = []
         for use in planned.params:
             shape = tuple(size or 0 for size in use.shape)
-            deviation = gain / np.sqrt(np.prod(shape[1:])) if len(shape) > 1 else 1.0
-            blob = rng.normal(0, deviation, shape)
+            blob = rng.normal(0, 1 / np.sqrt(max(1, np.prod(shape[1:]))), shape)
             if use.spec.name in ("variance", "factor"):
                 blob = np.abs(blob) + 0.5
             blobs.append(blob.astype(np.float32))
         if blobs:
             layers[planned.name] = blobs
+    return Weights(layers)
+
+
+def msra_weights(text: str, seed: int = 0) -> Weights:
+    """Weights as of a net in training: kernels by msra (He et al. 2015), small biases, statistics of BatchNorm far from
+    0 and 1, a factor to divide them by, and the factors of Normalize around 20.
+
+    Unlike ``random_weights`` they let a deep net's answers depend on its picture.
+    """
+    rng = np.random.default_rng(seed)
+    layers: dict[str, list[np.ndarray]] = {}
+    for planned in plan_of(parse_net(text).message).layers:
+        for use in planned.params:
+            shape = tuple(size or 0 for size in use.shape)
+            blob = rng.standard_normal(shape, np.float32)
+            kind = planned.layer.type, use.spec.name
+            if len(shape) > 1:
+                blob *= np.float32(np.sqrt(2 / np.prod(shape[1:])))
+            elif kind == ("Normalize", "scale"):
+                blob = 20 + 4 * blob
+            elif kind == ("Scale", "scale"):
+                blob = 1 + blob / 4
+            elif kind == ("BatchNorm", "variance"):
+                blob = blob**2 + 1
+            elif kind == ("BatchNorm", "factor"):
+                blob = blob**2 + 2
+            else:
+                blob /= 4
+            layers.setdefault(planned.name, []).append(blob.astype(np.float32))
     return Weights(layers)

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from caffelungo.cli.main import call
 from caffelungo.definition.printer import print_net
@@ -23,7 +24,7 @@ from caffelungo.passes.caffe import TYPES
 from caffelungo.passes.widen import WidenOptions, widen
 from caffelungo.weights import caffemodel, copy
 from caffelungo.weights.base import Weights
-from tests.deploy.nets import SMALL, TRAIN_VAL, plan_of, random_weights
+from tests.deploy.nets import SMALL, TRAIN_VAL, msra_weights, plan_of, random_weights, shipped
 
 NORMS = """
 name: "norms"
@@ -55,8 +56,6 @@ layer { name: "prob" type: "Softmax" bottom: "fc2" top: "prob" }
 
 
 def ours(text: str, weights: Weights, x: np.ndarray, blob: str) -> np.ndarray:
-    import torch
-
     plan = plan_of(parse_net(text).message)
     store = Store(plan, seed=0)
     store.load(copy.match(plan, weights).arrays)
@@ -96,7 +95,7 @@ def test_every_normalize(options: str, top: str, tmp_path: Path) -> None:
         assert np.abs(expected).max() > 0.01
         apart = np.abs(opencv(made.prototxt, x, "relu") - expected).max()
         assert apart <= 1.5e-6 * np.abs(expected).max(), batch
-    assert made.opencv is not None
+    assert made.proof.opencv is not None
 
 
 @pytest.mark.parametrize("text", [FLAT, SMALL], ids=["flat", "small"])
@@ -120,6 +119,61 @@ def test_a_grown_net(tmp_path: Path) -> None:
     x = noise(PLAIN, 3)
     expected = ours(grown.text, weights, x, "prob")
     np.testing.assert_allclose(opencv(tmp_path / "out.prototxt", x, "prob"), expected, atol=2e-6)
+
+
+BVLC = {
+    "Input", "Convolution", "Deconvolution", "InnerProduct", "Pooling", "LRN", "BatchNorm", "Scale", "ReLU", "Dropout",
+    "Power", "Eltwise", "Concat", "Softmax",
+}  # fmt: skip
+"""What the nets below may be made of, all of it in the oldest Caffe that knows Input and in OpenCV 4."""
+
+SHIPPED = [
+    ("lenet", "wider", 64), ("lenet", "recursive", 64),
+    *(
+        pytest.param(net, recipe, 2048, marks=pytest.mark.slow)
+        for net, recipe in (
+            ("caffenet", "wider"), ("caffenet", "joint"), ("caffenet", "recursive"), ("googlenet", "wider"),
+            ("squeezenet1.1", "wider"), ("squeezenet1.1", "joint"), ("squeezenet1.1", "recursive"),
+            ("squeezenet1.1", "features"), ("resnet50", "wider"), ("resnet50", "joint"), ("mobilenet", "wider"),
+        )
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("net", "recipe", "units"), SHIPPED)
+def test_grown_nets_at_full_size(net: str, recipe: str, units: int, tmp_path: Path) -> None:
+    """Logits, probabilities and every Normalize come out of OpenCV as the definition says, at any batch."""
+    definition = shipped(net, recipe, {} if recipe == "features" else {"units": units})
+    weights = msra_weights(definition.text)
+    made = export_caffe(definition, weights, tmp_path / "out.prototxt")
+    written = read_net(made.prototxt)
+    assert {layer.type for layer in written.message.layer} <= BVLC
+    assert not any(word in made.prototxt.read_text() for word in ("lungo", "norm_param", "lr_mult"))
+    assert made.proof.worst_layer is not None
+    assert made.proof.worst_layer.relative < 1e-5
+
+    plan = plan_of(definition.message)
+    norms = [one for one in plan.layers if one.layer.type == "Normalize"]
+    assert norms
+    logits = next(one.bottoms[0] for one in plan.layers if one.layer.type == "Softmax")
+    last = [one for one in plan.layers if logits in one.tops and not one.layer.source][-1]
+    store = Store(plan, seed=0)
+    store.load(copy.match(plan, weights).arrays)
+    ours = StepNet(plan, store)
+    theirs = cv2.dnn.readNetFromCaffe(str(made.prototxt), str(made.caffemodel))
+    seen = []
+    for batch in (1, 2, 7):
+        x = noise(definition.text, batch)
+        with torch.no_grad():
+            ours.forward(torch.from_numpy(x))
+        theirs.setInput(x, "data")
+        asked = [*norms, last, next(one for one in plan.layers if one.layer.type == "Softmax")]
+        for one, got in zip(asked, theirs.forward([one.name for one in asked]), strict=True):
+            expected = ours.data[one.top_values[0]].numpy()
+            apart = np.abs(got.reshape(expected.shape) - expected).max()
+            assert apart <= 1e-5 * np.abs(expected).max(), (one.name, batch)
+        seen += list(ours.data[last.top_values[0]].numpy().reshape(batch, -1))
+    assert all(np.abs(one - seen[0]).max() > 0.01 * np.abs(seen[0]).max() for one in seen[1:])
 
 
 def test_training_files_leave_without_what_only_training_needs(tmp_path: Path) -> None:

@@ -22,5 +22,5 @@ def tell_caffe(written: Any) -> None:
     """The same of a ``deploy.caffe.Written``."""
     for note in written.notes:
         typer.echo(f"note: {note}")
-    typer.echo("\n".join(written.lines()))
+    typer.echo("\n".join(written.proof.lines()))
     typer.echo(f"wrote {written.prototxt} and {written.caffemodel}: Caffe's own layers only")

@@ -39,25 +39,42 @@ from caffelungo.weights import caffemodel, copy
 from caffelungo.weights.base import Weights
 
 Arrays = Mapping[str, NDArray[np.float32]]
+BLOB_BATCH = 2
+"""The batch at which every layer is compared."""
 
 
 @dataclass
-class Written:
-    """The two files. ``worst``: how far each output is from the net's own, ``opencv``: from OpenCV's, where it is."""
+class Proof:
+    """How far each output of the written files is from the net's own (``worst``) and from OpenCV's, where it is.
 
-    prototxt: Path
-    caffemodel: Path
-    outputs: list[str]
-    worst: dict[str, Difference]
-    opencv: dict[str, Difference] | None
-    notes: list[str] = field(default_factory=list)
+    ``layers`` were compared, of which ``worst_layer`` is the one farthest apart.
+    """
+
+    worst: dict[str, Difference] = field(default_factory=dict)
+    layers: int = 0
+    worst_layer: Difference | None = None
+    opencv: dict[str, Difference] | None = None
 
     def lines(self) -> list[str]:
         """For people."""
         result = [f"{name}: as the net within {d.relative:.1g} of its largest value" for name, d in self.worst.items()]
+        if self.worst_layer is not None:
+            apart = self.worst_layer
+            result.append(f"all {self.layers} layers: within {apart.relative:.1g} (`{apart.blob}`)")
         if self.opencv is not None:
             result += [f"{name}: as OpenCV's reader within {d.relative:.1g}" for name, d in self.opencv.items()]
         return result
+
+
+@dataclass
+class Written:
+    """The two files, and how they were proven."""
+
+    prototxt: Path
+    caffemodel: Path
+    outputs: list[str]
+    proof: Proof
+    notes: list[str] = field(default_factory=list)
 
 
 def export_caffe(
@@ -101,8 +118,8 @@ def export_caffe(
         message = result.definition.message
         caffemodel.write(model, Weights(blobs, extras=extras, name=message.name), message)
         tell("proving that both nets agree")
-        worst, opencv = _prove(net, arrays, text, model, options.tolerance)
-        for name, apart in (opencv or {}).items():
+        proof = _prove(net, arrays, text, model, options.tolerance)
+        for name, apart in (proof.opencv or {}).items():
             if apart.relative > options.tolerance:
                 notes.append(
                     f"OpenCV's own reader answers otherwise in `{name}` ({apart.relative:.2g}); Caffe's does not"
@@ -110,7 +127,7 @@ def export_caffe(
         places = target, target.with_suffix(".caffemodel")
         for source, place in zip((model, text), reversed(places), strict=True):
             os.replace(source, place)
-    return Written(*places, net.outputs, worst, opencv, notes)
+    return Written(*places, net.outputs, proof, notes)
 
 
 def _target(out: str | Path) -> Path:
@@ -141,40 +158,55 @@ def _plain(message: Any) -> Any:
     return result
 
 
-def _prove(
-    net: DeployNet, arrays: Any, text: Path, model: Path, tolerance: float
-) -> tuple[dict[str, Difference], dict[str, Difference] | None]:
-    """The written files, read back, against the net: the largest differences of its outputs; RunError."""
+def _prove(net: DeployNet, arrays: Any, text: Path, model: Path, tolerance: float) -> Proof:
+    """The written files, read back, against the net: every layer of its own, then its outputs; RunError."""
     theirs = read_net(text).message
     plan = build_plan(theirs, net_state(theirs, TEST))
     table = copy.match(plan, caffemodel.read(model))
     if table.problems:
         raise RunError(f"the written weights do not fit the written net:\n{UserError(table.problems)}")
-    ours, written = _runner(net.plan, arrays), _runner(plan, table.arrays)
+    ours, written = _loaded(net.plan, arrays), _loaded(plan, table.arrays)
     rng = np.random.default_rng(0)
-    worst: dict[str, Difference] = {}
+    proof = Proof()
     for batch in BATCHES:
         feeds = _random(net.inputs, batch, rng)
-        _compare(ours(feeds, net.outputs), written(feeds, net.outputs), worst, tolerance)
-    return worst, _opencv(net, ours, text, model, rng)
+        expected, got = _run(ours, feeds, net.outputs), _run(written, feeds, net.outputs)
+        if batch == BLOB_BATCH:
+            _every_layer(ours, written, proof, tolerance)
+        _compare(expected, got, proof.worst, tolerance)
+    proof.opencv = _opencv(net, ours, text, model, rng)
+    return proof
 
 
 def _random(inputs: Mapping[str, tuple[int, ...]], batch: int, rng: np.random.Generator) -> Arrays:
     return {blob: (50 * rng.standard_normal((batch, *shape[1:]))).astype(np.float32) for blob, shape in inputs.items()}
 
 
-def _runner(plan: Plan, arrays: Any) -> Callable[[Arrays, Sequence[str]], dict[str, NDArray[Any]]]:
+def _loaded(plan: Plan, arrays: Any) -> StepNet:
     store = Store(plan, seed=0)
     store.load(arrays)
-    net = StepNet(plan, store)
-    sources = [top for one in plan.sources for top in one.tops]
+    return StepNet(plan, store)
 
-    def run(feeds: Arrays, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
-        with torch.no_grad():
-            net.forward(*(torch.from_numpy(feeds[name]) for name in sources))
-        return {name: net.blob(name).numpy().copy() for name in outputs}
 
-    return run
+def _run(net: StepNet, feeds: Arrays, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
+    with torch.no_grad():
+        net.forward(*(torch.from_numpy(feeds[top]) for one in net.plan.sources for top in one.tops))
+    return {name: net.blob(name).numpy().copy() for name in outputs}
+
+
+def _every_layer(ours: StepNet, written: StepNet, proof: Proof, tolerance: float) -> None:
+    """What each layer made last, in both nets; layers keep their names, and the last of several bears the old one's."""
+    theirs = {planned.name: planned for planned in written.plan.layers}
+    for planned in ours.plan.layers:
+        if planned.layer.source:
+            continue
+        for mine, other in zip(planned.top_values, theirs[planned.name].top_values, strict=True):
+            apart = difference(planned.name, ours.data[mine].numpy(), written.data[other].numpy(), "random inputs")
+            if not apart.relative <= tolerance:
+                raise _failure(apart, f"from layer `{planned.name}` on", tolerance)
+            if proof.worst_layer is None or apart.relative > proof.worst_layer.relative:
+                proof.worst_layer = apart
+        proof.layers += 1
 
 
 def _compare(
@@ -185,15 +217,18 @@ def _compare(
         if name not in worst or apart.relative >= worst[name].relative:
             worst[name] = apart
         if not apart.relative <= tolerance:
-            raise RunError(
-                f"the written files answer otherwise than the net in `{name}`: {apart.largest:.3g}, that is "
-                f"{apart.relative:.3g} of its largest value, where {tolerance:g} is allowed\n"
-                "  to do: report the net; no file was written"
-            )
+            raise _failure(apart, f"in `{name}`", tolerance)
+
+
+def _failure(apart: Difference, where: str, tolerance: float) -> RunError:
+    return RunError(
+        f"the written files answer otherwise than the net {where}: {apart.largest:.3g}, that is {apart.relative:.3g} "
+        f"of its largest value, where {tolerance:g} is allowed\n  to do: report the net; no file was written"
+    )
 
 
 def _opencv(
-    net: DeployNet, ours: Any, text: Path, model: Path, rng: np.random.Generator
+    net: DeployNet, ours: StepNet, text: Path, model: Path, rng: np.random.Generator
 ) -> dict[str, Difference] | None:
     """What OpenCV's reader of Caffe files makes of them, where an OpenCV that has one (before 5) is installed."""
     try:
@@ -210,7 +245,7 @@ def _opencv(
             for name, value in feeds.items():
                 theirs.setInput(value, name)
             got = dict(zip(net.outputs, theirs.forward(net.outputs), strict=True))
-            expected = ours(feeds, net.outputs)
+            expected = _run(ours, feeds, net.outputs)
             shaped = {name: got[name].reshape(value.shape) if got[name].size == value.size else got[name]
                       for name, value in expected.items()}  # fmt: skip
             _compare(expected, shaped, worst)
