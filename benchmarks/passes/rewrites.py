@@ -7,14 +7,14 @@ Nets that differ in data, names of files or fillers alone are the same text afte
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
 
-from caffelungo import catalogue
+from benchmarks.nets import SIZES, corpus_files, left_open, shipped
 from caffelungo.definition.printer import print_lines
 from caffelungo.definition.reader import Definition, parse_net, parse_recipe, read_net
 from caffelungo.definition.schema import LayerParameter, NetParameter
@@ -33,18 +33,7 @@ from caffelungo.rewriting import Sources, apply, sources
 PASSES = ("finetune", "freeze", "deploy", "cast", "DA", "WA", "DWA", "WWA")
 GROWTH = {"DA": "deepen", "WA": "widen", "DWA": "joint", "WWA": "recursive"}
 UNITS = 16
-SIZES: dict[str, tuple[int, ...]] = {
-    "lenet_train_test": (1, 28, 28),
-    "cifar10_full_train_test": (3, 32, 32),
-    "cifar10_quick_train_test": (3, 32, 32),
-    "siamese_train_test": (2, 28, 28),
-    "hdf5_classification": (4,),
-    "densenet": (3, 32, 32),
-}
-"""What one picture (or row) of these nets' data is, which the file leaves to the database: by a part of the name."""
 COLOURS = 3
-LEFT_OPEN = ("Data", "HDF5Data")
-"""Data layers whose file alone tells what a sample is."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +65,7 @@ def nets(corpus: Path | None) -> tuple[list[Subject], list[str]]:
     """The catalogue's and the corpus' nets that have a classifier, small ones first; and those left out, with why."""
     found: list[Subject] = []
     left_out: list[str] = []
-    for family, name, path, variables in _files(corpus):
+    for family, name, path, variables in (*shipped(), *corpus_files(corpus)):
         try:
             definition = read_net(path, variables or None)
             view = View(definition)
@@ -88,17 +77,6 @@ def nets(corpus: Path | None) -> tuple[list[Subject], list[str]]:
             continue
         found.append(Subject(family, name, definition, sum(one.parameters or 0 for one in costs(view.plan))))
     return sorted(found, key=lambda one: len(one.definition.message.layer) * 200_000 + one.parameters), left_out
-
-
-def _files(corpus: Path | None) -> Iterator[tuple[str, str, Path, dict[str, Any]]]:
-    for family, several in catalogue.families().items():
-        for net in several:
-            yield family, net.name, net.train_val, dict(net.variables)
-            yield family, f"{net.name} (deploy)", net.deploy, net.deploy_variables
-    if corpus is not None:
-        for path in sorted(corpus.rglob("*.prototxt")):
-            if "solver" not in path.name:
-                yield path.parent.name, path.stem, path, {}
 
 
 def rewrite(subject: Subject, name: str) -> Outcome | None:
@@ -165,9 +143,7 @@ def known_sources(subject: Subject, definition: Definition) -> Sources | None:
     """What the data would tell of the sizes, as `--shape` tells it."""
     if subject.size is None:
         return None
-    kinds = ((layer, registry.find(layer.type)) for layer in definition.message.layer)
-    given = [layer for layer, kind in kinds if kind is not None and kind.source and layer.type in LEFT_OPEN]
-    return sources(definition, {layer.top[0]: subject.size for layer in given})
+    return sources(definition, {layer.top[0]: subject.size for layer in left_open(definition)})
 
 
 def _filled(shape: Shape) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.made_up import statistics
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.printer import print_lines
 from caffelungo.definition.reader import parse_net, read_net, read_solver
@@ -34,7 +35,7 @@ def trained(net: Path, folder: Path, iterations: int, values: dict[str, Any]) ->
     (folder / "train.prototxt").write_text(with_loss(net.read_text()))
     (folder / "solver.prototxt").write_text(SOLVER.format(iterations))
     solver = Solver(read_solver(folder / "solver.prototxt"), log=Log())
-    _statistics(solver.plan, solver.store)
+    statistics(solver.plan, solver.store)
     frozen = {key: array.copy() for key, array in solver.store.arrays().items() if _frozen(solver.plan, key)}
     head = next(key for key in reversed(solver.plan.params) if key not in frozen and key[1] == 0)
     before = solver.store.arrays()[head].copy()
@@ -61,7 +62,7 @@ def forward(net: Path, values: dict[str, Any]) -> Weights:
     message = read_net(net).message
     plan = build_plan(message, net_state(message, TEST))
     store = Store(plan, seed=1)
-    _statistics(plan, store)
+    statistics(plan, store)
     running = StepNet(plan, store)
     values["step"] = "forward"
     rng = np.random.default_rng(1)
@@ -115,17 +116,3 @@ def _frozen(plan: Plan, key: tuple[str, int]) -> bool:
     owner = next(one for one in plan.layers if one.key == key[0])
     given = owner.layer.param.batch_norm_param
     return owner.layer.type == "BatchNorm" and given.HasField("use_global_stats") and given.use_global_stats
-
-
-def _statistics(plan: Plan, store: Store) -> None:
-    """Statistics as of a trained BatchNorm; those that it starts with divide by next to nothing."""
-    rng = np.random.default_rng(2)
-    for one in plan.layers:
-        if one.layer.type == "BatchNorm":
-            mean, variance, count = (use.key for use in one.params[:3])
-            size = store.tensor(one.key, 0).shape
-            store.load({
-                mean: rng.normal(0, 0.1, size).astype(np.float32),
-                variance: rng.uniform(0.8, 1.2, size).astype(np.float32),
-                count: np.ones(store.tensor(one.key, 2).shape, np.float32),
-            })  # fmt: skip

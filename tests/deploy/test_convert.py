@@ -8,11 +8,12 @@ import numpy as np
 import onnx
 import pytest
 
+from caffelungo import catalogue
 from caffelungo.cli.main import call
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy import pictures
-from caffelungo.deploy.convert import ConvertOptions, convert
+from caffelungo.deploy.convert import ConvertOptions, convert, examine
 from caffelungo.deploy.metadata import read as read_metadata
 from caffelungo.deploy.runtime import open_session
 from caffelungo.errors import UserError
@@ -57,6 +58,11 @@ layer { name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1" pooling_param
 layer { name: "ip" type: "InnerProduct" bottom: "pool1" top: "ip" inner_product_param { num_output: 4 } }
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }
 """
+
+SIZED = UNSIZED.replace('type: "Data"', 'type: "DummyData"').replace(
+    'data_param { source: "gone" batch_size: 2 }',
+    "dummy_data_param { shape { dim: 1 dim: 1 dim: 28 dim: 28 } shape { dim: 1 } }",
+)
 
 SEVERAL = """
 layer { name: "left" type: "Input" top: "left" input_param { shape { dim: 1 dim: 5 dim: 6 dim: 6 } } }
@@ -138,11 +144,7 @@ def test_train_val(tmp_path: Path) -> None:
 
 
 def test_the_weights_tell_the_size_of_a_picture(tmp_path: Path) -> None:
-    sized = UNSIZED.replace('type: "Data"', 'type: "DummyData"').replace(
-        'data_param { source: "gone" batch_size: 2 }',
-        "dummy_data_param { shape { dim: 1 dim: 1 dim: 28 dim: 28 } shape { dim: 1 } }",
-    )
-    made = convert(model(tmp_path, UNSIZED), random_weights(sized), tmp_path / "x.onnx")
+    made = convert(model(tmp_path, UNSIZED), random_weights(SIZED), tmp_path / "x.onnx")
     assert any("1x28x28" in note and "--shape" in note for note in made.notes)
     assert open_session(made.path, "cpu").shapes["image"][1:] == [28, 28, 1]
 
@@ -171,6 +173,41 @@ def test_a_fixed_number_of_pictures(tmp_path: Path) -> None:
     graph = onnx.load(made.path).graph
     assert [d.dim_value for d in graph.input[0].type.tensor_type.shape.dim] == [3, 13, 11, 3]
     assert made.parity.real % 3 == 0
+
+
+def test_grey_pictures_of_a_data_layer(tmp_path: Path) -> None:
+    """LeNet's train_val file says is_color: false; taken for colour, its own weights would not fit."""
+    lenet = catalogue.find("lenet")
+    found = examine(lenet.train_val, None, tmp_path / "x.onnx")
+    assert found.problems == []
+    assert found.net is not None
+    assert found.net.inputs == {"data": (1, 1, 28, 28)}
+
+
+def test_the_stage_in_which_a_net_fits_together_is_named(tmp_path: Path) -> None:
+    staged = UNSIZED.replace("scale: 0.5 }", "crop_size: 12 } include { phase: TEST stage: 'held-out' }")
+    with pytest.raises(UserError) as raised:
+        convert(model(tmp_path, staged), Weights({}), tmp_path / "x.onnx")
+    assert "--stage held-out" in remedies(raised.value)
+    found = examine(tmp_path / "net.prototxt", None, tmp_path / "x.onnx", ConvertOptions(stages=["held-out"]))
+    assert found.problems == []
+
+
+def test_a_mean_picture_that_is_gone_is_told_with_all_else(tmp_path: Path) -> None:
+    """A mean that is given stands above the file that the data layer names."""
+    lost = UNSIZED.replace("scale: 0.5", 'scale: 0.5 mean_file: "mean.binaryproto"')
+    path = model(tmp_path, lost)
+    told = remedies(UserError(examine(path, None, tmp_path / "x.onnx").problems))
+    assert "mean file not found" in told
+    assert "--mean 104,117,123" in told
+    assert "--shape data:3x227x227" in told
+    weights = random_weights(SIZED)
+    with pytest.raises(UserError, match="mean file not found"):
+        convert(path, weights, tmp_path / "x.onnx")
+    assert not (tmp_path / "x.onnx").exists()
+    made = convert(path, weights, tmp_path / "x.onnx", ConvertOptions(mean=[33]))
+    assert list(made.metadata.record.mean_value) == [33]
+    assert made.metadata.record.scale == 0.5
 
 
 def test_every_obstacle_is_listed_and_nothing_is_written(tmp_path: Path) -> None:

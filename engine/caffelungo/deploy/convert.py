@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from caffelungo.data import preprocess
+from caffelungo.definition import editor
+from caffelungo.definition.edits import ClearField, Edit
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import Definition, read_net
 from caffelungo.definition.schema import TEST, Preprocessing
 from caffelungo.deploy import metadata, pictures
 from caffelungo.deploy.cut import Cut, cut
 from caffelungo.deploy.export import Exported, ExportOptions, checked_target, export, fitted, read_weights
+from caffelungo.deploy.front import problems_of_resize
 from caffelungo.deploy.guess import picture_shape
 from caffelungo.deploy.network import DeployNet, deploy_net
 from caffelungo.deploy.parity import TOLERANCE
@@ -47,6 +50,8 @@ class ConvertOptions:
     channel_order: str | None = None
     resize: tuple[int, int] | None = None
     preprocess: bool | None = None
+    layout: str = "nhwc"
+    resize_inside: bool = False
     labels: Sequence[str] | str | Path | None = None
     outputs: Sequence[str] = ()
     stages: Sequence[str] = ()
@@ -66,6 +71,22 @@ class ConvertOptions:
         )
 
 
+@dataclass
+class Examined:
+    """What is known of a conversion before anything is written: what stands in its way, and what would leave.
+
+    ``part`` and ``net`` are None where the file could not be read, or does not fit together; ``net`` bears the names
+    and shapes of all that a file of weights must hold. ``wanted`` is how ``part`` leaves.
+    """
+
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    part: Cut | None = None
+    net: DeployNet | None = None
+    weights: Weights | None = None
+    wanted: ExportOptions = field(default_factory=ExportOptions)
+
+
 def convert(
     model: str | Path,
     weights: Weights | str | Path,
@@ -80,46 +101,64 @@ def convert(
     Raises UserError with everything that stands in the way, RunError when the proof does not hold; then ``out`` is as
     it was before.
     """
-    options = options or ConvertOptions()
-    tell = progress or (lambda stage: None)
-    tell("reading the net and its weights")
-    problems: list[Problem] = []
-    wanted = ExportOptions(
-        opset=options.opset, preprocess=options.preprocess, labels=options.labels, outputs=tuple(options.outputs),
-        batch=options.batch, pictures=options.pictures, tolerance=options.tolerance, device=options.device,
-        free_size=options.free_size,
-    )  # fmt: skip
-    with gathered(problems):
-        checked_target(out, wanted)
-    given: Weights | None = None
-    with gathered(problems):
-        given = read_weights(weights)
-    part, net, notes = None, None, list[str]()
-    shapes: dict[str, Sequence[int]] = {}
-    with gathered(problems):
-        part = _part(model, options)
-        problems += part.problems
-        notes += part.notes
-    if part is not None and not part.problems:
-        shapes = _shapes(part, options, given, notes)
-        with gathered(problems):
-            net = _deployed(part.definition, shapes, options)
-    record = None
-    if net is not None and part is not None:
-        if given is not None:
-            problems += fitted(net, given, part.definition)[1]
-        record = _stated_record(net, part.definition, given, options, problems)
-        _check_labels(net, options, problems)
-    if problems or part is None or given is None:
-        raise UserError(problems)
-    wanted = ExportOptions(**{**wanted.__dict__, "record": record, "shapes": shapes})
-    exported = export(part.definition, given, out, wanted, progress=progress)
+    if progress is not None:
+        progress("reading the net and its weights")
+    found = examine(model, weights, out, options)
+    if found.problems or found.part is None or found.weights is None:
+        raise UserError(found.problems)
+    exported = export(found.part.definition, found.weights, out, found.wanted, progress=progress)
+    notes = found.notes
     if "mean_value" in exported.metadata.record.assumed or "channel_order" in exported.metadata.record.assumed:
         notes.append(
             "where the assumed preprocessing is not the net's, say it: --mean, --scale, --channel-order, --resize"
         )
     exported.notes[:] = [*notes[:-1], *exported.notes, *notes[-1:]]
     return exported
+
+
+def examine(
+    model: str | Path, weights: Weights | str | Path | None, out: str | Path, options: ConvertOptions | None = None
+) -> Examined:
+    """All that ``convert`` with the same arguments finds before it traces the graph; nothing is written.
+
+    With ``weights`` None, what only they can tell is left out.
+    """
+    options = options or ConvertOptions()
+    wanted = ExportOptions(
+        opset=options.opset, preprocess=options.preprocess, labels=options.labels, outputs=tuple(options.outputs),
+        batch=options.batch, pictures=options.pictures, tolerance=options.tolerance, device=options.device,
+        free_size=options.free_size, layout=options.layout, resize_inside=options.resize_inside,
+    )  # fmt: skip
+    found = Examined(wanted=wanted)
+    problems = found.problems
+    with gathered(problems):
+        checked_target(out, wanted)
+    if weights is not None:
+        with gathered(problems):
+            found.weights = read_weights(weights)
+    with gathered(problems):
+        found.part = _part(model, options)
+        problems += found.part.problems
+        found.notes += found.part.notes
+    part, given = found.part, found.weights
+    if part is None or part.problems:
+        return found
+    shapes = _shapes(part, options, given, found.notes)
+    readable = False
+    with gathered(problems):
+        if not (options.mean or options.mean_file or _carries_record(given)):
+            _check_mean_file(part.definition)
+        readable = True
+    with gathered(problems):
+        found.net = net = _deployed(part.definition, shapes, options)
+        if given is not None:
+            problems += fitted(net, given, part.definition)[1]
+        record = _record(net, part.definition, given, options, problems) if readable else None
+        if record is not None and options.resize_inside:
+            problems += problems_of_resize(record)
+        _check_labels(net, options, problems)
+        found.wanted = ExportOptions(**{**wanted.__dict__, "record": record, "shapes": shapes})
+    return found
 
 
 @contextmanager
@@ -134,7 +173,21 @@ def gathered(problems: list[Problem]) -> Iterator[None]:
 def _part(model: str | Path, options: ConvertOptions) -> Cut:
     foreign: list[Problem] = []
     definition = read_net(model, options.variables or None, foreign)
-    return cut(definition, foreign, options.outputs, options.stages)
+    part = cut(definition, foreign, options.outputs, options.stages)
+    if part.problems and not options.stages:
+        fitting = [
+            stage for stage in _stages(definition) if not cut(definition, foreign, options.outputs, [stage]).problems
+        ]
+        if fitting:
+            ways = " or ".join(f"--stage {stage}" for stage in fitting)
+            part.problems.append(Problem("the net fits together in a stage of its own", remedy=f"say it: {ways}"))
+    return part
+
+
+def _stages(definition: Definition) -> list[str]:
+    """The stages that layers of ``definition`` ask for."""
+    rules = [rule for layer in definition.message.layer for rule in layer.include]
+    return list(dict.fromkeys(stage for rule in rules for stage in rule.stage))
 
 
 def _shapes(part: Cut, options: ConvertOptions, weights: Weights | None, notes: list[str]) -> dict[str, Sequence[int]]:
@@ -146,7 +199,7 @@ def _shapes(part: Cut, options: ConvertOptions, weights: Weights | None, notes: 
         height = layer.transform_param.crop_size or layer.image_data_param.new_height
         width = layer.transform_param.crop_size or layer.image_data_param.new_width
         if height and width:
-            grey = options.channel_order in ("gray", "grey") or layer.transform_param.force_gray
+            grey = options.channel_order in ("gray", "grey") or pictures.takes_grey(layer)
             shapes[str(layer.top[0])] = (1 if grey else 3, int(height), int(width))
     if weights is not None and not shapes:
         guess = picture_shape(part.definition, weights)
@@ -180,7 +233,7 @@ def _own_batch(definition: Definition) -> int:
     return int(known[0] or 1) if known else 1
 
 
-def _stated_record(
+def _record(
     net: DeployNet, definition: Definition, weights: Weights | None, options: ConvertOptions, problems: list[Problem]
 ) -> Any | None:
     """The record that ``options`` state, over what weights or data layer say; None when they state nothing."""
@@ -196,19 +249,47 @@ def _stated_record(
         )
         return None
     blob, shape = next(iter(net.inputs.items()))
-    record = _base_record(definition, weights, shape)
+    record = _base_record(definition, weights, shape, stated_mean=bool(options.mean or options.mean_file))
     with gathered(problems):
         _state(record, shape, options)
         return pictures.completed(record, blob, shape)
     return None
 
 
-def _base_record(definition: Definition, weights: Weights | None, shape: Sequence[int]) -> Any:
+def _carries_record(weights: Weights | None) -> bool:
+    return weights is not None and weights.extras is not None and bool(weights.extras.HasField("preprocessing"))
+
+
+def _check_mean_file(definition: Definition) -> None:
+    """UserError where the data layer names a mean picture that cannot be read."""
+    found = pictures.data_layer(definition)
+    if found is None or not found[1].transform_param.mean_file:
+        return
+    index, layer = found
+    where = definition.where("layer", index, "transform_param", "mean_file")
+    try:
+        preprocess.read_mean(layer.transform_param.mean_file, definition.path, where)
+    except UserError as error:
+        more = "; or give the mean itself: --mean 104,117,123, or --mean-file"
+        raise UserError([replace(one, remedy=f"{one.remedy}{more}") for one in error.problems]) from None
+
+
+def _without_mean_file(definition: Definition) -> Definition:
+    """``definition``, whose data layers name no mean picture: one that is given stands above it."""
+    edits: list[Edit] = [
+        ClearField(("layer", index, "transform_param", "mean_file"))
+        for index, layer in enumerate(definition.message.layer)
+        if layer.transform_param.mean_file
+    ]
+    return editor.apply(definition, edits) if edits else definition
+
+
+def _base_record(definition: Definition, weights: Weights | None, shape: Sequence[int], *, stated_mean: bool) -> Any:
     """What is known without flags; all else is marked as assumed."""
-    if weights is not None and weights.extras is not None and weights.extras.HasField("preprocessing"):
-        base = weights.extras.preprocessing
+    if weights is not None and _carries_record(weights):
+        base = weights.extras.preprocessing  # type: ignore[union-attr]
     else:
-        base, _ = pictures.record_of(definition)
+        base, _ = pictures.record_of(_without_mean_file(definition) if stated_mean else definition)
     record = Preprocessing()
     if base is not None:
         record.CopyFrom(base)

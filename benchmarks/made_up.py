@@ -1,0 +1,49 @@
+"""Statistics of BatchNorm for nets without weights of their own. Imports torch."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from caffelungo.layers.plan import Plan, PlannedLayer
+from caffelungo.net.stepwise import StepNet
+from caffelungo.net.store import Store
+
+
+def statistics(plan: Plan, store: Store) -> None:
+    """Statistics as of a trained BatchNorm; those that it starts with divide by next to nothing."""
+    rng = np.random.default_rng(2)
+    for one in plan.layers:
+        if one.layer.type == "BatchNorm":
+            size = store.tensor(one.key, 0).shape
+            _load(one, store, rng.normal(0, 0.1, size), rng.uniform(0.8, 1.2, size), 1)
+
+
+def statistics_of_data(plan: Plan, store: Store, spread: float, batch: int = 4) -> None:
+    """Statistics that go with random inputs as wide as ``spread``, each off by up to a fifth, so that depth neither
+    swells nor dies; the factor is what Caffe's running sums come to, not 1.
+    """
+    rng = np.random.default_rng(3)
+    shapes = [[batch, *(int(size or 0) for size in shape[1:])] for one in plan.sources for shape in one.top_shapes]
+    net = StepNet(plan, store)
+    net.feed(*(torch.from_numpy(rng.normal(0, spread, shape).astype(np.float32)) for shape in shapes))
+    with torch.no_grad():
+        for one in plan.layers:
+            if one.layer.source:
+                continue
+            if one.layer.type == "BatchNorm":
+                x = net.data[one.bottom_values[0]].transpose(0, 1).flatten(1)
+                variance, mean = (found.numpy() for found in torch.var_mean(x, 1, correction=0))
+                floor = 1e-3 * float(variance.max(initial=1.0))
+                variance = np.maximum(variance, floor) * rng.uniform(0.8, 1.2, variance.shape)
+                _load(one, store, mean + 0.2 * np.sqrt(variance) * rng.uniform(-1, 1, mean.shape), variance, 999.982)
+            net.forward_layer(one)
+
+
+def _load(one: PlannedLayer, store: Store, mean: np.ndarray, variance: np.ndarray, factor: float) -> None:
+    first, second, third = (use.key for use in one.params[:3])
+    store.load({
+        first: (mean * factor).astype(np.float32),
+        second: (variance * factor).astype(np.float32),
+        third: np.full(store.tensor(one.key, 2).shape, factor, np.float32),
+    })  # fmt: skip
