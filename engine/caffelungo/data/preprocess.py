@@ -13,7 +13,7 @@ import numpy as np
 from google.protobuf import text_format
 from numpy.typing import NDArray
 
-from caffelungo.data.decode import decode, to_grey
+from caffelungo.data.decode import MOST_PIXELS, decode, to_grey
 from caffelungo.data.resize import resize, resize_shorter
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.errors import Location, UserError
@@ -91,18 +91,23 @@ def channels(record: Any) -> int:
     return 1 if record.channel_order == Preprocessing.GRAY else 3
 
 
-def output_size(record: Any, height: int, width: int) -> tuple[int, int]:
-    """Height and width of what a picture of ``height`` x ``width`` becomes."""
-    if record.crop_height:
-        return int(record.crop_height), int(record.crop_width)
+def resized(record: Any, height: int, width: int) -> tuple[int, int]:
+    """Height and width of a picture of ``height`` x ``width`` between the resize and the crop."""
     if record.resize_height:
         return int(record.resize_height), int(record.resize_width)
-    if record.resize_shorter:
+    if record.resize_shorter and height and width:
         shorter = int(record.resize_shorter)
         if height <= width:
             return shorter, max(1, round(width * shorter / height))
         return max(1, round(height * shorter / width)), shorter
     return height, width
+
+
+def output_size(record: Any, height: int, width: int) -> tuple[int, int]:
+    """Height and width of what a picture of ``height`` x ``width`` becomes."""
+    if record.crop_height:
+        return int(record.crop_height), int(record.crop_width)
+    return resized(record, height, width)
 
 
 def read(record: Any, source: str | Path | bytes, name: str | None = None) -> Pixels:
@@ -113,8 +118,16 @@ def read(record: Any, source: str | Path | bytes, name: str | None = None) -> Pi
 def pixels(record: Any, image: Pixels) -> Pixels:
     """Geometry only: a decoded picture (H x W x C, uint8, BGR or grey) resized and centre-cropped, still BGR.
 
-    An exported model takes this, but in RGB. Raises UserError when the picture is smaller than the crop.
+    An exported model takes this, but in RGB. Raises UserError when the picture is smaller than the crop, or so long and
+    thin that resizing would make more of it than is ever decoded.
     """
+    tall, wide = resized(record, *image.shape[:2])
+    if tall * wide > MOST_PIXELS:
+        raise UserError(
+            "picture is too large when it is resized",
+            received=f"{image.shape[1]}x{image.shape[0]} pixels, which become {wide}x{tall}",
+            remedy=f"cut it to a shape of which at most {MOST_PIXELS} pixels become, or leave it out",
+        )
     if record.channel_order == Preprocessing.GRAY and image.shape[2] == 3:
         image = to_grey(image)
     if record.resize_height:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from caffelungo.deploy import metadata, pictures
 from caffelungo.deploy.engine import Engine
-from caffelungo.deploy.given import Batch, batches, gather
+from caffelungo.deploy.given import Batch, Given, batches, gather
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.report import gallery
 
@@ -168,10 +168,10 @@ class Classifier(PictureModel):
             raise UserError(
                 "top and batch must be at least 1", received=f"top {top}, batch {batch}", remedy="give 1 or more"
             )
-        items = self._items(given)
+        items, told = self._items(given)
         problems: list[Problem] = []
         for read in self.batches(items, batch, decoders):
-            problems += read.problems
+            problems += [told.placed(index, problem) for index, problem in read.failed]
             if read.indices:
                 for index, row in zip(read.indices, self.probabilities(read.images), strict=True):  # type: ignore[arg-type]
                     yield self.prediction(items[index][0], row, top)
@@ -182,20 +182,25 @@ class Classifier(PictureModel):
         """The ``top`` classes of a row of probabilities."""
         return Prediction(name, self._guesses(row, top))
 
-    def _items(self, given: Sequence[Picture]) -> list[tuple[str, Picture]]:
+    def _items(self, given: Sequence[Picture]) -> tuple[list[tuple[str, Picture]], Given]:
+        """The pictures with their names, and where they were told of."""
         items: list[tuple[str, Picture]] = []
+        told = Given()
         problems: list[Problem] = []
         for number, picture in enumerate(given):
             if isinstance(picture, np.ndarray):
                 items.append((f"picture {number + 1}", picture))
+                told.add([Path(items[-1][0])])
                 continue
             try:
-                items += [(str(path), path) for path in gather([picture]).paths]
+                found = gather([picture])
+                items += [(str(path), path) for path in found.paths]
+                told.extend(found)
             except UserError as error:
                 problems += error.problems
         if problems:
             raise UserError(problems)
-        return items
+        return items, told
 
     def _guesses(self, row: NDArray[np.float32], top: int) -> tuple[Guess, ...]:
         # Sorting a thousand classes takes ten times as long as finding the few that are shown.

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from caffelungo.data.decode import SUFFIXES
 from caffelungo.deploy import pictures
 from caffelungo.errors import Location, Problem, UserError
+from caffelungo.files import candidates
 
 Item = TypeVar("Item")
 LISTS = frozenset({".txt", ".lst", ".list"})
@@ -25,14 +26,31 @@ LONGEST_LIST = 256 * 2**20
 
 @dataclass
 class Given:
-    """``paths`` of pictures in order, and the class of each where a list told it (None elsewhere)."""
+    """``paths`` of pictures in order, and of each the class and the place where a list told it (None elsewhere)."""
 
     paths: list[Path] = field(default_factory=list)
     classes: list[int | None] = field(default_factory=list)
+    places: list[Location | None] = field(default_factory=list)
 
-    def add(self, paths: Sequence[Path], classes: Sequence[int | None] | None = None) -> None:
-        self.paths += paths
-        self.classes += classes if classes is not None else [None] * len(paths)
+    def add(self, paths: Sequence[Path]) -> None:
+        """Pictures that no list tells of."""
+        self.extend(Given(list(paths), [None] * len(paths), [None] * len(paths)))
+
+    def extend(self, other: Given) -> None:
+        """``other`` behind these."""
+        self.paths += other.paths
+        self.classes += other.classes
+        self.places += other.places
+
+    def placed(self, index: int, problem: Problem) -> Problem:
+        """``problem`` of picture ``index``, at its line where a list told of it."""
+        place = self.places[index]
+        if place is None:
+            return problem
+        path = self.paths[index]
+        tried = [path] if path.exists() else candidates(path, place.file)
+        names = " and ".join(os.path.abspath(one) for one in tried)
+        return Problem(problem.what, place, f"{names}: {problem.received}", problem.remedy)
 
 
 def gather(given: Sequence[str | Path]) -> Given:
@@ -51,7 +69,7 @@ def gather(given: Sequence[str | Path]) -> Given:
                                     remedy="give a folder with pictures in it, or the pictures themselves")  # fmt: skip
                 result.add(found)
             elif one.suffix.lower() in LISTS:
-                result.add(*read_list(one))
+                result.extend(read_list(one))
             else:
                 result.add([one])
         except UserError as error:
@@ -61,8 +79,8 @@ def gather(given: Sequence[str | Path]) -> Given:
     return result
 
 
-def read_list(path: Path) -> tuple[list[Path], list[int | None]]:
-    """(pictures, classes) of a list; relative names are tried from the working directory and from the list's folder."""
+def read_list(path: Path) -> Given:
+    """What a list tells; relative names are tried from the working directory and from the list's folder."""
     if not path.is_file():
         raise UserError("list of pictures not found", where=Location(str(path)), received=str(path.absolute()),
                         remedy="correct the path")  # fmt: skip
@@ -74,19 +92,19 @@ def read_list(path: Path) -> tuple[list[Path], list[int | None]]:
     except UnicodeDecodeError as error:
         raise UserError("a list of pictures must be text", where=Location(str(path)), received=str(error),
                         remedy="write one path a line, as UTF-8") from error  # fmt: skip
-    paths: list[Path] = []
-    classes: list[int | None] = []
-    for line in map(str.strip, lines):
+    listed = Given()
+    for number, line in enumerate(map(str.strip, lines), 1):
         if not line:
             continue
         name, _, last = line.rpartition(" ")
         labelled = bool(name) and last.isdecimal() and Path(line).suffix.lower() not in SUFFIXES
-        paths.append(_place(name.strip() if labelled else line, path))
-        classes.append(int(last) if labelled else None)
-    if not paths:
+        listed.paths.append(_place(name.strip() if labelled else line, path))
+        listed.classes.append(int(last) if labelled else None)
+        listed.places.append(Location(str(path), number, 1, line))
+    if not listed.paths:
         raise UserError("this list holds no pictures", where=Location(str(path)), received="no line",
                         remedy="write one path a line")  # fmt: skip
-    return paths, classes
+    return listed
 
 
 def _place(name: str, listed: Path) -> Path:
@@ -101,12 +119,15 @@ def cores() -> int:
 
 @dataclass
 class Batch:
-    """``images`` (uint8, batch x height x width x colours) of items ``indices``, ``problems`` of those ``failed``."""
+    """``images`` (uint8, batch x height x width x colours) of items ``indices``; ``failed``: (index, problem) pairs."""
 
     indices: list[int]
     images: NDArray[np.uint8]
-    problems: list[Problem]
-    failed: list[int] = field(default_factory=list)
+    failed: list[tuple[int, Problem]] = field(default_factory=list)
+
+    @property
+    def problems(self) -> list[Problem]:
+        return [problem for _, problem in self.failed]
 
 
 def batches(items: Sequence[Item], read: Callable[[Item], Any], size: int, *, decoders: int = 0) -> Iterator[Batch]:
@@ -120,12 +141,11 @@ def batches(items: Sequence[Item], read: Callable[[Item], Any], size: int, *, de
     rest = iter(items)
     indices: list[int] = []
     images: list[NDArray[np.uint8]] = []
-    problems: list[Problem] = []
-    failed: list[int] = []
+    failed: list[tuple[int, Problem]] = []
 
     def cut() -> Batch:
-        made = Batch(list(indices), np.stack(images) if images else np.empty(0, np.uint8), list(problems), list(failed))
-        for one in (indices, images, problems, failed):
+        made = Batch(list(indices), np.stack(images) if images else np.empty(0, np.uint8), list(failed))
+        for one in (indices, images, failed):
             one.clear()  # type: ignore[attr-defined]
         return made
 
@@ -136,8 +156,7 @@ def batches(items: Sequence[Item], read: Callable[[Item], Any], size: int, *, de
                 waiting.append(pool.submit(read, item))  # type: ignore[arg-type]
             got = waiting.popleft().result()
             if isinstance(got, UserError):
-                problems += got.problems
-                failed.append(index)
+                failed += [(index, problem) for problem in got.problems]
                 continue
             if images and images[0].shape != got.shape:
                 yield cut()
@@ -145,7 +164,7 @@ def batches(items: Sequence[Item], read: Callable[[Item], Any], size: int, *, de
             images.append(got)
             if len(images) == size:
                 yield cut()
-        if images or problems:
+        if images or failed:
             yield cut()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

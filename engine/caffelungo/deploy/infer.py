@@ -106,7 +106,7 @@ def infer(
     started = time.perf_counter()
     with _sink(target) as sink:
         for read in model.batches(named, options.batch, options.decoders):
-            done.problems += read.problems
+            done.problems += [items.placed(index, problem) for index, problem in read.failed]
             if read.indices:
                 outputs = model.outputs(read.images, wanted)  # type: ignore[arg-type]
                 names = [named[index][0] for index in read.indices]

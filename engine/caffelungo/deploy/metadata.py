@@ -80,12 +80,20 @@ class Metadata:
 
 def read(properties: Mapping[str, str], file: str | Path) -> Metadata:
     """The metadata of a file that ``lungo export`` wrote; UserError for one that it did not write."""
-    if properties.get("caffelungo.format") != FORMAT:
+    if "caffelungo.format" not in properties:
         raise UserError(
-            "this ONNX file does not say how pictures become its input",
+            "this ONNX file does not say how pictures become its input: another program wrote it",
             where=Location(str(file)),
-            received=f"metadata: {', '.join(sorted(properties)) or '(none)'}",
-            remedy="classify takes files that `lungo export` of this version wrote; export the net again",
+            received=f"metadata {', '.join(sorted(properties))[:200] or '(none)'}, no `caffelungo.format`",
+            remedy="make it from the net with `lungo export` or `lungo convert`, which put preprocessing and labels "
+            "into it; or feed this one arrays of your own: caffelungo.deploy.engine.Engine in Python, `lungo triton`",
+        )
+    if properties["caffelungo.format"] != FORMAT:
+        raise UserError(
+            "this ONNX file was exported by another version",
+            where=Location(str(file)),
+            received=f"caffelungo.format {properties['caffelungo.format']!r:.40}; this version reads {FORMAT}",
+            remedy="export the net again with this version, or install the version that exported it",
         )
     try:
         given = ImageInput(**json.loads(properties["input"]))
