@@ -146,7 +146,7 @@ def _described(properties: Mapping[str, str], file: str) -> tuple[list[str] | No
     """(labels, layouts by input) that the file's metadata tell; UserError when they are damaged."""
     try:
         labels = json.loads(properties["labels"]) if "labels" in properties else None
-        if labels is not None and not all(isinstance(label, str) for label in labels):
+        if labels is not None and not (isinstance(labels, list) and all(isinstance(one, str) for one in labels)):
             raise ValueError("labels are no list of names")
         given = json.loads(properties.get("input", "{}"))
         return labels, {str(given["name"]): str(given["layout"])} if given else {}

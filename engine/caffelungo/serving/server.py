@@ -31,7 +31,7 @@ def serve(options: ServeOptions, say: Callable[[str], None] = print) -> None:
     try:
         classifier = Classifier(options.model, options.device, threads=options.threads)
         service = Service(classifier, options)
-        server = server_of(service)
+        server = server_of(service, say)
         say(f"{classifier.path.name} on {classifier.device}: {address(listener)}  (Ctrl-C stops)")
         server.run(sockets=[listener])
     finally:
@@ -90,8 +90,8 @@ def address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"http://{host}:{port}"
 
 
-def server_of(service: Any) -> Any:
-    """A uvicorn server for ``service`` whose process outlives the signal that stops it."""
+def server_of(service: Any, say: Callable[[str], None] = lambda text: None) -> Any:
+    """A uvicorn server for ``service`` whose process outlives the signal that stops it; ``say`` is told of the wait."""
     import uvicorn
 
     from caffelungo.serving.app import app_of
@@ -111,6 +111,8 @@ def server_of(service: Any) -> Any:
                     signal.signal(one, handler)
 
         def handle_exit(self, sig: int, frame: Any) -> None:
+            if service.state != "stopping" and service.admission.taken:
+                say(f"stopping when what was begun is answered, in {GRACE} s at most (Ctrl-C again: at once)")
             service.state = "stopping"
             service.metrics.ready.set(0)
             super().handle_exit(sig, frame)
