@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import onnx_ir as ir
 import onnxruntime
@@ -99,8 +98,18 @@ for recipe, operators in {
         "caffenet", operators, MEAN, recipe, {"units": 24}, narrow=True, slow=recipe != "recursive"
     )
 
-EVERY = [pytest.param(name, marks=pytest.mark.slow) if one.slow else name for name, one in FAMILIES.items()]
-WHOLE = [pytest.param(n, marks=pytest.mark.slow if n != "lenet" else ()) for n in FAMILIES if "narrow" not in n]
+LARGE = [name for name, one in FAMILIES.items() if one.net == "caffenet" and not one.narrow]
+"""Their graphs are those of the narrow ones; they are written whole."""
+GRAPHS = [
+    pytest.param(name, marks=pytest.mark.slow) if one.slow else name
+    for name, one in FAMILIES.items()
+    if name not in LARGE
+]
+WHOLE = [
+    pytest.param(name, marks=pytest.mark.slow) if name != "lenet" else name
+    for name, one in FAMILIES.items()
+    if not one.narrow
+]
 
 
 def definition_of(family: Family) -> Definition:
@@ -189,11 +198,11 @@ def check(model: onnx.ModelProto, capfd: pytest.CaptureFixture[str]) -> None:
             batch, *sizes = shapes[output]
             assert batch == "batch"
             assert all(isinstance(size, int) and size > 0 for size in sizes)
-            assert stated[output] == shapes[output]
+            assert stated.get(output, shapes[output]) == shapes[output]
     assert all(value.type.tensor_type.shape.dim[0].dim_param == "batch" for value in model.graph.input)
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_operators_and_shapes(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     family = FAMILIES[name]
     definition = definition_of(family)
@@ -205,7 +214,7 @@ def test_operators_and_shapes(name: str, capfd: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.parametrize(
     ("name", "layout"),
-    [("lenet", "NHWC"), ("mobilenet", "NHWC"), pytest.param("mobilenet", "NCHW", marks=pytest.mark.slow)],
+    [("lenet", "NHWC"), *(pytest.param("mobilenet", layout, marks=pytest.mark.slow) for layout in ("NHWC", "NCHW"))],
 )
 def test_pictures_inside(name: str, layout: str, capfd: pytest.CaptureFixture[str]) -> None:
     family = FAMILIES[name]
@@ -257,12 +266,9 @@ def test_a_whole_file(name: str, tmp_path: Path, capfd: pytest.CaptureFixture[st
 def test_these_checks_see_a_stray_initializer_and_a_shape_that_is_not_known(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    model = traced(definition_of(FAMILIES["lenet"]))
-    model.graph.initializer.append(onnx.numpy_helper.from_array(np.zeros(3, np.float32), "stray"))
+    model = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["": 20]> net (float[batch, 3, 4] x) => (float[batch, 12] y)
+        <int64[2] rows = {-1, 12}, float[1] stray = {0}> { y = Reshape(x, rows) }"""
+    )
     assert "stray" in said_by_runtime(model, capfd)
-    flatten = next(node for node in model.graph.node if node.op_type == "Flatten")
-    flatten.op_type = "Reshape"
-    del flatten.attribute[:]
-    flatten.input.append("shape")
-    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([-1, 800]), "shape"))
-    assert shapes_from_scratch(model)[flatten.output[0]] != ["batch", 800]
+    assert shapes_from_scratch(model)["y"] != ["batch", 12]

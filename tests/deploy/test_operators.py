@@ -193,6 +193,32 @@ layer { name: "drop" type: "Dropout" bottom: "flat" top: "drop" }
 """
 
 
+def test_bnll_and_mvn_without_what_only_their_gradients_need() -> None:
+    text = INPUT.format(5, 4)
+    for name, options in {"m": "", "across": "across_channels: true", "centre": "normalize_variance: false"}.items():
+        text += f'layer {{ name: "{name}" type: "MVN" bottom: "data" top: "{name}" mvn_param {{ {options} }} }}\n'
+    text += 'layer { name: "soft" type: "BNLL" bottom: "data" top: "soft" }\n'
+    model, plan, store = exported(text)
+    check(model, plan, store, spread=30)
+    normalized = ["ReduceMean", "Sub", "Mul", "ReduceMean", "Sqrt", "Add", "Div"]
+    assert kinds(model) == [*normalized, *normalized, "ReduceMean", "Sub", "Softplus"]
+
+
+def test_fully_connected_layers_and_rows() -> None:
+    text = INPUT.format(20, 10)
+    for name, options in {"plain": "", "turned": "transpose: true", "bare": "bias_term: false"}.items():
+        text += (
+            f'layer {{ name: "{name}" type: "InnerProduct" bottom: "data" top: "{name}" '
+            f"inner_product_param {{ num_output: 40 {options} }} }}\n"
+        )
+    text += 'layer { name: "flat" type: "Flatten" bottom: "data" top: "flat" }\n'
+    text += 'layer { name: "out" type: "ReLU" bottom: "flat" top: "out" }\n'
+    model, plan, store = exported(text)
+    check(model, plan, store, spread=0.1)
+    assert sorted(kinds(model)) == ["Flatten", "Flatten", "Gemm", "Gemm", "Gemm", "Relu"]
+    assert [node.name for node in model.graph.node if node.op_type == "Flatten"] == ["plain/flatten", "flat"]
+
+
 def test_every_other_layer_in_one_net() -> None:
     model, plan, store = exported(INPUT.format(5, 4) + REST)
     check(model, plan, store)

@@ -161,6 +161,32 @@ def _elu(planned: PlannedLayer, leaf: nn.Module) -> nn.Module | None:
     return Operator("Elu", {"alpha": layer.alpha}, _sizes(planned, top=True))
 
 
+def _bnll(planned: PlannedLayer, leaf: nn.Module) -> nn.Module | None:
+    return Operator("Softplus", {}, _sizes(planned, top=True))
+
+
+class _MeanVariance(nn.Module):
+    """(x - mean) / (sqrt(variance) + eps), without what its gradient needs."""
+
+    def __init__(self, axes: Sequence[int], divide: bool, eps: float) -> None:
+        super().__init__()
+        self.axes, self.divide, self.eps = tuple(axes), divide, eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        centred = x - x.mean(self.axes, keepdim=True)
+        if not self.divide:
+            return centred
+        return centred / (torch.sqrt((centred * centred).mean(self.axes, keepdim=True)) + self.eps)
+
+
+def _mvn(planned: PlannedLayer, leaf: nn.Module) -> nn.Module | None:
+    layer: Any = planned.layer
+    rank = len(_sizes(planned, top=False)) + 1
+    if rank < 3:
+        return None
+    return _MeanVariance(range(1 if layer.across else 2, rank), layer.divide, layer.eps)
+
+
 def _eltwise(planned: PlannedLayer, leaf: nn.Module) -> nn.Module | None:
     layer: Any = planned.layer
     return None if layer.sum or layer.product else Operator("Max", {}, _sizes(planned, top=True))
@@ -311,10 +337,12 @@ def _spp(planned: PlannedLayer, leaf: nn.Module) -> nn.Module | None:
 
 
 MAKERS: dict[str, Callable[[PlannedLayer, nn.Module], nn.Module | None]] = {
+    "BNLL": _bnll,
     "BatchNorm": _batch_norm,
     "ELU": _elu,
     "Eltwise": _eltwise,
     "LRN": _lrn,
+    "MVN": _mvn,
     "Normalize": _normalize,
     "Pooling": _pooling,
     "SPP": _spp,
