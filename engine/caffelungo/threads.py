@@ -1,4 +1,4 @@
-"""How long an idle thread of a parallel loop spins before it sleeps; to be settled before PyTorch is imported.
+"""How many threads compute, and how long an idle one spins; the latter is settled before PyTorch is imported.
 
 GNU's OpenMP spins for some milliseconds by default. With another busy process on the machine (a browser, a worker that
 decodes pictures) that made training 9 to 20 times slower on two cores; a short spin makes it about twice slower
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 SPINS = "5000"
 
@@ -17,3 +18,15 @@ def settle() -> None:
     """Set GOMP_SPINCOUNT for this process and its children, unless the user chose a policy or it is too late."""
     if "torch" not in sys.modules and not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & set(os.environ):
         os.environ["GOMP_SPINCOUNT"] = SPINS
+
+
+def physical_cores() -> int:
+    """How many cores this process may use, without second threads of one core, by which arithmetic gains nothing."""
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    allowed = os.sched_getaffinity(0)
+    try:
+        topology = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+        return len({Path(topology.format(cpu)).read_text("ascii") for cpu in allowed})
+    except OSError:
+        return len(allowed)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,10 @@ from typer.testing import CliRunner
 from caffelungo.cli.main import app
 from caffelungo.definition.reader import parse_net
 from caffelungo.deploy import bench as benches
-from caffelungo.deploy import opponents
+from caffelungo.deploy import liveness, opponents
 from caffelungo.deploy.bench import BenchOptions, bench, measure
+from caffelungo.deploy.export import ExportOptions, export
+from caffelungo.deploy.precision import PrecisionOptions, lower
 from caffelungo.errors import RunError, UserError
 from caffelungo.weights import caffemodel
 from tests.deploy.nets import SMALL, random_weights
@@ -59,13 +63,17 @@ def test_a_side_that_takes_twice_as_long_has_the_ratio_two(monkeypatch: pytest.M
 def test_against_pytorch(classifier_file: Path, net: Path) -> None:
     weights = str(net.with_suffix(".caffemodel"))
     done = bench(BenchOptions(classifier_file, net, weights, (1, 4), compiled=False, **SHORT))  # type: ignore[arg-type]
-    assert [(row.batch, row.side) for row in done.rows] == [
-        (1, "ONNX Runtime"), (1, "torch eager"), (4, "ONNX Runtime"), (4, "torch eager")
-    ]  # fmt: skip
+    sides = ["ONNX Runtime", "torch eager", "torch channels-last"]
+    assert [(row.batch, row.side) for row in done.rows] == [(batch, side) for batch in (1, 4) for side in sides]
     rows = list(csv.DictReader(io.StringIO(done.csv())))
-    assert [row["batch"] for row in rows] == ["1", "1", "4", "4"]
+    assert [row["batch"] for row in rows] == ["1"] * 3 + ["4"] * 3
     assert float(rows[1]["ratio"]) > 0
-    assert len({len(line) for line in done.table().splitlines()[2::2]}) == 1
+    lines = done.table().splitlines()
+    assert len({len(line) for line in lines[:1] + lines[2:4]}) == 1
+    assert done.markdown().count("|") == 11 * 8
+    nodes = re.search(r"1 thread; (\d+) nodes, all on CPUExecutionProvider", done.where)
+    assert nodes
+    assert int(nodes[1]) >= 6
 
 
 def test_another_net_is_not_compared(classifier_file: Path, net: Path) -> None:
@@ -75,17 +83,22 @@ def test_another_net_is_not_compared(classifier_file: Path, net: Path) -> None:
 
 
 def test_a_compiler_that_fails_is_noted(classifier_file: Path, net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(module: object, dynamic: bool) -> object:
+    asked = []
+
+    def broken(module: object, dynamic: bool, options: object) -> object:
+        asked.append(module)
+
         def run(*_: object) -> None:
             raise RuntimeError("no C++ compiler\nfor miles")
 
         return run
 
     monkeypatch.setattr(opponents.torch, "compile", broken)
-    options = BenchOptions(classifier_file, net, str(net.with_suffix(".caffemodel")), (1,), **SHORT)  # type: ignore[arg-type]
+    options = BenchOptions(classifier_file, net, str(net.with_suffix(".caffemodel")), (1, 2), **SHORT)  # type: ignore[arg-type]
     done = bench(options)
-    assert [row.side for row in done.rows] == ["ONNX Runtime", "torch eager"]
-    assert done.notes == ["torch.compile does not run here and is left out: no C++ compiler"]
+    assert {row.side for row in done.rows} == {"ONNX Runtime", "torch eager", "torch channels-last"}
+    assert done.notes[:1] == ["torch.compile does not run here and is left out: no C++ compiler"]
+    assert len(asked) == 1  # not tried again for the next size
 
 
 @pytest.mark.slow
@@ -94,19 +107,132 @@ def test_compiled(classifier_file: Path, net: Path) -> None:
     assert [row.side for row in done.rows].count("torch compiled") == 2
 
 
+@pytest.mark.slow
+def test_without_a_compiler(classifier_file: Path, net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch._inductor.config as inductor
+
+    monkeypatch.setattr(inductor.cpp, "cxx", ("no-such-compiler",))
+    monkeypatch.setattr(inductor, "force_disable_caches", True)
+    done = bench(BenchOptions(classifier_file, net, str(net.with_suffix(".caffemodel")), (3,), **SHORT))  # type: ignore[arg-type]
+    assert "torch compiled" not in [row.side for row in done.rows]
+    assert "left out: No working C++ compiler found" in done.notes[0]
+
+
 def test_batches_that_do_not_fit_are_left_out(classifier_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    each = benches.activations(classifier_file)
-    conv, image = 4 * 6 * 13 * 11, 4 * 13 * 11 * 3
-    assert each > 2 * conv + image
+    each = liveness.peak(classifier_file, {"image": (1, 13, 11, 3)})
+    picture = 13 * 11 * 3
+    conv = 4 * 6 * 13 * 11
+    assert each == 2 * conv  # of all tensors, relu1 and what it reads are the largest two side by side
+    assert liveness.peak(classifier_file, {"image": (64, 13, 11, 3)}) == 64 * each
+    assert each > 5 * picture
     monkeypatch.setattr(benches, "memory", lambda: {"free": 3 * each})
     done = bench(BenchOptions(classifier_file, batches=(1, 64), **SHORT))  # type: ignore[arg-type]
     assert [row.batch for row in done.rows] == [1]
     assert "batch 64 is left out" in done.notes[0]
 
 
+def test_memory_that_ends_leaves_the_size_out(classifier_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = benches.Engine.run
+
+    def full(self: benches.Engine, feeds: benches.Arrays, *rest: object) -> object:
+        if len(feeds["image"]) > 2:
+            raise RunError("ONNX Runtime failed on cuda:0: Failed to allocate memory for requested buffer of size 1")
+        return run(self, feeds)
+
+    monkeypatch.setattr(benches.Engine, "run", full)
+    done = bench(BenchOptions(classifier_file, batches=(4, 2), **SHORT))  # type: ignore[arg-type]
+    assert [row.batch for row in done.rows] == [2]
+    assert done.notes[0] == "batch 4 is left out: it does not fit into the memory of cpu"
+
+
+def test_time_is_kept(classifier_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first size gets its least rounds however short the time; the others go, and a long one takes fewer rounds."""
+    now, calls = 0.0, []
+
+    def slow(_feeds: benches.Arrays) -> dict[str, np.ndarray]:
+        nonlocal now
+        calls.append(0)
+        now += 0.02
+        return {}
+
+    with monkeypatch.context() as patched:
+        patched.setattr(benches.time, "perf_counter", lambda: now)
+        rows, rounds = benches.in_turns({benches.ONNX: slow}, {}, 1, 50, 0.01, limit=0.11)
+        assert rounds == rows[0].runs == 5
+        assert len(calls) == 5 + 2  # warming up ends when it has taken two turns' time
+        assert benches.in_turns({benches.ONNX: slow}, {}, 1, 50, 0.01, limit=0.04, needed=0) == ([], 0)
+    started = time.monotonic()
+    done = bench(BenchOptions(classifier_file, batches=(1, 2), rounds=1000, seconds=0.05, threads=1, minutes=0.02))
+    assert time.monotonic() - started < 10
+    assert done.rows[0].batch == 1
+    assert any("rounds in place of 1000" in note and "--minutes" in note for note in done.notes)
+
+
+def test_percentiles_need_runs(classifier_file: Path) -> None:
+    done = bench(BenchOptions(classifier_file, batches=(1,), rounds=5, seconds=1e-9, threads=1, device="cpu"))
+    (row,) = done.rows
+    assert (row.runs, row.p90, row.p99) == (5, None, None)
+    assert row.cells()[4:6] == ["", ""]
+    assert [note[:3] for note in done.notes] == ["p90", "p99"]
+
+
+def test_a_stop_keeps_what_was_measured(classifier_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(what: str, done: int, total: int) -> None:
+        if what.startswith("batch 2"):
+            raise KeyboardInterrupt
+
+    done = bench(BenchOptions(classifier_file, batches=(1, 2), **SHORT), progress=told)  # type: ignore[arg-type]
+    assert [row.batch for row in done.rows] == [1]
+    assert "stopped" in done.notes[0]
+
+
+def test_half_precision_beside_pytorch(classifier_file: Path, net: Path, tmp_path: Path) -> None:
+    half = tmp_path / "half.onnx"
+    lower(classifier_file, half, PrecisionOptions("fp16", rounds=1, seconds=0.01, threads=1))
+    done = bench(BenchOptions(half, net, str(net.with_suffix(".caffemodel")), (1,), compiled=False, **SHORT))  # type: ignore[arg-type]
+    assert len(done.rows) == 3
+
+
+def test_the_sides_of_a_gpu_in_halves(classifier_file: Path, net: Path) -> None:
+    """What runs there in bfloat16 is the same net: here on the CPU, which knows bfloat16 too."""
+    engine = benches.Engine(classifier_file, "cpu", threads=1)
+    options = BenchOptions(classifier_file, net, str(net.with_suffix(".caffemodel")))
+    made = opponents.Opponents(options, engine, 1, [])
+    feeds = benches.feeds_of(engine, 2)
+    module, _ = made.plain["torch channels-last"]
+    half = opponents._halved(module, opponents.HALVES["bf16"])
+    right = engine.run(feeds)["prob"]
+    wrong = np.abs(made._side(half, opponents.HALVES["bf16"])(feeds)["prob"] - right).max() / right.max()
+    assert 1e-6 < wrong < 0.05
+    assert {blob.dtype for blob in module.parameters()} == {opponents.torch.float32}
+
+
+def test_a_fixed_batch_and_a_net_that_is_no_classifier(tmp_path: Path) -> None:
+    text = SMALL[: SMALL.index('layer { name: "fc/2"')]
+    export(parse_net(text), random_weights(text), tmp_path / "f.onnx", ExportOptions(batch=3, preprocess=False))
+    done = bench(BenchOptions(tmp_path / "f.onnx", batches=(1, 8), **SHORT))  # type: ignore[arg-type]
+    assert [row.batch for row in done.rows] == [3]
+    assert done.notes[0] == "the file is for 3 pictures, so that is the one batch size"
+
+
+def test_open_sizes_are_asked_for(tmp_path: Path) -> None:
+    text = SMALL[: SMALL.index('layer { name: "fc/2"')]
+    (tmp_path / "net.prototxt").write_text(text)
+    weights = random_weights(text)
+    caffemodel.write(tmp_path / "net.caffemodel", weights, parse_net(text).message)
+    export(parse_net(text), weights, tmp_path / "f.onnx", ExportOptions(free_size=True))
+    with pytest.raises(UserError, match="leaves more open"):
+        bench(BenchOptions(tmp_path / "f.onnx", batches=(1,), **SHORT))  # type: ignore[arg-type]
+    done = bench(BenchOptions(tmp_path / "f.onnx", tmp_path / "net.prototxt", str(tmp_path / "net.caffemodel"), (2,),
+                              compiled=False, size=(17, 21), **SHORT))  # type: ignore[arg-type]  # fmt: skip
+    assert len(done.rows) == 3
+
+
 def test_wrong_options(classifier_file: Path) -> None:
     with pytest.raises(UserError, match="at least 1"):
         bench(BenchOptions(classifier_file, batches=(0,)))
+    with pytest.raises(UserError, match="minutes"):
+        bench(BenchOptions(classifier_file, minutes=0))
     with pytest.raises(UserError, match="both its definition and its weights"):
         bench(BenchOptions(classifier_file, net="x.prototxt"))
 

@@ -13,9 +13,16 @@ def bench(
     file: Annotated[str, typer.Argument(help="An ONNX file.")],
     model: Annotated[str | None, typer.Option(help="The net it was made of, to run in PyTorch as well.")] = None,
     weights: Annotated[str | None, typer.Option(help="That net's weights.")] = None,
+    set_: o.Set = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="HxW", help="Size of pictures, for a file that leaves it open.")
+    ] = None,
     batch: Annotated[str, typer.Option(help="Batch sizes, separated by commas.")] = "1,8,64",
     rounds: Annotated[int, typer.Option(help="How often all sides take turns.")] = 11,
     seconds: Annotated[float, typer.Option(help="Length of a turn.")] = 0.3,
+    minutes: Annotated[
+        float, typer.Option(help="Longest time for all; where it is short, fewer rounds and sizes.")
+    ] = 10,
     threads: Annotated[int, typer.Option(help="CPU threads of every side; 0: as many as cores.")] = 0,
     device: o.Device = "auto",
     provider: Annotated[str, typer.Option(help="cpu, cuda or tensorrt; default: that of the device.")] = "",
@@ -33,10 +40,15 @@ def bench(
     batches = o.numbers(batch, "--batch", int)
     if output:
         files.refuse_obstacle(output)
-    options = BenchOptions(file, model, weights, batches, rounds, seconds, threads, device, provider, graphs, compiled)
+    options = BenchOptions(
+        file, model, weights, batches, rounds, seconds, threads, device, provider, graphs, compiled, minutes,
+        o.height_width(size, "--size"), o.variables(set_),
+    )  # fmt: skip
+    typer.echo(f"batch sizes {', '.join(map(str, batches))}, in at most {minutes:g} minutes (--minutes)", err=True)
     with o.stages() as progress:
         done = bench(options, progress=progress)
-    typer.echo(f"{done.where}; ratio: how many times as fast ONNX Runtime is, with quartiles over {rounds} rounds")
+    typer.echo(done.where)
+    typer.echo("ratio: how many times as fast as that side ONNX Runtime is, and its quartiles over rounds")
     typer.echo(done.table())
     for note in done.notes:
         typer.echo(f"note: {note}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,24 +18,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caffelungo.deploy import liveness, profile
 from caffelungo.deploy.doctor import memory
-from caffelungo.deploy.engine import Engine
+from caffelungo.deploy.engine import TYPES, Engine
 from caffelungo.errors import RunError, UserError
+from caffelungo.report.console import duration
+from caffelungo.threads import physical_cores
 
 Arrays = Mapping[str, NDArray[Any]]
 Side = Callable[[Arrays], Mapping[str, NDArray[Any]]]
+Tell = Callable[[str, int, int], None]
 
 ONNX = "ONNX Runtime"
 APART = 1e-2
-"""Most that sides may differ, as a share of an output's largest value: half precision may, another net may not."""
+"""Most that a float32 file may differ from PyTorch, as a share of an output's largest value; beyond is another net."""
+WORKSPACE = 2
+"""Memory that a run may take, in what its tensors take at most: operators unfold and reorder theirs."""
+FEWEST = 3
+"""Rounds without which a size is not measured."""
+ENOUGH = {90: 10, 99: 100}
+"""Runs that a percentile takes: fewer have no run beyond it."""
 COLUMNS = ("batch", "side", "runs", "p50 ms", "p90 ms", "p99 ms", "images/s", "ratio", "from", "to")
 
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """``net`` and ``weights``: the same net for PyTorch (None: the file alone). ``seconds`` is one side's turn.
+    """``net`` and ``weights``: the same net for PyTorch (None: the file alone); ``variables`` are its template's.
 
-    ``threads`` 0: as many as cores, for every side. ``device``, ``provider``, ``graphs``: see ``engine.Engine``.
+    ``seconds`` is one side's turn. ``minutes``: no compiling and no batch size is begun, and no more rounds are taken,
+    than fit into them. ``threads`` 0: as many as cores, for every side. ``device``, ``provider``, ``graphs``: see
+    ``engine.Engine``. ``size``: height and width for a file that leaves them open.
     """
 
     model: str | Path
@@ -48,19 +61,25 @@ class BenchOptions:
     provider: str = ""
     graphs: bool = False
     compiled: bool = True
+    minutes: float = 10
+    size: tuple[int, int] | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One side at one batch size. Latencies are in ms a batch. ``ratio``: ONNX Runtime's speed over this side's, and
-    ``low`` and ``high``, its quartiles over rounds (None for ONNX Runtime itself)."""
+    """One side at one batch size. Latencies are in ms a batch, None where the runs are too few for the percentile.
+
+    ``ratio``: ONNX Runtime's speed over this side's, and ``low`` and ``high``, its quartiles over rounds (None for ONNX
+    Runtime itself).
+    """
 
     batch: int
     side: str
     runs: int
     p50: float
-    p90: float
-    p99: float
+    p90: float | None
+    p99: float | None
     rate: float
     ratio: float | None = None
     low: float | None = None
@@ -68,18 +87,19 @@ class Row:
 
     def cells(self) -> list[str]:
         """In the order of ``COLUMNS``."""
-        ratios = ["" if one is None else f"{one:.2f}" for one in (self.ratio, self.low, self.high)]
-        times = [f"{one:.2f}" for one in (self.p50, self.p90, self.p99)]
-        return [str(self.batch), self.side, str(self.runs), *times, f"{self.rate:.1f}", *ratios]
+        several = (self.p50, self.p90, self.p99, self.rate, self.ratio, self.low, self.high)
+        times = ["" if one is None else f"{one:.{1 if place == 3 else 2}f}" for place, one in enumerate(several)]
+        return [str(self.batch), self.side, str(self.runs), *times]
 
 
 @dataclass
 class Benched:
-    """What was measured, where, and notes on what was not."""
+    """What was measured, where, by how many rounds (by batch size), and notes on what was not."""
 
     where: str
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    rounds: dict[int, int] = field(default_factory=dict)
 
     def table(self) -> str:
         """For people."""
@@ -97,54 +117,118 @@ class Benched:
         csv.writer(text, lineterminator="\n").writerows([COLUMNS, *(row.cells() for row in self.rows)])
         return text.getvalue()
 
+    def markdown(self) -> str:
+        """The same, as a table of Markdown."""
+        lines = [COLUMNS, ["---:" if place != 1 else "---" for place in range(len(COLUMNS))],
+                 *(row.cells() for row in self.rows)]  # fmt: skip
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
-def bench(options: BenchOptions, *, progress: Callable[[str, int, int], None] | None = None) -> Benched:
-    """Measure; ``progress`` is told (what, done, total). UserError, or RunError when sides are not the same net."""
+
+def bench(options: BenchOptions, *, progress: Tell | None = None) -> Benched:
+    """Measure; ``progress`` is told (what, done, total). UserError, or RunError when sides are not the same net.
+
+    Stopped by Ctrl-C, it gives what was measured until then.
+    """
     _check(options)
+    ends = time.monotonic() + 60 * options.minutes
     tell = progress or (lambda what, done, total: None)
-    engine = Engine(
-        options.model, options.device, provider=options.provider, threads=options.threads, graphs=options.graphs
-    )
+    threads = options.threads or physical_cores()
+    tell("opening the file", 0, 0)
+    engine = Engine(options.model, options.device, provider=options.provider, threads=threads, graphs=options.graphs)
     fixed = [shape[0] for shape in engine.shapes.values() if shape and isinstance(shape[0], int)]
-    done = Benched(f"{engine}, {options.threads or 'all'} threads")
-    batches = list(dict.fromkeys(fixed[:1] or options.batches))
+    batches = sorted(set(fixed[:1] or options.batches))
+    ran = profile.told(engine.ran_on(feeds_of(engine, batches[0], options.size)))
+    done = Benched(f"{engine}, {threads} thread{'s' * (threads > 1)}; {ran}")
     if fixed:
-        done.notes.append(f"the file is for {fixed[0]} pictures, so that is the one batch size")
-    each = activations(options.model)
+        done.notes.append(f"the file is for {fixed[0]} picture{'s' * (fixed[0] > 1)}, so that is the one batch size")
     opponents = None
     if options.net is not None:
         from caffelungo.deploy.opponents import Opponents
 
         tell("opening the net in PyTorch", 0, 0)
-        opponents = Opponents(options, engine, done.notes)
-    for number, batch in enumerate(batches):
-        free = memory().get("free")
-        if free is not None and engine.device == "cpu" and each * batch > free:
-            done.notes.append(
-                f"batch {batch} is left out: it may take {each * batch / 1e9:.1f} GB, {free / 1e9:.1f} are free"
-            )
-            continue
-        tell(f"batch {batch}: warming up", number, len(batches))
-        feeds = _feeds(engine, batch)
-        if options.graphs:
-            engine.warm_up([batch])
-        sides: dict[str, Side] = {ONNX: engine.run, **(opponents.sides(feeds) if opponents else {})}
-        _agree(sides, feeds)
-        tell(f"batch {batch}: measuring {', '.join(sides)}", number, len(batches))
-        done.rows += measure(sides, feeds, batch, options.rounds, options.seconds)
+        opponents = Opponents(options, engine, threads, done.notes)
+    try:
+        for number, batch in enumerate(batches):
+            _at(batch, len(batches) - number - 1, options, engine, opponents, done, ends, tell)
+    except KeyboardInterrupt:
+        if not done.rows:
+            raise
+        done.notes.append("stopped before all was measured")
+    for share, runs in ENOUGH.items():
+        if any(row.runs < runs for row in done.rows):
+            done.notes.append(f"p{share} is told from {runs} runs on; --seconds and --rounds give more")
     return done
 
 
+def _at(
+    batch: int, later: int, options: BenchOptions, engine: Engine, opponents: Any, done: Benched, ends: float,
+    tell: Tell,
+) -> None:  # fmt: skip
+    """Measure at one batch size, with ``later`` more to come before the clock ``ends``."""
+    feeds = feeds_of(engine, batch, options.size)
+    if not _fits(options, engine, feeds, batch, done.notes):
+        return
+    left = ends - time.monotonic()
+    if done.rows and left <= 0:
+        done.notes.append(f"batch {batch} is left out: the {options.minutes:g} minutes are over (--minutes)")
+        return
+    tell(f"batch {batch}: warming up", 0, 0)
+    try:
+        if options.graphs and options.size is None:
+            engine.warm_up([batch])
+        sides: dict[str, Side] = {ONNX: engine.run}
+        if opponents is not None:
+            sides |= opponents.sides(feeds, f"batch {batch}: ", ends, tell)
+        _agree(sides, feeds, engine, done.notes)
+        wait = later * opponents.took if opponents is not None else 0.0
+        limit = max(0.0, ends - time.monotonic() - wait) / (later + 1)
+        rows, rounds = in_turns(sides, feeds, batch, options.rounds, options.seconds,
+                                limit=limit if done.rows else max(limit, 1.0), needed=0 if done.rows else FEWEST,
+                                tell=lambda *told: tell(f"batch {batch}: {told[0]}", *told[1:]))  # fmt: skip
+    except (RunError, RuntimeError, MemoryError) as error:
+        if not isinstance(error, MemoryError) and not _is_memory(error):
+            raise
+        done.notes.append(f"batch {batch} is left out: it does not fit into the memory of {engine.device}")
+        return
+    if not rows:
+        done.notes.append(f"batch {batch} is left out: {FEWEST} rounds would exceed {options.minutes:g} minutes "
+                          "(--minutes)")  # fmt: skip
+        return
+    if rounds < options.rounds:
+        done.notes.append(f"batch {batch}: {rounds} rounds in place of {options.rounds}, to end in time (--minutes)")
+    done.rows += rows
+    done.rounds[batch] = rounds
+
+
 def measure(sides: Mapping[str, Side], feeds: Arrays, batch: int, rounds: int, seconds: float) -> list[Row]:
-    """Each side takes turns of ``seconds``, in another order each round; at least three runs of each come first."""
-    for side in sides.values():
-        for _ in range(3):
-            side(feeds)
+    """Each side takes turns of ``seconds``, in another order each round; up to three runs of each come first."""
+    return in_turns(sides, feeds, batch, rounds, seconds)[0]
+
+
+def in_turns(
+    sides: Mapping[str, Side], feeds: Arrays, batch: int, rounds: int, seconds: float, *,
+    limit: float = float("inf"), needed: int = FEWEST, tell: Tell | None = None,
+) -> tuple[list[Row], int]:  # fmt: skip
+    """(rows, rounds) of ``measure``, with as many rounds as end within ``limit`` seconds.
+
+    Where these are less than ``FEWEST`` there are ``needed`` (0: nothing is measured, no rows).
+    """
+    cost = sum(max(seconds, _warmed(side, feeds, seconds)) for side in sides.values())
+    if rounds * cost > limit:
+        rounds = min(rounds, int(limit / cost)) if limit >= FEWEST * cost else min(rounds, needed)
+    what = f"{', '.join(sides)} in turns, about {duration(rounds * cost)}"
     times: dict[str, list[list[float]]] = {name: [] for name in sides}
     names = list(sides)
     for number in range(rounds):
+        if tell is not None:
+            tell(what, number, rounds)
         for name in names[number % len(names) :] + names[: number % len(names)]:
             times[name].append(_turn(sides[name], feeds, seconds))
+    return (_rows(times, batch) if rounds else []), rounds
+
+
+def _rows(times: Mapping[str, list[list[float]]], batch: int) -> list[Row]:
+    """A row for each side from its seconds by turn and run."""
     speeds = {name: np.array([1 / np.mean(turn) for turn in turns]) for name, turns in times.items()}
     rows = []
     for name, turns in times.items():
@@ -153,9 +237,22 @@ def measure(sides: Mapping[str, Side], feeds: Arrays, batch: int, rounds: int, s
         if name != ONNX:
             low, ratio, high = np.percentile(speeds[ONNX] / speeds[name], (25, 50, 75))
             row = {"ratio": float(ratio), "low": float(low), "high": float(high)}
-        p50, p90, p99 = (float(one) for one in np.percentile(ms, (50, 90, 99)))
-        rows.append(Row(batch, name, len(ms), p50, p90, p99, float(batch * 1000 / ms.mean()), **row))
+        p90, p99 = (float(np.percentile(ms, share)) if len(ms) >= runs else None for share, runs in ENOUGH.items())
+        rows.append(Row(batch, name, len(ms), float(np.median(ms)), p90, p99, float(batch * 1000 / ms.mean()), **row))
     return rows
+
+
+def _warmed(side: Side, feeds: Arrays, seconds: float) -> float:
+    """Seconds of the last of three runs, or of fewer where one is longer than a turn."""
+    spent = 0.0
+    for _ in range(3):
+        started = time.perf_counter()
+        side(feeds)
+        last = time.perf_counter() - started
+        spent += last
+        if spent > 2 * seconds:
+            break
+    return last
 
 
 def _turn(side: Side, feeds: Arrays, seconds: float) -> list[float]:
@@ -167,46 +264,77 @@ def _turn(side: Side, feeds: Arrays, seconds: float) -> list[float]:
     return found
 
 
-def activations(model: str | Path) -> int:
-    """Bytes of all tensors between the operators for one picture: more than is ever held at a time."""
-    import onnx
-
-    graph = onnx.shape_inference.infer_shapes(onnx.load(model, load_external_data=False)).graph
-    total = 0
-    for value in (*graph.input, *graph.output, *graph.value_info):
-        sizes = [size.dim_value or 1 for size in value.type.tensor_type.shape.dim]
-        total += 4 * int(np.prod(sizes, dtype=np.int64))
-    return total
-
-
-def _feeds(engine: Engine, batch: int) -> dict[str, NDArray[Any]]:
+def feeds_of(engine: Engine, batch: int, size: tuple[int, int] | None = None) -> dict[str, NDArray[Any]]:
+    """Random inputs: pixels for uint8, else numbers as wide as those of pictures. UserError for sizes left open."""
     rng = np.random.default_rng(0)
-    return {
-        name: rng.integers(0, 256, zeros.shape, dtype=np.uint8)
-        if zeros.dtype == np.uint8
-        else (50 * rng.standard_normal(zeros.shape)).astype(zeros.dtype)
-        for name, zeros in engine.zeros(batch).items()
-    }
+    feeds = {}
+    for given in engine.session.raw.get_inputs():
+        free = iter(size or ())
+        shape = [batch if place == 0 and not isinstance(one, int) else one if isinstance(one, int) else next(free, one)
+                 for place, one in enumerate(given.shape)]  # fmt: skip
+        if not all(isinstance(one, int) for one in shape):
+            raise UserError(
+                f"input `{given.name}` leaves more open than the number of pictures",
+                received="x".join(map(str, given.shape)), remedy="say how large pictures are: --size 224x224",
+            )  # fmt: skip
+        kind = TYPES.get(given.type)
+        if kind is None:
+            raise UserError(f"input `{given.name}` is of a type that is not filled here", received=given.type,
+                            remedy="time this file with onnxruntime itself")  # fmt: skip
+        feeds[given.name] = (
+            rng.integers(0, 256, shape, dtype=np.uint8) if kind == np.uint8
+            else (50 * rng.standard_normal(shape)).astype(kind)
+        )  # fmt: skip
+    return feeds
 
 
-def _agree(sides: Mapping[str, Side], feeds: Arrays) -> None:
+def _fits(options: BenchOptions, engine: Engine, feeds: Arrays, batch: int, notes: list[str]) -> bool:
+    """Whether the machine has the memory; what a GPU has shows when it runs."""
+    free = memory().get("free")
+    if free is None or engine.device != "cpu":
+        return True
+    needed = WORKSPACE * liveness.peak(options.model, {name: array.shape for name, array in feeds.items()})
+    if needed > free:
+        notes.append(f"batch {batch} is left out: it may take {needed / 1e9:.1f} GB, {free / 1e9:.1f} are free")
+    return needed <= free
+
+
+def _is_memory(error: BaseException) -> bool:
+    text = str(error).lower()
+    return "out of memory" in text or "failed to allocate" in text or "alloc_cpu" in text or "allocate memory" in text
+
+
+def _agree(sides: Mapping[str, Side], feeds: Arrays, engine: Engine, notes: list[str]) -> None:
+    """RunError when PyTorch answers otherwise. Where a side, or the file, is less than float32, it is told how far."""
+    low = json.loads(engine.metadata.get("precision", "{}")).get("precision", "")
     expected = sides[ONNX](feeds)
     for name, side in sides.items():
+        if name == ONNX:
+            continue
         for blob, value in side(feeds).items():
-            largest = float(np.abs(expected[blob]).max(initial=0.0))
-            if value.shape != expected[blob].shape or not np.abs(value - expected[blob]).max() <= APART * largest:
-                raise RunError(
-                    f"{name} and {ONNX} answer differently in `{blob}`: this is not the same net\n"
-                    "  to do: give the definition and the weights that the file was made of"
-                )
+            wanted = expected[blob].astype(np.float32)
+            apart = float("inf")
+            if value.shape == wanted.shape:
+                apart = float(np.abs(value - wanted).max(initial=0.0)) / (float(np.abs(wanted).max(initial=0.0)) or 1.0)
+            if not apart <= APART:
+                reason = low or next((one for one in ("bf16", "fp16") if one in name), "")
+                if not reason or value.shape != wanted.shape:
+                    raise RunError(
+                        f"{name} and {ONNX} answer differently in `{blob}`: this is not the same net\n"
+                        "  to do: give the definition and the weights that the file was made of"
+                    )
+                told = f"{name} and {ONNX} differ by {apart:.2g} of the largest value of `{blob}` ({reason})"
+                notes[:] = [note for note in notes if not note.startswith(told.split(" by ")[0])] + [told]
 
 
 def _check(options: BenchOptions) -> None:
-    if not options.batches or min(options.batches) < 1 or options.rounds < 1 or options.threads < 0:
+    small = min(options.batches, default=0) < 1 or options.rounds < 1 or options.threads < 0
+    if small or not options.seconds > 0 or not options.minutes > 0:
         raise UserError(
-            "batch sizes and rounds must be at least 1, threads at least 0",
-            received=f"batches {list(options.batches)}, rounds {options.rounds}, threads {options.threads}",
-            remedy="leave them out for 1,8,64 and 11",
+            "batch sizes and rounds must be at least 1, threads at least 0, seconds and minutes more than 0",
+            received=f"batches {list(options.batches)}, rounds {options.rounds}, threads {options.threads}, "
+            f"seconds {options.seconds:g}, minutes {options.minutes:g}",
+            remedy="leave them out for 1,8,64 and 11 rounds of 0.3 seconds",
         )
     if (options.net is None) != (options.weights is None):
         raise UserError(
