@@ -136,6 +136,7 @@ def stages(quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
             if what != last and not quiet and not console.is_terminal:
                 console.print(f"{what} ...", markup=False)
             last = what
-            bar.update(task, description=what, completed=done, total=total or None)
+            bar.update(task, description=what, completed=done)
+            bar.tasks[0].total = total or None  # update takes None for "as it was"
 
         yield told
