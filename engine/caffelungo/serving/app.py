@@ -141,7 +141,8 @@ def _json(content: Any, status: int = 200) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    remedy = "see GET /model, POST /classify, POST /map" if error.status_code == 404 else "use the method that fits"
+    allowed = (error.headers or {}).get("Allow")
+    remedy = f"ask with {allowed}" if allowed else "see GET /model, POST /classify, POST /map"
     body = {"what": error.detail, "received": f"{request.method} {request.url.path}"[:400], "remedy": remedy}
     return JSONResponse(body, error.status_code, headers={**_PLAIN, **dict(error.headers or {})})
 

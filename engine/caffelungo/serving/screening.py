@@ -48,9 +48,9 @@ def _size(data: bytes, name: str, max_pixels: int) -> tuple[int, int]:
                 width, height = image.size
                 return int(width), int(height)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_large(name, too_many(error), max_pixels) from error
+        raise _too_large(name, too_many(error).partition(";")[0], max_pixels) from error
     except UnidentifiedImageError as error:
-        what, received = "this is no picture that the service reads", f"{len(data)} bytes that start {data[:8]!r}"
+        what, received = "this is no picture that the service reads", f"{len(data)} bytes that start {repr(data[:8])[1:]}"
         problem = Problem(what, Location(name), received if data else "no bytes", f"send {_KINDS}")
         raise Refused(415, problem, reason="bad_picture") from error
     except Exception as error:  # a decoder may raise anything on bytes that were made to fail
