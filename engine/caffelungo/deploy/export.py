@@ -209,6 +209,8 @@ def checked_target(out: str | Path, options: ExportOptions) -> Path:
             Problem("the folder to export to does not exist", Location(str(target)), str(target.parent.absolute()),
                     f"create it: mkdir -p {target.parent}")
         )  # fmt: skip
+    elif (wrong := files.obstacle(target)) is not None:
+        problems.append(wrong)
     if options.opset not in OPSETS:
         problems.append(
             Problem("this opset is not written", received=f"opset {options.opset}",

@@ -50,8 +50,8 @@ def _size(data: bytes, name: str, max_pixels: int) -> tuple[int, int]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(name, too_many(error).partition(";")[0], max_pixels) from error
     except UnidentifiedImageError as error:
-        what, received = "this is no picture that the service reads", f"{len(data)} bytes that start {repr(data[:8])[1:]}"
-        problem = Problem(what, Location(name), received if data else "no bytes", f"send {_KINDS}")
+        received = f"{len(data)} bytes that start {repr(data[:8])[1:]}" if data else "no bytes"
+        problem = Problem("this is no picture that the service reads", Location(name), received, f"send {_KINDS}")
         raise Refused(415, problem, reason="bad_picture") from error
     except Exception as error:  # a decoder may raise anything on bytes that were made to fail
         raise UserError(
