@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-all lint format bench passes proto docs clean
+.PHONY: demo test test-all lint format bench passes conversions proto docs clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "caffelungo needs Python 3.11 or newer; set PYTHON=")'
@@ -37,6 +37,10 @@ bench: $(STAMP)
 # Every pass on every net, hours on one core; stopped, it goes on where it was.
 passes: $(STAMP)
 	$(BIN)/python -m benchmarks.passes
+
+# Every model and every net through `lungo convert`, likewise.
+conversions: $(STAMP)
+	$(BIN)/python -m benchmarks.conversion
 
 proto: $(STAMP)
 	$(BIN)/python -m grpc_tools.protoc -Iproto --include_imports --descriptor_set_out=proto/caffelungo.desc proto/caffe.proto

@@ -42,7 +42,9 @@ def outcome(net: Path, weights: Path | None, flags: dict[str, Any], folder: Path
         silent = [problem.what for problem in error.problems if not problem.remedy]
         if silent:
             raise RunError(f"{values['step']}: refused without a remedy: {'; '.join(silent)}") from error
-        values = {"refused": [str(problem).replace(f"{folder}/", "") for problem in error.problems]}
+        from benchmarks.conversion.subjects import without_places
+
+        values = {"refused": [without_places(str(problem), folder, Path.cwd()) for problem in error.problems]}
     except Exception as error:  # every failure is a result of the table
         raise RunError(f"{values['step']}: {str(error).strip()[:600]} ({type(error).__name__})") from error
     finally:

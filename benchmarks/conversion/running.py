@@ -18,7 +18,7 @@ from caffelungo.deploy import names, pictures
 from caffelungo.deploy.convert import convert, examine
 from caffelungo.deploy.export import Exported, fitted, read_weights
 from caffelungo.deploy.network import DeployNet
-from caffelungo.deploy.parity import ROUNDING, TOLERANCE, Reference, difference, with_all_outputs
+from caffelungo.deploy.parity import Parity, Reference, difference, disagree, with_all_outputs
 from caffelungo.deploy.trace import IMAGE
 from caffelungo.errors import RunError, UserError
 from caffelungo.layers.cost import costs
@@ -50,7 +50,7 @@ def converted(net: Path, weights: Path | None, flags: dict[str, Any], out: Path,
     values["mb"] = round(made.size / 1e6, 3)
     values["batches"] = list(BATCHES)
     values["real"] = made.parity.real
-    _compare(made, found.net, fitted(found.net, given, found.part.definition)[0], values)
+    compare(made, found.net, fitted(found.net, given, found.part.definition)[0], values)
 
 
 def made_up(net: DeployNet) -> Weights:
@@ -85,7 +85,7 @@ def made_up(net: DeployNet) -> Weights:
     return Weights({name: [np.array(one) for one in blobs] for name, blobs in store.layer_arrays(plan).items()})
 
 
-def _compare(made: Exported, net: DeployNet, arrays: Mapping[Any, Any], values: dict[str, Any]) -> None:
+def compare(made: Exported, net: DeployNet, arrays: Mapping[Any, Any], values: dict[str, Any]) -> None:
     """Every blob of the file against PyTorch's at each batch, and each sample's answers against the others'."""
     store = Store(net.plan, seed=0)
     store.load(arrays)
@@ -99,19 +99,18 @@ def _compare(made: Exported, net: DeployNet, arrays: Mapping[Any, Any], values: 
     everything = with_all_outputs(model, dict.fromkeys([*reference.names, *logits.values()]))
     rng = np.random.default_rng(5)
     worst: dict[str, float] = {}
-    rounded: dict[str, list[float]] = {}
+    proof = Parity()
     for batch in BATCHES:
         feeds = _inputs(net, inside, batch, rng)
         expected, got = reference.run(feeds), everything.run(feeds)
         for name in expected:
             if name in got and name not in feeds:
-                apart = difference(name, expected[name], got[name], "").relative
-                worst[name] = max(worst.get(name, 0.0), apart)
-                if apart > TOLERANCE:
-                    own = reference.rounding(name, feeds) if np.isfinite(apart) else 0.0
-                    if apart > ROUNDING * own:
-                        raise RunError(f"blob `{name}` differs by {apart:.2g} of its largest value at batch {batch}")
-                    rounded[name] = [float(f"{apart:.3g}"), float(f"{own:.3g}")]
+                apart = difference(name, expected[name], got[name], f"batch of {batch}")
+                worst[name] = max(worst.get(name, 0.0), apart.relative)
+                if disagree(apart, expected[name], reference, feeds, proof):
+                    raise RunError(
+                        f"blob `{name}` differs by {apart.relative:.2g} of its largest value ({apart.inputs})"
+                    )
     last = {name for name in worst if name in set(logits.values())} or set(made.outputs) & set(worst)
     first = max(worst, key=lambda name: worst[name])
     own_blobs = {value for value in reference.names if "/" not in value and value not in net.inputs}
@@ -119,8 +118,8 @@ def _compare(made: Exported, net: DeployNet, arrays: Mapping[Any, Any], values: 
     values["folded"] = sorted(own_blobs - set(worst))
     values["logits"] = max((worst[name] for name in last), default=None)
     values["difference"], values["blob"] = worst[first], first
-    values["rounded"] = rounded
-    values["distinct"] = min(_distinct(got[name], got.get(logits.get(name, name))) for name in made.outputs)
+    values["rounded"] = {name: list(pair) for name, pair in proof.rounded.items()}
+    values["distinct"] = min(distinct(got[name], got.get(logits.get(name, name))) for name in made.outputs)
 
 
 def _inputs(net: DeployNet, inside: bool, batch: int, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
@@ -148,7 +147,7 @@ def _before_squash(model: onnx.ModelProto, outputs: list[str]) -> dict[str, str]
     return found
 
 
-def _distinct(answers: NDArray[Any], logits: NDArray[Any] | None) -> float:
+def distinct(answers: NDArray[Any], logits: NDArray[Any] | None) -> float:
     """How far the two samples are apart whose answers are most alike, as a share of the largest value.
 
     Where a softmax saturates its input tells them apart.

@@ -80,6 +80,13 @@ def subjects(models: Path | None, corpus: Path | None, only: Iterable[str] = ())
     return sorted(found, key=lambda one: (one.weights is None, one.size))
 
 
+def without_places(text: str, *folders: Path) -> str:
+    """``text`` without the folders of this machine."""
+    for folder in folders:
+        text = text.replace(f"{folder}/", "").replace(str(folder), "the net's")
+    return text
+
+
 def _models(folder: Path) -> Iterable[Subject]:
     for path in sorted(folder.rglob("*.prototxt")):
         weights = sorted(path.parent.glob("*.caffemodel"), key=lambda one: (len(one.name), one.name))
@@ -92,10 +99,12 @@ def _examine(one: Subject) -> None:
     """Fill in what ``one`` is refused for, the flags that answer it, and how large it is."""
     found = _found(one)
     one.asked = found.problems
-    if one.asked and one.weights is None:
-        one.flags.update(_answers(one))
+    if one.asked and one.weights is None and (answers := _answers(one)):
+        plain, one.flags = one.flags, {**one.flags, **answers}
         found = _found(one)
-    one.refused = found.problems
+        if found.problems:  # what flags do not answer is told as it is without them
+            one.flags = plain
+    one.refused = one.asked if found.problems else []
     if found.net is not None:
         plan = found.net.plan
         one.size = 200_000 * len(plan.layers) + sum(each.parameters or 0 for each in costs(plan))

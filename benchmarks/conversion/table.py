@@ -12,7 +12,7 @@ from typing import Any
 
 import onnxruntime
 
-from benchmarks.conversion.subjects import Subject, words
+from benchmarks.conversion.subjects import Subject, without_places, words
 from caffelungo import __version__
 from caffelungo.errors import Problem
 from caffelungo.study.cells import Cell, Result
@@ -63,9 +63,10 @@ def page(entries: Sequence[Entry], results: Mapping[str, Result]) -> str:
         "with random inputs, each off by up to a fifth, with a factor other than 1. *ok*: the file was written with "
         "its proof, and every blob in it was compared once more, at each of the batches, with what PyTorch computes "
         "layer by layer: within 1e-4 of its largest value, or no further apart than float32 is from float64 (named "
-        "below the table); and of seven random samples no two have the same answer. *logits* is the largest difference "
-        "of what goes into the last Softmax or Sigmoid (of the outputs, where there is none), *distinct* how far the "
-        "two samples are apart whose answers are most alike, both as a share of the largest value.",
+        "below the table); and of seven random samples no two have the same answer. *folded* are the blobs between a "
+        "Convolution and its BatchNorm, which the file does not have. *logits* is the largest difference of what goes "
+        "into the last Softmax or Sigmoid (of the outputs, where there is none), *distinct* how far the two samples "
+        "are apart whose answers are most alike, both as a share of the largest value.",
         "",
         *_counts(entries, results),
         "",
@@ -99,9 +100,7 @@ def short(problem: Problem, subject: Subject) -> str:
     line = f"line {problem.where.line}: " if problem.where is not None and problem.where.line else ""
     received = f" ({problem.received})" if problem.received else ""
     text = f"{line}{problem.what}{received}: {problem.remedy}"
-    for place in (f"{subject.path.parent}/", f"{Path.cwd()}/"):
-        text = text.replace(place, "")
-    return " ".join(text.replace(str(subject.path.parent), "the net's").split())
+    return " ".join(without_places(text, subject.path.parent, Path.cwd()).split())
 
 
 def _row(one: Entry, results: Mapping[str, Result]) -> str:
@@ -112,9 +111,10 @@ def _row(one: Entry, results: Mapping[str, Result]) -> str:
         return f"{start} | | | | | | | | {word} |"
     v: Mapping[str, Any] = found.values
     several = ", ".join(map(str, v["batches"]))
+    blobs = f"{v['blobs']} ({len(v['folded'])} folded)" if v["folded"] else str(v["blobs"])
     distinct = "yes" if v["distinct"] > LEAST_APART else "no"
     return (
-        f"{start} {v['params']:,} | {v['blobs']} | {sum(v['operators'].values())} | {v['logits']:.0e} | "
+        f"{start} {v['params']:,} | {blobs} | {sum(v['operators'].values())} | {v['logits']:.0e} | "
         f"{v['difference']:.0e} (`{v['blob']}`) | {several} | "
         f"{distinct}, {v['distinct']:.0e} | {v['mb']:.2f} | {word} |"
     )

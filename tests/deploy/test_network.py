@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from caffelungo.definition.reader import parse_net
-from caffelungo.deploy.network import deploy_net, parse_shapes
+from caffelungo.deploy.network import deploy_net, parse_shapes, unsized_inputs
 from caffelungo.errors import UserError
 from tests.deploy.nets import SMALL, TRAIN_VAL
 
@@ -142,3 +142,19 @@ def test_does_not_import_torch() -> None:
     code = "import sys, caffelungo.deploy.network, caffelungo.deploy.fold, caffelungo.deploy.metadata; "
     code += "import caffelungo.deploy.classify; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_input_of_unknown_size_is_told() -> None:
+    text = """
+    layer { name: "left" type: "Data" top: "left" data_param { source: "a" batch_size: 1 } }
+    layer { name: "right" type: "Data" top: "right" data_param { source: "b" batch_size: 1 } }
+    layer { name: "a" type: "Convolution" bottom: "left" top: "a" convolution_param { num_output: 2 kernel_size: 3 } }
+    layer { name: "b" type: "Convolution" bottom: "right" top: "b" convolution_param { num_output: 2 kernel_size: 3 } }
+    """
+    with pytest.raises(UserError) as raised:
+        deploy_net(parse_net(text))
+    assert [problem.remedy for problem in raised.value.problems] == [
+        "give it without the batch, as --shape left:3x227x227",
+        "give it without the batch, as --shape right:3x227x227",
+    ]
+    assert unsized_inputs(parse_net(text), {"left": (3, 9, 9)}) == raised.value.problems[1:]

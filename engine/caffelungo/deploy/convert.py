@@ -23,7 +23,7 @@ from caffelungo.deploy.cut import Cut, cut
 from caffelungo.deploy.export import Exported, ExportOptions, checked_target, export, fitted, read_weights
 from caffelungo.deploy.front import problems_of_resize
 from caffelungo.deploy.guess import picture_shape
-from caffelungo.deploy.network import DeployNet, deploy_net
+from caffelungo.deploy.network import DeployNet, deploy_net, unsized_inputs
 from caffelungo.deploy.parity import TOLERANCE
 from caffelungo.errors import Problem, UserError
 from caffelungo.layers.base import shape_text
@@ -141,14 +141,17 @@ def examine(
         problems += found.part.problems
         found.notes += found.part.notes
     part, given = found.part, found.weights
-    if part is None or part.problems:
+    if part is None:
         return found
-    shapes = _shapes(part, options, given, found.notes)
     readable = False
     with gathered(problems):
         if not (options.mean or options.mean_file or _carries_record(given)):
             _check_mean_file(part.definition)
         readable = True
+    shapes = _shapes(part, options, given, found.notes)
+    if part.problems:
+        problems += unsized_inputs(part.definition, shapes)
+        return found
     with gathered(problems):
         found.net = net = _deployed(part.definition, shapes, options)
         if given is not None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.schema import TEST, TRAIN, LayerParameter
-from caffelungo.errors import UserError
+from caffelungo.errors import Problem, UserError
 from caffelungo.layers import registry
 from caffelungo.layers.base import Shape, shape_text
 from caffelungo.layers.plan import Plan, build_plan
@@ -85,15 +85,19 @@ def deploy_net(
     kept = _needed(layers, dropped, heads, whole)
     message = type(net)(name=net.name)
     inputs: dict[str, tuple[int, ...]] = {}
+    problems: list[Problem] = []
     for layer in layers:
         cls = registry.find(layer.type)
         if cls is not None and cls.source:
             for top in layer.top:
                 if any(top in other.bottom for other in kept) and top not in inputs:
-                    inputs[top] = (batch, *_input_shape(top, layer, whole, shapes or {}, definition))
+                    size = _input_shape(top, layer, whole, shapes or {}, definition, problems)
+                    inputs[top] = (batch, *size)
                     message.layer.append(_input(top, inputs[top], layer))
         elif layer in kept:
             message.layer.append(layer)
+    if problems:
+        raise UserError(problems)
     for blob, loss in heads.items():
         if loss is not None and loss.type in OUTPUT_LAYER:
             added = _output_layer(blob, loss, message)
@@ -221,8 +225,23 @@ def _input(top: str, shape: tuple[int, ...], layer: Any) -> Any:
     return result
 
 
+def unsized_inputs(definition: Any, shapes: Mapping[str, Sequence[int]]) -> list[Problem]:
+    """A problem for each input of unknown size, also of a net that does not fit together."""
+    net = definition.message
+    state = net_state(net, TEST)
+    whole = build_plan(net, state, problems=[])
+    layers = [layer for layer in net.layer if included(layer, state)]
+    read = {blob for layer in layers if not _measures(layer) for blob in layer.bottom}
+    problems: list[Problem] = []
+    for planned in whole.sources:
+        for top in planned.tops:
+            if top in read:
+                _input_shape(top, net.layer[planned.index], whole, shapes, definition, problems)
+    return problems
+
+
 def _input_shape(
-    top: str, layer: Any, plan: Plan, shapes: Mapping[str, Sequence[int]], definition: Any
+    top: str, layer: Any, plan: Plan, shapes: Mapping[str, Sequence[int]], definition: Any, problems: list[Problem]
 ) -> tuple[int, ...]:
     planned = plan.layer(layer.name)
     known = planned.top_shapes[list(planned.tops).index(top)]
@@ -230,10 +249,13 @@ def _input_shape(
     if given is not None:
         return tuple(int(size) for size in given)
     if known is None or len(known) < 2 or any(size is None for size in known[1:]):
-        raise UserError(
-            f"the size of input `{top}` is not known: layer `{layer.name}` ({layer.type}) leaves it to the data",
-            where=definition.where("layer", planned.index),
-            received=shape_text(known),
-            remedy=f"give it without the batch, as --shape {top}:3x227x227",
+        problems.append(
+            Problem(
+                f"the size of input `{top}` is not known: layer `{layer.name}` ({layer.type}) leaves it to the data",
+                definition.where("layer", planned.index),
+                shape_text(known),
+                f"give it without the batch, as --shape {top}:3x227x227",
+            )
         )
+        return ()
     return tuple(int(size) for size in known[1:] if size is not None)
