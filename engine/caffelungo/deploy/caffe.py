@@ -138,6 +138,9 @@ def _target(out: str | Path) -> Path:
             where=Location(str(target)), received=str(target.absolute()),
             remedy="write -o deploy.prototxt; the weights get the same name, with .caffemodel",
         )  # fmt: skip
+    wrong = [files.obstacle(place) for place in (target, target.with_suffix(".caffemodel"))]
+    if any(wrong):
+        raise UserError([problem for problem in wrong if problem is not None])
     return target
 
 
