@@ -33,7 +33,7 @@ class Subject:
     """One net and how it is converted: ``weights`` are its own, None where they are made up.
 
     ``flags`` are those of ``ConvertOptions``, as JSON, that answer what the net was refused for without (``asked``);
-    ``refused`` is what remains. ``size`` grows with the time that a conversion takes.
+    ``refused`` is what remains. ``seconds`` are about those that it takes.
     """
 
     family: str
@@ -43,7 +43,7 @@ class Subject:
     flags: dict[str, Any] = field(default_factory=dict)
     asked: list[Problem] = field(default_factory=list)
     refused: list[Problem] = field(default_factory=list)
-    size: int = 0
+    seconds: float = 0.0
 
     @property
     def title(self) -> str:
@@ -77,7 +77,7 @@ def subjects(models: Path | None, corpus: Path | None, only: Iterable[str] = ())
     found = [one for one in found if not several or any(part in one.title for part in several)]
     for one in found:
         _examine(one)
-    return sorted(found, key=lambda one: (one.weights is None, one.size))
+    return sorted(found, key=lambda one: (one.weights is None, one.seconds))
 
 
 def without_places(text: str, *folders: Path) -> str:
@@ -96,7 +96,7 @@ def _models(folder: Path) -> Iterable[Subject]:
 
 
 def _examine(one: Subject) -> None:
-    """Fill in what ``one`` is refused for, the flags that answer it, and how large it is."""
+    """Fill in what ``one`` is refused for, the flags that answer it, and about how long it takes."""
     found = _found(one)
     one.asked = found.problems
     if one.asked and one.weights is None and (answers := _answers(one)):
@@ -106,8 +106,9 @@ def _examine(one: Subject) -> None:
             one.flags = plain
     one.refused = one.asked if found.problems else []
     if found.net is not None:
-        plan = found.net.plan
-        one.size = 200_000 * len(plan.layers) + sum(each.parameters or 0 for each in costs(plan))
+        spent = costs(found.net.plan)
+        one.seconds = 3 + 0.1 * len(spent) + sum(4e-7 * (each.parameters or 0) for each in spent)
+        one.seconds += sum(1.2e-9 * (each.operations or 0) for each in spent)
 
 
 def _found(one: Subject) -> Examined:
