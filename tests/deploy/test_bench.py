@@ -112,7 +112,7 @@ def test_without_a_compiler(classifier_file: Path, net: Path, monkeypatch: pytes
     import torch._inductor.config as inductor
 
     monkeypatch.setattr(inductor.cpp, "cxx", ("no-such-compiler",))
-    monkeypatch.setattr(inductor, "force_disable_caches", True)
+    monkeypatch.setattr(inductor, "fx_graph_cache", False)
     done = bench(BenchOptions(classifier_file, net, str(net.with_suffix(".caffemodel")), (3,), **SHORT))  # type: ignore[arg-type]
     assert "torch compiled" not in [row.side for row in done.rows]
     assert "left out: No working C++ compiler found" in done.notes[0]
