@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -97,6 +98,10 @@ def _counted(service: Service, path: str, work: Endpoint) -> Endpoint:
             status = error.status
             service.metrics.refused.labels(error.reason).inc()
             response = JSONResponse(error.body(), error.status, headers={**_PLAIN, **error.headers})
+        except asyncio.CancelledError:  # uvicorn cancels what runs only when a second signal ends the wait
+            status = 503
+            response = _json({"what": "the service was stopped", "received": "a second signal",
+                              "remedy": "ask again when it runs"}, 503)  # fmt: skip
         except RunError as error:
             response = _json({"what": "the net could not be run", "received": str(error)[:400],
                               "remedy": "see the service's log"}, 500)  # fmt: skip
