@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from caffelungo.cli import options as o
+from caffelungo.cli.exporting import Calibrate, Layout, Precision, ResizeInside, TestList, write
 
 
 def convert(
@@ -36,14 +38,18 @@ def convert(
     dynamic_size: Annotated[
         bool, typer.Option("--dynamic-size", help="Leave height and width open (fully convolutional nets).")
     ] = False,
+    layout: Layout = "nhwc",
+    resize_inside: ResizeInside = False,
     device: Annotated[str, typer.Option(help="Where ONNX Runtime proves it: cpu or cuda.")] = "cpu",
+    precision: Precision = "fp32",
+    calibrate: Calibrate = None,
+    test_list: TestList = None,
     set_: o.Set = None,
 ) -> None:
     """Turn any Caffe net and its weights into one ONNX file, with proof that it gives the same answers.
 
     Example: [bold]lungo convert deploy.prototxt x.caffemodel -o x.onnx --mean 104,117,123[/]
     """
-    from caffelungo.cli.exporting import tell
     from caffelungo.deploy.convert import ConvertOptions, convert
     from caffelungo.deploy.network import parse_shapes
 
@@ -51,9 +57,7 @@ def convert(
         mean=o.numbers(mean, "--mean"), mean_file=mean_file, scale=scale, channel_order=channel_order,
         resize=o.height_width(resize, "--resize"), preprocess=preprocessing, labels=labels, outputs=o.words(outputs),
         stages=o.words(stage), shapes=parse_shapes(shape or ()), batch=batch, opset=opset, pictures=pictures or (),
-        free_size=dynamic_size,
-        device=device, variables=o.variables(set_),
+        free_size=dynamic_size, layout=layout, resize_inside=resize_inside, device=device, variables=o.variables(set_),
     )  # fmt: skip
-    with o.working("converting") as status:
-        written = convert(model, weights, output, wanted, progress=status.update)
-    tell(written)
+    write(partial(convert, model, weights, options=wanted), output, "converting", precision, calibrate, test_list,
+          device)  # fmt: skip

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from caffelungo.cli import options as o
+from caffelungo.cli.exporting import Calibrate, Layout, Precision, ResizeInside, TestList, tell_caffe, write
 from caffelungo.errors import UserError
 
 
@@ -30,21 +32,18 @@ def export(
     dynamic_size: Annotated[
         bool, typer.Option("--dynamic-size", help="Leave height and width open (fully convolutional nets).")
     ] = False,
+    layout: Layout = "nhwc",
+    resize_inside: ResizeInside = False,
     device: Annotated[str, typer.Option(help="Where ONNX Runtime proves it: cpu or cuda.")] = "cpu",
-    precision: Annotated[str, typer.Option(help="fp32; fp16; int8, which needs --calibrate.")] = "fp32",
-    calibrate: Annotated[
-        list[str] | None, typer.Option(help="Pictures, folders or lists that show int8 how large values are.")
-    ] = None,
-    test_list: Annotated[
-        list[str] | None, typer.Option("--test", help="A list with classes that fp16 or int8 is judged by.")
-    ] = None,
+    precision: Precision = "fp32",
+    calibrate: Calibrate = None,
+    test_list: TestList = None,
     set_: o.Set = None,
 ) -> None:
     """Write a trained net as one ONNX file, or for Caffe again, and prove that it gives the same answers.
 
     Example: [bold]lungo export --model train_val.prototxt --weights x.caffemodel -o model.onnx[/]
     """
-    from caffelungo.cli.exporting import tell, tell_caffe
     from caffelungo.definition.reader import read_net
     from caffelungo.deploy.export import ExportOptions, export
     from caffelungo.deploy.network import parse_shapes
@@ -53,10 +52,12 @@ def export(
         raise UserError("unknown format", received=f"--format {format_}", remedy="write --format onnx or caffe")
     if format_ == "caffe" and precision != "fp32":
         raise UserError("Caffe's files are fp32", received=f"--precision {precision}", remedy="leave it out")
+    if format_ == "caffe" and (resize_inside or layout != "nhwc"):
+        raise UserError("Caffe's files take no pictures", received="--resize-inside or --layout", remedy="leave it out")
     definition = read_net(model, o.variables(set_) or None)
     wanted = ExportOptions(
         opset=opset, preprocess=preprocess, labels=labels, shapes=parse_shapes(shape or ()),
-        pictures=pictures or (), free_size=dynamic_size, device=device,
+        pictures=pictures or (), free_size=dynamic_size, layout=layout, resize_inside=resize_inside, device=device,
     )  # fmt: skip
     if format_ == "caffe":
         from caffelungo.deploy.caffe import export_caffe
@@ -64,15 +65,5 @@ def export(
         with o.working("exporting") as status:
             tell_caffe(export_caffe(definition, weights, output, wanted, progress=status.update))
         return
-    if precision != "fp32":
-        from caffelungo.deploy.precision import PrecisionOptions, export_lowered
-
-        lower = PrecisionOptions(precision, calibrate or (), test_list or (), device)
-        with o.working("exporting") as status:
-            written, lowered = export_lowered(definition, weights, output, wanted, lower, progress=status.update)
-        tell(written)
-        typer.echo("\n".join(lowered.lines()))
-        return
-    with o.working("exporting") as status:
-        written = export(definition, weights, output, wanted, progress=status.update)
-    tell(written)
+    write(partial(export, definition, weights, options=wanted), output, "exporting", precision, calibrate, test_list,
+          device)  # fmt: skip

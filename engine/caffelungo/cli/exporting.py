@@ -1,10 +1,49 @@
-"""What `lungo export` and `lungo convert` say of what they wrote."""
+"""What `lungo export` and `lungo convert` share: flags, precision, and what they say of what they wrote."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+
+from caffelungo.cli import options as o
+
+Layout = Annotated[str, typer.Option(help="Of the pictures that the file takes: nhwc, as decoders give them, or nchw.")]
+ResizeInside = Annotated[
+    bool, typer.Option("--resize-inside", help="Put resize and crop into the graph, which takes pictures of any size.")
+]
+Precision = Annotated[str, typer.Option(help="fp32; fp16; int8, which needs --calibrate.")]
+Calibrate = Annotated[
+    list[str] | None, typer.Option(help="Pictures, folders or lists that show int8 how large values are.")
+]
+TestList = Annotated[
+    list[str] | None, typer.Option("--test", help="A list with classes that fp16 or int8 is judged by.")
+]
+
+
+def write(
+    make: Callable[..., Any], output: str, doing: str, precision: str, calibrate: Sequence[str] | None,
+    test: Sequence[str] | None, device: str,
+) -> None:  # fmt: skip
+    """``make(path, progress=)`` writes float32; where another precision is wanted, that goes to ``output`` instead."""
+    if precision == "fp32":
+        with o.working(doing) as status:
+            written = make(output, progress=status.update)
+        tell(written)
+        return
+    from caffelungo.deploy.precision import PrecisionOptions, lowered
+
+    wanted = PrecisionOptions(precision, calibrate or (), test or (), device)
+    with o.working(doing) as status:
+
+        def whole(path: Path) -> Any:
+            return make(path, progress=status.update)
+
+        written, found = lowered(whole, output, wanted, progress=status.update)
+    tell(written)
+    typer.echo("\n".join(found.lines()))
 
 
 def tell(written: Any) -> None:

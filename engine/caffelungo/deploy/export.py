@@ -28,9 +28,10 @@ from caffelungo.definition.schema import TEST, Preprocessing
 from caffelungo.deploy import metadata, names, pictures
 from caffelungo.deploy.fold import Arrays, Folded, fold_batch_norm
 from caffelungo.deploy.front import IMAGE, INTERPOLATION, Front, check_layout, problems_of_resize
+from caffelungo.deploy.given import gather
 from caffelungo.deploy.network import DeployNet, deploy_net
 from caffelungo.deploy.parity import BATCHES, TOLERANCE, Feeds, Parity, Reference, prove
-from caffelungo.deploy.photos import expected, prove_photos, random_sizes
+from caffelungo.deploy.photos import Inside, prove_photos, random_sizes
 from caffelungo.deploy.runtime import LIMIT, parse_device
 from caffelungo.deploy.sizes import open_sizes, other_sizes, problems_of_free_sizes
 from caffelungo.deploy.trace import trace
@@ -129,16 +130,16 @@ def export(
             received=", ".join(f"{blob} {'x'.join(map(str, shape))}" for blob, shape in net.inputs.items()),
             remedy="export it with preprocess off; its inputs are then the net's own blobs",
         )
-    inside = feasible if asked is None else asked
+    enters = feasible if asked is None else asked
     if feasible:
         blob, shape = next(iter(net.inputs.items()))
         record = pictures.completed(record, blob, shape)
         if record.assumed:
             notes.append(f"preprocessing was assumed in part: {preprocess.describe(record)}")
-    front = Front(record, options.layout.upper(), options.resize_inside) if inside else None
+    front = Front(record, options.layout.upper(), options.resize_inside) if enters else None
     obstacles = problems_of_resize(record) if front is not None and front.resize else []
     if options.free_size:
-        obstacles += problems_of_free_sizes(net, record if inside else None)
+        obstacles += problems_of_free_sizes(net, record if enters else None)
     if front is None:
         obstacles += _misplaced(options)
     if obstacles:
@@ -162,22 +163,21 @@ def export(
         open_sizes(traced.model, front.layout if front else "NCHW", net)
     proto = _proto(traced.model, net.message.name, described)
     tell("proving that PyTorch and ONNX Runtime agree")
-    reference = _reference(net, arrays, front)
+    data = proto.SerializeToString()
+    inside = Inside(data, front, next(iter(net.inputs)), options.device) if front is not None and front.resize else None
+    reference = _reference(net, arrays, front, inside)
     random = _random(net, record if feasible else None, front)
     paths = _photos(options, notes) if feasible else []
-    whole = front is not None and front.resize
-    data = proto.SerializeToString()
     proof = prove(
         data, reference,
         random=random,
-        real=None if whole or not paths else _real(net, record, front, options, paths),
+        real=None if inside or not paths else _real(net, record, front, options, paths),
         batches=(options.batch,) * 2 if options.batch else options.batches, tolerance=options.tolerance,
         device=options.device, classifier=described.classifier,
         sized=_sized(net, record if feasible else None, front, options),
     )  # fmt: skip
-    if front is not None and whole and paths:
-        photos = prove_photos(data, reference, front, next(iter(net.inputs)), paths, options.batch or 1, proof,
-                              described.classifier)  # fmt: skip
+    if front is not None and inside is not None and paths:
+        photos = prove_photos(data, reference, front, inside, paths, options.batch or 1, proof, described.classifier)
         described.more["resize"] = json.dumps(photos.facts())
         notes.append(photos.line())
     described.more["parity"] = json.dumps(proof.facts())
@@ -383,7 +383,7 @@ def _set_properties(proto: Any, properties: Mapping[str, str]) -> None:
         proto.metadata_props.add(key=key, value=value)
 
 
-def _reference(net: DeployNet, arrays: Arrays, front: Front | None) -> Reference:
+def _reference(net: DeployNet, arrays: Arrays, front: Front | None, inside: Inside | None) -> Reference:
     store = Store(net.plan, seed=0)
     store.load(arrays)
     blob = next(iter(net.inputs))
@@ -392,8 +392,8 @@ def _reference(net: DeployNet, arrays: Arrays, front: Front | None) -> Reference
         if front is None or IMAGE not in feeds:
             return feeds
         images = feeds[IMAGE]
-        if front.resize:
-            return {blob: expected(front, images)}
+        if inside is not None:
+            return {blob: inside(images)}
         return {blob: pictures.apply(front.record, images if front.layout == "NHWC" else images.transpose(0, 2, 3, 1))}
 
     return Reference(net.plan, store, names.value_names(net.plan), prepare)
@@ -456,7 +456,7 @@ def _sized(net: DeployNet, record: Any | None, front: Front | None, options: Exp
 
 def _photos(options: ExportOptions, notes: list[str]) -> list[Path]:
     """The real pictures of the proof."""
-    paths = pictures.picture_files(options.pictures) if options.pictures else _examples()
+    paths = gather(options.pictures).paths if options.pictures else _examples()
     if not paths:
         notes.append("no real pictures were at hand: the proof ran on random ones")
     return paths

@@ -1,10 +1,12 @@
 """The operators that turn pictures into the net's input, as the preprocessing record says. No torch.
 
-    image, uint8 -> Transpose -> Gather -> Cast -> Resize -> Slice -> Sub -> Mul -> the input blob
+    image, uint8 -> Transpose -> Gather -> Cast -> Resize -> Slice -> Round -> Sub -> Mul -> the input blob
 
-Each is there only where it changes anything; Resize and Slice (the centre crop) where pictures of any size enter. Where
-the record names the shorter side, the other one is counted from the picture's size as the graph runs: Resize's own
-``keep_aspect_ratio_policy`` reads the picture at other places, since it keeps the ratio and not the whole sizes.
+Each is there only where it changes anything; Resize, Slice (the centre crop) and Round where pictures of any size
+enter. Round, because the net was trained on whole levels: in a small picture made large they form steps, which a net
+sees. Where the record names the shorter side, the other one is counted from the picture's size as the graph runs:
+Resize's own ``keep_aspect_ratio_policy`` reads the picture at other places, since it keeps the ratio and not the whole
+sizes.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ IMAGE = "image"
 
 LAYOUTS = ("NHWC", "NCHW")
 INTERPOLATION = "bilinear, half-pixel centres, no antialiasing"
-"""How Resize reads a picture, which is how ``data.resize`` does; that one rounds to 8 bits at its end."""
+"""How Resize reads a picture, which is how ``data.resize`` does."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def prepend(model: ir.Model, front: Front, plane: Sequence[int], layer: str) -> 
         values = made.node("Gather", values, made.constant("order", np.array([2, 1, 0])), axis=1)
     values = made.node("Cast", values, to=ir.DataType.FLOAT)
     if front.resize:
-        values = _resized(made, values, record)
+        values = made.node("Round", _resized(made, values, record))
     subtract = mean(record)
     if subtract is not None:
         values = made.node("Sub", values, made.constant("mean", subtract[None]))

@@ -1,8 +1,8 @@
 """Pictures of their own sizes: what the operators of ``front`` make of them, in PyTorch, and the proof with real ones.
 
-``data.resize`` computes with 8 bits, as OpenCV does; the graph has no such operator and computes the same in float32.
-So the file is held to two references: to PyTorch's own resize in float64, as closely as everything else, and to what
-all else here does with a picture, within the rounding to 8 bits.
+``data.resize`` computes in whole numbers, as OpenCV does; the graph has no such operator, computes the same in float32
+and rounds. So its pixels are held to two references: to PyTorch's own resize in float64, up to the rounding, and to
+those of training and test, up to one level. What the net makes of the pixels is held to PyTorch as closely as ever.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -21,11 +22,15 @@ from caffelungo.data import preprocess
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy import pictures
 from caffelungo.deploy.front import IMAGE, INTERPOLATION, Front
-from caffelungo.deploy.parity import Parity, Reference, difference, disagree, same_class, with_all_outputs
+from caffelungo.deploy.parity import Parity, Reference, difference, disagree, same_class
+from caffelungo.deploy.runtime import open_session
 from caffelungo.errors import RunError
 
 LEVELS = 1.25
-"""Most that a value may differ from the 8-bit resize, in levels of 255: its rounding, and float32's of coordinates."""
+"""Most that a pixel may differ from the whole-number resize: one level of 255, since both round."""
+HALF = 0.75
+"""Most that it may differ from the exact one: half a level, and what float32 costs coordinates in large pictures."""
+KEEP = "  to do: report the net, or leave out --resize-inside; no file was written"
 
 
 def resized(record: Any, values: Tensor) -> Tensor:
@@ -38,8 +43,28 @@ def resized(record: Any, values: Tensor) -> Tensor:
     return values[:, :, top : top + record.crop_height, left : left + record.crop_width]
 
 
-def expected(front: Front, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The net's input blob for pictures that the file takes, at any size, computed in float64."""
+class Inside:
+    """What the graph makes of pictures, held to PyTorch's resize in float64 each time it is asked."""
+
+    def __init__(self, model: bytes, front: Front, blob: str, device: str) -> None:
+        self.front, self.blob = front, blob
+        self.session = open_session(_until(model, blob), device)
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The net's input blob for ``images`` as the file takes them; RunError when it is another picture."""
+        made: NDArray[np.float32] = self.session.run({IMAGE: images})[self.blob]
+        right = exact(self.front, images)
+        apart = float(np.abs(made - right).max(initial=0.0)) / abs(self.front.record.scale)
+        if made.shape != right.shape or not apart <= HALF:
+            raise RunError(
+                f"the resize in the graph is {apart:.3g} of 255 levels off PyTorch's for pictures of "
+                f"{'x'.join(map(str, images.shape))}, where {HALF:g} are allowed\n{KEEP}"
+            )
+        return made
+
+
+def exact(front: Front, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The net's input blob for pictures that the file takes, at any size, in float64 and not rounded."""
     values = torch.from_numpy(np.ascontiguousarray(images)).to(torch.float64)
     if front.layout == "NHWC":
         values = values.permute(0, 3, 1, 2)
@@ -48,7 +73,26 @@ def expected(front: Front, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         values = values.flip(1)
     subtract = preprocess.mean(front.record)
     made = values.numpy() if subtract is None else values.numpy() - subtract
-    return np.ascontiguousarray(made * front.record.scale, np.float32)
+    return np.asarray(made * front.record.scale, np.float64)
+
+
+def _until(model: bytes, blob: str) -> bytes:
+    """The part of ``model`` that makes ``blob``, with it as the output."""
+    proto = onnx.load_model_from_string(model)
+    wanted: set[str] = {blob}
+    nodes: list[Any] = []
+    for node in reversed(proto.graph.node):
+        if wanted & set(node.output):
+            nodes.insert(0, node)
+            wanted |= set(node.input)
+    kept = [tensor for tensor in proto.graph.initializer if tensor.name in wanted]
+    part = onnx.ModelProto(ir_version=proto.ir_version, opset_import=proto.opset_import)
+    part.graph.name = proto.graph.name
+    part.graph.node.extend(nodes)
+    part.graph.initializer.extend(kept)
+    part.graph.input.extend(proto.graph.input)
+    part.graph.output.append(onnx.helper.make_tensor_value_info(blob, onnx.TensorProto.FLOAT, [None] * 4))
+    return part.SerializeToString()
 
 
 def random_sizes(height: int, width: int) -> list[tuple[int, int]]:
@@ -82,48 +126,43 @@ class Photos:
         apart = ", ".join(f"`{name}` by {apart:.2g} of its largest value" for name, apart in
                           (self.relative or {}).items())  # fmt: skip
         told = (
-            f"beside the resize to 8 bits of training and test, the graph's changes no pixel of {self.count} pictures "
-            f"by more than {self.levels:.2g} of 255, and {apart}"
+            "the resize in the graph and that of training and test, which computes in whole numbers, differ by at most "
+            f"{self.levels:.2g} of 255 in {self.count} pictures, and {apart}"
         )
         return told if self.same is None else f"{told}; the same class comes first for {self.same} of {self.count}"
 
 
 def prove_photos(
-    model: bytes, reference: Reference, front: Front, blob: str, paths: Sequence[Path], batch: int, proof: Parity,
+    model: bytes, reference: Reference, front: Front, inside: Inside, paths: Sequence[Path], batch: int, proof: Parity,
     classifier: str | None,
 ) -> Photos:  # fmt: skip
     """Real pictures at their own sizes through the whole file; RunError when it answers otherwise.
 
-    ``reference`` takes ``image`` (through ``expected``) and ``blob`` itself. ``batch`` copies of each picture go in.
+    ``reference`` takes ``image`` (through ``inside``) and the blob itself. ``batch`` copies of each picture go in.
     """
-    session = with_all_outputs(model, {blob: None})
-    outputs = [name for name in session.outputs if name in reference.names and name != blob]
-    found = Photos(relative=dict.fromkeys(outputs, 0.0), same=None if classifier is None else 0)
+    session, blob = open_session(model, proof.device), inside.blob
+    found = Photos(relative=dict.fromkeys(session.outputs, 0.0), same=None if classifier is None else 0)
     own = pictures.without_geometry(front.record)
     for path in paths:
         image = pictures.read(own, path)
-        stack = np.repeat(image[None], batch, axis=0)
-        feeds = {IMAGE: pictures.laid(stack, front.layout)}
+        feeds = {IMAGE: pictures.laid(np.repeat(image[None], batch, axis=0), front.layout)}
         got, right = session.run(feeds), reference.run(feeds)
-        for name in outputs:
+        for name in session.outputs:
             apart = difference(name, right[name], got[name], path.name)
-            if disagree(apart, reference, feeds, proof):
+            if disagree(apart, right[name], reference, feeds, proof):
                 raise RunError(
                     f"PyTorch and ONNX Runtime disagree in output `{name}` on {path.name} of {image.shape[0]}x"
-                    f"{image.shape[1]}: by {apart.relative:.3g} of its largest value\n"
-                    "  to do: report the net; no file was written"
+                    f"{image.shape[1]}: by {apart.relative:.3g} of its largest value\n{KEEP}"
                 )
-        made = pictures.rgb(preprocess.pixels(front.record, pictures.rgb(image)))[None]
-        plain = pictures.apply(front.record, np.repeat(made, batch, axis=0))
-        levels = float(np.abs(got[blob] - plain).max()) / abs(front.record.scale)
+        eight = pictures.rgb(preprocess.pixels(front.record, pictures.rgb(image)))[None]
+        plain = pictures.apply(front.record, np.repeat(eight, batch, axis=0))
+        levels = float(np.abs(inside(feeds[IMAGE]) - plain).max()) / abs(front.record.scale)
         if not levels <= LEVELS:
             raise RunError(
                 f"the resize in the graph makes other pixels of {path.name} ({image.shape[0]}x{image.shape[1]}) than "
-                f"training and test do: {levels:.3g} of 255, where {LEVELS:g} are allowed\n"
-                "  to do: report the net; no file was written"
+                f"training and test do: {levels:.3g} of 255, where {LEVELS:g} are allowed\n{KEEP}"
             )
-        usual = reference.run({blob: plain})
-        _count(found, usual, got, levels, classifier)
+        _count(found, reference.run({blob: plain}), got, levels, classifier)
     proof.real = found.count
     return found
 

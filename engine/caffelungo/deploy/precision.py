@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from caffelungo import files, resources
 from caffelungo.deploy import pictures
-from caffelungo.deploy.bench import ONNX, measure
+from caffelungo.deploy.bench import ONNX, feeds_of, measure
 from caffelungo.deploy.classify import PictureModel
 from caffelungo.deploy.engine import Engine
-from caffelungo.deploy.export import Exported, ExportOptions, checked_target, export
+from caffelungo.deploy.export import Exported, ExportOptions, checked_target
 from caffelungo.deploy.given import Given, gather
 from caffelungo.deploy.halves import halved
 from caffelungo.deploy.parity import difference, same_class, with_all_outputs
@@ -42,6 +42,8 @@ CALIBRATION = 256
 """Most pictures that ranges are taken from."""
 PROOF = 64
 """Most pictures of the proof, where no test list is given."""
+PHOTO = (384, 512)
+"""Height and width by which files that leave them open are measured."""
 BATCHES = (1, 8)
 KEEP = "  to do: keep fp32 for this net; no file was written"
 
@@ -124,23 +126,21 @@ class Lowered:
         return told
 
 
-def export_lowered(
-    definition: Any,
-    weights: Any,
-    out: str | Path,
-    options: ExportOptions,
-    wanted: PrecisionOptions,
-    *,
+def lowered(
+    make: Callable[[Path], Exported], out: str | Path, wanted: PrecisionOptions, *,
     progress: Callable[[str], None] | None = None,
-) -> tuple[Exported, Lowered]:
-    """``export.export``, then the file that it proved in ``wanted.precision``; raises what either raises."""
-    target = checked_target(out, options)
+) -> tuple[Exported, Lowered]:  # fmt: skip
+    """What ``make(path)`` writes and proves in float32, and that in ``wanted.precision`` at ``out``.
+
+    Raises what ``make`` and ``lower`` raise; then ``out`` is as it was.
+    """
+    target = checked_target(out, ExportOptions())
     check(wanted)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}.") as folder:
         whole = Path(folder) / target.name
-        written = export(definition, weights, whole, options, progress=progress)
-        lowered = lower(whole, target, wanted, progress=progress)
-    return replace(written, path=target, size=lowered.sizes[1]), lowered
+        written = make(whole)
+        found = lower(whole, target, wanted, progress=progress)
+    return replace(written, path=target, size=found.sizes[1]), found
 
 
 def check(wanted: PrecisionOptions) -> None:
@@ -278,11 +278,9 @@ def _measure(found: Lowered, source: Path, made: Any, wanted: PrecisionOptions) 
     old = Engine(source, wanted.device, threads=wanted.threads)
     new = Engine(made.SerializeToString(), wanted.device, threads=wanted.threads)
     found.where = str(new)
-    rng = np.random.default_rng(0)
     fixed = next((shape[0] for shape in old.shapes.values() if isinstance(shape[0], int)), None)
     for batch in [fixed] if fixed else BATCHES:
-        zeros = old.zeros(batch)
-        feeds = {name: rng.integers(0, 256, array.shape).astype(array.dtype) for name, array in zeros.items()}
+        feeds = feeds_of(old, batch, PHOTO)
         mine, theirs = measure({ONNX: new.run, "fp32": old.run}, feeds, batch, wanted.rounds, wanted.seconds)
         found.rates[batch] = (theirs.rate, mine.rate)
         found.ratios[batch] = (float(theirs.low or 0), float(theirs.ratio or 0), float(theirs.high or 0))

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from caffelungo.deploy.classify import TOP, Prediction
 from caffelungo.errors import RunError
-from caffelungo.serving import bodies, maps, page
+from caffelungo.serving import bodies, page
 from caffelungo.serving.admission import Visit
 from caffelungo.serving.failures import Refused, refused
 from caffelungo.serving.metrics import CONTENT_TYPE
@@ -58,9 +58,10 @@ def app_of(service: Service) -> Starlette:
             found = service.prediction(body.files[0][0], row, top)
             asked = request.query_params.get("class", body.options.get("class"))
             index = found.best.index if asked is None else number(asked, "class", 0, len(row) - 1)
+            image = await service.looked_at(image)
             shown = await service.map(image, index)
             about = {"index": index, "label": service.classifier.label(index), "probability": _short(row[index])}
-            return _json({**_told(found), "class": about, "map": shown.body(), "view": maps.view(image)})
+            return _json({**_told(found), "class": about, "map": shown.body(), "view": service.view(image)})
 
     async def health(_: Request) -> Response:
         return _json({"status": "live"})

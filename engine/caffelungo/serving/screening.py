@@ -21,11 +21,12 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 _KINDS = "JPEG, PNG, WebP, BMP, GIF, TIFF or PPM"
 
 
-def picture(record: Any, data: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
+def picture(record: Any, data: bytes, name: str, max_pixels: int, outside: Any = None) -> NDArray[np.uint8]:
     """The picture as the exported file takes it (``pictures.read``); Refused with 413 or 415, UserError when damaged.
 
-    ``max_pixels`` holds for the picture and for what the record's resize makes of it: of one pixel by a million, a
-    shorter side of 256 would make 65 billion.
+    ``max_pixels`` holds for the picture and for what the record's resize makes of it, here or in the file: of one pixel
+    by a million, a shorter side of 256 would make 65 billion. ``outside`` is the part of ``record`` that is done here
+    (None: all of it).
     """
     width, height = _size(data, name, max_pixels)
     if width * height > max_pixels:
@@ -35,7 +36,7 @@ def picture(record: Any, data: bytes, name: str, max_pixels: int) -> NDArray[np.
         if made_height * made_width > max_pixels:
             raise _too_large(name, f"{width}x{height}, which resized is {made_width}x{made_height} pixels", max_pixels)
     image = decode(data, color=record.channel_order != Preprocessing.GRAY, name=name, formats=FORMATS)
-    return pictures.rgb(preprocess.pixels(record, image))
+    return pictures.rgb(preprocess.pixels(record if outside is None else outside, image))
 
 
 def _size(data: bytes, name: str, max_pixels: int) -> tuple[int, int]:

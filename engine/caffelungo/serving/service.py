@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.data import preprocess
+from caffelungo.deploy import pictures
 from caffelungo.deploy.classify import Classifier, Guess, Prediction
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.serving import maps, screening
@@ -96,6 +97,22 @@ class Service:
         """The probabilities of each picture, by whatever batches they went in."""
         return list(await asyncio.gather(*map(self.batcher.submit, images)))
 
+    async def looked_at(self, image: Pixels) -> Pixels:
+        """``image`` as large as the net sees it, the margins of the crop with it, where the file resizes."""
+        known = self.classifier
+        if not known.input.resize:
+            return image
+        wanted = pictures.without_crop(known.record)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._decoders, lambda: pictures.rgb(preprocess.pixels(wanted, pictures.rgb(image)))
+        )
+
+    def view(self, image: Pixels) -> str:
+        """What a map of ``image`` (see ``looked_at``) lies over: all of it, or what the net's features cover."""
+        if self.classifier.input.resize and self.cam is not None:
+            image = pictures.rgb(preprocess.pixels(self.classifier.record, pictures.rgb(image)))
+        return maps.view(image)
+
     async def map(self, image: Pixels, index: int) -> maps.Map:
         """What of ``image`` speaks for class ``index``."""
         if self.cam is not None:
@@ -127,7 +144,9 @@ class Service:
     def _decode(self, name: str, data: bytes) -> Pixels:
         started = time.monotonic()
         try:
-            image = screening.picture(self.classifier.record, data, name, self.options.max_pixels)
+            image = screening.picture(
+                self.classifier.record, data, name, self.options.max_pixels, self.classifier.outside
+            )
         except UserError as error:
             raise unusable(error) from error
         wanted = self.classifier.size
