@@ -146,12 +146,19 @@ def _head(given: argparse.Namespace) -> str:
     machine = torch.cuda.get_device_name(given.device) if given.device != "cpu" else _processor()
     return (
         f"# Exported nets beside PyTorch, {date.today()}\n\n"
-        f"`python -m benchmarks.deployed {' '.join(sys.argv[1:])}`\n\n"
+        f"`{_command(given)}`\n\n"
         f"{machine}; PyTorch {torch.__version__}, ONNX Runtime {onnxruntime.__version__}, Python "
         f"{platform.python_version()}; load of the machine before: {os.getloadavg()[0]:.1f}.\n\n"
         "All sides take turns; latencies are of a batch, from arrays in main memory to arrays in main memory. Ratio: "
         "how many times as fast as that side ONNX Runtime is, the median over rounds, and its quartiles.\n"
     )
+
+
+def _command(given: argparse.Namespace) -> str:
+    """What was typed, but for where the page goes."""
+    words = ["python", "-m", "benchmarks.deployed", *sys.argv[1:]]
+    hidden = {"-o", "--output", str(given.output)} if given.output else set()
+    return " ".join(word for word in words if word not in hidden)
 
 
 def _processor() -> str:

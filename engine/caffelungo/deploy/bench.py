@@ -170,7 +170,7 @@ def _at(
         return
     left = ends - time.monotonic()
     if done.rows and left <= 0:
-        done.notes.append(f"batch {batch} is left out: the {options.minutes:g} minutes are over (--minutes)")
+        done.notes.append(f"batch {batch} is left out: the {options.minutes:.3g} minutes are over (--minutes)")
         return
     tell(f"batch {batch}: warming up", 0, 0)
     try:
@@ -191,7 +191,7 @@ def _at(
         done.notes.append(f"batch {batch} is left out: it does not fit into the memory of {engine.device}")
         return
     if not rows:
-        done.notes.append(f"batch {batch} is left out: {FEWEST} rounds would exceed {options.minutes:g} minutes "
+        done.notes.append(f"batch {batch} is left out: {FEWEST} rounds would exceed {options.minutes:.3g} minutes "
                           "(--minutes)")  # fmt: skip
         return
     if rounds < options.rounds:
