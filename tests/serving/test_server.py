@@ -19,6 +19,7 @@ from caffelungo.errors import RunError, UserError
 from caffelungo.serving import page
 from caffelungo.serving.options import ServeOptions
 from caffelungo.serving.server import address, listen, serve
+from tests.lungo import lungo
 
 LUNGO = "import sys; from caffelungo.cli.main import run; run(sys.argv[1:])"
 
@@ -49,6 +50,22 @@ def test_how_to_install_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uvicorn" else found(name))
     with pytest.raises(RunError, match=r"needs uvicorn(.|\n)*caffelungo\[serve\]"):
         serve(ServeOptions("m.onnx"))
+    ran = lungo("serve", "m.onnx")  # before the model is looked for, and before a port is taken
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err.splitlines()[1] == '  to do: pip install "caffelungo[serve]"'
+
+
+def test_without_the_extra_the_verb_says_what_to_install() -> None:
+    """In a process that cannot import any of its packages."""
+    hide = (
+        "import sys; [sys.modules.__setitem__(name, None) for name in "
+        "('starlette', 'uvicorn', 'httptools', 'python_multipart', 'prometheus_client')]; "
+    )
+    ran = subprocess.run([sys.executable, "-c", hide + LUNGO, "serve", "m.onnx"], capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert "Traceback" not in ran.stderr
+    assert "lungo serve needs starlette, uvicorn, httptools, python-multipart, prometheus-client" in ran.stderr
+    assert 'to do: pip install "caffelungo[serve]"' in ran.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
@@ -95,6 +112,35 @@ def test_what_was_begun_is_answered_before_the_end(model: Path, photos: list[byt
         assert process.returncode == 0
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), timeout=2)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+def test_a_slow_client_holds_the_end_up_only_until_the_second_signal(model: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", LUNGO, "serve", str(model), "--port", "0", "--threads", "1"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env={**os.environ, "PYTHONUNBUFFERED": "1"})  # fmt: skip
+    try:
+        assert process.stdout is not None
+        port = int(process.stdout.readline().rpartition("  ")[0].rpartition(":")[2])
+        wait_until_ready(port)
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+            client.sendall(
+                b"POST /classify HTTP/1.1\r\nHost: a\r\nContent-Type: image/png\r\nContent-Length: 99\r\n\r\nx"
+            )
+            time.sleep(0.5)
+            process.send_signal(signal.SIGTERM)
+            assert process.stdout.readline().startswith("stopping when what was begun is answered")
+            time.sleep(1)
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port), timeout=2)
+            assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=20)
+        assert errors == ""
+        assert process.returncode == 0
     finally:
         process.kill()
         process.communicate()

@@ -117,6 +117,11 @@ def server_of(service: Any, say: Callable[[str], None] = lambda text: None) -> A
             service.metrics.ready.set(0)
             super().handle_exit(sig, frame)
 
+        async def shutdown(self, sockets: Any = None) -> None:
+            await super().shutdown(sockets)
+            if self.force_exit:  # the service's threads go then, too, and no traceback tells of it
+                await self.lifespan.shutdown()
+
     config = uvicorn.Config(
         app_of(service), http="httptools", ws="none", loop="asyncio", lifespan="on", log_config=None,
         log_level="warning", access_log=False, server_header=False, proxy_headers=False,
