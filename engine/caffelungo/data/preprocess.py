@@ -115,19 +115,24 @@ def read(record: Any, source: str | Path | bytes, name: str | None = None) -> Pi
     return decode(source, color=record.channel_order != Preprocessing.GRAY, name=name)
 
 
+def check_resized(record: Any, height: int, width: int) -> None:
+    """UserError for a picture so long and thin that resizing would make more of it than is ever decoded."""
+    tall, wide = resized(record, height, width)
+    if tall * wide > MOST_PIXELS:
+        raise UserError(
+            "picture is too large when it is resized",
+            received=f"{width}x{height} pixels, which become {wide}x{tall}",
+            remedy=f"cut it to a shape of which at most {MOST_PIXELS} pixels become, or leave it out",
+        )
+
+
 def pixels(record: Any, image: Pixels) -> Pixels:
     """Geometry only: a decoded picture (H x W x C, uint8, BGR or grey) resized and centre-cropped, still BGR.
 
     An exported model takes this, but in RGB. Raises UserError when the picture is smaller than the crop, or so long and
     thin that resizing would make more of it than is ever decoded.
     """
-    tall, wide = resized(record, *image.shape[:2])
-    if tall * wide > MOST_PIXELS:
-        raise UserError(
-            "picture is too large when it is resized",
-            received=f"{image.shape[1]}x{image.shape[0]} pixels, which become {wide}x{tall}",
-            remedy=f"cut it to a shape of which at most {MOST_PIXELS} pixels become, or leave it out",
-        )
+    check_resized(record, *image.shape[:2])
     if record.channel_order == Preprocessing.GRAY and image.shape[2] == 3:
         image = to_grey(image)
     if record.resize_height:

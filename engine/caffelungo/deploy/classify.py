@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caffelungo.data import preprocess
 from caffelungo.deploy import metadata, pictures
 from caffelungo.deploy.engine import Engine
 from caffelungo.deploy.given import Batch, Given, batches, gather
@@ -113,6 +114,8 @@ class PictureModel:
                 image = pictures.from_array(self.outside, picture)
             else:
                 image = pictures.read(self.outside, picture, name)
+            if self.input.resize:
+                preprocess.check_resized(self.record, *image.shape[:2])
         except UserError as error:
             return name, UserError([_placed(problem, name) for problem in error.problems])
         # Where the file leaves sizes open they are names.

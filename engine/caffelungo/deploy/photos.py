@@ -35,7 +35,7 @@ KEEP = "  to do: report the net, or leave out --resize-inside; no file was writt
 
 def resized(record: Any, values: Tensor) -> Tensor:
     """``values`` (batch x channels x height x width) resized and cropped as ``record`` says."""
-    height, width = preprocess.output_size(pictures.without_crop(record), *values.shape[2:])
+    height, width = preprocess.resized(record, *values.shape[2:])
     values = torch.nn.functional.interpolate(values, (height, width), mode="bilinear", align_corners=False)
     if not record.crop_height:
         return values
