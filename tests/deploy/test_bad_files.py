@@ -397,3 +397,35 @@ def test_python_answers_as_the_command_line_does(out: Path) -> None:
         bench(BenchOptions("bad/text.onnx", device="cpu"))
     with pytest.raises(UserError, match="this is a folder"):
         triton("bad/folder.onnx", "out/repo")
+
+
+CONVERT = ("convert", "out/net.prototxt", "out/net.caffemodel")
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("-o", "bad/folder.onnx"), "bad/folder.onnx: this is a folder"),
+        (("-o", "out/absent/x.onnx"), "does not exist"),
+        (("-o", "out/x.onnx", "--pictures", "nothing"), "nothing: this folder holds no pictures"),
+        (("-o", "out/x.onnx", "--pictures", "bad/huge.jpg"), "1600000000 pixels by its header"),
+        (("-o", "out/x.onnx", "--labels", "absent.txt"), "absent.txt: labels file not found"),
+        (("-o", "out/x.onnx", "--mean-file", "bad/cut.png"), "bad/cut.png: this is a picture"),
+    ],
+)
+def test_what_convert_is_given(words: tuple[str, ...], what: str, out: Path) -> None:
+    (out / "net.prototxt").write_text(SMALL)
+    caffemodel.write(out / "net.caffemodel", random_weights(SMALL), parse_net(SMALL).message)
+    told(lungo(*CONVERT, *words), what)
+    assert not (out / "x.onnx").exists()
+    if len(words) == 2:
+        told(lungo("export", "--model", CONVERT[1], "--weights", CONVERT[2], *words), what)
+
+
+def test_models_and_pictures_in_the_place_of_weights(out: Path) -> None:
+    (out / "net.prototxt").write_text(SMALL)
+    for name, what in (("m.onnx", "this is an ONNX file, not a weights file"), ("good.png", "this is a picture"),
+                       ("bad/empty.onnx", "the file is empty")):  # fmt: skip
+        told(lungo("convert", "out/net.prototxt", name, "-o", "out/x.onnx"), f"{name}: {what}")
+    told(lungo("convert", "m.onnx", "m.onnx", "-o", "out/x.onnx"), "m.onnx: this is no definition")
+    assert not (out / "x.onnx").exists()

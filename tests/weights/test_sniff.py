@@ -20,6 +20,8 @@ from tests.weights.samples import small
         (b'name: "net"\nlayer {\n}\n', "this is a text file", "--model"),
         (b"# comment \xc3\xa9\n\nnet: 'x'\n", "this is a text file", "--solver"),
         (b"<html><title>404 Not Found</title></html>", "this is a text file", "a binary file is wanted"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(40), "this is a picture", ".caffemodel"),
+        (b"\xff\xd8\xff\xe0" + bytes(40), "this is a picture", ".caffemodel"),
         (b"\x80\x04\x95rest", "pickle file, which is not read", "safetensors"),
         (b"\xff\xfe\x00\x01" * 20, "damaged or cut short", "compare its size"),
         (b"\x89HDF\r\n\x1a\nrest", "damaged or cut short", "compare its size"),
@@ -70,3 +72,16 @@ def test_an_unknown_ending_is_refused_when_writing(tmp_path):
         formats.write(tmp_path / "x.pth", small())
     assert ".caffemodel.h5" in str(error.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_onnx_file_is_called_one(tmp_path):
+    from onnx import TensorProto, helper
+
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy")
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [x], [y])
+    (tmp_path / "m.onnx").write_bytes(helper.make_model(graph, producer_name="p").SerializeToString())
+    with pytest.raises(UserError, match=r"this is an ONNX file, not a weights file") as error:
+        formats.read(tmp_path / "m.onnx")
+    assert ".caffemodel" in str(error.value)
+    with pytest.raises(UserError, match=r"this is an ONNX file, not a solver state"):
+        solverstate.read(tmp_path / "m.onnx")
