@@ -67,8 +67,8 @@ def open_session(
     """A session for ``model`` (a file, or a serialized model) on ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
     ``auto`` takes the first CUDA device that works, else the CPU. ``threads`` 0: as many as cores. ``provider`` is one
-    of ``PROVIDERS`` (none: that of the device), ``settings`` are options by a provider's full name. ``profile`` begins the
-    name of a profile that the runtime writes (none: no profile).
+    of ``PROVIDERS`` (none: that of the device), ``settings`` are options by a provider's full name. ``profile`` begins
+    the name of a profile that the runtime writes (none: no profile).
     Raises UserError for a missing or foreign file and an unknown device, RunError when the device cannot be used.
     """
     kind, index = parse_device(device)
