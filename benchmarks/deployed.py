@@ -33,8 +33,9 @@ from benchmarks.conversion.running import made_up  # noqa: E402
 from caffelungo import catalogue, files  # noqa: E402
 from caffelungo.definition.reader import read_net  # noqa: E402
 from caffelungo.deploy.bench import Benched, BenchOptions, bench  # noqa: E402
-from caffelungo.deploy.export import ExportOptions, export, fitted  # noqa: E402
+from caffelungo.deploy.export import ExportOptions, export  # noqa: E402
 from caffelungo.deploy.network import DeployNet, deploy_net  # noqa: E402
+from caffelungo.deploy.opening import fitted  # noqa: E402
 from caffelungo.deploy.precision import PrecisionOptions, lower  # noqa: E402
 from caffelungo.errors import LungoError  # noqa: E402
 from caffelungo.net.graph import Net  # noqa: E402

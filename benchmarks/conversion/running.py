@@ -16,8 +16,9 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST
 from caffelungo.deploy import names, pictures
 from caffelungo.deploy.convert import convert, examine
-from caffelungo.deploy.export import Exported, fitted, read_weights
+from caffelungo.deploy.export import Exported
 from caffelungo.deploy.network import DeployNet
+from caffelungo.deploy.opening import fitted, read_weights
 from caffelungo.deploy.parity import Parity, Reference, difference, disagree, with_all_outputs
 from caffelungo.deploy.trace import IMAGE
 from caffelungo.errors import RunError, UserError

@@ -11,8 +11,7 @@ from PIL import Image
 from caffelungo import deploy
 from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.definition.schema import NetParameter, Preprocessing, message_class
-from caffelungo.deploy import export as export_module
-from caffelungo.deploy import metadata, pictures, trace
+from caffelungo.deploy import metadata, opening, pictures, trace
 from caffelungo.deploy.export import Exported, ExportOptions, export
 from caffelungo.deploy.runtime import open_session
 from caffelungo.errors import RunError, UserError
@@ -327,6 +326,6 @@ def test_missing_and_misfit_weights(tmp_path: Path) -> None:
 
 
 def test_more_than_two_gigabytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export_module, "LIMIT", 2**20 + 100)
+    monkeypatch.setattr(opening, "LIMIT", 2**20 + 100)
     with pytest.raises(UserError, match="holds 2 GB"):
         export(parse_net(SMALL), random_weights(SMALL), tmp_path / "m.onnx")

@@ -25,8 +25,9 @@ from caffelungo.definition.printer import print_net
 from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.definition.schema import TEST, NetParameter, message_class
 from caffelungo.deploy import pictures
-from caffelungo.deploy.export import ExportOptions, fitted, labels_of, read_weights, record_and_shapes
+from caffelungo.deploy.export import ExportOptions
 from caffelungo.deploy.network import DeployNet
+from caffelungo.deploy.opening import labels_of, open_net
 from caffelungo.deploy.parity import BATCHES, Difference, difference
 from caffelungo.errors import Location, RunError, UserError
 from caffelungo.layers.plan import Plan, build_plan
@@ -95,22 +96,19 @@ def export_caffe(
     tell = progress or (lambda stage: None)
     target = _target(out)
     tell("reading the net and its weights")
-    if isinstance(definition, (str, Path)):
-        definition = read_net(definition)
-    given = read_weights(weights)
-    net, record, notes = record_and_shapes(definition, given, options)
-    arrays, problems = fitted(net, given, definition)
-    if problems:
-        raise UserError(problems)
+    opened = open_net(definition, weights, options)
+    net, record, arrays, notes = opened.net, opened.record, opened.arrays, opened.notes
     tell("rewriting to Caffe's own layers")
-    result = base.run(parse_net(print_net(_plain(net.message)), str(definition.path)), [base.step(bvlc, BvlcOptions())])
+    result = base.run(
+        parse_net(print_net(_plain(net.message)), str(opened.definition.path)), [base.step(bvlc, BvlcOptions())]
+    )
     blobs = moved({one.name: [arrays[use.key] for use in one.params] for one in net.plan.layers if one.params},
                   result.moves)  # fmt: skip
     extras = message_class("lungo.NetExtras")()
     if record is not None and pictures.takes_pictures(net.inputs):
         extras.preprocessing.CopyFrom(pictures.completed(record, *next(iter(net.inputs.items()))))
         notes.append(f"feed it {preprocess.describe(extras.preprocessing)}")
-    extras.label.extend(labels_of(net, given, options, notes) or [])
+    extras.label.extend(labels_of(net, opened.weights, options, notes) or [])
     notes += [note.what for note in result.notes]
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}.") as folder:
         text, model = Path(folder) / target.name, Path(folder) / f"{target.stem}.caffemodel"

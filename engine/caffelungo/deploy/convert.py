@@ -20,10 +20,11 @@ from caffelungo.definition.reader import Definition, read_net
 from caffelungo.definition.schema import TEST, Preprocessing
 from caffelungo.deploy import metadata, pictures
 from caffelungo.deploy.cut import Cut, cut
-from caffelungo.deploy.export import Exported, ExportOptions, checked_target, export, fitted, read_weights
+from caffelungo.deploy.export import Exported, ExportOptions, checked_target, export
 from caffelungo.deploy.front import problems_of_resize
 from caffelungo.deploy.guess import picture_shape
 from caffelungo.deploy.network import DeployNet, deploy_net, unsized_inputs
+from caffelungo.deploy.opening import fitted, read_weights
 from caffelungo.deploy.parity import TOLERANCE
 from caffelungo.errors import Problem, UserError
 from caffelungo.layers.base import shape_text

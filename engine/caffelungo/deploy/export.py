@@ -23,13 +23,13 @@ import caffelungo
 from caffelungo import files, resources
 from caffelungo.data import preprocess
 from caffelungo.definition.filter import net_state
-from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST, Preprocessing
 from caffelungo.deploy import metadata, names, pictures
 from caffelungo.deploy.fold import Arrays, Folded, fold_batch_norm
 from caffelungo.deploy.front import IMAGE, INTERPOLATION, Front, check_layout, problems_of_resize
 from caffelungo.deploy.given import gather
-from caffelungo.deploy.network import DeployNet, deploy_net
+from caffelungo.deploy.network import DeployNet
+from caffelungo.deploy.opening import Opened, labels_of, open_net
 from caffelungo.deploy.parity import BATCHES, TOLERANCE, Feeds, Parity, Reference, prove
 from caffelungo.deploy.photos import Inside, prove_photos, random_sizes
 from caffelungo.deploy.runtime import LIMIT, parse_device
@@ -39,9 +39,7 @@ from caffelungo.deploy.untraceable import untraceable
 from caffelungo.errors import Location, Problem, RunError, UserError
 from caffelungo.layers.plan import build_plan
 from caffelungo.net.store import Store
-from caffelungo.weights import copy
 from caffelungo.weights.base import Weights
-from caffelungo.weights.load import load
 
 OPSETS = range(18, 24)
 """Opsets that the exporter writes and current runtimes read."""
@@ -115,13 +113,8 @@ def export(
     tell = progress or (lambda stage: None)
     target = checked_target(out, options)
     tell("reading the net and its weights")
-    if isinstance(definition, (str, Path)):
-        definition = read_net(definition)
-    given = read_weights(weights)
-    net, record, notes = record_and_shapes(definition, given, options)
-    arrays, problems = fitted(net, given, definition)
-    if problems:
-        raise UserError(problems)
+    opened = open_net(definition, weights, options)
+    net, record, arrays, notes = opened.net, opened.record, opened.arrays, opened.notes
     asked = options.preprocess
     feasible = pictures.takes_pictures(net.inputs)
     if asked and not feasible:
@@ -144,7 +137,7 @@ def export(
         obstacles += _misplaced(options)
     if obstacles:
         raise UserError(obstacles)
-    described = _describe(net, record if feasible else None, front, given, definition, options, notes)
+    described = _describe(opened, record if feasible else None, front, options)
     tell("tracing the graph")
     folded = (
         fold_batch_norm(net.message, net.plan, arrays, keep=net.outputs)
@@ -192,11 +185,6 @@ def export(
     )  # fmt: skip
 
 
-def read_weights(weights: Weights | str | Path) -> Weights:
-    """``weights``, or what `--weights` names: files and torchvision:NAME, a later one's layers over an earlier's."""
-    return weights if isinstance(weights, Weights) else load(str(weights))
-
-
 def checked_target(out: str | Path, options: ExportOptions) -> Path:
     """``out`` as a path that can be written to; UserError with all that is wrong with it and ``options``."""
     target, problems = Path(out), []
@@ -228,121 +216,23 @@ def checked_target(out: str | Path, options: ExportOptions) -> Path:
     return target
 
 
-def _record(definition: Any, weights: Weights, options: ExportOptions) -> tuple[Any | None, list[str]]:
-    if options.record is not None:
-        return options.record, []
-    if weights.extras is not None and weights.extras.HasField("preprocessing"):
-        return weights.extras.preprocessing, []
-    return pictures.record_of(definition)
-
-
-def _shapes(definition: Any, record: Any | None, options: ExportOptions) -> Mapping[str, Sequence[int]]:
-    """Shapes by blob: those given, and the record's where a data layer leaves the picture's size to the data."""
-    found = pictures.data_layer(definition)
-    if record is None or found is None or not found[1].top:
-        return options.shapes
-    height, width = preprocess.output_size(record, 0, 0)
-    if not height:
-        return options.shapes
-    return {found[1].top[0]: (preprocess.channels(record), height, width), **options.shapes}
-
-
-def _sources(definition: Any, record: Any | None) -> dict[str, list[tuple[int | None, ...]]] | None:
-    """Tops' shapes of the picture layer, from the record, so that no data need be opened."""
-    found = pictures.data_layer(definition)
-    if record is None or found is None:
-        return None
-    height, width = preprocess.output_size(record, 0, 0)
-    if not height:
-        return None
-    tops: list[tuple[int | None, ...]] = [(1, preprocess.channels(record), height, width), (1,)]
-    return {str(found[1].name): tops[: len(found[1].top)]}
-
-
-def record_and_shapes(
-    definition: Any, weights: Weights, options: ExportOptions
-) -> tuple[DeployNet, Any | None, list[str]]:
-    """The net that leaves, the preprocessing record as far as it is known, and notes for the user."""
-    record, notes = _record(definition, weights, options)
-    net = deploy_net(
-        definition, shapes=_shapes(definition, record, options), sources=_sources(definition, record),
-        outputs=options.outputs, batch=options.batch or 1,
-    )  # fmt: skip
-    return net, record, notes + net.notes
-
-
-def fitted(net: DeployNet, weights: Weights, definition: Any) -> tuple[Arrays, list[Problem]]:
-    """Every blob of ``net`` from ``weights``, and what keeps them from being complete."""
-    places = {layer.name: index for index, layer in enumerate(definition.message.layer)}
-
-    def where(field: str, index: int, *rest: str | int) -> Location | None:
-        place = places.get(net.plan.layers[index].name)
-        return None if place is None else definition.where(field, place, *rest)
-
-    table = copy.match(net.plan, weights, where=where)
-    problems = list(table.problems)
-    arrays: Arrays = dict(table.arrays)
-    mistaken = set(table.layers(copy.MISMATCH))
-    missing = list(dict.fromkeys(key[0] for key in net.plan.params if key not in arrays and key[0] not in mistaken))
-    if missing and (mistaken or not problems):
-        problems.append(
-            Problem(
-                "the weights file lacks layers of the net",
-                Location(weights.path) if weights.path else None,
-                f"no weights for {', '.join(f'`{name}`' for name in missing)}",
-                "give the weights that this definition was trained to, or the definition of these weights",
-            )
-        )
-    size = sum(array.nbytes for array in arrays.values())
-    if size > LIMIT - 2**20:
-        problems.append(
-            Problem(
-                "the net is too large for one ONNX file, which holds 2 GB",
-                received=f"{size / 1e9:.2f} GB of weights",
-                remedy="export a smaller net; one with weights in other files is not written",
-            )
-        )
-    return arrays, problems
-
-
-def labels_of(net: DeployNet, weights: Weights, options: ExportOptions, notes: list[str]) -> list[str] | None:
-    """Class names: those given, else those that the weights carry; None without any. UserError for a wrong number."""
-    classes = net.classes
-    if options.labels is not None:
-        given = options.labels
-        labels = metadata.read_labels(given) if isinstance(given, (str, Path)) else list(given)
-        if classes is not None and len(labels) != classes[1]:
-            raise UserError(
-                f"there are {len(labels)} labels for {classes[1]} classes",
-                where=Location(str(given)) if isinstance(given, (str, Path)) else None,
-                received=f"{len(labels)} names",
-                remedy=f"give one name for each of the {classes[1]} outputs of `{classes[0]}`",
-            )
-        return labels
-    carried = list(weights.extras.label) if weights.extras is not None else []
-    if carried and classes is not None and len(carried) != classes[1]:
-        notes.append(f"the weights carry {len(carried)} labels for {classes[1]} classes; they are left out")
-        return None
-    return carried or None
-
-
-def _describe(
-    net: DeployNet, record: Any | None, front: Front | None, weights: Weights, definition: Any, options: ExportOptions,
-    notes: list[str],
-) -> metadata.Metadata:  # fmt: skip
+def _describe(opened: Opened, record: Any | None, front: Front | None, options: ExportOptions) -> metadata.Metadata:
+    net = opened.net
     blob, shape = next(iter(net.inputs.items()))
     colors = {1: "GRAY", 3: "RGB"}.get(shape[1] if len(shape) > 1 else 0, "")
     if front is not None:
         given = metadata.ImageInput(IMAGE, front.layout, "uint8", colors, INTERPOLATION if front.resize else "")
     else:
         given = metadata.ImageInput(blob, "NCHW", "float32", "" if record is None else _order(record))
-    labels = labels_of(net, weights, options, notes)
+    labels = labels_of(net, opened.weights, options, opened.notes)
     if labels is None and net.classes is not None:
-        notes.append("no labels are known; classes go by their numbers (labels: a text file with one name a line)")
-    more = {"opset": str(options.opset), "prototxt_sha256": _text_hash(definition), **options.more}
-    if definition.path:
-        more["prototxt"] = Path(definition.path).name
-    paths = [Path(path) for path in weights.path.split(", ") if path and Path(path).is_file()]
+        opened.notes.append(
+            "no labels are known; classes go by their numbers (labels: a text file with one name a line)"
+        )
+    more = {"opset": str(options.opset), "prototxt_sha256": _text_hash(opened.definition), **options.more}
+    if opened.definition.path:
+        more["prototxt"] = Path(opened.definition.path).name
+    paths = [Path(path) for path in opened.weights.path.split(", ") if path and Path(path).is_file()]
     if paths:
         more["weights"] = ",".join(path.name for path in paths)
         more["weights_sha256"] = ",".join(metadata.sha256(path) for path in paths)

@@ -19,7 +19,8 @@ from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy import metadata
 from caffelungo.deploy.engine import Engine
-from caffelungo.deploy.export import ExportOptions, fitted, read_weights, record_and_shapes
+from caffelungo.deploy.export import ExportOptions
+from caffelungo.deploy.opening import open_net
 from caffelungo.deploy.photos import resized
 from caffelungo.errors import UserError
 from caffelungo.net.graph import Net
@@ -77,17 +78,14 @@ class Opponents:
 
     def __init__(self, options: Any, engine: Engine, threads: int, notes: list[str]) -> None:
         definition = read_net(options.net, dict(options.variables) or None)
-        weights = read_weights(options.weights)
         properties = engine.metadata
         described = metadata.read(properties, options.model) if "caffelungo.format" in properties else None
         record = described.record if described else None
-        net, _, _ = record_and_shapes(definition, weights, ExportOptions(record=record))
-        arrays, problems = fitted(net, weights, definition)
-        if problems:
-            raise UserError(problems)
-        store = Store(net.plan, seed=0)
-        store.load(arrays)
-        made = Net(net.plan, store)
+        opened = open_net(definition, options.weights, ExportOptions(record=record))
+        plan = opened.net.plan
+        store = Store(plan, seed=0)
+        store.load(opened.arrays)
+        made = Net(plan, store)
         module: nn.Module = made.module
         if described is not None and described.input.takes_pictures:
             module = _Pictures(module, described.record, described.input)

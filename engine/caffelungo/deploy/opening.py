@@ -1,0 +1,155 @@
+"""What every way out of a net begins with: the definition, its weights, what is done to pictures, the deployed net.
+
+definition + weights -> record -> shapes -> deployed net -> every blob of it from the weights
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from caffelungo.data import preprocess
+from caffelungo.definition.reader import read_net
+from caffelungo.deploy import metadata, pictures
+from caffelungo.deploy.fold import Arrays
+from caffelungo.deploy.network import DeployNet, deploy_net
+from caffelungo.deploy.runtime import LIMIT
+from caffelungo.errors import Location, Problem, UserError
+from caffelungo.weights import copy
+from caffelungo.weights.base import Weights
+from caffelungo.weights.load import load
+
+if TYPE_CHECKING:
+    from caffelungo.deploy.export import ExportOptions
+
+
+@dataclass
+class Opened:
+    """A net that can leave: ``arrays`` holds every blob of ``net``, ``record`` what is known of its preprocessing."""
+
+    definition: Any
+    weights: Weights
+    net: DeployNet
+    record: Any | None
+    arrays: Arrays
+    notes: list[str]
+
+
+def open_net(definition: Any, weights: Weights | str | Path, options: ExportOptions) -> Opened:
+    """The net of ``definition`` (a Definition or a file) with ``weights`` (see ``read_weights``).
+
+    Of ``options``, record, shapes, outputs and batch count. UserError for mistakes in what was given.
+    """
+    if isinstance(definition, (str, Path)):
+        definition = read_net(definition)
+    given = read_weights(weights)
+    net, record, notes = record_and_shapes(definition, given, options)
+    arrays, problems = fitted(net, given, definition)
+    if problems:
+        raise UserError(problems)
+    return Opened(definition, given, net, record, arrays, notes)
+
+
+def read_weights(weights: Weights | str | Path) -> Weights:
+    """``weights``, or what `--weights` names: files and torchvision:NAME, a later one's layers over an earlier's."""
+    return weights if isinstance(weights, Weights) else load(str(weights))
+
+
+def _record(definition: Any, weights: Weights, options: ExportOptions) -> tuple[Any | None, list[str]]:
+    if options.record is not None:
+        return options.record, []
+    if weights.extras is not None and weights.extras.HasField("preprocessing"):
+        return weights.extras.preprocessing, []
+    return pictures.record_of(definition)
+
+
+def _shapes(definition: Any, record: Any | None, options: ExportOptions) -> Mapping[str, Sequence[int]]:
+    """Shapes by blob: those given, and the record's where a data layer leaves the picture's size to the data."""
+    found = pictures.data_layer(definition)
+    if record is None or found is None or not found[1].top:
+        return options.shapes
+    height, width = preprocess.output_size(record, 0, 0)
+    if not height:
+        return options.shapes
+    return {found[1].top[0]: (preprocess.channels(record), height, width), **options.shapes}
+
+
+def _sources(definition: Any, record: Any | None) -> dict[str, list[tuple[int | None, ...]]] | None:
+    """Tops' shapes of the picture layer, from the record, so that no data need be opened."""
+    found = pictures.data_layer(definition)
+    if record is None or found is None:
+        return None
+    height, width = preprocess.output_size(record, 0, 0)
+    if not height:
+        return None
+    tops: list[tuple[int | None, ...]] = [(1, preprocess.channels(record), height, width), (1,)]
+    return {str(found[1].name): tops[: len(found[1].top)]}
+
+
+def record_and_shapes(
+    definition: Any, weights: Weights, options: ExportOptions
+) -> tuple[DeployNet, Any | None, list[str]]:
+    """The net that leaves, the preprocessing record as far as it is known, and notes for the user."""
+    record, notes = _record(definition, weights, options)
+    net = deploy_net(
+        definition, shapes=_shapes(definition, record, options), sources=_sources(definition, record),
+        outputs=options.outputs, batch=options.batch or 1,
+    )  # fmt: skip
+    return net, record, notes + net.notes
+
+
+def fitted(net: DeployNet, weights: Weights, definition: Any) -> tuple[Arrays, list[Problem]]:
+    """Every blob of ``net`` from ``weights``, and what keeps them from being complete."""
+    places = {layer.name: index for index, layer in enumerate(definition.message.layer)}
+
+    def where(field: str, index: int, *rest: str | int) -> Location | None:
+        place = places.get(net.plan.layers[index].name)
+        return None if place is None else definition.where(field, place, *rest)
+
+    table = copy.match(net.plan, weights, where=where)
+    problems = list(table.problems)
+    arrays: Arrays = dict(table.arrays)
+    mistaken = set(table.layers(copy.MISMATCH))
+    missing = list(dict.fromkeys(key[0] for key in net.plan.params if key not in arrays and key[0] not in mistaken))
+    if missing and (mistaken or not problems):
+        problems.append(
+            Problem(
+                "the weights file lacks layers of the net",
+                Location(weights.path) if weights.path else None,
+                f"no weights for {', '.join(f'`{name}`' for name in missing)}",
+                "give the weights that this definition was trained to, or the definition of these weights",
+            )
+        )
+    size = sum(array.nbytes for array in arrays.values())
+    if size > LIMIT - 2**20:
+        problems.append(
+            Problem(
+                "the net is too large for one file, which holds 2 GB",
+                received=f"{size / 1e9:.2f} GB of weights",
+                remedy="export a smaller net; one with weights in other files is not written",
+            )
+        )
+    return arrays, problems
+
+
+def labels_of(net: DeployNet, weights: Weights, options: ExportOptions, notes: list[str]) -> list[str] | None:
+    """Class names: those given, else those that the weights carry; None without any. UserError for a wrong number."""
+    classes = net.classes
+    if options.labels is not None:
+        given = options.labels
+        labels = metadata.read_labels(given) if isinstance(given, (str, Path)) else list(given)
+        if classes is not None and len(labels) != classes[1]:
+            raise UserError(
+                f"there are {len(labels)} labels for {classes[1]} classes",
+                where=Location(str(given)) if isinstance(given, (str, Path)) else None,
+                received=f"{len(labels)} names",
+                remedy=f"give one name for each of the {classes[1]} outputs of `{classes[0]}`",
+            )
+        return labels
+    carried = list(weights.extras.label) if weights.extras is not None else []
+    if carried and classes is not None and len(carried) != classes[1]:
+        notes.append(f"the weights carry {len(carried)} labels for {classes[1]} classes; they are left out")
+        return None
+    return carried or None
