@@ -170,6 +170,7 @@ def test_grown_nets_at_full_size(net: str, recipe: str, units: int, tmp_path: Pa
     store.load(copy.match(plan, weights).arrays)
     ours = StepNet(plan, store)
     theirs = cv2.dnn.readNetFromCaffe(str(made.prototxt), str(made.caffemodel))
+    theirs.enableWinograd(False)  # it rounds ten times as much as a plain convolution
     seen = []
     for batch in (1, 2, 7):
         x = blotches(definition.text, batch)
@@ -180,7 +181,7 @@ def test_grown_nets_at_full_size(net: str, recipe: str, units: int, tmp_path: Pa
         for one, got in zip(asked, theirs.forward([one.name for one in asked]), strict=True):
             expected = ours.data[one.top_values[0]].numpy()
             apart = np.abs(got.reshape(expected.shape) - expected).max()
-            assert apart <= 1e-5 * np.abs(expected).max(), (one.name, batch)
+            assert apart <= 5e-6 * np.abs(expected).max(), (one.name, batch)
         seen += list(ours.data[last.top_values[0]].numpy().reshape(batch, -1))
     assert all(np.abs(one - seen[0]).max() > 0.01 * np.abs(seen[0]).max() for one in seen[1:])
 
