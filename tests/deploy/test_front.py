@@ -19,6 +19,7 @@ from PIL import Image
 
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing
+from caffelungo.deploy import classify as classify_module
 from caffelungo.deploy import front as front_module
 from caffelungo.deploy import metadata, pictures
 from caffelungo.deploy.bench import BenchOptions, bench
@@ -248,6 +249,23 @@ def test_arrays_in_rgb(exact: Exported, photos: Path) -> None:
     model = Classifier(exact.path, "cpu")
     array = np.asarray(Image.open(path).convert("RGB"))
     assert model.classify([array])[0].guesses == model.classify([path])[0].guesses
+
+
+def test_large_pictures_go_in_fewer_at_a_time(exact: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(7):
+        noise = np.random.default_rng(number).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(tmp_path / f"{number}.png")
+    model = Classifier(exact.path, "cpu")
+    items = [(str(path), path) for path in sorted(tmp_path.iterdir())]
+    (whole,) = list(model.batches(items, 8))
+    expected = model.outputs(whole.images)
+    monkeypatch.setattr(classify_module, "MOST_AT_ONCE", 3 * 20 * 30)
+    assert [len(one.indices) for one in model.batches(items, 8)] == [3, 3, 1]
+    fed: list[int] = []
+    run = model.engine.run
+    monkeypatch.setattr(model.engine, "run", lambda feeds, names: fed.append(len(feeds["image"])) or run(feeds, names))
+    np.testing.assert_allclose(model.outputs(list(whole.images))["prob"], expected["prob"], rtol=1e-5)
+    assert fed == [3, 3, 1]
 
 
 def test_infer_in_batches_of_one_size(shorter: Exported, photos: Path, tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ from caffelungo.report import gallery
 Picture = str | Path | NDArray[np.uint8]
 TOP = 5
 BATCH = 32
+MOST_AT_ONCE = 2**24
+"""Pixels of pictures at their own size that go through a file at a time: 50 MB, and 200 MB as floats in the graph."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,11 @@ class PictureModel:
         These are as ``pictures.read`` gives them for ``outside``, and all of one size. Where the file is for a fixed
         number of pictures, they may be fewer.
         """
+        if self.input.resize and self.batch is None:
+            step = max(1, MOST_AT_ONCE // (images[0].shape[0] * images[0].shape[1]))
+            if len(images) > step:
+                parts = [self.outputs(images[first : first + step], names) for first in range(0, len(images), step)]
+                return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         stack: NDArray[Any] = images if isinstance(images, np.ndarray) else np.stack(images)
         stack = pictures.fed(self.input, self.record, stack)
         many = len(stack)
@@ -102,7 +109,8 @@ class PictureModel:
         """The (name, picture) pairs ``items``, read ahead, as many at a time as ``size`` and the file admit."""
         if size < 1:
             raise UserError("batch must be at least 1", received=f"batch {size}", remedy="give 1 or more")
-        return batches(items, self._answer, self.batch or size, decoders=decoders)
+        most = MOST_AT_ONCE if self.input.resize else None
+        return batches(items, self._answer, self.batch or size, decoders=decoders, most=most)
 
     def _answer(self, item: tuple[str, Picture]) -> Any:
         return self._read(item)[1]

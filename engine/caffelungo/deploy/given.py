@@ -130,13 +130,17 @@ class Batch:
         return [problem for _, problem in self.failed]
 
 
-def batches(items: Sequence[Item], read: Callable[[Item], Any], size: int, *, decoders: int = 0) -> Iterator[Batch]:
+def batches(
+    items: Sequence[Item], read: Callable[[Item], Any], size: int, *, decoders: int = 0, most: int | None = None
+) -> Iterator[Batch]:
     """``read(item)`` of every item (a picture, or a UserError that is given back), in order, ``size`` at a time.
 
     ``decoders`` threads (0: one a core, up to four) read up to two batches ahead: decoding and resizing leave Python's
     lock. A batch ends early where the pictures change their size. One without a picture tells the problems of the end.
+    ``most`` is for pictures of any size: how many pixels a batch may have; then little is read ahead, too.
     """
     workers = decoders or min(4, cores())
+    ahead = 2 * size + workers if most is None else 2 * workers
     waiting: deque[Future[Any]] = deque()
     rest = iter(items)
     indices: list[int] = []
@@ -152,7 +156,7 @@ def batches(items: Sequence[Item], read: Callable[[Item], Any], size: int, *, de
     pool = ThreadPoolExecutor(workers, thread_name_prefix="read")
     try:
         for index in range(len(items)):
-            while len(waiting) < 2 * size + workers and (item := next(rest, _END)) is not _END:
+            while len(waiting) < ahead and (item := next(rest, _END)) is not _END:
                 waiting.append(pool.submit(read, item))  # type: ignore[arg-type]
             got = waiting.popleft().result()
             if isinstance(got, UserError):
@@ -162,7 +166,7 @@ def batches(items: Sequence[Item], read: Callable[[Item], Any], size: int, *, de
                 yield cut()
             indices.append(index)
             images.append(got)
-            if len(images) == size:
+            if len(images) == size or (most and (len(images) + 1) * got.shape[0] * got.shape[1] > most):
                 yield cut()
         if images or failed:
             yield cut()
