@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from caffelungo.layers.plan import Plan, PlannedLayer
 from caffelungo.net.stepwise import StepNet
@@ -19,14 +23,14 @@ def statistics(plan: Plan, store: Store) -> None:
             _load(one, store, rng.normal(0, 0.1, size), rng.uniform(0.8, 1.2, size), 1)
 
 
-def statistics_of_data(plan: Plan, store: Store, spread: float, batch: int = 4) -> None:
-    """Statistics that go with random inputs as wide as ``spread``, each off by up to a fifth, so that depth neither
-    swells nor dies; the factor is what Caffe's running sums come to, not 1.
+def statistics_of_data(plan: Plan, store: Store, feeds: Mapping[str, NDArray[Any]]) -> None:
+    """Statistics that go with the inputs ``feeds``, each off by up to a fifth, so that depth neither swells nor dies.
+
+    The factor is what Caffe's running sums come to, not 1.
     """
     rng = np.random.default_rng(3)
-    shapes = [[batch, *(int(size or 0) for size in shape[1:])] for one in plan.sources for shape in one.top_shapes]
     net = StepNet(plan, store)
-    net.feed(*(torch.from_numpy(rng.normal(0, spread, shape).astype(np.float32)) for shape in shapes))
+    net.feed(*(torch.from_numpy(feeds[top]) for one in plan.sources for top in one.tops))
     with torch.no_grad():
         for one in plan.layers:
             if one.layer.source:
@@ -34,7 +38,7 @@ def statistics_of_data(plan: Plan, store: Store, spread: float, batch: int = 4) 
             if one.layer.type == "BatchNorm":
                 x = net.data[one.bottom_values[0]].transpose(0, 1).flatten(1)
                 variance, mean = (found.numpy() for found in torch.var_mean(x, 1, correction=0))
-                floor = 1e-3 * float(variance.max(initial=1.0))
+                floor = 1e-3 * float(variance.max(initial=0.0)) or 1.0
                 variance = np.maximum(variance, floor) * rng.uniform(0.8, 1.2, variance.shape)
                 _load(one, store, mean + 0.2 * np.sqrt(variance) * rng.uniform(-1, 1, mean.shape), variance, 999.982)
             net.forward_layer(one)

@@ -15,7 +15,7 @@ from benchmarks.made_up import statistics_of_data
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST
 from caffelungo.deploy import names, pictures
-from caffelungo.deploy.convert import convert, examine
+from caffelungo.deploy.convert import Examined, convert, examine
 from caffelungo.deploy.export import Exported
 from caffelungo.deploy.network import DeployNet
 from caffelungo.deploy.opening import fitted, read_weights
@@ -42,7 +42,7 @@ def converted(net: Path, weights: Path | None, flags: dict[str, Any], out: Path,
     if found.problems or found.net is None or found.part is None:
         raise UserError(found.problems)
     values["step"] = "made-up weights"
-    given = read_weights(weights) if weights is not None else made_up(found.net)
+    given = read_weights(weights) if weights is not None else made_up(found.net, four_inputs(found))
     values["step"] = "convert"
     made = convert(net, given, out, options(flags))
     values["step"] = "compare"
@@ -54,7 +54,20 @@ def converted(net: Path, weights: Path | None, flags: dict[str, Any], out: Path,
     compare(made, found.net, fitted(found.net, given, found.part.definition)[0], values)
 
 
-def made_up(net: DeployNet) -> Weights:
+def four_inputs(found: Examined) -> Arrays:
+    """Random inputs of the net itself, four of each, as its pictures look once they are prepared."""
+    assert found.net is not None
+    assert found.part is not None
+    rng = np.random.default_rng(4)
+    if not pictures.takes_pictures(found.net.inputs):
+        return _inputs(found.net, False, 4, rng)
+    blob, shape = next(iter(found.net.inputs.items()))
+    record = found.wanted.record or pictures.record_of(found.part.definition)[0]
+    noise = _inputs(found.net, True, 4, rng)[IMAGE]
+    return {blob: pictures.apply(pictures.completed(record, blob, shape), noise)}
+
+
+def made_up(net: DeployNet, feeds: Arrays) -> Weights:
     """Weights for ``net`` as msra's filler draws them, slopes and scales that do something, statistics to match."""
     message = type(net.message)()
     message.CopyFrom(net.message)
@@ -82,7 +95,7 @@ def made_up(net: DeployNet) -> Weights:
     plan = build_plan(message, net_state(message, TEST))
     store = Store(plan, seed=1)
     if any(one.layer.type == "BatchNorm" for one in plan.layers):
-        statistics_of_data(plan, store, SPREAD)
+        statistics_of_data(plan, store, feeds)
     return Weights({name: [np.array(one) for one in blobs] for name, blobs in store.layer_arrays(plan).items()})
 
 

@@ -86,7 +86,8 @@ def test_a_refusal_in_a_cell_is_complete_and_leaves_nothing(tmp_path: Path) -> N
 def test_made_up_statistics_are_those_of_the_data_but_not_trivial(tmp_path: Path) -> None:
     net = examine(made(tmp_path, NORMALIZED), None, tmp_path / "x.onnx").net
     assert net is not None
-    weights = running.made_up(net)
+    inputs = np.random.default_rng(0).normal(0, 50, (4, 3, 9, 9)).astype(np.float32)
+    weights = running.made_up(net, {"data": inputs})
     mean, variance, factor = weights.layers["bn"]
     assert factor[0] == pytest.approx(999.982)
     assert (variance / factor > 1).all()  # of inputs as wide as 50
@@ -104,7 +105,7 @@ def test_a_file_of_other_weights_is_found_out(tmp_path: Path) -> None:
     found = examine(path, None, tmp_path / "x.onnx")
     assert found.net is not None
     assert found.part is not None
-    weights = running.made_up(found.net)
+    weights = running.made_up(found.net, running.four_inputs(found))
     done = convert(path, weights, tmp_path / "x.onnx")
     arrays = dict(fitted(found.net, weights, found.part.definition)[0])
     values: dict[str, object] = {}
