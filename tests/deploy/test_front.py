@@ -346,24 +346,30 @@ def test_another_resize_leaves_no_file(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.slow
-def test_convert_from_the_command_line(tmp_path: Path, photos: Path) -> None:
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_convert_from_the_command_line(tmp_path: Path, photos: Path, precision: str) -> None:
     """Resize, layout and precision by the flags that `export` has."""
     (tmp_path / "net.prototxt").write_text(SMALL)
     caffemodel.write(tmp_path / "net.caffemodel", random_weights(SMALL))
-    given = [tmp_path / "net.prototxt", tmp_path / "net.caffemodel", "--mean", "104,117,123", "--scale",
-             "0.0625", "--resize", "16", "--resize-inside", "--layout", "nchw"]  # fmt: skip
-    assert lungo("convert", *given, "-o", tmp_path / "a.onnx").status == 0
     (tmp_path / "list.txt").write_text("".join(f"{path} 1\n" for path in sorted(photos.iterdir())))
-    ran = lungo("convert", *given, "-o", tmp_path / "b.onnx", "--precision", "fp16", "--test", tmp_path / "list.txt")
+    given = [tmp_path / "net.prototxt", tmp_path / "net.caffemodel", "--mean", "104,117,123", "--scale", "0.0625",
+             "--resize", "16", "--resize-inside", "--layout", "nchw", "--precision", precision]  # fmt: skip
+    out = tmp_path / "b.onnx"
+    calibration = ["--calibrate", tmp_path / "list.txt"] if precision == "int8" else []
+    ran = lungo("convert", *given, "-o", out, "--test", tmp_path / "list.txt", *calibration)
     assert ran.status == 0, ran.err
-    assert f"wrote {tmp_path / 'b.onnx'}" in ran.out
+    assert f"wrote {out}" in ran.out
     assert "times smaller" in ran.out
-    one, two = (open_session(tmp_path / name, "cpu") for name in ("a.onnx", "b.onnx"))
-    assert one.shapes == two.shapes == {"image": ["batch", 3, "height", "width"]}
-    assert json.loads(two.metadata["precision"])["precision"] == "fp16"
-    assert "precision" not in one.metadata
-    assert sorted(path.name for path in tmp_path.glob("*.onnx")) == ["a.onnx", "b.onnx"]
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    session = open_session(out, "cpu")
+    assert session.shapes == {"image": ["batch", 3, "height", "width"]}
+    assert json.loads(session.metadata["precision"])["precision"] == precision
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
+        "b.onnx", "list.txt", "net.caffemodel", "net.prototxt",
+    ]  # fmt: skip
+    if precision == "int8":
+        again = lungo("convert", *given, "-o", tmp_path / "c.onnx")
+        assert again.status == 2
+        assert "--calibrate" in again.err
 
 
 def test_convert_lists_a_crop_that_is_too_large(tmp_path: Path) -> None:
