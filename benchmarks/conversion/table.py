@@ -62,8 +62,9 @@ def page(entries: Sequence[Entry], results: Mapping[str, Result]) -> str:
         "",
         f"`make conversions` (Caffelungo {__version__}, PyTorch {version('torch')}, ONNX {version('onnx')}, ONNX "
         f"Runtime {onnxruntime.__version__}, {platform.machine()}, one thread). Models have their own weights. Nets "
-        "without weights get msra's, scales of 0.7 to 1.3, slopes of 0.1 to 0.4, and statistics of BatchNorm that go "
-        "with random pictures, each off by up to a fifth, with a factor other than 1. *ok*: the file was written with "
+        "without weights get msra's, scales of 0.7 to 1.3, slopes of 0.1 to 0.4, and statistics of BatchNorm that keep "
+        "random pictures at one scale through any depth (variances off by up to a fifth, means up to a fifth of a "
+        "deviation, a factor other than 1). *ok*: the file was written with "
         "its proof, and every blob in it was compared once more, at each of the batches, with what PyTorch computes "
         "layer by layer: within 1e-4 of its largest value, or no further apart than float32 is from float64 (named "
         "below the table); and of seven random samples no two have the same answer. *folded* are the blobs between a "
