@@ -8,6 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from caffelungo.deploy import runtime
+from caffelungo.deploy.engine import Engine
 from caffelungo.deploy.runtime import open_session, refuse_external_data
 from caffelungo.errors import RunError, UserError
 
@@ -96,7 +97,9 @@ def test_a_session_that_fell_back_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         def get_available_providers() -> list[str]:
             return ["CUDAExecutionProvider", "CPUExecutionProvider"]
 
-        InferenceSession = staticmethod(lambda *args, **kwargs: FellBack())
+        @staticmethod
+        def InferenceSession(data: bytes, options: object, providers: list[object]) -> object:  # noqa: N802
+            return real.InferenceSession(data, options, providers=providers) if "CPU" in str(providers) else FellBack()
 
     monkeypatch.setattr(runtime, "_runtime", Runtime)
     monkeypatch.setattr(runtime, "cuda_devices", lambda: 1)
@@ -104,6 +107,9 @@ def test_a_session_that_fell_back_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         open_session(model().SerializeToString(), "cuda")
     with pytest.raises(RunError, match=r"there are 1 CUDA device\(s\)"):
         open_session(model().SerializeToString(), "cuda:1")
+    left_to_the_machine = Engine(model().SerializeToString(), "auto")
+    assert left_to_the_machine.device == "cpu"
+    assert "device cuda:0 cannot be used: the session runs on CPUExecutionProvider" in str(left_to_the_machine)
 
 
 @pytest.mark.gpu

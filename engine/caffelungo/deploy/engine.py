@@ -82,7 +82,8 @@ class Engine:
         self._captured = 0
 
     def __str__(self) -> str:
-        return f"{self.device} ({', then '.join(self.providers)})"
+        told = f"{self.device} ({', then '.join(self.providers)})"
+        return f"{told}; {self.session.passed_over}" if self.session.passed_over else told
 
     def run(self, feeds: Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
         """The outputs (all, or those named) for the input arrays ``feeds``.

@@ -36,7 +36,12 @@ _REMEDY = (
 
 
 class Session:
-    """A loaded model. ``device`` is where it runs: ``cpu`` or ``cuda:N``; ``providers`` are asked in that order."""
+    """A loaded model. ``device`` is where it runs: ``cpu`` or ``cuda:N``; ``providers`` are asked in that order.
+
+    ``passed_over``: why a GPU that is there is not used, where the choice was left to the machine.
+    """
+
+    passed_over = ""
 
     def __init__(self, session: Any, device: str, providers: Sequence[str] = (CPU,)) -> None:
         self.raw, self.device, self.providers = session, device, tuple(providers)
@@ -83,8 +88,12 @@ def open_session(
     if wanted != "auto":
         return _gpu(data, index, options, PROVIDERS[wanted], settings or {})
     if cuda_devices() and CUDA in _runtime().get_available_providers():
-        with contextlib.suppress(RunError):
+        try:
             return _gpu(data, index, options, PROVIDERS["cuda"], settings or {})
+        except RunError as error:
+            session = _cpu(data, name, options)
+            session.passed_over = _first_line(error)
+            return session
     return _cpu(data, name, options)
 
 
