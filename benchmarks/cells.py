@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from caffelungo.study.cells import Cell, Result, Runner, Standing, load
@@ -54,3 +54,13 @@ def _say(standing: Standing) -> None:
         left = "" if standing.seconds_left is None else f", {standing.seconds_left / 60:.0f} min"
         what = f"ok, {result.seconds:.0f} s" if result.done else f"FAILED {result.error}"
         print(f"[{standing.left} left{left}] {cell.name}: {what}", file=sys.stderr, flush=True)
+
+
+def rounded(found: Iterable[tuple[str, Result | None]]) -> list[str]:
+    """A line a blob that float32 is too coarse for, of results and what they are called."""
+    lines = [
+        f"- {title}: `{blob}` {apart:.1e}, PyTorch {own:.1e}"
+        for title, result in found
+        for blob, (apart, own) in (result.values.get("rounded", {}) if result is not None else {}).items()
+    ]
+    return lines or ["None."]

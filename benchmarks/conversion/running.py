@@ -119,7 +119,7 @@ def compare(made: Exported, net: DeployNet, arrays: Mapping[Any, Any], values: d
         expected, got = reference.run(feeds), everything.run(feeds)
         for name in expected:
             if name in got and name not in feeds:
-                apart = difference(name, expected[name], got[name], f"batch of {batch}")
+                apart = reference.scaled(difference(name, expected[name], got[name], f"batch of {batch}"))
                 worst[name] = max(worst.get(name, 0.0), apart.relative)
                 if disagree(apart, expected[name], reference, feeds, proof):
                     raise RunError(

@@ -12,6 +12,7 @@ from typing import Any
 
 import onnxruntime
 
+from benchmarks.cells import rounded
 from benchmarks.conversion.subjects import Subject, without_places, words
 from caffelungo import __version__
 from caffelungo.errors import Problem
@@ -85,7 +86,7 @@ def page(entries: Sequence[Entry], results: Mapping[str, Result]) -> str:
         "Blobs further apart than 1e-4, and how far PyTorch's float32 is off there.",
         "",
     ]
-    lines += _rounded(entries, results) or ["None."]
+    lines += rounded((one.subject.title, one.result(results)) for one in entries)
     lines += ["", "## What was asked for", "", "Refused at first; the flags in the table are the answer.", ""]
     lines += _asked(entries) or ["None."]
     lines += ["", "## Refusals", ""]
@@ -138,15 +139,6 @@ def _counts(entries: Sequence[Entry], results: Mapping[str, Result]) -> list[str
         f"{sum(int(one.values['blobs']) for one in done)} blobs were compared, the largest difference is "
         f"{worst:.1e} of a blob's largest value."
     ]
-
-
-def _rounded(entries: Sequence[Entry], results: Mapping[str, Result]) -> list[str]:
-    lines = []
-    for one in entries:
-        found = one.result(results)
-        for blob, (apart, own) in (found.values.get("rounded", {}) if found is not None else {}).items():
-            lines.append(f"- {one.subject.title}: `{blob}` {apart:.1e}, PyTorch {own:.1e}")
-    return lines
 
 
 def _asked(entries: Sequence[Entry]) -> list[str]:

@@ -76,13 +76,14 @@ def forward(net: Path, values: dict[str, Any]) -> Weights:
     return Weights(store.layer_arrays(plan))
 
 
-def exported(net: Path, weights: Weights, folder: Path) -> float:
-    """The largest relative difference of any blob; RunError when the proof does not hold."""
+def exported(net: Path, weights: Weights, folder: Path, values: dict[str, Any]) -> None:
+    """Put what the proof found into ``values``; RunError when it does not hold."""
     target = folder / "net.onnx"
     proof = export(read_net(net), weights, target, ExportOptions(batches=BATCHES)).parity
     target.unlink()
     found = [*proof.worst.values(), *([proof.worst_blob] if proof.worst_blob else [])]
-    return max(one.relative for one in found)
+    values["difference"] = max(one.relative for one in found)
+    values["rounded"] = {name: list(pair) for name, pair in proof.rounded.items()}
 
 
 def with_loss(text: str) -> str:

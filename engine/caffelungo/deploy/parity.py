@@ -166,19 +166,17 @@ def prove(
     device: str = "cpu",
     seed: int = 0,
     sized: Sequence[Feeds] = (),
-    blob_batches: Sequence[int] = (),
 ) -> Parity:
     """Compare ``model`` with ``reference``; RunError naming the first layer that differs when they disagree.
 
     ``random(batch, rng)`` makes the inputs of one batch, ``real`` holds real ones (any number, same keys);
     ``classifier`` is the output in which the same class must come first; ``sized`` are inputs of other heights and
-    widths, compared blob by blob, too. Every blob is compared at ``blob_batches`` (default: one size of ``batches``).
+    widths, compared blob by blob, too.
     """
     session = open_session(model, device)
     proof = Parity(batches=tuple(batches), device=session.device, tolerance=tolerance)
     rng = np.random.default_rng(seed)
-    for size in blob_batches or (2 if 2 in batches else batches[-1],):
-        _every_blob(model, reference, random(size, rng), proof)
+    _every_blob(model, reference, random(2 if 2 in batches else batches[-1], rng), proof)
     for feeds in sized:
         _every_blob(model, reference, feeds, proof)
     runs = [(f"batch of {size} random inputs", random(size, rng)) for size in batches]
