@@ -21,7 +21,8 @@ def check(cell: Any, place: Any) -> dict[str, Any]:
     """Cell function. Fields: ``net`` (input id of a text without data files) and ``learn`` (train, else run forward).
 
     Values: the ``loss`` after the last iteration, the largest relative ``difference`` between PyTorch and ONNX
-    Runtime, the blobs that float32 is too coarse for (``rounded``), CPU seconds of both stages. RunError that begins with the step that failed.
+    Runtime, the blobs that float32 is too coarse for (``rounded``), CPU seconds of both stages. RunError that begins
+    with the step that failed.
     """
     return outcome(place.inputs.path(cell.fields["net"]), bool(cell.fields["learn"]), place.folder)
 

@@ -73,8 +73,8 @@ def page(entries: Sequence[Entry], results: Mapping[str, Result], left_out: Sequ
         "reads back as the same net (by this parser and by protobuf's), builds, trains three iterations at batch 2 on "
         "made-up data with a finite loss, a classifier that moves and frozen blobs that stay bit for bit (nets that "
         "only answer run forward), and its deployed form leaves as ONNX with parity: every blob within 1e-4 of its "
-        "largest value, or where it is not, no further apart than 4 times what float64 shows PyTorch's float32 to be off "
-        "there. Results that are the same net but for data and fillers are one cell.",
+        "largest value, or no further apart than 4 times what float64 shows PyTorch's float32 to be off there. "
+        "Results that are the same net but for data and fillers are one cell.",
         "",
         *_counts(entries, results),
         "",
