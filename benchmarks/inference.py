@@ -2,7 +2,7 @@
 
 The pictures are 500 x 375, decoded and resized on the other core while the net runs. Pairs are interleaved.
 
-    python -m benchmarks.inference [--pairs 9] [--pictures 160] [--batch-size 16] [--decoders 1]
+    python -m benchmarks.inference [--pairs 9] [--pictures 480] [--batch-size 16] [--decoders 1]
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def folder_of_photos(folder: Path, many: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.inference", description=__doc__)
     parser.add_argument("--pairs", type=int, default=9)
-    parser.add_argument("--pictures", type=int, default=160)
+    parser.add_argument("--pictures", type=int, default=480)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--decoders", type=int, default=1)
     given = parser.parse_args()

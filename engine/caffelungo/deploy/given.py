@@ -141,7 +141,7 @@ def batches(
     """
     workers = decoders or min(4, cores())
     ahead = 2 * size + workers if most is None else 2 * workers
-    waiting: deque[Future[Any]] = deque()
+    waiting: deque[tuple[Future[Any], Item]] = deque()
     rest = iter(items)
     indices: list[int] = []
     images: list[NDArray[np.uint8]] = []
@@ -157,8 +157,10 @@ def batches(
     try:
         for index in range(len(items)):
             while len(waiting) < ahead and (item := next(rest, _END)) is not _END:
-                waiting.append(pool.submit(read, item))  # type: ignore[arg-type]
-            got = waiting.popleft().result()
+                waiting.append((pool.submit(read, item), item))  # type: ignore[arg-type]
+            while not waiting[0][0].done() and _helped(waiting, read, size - len(images)):
+                pass
+            got = waiting.popleft()[0].result()
             if isinstance(got, UserError):
                 failed += [(index, problem) for problem in got.problems]
                 continue
@@ -172,6 +174,18 @@ def batches(
             yield cut()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _helped(waiting: deque[tuple[Future[Any], Item]], read: Callable[[Item], Any], many: int) -> bool:
+    """Read one of the next ``many`` items on this thread, which has to wait anyway; False when all have been begun."""
+    for place in range(min(many, len(waiting)) - 1, 0, -1):
+        future, item = waiting[place]
+        if future.cancel():
+            mine: Future[Any] = Future()
+            mine.set_result(read(item))
+            waiting[place] = mine, item
+            return True
+    return False
 
 
 _END: Any = object()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from caffelungo import files
 from caffelungo.deploy import results
 from caffelungo.deploy.answers import sheet
 from caffelungo.deploy.classify import TOP, Classifier, PictureModel, Prediction
-from caffelungo.deploy.given import Given, gather
+from caffelungo.deploy.given import Batch, Given, gather
 from caffelungo.errors import Location, Problem, UserError
 
 BATCH = 16
@@ -97,28 +98,40 @@ def infer(
     done = Inferred(str(model.engine), classifier=judge is not None, outputs=model.engine.outputs, top=options.top)
     wanted = None if judge is None or (target and target.suffix.lower() == ".npz") else [str(model.classifier)]
     named: list[tuple[str, Any]] = [(str(path), path) for path in items.paths]
-    started = time.perf_counter()
-    if model.engine.graphs:
-        model.engine.warm_up([model.batch or options.batch], wanted)
-    done.warm_up = time.perf_counter() - started
     shown: list[Prediction] = []
     step = max(1, -(-len(named) // options.most))
-    started = time.perf_counter()
-    with _sink(target) as sink:
+    # A thread of its own for the net, so that it runs on while answers are written and the next batch is put together.
+    with ThreadPoolExecutor(1, thread_name_prefix="net") as net, _sink(target) as sink:
+        started = time.perf_counter()
+        if model.engine.graphs:
+            net.submit(model.engine.warm_up, [model.batch or options.batch], wanted).result()
+        done.warm_up = time.perf_counter() - started
+
+        def finish(read: Batch, running: Future[results.Arrays]) -> None:
+            outputs = running.result()
+            names = [named[index][0] for index in read.indices]
+            predictions = [] if judge is None else _predictions(judge, names, outputs, options.top)
+            if sink is not None:
+                sink.add(names, predictions, outputs)
+            _count(done, items, read.indices, predictions)
+            shown.extend(one for index, one in zip(read.indices, predictions, strict=False) if index % step == 0)
+            for prediction in predictions if each else ():
+                each(prediction)  # type: ignore[misc]
+            if progress is not None:
+                progress(done.count + len(done.problems), len(named))
+
+        started = time.perf_counter()
+        last: tuple[Batch, Future[results.Arrays]] | None = None
         for read in model.batches(named, options.batch, options.decoders):
             done.problems += [items.placed(index, problem) for index, problem in read.failed]
             if read.indices:
-                outputs = model.outputs(read.images, wanted)  # type: ignore[arg-type]
-                names = [named[index][0] for index in read.indices]
-                predictions = [] if judge is None else _predictions(judge, names, outputs, options.top)
-                if sink is not None:
-                    sink.add(names, predictions, outputs)
-                _count(done, items, read.indices, predictions)
-                shown += [one for index, one in zip(read.indices, predictions, strict=False) if index % step == 0]
-                for prediction in predictions if each else ():
-                    each(prediction)  # type: ignore[misc]
-            if progress is not None:
-                progress(done.count + len(done.problems), len(named))
+                before, last = last, (read, net.submit(model.outputs, read.images, wanted))  # type: ignore[arg-type]
+                if before is not None:
+                    finish(*before)
+        if last is not None:
+            finish(*last)
+        if progress is not None:
+            progress(done.count + len(done.problems), len(named))
         if not done.count:
             raise UserError(done.problems[:SHOWN])
     done.seconds = time.perf_counter() - started
