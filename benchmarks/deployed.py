@@ -97,22 +97,23 @@ def make(name: str, folder: Path) -> None:
     definition = read_net(found.deploy, found.deploy_variables or None)
     net = deploy_net(definition)
     (folder / "net.prototxt").write_text(definition.text)
-    weights = load(str(found.weights)) if found.weights else calmed(definition, net, made_up(net))
+    weights = load(str(found.weights)) if found.weights else random_weights(definition, net)
     caffemodel.write(folder / "net.caffemodel", weights, definition.message)
     export(folder / "net.prototxt", str(folder / "net.caffemodel"), folder / "fp32.onnx", ExportOptions(batches=(1, 2)))
 
 
-def calmed(definition: Any, net: DeployNet, weights: Weights) -> Weights:
-    """``weights`` with the classifier scaled so that what the softmax reads spreads as a trained net's does."""
+def random_weights(definition: Any, net: DeployNet) -> Weights:
+    """Weights with the classifier scaled so that what the softmax reads spreads as a trained net's does."""
+    ((blob, shape),) = net.inputs.items()
+    x = np.random.default_rng(4).normal(0, 50, (4, *shape[1:])).astype(np.float32)
+    weights = made_up(net, {blob: x})
     softmax = next(one for one in net.plan.layers if one.layer.type == "Softmax")
     last = [one for one in net.plan.layers if one.layer.type in ("InnerProduct", "Convolution")][-1]
     store = Store(net.plan, seed=0)
     store.load(fitted(net, weights, definition)[0])
     watched = Net(net.plan, store, watch=softmax.bottom_values[:1])
-    (shape,) = net.inputs.values()
-    x = torch.from_numpy(np.random.default_rng(4).normal(0, 50, (4, *shape[1:])).astype(np.float32))
     with torch.inference_mode():
-        *_, (logits,) = watched.look(x)
+        *_, (logits,) = watched.look(torch.from_numpy(x))
     factor = np.float32(SPREAD / float(logits.std()))
     for blob in weights.layers[last.name]:
         blob *= factor
