@@ -153,7 +153,10 @@ def test_a_full_disk_exits_1(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(main, "call", full)
     ran = lungo("train")
-    assert (ran.status, ran.err) == (1, "out.prototxt: No space left on device\n")
+    told = (
+        "out.prototxt: No space left on device\n  to do: free some space on that disk, or name a place on another one\n"
+    )
+    assert (ran.status, ran.err) == (1, told)
 
 
 def test_idle_threads_are_told_to_sleep_soon_unless_the_user_chose(monkeypatch: pytest.MonkeyPatch) -> None:
