@@ -14,12 +14,12 @@ from benchmarks.conversion.subjects import options
 from benchmarks.made_up import statistics_of_data
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST
-from caffelungo.deploy import names, pictures
+from caffelungo.deploy import names, parity, pictures
 from caffelungo.deploy.convert import Examined, convert, examine
 from caffelungo.deploy.export import Exported
 from caffelungo.deploy.network import DeployNet
 from caffelungo.deploy.opening import fitted, read_weights
-from caffelungo.deploy.parity import Parity, Reference, difference, disagree, with_all_outputs
+from caffelungo.deploy.parity import Parity, Reference, with_all_outputs
 from caffelungo.deploy.trace import IMAGE
 from caffelungo.errors import RunError, UserError
 from caffelungo.layers.cost import costs
@@ -117,14 +117,12 @@ def compare(made: Exported, net: DeployNet, arrays: Mapping[Any, Any], values: d
     for batch in BATCHES:
         feeds = _inputs(net, inside, batch, rng)
         expected, got = reference.run(feeds), everything.run(feeds)
-        for name in expected:
-            if name in got and name not in feeds:
-                apart = reference.scaled(difference(name, expected[name], got[name], f"batch of {batch}"))
-                worst[name] = max(worst.get(name, 0.0), apart.relative)
-                if disagree(apart, expected[name], reference, feeds, proof):
-                    raise RunError(
-                        f"blob `{name}` differs by {apart.relative:.2g} of its largest value ({apart.inputs})"
-                    )
+        there = [name for name in expected if name in got and name not in feeds]
+        found, wrong = parity.compare(there, expected, got, reference, feeds, f"batch of {batch}", proof)
+        if wrong is not None:
+            raise RunError(f"blob `{wrong.blob}` differs by {wrong.relative:.2g} of its largest value ({wrong.inputs})")
+        for apart in found:
+            worst[apart.blob] = max(worst.get(apart.blob, 0.0), apart.relative)
     last = {name for name in worst if name in set(logits.values())} or set(made.outputs) & set(worst)
     first = max(worst, key=lambda name: worst[name])
     own_blobs = {value for value in reference.names if "/" not in value and value not in net.inputs}

@@ -8,7 +8,7 @@ import pytest
 from caffelungo.definition.reader import parse_net
 from caffelungo.deploy.export import export
 from caffelungo.deploy.names import value_names
-from caffelungo.deploy.parity import Difference, Parity, Reference, difference, disagree, same_class
+from caffelungo.deploy.parity import Difference, Parity, Reference, compare, difference, same_class
 from caffelungo.net.store import Store
 from caffelungo.weights.base import Weights
 from tests.deploy.nets import plan_of
@@ -60,16 +60,21 @@ def test_what_float32_itself_is_off_by_is_no_disagreement() -> None:
     feeds = {"data": (50 * np.random.default_rng(0).standard_normal((2, 5000))).astype(np.float32)}
     weights = next(array for array in store.arrays().values() if array.ndim == 2).astype(np.float64)
     exact = feeds["data"].astype(np.float64) @ weights.T
-    got = reference.run(feeds)["sum"]
-    own = reference.rounding("sum", feeds, got)
-    assert own == pytest.approx(difference("sum", exact, got, "").relative, rel=1e-6)
+    right = reference.run(feeds)
+    own = reference.rounding({"sum": right["sum"]}, feeds)["sum"]
+    assert own == pytest.approx(difference("sum", exact, right["sum"], "").relative, rel=1e-6)
     assert 1e-8 < own < 1e-5
-    proof = Parity(tolerance=own / 10)
-    assert not disagree(Difference("sum", 1.0, 2 * own, "x"), got, reference, feeds, proof)
-    assert disagree(Difference("sum", 1.0, 8 * own, "x"), got, reference, feeds, proof)
+    proof, size = Parity(tolerance=own / 10), np.abs(exact).max()
+    near, far = ({"sum": right["sum"].astype(np.float64) + times * own * size} for times in (2, 8))
+    found, wrong = compare(["sum"], right, near, reference, feeds, "x", proof)
+    assert (found[0].relative, wrong) == (pytest.approx(2 * own, rel=0.01), None)
     assert proof.rounded["sum"] == pytest.approx((2 * own, own), rel=0.01)
     assert "float32 is too coarse" in "\n".join(proof.lines())
     assert proof.facts()["float32_rounding"]["sum"] == list(proof.rounded["sum"])
+    found, wrong = compare(["sum"], right, far, reference, feeds, "x", proof)
+    assert wrong == found[0]
+    _, wrong = compare(["sum"], right, {"sum": right["sum"] * np.nan}, reference, feeds, "x", proof)
+    assert wrong is not None
 
 
 def test_a_sigmoid_where_it_is_next_to_nothing(tmp_path: Path) -> None:
@@ -85,4 +90,5 @@ layer { name: "edge" type: "Sigmoid" bottom: "low" top: "edge" }"""
     small, large = Difference("edge", 1e-8, 1.0, "x"), Difference("edge", 1e-6, 1.0, "x")
     assert reference.scaled(small) == Difference("edge", 1e-8, 1e-8, "x")
     assert reference.scaled(large) == large
-    assert disagree(large, reference.run(feeds)["edge"], reference, feeds, Parity())
+    right = reference.run(feeds)
+    assert compare(["edge"], right, {"edge": right["edge"] + 1e-6}, reference, feeds, "x", Parity())[1] is not None

@@ -132,20 +132,22 @@ class Reference:
             return apart
         return replace(apart, relative=apart.largest)
 
-    def rounding(self, name: str, feeds: Feeds, got: Array) -> float:
-        """How far ``got``, the tensor ``name`` in float32, is from float64, relative to its largest value."""
+    def rounding(self, got: Mapping[str, Array], feeds: Feeds) -> dict[str, float]:
+        """How far each tensor of ``got``, in float32, is from float64, relative to its largest value."""
+        if not got:
+            return {}
         store = Store(self.plan, seed=0, dtype=torch.float64)
         store.load(self.net.store.arrays())
-        net, wanted = StepNet(self.plan, store), self.names.index(name)
+        net, wanted = StepNet(self.plan, store), {name: self.names.index(name) for name in got}
         last = {value: planned.key for planned in self.plan.layers for value in planned.bottom_values}
 
         def forget(planned: PlannedLayer) -> None:  # in float64 all values of a large net are more than memory holds
-            for value in set(planned.bottom_values) - {wanted}:
+            for value in set(planned.bottom_values) - set(wanted.values()):
                 if last[value] == planned.key:
                     del net.data[value]
 
         self._forward(net, feeds, torch.float64, forget)
-        return difference(name, net.data[wanted].numpy(), got, "").relative
+        return {name: difference(name, net.data[wanted[name]].numpy(), got[name], "").relative for name in got}
 
     def _forward(self, net: StepNet, feeds: Feeds, dtype: torch.dtype, each: Hook | None = None) -> None:
         given = self.prepare(feeds) if self.prepare else feeds
@@ -189,12 +191,12 @@ def prove(
     agreed = seen = 0
     for title, feeds in runs:
         expected, got = reference.run(feeds), session.run(feeds)
-        for name in session.outputs:
-            apart = reference.scaled(difference(name, expected[name], got[name], title))
-            if name not in proof.worst or apart.relative >= proof.worst[name].relative:
-                proof.worst[name] = apart
-            if disagree(apart, expected[name], reference, feeds, proof):
-                raise _failure(apart, tolerance, f"output `{name}`")
+        found, wrong = compare(session.outputs, expected, got, reference, feeds, title, proof)
+        for apart in found:
+            if apart.blob not in proof.worst or apart.relative >= proof.worst[apart.blob].relative:
+                proof.worst[apart.blob] = apart
+        if wrong is not None:
+            raise _failure(wrong, tolerance, f"output `{wrong.blob}`")
         if classifier is not None:
             same = same_class(expected[classifier], got[classifier], tolerance)
             agreed, seen = agreed + int(same.sum()), seen + len(same)
@@ -234,17 +236,14 @@ def _every_blob(model: bytes, reference: Reference, feeds: Feeds, proof: Parity)
                 f"layer `{reference.producer(name).name}` gives values that are not finite (blob `{name}`) in PyTorch "
                 "already\n  to do: check the weights; `lungo test` names the first layer with such values"
             )
-    session = with_all_outputs(model, expected)
-    got = session.run(feeds)
-    compared = 0
-    for name in expected:
-        if name not in got:
-            continue
-        title = f"batch of {len(next(iter(feeds.values())))} random inputs"
-        apart = reference.scaled(difference(name, expected[name], got[name], title))
-        if disagree(apart, expected[name], reference, feeds, proof):
-            raise _failure(apart, proof.tolerance, f"layer `{reference.producer(name).name}` (blob `{name}`)")
-        proof.blobs = max(proof.blobs, compared := compared + 1)
+    got = with_all_outputs(model, expected).run(feeds)
+    title = f"batch of {len(next(iter(feeds.values())))} random inputs"
+    there = [name for name in expected if name in got]
+    found, wrong = compare(there, expected, got, reference, feeds, title, proof)
+    if wrong is not None:
+        raise _failure(wrong, proof.tolerance, f"layer `{reference.producer(wrong.blob).name}` (blob `{wrong.blob}`)")
+    proof.blobs = max(proof.blobs, len(found))
+    for apart in found:
         if proof.worst_blob is None or apart.relative > proof.worst_blob.relative:
             proof.worst_blob = apart
 
@@ -260,18 +259,30 @@ def with_all_outputs(model: bytes, names: Mapping[str, Any]) -> Session:
     return open_session(proto.SerializeToString())
 
 
-def disagree(apart: Difference, expected: Array, reference: Reference, feeds: Feeds, proof: Parity) -> bool:
-    """Whether ``apart`` (of PyTorch's ``expected``) is beyond tolerance and float32's own error; that one is noted."""
-    if apart.relative <= proof.tolerance:
-        return False
-    if not np.isfinite(apart.relative):
-        return True
-    own = reference.rounding(apart.blob, feeds, expected)
-    if not np.isfinite(own) or apart.relative > ROUNDING * own:
-        return True
-    if apart.relative > proof.rounded.get(apart.blob, (0.0, 0.0))[0]:
-        proof.rounded[apart.blob] = (float(f"{apart.relative:.3g}"), float(f"{own:.3g}"))
-    return False
+def compare(
+    names: Sequence[str],
+    expected: Mapping[str, Array],
+    got: Mapping[str, Array],
+    reference: Reference,
+    feeds: Feeds,
+    inputs: str,
+    proof: Parity,
+) -> tuple[list[Difference], Difference | None]:
+    """How far ``got`` is from PyTorch's ``expected`` in each of ``names``, and the first that disagrees.
+
+    One that is beyond the tolerance but not beyond float32's own error does not; ``proof`` notes it. ``feeds`` are the
+    inputs of both, ``inputs`` what they are called.
+    """
+    found = [reference.scaled(difference(name, expected[name], got[name], inputs)) for name in names]
+    beyond = [one for one in found if not one.relative <= proof.tolerance]
+    told = reference.rounding({one.blob: expected[one.blob] for one in beyond if np.isfinite(one.relative)}, feeds)
+    for one in beyond:
+        own = told.get(one.blob, np.inf)
+        if not np.isfinite(own) or one.relative > ROUNDING * own:
+            return found, one
+        if one.relative > proof.rounded.get(one.blob, (0.0, 0.0))[0]:
+            proof.rounded[one.blob] = (float(f"{one.relative:.3g}"), float(f"{own:.3g}"))
+    return found, None
 
 
 def _split(feeds: Feeds, batches: Sequence[int]) -> list[Feeds]:

@@ -22,7 +22,7 @@ from caffelungo.data import preprocess
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy import pictures
 from caffelungo.deploy.front import IMAGE, INTERPOLATION, Front
-from caffelungo.deploy.parity import Parity, Reference, difference, disagree, same_class
+from caffelungo.deploy.parity import Parity, Reference, compare, difference, same_class
 from caffelungo.deploy.runtime import open_session
 from caffelungo.errors import RunError
 
@@ -147,13 +147,12 @@ def prove_photos(
         image = pictures.read(own, path)
         feeds = {IMAGE: pictures.laid(np.repeat(image[None], batch, axis=0), front.layout)}
         got, right = session.run(feeds), reference.run(feeds)
-        for name in session.outputs:
-            apart = difference(name, right[name], got[name], path.name)
-            if disagree(apart, right[name], reference, feeds, proof):
-                raise RunError(
-                    f"PyTorch and ONNX Runtime disagree in output `{name}` on {path.name} of {image.shape[0]}x"
-                    f"{image.shape[1]}: by {apart.relative:.3g} of its largest value\n{KEEP}"
-                )
+        _, wrong = compare(session.outputs, right, got, reference, feeds, path.name, proof)
+        if wrong is not None:
+            raise RunError(
+                f"PyTorch and ONNX Runtime disagree in output `{wrong.blob}` on {path.name} of {image.shape[0]}x"
+                f"{image.shape[1]}: by {wrong.relative:.3g} of its largest value\n{KEEP}"
+            )
         eight = pictures.rgb(preprocess.pixels(front.record, pictures.rgb(image)))[None]
         plain = pictures.apply(front.record, np.repeat(eight, batch, axis=0))
         levels = float(np.abs(inside(feeds[IMAGE]) - plain).max()) / abs(front.record.scale)
