@@ -7,16 +7,13 @@ from pathlib import Path
 import pytest
 
 from caffelungo.definition.reader import parse_net
-from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy.export import ExportOptions, export
-from tests.deploy.nets import SMALL, random_weights
+from tests.deploy.nets import RECORD, SMALL, random_weights
 
 
 @pytest.fixture(scope="session")
 def classifier_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``nets.SMALL`` for pictures of 13 x 11, with five labels."""
-    record = Preprocessing(resize_height=15, resize_width=12, crop_height=13, crop_width=11,
-                           mean_value=[104, 117, 123], scale=0.0625)  # fmt: skip
     path = tmp_path_factory.mktemp("exported") / "classifier.onnx"
-    export(parse_net(SMALL), random_weights(SMALL), path, ExportOptions(record=record, labels=[*list("abcd"), "ä €"]))
+    export(parse_net(SMALL), random_weights(SMALL), path, ExportOptions(record=RECORD, labels=[*list("abcd"), "ä €"]))
     return path

@@ -10,7 +10,7 @@ import numpy as np
 from caffelungo import catalogue, recipes
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import Definition, parse_net, read_net
-from caffelungo.definition.schema import TEST
+from caffelungo.definition.schema import TEST, Preprocessing
 from caffelungo.layers.plan import Plan, build_plan
 from caffelungo.rewriting import apply
 from caffelungo.weights.base import Weights
@@ -29,6 +29,11 @@ layer { name: "drop2" type: "Dropout" bottom: "fc2" top: "fc2" }
 layer { name: "fc3" type: "InnerProduct" bottom: "fc2" top: "fc3" inner_product_param { num_output: 5 } }
 layer { name: "prob" type: "Softmax" bottom: "fc3" top: "prob" }
 """
+
+RECORD = Preprocessing(
+    resize_height=15, resize_width=12, crop_height=13, crop_width=11, mean_value=[104, 117, 123], scale=0.0625
+)
+"""Of pictures for SMALL."""
 
 TRAIN_VAL = """
 name: "trained"

@@ -56,6 +56,7 @@ def test_half_precision(classifier_file: Path, photos: Path, tmp_path: Path) -> 
     assert (found.agreed, found.accuracy) == (1, (25, 25, 30))
     metadata = {entry.key: entry.value for entry in new.metadata_props}
     assert json.loads(metadata["precision"])["precision"] == "fp16"
+    assert json.loads(metadata["accuracy"])["right"] == 25
     assert {entry.key for entry in old.metadata_props} < set(metadata)
     one, two = (Classifier(path, "cpu").classify([photos]) for path in (classifier_file, tmp_path / "half.onnx"))
     for left, right in zip(one, two, strict=True):

@@ -19,7 +19,8 @@ Calibrate = Annotated[
     list[str] | None, typer.Option(help="Pictures, folders or lists that show int8 how large values are.")
 ]
 TestList = Annotated[
-    list[str] | None, typer.Option("--test", help="A list with classes that fp16 or int8 is judged by.")
+    list[str] | None,
+    typer.Option("--test", help="A list with classes: the accuracy on it is told and kept."),
 ]
 
 
@@ -28,22 +29,28 @@ def write(
     test: Sequence[str] | None, device: str,
 ) -> None:  # fmt: skip
     """``make(path, progress=)`` writes float32; where another precision is wanted, that goes to ``output`` instead."""
-    if precision == "fp32":
-        with o.working(doing) as status:
-            written = make(output, progress=status.update)
-        tell(written)
-        return
-    from caffelungo.deploy.precision import PrecisionOptions, lowered
-
-    wanted = PrecisionOptions(precision, calibrate or (), test or (), device)
+    told: list[str] = []
     with o.working(doing) as status:
 
         def whole(path: Path) -> Any:
             return make(path, progress=status.update)
 
-        written, found = lowered(whole, output, wanted, progress=status.update)
+        if precision != "fp32":
+            from caffelungo.deploy.precision import PrecisionOptions, lowered
+
+            wanted = PrecisionOptions(precision, calibrate or (), test or (), device)
+            written, found = lowered(whole, output, wanted, progress=status.update)
+            told = found.lines()
+        elif test:
+            from caffelungo.deploy.accuracy import with_accuracy
+
+            written, done = with_accuracy(whole, output, test, device, progress=status.update)
+            told = done.lines()[-1:]
+        else:
+            written = whole(Path(output))
     tell(written)
-    typer.echo("\n".join(found.lines()))
+    if told:
+        typer.echo("\n".join(told))
 
 
 def tell(written: Any) -> None:

@@ -8,6 +8,7 @@
 | `labels` | JSON list of class names in the order of the classifier's outputs; absent when unknown |
 | `classifier` | the output that holds one probability a class; absent when there is none |
 | `opset`, `prototxt`, `prototxt_sha256`, `weights`, `weights_sha256` | what it was made of |
+| `accuracy` | JSON: `accuracy`, `right` of `pictures`, `lists` with their hashes; absent when none was taken |
 | `parity` | JSON: what was compared before the file was given its name, and the largest difference |
 """
 

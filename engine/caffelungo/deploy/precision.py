@@ -20,7 +20,7 @@ import onnx
 from numpy.typing import NDArray
 
 from caffelungo import files, resources
-from caffelungo.deploy import pictures
+from caffelungo.deploy import accuracy, pictures
 from caffelungo.deploy.bench import ONNX, feeds_of, measure
 from caffelungo.deploy.classify import PictureModel
 from caffelungo.deploy.engine import Engine
@@ -176,6 +176,8 @@ def lower(
     facts = {"precision": wanted.precision, "differences": found.apart, "same_class": found.agreed,
              "tolerance": TOLERANCE[wanted.precision], "pictures": found.pictures}  # fmt: skip
     made.metadata_props.add(key="precision", value=json.dumps(facts))
+    if found.accuracy:
+        accuracy.keep(made, found.accuracy[1], found.accuracy[2], wanted.test)
     data = made.SerializeToString()
     found.sizes = (source.stat().st_size, len(data))
     files.write_bytes(target, data)
