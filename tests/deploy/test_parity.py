@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from caffelungo.definition.reader import parse_net
+from caffelungo.deploy import parity
 from caffelungo.deploy.export import export
 from caffelungo.deploy.names import value_names
 from caffelungo.deploy.parity import Difference, Parity, Reference, compare, difference, same_class
+from caffelungo.errors import RunError
 from caffelungo.net.store import Store
 from caffelungo.weights.base import Weights
 from tests.deploy.nets import plan_of
@@ -75,6 +77,20 @@ def test_what_float32_itself_is_off_by_is_no_disagreement() -> None:
     assert wrong == found[0]
     _, wrong = compare(["sum"], right, {"sum": right["sum"] * np.nan}, reference, feeds, "x", proof)
     assert wrong is not None
+
+
+def test_proofs_on_gpus_are_made_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def opened(model: bytes, device: str, **options: object) -> object:
+        asked.append(options.get("settings"))
+        raise RunError("no session")
+
+    monkeypatch.setattr(parity, "open_session", opened)
+    plan = plan_of(parse_net(SUM).message)
+    with pytest.raises(RunError, match="no session"):
+        parity.prove(b"", Reference(plan, Store(plan, seed=0), value_names(plan)), random=dict, device="cuda")  # type: ignore[arg-type]
+    assert asked == [{"CUDAExecutionProvider": {"use_tf32": "0"}}]
 
 
 def test_a_sigmoid_where_it_is_next_to_nothing(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import onnx
 import torch
 from numpy.typing import NDArray
 
-from caffelungo.deploy.runtime import Session, open_session
+from caffelungo.deploy.runtime import EXACT, Session, open_session
 from caffelungo.errors import RunError
 from caffelungo.layers.plan import Plan, PlannedLayer
 from caffelungo.net.stepwise import Hook, StepNet
@@ -175,7 +175,7 @@ def prove(
     ``classifier`` is the output in which the same class must come first; ``sized`` are inputs of other heights and
     widths, compared blob by blob, too.
     """
-    session = open_session(model, device)
+    session = open_session(model, device, settings=EXACT)
     proof = Parity(batches=tuple(batches), device=session.device, tolerance=tolerance)
     rng = np.random.default_rng(seed)
     _every_blob(model, reference, random(2 if 2 in batches else batches[-1], rng), proof)

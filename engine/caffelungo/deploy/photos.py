@@ -23,7 +23,7 @@ from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy import pictures
 from caffelungo.deploy.front import IMAGE, INTERPOLATION, Front
 from caffelungo.deploy.parity import Parity, Reference, compare, difference, same_class
-from caffelungo.deploy.runtime import open_session
+from caffelungo.deploy.runtime import EXACT, open_session
 from caffelungo.errors import RunError
 
 LEVELS = 1.25
@@ -48,7 +48,7 @@ class Inside:
 
     def __init__(self, model: bytes, front: Front, blob: str, device: str) -> None:
         self.front, self.blob = front, blob
-        self.session = open_session(_until(model, blob), device)
+        self.session = open_session(_until(model, blob), device, settings=EXACT)
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The net's input blob for ``images`` as the file takes them; RunError when it is another picture."""
@@ -140,7 +140,7 @@ def prove_photos(
 
     ``reference`` takes ``image`` (through ``inside``) and the blob itself. ``batch`` copies of each picture go in.
     """
-    session, blob = open_session(model, proof.device), inside.blob
+    session, blob = open_session(model, proof.device, settings=EXACT), inside.blob
     found = Photos(relative=dict.fromkeys(session.outputs, 0.0), same=None if classifier is None else 0)
     own = pictures.without_geometry(front.record)
     for path in paths:

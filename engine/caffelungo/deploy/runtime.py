@@ -29,6 +29,8 @@ LIMIT = 2**31 - 1
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 PROVIDERS = {"cpu": (CPU,), "cuda": (CUDA,), "tensorrt": (TENSORRT, CUDA)}
 """What `--provider` takes, and who is asked in this order for each operator. For a GPU, the CPU never is."""
+EXACT = {CUDA: {"use_tf32": "0"}}
+"""Settings under which float32 is float32: ONNX Runtime multiplies in TF32 on GPUs that can, and that has ten bits."""
 _REMEDY = (
     "use --device cpu, or install what the CUDA provider needs: an NVIDIA driver and "
     "`onnxruntime-gpu[cuda,cudnn]` in place of `onnxruntime`"
