@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from caffelungo.deploy import engine as engines
+from caffelungo.deploy import profile
 from caffelungo.deploy.engine import Engine
-from caffelungo.errors import UserError
+from caffelungo.errors import RunError, UserError
 
 
 def inputs(batch: int, seed: int = 0) -> dict[str, np.ndarray]:
@@ -100,3 +101,10 @@ def test_tensorrt_keeps_its_engine(classifier_file: Path, tmp_path: Path) -> Non
         gpu.run(feeds)["prob"], Engine(classifier_file, "cpu").run(feeds)["prob"], rtol=1e-3, atol=1e-4
     )
     assert list(tmp_path.rglob("*.engine"))
+
+
+def test_a_profile_that_was_cut_off(tmp_path: Path) -> None:
+    (tmp_path / "cut.json").write_text('[{"name": "conv1_kernel_time", "args"')
+    for name in ("cut.json", "gone.json"):
+        with pytest.raises(RunError, match=r"profile cannot be read: .*\n  to do: free some space"):
+            profile.nodes(tmp_path / name)

@@ -9,10 +9,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from caffelungo.errors import RunError
+
 
 def nodes(profile: str | Path) -> list[tuple[str, str]]:
-    """(operator, provider) of each node that ran, in order, of a profile that ``end_profiling`` named."""
-    events = json.loads(Path(profile).read_text("utf-8"))
+    """(operator, provider) of each node that ran, in order, of a profile that ``end_profiling`` named.
+
+    RunError where the runtime could not write it whole.
+    """
+    try:
+        events = json.loads(Path(profile).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"ONNX Runtime's profile cannot be read: {str(error)[:200]}\n"
+            f"  to do: free some space in {tempfile.gettempdir()}, or name another folder by TMPDIR"
+        ) from error
     details = (event.get("args", {}) for event in events if str(event.get("name", "")).endswith("_kernel_time"))
     return [(one["op_name"], one["provider"]) for one in details if one.get("op_name") and one.get("provider")]
 
