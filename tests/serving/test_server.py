@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ import pytest
 from caffelungo.errors import RunError, UserError
 from caffelungo.serving import page
 from caffelungo.serving.options import ServeOptions
-from caffelungo.serving.server import address, listen, serve
+from caffelungo.serving.server import address, greeting, listen, serve
 from tests.lungo import lungo
 
 LUNGO = "import sys; from caffelungo.cli.main import run; run(sys.argv[1:])"
@@ -163,3 +164,11 @@ def test_the_page_loads_nothing_from_elsewhere() -> None:
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
     assert "unsafe" not in policy
     assert not re.search(r"innerHTML|insertAdjacent|document\.write| on\w+=|style=", page.HTML)
+
+
+def test_a_gpu_that_was_passed_over_is_told() -> None:
+    session = SimpleNamespace(passed_over="")
+    classifier = SimpleNamespace(path=Path("a/m.onnx"), device="cpu", session=session)
+    assert greeting(classifier, "http://x:1") == "m.onnx on cpu: http://x:1  (Ctrl-C stops)"
+    session.passed_over = "device cuda:0 cannot be used: no driver"
+    assert greeting(classifier, "http://x:1").endswith("(Ctrl-C stops)\ndevice cuda:0 cannot be used: no driver")

@@ -32,12 +32,19 @@ def serve(options: ServeOptions, say: Callable[[str], None] = print) -> None:
         classifier = Classifier(options.model, options.device, threads=options.threads)
         service = Service(classifier, options)
         server = server_of(service, say)
-        say(f"{classifier.path.name} on {classifier.device}: {address(listener)}  (Ctrl-C stops)")
+        say(greeting(classifier, address(listener)))
         server.run(sockets=[listener])
     finally:
         listener.close()
     if not server.started:
         raise RunError("the service could not start; the lines above say why")
+
+
+def greeting(classifier: Any, url: str) -> str:
+    """What is served where; and why a GPU that is there is not used."""
+    told = f"{classifier.path.name} on {classifier.device}: {url}  (Ctrl-C stops)"
+    passed_over = classifier.session.passed_over
+    return f"{told}\n{passed_over}" if passed_over else told
 
 
 def _needed() -> None:
