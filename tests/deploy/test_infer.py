@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -214,3 +216,19 @@ def test_weights_outside_the_folder_are_not_read(folder: Path, tmp_path: Path) -
     with pytest.raises(UserError, match="keeps its weights in other files, which are not read"):
         infer(InferOptions(tmp_path / "inner" / "m.onnx", [folder / "photos"], tmp_path / "o.csv"))
     assert not (tmp_path / "o.csv").exists()
+
+
+def test_who_waits_for_pictures_reads_some() -> None:
+    """One thread reads slowly: the caller takes its share, each picture is read once, and the order stays."""
+    readers: list[str] = []
+
+    def read(item: int) -> np.ndarray:
+        readers.append(threading.current_thread().name)
+        time.sleep(0.01)
+        return np.full((1, 1, 1), item, np.uint8)
+
+    found = list(batches(range(24), read, 8, decoders=1))
+    assert [int(one) for batch in found for one in batch.images.ravel()] == list(range(24))
+    assert [len(batch.indices) for batch in found] == [8, 8, 8]
+    assert len(readers) == 24
+    assert len(set(readers)) == 2

@@ -17,7 +17,7 @@ import onnx
 from caffelungo import files
 from caffelungo.deploy import metadata
 from caffelungo.deploy.export import Exported, ExportOptions, checked_target
-from caffelungo.deploy.given import Given, gather
+from caffelungo.deploy.given import gather
 from caffelungo.deploy.infer import InferOptions, Inferred, infer
 from caffelungo.errors import Location, UserError
 
@@ -36,7 +36,7 @@ def with_accuracy(
     ``make`` raises; then ``out`` is as it was.
     """
     target = checked_target(out, ExportOptions())
-    listed(test)
+    refuse_unlisted(test)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}.") as folder:
         whole = Path(folder) / target.name
         written = make(whole)
@@ -55,8 +55,8 @@ def with_accuracy(
     return replace(written, path=target, size=len(data)), done
 
 
-def listed(test: Sequence[str | Path]) -> Given:
-    """The pictures of the lists ``test``; UserError where one of them has no class."""
+def refuse_unlisted(test: Sequence[str | Path]) -> None:
+    """UserError where a picture of the lists ``test`` has no class."""
     given = gather(test)
     missing = [path for path, truth in zip(given.paths, given.classes, strict=True) if truth is None]
     if missing:
@@ -65,7 +65,6 @@ def listed(test: Sequence[str | Path]) -> Given:
             received=f"{len(missing)} of {len(given.paths)} pictures without a class",
             remedy="give a list with a path and a class number a line: photos/cat.jpg 3",
         )  # fmt: skip
-    return given
 
 
 def keep(proto: Any, right: int, known: int, test: Sequence[str | Path]) -> None:

@@ -36,7 +36,7 @@ from caffelungo.deploy.runtime import LIMIT, parse_device
 from caffelungo.deploy.sizes import open_sizes, other_sizes, problems_of_free_sizes
 from caffelungo.deploy.trace import trace
 from caffelungo.deploy.untraceable import untraceable
-from caffelungo.errors import Location, Problem, RunError, UserError
+from caffelungo.errors import Problem, RunError, UserError
 from caffelungo.layers.plan import build_plan
 from caffelungo.net.store import Store
 from caffelungo.weights.base import Weights
@@ -192,12 +192,7 @@ def checked_target(out: str | Path, options: ExportOptions) -> Path:
         problems.append(
             Problem("the exported file must end in .onnx", received=str(target), remedy=f"write {target.name}.onnx")
         )
-    if not target.parent.is_dir():
-        problems.append(
-            Problem("the folder to export to does not exist", Location(str(target)), str(target.parent.absolute()),
-                    f"create it: mkdir -p {target.parent}")
-        )  # fmt: skip
-    elif (wrong := files.obstacle(target)) is not None:
+    if (wrong := files.obstacle(target)) is not None:
         problems.append(wrong)
     if options.opset not in OPSETS:
         problems.append(

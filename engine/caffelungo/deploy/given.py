@@ -136,8 +136,9 @@ def batches(
     """``read(item)`` of every item (a picture, or a UserError that is given back), in order, ``size`` at a time.
 
     ``decoders`` threads (0: one a core, up to four) read up to two batches ahead: decoding and resizing leave Python's
-    lock. A batch ends early where the pictures change their size. One without a picture tells the problems of the end.
-    ``most`` is for pictures of any size: how many pixels a batch may have; then little is read ahead, too.
+    lock. Whoever takes the batches reads, too, while there is nothing to do but wait. A batch ends early where the
+    pictures change their size. One without a picture tells the problems of the end. ``most`` is for pictures of any
+    size: how many pixels a batch may have; then little is read ahead, too.
     """
     workers = decoders or min(4, cores())
     ahead = 2 * size + workers if most is None else 2 * workers
