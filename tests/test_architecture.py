@@ -12,7 +12,10 @@ import pytest
 from tests.support import REPOSITORY
 
 ENGINE = REPOSITORY / "engine" / "caffelungo"
-STAGES = ["definition", "layers", "passes", "net", "weights", "data", "solve", "deploy", "serving", "study"]
+STAGES = [
+    "definition", "layers", "passes", "net", "weights", "data", "solve", "features", "probes", "deploy", "serving",
+    "study",
+]  # fmt: skip
 BESIDE = {
     # The store copies arrays, weights match plans, data serves batches: these three stand side by side.
     frozenset(("net", "weights")),
@@ -45,7 +48,7 @@ TORCH_FREE = [
     "caffelungo.study.cells",
     "caffelungo.study.worker",
     "caffelungo.study.statistics",
-    "caffelungo.study.prefix",
+    "caffelungo.features.prefix",
     "caffelungo.study.compare",
     "caffelungo.study.reporting",
     "caffelungo.report.intervals",

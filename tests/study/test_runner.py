@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from caffelungo import locks
 from caffelungo.errors import RunError, UserError
-from caffelungo.study import locks
 from caffelungo.study.cells import JSON, Cell, Result, Runner, Standing
 from tests.support import REPOSITORY
 
@@ -378,7 +378,7 @@ def test_a_lock_is_held_once_and_ends_with_its_holder(tmp_path: Path) -> None:
     assert first is not None
     assert locks.take(path) is None
     locks.release(first)
-    code = f"from caffelungo.study import locks; import os; assert locks.take({str(path)!r}); os._exit(0)"
+    code = f"from caffelungo import locks; import os; assert locks.take({str(path)!r}); os._exit(0)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     second = locks.take(path)
     assert second is not None

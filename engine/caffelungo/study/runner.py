@@ -18,9 +18,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from caffelungo import files
+from caffelungo import files, locks
 from caffelungo.errors import RunError, UserError
-from caffelungo.study import locks
 from caffelungo.study.cell import RESULT, Cell, Result, in_order, load
 from caffelungo.study.hands import Hand, Message
 from caffelungo.study.inputs import Inputs

@@ -21,6 +21,8 @@ from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.reader import parse_solver, read_net
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import RunError, UserError
+from caffelungo.features import prefix
+from caffelungo.features.frozen import Shortened, shorten
 from caffelungo.layers.plan import ParamKey
 from caffelungo.net.store import Store
 from caffelungo.solve import checks, nets
@@ -29,9 +31,7 @@ from caffelungo.solve.loading import Loaded
 from caffelungo.solve.nets import NetText, Opened
 from caffelungo.solve.options import EngineOptions
 from caffelungo.solve.solver import Solver
-from caffelungo.study import prefix
 from caffelungo.study.cells import JSON, Cell, Place
-from caffelungo.study.features import Shortened, shorten
 from caffelungo.study.predicting import Predictions, predict
 from caffelungo.study.recall import recall
 from caffelungo.weights import formats

@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 
 from caffelungo.definition.schema import TEST, TRAIN
+from caffelungo.features import frozen, prefix
+from caffelungo.features.frozen import FeatureSource, Shortened, shorten
 from caffelungo.net.graph import Net
 from caffelungo.net.store import Store
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
 from caffelungo.solve.nets import Opened
-from caffelungo.study import features, prefix
-from caffelungo.study.features import FeatureSource, Shortened, shorten
 from tests.study.nets import convolution, data, head, layer, opened, write
 
 CPU = torch.device("cpu")
@@ -127,8 +127,8 @@ def test_nothing_is_computed_twice(folder: Path, monkeypatch: pytest.MonkeyPatch
     first = files(folder)
     assert len(first) == 5  # two values, each mirrored too, and the pictures
     with monkeypatch.context() as patch:
-        patch.setattr(features._Maker, "write", lambda *_: pytest.fail("computed again"))
-        patch.setattr(features, "_decode", lambda *_: pytest.fail("decoded again"))
+        patch.setattr(frozen._Maker, "write", lambda *_: pytest.fail("computed again"))
+        patch.setattr(frozen, "_decode", lambda *_: pytest.fail("decoded again"))
         shortened(data() + NET, folder, TRAIN, Engine(CPU), store)
         # The unmirrored rows serve a test on the same pictures.
         shortened(data() + NET, folder, TEST, Engine(CPU), store)
@@ -144,7 +144,7 @@ def test_other_pictures_under_the_same_names(folder: Path) -> None:
     for number in range(10):
         path = folder / f"0_{number}.png"
         Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
-    features._digest.cache_clear()
+    frozen._digest.cache_clear()
     again, plain, store = shortened(data() + NET, folder, TRAIN, Engine(CPU), store)
     expected = losses(plain, store, Engine(CPU), 3)
     assert losses(again.opened, store, Engine(CPU), 3) == pytest.approx(expected, rel=1e-5)
@@ -215,7 +215,7 @@ def test_nothing_frozen(folder: Path) -> None:
 @pytest.mark.parametrize("short", ["memory", "disk"])
 def test_no_room(short: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if short == "memory":
-        monkeypatch.setattr(features.memory, "available", lambda device: 1000)
+        monkeypatch.setattr(frozen.memory, "available", lambda device: 1000)
     else:
         usage = namedtuple("usage", "total used free")(10, 5, 5)
         monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
@@ -227,7 +227,7 @@ def test_no_room(short: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_failure_leaves_nothing_half_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    put, calls = features._Maker._put, []
+    put, calls = frozen._Maker._put, []
 
     def failing(self: object, *args: object) -> None:
         calls.append(1)
@@ -235,7 +235,7 @@ def test_a_failure_leaves_nothing_half_written(folder: Path, monkeypatch: pytest
             raise OSError(28, "No space left on device")
         put(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(features._Maker, "_put", failing)
+    monkeypatch.setattr(frozen._Maker, "_put", failing)
     with pytest.raises(OSError, match="No space"):
         shortened(data() + NET, folder, TRAIN, Engine(CPU))
     assert [name.endswith(".pictures.npy") for name in files(folder)] == [True]

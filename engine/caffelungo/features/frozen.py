@@ -25,8 +25,10 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from torch import Tensor
 
+from caffelungo import locks
 from caffelungo.data.source import Batch, Source, stacked, to_device
 from caffelungo.data.sources.images import ImageSource
+from caffelungo.features import prefix
 from caffelungo.files import written_whole
 from caffelungo.layers.plan import ParamKey
 from caffelungo.net.graph import Net
@@ -34,7 +36,6 @@ from caffelungo.net.store import Store
 from caffelungo.solve import memory
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.nets import Opened
-from caffelungo.study import locks, prefix
 
 FORMAT = 1
 """Counted up when the same pictures and layers give other numbers, or stand otherwise in the files."""
