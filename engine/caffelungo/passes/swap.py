@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from caffelungo.definition.edits import Edit, SetField
 from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes.base import Refusal
 from caffelungo.passes.view import CLASS_LOSSES, PASSING, Classifier, Graph, View
@@ -126,3 +127,19 @@ def _lost(graph: Graph, one: PlannedLayer, dead: set[int], needed: set[int]) -> 
         return False
     readers = [reader.index for value in one.top_values for reader in graph.consumers(value)]
     return bool(readers) and dead.issuperset(readers)
+
+
+def keep_rates(view: View, gone: set[int]) -> list[Edit]:
+    """Edits that write the rate of a shared blob into a layer that stays, where a layer that goes had stated it."""
+    wanted: dict[tuple[str | int, ...], float] = {}
+    for graph in view.graphs.values():
+        owners = {one.key for one in graph.plan.layers if one.index in gone}
+        for one in graph.plan.layers:
+            for k, use in enumerate(one.params):
+                if one.index in gone or use.key[0] not in owners:
+                    continue
+                shared, block = graph.plan.params[use.key], one.layer.param.param[k]
+                for name, rate in (("lr_mult", shared.lr_mult), ("decay_mult", shared.decay_mult)):
+                    if getattr(block, name) != rate:
+                        wanted["layer", one.index, "param", k, name] = rate
+    return [SetField(path, rate) for path, rate in wanted.items()]
