@@ -144,7 +144,6 @@ def test_other_pictures_under_the_same_names(folder: Path) -> None:
     for number in range(10):
         path = folder / f"0_{number}.png"
         Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
-    frozen._digest.cache_clear()
     again, plain, store = shortened(data() + NET, folder, TRAIN, Engine(CPU), store)
     expected = losses(plain, store, Engine(CPU), 3)
     assert losses(again.opened, store, Engine(CPU), 3) == pytest.approx(expected, rel=1e-5)

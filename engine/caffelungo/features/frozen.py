@@ -9,8 +9,6 @@ from pictures but for rounding.
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +26,8 @@ from torch import Tensor
 from caffelungo import locks
 from caffelungo.data.source import Batch, Source, stacked, to_device
 from caffelungo.data.sources.images import ImageSource
-from caffelungo.features import prefix
+from caffelungo.features import addresses, prefix
+from caffelungo.features.running import mirror
 from caffelungo.files import written_whole
 from caffelungo.layers.plan import ParamKey
 from caffelungo.net.graph import Net
@@ -37,8 +36,6 @@ from caffelungo.solve import memory
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.nets import Opened
 
-FORMAT = 1
-"""Counted up when the same pictures and layers give other numbers, or stand otherwise in the files."""
 FOLDER = "features"
 SHARE = 0.5
 """Of the memory that is free, what features may take: they are fast only while the system holds them there."""
@@ -50,8 +47,8 @@ CLOSE = 1e-3
 Say = Callable[[float, float, str], None]
 
 
-def _silent(done: float, total: float, text: str) -> None:
-    pass
+def silent(done: float, total: float, text: str) -> None:
+    """Nobody hears how far the work is."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +140,7 @@ def shorten(
     changing: frozenset[ParamKey],
     engine: Engine,
     study: Path,
-    say: Say = _silent,
+    say: Say = silent,
 ) -> Shortened:
     """``opened`` from its frontier on, where a training changes the blobs ``changing`` of ``store`` only.
 
@@ -176,41 +173,16 @@ def shorten(
 # -- pictures
 
 
-@functools.lru_cache(maxsize=16)
-def _digest(paths: tuple[str, ...]) -> str:
-    """Of the bytes of the files ``paths``, in their order."""
-    total = hashlib.sha256()
-    for path in paths:
-        total.update(hashlib.sha256(Path(path).read_bytes()).digest())
-    return total.hexdigest()
-
-
-def _decoded(source: ImageSource) -> str:
-    """Stands for the pictures of ``source`` decoded and resized."""
-    paths = tuple(source.pictures.path(i) for i in range(len(source.pictures)))
-    return _hash(FORMAT, _digest(paths), source.color, source.resize)
-
-
-def _prepared(source: ImageSource) -> str:
-    """Stands for the pictures of ``source`` as the net sees them, unmirrored."""
-    record = source.record.SerializeToString(deterministic=True)
-    return _hash(_decoded(source), source.crop, record)
-
-
-def _hash(*parts: object) -> str:
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
 def _keep_pictures(source: ImageSource, folder: Path, say: Say) -> None:
     """Let ``source`` read its pictures from a file where they all have one size; decode them into it if need be."""
     if not source.resize[0]:
         return
-    path = folder / f"{_decoded(source)}.pictures.npy"
+    path = folder / f"{addresses.decoded(source)}.pictures.npy"
     first = source.picture(0).transpose(1, 2, 0)
     size = first.nbytes * len(source.pictures)
     if _no_room(size, 0 if path.exists() else size, folder):
         return
-    with _locked([path]):
+    with locked([path]):
         rows = _mapped(path, np.uint8, len(source.pictures), first[None])
         if rows is None:
             _decode(source, path, say)
@@ -250,7 +222,7 @@ def _features(
 ) -> list[Feature] | str:
     """The features of the frontier, from files or computed into them; why not, where there is no room."""
     maker = _Maker(opened, source, start, store, engine)
-    names = prefix.digests(opened.plan, start, lambda layer, i: _array(store, layer, i), _prepared(source))
+    names = prefix.digests(opened.plan, start, lambda layer, i: _array(store, layer, i), addresses.prepared(source))
     ending = (".npy", ".mirrored.npy")[: 1 + source.mirrors]
     paths = {value: [folder / f"{names[value]}{end}" for end in ending] for value in start.frontier}
     samples = maker.samples()
@@ -258,7 +230,7 @@ def _features(
     missing = sum(size for path, size in needed.items() if not path.exists())
     if why := _no_room(sum(needed.values()), missing, folder):
         return why
-    with _locked(list(needed)):
+    with locked(list(needed)):
         # A file that was damaged, or made where the arithmetic is another one, must not be believed.
         lacking = [value for value in start.frontier if not all(map(maker.agrees, paths[value], samples[value]))]
         if lacking:
@@ -293,7 +265,7 @@ class _Maker:
     def samples(self) -> dict[int, list[Tensor]]:
         """The values for the first two pictures, as they are and mirrored."""
         picture = self.source.finish(self.source.batch(0), self.engine.device)[0][:2]
-        versions = [self.run(picture), self.run(_mirror(picture))]
+        versions = [self.run(picture), self.run(mirror(picture))]
         return {value: [found[i] for found in versions] for i, value in enumerate(self.frontier)}
 
     def agrees(self, path: Path, sample: Tensor) -> bool:
@@ -313,7 +285,7 @@ class _Maker:
                 _, index = order.samples(k)
                 picture = self.source.finish(self.source.batch(k), self.engine.device)[0]
                 for version in range(versions):
-                    found = self.run(_mirror(picture) if version else picture)
+                    found = self.run(mirror(picture) if version else picture)
                     for value, values in zip(self.frontier, found, strict=True):
                         if version < len(paths.get(value, ())):
                             self._put(rows, temporary, paths[value][version], index, values)
@@ -327,13 +299,6 @@ class _Maker:
         if path not in rows:
             rows[path] = open_memmap(temporary[path], "w+", np.float32, (self.count, *array.shape[1:]))
         rows[path][index] = array
-
-
-def _mirror(picture: Tensor) -> Tensor:
-    layout = (
-        torch.channels_last if picture.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
-    )
-    return picture.flip(3).contiguous(memory_format=layout)
 
 
 def _array(store: Store, layer: str, position: int) -> NDArray[np.float32]:
@@ -366,7 +331,7 @@ def _no_room(total: int, missing: int, folder: Path) -> str | None:
 
 
 @contextmanager
-def _locked(paths: Sequence[Path]) -> Iterator[None]:
+def locked(paths: Sequence[Path]) -> Iterator[None]:
     """While entered, no other process writes ``paths``."""
     with ExitStack() as stack:
         for path in sorted({path.with_name(f"{path.name.split('.')[0]}.lock") for path in paths}):

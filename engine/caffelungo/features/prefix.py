@@ -9,7 +9,7 @@ of the net reads of it is the frontier.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -142,16 +142,17 @@ def part(plan: Plan, prefix: Prefix) -> Plan:
         top_shapes=prefix.source.top_shapes[:1], loss_weights=prefix.source.loss_weights[:1],
     )  # fmt: skip
     # In-place layers make several values of one blob, and each may be asked for.
-    values = [Value(_own_name(number), value.shape, value.producer) for number, value in enumerate(plan.values)]
+    values = [Value(own_name(number), value.shape, value.producer) for number, value in enumerate(plan.values)]
     return Plan(plan.name, plan.state, [head, *prefix.layers], values, outputs(prefix))
 
 
 def outputs(prefix: Prefix) -> tuple[str, ...]:
     """Names of the frontier's values in ``part``, in the frontier's order."""
-    return tuple(_own_name(number) for number in prefix.frontier)
+    return tuple(own_name(number) for number in prefix.frontier)
 
 
-def _own_name(number: int) -> str:
+def own_name(number: int) -> str:
+    """What ``part`` calls the value ``number``, so that the several values of one blob can be told apart."""
     return f"value {number}"
 
 
@@ -179,9 +180,15 @@ def digests(plan: Plan, prefix: Prefix, blob: Blob, pictures: str) -> dict[int, 
     Those are the options and blobs of the layers that make it, not their names, and ``pictures``, which stands for the
     pictures and how they are prepared.
     """
-    found = {prefix.source.top_values[0]: pictures}
-    weights: dict[tuple[str, int], bytes] = {}
-    for planned in prefix.layers:
+    found = addresses(prefix.layers, {prefix.source.top_values[0]: pictures}, blob)
+    return {value: found[value] for value in prefix.frontier}
+
+
+def addresses(layers: Iterable[PlannedLayer], given: Mapping[int, str], blob: Blob) -> dict[int, str]:
+    """For each value that ``layers`` make, and those ``given`` with a hash already, a hash of what it follows from."""
+    found = dict(given)
+    weights: dict[ParamKey, bytes] = {}
+    for planned in layers:
         total = hashlib.sha256(_options(planned))
         for value in planned.bottom_values:
             total.update(found[value].encode())
@@ -192,7 +199,7 @@ def digests(plan: Plan, prefix: Prefix, blob: Blob, pictures: str) -> dict[int, 
             total.update(weights[use.key])
         for position, value in enumerate(planned.top_values):
             found[value] = hashlib.sha256(total.digest() + bytes([position])).hexdigest()
-    return {value: found[value] for value in prefix.frontier}
+    return found
 
 
 def _options(planned: PlannedLayer) -> bytes:

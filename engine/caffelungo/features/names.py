@@ -1,0 +1,29 @@
+"""Where each sample of a source stands, and its label. No torch."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caffelungo.data.source import Source
+from caffelungo.data.sources.database import DatabaseSource
+from caffelungo.data.sources.hdf5 import Hdf5Source
+from caffelungo.data.sources.images import ImageSource
+
+
+def files_of(source: Source, count: int) -> tuple[str, ...]:
+    """A name for each of the ``count`` samples: a picture's path as the list has it, else `file#number`."""
+    if isinstance(source, ImageSource):
+        return tuple(source.pictures.names)
+    if isinstance(source, DatabaseSource):
+        return tuple(f"{source.path}#{number}" for number in range(count))
+    if isinstance(source, Hdf5Source):
+        rows = zip(source.files, source.rows, strict=True)
+        return tuple(f"{file}#{number}" for file, size in rows for number in range(size))
+    return tuple(f"{source.name}#{number}" for number in range(count))
+
+
+def labels_of(source: Source, count: int) -> NDArray[np.int64]:
+    """The label of each sample in the order of the file; -1 where the source has none."""
+    found = source.labels()
+    return np.full(count, -1, np.int64) if found is None else found
