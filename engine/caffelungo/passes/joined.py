@@ -213,7 +213,7 @@ def _how(parts: Sequence[Part]) -> str:
     words = {"mean": "averaged", "max": "maximised"}
     pooled = [words[pool] for pool in POOLS if any(part.pool == pool and not part.plain for part in parts)]
     how = f", {' and '.join(pooled)} over the plane" if pooled else ""
-    return how + (", each part at unit length" if any(part.normalize for part in parts) else "")
+    return how + (", each at unit length" if any(part.normalize for part in parts) else "")
 
 
 def _notes(view: View, design: _Design, options: JoinedOptions, useless: dict[int, str]) -> Iterator[Note]:
