@@ -15,6 +15,7 @@ from caffelungo.passes.layerwise import RatesOptions, rates
 from caffelungo.passes.normalize import NormalizeOptions, normalize
 from caffelungo.passes.read import ReadOptions, read
 from caffelungo.passes.remember import Remembering, RememberOptions
+from caffelungo.passes.resize import ResizeOptions, resized
 from caffelungo.passes.side import SideOptions, side
 from caffelungo.passes.unfreeze import UnfreezeOptions, unfreeze
 from caffelungo.recipes import tune_step
@@ -80,8 +81,10 @@ class Changes:
             result.append(step(rates, RatesOptions(self.rates, self.rate_decay)))
         if self.deploy:
             result.append(step(deploy, DeployOptions()))
-        if self.cast or self.size is not None:
+        if self.cast:
             result.append(step(cast, CastOptions(_layers(self.cast), self.size)))
+        elif self.size is not None:
+            result.append(step(resized, ResizeOptions(self.size)))
         if self.fold:
             result.append(step(fold, FoldOptions()))
         return result

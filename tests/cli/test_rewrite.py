@@ -37,7 +37,33 @@ def test_cast_to_a_size() -> None:
     assert ran.status == 2
     assert "--weights" in ran.err
     ran = lungo("rewrite", "answer.prototxt", "--deploy", "--size", "24", "-o", "out.prototxt")
-    assert "--weights" in ran.err  # --size alone casts what depends on it
+    assert ran.status == 2
+    assert "`fc6` (InnerProduct) fit pictures of 20x20 alone" in ran.err
+    assert "lungo rewrite --cast all --size 24" in ran.err
+    assert not Path("out.prototxt").exists()
+
+
+def test_size_alone_of_a_fully_convolutional_net() -> None:
+    ran = lungo("rewrite", "squeezenet1.1", "--deploy", "--size", "112", "-o", "small.prototxt", "--explain")
+    assert ran.status == 0, ran.err
+    assert "`data` takes 112x112" in ran.out
+    assert lungo("rewrite", "squeezenet1.1", "--deploy", "--set", "size=112", "-o", "same.prototxt").status == 0
+    small, same = (View(read_net(f"{name}.prototxt")).plan for name in ("small", "same"))
+    assert small.blobs == same.blobs
+    ran = lungo("rewrite", "squeezenet1.1", "--size", "112", "-o", "train.prototxt")
+    assert ran.status == 0, ran.err
+    data = layer(read_net("train.prototxt"), "data")
+    assert (data.transform_param.crop_size, data.image_data_param.new_height) == (112, 128)
+    ran = lungo("rewrite", "squeezenet1.1", "--deploy", "--size", "12", "-o", "tiny.prototxt")
+    assert "the smallest size that works is 25: --size 25" in ran.err
+
+
+@pytest.mark.parametrize("size", ["0", "-5", "112.5", "big", "2x3x4", "x", "1000000", "9" * 5000, "\u0662\u0664"])
+def test_sizes_that_are_none(size: str) -> None:
+    ran = lungo("rewrite", "squeezenet1.1", "--deploy", "--size", size, "-o", "out.prototxt")
+    assert ran.status == 2
+    assert "--size" in ran.err
+    assert "Traceback" not in ran.err
     assert not Path("out.prototxt").exists()
 
 

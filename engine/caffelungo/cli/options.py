@@ -25,6 +25,9 @@ Workers = Annotated[int | None, typer.Option(help="Processes that load data; res
 Caffe = Annotated[bool, typer.Option("--caffe", help="Do as the original Caffe did where docs/differences.md says so.")]
 Level = Annotated[int, typer.Option(help="Level of the net's state.")]
 Stage = Annotated[str, typer.Option(help="Stages of the net's state, separated by commas.")]
+Size = Annotated[
+    str | None, typer.Option(metavar="N", help="Side of the net's input in pixels, where another is wanted; or HxW.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 
@@ -75,6 +78,21 @@ def height_width(text: str | None, flag: str) -> tuple[int, int] | None:
             remedy=f"write {flag} 256x256 or {flag} 256",
         )
     return int(parts[0]), int(parts[1]) if len(parts) == 2 else 0
+
+
+def size(text: str | None, flag: str = "--size") -> tuple[int, int] | None:
+    """``384`` or ``384x512`` as height and width; None for None."""
+    if text is None:
+        return None
+    parts = text.lower().split("x")  # of each the first digits do: they tell a number that is too large
+    whole = all(part.isascii() and part.isdecimal() and int(part[:12]) for part in parts)
+    if len(parts) > 2 or not whole:
+        raise UserError(
+            f"{flag} takes the side of the net's input in pixels, or height and width",
+            received=f"{flag} {text}",
+            remedy=f"write {flag} 384 or {flag} 384x512",
+        )
+    return int(parts[0][:12]), int(parts[-1][:12])
 
 
 def layer_units(text: str, flag: str) -> tuple[str, int]:

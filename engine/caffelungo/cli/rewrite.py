@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from caffelungo.cli import options as o
 from caffelungo.cli import rewriting as r
 
 Layers = list[str] | None
@@ -42,7 +43,7 @@ def rewrite(
     cast: Annotated[
         Layers, typer.Option(metavar="LAYERS", help="InnerProduct to Convolution, for larger pictures; all, or names.")
     ] = None,
-    size: Annotated[str | None, typer.Option(metavar="HxW", help="Height and width of the Input.")] = None,
+    size: o.Size = None,
     fold: Annotated[bool, typer.Option("--fold", help="BatchNorm and Scale into the layers before them.")] = False,
     *,
     shared: r.Shared,
@@ -62,7 +63,7 @@ def rewrite(
         side=side, side_from=side_from, adapters=tuple(adapters or ()), kind=kind, rank=rank,
         tune=r.tune(shared.tune), freeze_to=freeze_to, freeze=tuple(freeze or ()), unfreeze=tuple(unfreeze or ()),
         unfreeze_from=unfreeze_from, rates=tuple(r.number(word, "--rate") for word in rate or ()),
-        rate_decay=rate_decay, deploy=deploy, cast=tuple(cast or ()), size=r.size(size), fold=fold,
+        rate_decay=rate_decay, deploy=deploy, cast=tuple(cast or ()), size=o.size(size), fold=fold,
     )  # fmt: skip
     done = rewrite(shared.files(net, output, steps=changes.steps()))
     r.show(done, shared)

@@ -118,18 +118,6 @@ def scale(text: str, net: str | None, weights: str | None, layer: str, flag: str
     return found
 
 
-def size(text: str | None) -> tuple[int, int] | None:
-    """``384`` or ``384x512`` as height and width."""
-    if text is None:
-        return None
-    parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isdigit() and int(part) for part in parts):
-        raise UserError(
-            "--size takes height and width", received=f"--size {text}", remedy="--size 384 or --size 384x512"
-        )
-    return int(parts[0]), int(parts[-1])
-
-
 def show(done: Any, asked: Shared) -> None:
     """Print what was asked for about a ``Rewritten``, and the files written."""
     if asked.explain:

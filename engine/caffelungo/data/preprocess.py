@@ -18,6 +18,7 @@ from caffelungo.data.resize import resize, resize_shorter
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.errors import Location, UserError
 from caffelungo.files import find, write_text
+from caffelungo.passes.resize import before_crop
 from caffelungo.weights import meanfile
 
 Pixels = NDArray[np.uint8]
@@ -108,6 +109,41 @@ def output_size(record: Any, height: int, width: int) -> tuple[int, int]:
     if record.crop_height:
         return int(record.crop_height), int(record.crop_width)
     return resized(record, height, width)
+
+
+def at_size(record: Any, height: int, width: int) -> tuple[Any, list[str]]:
+    """(record, notices): ``record`` for a net whose input is ``height`` x ``width``, with the mean as it was.
+
+    The crop is that size; what pictures are resized to before it changes in proportion (``resize.before_crop``). A mean
+    picture gives its centre, as it does for Caffe's crop_size; UserError where it is too small for that.
+    """
+    old = output_size(record, 0, 0)
+    if old in ((0, 0), (height, width)):
+        return record, []
+    result = Preprocessing()
+    result.CopyFrom(record)
+    if record.crop_height:
+        result.crop_height, result.crop_width = height, width
+        if record.resize_height:
+            result.resize_height = before_crop(height, old[0], record.resize_height)
+            result.resize_width = before_crop(width, old[1], record.resize_width)
+        elif record.resize_shorter:
+            result.resize_shorter = before_crop(max(height, width), max(old), record.resize_shorter)
+    else:
+        result.resize_height, result.resize_width = height, width
+    if not record.mean_image:
+        return result, []
+    picture = np.asarray(record.mean_image, np.float32).reshape(tuple(record.mean_image_shape))
+    if picture.shape[1] < height or picture.shape[2] < width:
+        values = ",".join(f"{value:.4g}" for value in picture.mean(axis=(1, 2), dtype=np.float64))
+        raise UserError(
+            "the mean picture is smaller than the net's input",
+            received=f"a mean of {picture.shape[1]}x{picture.shape[2]} for {height}x{width}",
+            remedy=f"give one mean a channel, which goes with any size: --mean {values}",
+        )
+    result.ClearField("mean_image")
+    result.ClearField("mean_image_shape")
+    return result, set_mean(result, image=picture)
 
 
 def read(record: Any, source: str | Path | bytes, name: str | None = None) -> Pixels:

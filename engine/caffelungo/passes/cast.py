@@ -19,6 +19,7 @@ from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes import moves, select
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.moves import Move
+from caffelungo.passes.resize import size_edits
 from caffelungo.passes.view import NEURONS, SIZED, Graph, View
 
 FLAT = frozenset({"Concat", "Eltwise", "Slice", "Split", "Softmax"})
@@ -192,19 +193,14 @@ def _convolution(
 
 def _size(view: View, size: tuple[int, int], notes: list[Note]) -> list[Edit]:
     """The Input layers of pictures get another height and width."""
-    edits: list[Edit] = []
     for one in view.plan.sources:
         if one.layer.type != "Input":
             raise Refusal(
                 f"`{one.name}` ({one.layer.type}) takes its size from the data",
                 view.where(one.index),
                 received="--size",
-                remedy="rewrite the deployed net (--deploy), or change crop_size in the file",
+                remedy="cast the deployed net, whose answer may be a map: add --deploy",
             )
-        for k, shape in enumerate(one.layer.options.shape):
-            if len(shape.dim) == 4:
-                path = ("layer", one.index, "input_param", "shape", k, "dim")
-                edits += [SetField((*path, 2 + axis), value) for axis, value in enumerate(size)]
-                what = f"`{one.name}` takes {size[0]}x{size[1]}"
-                notes.append(Note(what, view.where(one.index), f"it took {shape.dim[2]}x{shape.dim[3]}"))
+    edits, told = size_edits(view, size)
+    notes += told
     return edits

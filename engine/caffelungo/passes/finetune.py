@@ -22,6 +22,7 @@ from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.heads import fresh_head
 from caffelungo.passes.rates import NEW, OLD
+from caffelungo.passes.resize import before_crop
 from caffelungo.passes.view import Classifier, View
 
 IMAGENET_MEAN = (104.0, 117.0, 123.0)
@@ -165,6 +166,16 @@ def _add_loss(work: _Work, one: Classifier, label: str, top: str) -> None:
 
 
 # --- data --------------------------------------------------------------------------------------------------------
+
+
+def picture_layers(view: View, heads: list[Classifier], label: str, options: FinetuneOptions) -> Rewrite:
+    """The data layers of ``view`` as ImageData of ``options``' lists, with ``label`` as the blob of their classes.
+
+    Raises Refusal when ``heads`` depend on more than one picture, or when its size is told nowhere.
+    """
+    work = _Work(view, options)
+    _data(work, heads, label)
+    return Rewrite(tuple(work.edits), (), tuple(work.notes))
 
 
 def _data(work: _Work, heads: list[Classifier], label: str) -> None:
@@ -398,7 +409,8 @@ def _sizes(work: _Work, old: PlannedLayer, train: PlannedLayer) -> tuple[int, in
     resize = options.resize
     if resize is None and record is not None and options.size is None:
         resize = record.resize_height or None
-    side = max(int(crop), int(resize or resize_for(int(crop))))
+    usual = before_crop(int(crop), before.transform_param.crop_size, listed.new_height)
+    side = max(int(crop), int(resize or usual))
     return int(crop), side, side
 
 
@@ -406,11 +418,3 @@ def _picture_top(old: PlannedLayer) -> str:
     return next(
         (top for top, shape in zip(old.tops, old.top_shapes, strict=True) if shape and len(shape) == 4), old.tops[0]
     )
-
-
-def resize_for(crop: int) -> int:
-    """To what side pictures are scaled before ``crop`` is cut out: 256 for 224 and 227 as in ImageNet's nets, in that
-    proportion for others, and no margin for thumbnails, where it would cut off the object."""
-    if crop <= 64:
-        return crop
-    return 256 if 200 <= crop <= 256 else round(crop * 8 / 7)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
+from caffelungo.layers import room
 from caffelungo.layers.base import Shape, count
 from caffelungo.layers.plan import Plan
 from caffelungo.net.graph import Net
@@ -151,13 +152,7 @@ def available(device: torch.device) -> int | None:
     """Free bytes on ``device``, None where the system does not tell."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return None
+    return room.available()
 
 
 def too_large(expected: Estimate, device: torch.device, batch: int) -> str | None:
