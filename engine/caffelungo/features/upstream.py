@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from caffelungo.definition.schema import PHASE_NAMES
-from caffelungo.errors import Problem, UserError, did_you_mean
+from caffelungo.errors import UserError
+from caffelungo.features.blobs import known_blobs
 from caffelungo.features.prefix import own_name
-from caffelungo.layers.base import shape_text
 from caffelungo.layers.plan import Plan, PlannedLayer, Value
-from caffelungo.solve.nets import NetText, Opened, input_without_data
+from caffelungo.solve.nets import Opened, input_without_data
 
 
 @dataclass(frozen=True)
@@ -43,49 +42,12 @@ class Upstream:
         return [tuple(int(size or 0) for size in shape[1:]) for shape in found]
 
 
-def known_blobs(plan: Plan, blobs: Sequence[str], text: NetText) -> list[int]:
-    """The last value of each of ``blobs``: a blob is what its in-place neurons leave of it.
-
-    UserError with every blob that there is none of, that is named twice, or that holds no row for each picture.
-    """
-    phase, where, problems = PHASE_NAMES[plan.phase], text.where(), []
-    shapes, batch = plan.blobs, _batch(plan)
-    for position, blob in enumerate(blobs):
-        if blob in blobs[:position]:
-            problems.append(Problem(f"blob `{blob}` is named twice", where, ", ".join(blobs), "name it once"))
-        elif blob not in shapes:
-            near = did_you_mean(blob, shapes)
-            known = ", ".join(shapes)
-            problems.append(
-                Problem(f"the net has no blob `{blob}` in phase {phase}", where, f"one of {known}",
-                        f"did you mean `{near}`?" if near else "name one of them")
-            )  # fmt: skip
-        elif (shape := shapes[blob]) is not None and (not shape or shape[0] != batch):
-            problems.append(
-                Problem(f"blob `{blob}` has no row for each picture", where,
-                        f"shape {shape_text(shape)} for a batch of {batch}",
-                        "name a blob whose first axis is the batch")
-            )  # fmt: skip
-    if not blobs:
-        problems.append(Problem("no blob is named", where, "an empty list", "name at least one blob of the net"))
-    if problems:
-        raise UserError(problems)
-    return [plan.value_of(blob) for blob in blobs]
-
-
-def _batch(plan: Plan) -> int | None:
-    for planned in plan.sources:
-        if planned.top_shapes and planned.top_shapes[0]:
-            return planned.top_shapes[0][0]
-    return None
-
-
 def upstream(opened: Opened, blobs: Sequence[str]) -> Upstream:
     """What of ``opened`` the last values of ``blobs`` need. UserError as ``known_blobs``, and for data from nowhere.
 
     Layers that look at other pictures of the batch (a BatchNorm that gathers statistics) are left as they are.
     """
-    return _pruned(opened, blobs, known_blobs(opened.plan, blobs, opened.text))
+    return _pruned(opened, blobs, known_blobs(opened.plan, blobs, opened.text.where()))
 
 
 def _pruned(opened: Opened, blobs: Sequence[str], values: Sequence[int]) -> Upstream:
