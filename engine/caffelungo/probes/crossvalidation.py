@@ -1,0 +1,237 @@
+"""Which penalty: classifiers along a path of penalties, judged on pictures that they have not seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+from torch.nn import functional as F
+
+from caffelungo.errors import UserError
+from caffelungo.probes import checks, logistic, svm
+from caffelungo.probes.basis import Basis, basis_of
+from caffelungo.probes.folds import stratified_folds
+from caffelungo.probes.lbfgs import HISTORY
+from caffelungo.probes.problems import ITERATIONS, Problems, Solve
+from caffelungo.solve.score import wilson
+
+__all__ = ["KORNBLITH", "Path", "Row", "interval", "path", "stratified_folds"]
+
+KORNBLITH = tuple(10 ** (-6 + 11 * i / 44) for i in range(45))
+"""45 penalties on the sum of losses, from 1e-6 to 1e5 in equal ratios (Kornblith, Shlens and Le, CVPR 2019, A.6)."""
+TOLERANCE = 3e-2
+"""As ``problems.TOLERANCE``: objectives within a thousandth of the least, far less than one penalty's step changes."""
+RISEN = 1e-4
+"""Share by which a loss above the least counts as a rise; where features are weak, less may be rounding."""
+MEMORY = 2**31
+"""Bytes that answers and steps of folds that are solved together may take, about."""
+
+SOLVES: dict[str, Solve] = {"logistic": logistic.solve, "svm": svm.solve}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one penalty gave on the pictures held out.
+
+    ``loss`` is the mean cross-entropy, or for SVMs the squared hinge summed over classes, of the pictures whose class
+    was among those learnt from. ``accuracy`` is of all pictures held out, ``balanced`` the mean of their classes'
+    recalls. ``iterations`` are those of the slowest fold, ``converged`` says that all folds did.
+    """
+
+    penalty: float
+    loss: float
+    accuracy: float
+    balanced: float
+    iterations: int
+    converged: bool
+
+
+@dataclass(frozen=True)
+class Path:
+    """Rows from the strongest penalty to the weakest that was tried, and the ``best`` of them.
+
+    ``held`` are the numbers of the pictures held out (H, all N where there are folds), ``predictions`` their answers
+    (H x C) at the best penalty, ``unseen`` how many of them are of a class that their classifier had no picture of.
+    """
+
+    rows: tuple[Row, ...]
+    best: int
+    held: Tensor
+    predictions: Tensor
+    unseen: int
+
+    @property
+    def penalty(self) -> float:
+        """The penalty of the best row."""
+        return self.rows[self.best].penalty
+
+
+def path(
+    x: Tensor | ArrayLike,
+    y: Tensor | ArrayLike,
+    classes: int,
+    held_out: Tensor | ArrayLike,
+    penalties: Tensor | ArrayLike = KORNBLITH,
+    classifier: str = "logistic",
+    patience: int | None = 4,
+    versions: int = 1,
+    tolerance: float = TOLERANCE,
+    iterations: int = ITERATIONS,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Classifiers for each of ``penalties``, from strong to weak, each starting from the one before.
+
+    ``held_out`` (N) is either the fold of each picture (integers from 0; each fold is judged by a classifier of all
+    others) or a mask (bool; True where a picture judges the one classifier of all others). ``x`` holds ``versions`` of
+    all pictures, mirrored ones say, N rows after N rows: a picture that is learnt from is so in all its versions, each
+    with a weight of 1/versions, so that penalties keep their meaning; a picture held out is judged by its first
+    version.
+
+    The best logistic regression has the least loss, which is smooth where accuracies tie; the best SVM the highest
+    accuracy, and of equals the least loss. The path ends early after ``patience`` penalties (None: never) in a row
+    without a better row, each of a loss higher than the least: weaker penalties fit the training rows closer still,
+    and the loss goes on rising. ``progress`` is called with the penalties done and their number.
+
+    UserError as ``logistic.fit``, and where nothing is held out, or nothing left to learn from.
+    """
+    stacked = torch.as_tensor(x)
+    labels = torch.as_tensor(y)
+    if classifier not in SOLVES:
+        raise UserError(f"a classifier is one of {', '.join(SOLVES)}", received=classifier)
+    if versions < 1 or stacked.ndim != 2 or len(stacked) != versions * len(labels):
+        raise UserError(
+            "features hold every version of every picture",
+            received=f"{len(stacked)} rows for {versions} versions of {len(labels)} pictures",
+        )
+    stacked, labels = checks.rows_and_labels(stacked, labels.repeat(versions), classes)
+    ordered = checks.penalties(penalties, stacked.double()).sort(descending=True).values
+    judge = _Judge(stacked, labels, classes, held_out, versions, SOLVES[classifier], tolerance, iterations)
+    smooth = classifier == "logistic"
+    rows: list[Row] = []
+    best, predictions = 0, torch.empty(0)
+    since = 0
+    for number, penalty in enumerate(ordered.tolist()):
+        row, answers = judge.row(penalty, F.cross_entropy if smooth else _squared_hinge)
+        rows.append(row)
+        if number == 0 or _key(row, smooth) < _key(rows[best], smooth):
+            best, predictions = number, answers
+        least = min(r.loss for r in rows)
+        since = since + 1 if best < number and row.loss > least * (1 + RISEN) else 0
+        if progress:
+            progress(number + 1, len(ordered))
+        if patience is not None and since >= patience:
+            break
+    return Path(tuple(rows), best, judge.held, predictions, judge.unseen)
+
+
+def interval(correct: Tensor | ArrayLike) -> tuple[float, float]:
+    """The 95 % interval (Wilson) of the share of True in ``correct``: between which accuracies the true one is."""
+    right = np.asarray(correct, dtype=bool)
+    return wilson(int(right.sum()), right.size)
+
+
+def _key(row: Row, smooth: bool) -> tuple[float, float]:
+    """What is least in the best row; a loss that is no number is the worst."""
+    loss = row.loss if math.isfinite(row.loss) else math.inf
+    return (loss, 0.0) if smooth else (-row.accuracy, loss)
+
+
+def _squared_hinge(answers: Tensor, y: Tensor) -> Tensor:
+    sign = 2 * F.one_hot(y, answers.shape[1]).to(answers) - 1
+    return (1 - sign * answers).clamp_min(0).square().sum(1).mean()
+
+
+class _Judge:
+    """The folds' classifiers at one penalty after the other, and their answers on what each has not seen."""
+
+    def __init__(
+        self,
+        x: Tensor,
+        y: Tensor,
+        classes: int,
+        held_out: Tensor | ArrayLike,
+        versions: int,
+        solve: Solve,
+        tolerance: float,
+        iterations: int,
+    ) -> None:
+        self.solve, self.tolerance, self.iterations = solve, tolerance, iterations
+        count = len(x) // versions
+        folds, number = _folds(held_out, count)
+        folds = folds.to(x.device)
+        self.held = (folds >= 0).nonzero().flatten()
+        self.folds = folds[self.held]
+        self.y = y[:count][self.held]
+        basis = basis_of(x)
+        self.parts: list[tuple[slice, Problems]] = []
+        self.starts: list[Tensor] = []
+        step = _together(basis, len(x), classes, number)
+        for first in range(0, number, step):
+            part = slice(first, min(number, first + step))
+            learnt = folds[:, None] != torch.arange(part.start, part.stop, device=x.device)
+            problems = Problems.of(basis, y, classes, learnt.repeat(versions, 1).to(x.dtype) / versions)
+            self.parts.append((part, problems))
+            self.starts.append(problems.start())
+        seen = torch.cat([problems.seen for _, problems in self.parts])
+        self.known = seen[self.folds, self.y]
+        if not bool(self.known.any()):
+            raise UserError(
+                "no picture held out is of a class that others are learnt from",
+                remedy="give two pictures or more of a class, and hold out one of them",
+            )
+        self.unseen = int((~self.known).sum())
+
+    def row(self, penalty: float, loss: Callable[[Tensor, Tensor], Tensor]) -> tuple[Row, Tensor]:
+        answers: Tensor | None = None
+        steps, converged = 0, True
+        for number, (part, problems) in enumerate(self.parts):
+            strength = problems.rows.new_full((part.stop - part.start,), penalty)
+            found = self.solve(problems, strength, self.starts[number], self.tolerance, self.iterations)
+            self.starts[number] = found.coefficients
+            steps = max(steps, int(found.iterations.max()))
+            converged = converged and bool(found.converged.all())
+            own = (self.folds >= part.start) & (self.folds < part.stop)
+            told = found.answers[self.held[own], self.folds[own] - part.start]
+            answers = told.new_empty(len(self.held), told.shape[1]) if answers is None else answers
+            answers[own] = told
+        assert answers is not None
+        right = answers.argmax(1) == self.y
+        often = torch.bincount(self.y)
+        recalls = torch.bincount(self.y[right], minlength=len(often)).double()[often > 0] / often[often > 0]
+        lost = float(loss(answers[self.known].double(), self.y[self.known]))
+        row = Row(penalty, lost, float(right.double().mean()), float(recalls.mean()), steps, converged)
+        return row, answers
+
+
+def _folds(held_out: Tensor | ArrayLike, count: int) -> tuple[Tensor, int]:
+    """The fold of each picture, -1 where it is in none, and how many folds there are."""
+    given = torch.as_tensor(held_out)
+    if given.shape != (count,) or given.is_floating_point():
+        raise UserError(
+            "each picture has a fold (an integer) or is held out or not (a bool)",
+            received=f"{tuple(given.shape)} of {given.dtype} for {count} pictures",
+        )
+    if given.dtype == torch.bool:
+        folds, number, fine = given.long() - 1, 1, bool(given.any()) and not bool(given.all())
+    else:
+        folds = given.long()
+        number = int(folds.max()) + 1
+        fine = number > 1 and int(folds.min()) == 0 and len(folds.unique()) == number
+    if not fine:
+        raise UserError(
+            "some pictures are held out and others learnt from, in each fold",
+            received=f"{int(given.sum())} of {count} held out" if given.dtype == torch.bool else f"{number} folds",
+            remedy="number the folds from 0 without a gap, two of them at least, or hold out a part",
+        )
+    return folds, number
+
+
+def _together(basis: Basis, rows: int, classes: int, folds: int) -> int:
+    """How many folds are solved at once: some ten copies of answers and the solver's pairs of steps have to fit."""
+    each = basis.rows.element_size() * classes * (10 * rows + (2 * HISTORY + 8) * basis.width)
+    return max(1, min(folds, MEMORY // each))

@@ -1,0 +1,78 @@
+"""Multinomial logistic regression with an L2 penalty: the linear probe of the literature, several of them at once.
+
+The objective of one problem is sum_i w_i CE(softmax(W x_i + b), y_i) + penalty/2 |W|^2; the bias has no penalty. It is
+scikit-learn's LogisticRegression with C = 1/penalty, and the probe of S. Kornblith, J. Shlens and Q. V. Le, Do better
+ImageNet models transfer better? (CVPR 2019), whose penalties are on this sum, too.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from caffelungo.probes import problems
+from caffelungo.probes.lbfgs import Minimum, minimise
+from caffelungo.probes.problems import ITERATIONS, TOLERANCE, Fitted, Problems
+
+
+def fit(
+    x: Tensor | ArrayLike,
+    y: Tensor | ArrayLike,
+    classes: int,
+    penalty: Tensor | ArrayLike | float,
+    weights: Tensor | ArrayLike | None = None,
+    start: Fitted | None = None,
+    tolerance: float = TOLERANCE,
+    iterations: int = ITERATIONS,
+) -> Fitted:
+    """P classifiers of features ``x`` N x D with labels ``y`` N, one for each penalty (P or one) and row of
+    ``weights`` P x N.
+
+    Works in float32 or float64, as ``x``, and on its device. ``start`` is where to begin. A class whose rows have no
+    weight in a problem gets no coefficients and the bias ``problems.ABSENT`` there. UserError, all at once, for arrays
+    that do not fit, features that are not finite and labels that are no class.
+    """
+    return problems.fit(solve, x, y, classes, penalty, weights, start, tolerance, iterations)
+
+
+def solve(given: Problems, penalty: Tensor, start: Tensor, tolerance: float, iterations: int) -> Minimum:
+    """The least objectives of ``given`` for penalties (P) on the sum, from ``start``, (R + 1) x P x C."""
+    loss = CrossEntropy(given.y, given.weights)
+    return minimise(given.basis, loss, given.penalty(penalty), start, given.seen, tolerance, iterations)
+
+
+class CrossEntropy:
+    """The weighted mean of -log softmax(z)[y]: a ``lbfgs.Loss`` of labels ``y`` (N) and weights N x P."""
+
+    def __init__(self, y: Tensor, weights: Tensor) -> None:
+        self.y, self.weights = y[:, None, None], weights[:, :, None]
+
+    def at(self, answers: Tensor) -> _CrossEntropyAt:
+        return _CrossEntropyAt(self, answers)
+
+
+class _CrossEntropyAt:
+    def __init__(self, loss: CrossEntropy, answers: Tensor) -> None:
+        self.loss = loss
+        logs = answers.log_softmax(2)
+        self.labels = loss.y.expand(-1, answers.shape[1], 1)
+        self.value = -(logs.gather(2, self.labels) * loss.weights).sum((0, 2))
+        self.shares = logs.exp_()
+
+    @cached_property
+    def _residual(self) -> Tensor:
+        residual = self.shares * self.loss.weights
+        return residual.scatter_add_(2, self.labels, -self.loss.weights)
+
+    def residual(self) -> Tensor:
+        return self._residual
+
+    def curvature(self) -> Tensor:
+        return ((self.shares - self.shares.square()) * self.loss.weights).sum(0)
+
+    def bend(self, change: Tensor) -> Tensor:
+        moved = self.shares * change
+        mean = moved.sum(2, keepdim=True)
+        return ((moved * change).sum(2, keepdim=True).sub_(mean.square()) * self.loss.weights).sum((0, 2))
