@@ -17,7 +17,7 @@ from caffelungo.definition.fields import message_info
 from caffelungo.definition.reader import Definition, read_recipe
 from caffelungo.definition.schema import SolverParameter
 from caffelungo.errors import Problem, UserError, did_you_mean
-from caffelungo.passes import beside
+from caffelungo.passes import beside, joins
 from caffelungo.passes.adapters import AdapterOptions, adapters
 from caffelungo.passes.base import Note, Refusal, Rewrite, Step, step
 from caffelungo.passes.branch import UnitOptions, feeding
@@ -187,21 +187,27 @@ def tune_step(tuned: str) -> Step:
 class Tuning:
     """Freezes the pre-trained layers that should not learn.
 
-    ``look`` is called with the view before anything is grown, and notes the name of the last layer that is held.
+    ``look`` is called with the view before anything is grown, and notes the name of the last layer that is held, or
+    all ``layers`` that are, where a classifier reads features of several.
     """
 
     tuned: str
     to: str | None = None
+    layers: tuple[str, ...] = ()
     looked: bool = False
 
     def look(self, view: View) -> None:
         """Find the last pre-trained layer that is held fixed, None when all learn."""
-        self.looked = True
+        self.looked, self.to, self.layers = True, None, ()
         graph = view.graph
-        top = feeding(graph, view.heads()[-1])
+        head = view.heads()[-1]
+        joined = joins.read_by(graph, head.head)
+        top = joined[-1].name if joined else feeding(graph, head)
         if top is None or self.tuned == "ALL":
             return
-        if self.tuned == "NEW":
+        if self.tuned == "NEW" and joined:
+            self.layers = tuple(one.name for one in graph.upstream(joined) if not one.layer.source)
+        elif self.tuned == "NEW":
             target = view.find(top)
             chain = [one for one in graph.chain(target) if one.layer.type != "Dropout"]
             self.to = (chain or [target])[-1].name
@@ -214,9 +220,9 @@ class Tuning:
     def __call__(self, view: View) -> Rewrite:
         if not self.looked:
             self.look(view)
-        if self.to is None:
+        if self.to is None and not self.layers:
             return Rewrite(notes=(Note("every layer learns", None, f"tune: {self.tuned}"),))
-        return freeze(view, FreezeOptions(self.to))
+        return freeze(view, FreezeOptions(self.to, self.layers))
 
 
 def top_layer(view: View) -> str:
@@ -230,6 +236,12 @@ def top_layer(view: View) -> str:
             remedy="use a net with at least one layer before the classifier",
         )
     return found
+
+
+def unit_layer(view: View) -> str:
+    """The layer whose units feed the (last) classifier, through the pooling of joined features, too."""
+    joined = joins.read_by(view.graph, view.heads()[-1].head)
+    return joined[-1].name if joined else top_layer(view)
 
 
 def _step(definition: Definition, k: int, one: Any, problems: list[Problem]) -> list[Step]:
@@ -274,7 +286,7 @@ def unit_options(message: Any, units: int | None = None) -> UnitOptions:
 
 
 def _widen(given: Any) -> Step:
-    return lambda view: widen(view, WidenOptions(given.layer or top_layer(view), unit_options(given)))
+    return lambda view: widen(view, WidenOptions(given.layer or unit_layer(view), unit_options(given)))
 
 
 def _deepen(given: Any) -> Step:
@@ -283,12 +295,12 @@ def _deepen(given: Any) -> Step:
 
 def _joint(given: Any) -> Step:
     deep = given.deep_units or None
-    return lambda view: joint(view, JointOptions(given.layer or top_layer(view), unit_options(given), deep))
+    return lambda view: joint(view, JointOptions(given.layer or unit_layer(view), unit_options(given), deep))
 
 
 def _recursive(given: Any) -> Step:
     def run(view: View) -> Rewrite:
-        upper = given.layer or top_layer(view)
+        upper = given.layer or unit_layer(view)
         layers = [(upper, unit_options(given))]
         if given.below or given.below_units:
             place = below(view, view.graph, beside.find_place(view, view.graph, upper, "recursive"))
@@ -301,7 +313,7 @@ def _recursive(given: Any) -> Step:
 
 
 def _enlarge(given: Any) -> Step:
-    return lambda view: enlarge(view, EnlargeOptions(given.layer or top_layer(view), given.units, given.seed))
+    return lambda view: enlarge(view, EnlargeOptions(given.layer or unit_layer(view), given.units, given.seed))
 
 
 def _normalize(given: Any) -> Step:

@@ -136,6 +136,27 @@ def add_group(
         old_top = reconnect(place.after, norm, group.edits)
     elif place.after:
         old_top = last.tops[0]
+    new = build_units(view, graph, place, names, unit, base, group, reads)
+    concat = LayerParameter(name=name, type="Concat", bottom=[old_top, new.top], top=[name])
+    for k, layer in enumerate([*new.layers, concat]):
+        group.edits.append(InsertLayer(last.index + 1, layer, comment(place.base, unit) if k == 0 else None))
+    if rewire:
+        group.edits += lead(view, graph, last.top_values[0], name)
+    return group
+
+
+def build_units(
+    view: View,
+    graph: Graph,
+    place: Place,
+    names: Names,
+    unit: UnitOptions,
+    base: str,
+    group: Group,
+    reads: str | None = None,
+) -> Built:
+    """The layers of the new units, yet to be inserted; ``group`` is told their first layer, moves, notes and picks."""
+    target = place.target
     source = total = None
     if unit.start != "filler" and target.layer.type == "Eltwise" and reads is None:
         total = sums.find(view, graph, target, place.chain, unit)
@@ -146,10 +167,6 @@ def add_group(
     else:
         new = _new_units(view, graph, place, names, unit, base, reads, source)
     group.first = next((one.name for one in new.layers if total and one.type == "Eltwise"), new.layers[0].name)
-    concat = LayerParameter(name=name, type="Concat", bottom=[old_top, new.top], top=[name])
-    comment = f"{unit.units} new units beside {place.base}: {_START[unit.start]} and learn ten times as fast."
-    for k, layer in enumerate([*new.layers, concat]):
-        group.edits.append(InsertLayer(last.index + 1, layer, comment if k == 0 else None))
     read = reads or graph.plan.values[place.reads if source is None else source.reads].blob
     as_old = "" if reads else " as the old ones do"
     if source is not None and source.trails[0][0] is not target:
@@ -158,7 +175,7 @@ def add_group(
         )
     group.notes.append(
         Note(
-            f"{unit.units} new units `{group.first}` beside `{place.base}`, joined in `{name}`",
+            f"{unit.units} new units `{group.first}` beside `{place.base}`, joined in `{group.wide}`",
             view.where(target.index),
             f"{total.told(graph) if total else f'they read `{read}`{as_old}'}; the old layers stay as they are",
         )
@@ -175,9 +192,12 @@ def add_group(
         picks = source.draw(unit)
         group.picks = tuple(source.channels[pick] for pick in picks)
         group.moves += copies.copied(source, place.chain, new.layers, picks, unit)
-    if rewire:
-        group.edits += lead(view, graph, last.top_values[0], name)
-    return group
+    return new
+
+
+def comment(base: str, unit: UnitOptions) -> str:
+    """What stands above new units beside ``base``."""
+    return f"{unit.units} new units beside {base}: {_START[unit.start]} and learn ten times as fast."
 
 
 def lead(view: View, graph: Graph, value: int, blob: str) -> list[Edit]:

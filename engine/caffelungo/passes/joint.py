@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from caffelungo.definition.edits import Edit, SetField
-from caffelungo.passes import beside, branch
+from caffelungo.passes import beside, branch, joins
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.branch import UnitOptions
 from caffelungo.passes.deepen import DeepenOptions, add_layer, one_input
@@ -44,6 +44,7 @@ def joint(view: View, options: JointOptions) -> Rewrite:
             remedy="leave --keep-head out, or use --widen alone",
         )
     place = beside.find_place(view, graph, options.layer, "--joint")
+    joins.refuse(view, graph, place, "--joint")
     heads = branch.heads_behind(view, graph, place.target, place.last.top_values[0], "widening")
     value = one_input(view, heads)
     names = Names(view)

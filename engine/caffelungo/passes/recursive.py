@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from caffelungo.definition.edits import InsertLayer
 from caffelungo.layers.plan import PlannedLayer
-from caffelungo.passes import beside, branch
+from caffelungo.passes import beside, branch, joins
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.beside import Group, Place
 from caffelungo.passes.branch import Built, UnitOptions
@@ -41,6 +41,7 @@ def recursive(view: View, options: RecursiveOptions) -> Rewrite:
     for layer, unit in options.layers:
         branch.check_units(layer, unit)
     levels = [(beside.find_place(view, graph, name, "--recursive"), unit) for name, unit in options.layers]
+    joins.refuse(view, graph, levels[-1][0], "--recursive")
     if len(levels) == 1:
         levels.insert(0, _below(view, graph, *levels[0]))
     names = Names(view)

@@ -5,8 +5,9 @@
              fc6 -> fc7_new -> relu7_new -> norm7_new -> drop7_new -> fc7_wide (Concat) -> fc8_wide
 
 The old layers keep their names, inputs and weights, so what they compute is what it was. Where a group may stand, and
-what its units read, see ``beside``. A classifier that is kept (``UnitOptions.keep_head``) reads the new units too, its
-old columns copied and the new ones zero, so its answers are the same at the first step.
+what its units read, see ``beside``; where a classifier reads pooled features of several layers, see ``joins``. A
+classifier that is kept (``UnitOptions.keep_head``) reads the new units too, its old columns copied and the new ones
+zero, so its answers are the same at the first step.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from caffelungo.definition.edits import Edit
-from caffelungo.passes import beside, branch
+from caffelungo.passes import beside, branch, joins
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.beside import Group
 from caffelungo.passes.branch import UnitOptions
@@ -41,7 +42,10 @@ def widen(view: View, options: WidenOptions) -> Rewrite:
     """The rewrite; Refusal when an old layer would change, or when what the new units should read is not known."""
     graph, unit = view.graph, options.unit
     branch.check_units(options.layer, unit)
-    place = beside.find_place(view, graph, options.layer, "--widen")
+    place, joined = joins.find(view, graph, beside.find_place(view, graph, options.layer, "--widen"))
+    if joined:
+        return joins.widen(view, graph, place, joined, unit, options.wide)
+    joins.refuse(view, graph, place, "--widen")
     heads = branch.heads_behind(view, graph, place.target, place.last.top_values[0], "widening")
     group = beside.add_group(view, graph, place, Names(view), unit, options.wide)
     edits, moved, notes = read_by_heads(view, graph, heads, group, unit, options.wide)
