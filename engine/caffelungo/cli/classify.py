@@ -12,6 +12,9 @@ def classify(
     pictures: Annotated[list[str], typer.Argument(help="Pictures, or folders of them.")],
     top: Annotated[int, typer.Option(help="How many classes to show for each picture.")] = 5,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda; cuda never falls back to the CPU silently.")] = "auto",
+    head: Annotated[
+        str | None, typer.Option(help="Of a file that answers for several tasks: the one to show (default: all).")
+    ] = None,
     output: Annotated[
         str | None, typer.Option("-o", "--output", help="Write the answers as .csv or .json, or draw them as .png.")
     ] = None,
@@ -23,5 +26,5 @@ def classify(
     from caffelungo.deploy import answers
     from caffelungo.deploy.classify import table
 
-    found = answers.classify_files(answers.ClassifyOptions(model, pictures, top, device, output))
+    found = answers.classify_files(answers.ClassifyOptions(model, pictures, top, device, output, head=head))
     typer.echo(f"wrote {output}" if output else table(found))

@@ -8,6 +8,7 @@ import typer
 
 from caffelungo.cli import options as o
 from caffelungo.cli import rewriting as r
+from caffelungo.cli import tasks as g
 
 
 @r.with_shared
@@ -45,15 +46,36 @@ def grow(
     keep_head: Annotated[
         bool, typer.Option("--keep-head", help="Keep the classifier and its answers at the first step.")
     ] = False,
+    task: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Pictures of a further task: a classifier of its own, all that is old held."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="With --task: what it is called (default: as the folder).")] = None,
+    read: Annotated[
+        list[str] | None, typer.Option(help="With --task: a layer that its classifier reads besides; repeatable.")
+    ] = None,
+    head: Annotated[
+        str | None, typer.Option(help="With --task: the old classifier that the new one is like (default: the last).")
+    ] = None,
+    val: Annotated[float, typer.Option(help="With --task: share of the pictures kept to test on.")] = 0.2,
+    size: Annotated[int | None, typer.Option(help="With --task: input size in pixels.")] = None,
+    resize: Annotated[
+        int | None, typer.Option(help="With --task: pixels that pictures are scaled to before the crop.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="With --task: pictures a batch.")] = None,
+    passes: Annotated[int | None, typer.Option(help="With --task: how often training sees each picture.")] = None,
+    device: Annotated[str, typer.Option(help="With --task: cpu or cuda; the batch size is chosen for it.")] = "cpu",
     *,
     shared: r.Shared,
 ) -> None:
-    """Grow a net by new units that learn beside the old ones (Growing a Brain, CVPR 2017).
+    """Grow a net by new units that learn beside the old ones (Growing a Brain, CVPR 2017), or by a further task.
 
-    Example: [bold]lungo grow train_val.prototxt --widen fc7:2048 -o grown.prototxt[/]
+    Examples: [bold]lungo grow train_val.prototxt --widen fc7:2048 -o grown.prototxt[/];
+    [bold]lungo grow mine/train_val.prototxt --weights mine/solver_iter_300.caffemodel --task birds/ -o mine2/[/]
     """
     from caffelungo.growth import GrowOptions, grow
     from caffelungo.passes.branch import UnitOptions
+    from caffelungo.tasks import TaskProjectOptions
 
     def units(words: list[str] | None, flag: str) -> list[tuple[str, UnitOptions]]:
         made = []
@@ -66,6 +88,22 @@ def grow(
             made.append((layer, unit))
         return made
 
+    if task is not None:
+        asked = {
+            "--deepen": deepen, "--joint": joint, "--recursive": recursive, "--enlarge": enlarge, "--recipe": recipe,
+            "--keep-head": keep_head, "--tune": shared.tune, "--solver": shared.solver, "--shape": shared.shape,
+            "--cost": shared.cost, "--draw": shared.draw, "--diff": shared.diff,
+        }  # fmt: skip
+        g.check(net, asked)
+        wanted = TaskProjectOptions(
+            net=str(net), data=task, out=output, weights=shared.weights, name=name, head=head,
+            widen=units(widen, "--widen"), reads=read or (), val=val, size=size, resize=resize, batch_size=batch_size,
+            passes=passes, seed=seed, device=device, variables=o.variables(shared.set_), overwrite=shared.overwrite,
+        )  # fmt: skip
+        g.run(wanted, shared)
+        return
+    g.refuse_without_task({"--name": name, "--read": read, "--head": head, "--size": size, "--resize": resize,
+                           "--batch-size": batch_size, "--passes": passes})  # fmt: skip
     copied = [o.layer_units(word, "--enlarge") for word in enlarge or []]
     done = grow(
         GrowOptions(

@@ -21,6 +21,9 @@ def infer(
     threads: Annotated[int, typer.Option(help="CPU threads of the net; 0: as many as cores.")] = 0,
     decoders: Annotated[int, typer.Option(help="Threads that read pictures; 0: one a core, up to four.")] = 0,
     top: Annotated[int, typer.Option(help="How many classes to give for each picture.")] = 5,
+    head: Annotated[
+        str | None, typer.Option(help="Of a file that answers for several tasks: the one to give (default: all).")
+    ] = None,
     graphs: Annotated[bool, typer.Option("--graphs", help="Run full batches as one CUDA graph.")] = False,
 ) -> None:
     """Run an exported net over many pictures: classes for classifiers, all numbers for other nets.
@@ -30,7 +33,7 @@ def infer(
     from caffelungo.deploy.classify import table
     from caffelungo.deploy.infer import InferOptions, infer
 
-    wanted = InferOptions(model, given, output, device, provider, batch_size, threads, decoders, top, graphs)
+    wanted = InferOptions(model, given, output, device, provider, batch_size, threads, decoders, top, graphs, head=head)
     each = None if output else lambda prediction: typer.echo(table([prediction]))
     with o.progress("inferring") as progress:
         done = infer(wanted, progress=progress, each=each)

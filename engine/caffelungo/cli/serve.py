@@ -20,6 +20,9 @@ def serve(
     max_pixels: Annotated[int, typer.Option(help="Largest picture, read in its header before decoding.")] = 25_000_000,
     queue: Annotated[int, typer.Option(help="Pictures in the house at once; more are told to come again.")] = 256,
     threads: Annotated[int, typer.Option(help="Threads of the net on the CPU; 0 takes as many as cores.")] = 0,
+    head: Annotated[
+        str | None, typer.Option(help="Of a file that answers for several tasks: the one to serve.")
+    ] = None,
 ) -> None:
     """Serve a classifier over HTTP, with a page that shows what the net looked at.
 
@@ -28,6 +31,8 @@ def serve(
     from caffelungo.serving import options, server
 
     server.serve(
-        options.ServeOptions(model, host, port, device, max_batch, deadline_ms, max_bytes, max_pixels, queue, threads),
+        options.ServeOptions(
+            model, host, port, device, max_batch, deadline_ms, max_bytes, max_pixels, queue, threads, head
+        ),
         typer.echo,
     )

@@ -18,9 +18,13 @@ def test(
     data: Annotated[
         str | None, typer.Option(help="Test on this list or folder of classes instead of the net's own.")
     ] = None,
+    head: Annotated[
+        str | None, typer.Option(help="Of several classifiers: the one to test, by its layer or its task.")
+    ] = None,
     output: Annotated[
         str | None, typer.Option("-o", "--output", help="Folder for the confusion matrix and the per-class table.")
     ] = None,
+    size: o.Size = None,
     set_: o.Set = None,
     device: o.Device = "auto",
     gpu: o.Gpu = None,
@@ -41,9 +45,8 @@ def test(
 
     return evaluate.test(
         TestOptions(
-            model=model, weights=o.words(weights), iterations=iterations, data=data, output=output,
-            variables=o.variables(set_), device=device, gpu=gpu, precision=precision, threads=threads,
-            workers=workers, level=level,
-            stages=o.words(stage), caffe=caffe, quiet=quiet,
+            model=model, weights=o.words(weights), iterations=iterations, data=data, head=head, output=output,
+            size=o.size(size), variables=o.variables(set_), device=device, gpu=gpu, precision=precision,
+            threads=threads, workers=workers, level=level, stages=o.words(stage), caffe=caffe, quiet=quiet,
         )
     )  # fmt: skip

@@ -40,6 +40,12 @@ def with_accuracy(
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}.") as folder:
         whole = Path(folder) / target.name
         written = make(whole)
+        if written.metadata.heads:
+            raise UserError(
+                "the net answers for several tasks, and the lists do not say of which they are",
+                received=", ".join(head.title for head in written.metadata.heads),
+                remedy="leave --test out, and take the accuracy of each by `lungo test --head`",
+            )
         if written.metadata.classifier is None:
             raise UserError(
                 "accuracy is taken of classifiers, and no output of this net holds one probability a class",

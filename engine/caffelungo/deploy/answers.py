@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caffelungo import files
-from caffelungo.deploy.classify import Classifier, Prediction, as_csv, as_json
-from caffelungo.errors import UserError
+from caffelungo.deploy.classify import Classifier, PictureModel, Prediction, as_csv, as_json, no_classifier, stream
+from caffelungo.errors import Location, UserError
 
 SUFFIXES = (".csv", ".json", ".png")
 
 
 @dataclass(frozen=True)
 class ClassifyOptions:
-    """``pictures`` are files or folders; ``output`` ends in .csv, .json or .png (a sheet of the first ``most``)."""
+    """``pictures`` are files or folders; ``output`` ends in .csv, .json or .png (a sheet of the first ``most``).
+
+    ``head``: one of several classifiers, by task, layer or output (None: all).
+    """
 
     model: str | Path
     pictures: Sequence[str | Path]
@@ -23,6 +26,7 @@ class ClassifyOptions:
     device: str = "auto"
     output: str | Path | None = None
     most: int = 24
+    head: str | None = None
 
 
 def classify_files(options: ClassifyOptions) -> list[Prediction]:
@@ -39,15 +43,30 @@ def classify_files(options: ClassifyOptions) -> list[Prediction]:
         )
     if target is not None:
         files.refuse_obstacle(target)
-    classifier = Classifier(options.model, options.device)
-    predictions = classifier.classify(options.pictures, top=options.top)
+    judges = judges_of(PictureModel(options.model, options.device), options.head, target)
+    predictions = list(stream(judges, options.pictures, top=options.top))
     if target is None:
         return predictions
     if target.suffix.lower() == ".png":
-        sheet(classifier, predictions, target, options.most)
+        sheet(judges[0], predictions, target, options.most)
     else:
         files.write_text(target, as_csv(predictions) if target.suffix.lower() == ".csv" else as_json(predictions))
     return predictions
+
+
+def judges_of(model: PictureModel, head: str | None, target: Path | None) -> list[Classifier]:
+    """The classifiers of ``model`` that are asked for; UserError for none, or for several on one sheet."""
+    judges = model.judges(head)
+    if not judges:
+        raise no_classifier(model)
+    if len(judges) > 1 and target is not None and target.suffix.lower() == ".png":
+        raise UserError(
+            "a sheet shows one classifier's answers, and the file has several",
+            where=Location(str(model.path)),
+            received=", ".join(one.head for one in judges),
+            remedy=f"say which: --head {judges[-1].head}",
+        )
+    return judges
 
 
 def sheet(classifier: Classifier, predictions: Sequence[Prediction], target: Path, most: int) -> None:

@@ -38,6 +38,7 @@ from caffelungo.passes.caffe import BvlcOptions, bvlc
 from caffelungo.passes.moves import moved
 from caffelungo.weights import caffemodel, copy
 from caffelungo.weights.base import Weights
+from caffelungo.weights.heads import heads_of
 
 Arrays = Mapping[str, NDArray[np.float32]]
 BLOB_BATCH = 2
@@ -108,7 +109,12 @@ def export_caffe(
     if record is not None and pictures.takes_pictures(net.inputs):
         extras.preprocessing.CopyFrom(pictures.completed(record, *next(iter(net.inputs.items()))))
         notes.append(f"feed it {preprocess.describe(extras.preprocessing)}")
-    extras.label.extend(labels_of(net, opened.weights, options, notes) or [])
+    extras.label.extend(labels_of(opened, options) or [])
+    named = heads_of(
+        opened.definition.message.lungo, opened.weights.extras, layers=[one.name for one in net.plan.layers]
+    )
+    for head in named.values():
+        extras.head.add().CopyFrom(head)
     notes += [note.what for note in result.notes]
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}.") as folder:
         text, model = Path(folder) / target.name, Path(folder) / f"{target.stem}.caffemodel"

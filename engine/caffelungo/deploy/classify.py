@@ -7,7 +7,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from caffelungo.data import preprocess
 from caffelungo.deploy import metadata, pictures
 from caffelungo.deploy.engine import Engine
 from caffelungo.deploy.given import Batch, Given, batches, gather
-from caffelungo.errors import Location, Problem, UserError
+from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.report import gallery
 
 Picture = str | Path | NDArray[np.uint8]
@@ -39,10 +39,14 @@ class Guess:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The classes of one picture, the most probable first. ``name`` is its path, or ``picture N``."""
+    """The classes of one picture, the most probable first. ``name`` is its path, or ``picture N``.
+
+    ``head`` is the task that they are of, where the file answers for several; else empty.
+    """
 
     name: str
     guesses: tuple[Guess, ...]
+    head: str = ""
 
     @property
     def best(self) -> Guess:
@@ -63,6 +67,10 @@ class PictureModel:
         self.session, self.device = self.engine.session, self.engine.device
         self.metadata = metadata.read(self.engine.metadata, self.path)
         self.record, self.labels, self.input = self.metadata.record, self.metadata.labels, self.metadata.input
+        self.heads = tuple(head for head in self.metadata.heads if head.output in self.engine.outputs)
+        """The classifiers of a file that answers for several tasks; none where there is one, or none."""
+        self.head = ""
+        """The task of the one that was chosen."""
         shape = self.engine.shapes.get(self.input.name, [])
         if len(self.engine.inputs) != 1 or len(shape) != 4 or not self.input.channels:
             raise UserError(
@@ -81,6 +89,32 @@ class PictureModel:
     def classifier(self) -> str | None:
         """The output that holds one probability a class, where there is one."""
         return self.metadata.classifier if self.metadata.classifier in self.engine.outputs else None
+
+    def judges(self, head: str | None = None) -> list[Classifier]:
+        """The classifiers of the file over one session: all, or that whose task, layer or output is called ``head``.
+
+        None for a file without a classifier. Raises UserError for a name that none has.
+        """
+        if not self.heads:
+            if head is not None:
+                raise UserError(
+                    "this file has no classifiers with names",
+                    where=Location(str(self.path)),
+                    received=f"--head {head}",
+                    remedy="leave --head out",
+                )
+            return [Classifier.of(self)] if self.classifier is not None else []
+        chosen = [one for one in self.heads if head is None or head in (one.task, one.name, one.output)]
+        if not chosen:
+            near = did_you_mean(str(head), [word for one in self.heads for word in (one.task, one.name)])
+            raise UserError(
+                f"the file does not answer for `{head}`",
+                where=Location(str(self.path)),
+                received=f"--head {head}",
+                remedy=(f"did you mean `{near}`? " if near else "")
+                + f"it answers for {', '.join(one.title for one in self.heads)}",
+            )
+        return [Classifier.of(self, one) for one in chosen]
 
     def outputs(
         self, images: Sequence[NDArray[np.uint8]], names: Sequence[str] | None = None
@@ -138,24 +172,36 @@ class PictureModel:
 
 
 class Classifier(PictureModel):
-    """An exported classifier: its outputs are classes with probabilities. ``labels`` are None where there are none."""
+    """An exported classifier: its outputs are classes with probabilities. ``labels`` are None where there are none.
 
-    def __init__(self, path: str | Path, device: str = "auto", **options: Any) -> None:
+    ``head`` chooses one of several, by task, layer or output.
+    """
+
+    def __init__(self, path: str | Path, device: str = "auto", head: str | None = None, **options: Any) -> None:
         super().__init__(path, device, **options)
-        if self.classifier is None:
+        if len(self.heads) > 1 and head is None:
             raise UserError(
-                "this net is no classifier: no output holds one probability a class",
+                "this file answers for several tasks, and one is wanted",
                 where=Location(str(self.path)),
-                received=f"outputs {', '.join(self.engine.outputs)}",
-                remedy="export a net that ends in Softmax or SoftmaxWithLoss, or get its numbers with "
-                "`lungo infer -o out.npz`",
+                received=", ".join(one.title for one in self.heads),
+                remedy=f"say which: --head {self.heads[-1].title}",
             )
+        if self.heads or head is not None:
+            self.__dict__.update(self.judges(head)[0].__dict__)
+        if self.classifier is None:
+            raise no_classifier(self)
 
     @classmethod
-    def of(cls, model: PictureModel) -> Classifier:
-        """``model``, which has a classifier's output, with a classifier's methods; the session is shared."""
+    def of(cls, model: PictureModel, head: metadata.Head | None = None) -> Classifier:
+        """``model``, which has a classifier's output, with a classifier's methods; the session is shared.
+
+        ``head``: that of its heads whose output and classes it has.
+        """
         made = cls.__new__(cls)
         made.__dict__.update(model.__dict__)
+        if head is not None:
+            made.labels, made.head = None if head.labels is None else list(head.labels), head.title
+            made.metadata = replace(model.metadata, classifier=head.output, labels=made.labels)
         return made
 
     def probabilities(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
@@ -175,25 +221,13 @@ class Classifier(PictureModel):
         self, given: Sequence[Picture], *, top: int = TOP, batch: int = BATCH, decoders: int = 0
     ) -> Iterator[Prediction]:
         """The same one by one; pictures are read ahead while the net runs. Bad ones are told at the end."""
-        if top < 1 or batch < 1:
-            raise UserError(
-                "top and batch must be at least 1", received=f"top {top}, batch {batch}", remedy="give 1 or more"
-            )
-        items, told = self._items(given)
-        problems: list[Problem] = []
-        for read in self.batches(items, batch, decoders):
-            problems += [told.placed(index, problem) for index, problem in read.failed]
-            if read.indices:
-                for index, row in zip(read.indices, self.probabilities(read.images), strict=True):  # type: ignore[arg-type]
-                    yield self.prediction(items[index][0], row, top)
-        if problems:
-            raise UserError(problems)
+        return stream([self], given, top=top, batch=batch, decoders=decoders)
 
     def prediction(self, name: str, row: NDArray[np.float32], top: int = TOP) -> Prediction:
         """The ``top`` classes of a row of probabilities."""
-        return Prediction(name, self._guesses(row, top))
+        return Prediction(name, self._guesses(row, top), self.head)
 
-    def _items(self, given: Sequence[Picture]) -> tuple[list[tuple[str, Picture]], Given]:
+    def items(self, given: Sequence[Picture]) -> tuple[list[tuple[str, Picture]], Given]:
         """The pictures with their names, and where they were told of."""
         items: list[tuple[str, Picture]] = []
         told = Given()
@@ -253,6 +287,51 @@ class Classifier(PictureModel):
         gallery.draw(tiles, path, title=title)
 
 
+def no_classifier(model: PictureModel) -> UserError:
+    """What is wrong with a file that is asked for classes and has none."""
+    return UserError(
+        "this net is no classifier: no output holds one probability a class",
+        where=Location(str(model.path)),
+        received=f"outputs {', '.join(model.engine.outputs)}",
+        remedy="export a net that ends in Softmax or SoftmaxWithLoss, or get its numbers with `lungo infer -o out.npz`",
+    )
+
+
+def stream(
+    judges: Sequence[Classifier], given: Sequence[Picture], *, top: int = TOP, batch: int = BATCH, decoders: int = 0
+) -> Iterator[Prediction]:
+    """The answers of ``judges``, which are of one file, for every picture: each in turn, the net run once for all.
+
+    Bad pictures are told at the end.
+    """
+    if top < 1 or batch < 1:
+        raise UserError(
+            "top and batch must be at least 1", received=f"top {top}, batch {batch}", remedy="give 1 or more"
+        )
+    items, told = judges[0].items(given)
+    problems: list[Problem] = []
+    for read in judges[0].batches(items, batch, decoders):
+        problems += [told.placed(index, problem) for index, problem in read.failed]
+        if read.indices:
+            outputs = judges[0].outputs(read.images, [str(one.classifier) for one in judges])  # type: ignore[arg-type]
+            yield from predictions(judges, [items[index][0] for index in read.indices], outputs, top)
+    if problems:
+        raise UserError(problems)
+
+
+def predictions(
+    judges: Sequence[Classifier], names: Sequence[str], outputs: Mapping[str, NDArray[Any]], top: int
+) -> list[Prediction]:
+    """What ``judges`` make of a batch of ``outputs``: for each of ``names`` one prediction of each judge."""
+    rows = [outputs[str(one.classifier)] for one in judges]
+    flat = [np.asarray(one.reshape(len(one), -1), np.float32) for one in rows]
+    return [
+        judge.prediction(name, row[place], top)
+        for place, name in enumerate(names)
+        for judge, row in zip(judges, flat, strict=True)
+    ]
+
+
 def short(label: str) -> str:
     """A label for a picture: without a WordNet number before it and synonyms after it."""
     return re.sub(r"^n\d{8}\s+", "", label).split(",")[0].strip() or label
@@ -268,22 +347,25 @@ def table(predictions: Sequence[Prediction]) -> str:
         return ""
     names = max(len(prediction.name) for prediction in predictions)
     labels = max(len(guess.label) for prediction in predictions for guess in prediction.guesses)
+    heads = max(len(prediction.head) for prediction in predictions)
     lines = []
     for prediction in predictions:
         for position, guess in enumerate(prediction.guesses):
-            name = prediction.name if position == 0 else ""
-            lines.append(f"{name:<{names}}  {guess.label:<{labels}}  {guess.probability:7.2%}")
+            name, head = (prediction.name, prediction.head) if position == 0 else ("", "")
+            task = f"{head:<{heads}}  " if heads else ""
+            lines.append(f"{name:<{names}}  {task}{guess.label:<{labels}}  {guess.probability:7.2%}")
     return "\n".join(lines)
 
 
 def as_json(predictions: Sequence[Prediction]) -> str:
-    """A JSON list of ``{"picture", "classes": [{"index", "label", "probability"}]}``."""
+    """A JSON list of ``{"picture", "classes": [{"index", "label", "probability"}]}``, with ``"head"`` where several."""
     return json.dumps([plain(prediction) for prediction in predictions], indent=2, ensure_ascii=False)
 
 
 def plain(prediction: Prediction) -> dict[str, Any]:
     """One entry of ``as_json``."""
-    return {"picture": prediction.name, "classes": [_plain(guess) for guess in prediction.guesses]}
+    task = {"head": prediction.head} if prediction.head else {}
+    return {"picture": prediction.name, **task, "classes": [_plain(guess) for guess in prediction.guesses]}
 
 
 def _plain(guess: Guess) -> Mapping[str, Any]:
@@ -291,10 +373,10 @@ def _plain(guess: Guess) -> Mapping[str, Any]:
 
 
 def as_csv(predictions: Sequence[Prediction]) -> str:
-    """CSV with the columns picture, rank, index, label, probability."""
+    """CSV with the columns picture, (head where there are several,) rank, index, label, probability."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(CSV_HEADER)
+    writer.writerow(csv_header(predictions))
     for prediction in predictions:
         writer.writerows(csv_rows(prediction))
     return text.getvalue()
@@ -303,9 +385,16 @@ def as_csv(predictions: Sequence[Prediction]) -> str:
 CSV_HEADER = ("picture", "rank", "index", "label", "probability")
 
 
+def csv_header(predictions: Sequence[Prediction]) -> tuple[str, ...]:
+    """The columns of a table of ``predictions``."""
+    several = any(prediction.head for prediction in predictions)
+    return (CSV_HEADER[0], "head", *CSV_HEADER[1:]) if several else CSV_HEADER
+
+
 def csv_rows(prediction: Prediction) -> list[tuple[Any, ...]]:
     """The lines of ``as_csv`` for one picture."""
+    first = (prediction.name, prediction.head) if prediction.head else (prediction.name,)
     return [
-        (prediction.name, rank, guess.index, guess.label, f"{guess.probability:.6f}")
+        (*first, rank, guess.index, guess.label, f"{guess.probability:.6f}")
         for rank, guess in enumerate(prediction.guesses, 1)
     ]

@@ -29,7 +29,7 @@ from caffelungo.deploy.fold import Arrays, Folded, fold_batch_norm
 from caffelungo.deploy.front import IMAGE, INTERPOLATION, Front, check_layout, problems_of_resize
 from caffelungo.deploy.given import gather
 from caffelungo.deploy.network import DeployNet
-from caffelungo.deploy.opening import Opened, labels_of, open_net
+from caffelungo.deploy.opening import Opened, heads, labels_of, open_net
 from caffelungo.deploy.parity import BATCHES, TOLERANCE, Feeds, Parity, Reference, prove
 from caffelungo.deploy.photos import Inside, prove_photos, random_sizes
 from caffelungo.deploy.runtime import LIMIT, parse_device
@@ -57,10 +57,11 @@ class ExportOptions:
     takes pictures. ``layout`` (``nhwc`` or ``nchw``) is that of pictures; with ``resize_inside`` the graph also does
     the record's resize and crop, and takes pictures of any size, one size a batch. ``record`` (a
     ``lungo.Preprocessing``) and ``labels`` (names, or a file with one a line) stand above those that the weights carry.
-    ``shapes`` gives input blobs' shapes without the batch where the file leaves them open. ``pictures`` are files or
-    folders for the proof. ``more`` is added to the file's metadata. ``outputs`` are the blobs that come out (none: the
-    net's own); ``batch`` fixes the number of pictures (None: free). ``free_size`` leaves height and width open, for
-    fully convolutional nets.
+    ``size`` is the height and width that the net's picture is to have, whatever the file and the weights' record say;
+    ``shapes`` gives input blobs' shapes without the batch where the file leaves them open, or over what it says.
+    ``pictures`` are files or folders for the proof. ``more`` is added to the file's metadata. ``outputs`` are the blobs
+    that come out (none: the net's own); ``batch`` fixes the number of pictures (None: free). ``free_size`` leaves
+    height and width open, for fully convolutional nets.
     """
 
     opset: int = 20
@@ -69,6 +70,7 @@ class ExportOptions:
     resize_inside: bool = False
     record: Any | None = None
     labels: Sequence[str] | str | Path | None = None
+    size: tuple[int, int] | None = None
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     pictures: Sequence[str | Path] = ()
     batches: Sequence[int] = BATCHES
@@ -166,11 +168,11 @@ def export(
         random=random,
         real=None if inside or not paths else _real(net, record, front, options, paths),
         batches=(options.batch,) * 2 if options.batch else options.batches, tolerance=options.tolerance,
-        device=options.device, classifier=described.classifier,
+        device=options.device, classifiers=described.classifiers,
         sized=_sized(net, record if feasible else None, front, options),
     )  # fmt: skip
     if front is not None and inside is not None and paths:
-        photos = prove_photos(data, reference, front, inside, paths, options.batch or 1, proof, described.classifier)
+        photos = prove_photos(data, reference, front, inside, paths, options.batch or 1, proof, described.classifiers)
         described.more["resize"] = json.dumps(photos.facts())
         notes.append(photos.line())
     described.more["parity"] = json.dumps(proof.facts())
@@ -219,7 +221,11 @@ def _describe(opened: Opened, record: Any | None, front: Front | None, options: 
         given = metadata.ImageInput(IMAGE, front.layout, "uint8", colors, INTERPOLATION if front.resize else "")
     else:
         given = metadata.ImageInput(blob, "NCHW", "float32", "" if record is None else _order(record))
-    labels = labels_of(net, opened.weights, options, opened.notes)
+    labels = labels_of(opened, options)
+    several = heads(opened)
+    for head in several:
+        if head.labels is None:
+            opened.notes.append(f"no labels are known for `{head.name}`; its classes go by their numbers")
     if labels is None and net.classes is not None:
         opened.notes.append(
             "no labels are known; classes go by their numbers (labels: a text file with one name a line)"
@@ -232,7 +238,8 @@ def _describe(opened: Opened, record: Any | None, front: Front | None, options: 
         more["weights"] = ",".join(path.name for path in paths)
         more["weights_sha256"] = ",".join(metadata.sha256(path) for path in paths)
     classifier = net.classes[0] if net.classes else None
-    return metadata.Metadata(given, record if record is not None else Preprocessing(), labels, classifier, more)
+    known = record if record is not None else Preprocessing()
+    return metadata.Metadata(given, known, labels, classifier, more, tuple(several))
 
 
 def _order(record: Any) -> str:

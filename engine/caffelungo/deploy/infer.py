@@ -13,12 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from caffelungo import files
 from caffelungo.deploy import results
-from caffelungo.deploy.answers import sheet
-from caffelungo.deploy.classify import TOP, Classifier, PictureModel, Prediction
+from caffelungo.deploy.answers import judges_of, sheet
+from caffelungo.deploy.classify import TOP, Classifier, PictureModel, Prediction, predictions
 from caffelungo.deploy.given import Batch, Given, gather
 from caffelungo.errors import Location, Problem, UserError
 
@@ -33,7 +31,8 @@ class InferOptions:
     """``given``: pictures, folders, lists (.txt). ``output`` ends in .csv, .json, .npz or .png (a sheet); None: none.
 
     ``device``, ``provider``, ``graphs``, ``threads``: see ``engine.Engine``. ``decoders`` threads read pictures
-    (0: one a core, up to four). ``most`` pictures are on a sheet.
+    (0: one a core, up to four). ``most`` pictures are on a sheet. ``head``: one of several classifiers, by task, layer
+    or output (None: all).
     """
 
     model: str | Path
@@ -47,6 +46,7 @@ class InferOptions:
     top: int = TOP
     graphs: bool = False
     most: int = 24
+    head: str | None = None
 
 
 @dataclass
@@ -94,9 +94,10 @@ def infer(
     model = PictureModel(
         options.model, options.device, provider=options.provider, threads=options.threads, graphs=options.graphs
     )
-    judge = _judge(options, model, target)
-    done = Inferred(str(model.engine), classifier=judge is not None, outputs=model.engine.outputs, top=options.top)
-    wanted = None if judge is None or (target and target.suffix.lower() == ".npz") else [str(model.classifier)]
+    judges = _judges(options, model, target)
+    done = Inferred(str(model.engine), classifier=bool(judges), outputs=model.engine.outputs, top=options.top)
+    everything = not judges or (target is not None and target.suffix.lower() == ".npz")
+    wanted = None if everything else [str(one.classifier) for one in judges]
     named: list[tuple[str, Any]] = [(str(path), path) for path in items.paths]
     shown: list[Prediction] = []
     step = max(1, -(-len(named) // options.most))
@@ -110,12 +111,12 @@ def infer(
         def finish(read: Batch, running: Future[results.Arrays]) -> None:
             outputs = running.result()
             names = [named[index][0] for index in read.indices]
-            predictions = [] if judge is None else _predictions(judge, names, outputs, options.top)
+            found = predictions(judges, names, outputs, options.top) if judges else []
             if sink is not None:
-                sink.add(names, predictions, outputs)
-            _count(done, items, read.indices, predictions)
-            shown.extend(one for index, one in zip(read.indices, predictions, strict=False) if index % step == 0)
-            for prediction in predictions if each else ():
+                sink.add(names, found, outputs)
+            _count(done, items, read.indices, found if len(judges) == 1 else [])
+            shown.extend(one for index, one in zip(read.indices, found, strict=False) if index % step == 0)
+            for prediction in found if each else ():
                 each(prediction)  # type: ignore[misc]
             if progress is not None:
                 progress(done.count + len(done.problems), len(named))
@@ -135,8 +136,8 @@ def infer(
         if not done.count:
             raise UserError(done.problems[:SHOWN])
     done.seconds = time.perf_counter() - started
-    if target is not None and target.suffix.lower() == ".png" and judge is not None:
-        sheet(judge, shown, target, options.most)
+    if target is not None and target.suffix.lower() == ".png" and judges:
+        sheet(judges[0], shown, target, options.most)
     if done.problems:
         raise UserError(_told(done, target))
     return done
@@ -164,17 +165,17 @@ def _target(options: InferOptions) -> Path | None:
     return target
 
 
-def _judge(options: InferOptions, model: PictureModel, target: Path | None) -> Classifier | None:
-    """``model`` as a classifier; None where it is none, UserError when classes were asked of such a one."""
-    if model.classifier is not None:
-        return Classifier.of(model)
+def _judges(options: InferOptions, model: PictureModel, target: Path | None) -> list[Classifier]:
+    """The classifiers of ``model``; none where it has none, UserError when classes were asked of such a one."""
+    if model.heads or model.classifier is not None or options.head is not None:
+        return judges_of(model, options.head, target)
     if target is None or target.suffix.lower() not in (".npz", ".json"):
         raise UserError(
             "this net is no classifier: its answers are numbers, not classes", where=Location(str(model.path)),
             received=f"outputs {', '.join(model.engine.outputs)}" + (f" and -o {target}" if target else ""),
             remedy="write them with -o out.npz or -o out.json",
         )  # fmt: skip
-    return None
+    return []
 
 
 @contextmanager
@@ -186,16 +187,10 @@ def _sink(target: Path | None) -> Iterator[results.Sink | None]:
         yield sink
 
 
-def _predictions(judge: Classifier, names: Sequence[str], outputs: results.Arrays, top: int) -> list[Prediction]:
-    rows = outputs[str(judge.classifier)]
-    flat = np.asarray(rows.reshape(len(rows), -1), np.float32)
-    return [judge.prediction(name, row, top) for name, row in zip(names, flat, strict=True)]
-
-
-def _count(done: Inferred, items: Given, indices: Sequence[int], predictions: Sequence[Prediction]) -> None:
+def _count(done: Inferred, items: Given, indices: Sequence[int], found: Sequence[Prediction]) -> None:
     done.count += len(indices)
     first, within = done.right
-    for index, prediction in zip(indices, predictions, strict=False):
+    for index, prediction in zip(indices, found, strict=False):
         truth = items.classes[index]
         if truth is not None:
             done.known += 1

@@ -6,7 +6,8 @@
 | `input` | JSON: name, layout (`NHWC`, `NCHW`), type (`uint8`, `float32`), channels (`RGB`, `BGR`, `GRAY`), resize |
 | `preprocessing` | text form of `lungo.Preprocessing`: what the graph does, and what is to be done before it |
 | `labels` | JSON list of class names in the order of the classifier's outputs; absent when unknown |
-| `classifier` | the output that holds one probability a class; absent when there is none |
+| `classifier` | the output that holds one probability a class; absent when there is none, or several |
+| `heads` | JSON list, of a net for several tasks: `output`, layer `name`, `task`, `labels` or null of each |
 | `opset`, `prototxt`, `prototxt_sha256`, `weights`, `weights_sha256` | what it was made of |
 | `accuracy` | JSON: `accuracy`, `right` of `pictures`, `lists` with their hashes; absent when none was taken |
 | `parity` | JSON: what was compared before the file was given its name, and the largest difference |
@@ -17,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,21 @@ class ImageInput:
         return (1, 2) if self.layout == "NHWC" else (2, 3)
 
 
+@dataclass(frozen=True)
+class Head:
+    """One of several classifiers: the ``output`` with its probabilities, its layer's ``name``, its task and classes."""
+
+    output: str
+    name: str
+    task: str
+    labels: tuple[str, ...] | None = None
+
+    @property
+    def title(self) -> str:
+        """For people: the task, and the layer where that is called otherwise."""
+        return self.task or self.name
+
+
 @dataclass
 class Metadata:
     """The content of ``metadata_props`` as values."""
@@ -64,6 +80,12 @@ class Metadata:
     labels: list[str] | None = None
     classifier: str | None = None
     more: dict[str, str] = field(default_factory=dict)
+    heads: tuple[Head, ...] = ()
+
+    @property
+    def classifiers(self) -> tuple[str, ...]:
+        """Every output that holds one probability a class."""
+        return tuple(head.output for head in self.heads) or ((self.classifier,) if self.classifier else ())
 
     def properties(self) -> dict[str, str]:
         """The strings to store."""
@@ -76,6 +98,8 @@ class Metadata:
             result["labels"] = json.dumps(self.labels, ensure_ascii=False)
         if self.classifier is not None:
             result["classifier"] = self.classifier
+        if self.heads:
+            result["heads"] = json.dumps([asdict(head) for head in self.heads], ensure_ascii=False)
         return {**result, **self.more}
 
 
@@ -100,6 +124,7 @@ def read(properties: Mapping[str, str], file: str | Path) -> Metadata:
         given = ImageInput(**json.loads(properties["input"]))
         record = text_format.Parse(properties.get("preprocessing", ""), Preprocessing())
         labels = _labels(properties.get("labels"))
+        heads = _heads(properties.get("heads"))
     except (KeyError, TypeError, ValueError, RecursionError, text_format.ParseError) as error:
         raise UserError(
             "the metadata of this ONNX file is damaged",
@@ -107,9 +132,9 @@ def read(properties: Mapping[str, str], file: str | Path) -> Metadata:
             received=f"{type(error).__name__}: {error}"[:300],
             remedy="export the net again",
         ) from error
-    known = {"caffelungo.format", "input", "preprocessing", "labels", "classifier"}
+    known = {"caffelungo.format", "input", "preprocessing", "labels", "classifier", "heads"}
     more = {key: value for key, value in properties.items() if key not in known}
-    return Metadata(given, record, labels, properties.get("classifier"), more)
+    return Metadata(given, record, labels, properties.get("classifier"), more, heads)
 
 
 def _labels(text: str | None) -> list[str] | None:
@@ -121,6 +146,18 @@ def _labels(text: str | None) -> list[str] | None:
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         raise ValueError("labels are no list of strings")
     return labels
+
+
+def _heads(text: str | None) -> tuple[Head, ...]:
+    if text is None:
+        return ()
+    if len(text) > LONGEST_LABELS:
+        raise ValueError(f"{len(text)} bytes of heads")
+    found = [Head(**entry) for entry in json.loads(text)]
+    for one in found:
+        if not all(isinstance(word, str) for word in (one.output, one.name, one.task, *(one.labels or ()))):
+            raise ValueError("a head is no record of strings")
+    return tuple(replace(one, labels=None if one.labels is None else tuple(one.labels)) for one in found)
 
 
 def read_labels(path: str | Path) -> list[str]:

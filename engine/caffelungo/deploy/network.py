@@ -3,7 +3,8 @@
     data -> ... -> fc8 -> SoftmaxWithLoss          Input -> ... -> fc8 -> Softmax (prob)
     data ->  label ---^     Accuracy         =>
 
-A deploy definition passes through unchanged but for layers that only feed what is dropped. No torch.
+A deploy definition passes through unchanged but for layers that only feed what is dropped. Classifiers that the net
+names in `lungo { head }` answer although no loss is on them. No torch.
 """
 
 from __future__ import annotations
@@ -18,12 +19,22 @@ from caffelungo.errors import Problem, UserError
 from caffelungo.layers import registry
 from caffelungo.layers.base import Shape, shape_text
 from caffelungo.layers.plan import Plan, build_plan
+from caffelungo.passes.view import HEADS, PASSING
 
 OUTPUT_LAYER = {"SoftmaxWithLoss": "Softmax", "SigmoidCrossEntropyLoss": "Sigmoid"}
 """The layer that makes probabilities of what a loss measures."""
 
 MEASURES = frozenset({"Accuracy", "Silence"})
 """Types that are dropped although they are no loss."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An output with one probability a class: its blob, the number of classes, the classifier's layer."""
+
+    blob: str
+    classes: int
+    layer: str
 
 
 @dataclass
@@ -46,17 +57,28 @@ class DeployNet:
         return [blob for blob in dict.fromkeys(made) if blob in (self.wanted or self.plan.outputs)]
 
     @property
+    def answers(self) -> list[Answer]:
+        """The outputs that hold one probability a class, in the order of the file."""
+        made: dict[int, str] = {}
+        found = []
+        for planned in self.plan.layers:
+            if planned.layer.type in HEADS:
+                made[planned.top_values[0]] = planned.name
+            elif planned.layer.type in PASSING and planned.bottom_values[0] in made:
+                made[planned.top_values[0]] = made[planned.bottom_values[0]]
+            shape = planned.top_shapes[0] if planned.tops else None
+            if (
+                planned.layer.type == "Softmax" and planned.tops[0] in self.outputs and shape is not None
+                and len(shape) in (2, 4) and all(n == 1 for n in shape[2:]) and shape[1] is not None
+            ):  # fmt: skip
+                found.append(Answer(planned.tops[0], shape[1], made.get(planned.top_values[0], planned.name)))
+        return found
+
+    @property
     def classes(self) -> tuple[str, int] | None:
         """The blob that holds one probability a class, and the number of classes; None when there is not one such."""
-        found = [
-            (planned.tops[0], shape[1])
-            for planned in self.plan.layers
-            if planned.layer.type == "Softmax" and planned.tops[0] in self.outputs
-            if (shape := planned.top_shapes[0]) is not None and len(shape) in (2, 4) and all(n == 1 for n in shape[2:])
-        ]
-        if len(found) == 1 and found[0][1] is not None:
-            return found[0][0], found[0][1]
-        return None
+        found = self.answers
+        return (found[0].blob, found[0].classes) if len(found) == 1 else None
 
 
 def deploy_net(
@@ -174,9 +196,24 @@ def _heads(net: Any, layers: list[Any], plan: Plan) -> tuple[dict[str, Any], set
                 del losses[blob]
     by_measures = {blob for layer in net.layer if layer.name in dropped for blob in layer.top}
     plain = [blob for blob in plan.outputs if blob not in by_measures and not _from_source(blob, plan)]
+    plain += _named_answers(net, plan)
     heads: dict[str, Any] = dict.fromkeys(plain)
     heads.update(losses)
     return heads, dropped, notes
+
+
+def _named_answers(net: Any, plan: Plan) -> list[str]:
+    """What a Silence reads of the classifiers that ``lungo.head`` names: training does not print it, and it counts."""
+    names = {head.name for head in net.lungo.head}
+    made: set[int] = set()
+    found: dict[str, None] = {}
+    for planned in plan.layers:
+        if planned.name in names or (planned.layer.type in PASSING and planned.bottom_values[0] in made):
+            made.update(planned.top_values)
+        elif planned.layer.type == "Silence":
+            silenced = zip(planned.bottoms, planned.bottom_values, strict=True)
+            found.update((blob, None) for blob, value in silenced if value in made)
+    return list(found)
 
 
 def _check_shapes(net: Any, shapes: Mapping[str, Sequence[int]]) -> None:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from caffelungo.data import preprocess
 from caffelungo.definition.reader import read_net
-from caffelungo.deploy import metadata, pictures
+from caffelungo.deploy import asked, metadata, pictures
 from caffelungo.deploy.fold import Arrays
 from caffelungo.deploy.network import DeployNet, deploy_net
 from caffelungo.deploy.runtime import LIMIT
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.weights import copy
 from caffelungo.weights.base import Weights
+from caffelungo.weights.heads import heads_of
 from caffelungo.weights.load import load
 
 if TYPE_CHECKING:
@@ -40,10 +41,13 @@ class Opened:
 def open_net(definition: Any, weights: Weights | str | Path, options: ExportOptions) -> Opened:
     """The net of ``definition`` (a Definition or a file) with ``weights`` (see ``read_weights``).
 
-    Of ``options``, record, shapes, outputs and batch count. UserError for mistakes in what was given.
+    Of ``options``, record, size, shapes, outputs and batch count. UserError for mistakes in what was given.
     """
     if isinstance(definition, (str, Path)):
         definition = read_net(definition)
+    definition = asked.placed(definition, options.shapes)
+    if asked.plane(definition, None, options.shapes) != options.size:
+        definition = asked.sized(definition, options.size, options.shapes, options.outputs)
     given = read_weights(weights)
     net, record, notes = record_and_shapes(definition, given, options)
     arrays, problems = fitted(net, given, definition)
@@ -93,10 +97,16 @@ def record_and_shapes(
 ) -> tuple[DeployNet, Any | None, list[str]]:
     """The net that leaves, the preprocessing record as far as it is known, and notes for the user."""
     record, notes = _record(definition, weights, options)
+    if options.record is None:
+        wanted = asked.plane(definition, options.size, options.shapes)
+        who = "as asked" if options.size is not None else "in the net's input"
+        record, more = asked.recorded(record, wanted, who, weights)
+        notes = [*notes, *more]
     net = deploy_net(
         definition, shapes=_shapes(definition, record, options), sources=_sources(definition, record),
         outputs=options.outputs, batch=options.batch or 1,
     )  # fmt: skip
+    asked.room_for(net.plan, options.size, options.shapes)
     return net, record, notes + net.notes
 
 
@@ -134,9 +144,44 @@ def fitted(net: DeployNet, weights: Weights, definition: Any) -> tuple[Arrays, l
     return arrays, problems
 
 
-def labels_of(net: DeployNet, weights: Weights, options: ExportOptions, notes: list[str]) -> list[str] | None:
-    """Class names: those given, else those that the weights carry; None without any. UserError for a wrong number."""
+def heads(opened: Opened) -> list[metadata.Head]:
+    """The classifiers of a net that answers for several tasks; none for one that answers for one, or names none.
+
+    Labels of another number than the classes are left out, and a note says so.
+    """
+    extras = opened.weights.extras
+    named = heads_of(opened.definition.message.lungo, extras)
+    if len(opened.net.answers) < 2 or not any(answer.layer in named for answer in opened.net.answers):
+        return []
+    found = []
+    for answer in opened.net.answers:
+        told = named.get(answer.layer)
+        labels = list(told.label) if told is not None else []
+        if labels and len(labels) != answer.classes:
+            opened.notes.append(
+                f"`{answer.layer}` has {len(labels)} labels for {answer.classes} classes; they are left out"
+            )
+            labels = []
+        task = told.task if told is not None and told.task else answer.layer
+        found.append(metadata.Head(answer.blob, answer.layer, task, tuple(labels) or None))
+    return found
+
+
+def labels_of(opened: Opened, options: ExportOptions) -> list[str] | None:
+    """Class names of the one classifier: those given, else those of the net and its weights; None without any.
+
+    Raises UserError for a wrong number of names.
+    """
+    net, weights, notes = opened.net, opened.weights, opened.notes
     classes = net.classes
+    named = heads_of(opened.definition.message.lungo, weights.extras)
+    several = len(net.answers) > 1 and any(answer.layer in named for answer in net.answers)
+    if several and options.labels is not None:
+        raise UserError(
+            "the net has several classifiers, each with classes of its own",
+            received="--labels",
+            remedy='write the names into the net: lungo { head { name: "fc8" label: "cat" label: "dog" } }',
+        )
     if options.labels is not None:
         given = options.labels
         labels = metadata.read_labels(given) if isinstance(given, (str, Path)) else list(given)
@@ -148,7 +193,13 @@ def labels_of(net: DeployNet, weights: Weights, options: ExportOptions, notes: l
                 remedy=f"give one name for each of the {classes[1]} outputs of `{classes[0]}`",
             )
         return labels
-    carried = list(weights.extras.label) if weights.extras is not None else []
+    if several:
+        return None
+    head = named.get(net.answers[0].layer) if classes is not None else None
+    if head is not None and len(head.label):
+        carried = list(head.label)
+    else:
+        carried = list(weights.extras.label) if weights.extras is not None else []
     if carried and classes is not None and len(carried) != classes[1]:
         notes.append(f"the weights carry {len(carried)} labels for {classes[1]} classes; they are left out")
         return None

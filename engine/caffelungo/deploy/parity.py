@@ -163,7 +163,7 @@ def prove(
     random: Callable[[int, np.random.Generator], Feeds],
     real: Feeds | None = None,
     batches: Sequence[int] = BATCHES,
-    classifier: str | None = None,
+    classifiers: Sequence[str] = (),
     tolerance: float = TOLERANCE,
     device: str = "cpu",
     seed: int = 0,
@@ -172,7 +172,7 @@ def prove(
     """Compare ``model`` with ``reference``; RunError naming the first layer that differs when they disagree.
 
     ``random(batch, rng)`` makes the inputs of one batch, ``real`` holds real ones (any number, same keys);
-    ``classifier`` is the output in which the same class must come first; ``sized`` are inputs of other heights and
+    ``classifiers`` are the outputs in which the same class must come first; ``sized`` are inputs of other heights and
     widths, compared blob by blob, too.
     """
     session = open_session(model, device, settings=EXACT)
@@ -197,10 +197,10 @@ def prove(
                 proof.worst[apart.blob] = apart
         if wrong is not None:
             raise _failure(wrong, tolerance, f"output `{wrong.blob}`")
-        if classifier is not None:
-            same = same_class(expected[classifier], got[classifier], tolerance)
+        if classifiers:
+            same = np.all([same_class(expected[one], got[one], tolerance) for one in classifiers], axis=0)
             agreed, seen = agreed + int(same.sum()), seen + len(same)
-    if classifier is not None:
+    if classifiers:
         proof.top1 = (agreed, seen)
         if agreed < seen:
             raise RunError(

@@ -134,14 +134,14 @@ class Photos:
 
 def prove_photos(
     model: bytes, reference: Reference, front: Front, inside: Inside, paths: Sequence[Path], batch: int, proof: Parity,
-    classifier: str | None,
+    classifiers: Sequence[str] = (),
 ) -> Photos:  # fmt: skip
     """Real pictures at their own sizes through the whole file; RunError when it answers otherwise.
 
     ``reference`` takes ``image`` (through ``inside``) and the blob itself. ``batch`` copies of each picture go in.
     """
     session, blob = open_session(model, proof.device, settings=EXACT), inside.blob
-    found = Photos(relative=dict.fromkeys(session.outputs, 0.0), same=None if classifier is None else 0)
+    found = Photos(relative=dict.fromkeys(session.outputs, 0.0), same=0 if classifiers else None)
     own = pictures.without_geometry(front.record)
     for path in paths:
         image = pictures.read(own, path)
@@ -161,18 +161,18 @@ def prove_photos(
                 f"the resize in the graph makes other pixels of {path.name} ({image.shape[0]}x{image.shape[1]}) than "
                 f"training and test do: {levels:.3g} of 255, where {LEVELS:g} are allowed\n{KEEP}"
             )
-        _count(found, reference.run({blob: plain}), got, levels, classifier)
+        _count(found, reference.run({blob: plain}), got, levels, classifiers)
     proof.real = found.count
     return found
 
 
 def _count(
     found: Photos, usual: Mapping[str, NDArray[Any]], got: Mapping[str, NDArray[Any]], levels: float,
-    classifier: str | None,
+    classifiers: Sequence[str],
 ) -> None:  # fmt: skip
     found.count, found.levels = found.count + 1, max(found.levels, levels)
     assert found.relative is not None
     for name in found.relative:
         found.relative[name] = max(found.relative[name], difference(name, usual[name], got[name], "").relative)
-    if classifier is not None and found.same is not None:
-        found.same += int(same_class(usual[classifier], got[classifier], 0.0)[0])
+    if found.same is not None:
+        found.same += int(all(same_class(usual[one], got[one], 0.0)[0] for one in classifiers))

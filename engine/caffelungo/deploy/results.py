@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo import files
-from caffelungo.deploy.classify import CSV_HEADER, Prediction, csv_rows, plain
+from caffelungo.deploy.classify import CSV_HEADER, Prediction, csv_header, csv_rows, plain
 from caffelungo.errors import UserError
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -26,7 +26,7 @@ class Sink(Protocol):
     """What takes a batch of answers."""
 
     def add(self, names: Sequence[str], predictions: Sequence[Prediction], outputs: Arrays) -> None:
-        """``predictions`` are empty for a net that is no classifier; ``outputs`` has a row for each of ``names``."""
+        """``outputs`` has a row for each of ``names``; ``predictions`` has one of each classifier for each of them."""
 
 
 @contextmanager
@@ -34,13 +34,19 @@ def csv_file(path: Path) -> Iterator[Sink]:
     """Lines as ``classify.as_csv`` has them."""
     with files.written_whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(CSV_HEADER)
+        begun = False
 
         def add(names: Sequence[str], predictions: Sequence[Prediction], outputs: Arrays) -> None:
+            nonlocal begun
+            if not begun:
+                writer.writerow(csv_header(predictions))
+                begun = True
             for prediction in predictions:
                 writer.writerows(csv_rows(prediction))
 
         yield _Sink(add)
+        if not begun:
+            writer.writerow(CSV_HEADER)
 
 
 @contextmanager
@@ -51,11 +57,11 @@ def json_file(path: Path) -> Iterator[Sink]:
 
         def add(names: Sequence[str], predictions: Sequence[Prediction], outputs: Arrays) -> None:
             nonlocal before
-            for place, name in enumerate(names):
-                if predictions:
-                    entry = plain(predictions[place])
-                else:
-                    entry = {"picture": name, "outputs": {one: _rounded(rows[place]) for one, rows in outputs.items()}}
+            numbers = [
+                {"picture": name, "outputs": {one: _rounded(rows[place]) for one, rows in outputs.items()}}
+                for place, name in enumerate(names if not predictions else ())
+            ]
+            for entry in (*map(plain, predictions), *numbers):
                 stream.write(before + json.dumps(entry, ensure_ascii=False))
                 before = ",\n"
 

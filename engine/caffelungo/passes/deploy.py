@@ -4,7 +4,8 @@
     after:   Input (1x3x227x227)             -> conv1 ... fc8 -> Softmax "prob"
              layers that the answer does not depend on are gone; all others keep names, order and comments
 
-Of several classifiers on one label the last stays (GoogLeNet's auxiliary ones serve training only).
+Of several classifiers on one label the last stays (GoogLeNet's auxiliary ones serve training only), and every one that
+`lungo { head }` names.
 """
 
 from __future__ import annotations
@@ -77,11 +78,9 @@ def deploy(view: View, options: DeployOptions) -> Rewrite:
 def _answers(view: View, options: DeployOptions) -> list[Classifier]:
     if options.head is not None:
         return view.heads(options.head)
-    last: dict[str | None, Classifier] = {one.label: one for one in view.classifiers}
-    if not last:
+    if not view.answers:
         view.heads()
-    labelled = [one for label, one in last.items() if label is not None]
-    return labelled or list(last.values())
+    return view.answers
 
 
 def _softmax(view: View, one: Classifier, last: bool) -> list[Edit]:

@@ -34,7 +34,7 @@ class SolverOptions:
     """What the solver file is made from. ``net`` and ``weights`` are written as they are given.
 
     ``fresh``: there are no weights to start from, so the rate is ten times that of fine-tuning. ``passes`` None: as
-    many as fit the number of pictures.
+    many as fit the number of pictures. ``held``: all that is old is held fixed, and only what is new learns.
     """
 
     net: str
@@ -47,6 +47,7 @@ class SolverOptions:
     fresh: bool = False
     passes: int | None = None
     seed: int | None = None
+    held: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,9 @@ def solver_text(options: SolverOptions) -> str:
         "Training from scratch" if options.fresh else "Fine-tuning: old layers learn slowly, new ones ten times as fast"
     )
 
+    if options.held:
+        what = "A new task on a net that is held fixed: only what is new learns"
+
     head = [
         f"# {what} (lr_mult in the net).",
         f"# {options.pictures} pictures to train on, {options.tested} to test on, {options.classes} classes.",
@@ -115,7 +119,12 @@ def solver_text(options: SolverOptions) -> str:
         "#",
         "# What to change first: base_lr, by factors of three. The loss starts near ln(classes) = "
         f"{math.log(options.classes):.2f}; if it",
-        "# rises, divide base_lr by ten; if it falls to nothing while test accuracy stays low, freeze more layers.",
+        "# rises, divide base_lr by ten; "
+        + (
+            "if it stays high, the features lack something: --widen or --read."
+            if options.held
+            else "if it falls to nothing while test accuracy stays low, freeze more layers."
+        ),
         f'net: "{options.net}"',
         "",
     ]

@@ -271,6 +271,24 @@ class View:
             found = {one.head.index: one for one in self._open_ends()}
         return [found[index] for index in sorted(found)]
 
+    @cached_property
+    def answers(self) -> list[Classifier]:
+        """The classifiers that the net is for: the last on each label (earlier ones serve training only) and those
+        that ``lungo.head`` names; in a net without either, all."""
+        last = {one.label: one for one in self.classifiers if one.label is not None}
+        found = {one.head.index: one for one in self._declared()}
+        found.update((one.head.index, one) for one in last.values())
+        return [found[index] for index in sorted(found)] or self.classifiers
+
+    def _declared(self) -> Iterator[Classifier]:
+        """The classifiers that ``lungo.head`` names, each with what follows it up to its Softmax."""
+        graph = self.graphs.get(TEST) or self.graph
+        names = [head.name for head in self.net.lungo.head]
+        for one in graph.plan.layers:
+            if one.name in names and one.layer.type in HEADS:
+                passed, softmax = onward(graph, one.top_values[0])
+                yield Classifier(one, None, (softmax,) if softmax is not None else (), tuple(passed))
+
     def _open_ends(self) -> Iterator[Classifier]:
         graph = self.graph
         for value in range(len(graph.plan.values)):
@@ -337,6 +355,18 @@ def _leaves(graph: Graph, softmax: PlannedLayer) -> bool:
     """Whether a Softmax is the net's answer rather than a step inside it."""
     readers = graph.consumers(softmax.top_values[0]) if softmax.top_values else []
     return all(one.layer.type in ("ArgMax", "Silence", "Accuracy") for one in readers)
+
+
+def onward(graph: Graph, value: int) -> tuple[list[PlannedLayer], PlannedLayer | None]:
+    """The layers that only pass ``value`` on, and the Softmax they end in (None: they end elsewhere)."""
+    passed: list[PlannedLayer] = []
+    while readers := [one for one in graph.consumers(value) if one.layer.type in PASSING and len(one.bottoms) == 1]:
+        softmax = next((one for one in readers if one.layer.type == "Softmax"), None)
+        if softmax is not None:
+            return passed, softmax
+        passed.append(readers[0])
+        value = readers[0].top_values[0]
+    return passed, None
 
 
 def _trail(graph: Graph, value: int) -> Iterator[PlannedLayer]:

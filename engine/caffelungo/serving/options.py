@@ -16,7 +16,8 @@ class ServeOptions:
     """``deadline_ms``: how long the first picture of a batch waits for others. ``max_bytes``: of a request's body.
 
     ``max_pixels``: of a picture, read in its header before anything is decoded. ``queue``: pictures that may be in
-    the house at once; who comes then is told to come again. ``threads`` 0: as many as cores.
+    the house at once; who comes then is told to come again. ``threads`` 0: as many as cores. ``head``: which of several
+    classifiers is served, by task, layer or output.
     """
 
     model: str | Path
@@ -29,6 +30,7 @@ class ServeOptions:
     max_pixels: int = 25_000_000
     queue: int = 256
     threads: int = 0
+    head: str | None = None
 
     def __post_init__(self) -> None:
         problems = []

@@ -29,7 +29,7 @@ def serve(options: ServeOptions, say: Callable[[str], None] = print) -> None:
 
     listener = listen(options.host, options.port)
     try:
-        classifier = Classifier(options.model, options.device, threads=options.threads)
+        classifier = Classifier(options.model, options.device, options.head, threads=options.threads)
         service = Service(classifier, options)
         server = server_of(service, say)
         say(greeting(classifier, address(listener)))

@@ -10,20 +10,26 @@ from typing import Any
 
 from rich.console import Console
 
-from caffelungo.definition.filter import net_state
+from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST
 from caffelungo.errors import Location, RunError, UserError
+from caffelungo.layers import room
 from caffelungo.net.store import Store
+from caffelungo.passes import planes
+from caffelungo.passes.resize import asked, at
+from caffelungo.passes.view import HEADS
 from caffelungo.report import confusion
 from caffelungo.report.glog import Log, number
 from caffelungo.report.tables import print_classes
 from caffelungo.solve import checks, nets
 from caffelungo.solve.engine import Engine, make_engine, out_of_memory
+from caffelungo.solve.heads import judge, judged_head, pointed
 from caffelungo.solve.loading import Loaded
 from caffelungo.solve.options import TestOptions
-from caffelungo.solve.score import Classified, Counter, judge
+from caffelungo.solve.score import Classified, Counter
 from caffelungo.solve.testing import TestNet, TestResult
+from caffelungo.weights import heads as named
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ def test(options: TestOptions) -> int:
     with console.status("testing ...") as status:
         found = evaluate(net, lambda done, count: status.update(f"testing: batch {done} of {count}"))
     if not options.quiet:
+        _tell_heads(net.opened)
         show(found, Console(highlight=False))
     if options.output and found.classified:
         written = confusion.write(found.classified, Path(options.output))
@@ -74,16 +81,31 @@ def build(options: TestOptions, log: Log, console: Console | None = None) -> Tes
     log.info(
         "caffe.cpp:275", "Use CPU." if engine.device.type == "cpu" else f"Use GPU with device ID {engine.device.index}"
     )
-    text = nets.from_definition(read_net(options.model, dict(options.variables) or None))
+    resized = at(read_net(options.model, dict(options.variables) or None), asked(options.size, (TEST,)))
+    if console is not None and not options.quiet:
+        for note in resized.notes:
+            console.print(f"notice: {note.what}" + (f" ({note.why})" if note.why else ""), markup=False)
+    text = nets.from_definition(resized.definition)
     state = net_state(text.message, TEST, options.level, options.stages)
     if options.data is not None:
         text = nets.elsewhere(text, state, options.data)
     whole = options.iterations is None
-    opened = nets.open_net(text, state, once=whole, caffe=engine.caffe, shuffle=False if whole else None)
+    if options.head is not None:
+        text = pointed(text, state, _head(text, state, options.head))
+
+    def opening(text: nets.NetText) -> nets.Opened:
+        return nets.open_net(text, state, once=whole, caffe=engine.caffe, shuffle=False if whole else None)
+
+    opened = opening(text)
+    if options.head is None and options.data is not None and (meant := _meant(opened)) is not None:
+        text = pointed(text, state, meant)
+        opened = opening(text)
     if error := nets.input_without_data(text, opened.plan):
         raise error
     if problems := checks.label_problems(opened):
         raise UserError(problems)
+    if options.size is not None and engine.device.type == "cpu":
+        room.check(opened.plan, f"--size {planes.text(options.size)}")
     loaded = Loaded(options.weights, (), opened.plan, text.where)
     if console is not None and loaded.table and not options.quiet:
         console.print(loaded.table.summary(), markup=False)
@@ -92,8 +114,8 @@ def build(options: TestOptions, log: Log, console: Console | None = None) -> Tes
             console.print(f"notice: not in the weights, so random: {', '.join(fresh)}", markup=False, style="yellow")
     trained = loaded.weights.extras if loaded.weights else None
     if console is not None:
-        for text in checks.preprocessing_differs(opened, checks.record_in(trained), "the weights' training did"):
-            console.print(f"notice: {text}", markup=False, style="yellow")
+        for told in checks.preprocessing_differs(opened, checks.record_in(trained), "the weights' training did"):
+            console.print(f"notice: {told}", markup=False, style="yellow")
     if options.data is not None:
         _same_classes(opened, trained, options.data)
     net = make_net(opened, loaded, engine, options.iterations, options.workers)
@@ -101,9 +123,40 @@ def build(options: TestOptions, log: Log, console: Console | None = None) -> Tes
     return net
 
 
+def _head(text: nets.NetText, state: Any, word: str) -> str:
+    """The layer of the classifier ``word``: a task, or a layer's name; UserError when there is none."""
+    heads = named.heads_of(text.message.lungo)
+    layers = {layer.name for layer in text.message.layer if included(layer, state) and layer.type in HEADS}
+    return word if word in layers else str(named.find(heads, word, str(text.path or "")).name)
+
+
+def _meant(opened: nets.Opened) -> str | None:
+    """The classifier whose classes the data are, where that is another than the one that the net is tested on."""
+    heads = named.heads_of(opened.text.message.lungo)
+    for source in opened.sources:
+        if names := nets.class_names(source):
+            fitting = [head.name for head in heads.values() if list(head.label[: len(names)]) == names]
+            if len(fitting) == 1 and fitting[0] != judged_head(opened.plan):
+                return str(fitting[0])
+    return None
+
+
+def _tell_heads(opened: nets.Opened) -> None:
+    """Which of several classifiers was tested."""
+    heads = named.heads_of(opened.text.message.lungo)
+    tested = judged_head(opened.plan)
+    if len(heads) > 1 and tested in heads:
+        others = ", ".join(named.told(head) for name, head in heads.items() if name != tested)
+        Console(highlight=False).print(f"head     {named.told(heads[tested])}; not {others} (--head)", markup=False)
+
+
 def _same_classes(opened: nets.Opened, trained: Any, data: str | Path) -> None:
     """UserError when the classes of ``data`` are known to be numbered otherwise than those of the weights."""
-    known = list(trained.label) if trained is not None else []
+    head = judged_head(opened.plan)
+    heads = named.heads_of(opened.text.message.lungo, trained, layers=[head] if head else ())
+    known = [label for one in heads.values() for label in one.label]
+    if not heads and trained is not None:
+        known = list(trained.label)
     for source in opened.sources:
         names = nets.class_names(source)
         if names and known and names != known[: len(names)]:

@@ -20,7 +20,9 @@ from caffelungo.definition.template import meant_for
 from caffelungo.definition.upgrade import upgrade_net
 from caffelungo.errors import Problem, UserError
 from caffelungo.layers.plan import Plan, Where, build_plan
+from caffelungo.solve.heads import judged_head
 from caffelungo.solve.validate import test_nets as count_test_nets
+from caffelungo.weights.heads import heads_of
 
 
 @dataclass(frozen=True)
@@ -241,14 +243,28 @@ def extras(opened: Opened, loaded: Any = None) -> Any:
     labels = labels_of(opened, loaded)
     del result.label[:]
     result.label.extend(labels)
+    found = heads_of(own, loaded, layers=[one.name for one in opened.plan.layers])
+    heads = [type(head).FromString(head.SerializeToString()) for head in found.values()]
+    del result.head[:]
+    result.head.extend(heads)
     return result if result.ByteSize() else None
 
 
 def labels_of(opened: Opened, loaded: Any = None) -> list[str]:
-    """Class names: the net's own, else the data's, else those of the weights' ``loaded`` extras; or none."""
-    own = list(opened.text.message.lungo.label)
-    known = own or next((names for source in opened.sources if (names := class_names(source))), [])
-    return known or (list(loaded.label) if loaded is not None else [])
+    """Class names: the net's own, else the data's, else those of the weights' ``loaded`` extras; or none.
+
+    Of a net with several heads they are those of the head that the data's label is for.
+    """
+    own = opened.text.message.lungo
+    head = judged_head(opened.plan)
+    heads = heads_of(own, layers=[head] if head else ())
+    known = list(own.label) or [label for one in heads.values() for label in one.label]
+    known = known or next((names for source in opened.sources if (names := class_names(source))), [])
+    if known or loaded is None:
+        return known
+    if len(loaded.head):
+        return [label for one in heads_of(loaded, layers=[head] if head else ()).values() for label in one.label]
+    return list(loaded.label)
 
 
 def class_names(source: Source) -> list[str]:

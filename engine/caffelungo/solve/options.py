@@ -63,19 +63,23 @@ class TrainOptions(EngineOptions):
 class TestOptions(EngineOptions):
     """`lungo test`. ``iterations`` None: the whole test set once; a number: so many batches, with Caffe's lines.
 
-    ``data``: a list or a folder of classes to test on instead of what the net names. ``output``: a folder for the
-    confusion matrix (PNG, CSV), the per-class table and a summary (JSON); None writes none.
+    ``data``: a list or a folder of classes to test on instead of what the net names. ``head``: the classifier to test,
+    by its layer or its task (None: the one whose classes the data are, else the net's own). ``output``: a folder for
+    the confusion matrix (PNG, CSV), the per-class table and a summary (JSON); None writes none.
+    ``size``: height and width of the net's input, instead of the file's.
     """
 
     model: str | Path = ""
     weights: Sequence[str] = ()
     iterations: int | None = None
     data: str | Path | None = None
+    head: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     level: int = 0
     stages: Sequence[str] = ()
     workers: int | None = None
     output: str | Path | None = None
+    size: tuple[int, int] | None = None
     quiet: bool = False
 
     __test__ = False
@@ -83,12 +87,16 @@ class TestOptions(EngineOptions):
 
 @dataclass
 class TimeOptions(EngineOptions):
-    """`lungo time`: ``iterations`` forward and backward passes, layer by layer. ``phase``: TRAIN or TEST."""
+    """`lungo time`: ``iterations`` forward and backward passes, layer by layer. ``phase``: TRAIN or TEST.
+
+    ``size``: height and width of the net's input, instead of the file's.
+    """
 
     model: str | Path = ""
     weights: Sequence[str] = ()
     iterations: int = 50
     phase: str = "TRAIN"
+    size: tuple[int, int] | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     level: int = 0
     stages: Sequence[str] = ()

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from caffelungo.layers.plan import Plan, PlannedLayer
+from caffelungo.layers.plan import PlannedLayer
 from caffelungo.net.graph import LayerModule, Net
 
 TOP = 5
@@ -72,14 +72,6 @@ def wilson(right: int, total: int, z: float = CONFIDENCE) -> tuple[float, float]
     half = z * math.sqrt(share * (1 - share) / total + square / (4 * total * total)) / (1 + square / total)
     low = 0.0 if right == 0 else max(0.0, centre - half)
     return low, 1.0 if right == total else min(1.0, centre + half)
-
-
-def judge(plan: Plan) -> PlannedLayer | None:
-    """The layer whose scores and labels are to be counted: the last top-1 Accuracy, else the last softmax loss."""
-    found = [p for p in plan.layers if p.layer.type == "Accuracy" and p.layer.param.accuracy_param.top_k == 1]
-    found = found or [p for p in plan.layers if p.layer.type == "Accuracy"]
-    found = found or [p for p in plan.layers if p.layer.type == "SoftmaxWithLoss"]
-    return found[-1] if found else None
 
 
 class Counter:

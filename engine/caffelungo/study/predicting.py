@@ -16,8 +16,8 @@ from caffelungo.net.graph import LayerModule, Net
 from caffelungo.net.store import Store
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
+from caffelungo.solve.heads import judge
 from caffelungo.solve.nets import Opened
-from caffelungo.solve.score import judge
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from caffelungo.net.store import Store
 from caffelungo.passes.view import HEADS, PASSING, Graph, View
 from caffelungo.report.glog import Log
 from caffelungo.solve import evaluate
+from caffelungo.solve.heads import judge
 from caffelungo.solve.options import TestOptions
-from caffelungo.solve.score import judge
 from caffelungo.solve.testing import TestNet
 from caffelungo.study.inspect.groups import output_of
 from caffelungo.study.inspect.options import InspectOptions
@@ -110,7 +110,7 @@ def open_tuned(options: InspectOptions, console: Any = None) -> Tuned:
     test = evaluate.build(
         TestOptions(
             **given, model=options.model, weights=options.weights, data=options.data, variables=options.variables,
-            level=options.level, stages=options.stages, workers=options.workers, quiet=options.quiet,
+            level=options.level, stages=options.stages, workers=options.workers, size=options.size, quiet=options.quiet,
         ),
         Log(), console,
     )  # fmt: skip

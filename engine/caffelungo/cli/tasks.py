@@ -1,0 +1,58 @@
+"""What `lungo grow --task` refuses, and says of what it wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from caffelungo.cli import options as o
+from caffelungo.cli.rewriting import Shared
+from caffelungo.errors import UserError
+
+
+def check(net: str | None, asked: Mapping[str, Any]) -> None:
+    """UserError when no net is named, or for flags that change what is old, which a new task never does."""
+    if net is None:
+        raise UserError("a task is added to a net, and none is named", remedy="lungo grow NET --task birds/ -o mine2/")
+    wrong = [flag for flag, value in asked.items() if value]
+    if wrong:
+        raise UserError(
+            "a new task leaves the old net as it is, and these flags are for a net that changes",
+            received=" ".join(["--task", *wrong]),
+            remedy="leave them out; --widen and --read are for the new classifier alone",
+        )
+
+
+def refuse_without_task(asked: Mapping[str, Any]) -> None:
+    """UserError for flags of ``--task`` without it."""
+    wrong = [flag for flag, value in asked.items() if value]
+    if wrong:
+        raise UserError(
+            f"{wrong[0]} goes with --task", received=" ".join(wrong), remedy="add --task FOLDER, or leave it out"
+        )
+
+
+def run(wanted: Any, shared: Shared) -> None:
+    """Write the folder that ``wanted`` (``tasks.TaskProjectOptions``) asks for, and print what is in it."""
+    from caffelungo.tasks import task_project
+
+    with o.progress("reading pictures") as progress:
+        done = task_project(wanted, progress)
+    if shared.explain:
+        for note in done.notes:
+            typer.echo(f"  {note}")
+    if shared.quiet:
+        return
+    least, most = min(done.counts.values()), max(done.counts.values())
+    each = f"{least}" if least == most else f"{least} to {most}"
+    typer.echo(f"{len(done.counts)} classes, {each} pictures each: {done.train} to train on, {done.val} to test on")
+    typer.echo(f"new classifier: {done.head}; {done.iterations} iterations of {done.batch_size} pictures")
+    typer.echo(f"the net answers for {', '.join(done.tasks)}")
+    for notice in done.notices:
+        typer.echo(f"notice: {notice}")
+    typer.echo(f"wrote {wanted.out}: {', '.join(done.files)}")
+    typer.echo("next:")
+    for command, what in done.commands:
+        typer.echo(f"  # {what}\n  {command}")

@@ -1,0 +1,53 @@
+"""Which classifier of a net is tested: the one whose scores are compared with the data's label, or another. No torch.
+
+before:  fc8 -> prob      fc8_birds -> loss, accuracy
+after:   fc8 -> prob, loss, accuracy      fc8_birds                  (``pointed`` at `fc8`, for data of its task)
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from caffelungo.definition.filter import included
+from caffelungo.layers.plan import Plan, PlannedLayer, build_plan
+from caffelungo.passes.view import CLASS_LOSSES, HEADS, PASSING, Graph, onward
+
+if TYPE_CHECKING:
+    from caffelungo.solve.nets import NetText
+
+
+def judge(plan: Plan) -> PlannedLayer | None:
+    """The layer whose scores and labels are to be counted: the last top-1 Accuracy, else the last softmax loss."""
+    found = [p for p in plan.layers if p.layer.type == "Accuracy" and p.layer.param.accuracy_param.top_k == 1]
+    found = found or [p for p in plan.layers if p.layer.type == "Accuracy"]
+    found = found or [p for p in plan.layers if p.layer.type == "SoftmaxWithLoss"]
+    return found[-1] if found else None
+
+
+def judged_head(plan: Plan) -> str | None:
+    """The name of the classifier whose scores ``judge`` compares with the labels; None where there is no such."""
+    found = judge(plan)
+    if found is None:
+        return None
+    graph = Graph(plan)
+    one = graph.producer.get(found.bottom_values[0])
+    while one is not None and one.layer.type in PASSING and one.bottom_values:
+        one = graph.producer.get(one.bottom_values[0])
+    return one.name if one is not None and one.layer.type in HEADS else None
+
+
+def pointed(text: NetText, state: Any, head: str) -> NetText:
+    """``text`` with the losses and accuracies of ``state`` on the scores of the classifier ``head``, where they are."""
+    plan = build_plan(text.message, state, where=text.where, problems=[])
+    graph = Graph(plan)
+    classifier = plan.layer(head)
+    passed, softmax = onward(graph, classifier.top_values[0])
+    last = passed[-1] if passed else classifier
+    scores = softmax.bottoms[0] if softmax is not None else last.tops[0]
+    message = type(text.message)()
+    message.CopyFrom(text.message)
+    for layer in message.layer:
+        if layer.type in CLASS_LOSSES | {"Accuracy"} and len(layer.bottom) > 1 and included(layer, state):
+            layer.bottom[0] = scores
+    return replace(text, message=message)

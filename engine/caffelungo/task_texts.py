@@ -1,0 +1,111 @@
+"""What `lungo grow --task` writes for people: the commands that come next, a README, and run.sh, which runs them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from caffelungo.definition.reader import Definition
+from caffelungo.passes.base import Note
+from caffelungo.passes.task import KnownTask
+
+
+@dataclass(frozen=True)
+class About:
+    """A task that was added: the ``net`` it was added to with its weights ``before``, the folder ``out`` that was
+    written, the weights that training starts from (``start``), and the folder of ``pictures``."""
+
+    net: Path
+    task: str
+    out: Path
+    before: str
+    start: str
+    iterations: int
+    pictures: Path
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+
+def commands(about: About) -> list[tuple[str, str]]:
+    """What to run next, from where the folder was made, with a word on each; quoted for a shell."""
+    told = _steps(about, str(about.net), about.before, about.start, lambda name: str(about.out / name))
+    classify = ["lungo", "classify", str(about.out / "model.onnx"), "photo.jpg"]
+    return [(shlex.join(words), what) for words, what in (*told, (classify, "use it: every task answers"))]
+
+
+def script(about: About) -> str:
+    """run.sh: the same commands from the folder itself, wherever it is called from."""
+    net, before, start = (
+        ",".join(_absolute(name) for name in text.split(",")) for text in (str(about.net), about.before, about.start)
+    )
+    if Path(about.start).parent == about.out:
+        start = Path(about.start).name
+    lines = ["#!/bin/sh", f"# The task {about.task}: train it, test it, and prove that the old answers stayed."]
+    lines += ["set -e", 'cd -- "$(dirname -- "$0")"']
+    for words, what in _steps(about, net, before, start, lambda name: name):
+        lines += [f"# {what}", shlex.join(words)]
+    return "\n".join(lines) + "\n"
+
+
+def _absolute(name: str) -> str:
+    return str(Path(name.strip()).resolve()) if ":" not in name else name.strip()
+
+
+def _steps(about: About, net: str, before: str, start: str, at: Callable[[str], str]) -> list[tuple[list[str], str]]:
+    """The words of each command; ``at`` says how a file of the folder is named."""
+    final = at(f"solver_iter_{about.iterations}.caffemodel")
+    settings = [word for key, value in about.variables.items() for word in ("--set", f"{key}={value}")]
+    return [
+        (["lungo", "check", at("solver.prototxt")], "everything wrong with the files, before anything is loaded"),
+        (["lungo", "train", "--solver", at("solver.prototxt"), "--weights", start],
+         "train what is new; Ctrl-C stops with a snapshot"),
+        (["lungo", "test", "--model", at("train_val.prototxt"), "--weights", final],
+         "accuracy of each class of the new task; --head and --data test an old one"),
+        (["lungo", "verify", net, at("deploy.prototxt"), "--weights", before, "--after-weights", final,
+          "--data", str(about.pictures), *settings],
+         "prove that the old answers are what they were"),
+        (["lungo", "export", "--model", at("deploy.prototxt"), "--weights", final, "-o", at("model.onnx")],
+         "one file that answers for every task"),
+    ]  # fmt: skip
+
+
+def headed(definition: Definition, about: About, classes: Sequence[str]) -> str:
+    """The text of the net under a line that says where it comes from."""
+    some = ", ".join(classes[:6]) + (f" and {len(classes) - 6} more" if len(classes) > 6 else "")
+    line = f"# {about.net.name} and the task {about.task} ({some}), added by `lungo grow --task`.\n"
+    text = definition.text
+    return line + text if not text.startswith("\ufeff") else text
+
+
+def readme(
+    about: About,
+    counts: Mapping[str, int],
+    parts: tuple[int, int],
+    known: Mapping[str, KnownTask],
+    notes: Sequence[Note],
+) -> str:
+    """README.md: classes, the old tasks, what to run next, what was changed. ``parts``: pictures to train, to test."""
+    lines = [f"# {about.task} on {about.net.name}", ""]
+    lines += [f"{len(counts)} classes, {parts[0]} pictures to train on, {parts[1]} to test on.", ""]
+    lines += ["| label | class | pictures |", "|---|---|---|"]
+    lines += [f"| {label} | {name} | {number} |" for label, (name, number) in enumerate(counts.items())]
+    lines += ["", "## What it answers already, and goes on to", ""]
+    lines += [
+        f"- {one.task} (`{name}`)" + (f": {len(one.labels)} classes, {', '.join(one.labels[:6])}" if one.labels else "")
+        + (" ..." if len(one.labels) > 6 else "")
+        for name, one in known.items()
+    ]  # fmt: skip
+    lines += ["", "## Next", "", "`run.sh` runs all but the last of these.", "", "```"]
+    for command, what in commands(about):
+        lines += [f"# {what}", command]
+    lines += ["```", "", "## What was changed in the net", ""]
+    lines += [f"- {replace(note, where=None)}" for note in notes]
+    lines += [
+        "",
+        "The new classes are numbered as in `labels.txt`. Pictures are found through `root_folder` in",
+        "`train_val.prototxt`: change it there when they move. `lungo { head }` at its end names the classifiers,",
+        "their tasks and their classes; the weights carry them, too.",
+    ]
+    return "\n".join(lines) + "\n"
