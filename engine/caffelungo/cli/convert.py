@@ -27,6 +27,7 @@ def convert(
         bool | None, typer.Option(help="Put channel order, mean and scale into the graph (default: if pictures enter).")
     ] = None,
     outputs: Annotated[str | None, typer.Option(metavar="BLOBS", help="Blobs to come out; stop there.")] = None,
+    size: o.Size = None,
     shape: Annotated[
         list[str] | None,
         typer.Option(metavar="BLOB:CxHxW", help="An input's size where the file does not tell it; may be repeated."),
@@ -56,7 +57,8 @@ def convert(
     wanted = ConvertOptions(
         mean=o.numbers(mean, "--mean"), mean_file=mean_file, scale=scale, channel_order=channel_order,
         resize=o.height_width(resize, "--resize"), preprocess=preprocessing, labels=labels, outputs=o.words(outputs),
-        stages=o.words(stage), shapes=parse_shapes(shape or ()), batch=batch, opset=opset, pictures=pictures or (),
+        stages=o.words(stage), size=o.size(size), shapes=parse_shapes(shape or ()), batch=batch, opset=opset,
+        pictures=pictures or (),
         free_size=dynamic_size, layout=layout, resize_inside=resize_inside, device=device, variables=o.variables(set_),
     )  # fmt: skip
     write(partial(convert, model, weights, options=wanted), output, "converting", precision, calibrate, test_list,

@@ -25,6 +25,7 @@ def export(
         bool | None, typer.Option(help="Put channel order, mean and scale into the graph (default: if pictures enter).")
     ] = None,
     pictures: Annotated[list[str] | None, typer.Option(help="Pictures or folders for the proof.")] = None,
+    size: o.Size = None,
     shape: Annotated[
         list[str] | None,
         typer.Option(metavar="BLOB:CxHxW", help="An input's size where the file does not tell it; may be repeated."),
@@ -56,7 +57,7 @@ def export(
         raise UserError("Caffe's files take no pictures", received="--resize-inside or --layout", remedy="leave it out")
     definition = read_net(model, o.variables(set_) or None)
     wanted = ExportOptions(
-        opset=opset, preprocess=preprocess, labels=labels, shapes=parse_shapes(shape or ()),
+        opset=opset, preprocess=preprocess, labels=labels, size=o.size(size), shapes=parse_shapes(shape or ()),
         pictures=pictures or (), free_size=dynamic_size, layout=layout, resize_inside=resize_inside, device=device,
     )  # fmt: skip
     if format_ == "caffe":

@@ -30,6 +30,7 @@ def inspect(
     ] = None,
     per_class: Annotated[int | None, typer.Option(help="Pictures of each class to look at (default: all).")] = None,
     seed: Annotated[int, typer.Option(help="Of the map of features.")] = 0,
+    size: o.Size = None,
     set_: o.Set = None,
     device: o.Device = "auto",
     gpu: o.Gpu = None,
@@ -51,7 +52,8 @@ def inspect(
 
     wanted = InspectOptions(
         model=model, weights=o.words(weights), before=before, before_model=before_model, snapshots=snapshots, data=data,
-        out=output, units=units or [], per_class=per_class, seed=seed, variables=o.variables(set_), device=device,
+        out=output, units=units or [], per_class=per_class, seed=seed, size=o.size(size),
+        variables=o.variables(set_), device=device,
         gpu=gpu, precision=precision, threads=threads, workers=workers, level=level, stages=o.words(stage), quiet=quiet,
     )  # fmt: skip
     console = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -14,6 +14,7 @@ def time(
     weights: Annotated[str, typer.Option(help="Its weights; speed hardly depends on them.")] = "",
     iterations: Annotated[int, typer.Option(help="Passes to average over.")] = 50,
     phase: Annotated[str, typer.Option(help="TRAIN or TEST.")] = "TRAIN",
+    size: o.Size = None,
     set_: o.Set = None,
     device: o.Device = "auto",
     gpu: o.Gpu = None,
@@ -31,7 +32,8 @@ def time(
 
     return timing.time(
         TimeOptions(
-            model=model, weights=o.words(weights), iterations=iterations, phase=phase, variables=o.variables(set_),
+            model=model, weights=o.words(weights), iterations=iterations, phase=phase, size=o.size(size),
+            variables=o.variables(set_),
             device=device, gpu=gpu, precision=precision, threads=threads, level=level, stages=o.words(stage),
         )
     )  # fmt: skip

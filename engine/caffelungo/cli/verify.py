@@ -27,6 +27,7 @@ def verify(
     tolerance: Annotated[
         float, typer.Option(help="Up to which blobs are equal: difference as a share of the largest value.")
     ] = 1e-5,
+    size: o.Size = None,
     shape: Annotated[
         list[str] | None, typer.Option(metavar="BLOB:CxHxW", help="An input's size that the file does not tell.")
     ] = None,
@@ -48,7 +49,8 @@ def verify(
         found = verify(
             VerifyOptions(
                 before=before, after=after, weights=weights, after_weights=after_weights, data=data, random=random,
-                phase=phase, tolerance=tolerance, shapes=parse_shapes(shape or []), variables=o.variables(set_),
+                phase=phase, tolerance=tolerance, size=o.size(size),
+                shapes=parse_shapes(shape or []), variables=o.variables(set_),
             ),
             told=status.update,
         )  # fmt: skip

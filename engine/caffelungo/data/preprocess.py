@@ -139,7 +139,7 @@ def at_size(record: Any, height: int, width: int) -> tuple[Any, list[str]]:
         raise UserError(
             "the mean picture is smaller than the net's input",
             received=f"a mean of {picture.shape[1]}x{picture.shape[2]} for {height}x{width}",
-            remedy=f"give one mean a channel, which goes with any size: --mean {values}",
+            remedy=f"give one mean per channel, which goes with any size: lungo convert --mean {values}",
         )
     result.ClearField("mean_image")
     result.ClearField("mean_image_shape")

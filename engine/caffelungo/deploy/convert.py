@@ -18,7 +18,7 @@ from caffelungo.definition.edits import ClearField, Edit
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import Definition, read_net
 from caffelungo.definition.schema import TEST, Preprocessing
-from caffelungo.deploy import metadata, pictures
+from caffelungo.deploy import asked, metadata, pictures
 from caffelungo.deploy.cut import Cut, cut
 from caffelungo.deploy.export import Exported, ExportOptions, checked_target, export
 from caffelungo.deploy.front import problems_of_resize
@@ -56,6 +56,7 @@ class ConvertOptions:
     labels: Sequence[str] | str | Path | None = None
     outputs: Sequence[str] = ()
     stages: Sequence[str] = ()
+    size: tuple[int, int] | None = None
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     batch: int | None = None
     free_size: bool = False
@@ -144,6 +145,12 @@ def examine(
     part, given = found.part, found.weights
     if part is None:
         return found
+    if options.size is not None and not part.problems:
+        before = len(problems)
+        with gathered(problems):
+            _resize(part, options)
+        if len(problems) > before:
+            return found
     readable = False
     with gathered(problems):
         if not (options.mean or options.mean_file or _carries_record(given)):
@@ -157,11 +164,12 @@ def examine(
         found.net = net = _deployed(part.definition, shapes, options)
         if given is not None:
             problems += fitted(net, given, part.definition)[1]
-        record = _record(net, part.definition, given, options, problems) if readable else None
+        record = _record(net, part.definition, given, options, found) if readable else None
         if record is not None and options.resize_inside:
             problems += problems_of_resize(record)
         _check_labels(net, options, problems)
-        found.wanted = ExportOptions(**{**wanted.__dict__, "record": record, "shapes": shapes})
+        known = {"record": record, "shapes": shapes, "size": _asked(options, net)}
+        found.wanted = ExportOptions(**{**wanted.__dict__, **known})
     return found
 
 
@@ -176,7 +184,7 @@ def gathered(problems: list[Problem]) -> Iterator[None]:
 
 def _part(model: str | Path, options: ConvertOptions) -> Cut:
     foreign: list[Problem] = []
-    definition = read_net(model, options.variables or None, foreign)
+    definition = asked.placed(read_net(model, options.variables or None, foreign), options.shapes)
     part = cut(definition, foreign, options.outputs, options.stages)
     if part.problems and not options.stages:
         fitting = [
@@ -186,6 +194,22 @@ def _part(model: str | Path, options: ConvertOptions) -> Cut:
             ways = " or ".join(f"--stage {stage}" for stage in fitting)
             part.problems.append(Problem("the net fits together in a stage of its own", remedy=f"say it: {ways}"))
     return part
+
+
+def _resize(part: Cut, options: ConvertOptions) -> None:
+    """``part`` at the size that was asked for."""
+    shaped = asked.placed(part.definition, part.shapes)
+    part.definition, part.shapes = asked.sized(shaped, options.size, options.shapes, options.outputs), {}
+
+
+def _asked(options: ConvertOptions, net: DeployNet) -> tuple[int, int] | None:
+    """The picture's size where it was asked for; what is in ``net`` otherwise was told by a file."""
+    given = [shape for blob, shape in options.shapes.items() if blob in net.inputs and len(shape) == 3]
+    return options.size or ((int(given[0][1]), int(given[0][2])) if given else None)
+
+
+def _who(options: ConvertOptions, net: DeployNet) -> str:
+    return "as asked" if _asked(options, net) is not None else "in the net's input"
 
 
 def _stages(definition: Definition) -> list[str]:
@@ -202,6 +226,8 @@ def _shapes(part: Cut, options: ConvertOptions, weights: Weights | None, notes: 
         layer = found[1]
         height = layer.transform_param.crop_size or layer.image_data_param.new_height
         width = layer.transform_param.crop_size or layer.image_data_param.new_width
+        height = height or layer.transform_param.lungo.resize_height
+        width = width or layer.transform_param.lungo.resize_width
         if height and width:
             grey = options.channel_order in ("gray", "grey") or pictures.takes_grey(layer)
             shapes[str(layer.top[0])] = (1 if grey else 3, int(height), int(width))
@@ -238,13 +264,13 @@ def _own_batch(definition: Definition) -> int:
 
 
 def _record(
-    net: DeployNet, definition: Definition, weights: Weights | None, options: ConvertOptions, problems: list[Problem]
+    net: DeployNet, definition: Definition, weights: Weights | None, options: ConvertOptions, found: Examined
 ) -> Any | None:
     """The record that ``options`` state, over what weights or data layer say; None when they state nothing."""
     if not options.states_preprocessing:
         return None
     if not pictures.takes_pictures(net.inputs):
-        problems.append(
+        found.problems.append(
             Problem(
                 "preprocessing was given for a net that does not take one picture of 1 or 3 channels",
                 received=", ".join(f"{blob} {shape_text(shape)}" for blob, shape in net.inputs.items()),
@@ -254,7 +280,11 @@ def _record(
         return None
     blob, shape = next(iter(net.inputs.items()))
     record = _base_record(definition, weights, shape, stated_mean=bool(options.mean or options.mean_file))
-    with gathered(problems):
+    if options.mean or options.mean_file:
+        _without_mean(record)
+    with gathered(found.problems):
+        record, notes = asked.recorded(record, (shape[2], shape[3]), _who(options, net), weights)
+        found.notes += notes
         _state(record, shape, options)
         return pictures.completed(record, blob, shape)
     return None
@@ -340,8 +370,7 @@ def _state(record: Any, shape: Sequence[int], options: ConvertOptions) -> None:
 def _state_mean(record: Any, shape: Sequence[int], options: ConvertOptions) -> None:
     if options.mean and options.mean_file:
         raise UserError("both --mean and --mean-file are given", remedy="keep one of them")
-    for name in ("mean_value", "mean_image", "mean_image_shape"):
-        record.ClearField(name)
+    _without_mean(record)
     if options.mean_file:
         image = preprocess.read_mean(str(options.mean_file), None)
         if record.channel_order == Preprocessing.RGB:
@@ -358,6 +387,11 @@ def _state_mean(record: Any, shape: Sequence[int], options: ConvertOptions) -> N
             received=", ".join(f"{value:g}" for value in options.mean),
             remedy="write --mean 104,117,123 (blue, green, red, unless --channel-order says otherwise)",
         )
+
+
+def _without_mean(record: Any) -> None:
+    for name in ("mean_value", "mean_image", "mean_image_shape"):
+        record.ClearField(name)
 
 
 def _check_labels(net: DeployNet, options: ConvertOptions, problems: list[Problem]) -> None:

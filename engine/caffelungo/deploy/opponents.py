@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from caffelungo.data.preprocess import mean
+from caffelungo.data.preprocess import mean, output_size
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import Preprocessing
-from caffelungo.deploy import metadata
+from caffelungo.deploy import asked, metadata
 from caffelungo.deploy.engine import Engine
 from caffelungo.deploy.export import ExportOptions
 from caffelungo.deploy.opening import open_net
@@ -66,6 +66,13 @@ class _Pictures(nn.Module):
         return self.net(values * self.scale if self.scale != 1 else values)
 
 
+def _size(definition: Any, record: Any | None) -> tuple[int, int] | None:
+    """The size that the file was exported at, where the Input of ``definition`` has another; else None."""
+    made = (0, 0) if record is None else output_size(record, 0, 0)
+    own = asked.plane(definition, None, {})
+    return made if all(made) and own not in (None, made) else None
+
+
 def _other(received: str) -> UserError:
     return UserError(
         "PyTorch's net does not take the inputs of the file: this is not the same net", received=received,
@@ -81,7 +88,7 @@ class Opponents:
         properties = engine.metadata
         described = metadata.read(properties, options.model) if "caffelungo.format" in properties else None
         record = described.record if described else None
-        opened = open_net(definition, options.weights, ExportOptions(record=record))
+        opened = open_net(definition, options.weights, ExportOptions(record=record, size=_size(definition, record)))
         plan = opened.net.plan
         store = Store(plan, seed=0)
         store.load(opened.arrays)

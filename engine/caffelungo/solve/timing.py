@@ -17,8 +17,11 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
+from caffelungo.layers import room
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
+from caffelungo.passes import planes
+from caffelungo.passes.resize import asked, at
 from caffelungo.report.glog import Log, number
 from caffelungo.solve import nets
 from caffelungo.solve.engine import Engine, make_engine
@@ -63,9 +66,12 @@ def measure(options: TimeOptions, log: Log) -> Times:
     log.info(
         "caffe.cpp:343", "Use CPU." if engine.device.type == "cpu" else f"Use GPU with device ID {engine.device.index}"
     )
-    text = nets.from_definition(read_net(options.model, dict(options.variables) or None))
     phase = TEST if options.phase == "TEST" else TRAIN
+    definition = read_net(options.model, dict(options.variables) or None)
+    text = nets.from_definition(at(definition, asked(options.size, (phase,))).definition)
     opened = nets.open_net(text, net_state(text.message, phase, options.level, options.stages))
+    if options.size is not None and engine.device.type == "cpu":
+        room.check(opened.plan, f"--size {planes.text(options.size)}", every=True)
     store = Store(seed=0, device=engine.device)
     loaded = Loaded(options.weights, (), opened.plan, text.where)
     store.adopt(opened.plan, skip_filling=loaded.whole_layers(opened.plan))

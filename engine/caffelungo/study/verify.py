@@ -21,9 +21,12 @@ from caffelungo.definition.reader import Definition, read_net
 from caffelungo.definition.schema import PHASE_NAMES, TEST
 from caffelungo.definition.template import meant_for
 from caffelungo.errors import Problem, UserError
+from caffelungo.layers import room
 from caffelungo.layers.plan import Plan
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
+from caffelungo.passes import planes
+from caffelungo.passes.resize import asked, at
 from caffelungo.passes.view import View
 from caffelungo.study.same_inputs import Fed, Wanted, feed
 from caffelungo.study.side_by_side import CHANGED, EQUAL, GONE, IDENTICAL, NEW, Array, Blob, judge, pairs
@@ -40,7 +43,8 @@ TOLERANCE = 1e-5
 class VerifyOptions:
     """``before`` and ``after`` are net files or names of the catalogue; ``after_weights`` default to ``weights``.
 
-    Without weights both nets get the same made-up ones. ``data``, ``random`` and ``shapes`` as in ``Wanted``.
+    Without weights both nets get the same made-up ones. ``data``, ``random`` and ``shapes`` as in ``Wanted``. ``size``:
+    height and width of both nets' input, instead of the files'.
     """
 
     before: str
@@ -51,6 +55,7 @@ class VerifyOptions:
     random: int | None = None
     phase: str = "TEST"
     tolerance: float = TOLERANCE
+    size: tuple[int, int] | None = None
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
@@ -121,12 +126,15 @@ class Verified:
 def verify(options: VerifyOptions, told: Callable[[str], None] = lambda text: None) -> Verified:
     """Run both nets and compare; UserError when a net or weights are wrong, or an input's size is told nowhere."""
     phase = _phase(options.phase)
-    before, after = (_read(name, options) for name in (options.before, options.after))
+    before, after = (_read(name, options, phase) for name in (options.before, options.after))
     told("reading weights ...")
     given = load(options.weights) if options.weights else None
     later = load(options.after_weights) if options.after_weights else given
     wanted = Wanted(options.data, options.random, options.shapes, options.seed)
     fed = feed(before, after, phase, wanted, given)
+    if options.size is not None:
+        for plan in (fed.before, fed.after):
+            room.check(plan, f"--size {planes.text(options.size)}", every=True)
     notices = list(fed.notices)
     if given is None:
         given = _made_up(fed.before, options.seed)
@@ -171,10 +179,11 @@ def _phase(word: str) -> int:
     raise UserError("a phase is TRAIN or TEST", received=f"--phase {word}", remedy="write --phase TEST")
 
 
-def _read(name: str, options: VerifyOptions) -> Definition:
+def _read(name: str, options: VerifyOptions, phase: int) -> Definition:
     path, variables = catalogue.resolve(name)
     mine = meant_for(path, options.variables) if path.suffix == ".j2" else {}
-    return read_net(path, {**variables, **mine} or None)
+    definition = read_net(path, {**variables, **mine} or None)
+    return at(definition, asked(options.size, (phase,))).definition
 
 
 def _made_up(plan: Plan, seed: int) -> Weights:

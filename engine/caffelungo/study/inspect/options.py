@@ -17,6 +17,7 @@ class InspectOptions(EngineOptions):
 
     ``snapshots``: prefix or folder of the run's snapshots; None: those beside ``weights`` of the same prefix.
     ``units`` as ``fc7:3,17``; none: chosen. ``per_class``: pictures of each class that are looked at; None: all.
+    ``size``: height and width of the net's input, instead of the file's.
     """
 
     model: str | Path = ""
@@ -29,6 +30,7 @@ class InspectOptions(EngineOptions):
     units: Sequence[str] = ()
     per_class: int | None = None
     seed: int = 0
+    size: tuple[int, int] | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     level: int = 0
     stages: Sequence[str] = ()
