@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from caffelungo.errors import UserError
 from caffelungo.passes.adapters import AdapterOptions, adapters
 from caffelungo.passes.base import Step, step
 from caffelungo.passes.cast import CastOptions, cast
@@ -18,7 +19,7 @@ from caffelungo.passes.remember import Remembering, RememberOptions
 from caffelungo.passes.resize import ResizeOptions, resized
 from caffelungo.passes.side import SideOptions, side
 from caffelungo.passes.unfreeze import UnfreezeOptions, unfreeze
-from caffelungo.recipes import tune_step
+from caffelungo.recipes import join_step, tune_step
 
 EVERY = "all"
 """Instead of layers' names: all that it can be done to."""
@@ -30,6 +31,7 @@ class Changes:
 
     classes: int | None = None
     suffix: str = "new"
+    join: tuple[str, ...] = ()
     normalize: str | None = None
     learned: bool = True
     read: tuple[str, ...] = ()
@@ -56,9 +58,17 @@ class Changes:
     fold: bool = False
 
     def steps(self) -> list[Step]:
-        """The passes that are asked for."""
+        """The passes that are asked for; UserError for what does not go together."""
+        if self.join and self.keep_head:
+            raise UserError(
+                "a classifier that reads other features cannot be kept",
+                received="--join with --keep-head",
+                remedy="leave --keep-head out",
+            )
         result: list[Step] = []
-        if self.classes is not None:
+        if self.join:
+            result.append(join_step(_layers(self.join), self.suffix, self.classes))
+        elif self.classes is not None:
             result.append(step(head, HeadOptions(self.classes, suffix=self.suffix)))
         if self.normalize is not None:
             given = NormalizeOptions(self.normalize, self.scale, self.learned, self.keep_head)

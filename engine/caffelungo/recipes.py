@@ -6,7 +6,7 @@ already grows again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from caffelungo.definition.fields import message_info
 from caffelungo.definition.reader import Definition, read_recipe
 from caffelungo.definition.schema import SolverParameter
 from caffelungo.errors import Problem, UserError, did_you_mean
+from caffelungo.features.blobs import stage_ends
 from caffelungo.passes import beside, joins
 from caffelungo.passes.adapters import AdapterOptions, adapters
 from caffelungo.passes.base import Note, Refusal, Rewrite, Step, step
@@ -28,10 +29,12 @@ from caffelungo.passes.enlarge import EnlargeOptions, enlarge
 from caffelungo.passes.fold import FoldOptions, fold
 from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.passes.head import HeadOptions, head
+from caffelungo.passes.joined import JoinedOptions, Read, joined
 from caffelungo.passes.joint import JointOptions, joint
 from caffelungo.passes.layerwise import RatesOptions, rates
 from caffelungo.passes.normalize import NormalizeOptions, normalize
 from caffelungo.passes.read import ReadOptions, read
+from caffelungo.passes.reads import POOLS
 from caffelungo.passes.recursive import RecursiveOptions, below, recursive
 from caffelungo.passes.remember import Remembering, RememberOptions
 from caffelungo.passes.side import SideOptions, side
@@ -330,6 +333,27 @@ def _read(given: Any) -> Step:
     return run
 
 
+def _join(given: Any) -> Step:
+    pools = tuple(POOLS[one] for one in given.pool) or POOLS
+    return join_step(tuple(given.blob), given.suffix, pools=pools, normalize=given.normalize)
+
+
+def join_step(
+    blobs: Sequence[str],
+    suffix: str = "probe",
+    classes: int | None = None,
+    pools: tuple[str, ...] = POOLS,
+    normalize: bool = True,
+) -> Step:
+    """A classifier on pooled features of ``blobs``; without any, of the end of every stage of the net."""
+
+    def run(view: View) -> Rewrite:
+        reads = tuple(Read(blob, pools, normalize) for blob in blobs or stage_ends(view))
+        return joined(view, JoinedOptions(reads, classes=classes, suffix=suffix))
+
+    return run
+
+
 def read_by_top(view: View) -> str:
     """The layer whose output the layer that feeds the classifier reads: what new units beside that would read."""
     graph = view.graph
@@ -368,6 +392,6 @@ def _remember(given: Any) -> Step:
 _STEPS = {
     "widen": _widen, "deepen": _deepen, "joint": _joint, "recursive": _recursive, "enlarge": _enlarge,
     "normalize": _normalize,
-    "read": _read, "adapters": _adapters, "side": _side, "cast": _cast, "remember": _remember,
+    "read": _read, "join": _join, "adapters": _adapters, "side": _side, "cast": _cast, "remember": _remember,
     "fold": lambda given: step(fold, FoldOptions()), "deploy": lambda given: step(deploy, DeployOptions()),
 }  # fmt: skip

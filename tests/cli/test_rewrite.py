@@ -32,6 +32,34 @@ def test_what_learns_and_how_fast() -> None:
     assert "wrote out.prototxt" in ran.out
 
 
+def test_a_classifier_on_pooled_features() -> None:
+    words = ["--classes", "5", "--suffix", "pets", "--join", "conv1, fc6", "-o", "out.prototxt", "--cost"]
+    ran = lungo("rewrite", "alex.prototxt", *words, "--explain")
+    assert ran.status == 0, ran.err
+    assert "classifier `fc8` -> `fc8_pets`, 28 features, 1000 -> 5 outputs, lr_mult 10/20" in ran.out
+    assert rates("out.prototxt")["fc8_pets"] == 10
+    assert not [one for one in lines(read_net("out.prototxt")) if one.startswith("fc7")]
+    ran = lungo("rewrite", "alex.prototxt", "--join", "all", "-o", "all.prototxt")
+    assert ran.status == 0, ran.err
+    assert len(layer(read_net("all.prototxt"), "fc8_new_in").bottom) == 4
+    ran = lungo("grow", "out.prototxt", "--widen", "fc6:3", "--keep-head", "-o", "grown.prototxt")
+    assert (ran.status, "--weights" in ran.err) == (2, True)
+    ran = lungo("grow", "out.prototxt", "--widen", "fc6:3", "-o", "grown.prototxt")
+    assert ran.status == 0, ran.err
+    assert layer(read_net("grown.prototxt"), "fc8_pets_in").bottom[-1] == "norm6_new"
+
+
+def test_joins_that_are_refused() -> None:
+    for words, reason in (
+        (["--join", "conv2,label"], "did you mean"),
+        (["--join", "fc7", "--keep-head"], "--join with --keep-head"),
+    ):
+        ran = lungo("rewrite", "alex.prototxt", *words, "-o", "out.prototxt")
+        assert ran.status == 2
+        assert reason in ran.err
+        assert not Path("out.prototxt").exists()
+
+
 def test_cast_to_a_size() -> None:
     ran = lungo("rewrite", "answer.prototxt", "--cast", "all", "--size", "24x22", "-o", "out.prototxt")
     assert ran.status == 2

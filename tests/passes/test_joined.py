@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from caffelungo import catalogue
 from caffelungo.definition import editor
-from caffelungo.definition.reader import Definition, read_net
+from caffelungo.definition.reader import Definition, parse_recipe, read_net
 from caffelungo.definition.schema import TEST
+from caffelungo.deploy.caffe import export_caffe
+from caffelungo.deploy.export import export
 from caffelungo.errors import UserError
+from caffelungo.features.blobs import stage_ends
 from caffelungo.passes.base import Result, run, step
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.finetune import FinetuneOptions, finetune
@@ -16,6 +21,8 @@ from caffelungo.passes.joined import JoinedOptions, Read, columns, head_name, jo
 from caffelungo.passes.layerwise import RatesOptions, rates
 from caffelungo.passes.moves import Blobs
 from caffelungo.passes.view import View
+from caffelungo.recipes import recipe
+from caffelungo.weights.base import Weights
 from tests.passes.nets import ALEX, ANSWER, FIRE, RESIDUAL, THREE_HEADS, apply, comments, layer, lines, net, view
 from tests.passes.numbers import blobs, picture, random_blobs
 
@@ -228,6 +235,31 @@ def test_a_shared_weight_keeps_the_rate_that_a_layer_taken_out_had_stated() -> N
     assert (spec.lr_mult, spec.decay_mult) == (0, 0)
 
 
+def test_the_names_of_the_nets_answers_follow() -> None:
+    text = ANSWER + 'lungo { head { name: "fc8" task: "birds" label: "wren" label: "tit" } head { name: "old" } }\n'
+    heads = rewritten(text, asked("conv1")).definition.message.lungo.head
+    assert [(one.name, list(one.label)) for one in heads] == [("fc8_probe", ["wren", "tit"]), ("old", [])]
+    heads = rewritten(text, asked("conv1", classes=3)).definition.message.lungo.head
+    assert (heads[0].name, heads[0].task, list(heads[0].label)) == ("fc8_probe", "birds", [])
+
+
+def test_a_recipe_joins_what_it_names_or_the_end_of_every_stage() -> None:
+    named = recipe(
+        parse_recipe('step { join { blob: "fc6" blob: "conv1" pool: MAX normalize: false suffix: "mine" } }')
+    )
+    found = lines(run(net(ANSWER), named.steps).definition)
+    assert found[-4:] == [
+        "conv1_max_flat Flatten conv1_max -> conv1_max_flat",
+        "fc8_mine_in Concat fc6,conv1_max_flat -> fc8_mine_in",
+        "fc8_mine InnerProduct fc8_mine_in -> fc8_mine",
+        "prob Softmax fc8_mine -> prob",
+    ]
+    every = run(net(ANSWER), recipe(parse_recipe("head { classes: 3 } step { join { } }")).steps).definition
+    assert stage_ends(view(ANSWER)) == ["conv1", "fc6", "fc7"]
+    assert layer(every, "fc8_probe_in").bottom == ["conv1_mean_norm", "conv1_max_norm", "norm6", "norm7"]
+    assert layer(every, "fc8_probe").inner_product_param.num_output == 3
+
+
 # --- numbers -----------------------------------------------------------------------------------------------------
 
 
@@ -335,6 +367,34 @@ def test_other_passes_take_the_result(name: str) -> None:
     assert learning == {head.name}
     slower = run(after, [step(rates, RatesOptions((("*_norm", 0.5),), 0.9))]).definition
     assert View(slower).plan.layer(head.name).params[0].lr_mult == 10
+
+
+def answering(text: str, options: JoinedOptions) -> tuple[Definition, Weights]:
+    """A net whose classifier has random weights, and those."""
+    before, weights = net(text), random_blobs(net(text))
+    width = sum(channels for _, _, channels in columns(View(before), options))
+    weight = np.random.default_rng(2).normal(0, 1, (5, width)).astype(np.float32)
+    weights |= weights_for(View(before), options, weight, np.zeros(5, np.float32))
+    after = run(before, [step(joined, options)]).definition
+    kept = {one.name for one in after.message.layer}
+    return after, Weights({name: arrays for name, arrays in weights.items() if name in kept})
+
+
+def test_it_leaves_as_onnx_with_proof_of_equal_answers(tmp_path: Path) -> None:
+    done = export(*answering(ANSWER, asked("conv1", "fc6", classes=5)), tmp_path / "net.onnx")
+    assert done.parity.worst["prob"].largest < 1e-5
+    assert (done.operators["GlobalAveragePool"], done.operators["GlobalMaxPool"]) == (1, 1)
+    assert "Reshape" not in done.operators
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_it_leaves_for_caffe_with_proof_of_equal_answers(tmp_path: Path, normalize: bool) -> None:
+    asked_for = asked("conv1", "fire9/concat", classes=5, normalize=normalize)
+    done = export_caffe(*answering(FIRE, asked_for), tmp_path / "net.prototxt")
+    types = {one.type for one in read_net(done.prototxt).message.layer}
+    assert "Normalize" not in types
+    assert len(done.notes) == (4 if normalize else 0)
+    assert done.proof.worst["prob"].largest < 1e-5
 
 
 # --- refusals ----------------------------------------------------------------------------------------------------

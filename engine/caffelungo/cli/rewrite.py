@@ -18,6 +18,10 @@ def rewrite(
     output: Annotated[str, typer.Option("-o", "--output", help="The prototxt to write, or a folder.")],
     classes: Annotated[int | None, typer.Option(help="A fresh classifier for so many classes.")] = None,
     suffix: Annotated[str, typer.Option(help="Stands behind the classifier's name in its new one.")] = "new",
+    join: Annotated[
+        str | None,
+        typer.Option(metavar="BLOBS", help="A classifier on pooled features of fire5/concat,fire9/concat, or of all."),
+    ] = None,
     normalize: Annotated[str | None, typer.Option(metavar="LAYER", help="Unit length, times a scale.")] = None,
     constant: Annotated[bool, typer.Option("--constant", help="The scale of --normalize is not learned.")] = False,
     read: Annotated[Layers, typer.Option(metavar="LAYER", help="The classifier reads this layer, too.")] = None,
@@ -58,9 +62,9 @@ def rewrite(
     from caffelungo.rewriting import rewrite
 
     changes = Changes(
-        classes=classes, suffix=suffix, normalize=normalize, learned=not constant, read=tuple(read or ()), scale=scale,
-        keep_head=keep_head, remember=remember, remember_weight=remember_weight, temperature=temperature,
-        side=side, side_from=side_from, adapters=tuple(adapters or ()), kind=kind, rank=rank,
+        classes=classes, suffix=suffix, join=tuple(o.words(join)), normalize=normalize, learned=not constant,
+        read=tuple(read or ()), scale=scale, keep_head=keep_head, remember=remember, remember_weight=remember_weight,
+        temperature=temperature, side=side, side_from=side_from, adapters=tuple(adapters or ()), kind=kind, rank=rank,
         tune=r.tune(shared.tune), freeze_to=freeze_to, freeze=tuple(freeze or ()), unfreeze=tuple(unfreeze or ()),
         unfreeze_from=unfreeze_from, rates=tuple(r.number(word, "--rate") for word in rate or ()),
         rate_decay=rate_decay, deploy=deploy, cast=tuple(cast or ()), size=o.size(size), fold=fold,

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from caffelungo.definition.edits import DeleteLayer, Edit, InsertLayer, MoveLayer, SetField
+from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLayer, MoveLayer, SetField
 from caffelungo.definition.schema import FillerParameter, LayerParameter
 from caffelungo.errors import UserError
 from caffelungo.layers.base import shape_text
@@ -40,6 +40,8 @@ class JoinedOptions:
     """``reads`` in the order of the features; ``head``: whose place the new classifier takes (None: the last one's).
 
     ``classes``: how many (None: as many as before). The new one is called ``name``, or as the old one with ``suffix``.
+    ``scale``: the fixed length that each part is brought to. Answers do not depend on it, as the classifier's weights
+    are divided by it, but steps of training do.
     """
 
     reads: tuple[Read, ...]
@@ -48,6 +50,7 @@ class JoinedOptions:
     suffix: str = "probe"
     rates: tuple[Rate, Rate] = NEW
     name: str | None = None
+    scale: float = 1.0
 
 
 @dataclass
@@ -89,6 +92,7 @@ def joined(view: View, options: JoinedOptions) -> Rewrite:
     led = [(index, k) for index, k in design.swap.rewired if index not in gone]
     edits += [SetField(("layer", index, "bottom", k), design.name) for index, k in led]
     edits += [MoveLayer(index, at) for index in design.swap.behind if index < at and index not in gone]
+    edits += _named_answer(view, design)
     return Rewrite(tuple(edits), (), (*_notes(view, design, options, useless), *forked))
 
 
@@ -106,6 +110,8 @@ def head_name(view: View, options: JoinedOptions) -> str:
 def weights_for(view: View, options: JoinedOptions, weight: Array, bias: Array) -> Blobs:
     """Blobs of the new layers for ``weight`` (classes x all channels of ``columns``) and ``bias`` (classes).
 
+    The weights are for parts at unit length; those of the layer are divided by ``options.scale``.
+
     The caller puts them beside the old weights: ``{**weights.layers, **weights_for(...)}``. ``view`` is the net before.
     Raises UserError when the sizes are not those of the classifier.
     """
@@ -117,10 +123,13 @@ def weights_for(view: View, options: JoinedOptions, weight: Array, bias: Array) 
             received=f"weights {shape_text(weight.shape)}, bias {shape_text(bias.shape)}",
             remedy=f"give {shape_text(wanted)} weights, columns as passes.joined.columns tells, and a bias per class",
         )
-    result: Blobs = {design.name: [np.ascontiguousarray(one, np.float32) for one in (weight, bias)]}
+    if any(not part.normalize for part in design.parts) and options.scale != 1:
+        raise UserError("only parts at unit length have a scale", received=f"scale {options.scale:g}")
+    scaled = weight / np.float32(options.scale)
+    result: Blobs = {design.name: [np.ascontiguousarray(one, np.float32) for one in (scaled, bias)]}
     for layer in (layer for group in design.groups for layer in group.layers):
         if layer.type == "Normalize":
-            result[layer.name] = [np.ones((), np.float32)]
+            result[layer.name] = [np.full((), options.scale, np.float32)]
     return result
 
 
@@ -139,7 +148,7 @@ def _design(view: View, options: JoinedOptions) -> _Design:
     names, name = Names(view), _name(view, options, main[-1])
     names.given.add(name)
     flat = len(parts) > 1 and any(part.axes == 2 for part in parts)
-    groups = [_group(part, flat, names) for part in parts]
+    groups = [_group(part, flat, names, options.scale) for part in parts]
     tail = _tail([group.top for group in groups], name, classes, names, options)
     return _Design(main, taken, swap.unread(view, taken.gone, read), parts, classes, name, groups, tail, names)
 
@@ -151,7 +160,7 @@ def _name(view: View, options: JoinedOptions, main: Classifier) -> str:
 # --- the new layers ----------------------------------------------------------------------------------------------
 
 
-def _group(part: Part, flat: bool, names: Names) -> Built:
+def _group(part: Part, flat: bool, names: Names, scale: float) -> Built:
     """Pooling, Flatten and Normalize of one part, as needed."""
     built = Built([], part.source.top)
     stem = built.top if part.plain else f"{part.blob}_{part.pool}"
@@ -166,7 +175,7 @@ def _group(part: Part, flat: bool, names: Names) -> Built:
     if part.normalize:
         layer = LayerParameter(name=names.take(norm_name(stem)), type="Normalize")
         layer.norm_param.across_spatial, layer.norm_param.channel_shared = False, True
-        layer.norm_param.scale_filler.CopyFrom(FillerParameter(type="constant", value=1))
+        layer.norm_param.scale_filler.CopyFrom(FillerParameter(type="constant", value=scale))
         give_rates(layer, [FROZEN])
         _add(built, layer)
     return built
@@ -191,6 +200,16 @@ def _tail(tops: Sequence[str], name: str, classes: int, names: Names, options: J
     head.inner_product_param.bias_filler.CopyFrom(FillerParameter(type="constant", value=0))
     give_rates(head, options.rates)
     return [*result, head]
+
+
+def _named_answer(view: View, design: _Design) -> Iterator[Edit]:
+    """``lungo.head``, where it names the old classifier, names the new one; other classes have no names yet."""
+    old = design.main[-1]
+    for k, head in enumerate(view.net.lungo.head):
+        if head.name == old.name:
+            yield SetField(("lungo", "head", k, "name"), design.name)
+            if head.label and design.classes != old.classes:
+                yield ClearField(("lungo", "head", k, "label"))
 
 
 # --- what is said ------------------------------------------------------------------------------------------------
