@@ -32,6 +32,7 @@ TORCH_FREE = [
     "caffelungo.recipes",
     "caffelungo.rewriting",
     "caffelungo.growth",
+    "caffelungo.tasks",
     "caffelungo.report.drawing",
     "caffelungo.weights.formats",
     "caffelungo.weights.copy",
