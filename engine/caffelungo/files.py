@@ -81,6 +81,18 @@ def refuse_obstacle(path: str | Path) -> None:
         raise UserError(wrong)
 
 
+def refuse_existing(path: str | Path, overwrite: bool, flag: str = "-o") -> None:
+    """UserError when ``path`` is there and may not be overwritten, or cannot be written."""
+    refuse_obstacle(path)
+    if Path(path).exists() and not overwrite:
+        raise UserError(
+            "the file exists and would be lost",
+            where=Location(str(path)),
+            received=f"{flag} {path}",
+            remedy="name another file, or add --overwrite",
+        )
+
+
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Write ``data`` to ``path`` whole."""
     with written_whole(path) as temporary:

@@ -1,54 +1,68 @@
-"""`lungo finetune`: from a net and a folder of photos to a folder with everything a training needs. No torch.
+"""`lungo finetune`: from a net and a folder of photos to a folder with everything a training needs.
 
-NET, DIR/cat/*.jpg, DIR/dog/*.jpg  ->  OUT/train.txt val.txt labels.txt
-                                       OUT/train_val.prototxt deploy.prototxt solver.prototxt README.md
+NET, DIR/cat/*.jpg, DIR/dog/*.jpg  ->  OUT/train.txt val.txt labels.txt start.caffemodel
+                                       OUT/train_val.prototxt deploy.prototxt solver.prototxt run.sh README.md
+
+The training starts where the best linear classifier on the frozen net stands (``probes.starting``), unless it is asked
+to go Caffe's way or from scratch. PyTorch is loaded for the former only.
 """
 
 from __future__ import annotations
 
-import re
-import shutil
-import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from caffelungo import catalogue, files
+from caffelungo import files, project_texts
 from caffelungo.data import folder as photos
-from caffelungo.data.image_list import Progress
-from caffelungo.definition.reader import Definition, read_net
-from caffelungo.errors import Location, UserError
-from caffelungo.passes.base import Note, Step, run, step
+from caffelungo.definition.reader import Definition
+from caffelungo.errors import Problem, UserError
+from caffelungo.passes.base import Note, Result, Step, run, step
 from caffelungo.passes.branch import feeding
 from caffelungo.passes.deploy import DeployOptions, deploy
-from caffelungo.passes.finetune import FinetuneOptions, finetune
 from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.passes.remember import Remembering, RememberOptions
-from caffelungo.passes.solver import SolverOptions, activations, batch_size, sizes, solver_text
+from caffelungo.passes.solver import SolverOptions, sizes, solver_text
 from caffelungo.passes.view import View
-from caffelungo.rewriting import apply, carried
-from caffelungo.weights import formats, sniff
+from caffelungo.pointing import NONE, Opened, Pictures, PointOptions, batch_of, open_net, point
+from caffelungo.project_files import STARTED, reference, refuse_overwriting, staged, word_of
+from caffelungo.project_texts import About
+from caffelungo.rewriting import carried
+from caffelungo.weights import formats
 from caffelungo.weights.base import Weights
 
-STARTED = "start.caffemodel"
-"""The weights under their new names, where a rewrite changes them."""
-FILES = ("train.txt", "val.txt", "labels.txt", "train_val.prototxt", "deploy.prototxt", "solver.prototxt", "README.md")
+if TYPE_CHECKING:
+    from caffelungo.probes.starting import Started
+
+FILES = (
+    "train.txt", "val.txt", "labels.txt", "train_val.prototxt", "deploy.prototxt", "solver.prototxt", "README.md",
+    "run.sh",
+)  # fmt: skip
+AUGMENTED = 0.35
+"""Least share of a photo's area that training sees of it at a time: less may miss the object in small sets."""
+
+Stage = Callable[[str, int, int], None]
+"""What is done now, how much of it is, and of how much."""
 
 
 @dataclass(frozen=True)
 class ProjectOptions:
-    """What `lungo finetune` is told. ``net`` is a path or a name of the catalogue; None: decided from the data.
+    """What `lungo finetune` is told. ``net`` is a path or a name of the catalogue.
 
-    ``weights`` are written into the commands as given ("none": train from scratch; None: those that come with a net of
-    the catalogue). ``batch_size``, ``size``, ``resize`` and ``mean_value`` are as in the files they end up in;
-    ``passes`` is how often training sees each picture. ``remember``: the old classifier stays, taught by the old net.
+    ``weights`` are written into the solver as given ("none": train from scratch; None: those that come with a net of
+    the catalogue). ``classic``: Caffe's way, a fresh classifier that learns ten times as fast, instead of the best
+    linear classifier. ``layers``: what that may read (see `lungo probe`). ``batch_size``, ``size``, ``resize`` and
+    ``mean_value`` are as in the files they end up in; ``passes`` is how often training sees each picture.
+    ``remember``: the old classifier stays, taught by the old net, which is Caffe's way, too.
     """
 
     net: str
     data: str
     out: str
     weights: str | None = None
+    classic: bool = False
+    layers: tuple[str, ...] = ("auto",)
     val: float = 0.2
     head: str | None = None
     freeze_to: str | None = None
@@ -69,8 +83,9 @@ class ProjectOptions:
 class Summary:
     """What was found and written, for the command line to print.
 
-    ``counts`` are readable pictures of each class, ``notes`` what the passes did, ``notices`` what is worth a look,
-    ``commands`` what to run next, with a word on each.
+    ``counts`` are readable pictures per class, ``notes`` what the passes did, ``notices`` what is worth a look,
+    ``commands`` what to run next, with a word on each. ``probe``: the linear classifiers that were tried, None where
+    training starts otherwise.
     """
 
     classes: tuple[str, ...]
@@ -85,263 +100,169 @@ class Summary:
     commands: list[tuple[str, str]]
     notes: list[Note]
     notices: list[str]
+    probe: Started | None = None
 
 
-def finetune_project(options: ProjectOptions, progress: Progress | None = None) -> Summary:
+def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, total: None) -> Summary:
     """Write the folder ``options.out`` and return what is in it.
 
     Everything is made before anything is written, and a folder that exists is not touched without ``overwrite``.
     Raises UserError for a net, a folder or weights that do not fit.
     """
     out = Path(options.out)
-    _refuse_overwriting(out, options.overwrite)
-    path, variables = catalogue.resolve(options.net, options.variables)
-    original = read_net(path, variables or None)
-    view = View(original)
-    weights = _weights(options)
-    found = photos.scan(options.data, progress=progress)
+    refuse_overwriting(out, (*FILES, STARTED), options.overwrite)
+    wanted = PointOptions(
+        options.net, options.weights, options.head, options.suffix or word_of(options.data), options.size,
+        options.resize, options.mean_value, options.batch_size, options.device, options.variables,
+    )  # fmt: skip
+    opened = open_net(wanted)
+    view = View(opened.definition)
+    _refuse_contradictions(options, opened)
+    found = photos.scan(options.data, progress=lambda done, total: say("reading pictures", done, total))
     parts = photos.split(found, options.val, options.seed)
-    notices = [*original.notes, *found.notices, *parts.notices]
-    if not parts.val:
-        notices.append("no picture is left to test on: TEST measures the training pictures; --val 0.2 keeps a fifth")
     tested = parts.val or parts.train
-    if weights is not None and options.freeze_to is None:
-        notices += _few(view, options, len(parts.train), len(found.classes))
-    batch = options.batch_size or batch_size(len(parts.train), activations(view), options.device)
-    size, channels = options.size, None
-    if size is None:
-        size, channels = _size_elsewhere(view, path)
-    pointed = FinetuneOptions(
-        classes=len(found.classes),
-        train_source=_reference(out, "train.txt"),
-        val_source=_reference(out, "val.txt" if parts.val else "train.txt"),
-        root_folder=str(Path(options.data).resolve()),
-        head=options.head,
-        suffix=options.suffix or _suffix(options.data),
-        batch_size=batch,
-        test_batch_size=min(batch, len(tested)),
-        size=size,
-        resize=options.resize,
-        channels=channels,
-        mean_value=options.mean_value,
-        preprocessing=_record(weights),
-        fresh=weights is None,
-    )
-    steps: list[Step] = [step(finetune, pointed)]
-    if options.remember:
-        if weights is None:
-            raise UserError(
-                "there is nothing to remember without weights", remedy="name them: --weights net.caffemodel"
-            )
-        steps.append(Remembering(RememberOptions(head=options.head)))
-    if options.freeze_to is not None:
-        steps.append(step(freeze, FreezeOptions(options.freeze_to)))
-    result = apply(original, steps)
-    started = carried(original, result, weights, []) if result.moves else None
-    if started is not None:
-        weights = str(out / STARTED)
-    notices += [f"{note.what} ({note.why})" for note in result.notes if "assumed:" in note.why]
-    answering = run(result.definition, [step(deploy, DeployOptions())])
+    probing = opened.weights is not None and not options.classic and not options.remember
+    result = point(
+        opened, wanted,
+        Pictures(
+            len(found.classes), len(parts.train), len(tested), reference(out, "train.txt"),
+            reference(out, "val.txt" if parts.val else "train.txt"), str(Path(options.data).resolve()),
+            AUGMENTED if probing else None,
+        ),
+        _classic_steps(options) if not probing else (),
+    )  # fmt: skip
+    definition, notes = result.definition, result.notes
+    started = carried(opened.definition, result, opened.weights, []) if result.moves else None
+    probe = _probed(options, opened, result, found, parts.train, say) if probing else None
+    if probe is not None:
+        definition, started = probe.definition, probe.weights
+        if options.freeze_to is not None:
+            definition = run(definition, [step(freeze, FreezeOptions(options.freeze_to))]).definition
+    weights = str(out / STARTED) if started is not None else opened.weights
+    answering = run(definition, [step(deploy, DeployOptions())])
+    batch = batch_of(view, wanted, len(parts.train))
     solver = SolverOptions(
-        net=_reference(out, "train_val.prototxt"),
-        pictures=len(parts.train),
-        tested=len(tested),
-        classes=len(found.classes),
-        batch_size=batch,
-        weights=weights,
-        solver=str(out / "solver.prototxt"),
-        fresh=weights is None,
-        passes=options.passes,
-        seed=options.seed,
-    )
-    commands = _commands(out, weights, sizes(solver).all)
-    if weights is None:
-        notices.append("no weights are named, so every layer starts from its filler: --weights net.caffemodel")
+        net=reference(out, "train_val.prototxt"), pictures=len(parts.train), tested=len(tested),
+        classes=len(found.classes), batch_size=batch, weights=weights, solver=str(out / "solver.prototxt"),
+        fresh=opened.weights is None, passes=options.passes, seed=options.seed, started=probe is not None,
+        named=reference(out, STARTED) if started is not None else weights, watch=_loss(definition) if probing else "",
+    )  # fmt: skip
+    about = About(
+        options.net, out, Path(options.data), found.counts(), len(parts.train), len(parts.val), sizes(solver).all,
+        weights, probe.chosen.penalty if probe is not None else None, _mirrors(definition),
+    )  # fmt: skip
     texts = {
-        "train_val.prototxt": _headed(result.definition, options, found.classes),
+        "train_val.prototxt": project_texts.headed(definition, about, found.classes),
         "deploy.prototxt": answering.definition.text,
         "solver.prototxt": solver_text(solver),
-        "README.md": _readme(options, found.counts(), len(parts.train), len(parts.val), commands, result.notes),
+        "README.md": project_texts.readme(about, notes, probe),
+        "run.sh": project_texts.script(about),
     }
-    written = _write(out, texts, found, parts, started, result.definition)
+    with staged(out) as folder:
+        photos.write(found, parts, folder)
+        for name, text in texts.items():
+            files.write_text(folder / name, text)
+        (folder / "run.sh").chmod(0o755)
+        if started is not None:
+            formats.write(folder / STARTED, started, definition.message)
     return Summary(
         classes=tuple(found.classes),
         counts=found.counts(),
         train=len(parts.train),
         val=len(parts.val),
-        heads=tuple(one.name for one in View(result.definition).classifiers),
+        heads=tuple(one.name for one in View(definition).classifiers),
         weights=weights,
-        iterations=sizes(solver).all,
+        iterations=about.iterations,
         batch_size=batch,
-        files=written,
-        commands=commands,
-        notes=result.notes,
-        notices=notices,
+        files={name: out / name for name in (*FILES, STARTED) if (out / name).exists()},
+        commands=project_texts.commands(about),
+        notes=notes,
+        notices=_notices(options, opened, view, found, parts, result),
+        probe=probe,
     )
 
 
-def _refuse_overwriting(out: Path, overwrite: bool) -> None:
-    if out.exists() and not out.is_dir():
-        raise UserError("the output must be a folder", where=Location(str(out)), received="a file", remedy="-o mine/")
-    there = [name for name in (*FILES, STARTED) if (out / name).exists()]
-    if there and not overwrite:
-        raise UserError(
-            "the folder holds files of an earlier run, which would be lost",
-            where=Location(str(out)),
-            received=", ".join(there),
-            remedy="choose another folder with -o, or add --overwrite",
-        )
+def _refuse_contradictions(options: ProjectOptions, opened: Opened) -> None:
+    problems: list[Problem] = []
+    if options.remember and opened.weights is None:
+        problems.append(
+            Problem("there is nothing to remember without weights", None, "--remember",
+                    "name them: --weights net.caffemodel")
+        )  # fmt: skip
+    if options.layers != ("auto",) and (options.classic or options.remember or opened.weights is None):
+        problems.append(
+            Problem("only a training that starts from a linear classifier has layers to read", None,
+                    f"--layers {','.join(options.layers)}", "leave --layers, or what contradicts it, out")
+        )  # fmt: skip
+    if problems:
+        raise UserError(problems)
 
 
-def _weights(options: ProjectOptions) -> str | None:
-    """The weights as the commands will name them: the user's, else those that come with the net of the catalogue."""
-    if options.weights == "none":
-        return None
-    if options.weights is not None:
-        for name in options.weights.split(","):
-            if ":" not in name.strip():
-                sniff.container(files.find(name.strip(), what="weights file"))
-        return options.weights
-    if Path(options.net).is_file() or options.variables.get("variant"):
-        return None
-    shipped = catalogue.find(options.net).weights
-    return None if shipped is None else str(shipped)
+def _classic_steps(options: ProjectOptions) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    if options.remember:
+        steps.append(Remembering(RememberOptions(head=options.head)))
+    if options.freeze_to is not None:
+        steps.append(step(freeze, FreezeOptions(options.freeze_to)))
+    return tuple(steps)
 
 
-def _record(weights: str | None) -> Any:
-    """The preprocessing record inside a weights file, or None."""
-    if weights is None or not weights.endswith(".caffemodel") or not Path(weights).is_file():
-        return None
-    from caffelungo.definition.schema import message_class
-    from caffelungo.weights import caffemodel
+def _probed(
+    options: ProjectOptions,
+    opened: Opened,
+    pointed: Result,
+    found: photos.PhotoFolder,
+    train: Sequence[int],
+    say: Stage,
+) -> Started:
+    """The net of ``pointed`` with the best linear classifier for the training pictures."""
+    from caffelungo.probes.starting import start
+    from caffelungo.solve.engine import make_engine
+    from caffelungo.solve.options import EngineOptions
 
-    extras = caffemodel.read_net(weights).lungo
-    if not extras.HasField("preprocessing") or extras.preprocessing.mean_image:
-        return None
-    return message_class("lungo.Preprocessing").FromString(extras.preprocessing.SerializeToString())
+    places = {index: place for place, index in enumerate(train)}
+    groups = [[places[index] for index in group if index in places] for group in found.groups]
+    entries = [(found.pictures.path(index), int(found.pictures.labels[index])) for index in train]
+    assert opened.weights is not None
+    return start(
+        pointed.definition, opened.weights, entries, found.classes, make_engine(EngineOptions(device=options.device)),
+        layers=options.layers, suffix="joined", groups=[group for group in groups if len(group) > 1],
+        mirrored=_mirrors(pointed.definition), seed=options.seed, say=say,
+    )  # fmt: skip
+
+
+def _mirrors(definition: Definition) -> bool:
+    """Whether training sees mirrored pictures, too: they are worth as much to a linear classifier."""
+    return any(layer.transform_param.mirror for layer in definition.message.layer)
+
+
+def _loss(definition: Definition) -> str:
+    """The loss of the classifier in phase TEST, by which the best weights are told."""
+    main = View(definition).heads()[-1]
+    return next(end.tops[0] for end in main.ends if any(end.loss_weights))
 
 
 FEW = 20
-"""Below so many training pictures a class, features that stay as they are often do as well (Kornblith et al. 2019)."""
+"""Below so many training pictures per class, frozen features often do as well (Kornblith et al. 2019)."""
 
 
-def _few(view: View, options: ProjectOptions, pictures: int, classes: int) -> list[str]:
-    """A word on freezing, when there is little to learn from."""
+def _notices(
+    options: ProjectOptions, opened: Opened, view: View, found: photos.PhotoFolder, parts: photos.Split, result: Result
+) -> list[str]:
+    notices = [*opened.definition.notes, *found.notices, *parts.notices]
+    if not parts.val:
+        notices.append("no picture is left to test on: TEST measures the training pictures; --val 0.2 keeps a fifth")
     below = feeding(view.graph, view.heads(options.head)[-1])
-    if pictures >= FEW * classes or below is None:
-        return []
-    return [
-        f"about {pictures / classes:.0f} pictures a class are few to train a whole net on; compare with "
-        f"--freeze-to {below}, which trains only the classifier, and faster"
-    ]
+    few = len(parts.train) < FEW * len(found.classes)
+    if options.classic and opened.weights is not None and options.freeze_to is None and below is not None and few:
+        notices.append(
+            f"about {len(parts.train) / len(found.classes):.0f} pictures per class are few to train a whole net on; "
+            f"compare with --freeze-to {below}, which trains only the classifier, and faster"
+        )
+    notices += [f"{note.what} ({note.why})" for note in result.notes if "assumed:" in note.why]
+    if opened.weights is None:
+        notices.append("no weights are named, so every layer starts from its filler: --weights net.caffemodel")
+    return notices
 
 
-def _size_elsewhere(view: View, path: Path) -> tuple[int | None, int | None]:
-    """Side and channels of the input from the deploy file beside ``path``, where ``path`` itself does not tell them."""
-    shapes = [
-        shape for one in view.plan.sources for shape in one.top_shapes[:1] if shape is not None and len(shape) == 4
-    ]
-    if not shapes or None not in shapes[0][1:]:
-        return None, None
-    stems = {path.name.replace(part, "deploy") for part in ("train_val", "train_test", "trainval")}
-    stems.update(path.name.replace(part, "") for part in ("_train_test", "_train_val"))
-    for name in sorted(stems - {path.name}):
-        beside = path.with_name(name)
-        if beside.is_file():
-            try:
-                inputs = [one.top_shapes[0] for one in View(read_net(beside)).plan.sources]
-            except UserError:
-                continue
-            if inputs and inputs[0] is not None and len(inputs[0]) == 4 and inputs[0][2] == inputs[0][3]:
-                return (inputs[0][2] if shapes[0][2] is None else None), inputs[0][1]
-    return None, None
-
-
-def _suffix(data: str) -> str:
-    """The name of the folder of photos as a part of a layer's name."""
-    return re.sub(r"\W+", "_", Path(data).resolve().name).strip("_").lower() or "new"
-
-
-def _reference(out: Path, name: str) -> str:
-    """How a file in ``out`` names another one there.
-
-    The bare name moves with the folder; but names are tried from the working directory first, so where another file
-    of that name lies there, the path from the working directory is written.
-    """
-    elsewhere = Path(name)
-    if elsewhere.exists() and elsewhere.resolve() != (out / name).resolve():
-        return str(out / name)
-    return name
-
-
-def _commands(out: Path, weights: str | None, iterations: int) -> list[tuple[str, str]]:
-    solver, net, onnx = out / "solver.prototxt", out / "train_val.prototxt", out / "model.onnx"
-    start = f" --weights {weights}" if weights else ""
-    final = out / f"solver_iter_{iterations}.caffemodel"
-    return [
-        (f"lungo check {solver}", "everything wrong with the files, before anything is loaded"),
-        (f"lungo train --solver {solver}{start}", "train; Ctrl-C stops with a snapshot"),
-        (f"lungo test --model {net} --weights {final}", "accuracy of each class, confusion matrix"),
-        (f"lungo export --model {net} --weights {final} -o {onnx}", "one file with weights, labels and preprocessing"),
-        (f"lungo classify {onnx} photo.jpg", "use it"),
-    ]
-
-
-def _headed(definition: Definition, options: ProjectOptions, classes: tuple[str, ...]) -> str:
-    """The text of the net under a line that says where it comes from."""
-    some = ", ".join(classes[:6]) + (f" and {len(classes) - 6} more" if len(classes) > 6 else "")
-    line = f"# {Path(options.net).name}, made ready for {len(classes)} classes ({some}) by `lungo finetune`.\n"
-    text = definition.text
-    return line + text if not text.startswith("\ufeff") else text
-
-
-def _readme(
-    options: ProjectOptions,
-    counts: dict[str, int],
-    train: int,
-    val: int,
-    commands: list[tuple[str, str]],
-    notes: list[Note],
-) -> str:
-    lines = [f"# {options.net} on {Path(options.data).name}", ""]
-    lines += [f"{len(counts)} classes, {train} pictures to train on, {val} to test on.", ""]
-    lines += ["| label | class | pictures |", "|---|---|---|"]
-    lines += [f"| {label} | {name} | {number} |" for label, (name, number) in enumerate(counts.items())]
-    lines += ["", "## Next", "", "```"]
-    for command, what in commands:
-        lines += [f"# {what}", command]
-    lines += ["```", "", "## What was changed in the net", ""]
-    lines += [f"- {replace(note, where=None)}" for note in notes]
-    lines += [
-        "",
-        "The classes are numbered as in `labels.txt`. Pictures are found through `root_folder` in",
-        "`train_val.prototxt`: change it there when they move. All files here are plain text and meant to be edited.",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _write(
-    out: Path,
-    texts: dict[str, str],
-    found: photos.PhotoFolder,
-    parts: photos.Split,
-    started: Weights | None,
-    net: Definition,
-) -> dict[str, Path]:
-    """All files into a folder of their own first, then into place, so that a full disk leaves nothing half-written."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent))
-    try:
-        photos.write(found, parts, staging)
-        for name, text in texts.items():
-            files.write_text(staging / name, text)
-        if started is not None:
-            formats.write(staging / STARTED, started, net.message)
-        made = [name for name in (*FILES, STARTED) if (staging / name).exists()]
-        out.mkdir(exist_ok=True)
-        for name in made:
-            (staging / name).replace(out / name)
-        files.sync_folder(out)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return {name: out / name for name in made}
+__all__ = ["FILES", "NONE", "STARTED", "ProjectOptions", "Summary", "Weights", "finetune_project"]

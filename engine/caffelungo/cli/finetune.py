@@ -11,47 +11,73 @@ from caffelungo.cli import options as o
 
 def finetune(
     net: Annotated[str, typer.Argument(help="A net: a prototxt (train_val or deploy), or a name of `lungo nets`.")],
-    data: Annotated[str, typer.Option(help="A folder with one sub-folder of pictures a class.")],
+    data: Annotated[str, typer.Option(help="A folder with one sub-folder of pictures per class.")],
     output: Annotated[str, typer.Option("-o", "--output", help="The folder to write.")],
     weights: Annotated[
         str | None, typer.Option(help="Pre-trained weights; 'none' to start from scratch (default: those of the net).")
     ] = None,
+    caffe_classic: Annotated[
+        bool,
+        typer.Option(
+            "--caffe-classic",
+            help="Caffe's way: a fresh classifier that learns ten times as fast, SGD, a rate in steps.",
+        ),
+    ] = False,
+    scratch: Annotated[bool, typer.Option("--scratch", help="Start from fillers, without weights.")] = False,
+    layers: Annotated[
+        str, typer.Option(help="What the linear classifier at the start may read; see `lungo probe --layers`.")
+    ] = "auto",
     val: Annotated[float, typer.Option(help="Share of the pictures kept to test on.")] = 0.2,
     head: Annotated[str | None, typer.Option(help="The classifier to replace (default: all on the label).")] = None,
     freeze_to: Annotated[str | None, typer.Option(help="Hold this layer and all before it fixed.")] = None,
     remember: Annotated[
         bool, typer.Option("--remember", help="The old classifier stays, taught by a frozen copy of the old net.")
     ] = False,
-    suffix: Annotated[str | None, typer.Option(help="Added to the new classifier's name.")] = None,
+    suffix: Annotated[str | None, typer.Option(help="Suffix for the new classifier's name.")] = None,
     size: Annotated[int | None, typer.Option(help="Input size in pixels.")] = None,
     resize: Annotated[int | None, typer.Option(help="Pixels that pictures are scaled to before the crop.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Pictures a batch.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Batch size.")] = None,
     passes: Annotated[int | None, typer.Option(help="How often training sees each picture.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the split and the training.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed for the split and training.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda: the batch size is chosen for it.")] = "cpu",
     set_: o.Set = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say what was changed in the net, where and why.")] = False,
     overwrite: o.Overwrite = False,
     quiet: o.Quiet = False,
 ) -> None:
-    """From folders of photos to everything a training needs: split, lists, labels, train_val, deploy, solver.
+    """From folders of photos to everything a training needs: split, lists, a fitted start, net, solver, run.sh.
 
     Example: [bold]lungo finetune squeezenet1.1 --data photos/ -o mine/[/]
     """
-    from caffelungo.project import ProjectOptions, finetune_project
+    from caffelungo.errors import UserError
+    from caffelungo.project import NONE, ProjectOptions, finetune_project
 
+    if scratch and weights not in (None, NONE):
+        raise UserError(
+            "a training from scratch has no weights", received=f"--scratch --weights {weights}",
+            remedy="leave one of the two out",
+        )  # fmt: skip
     wanted = ProjectOptions(
-        net=net, data=data, out=output, weights=weights, val=val, head=head, freeze_to=freeze_to, suffix=suffix,
+        net=net, data=data, out=output, weights=NONE if scratch else weights, classic=caffe_classic,
+        layers=tuple(o.words(layers)), val=val, head=head, freeze_to=freeze_to, suffix=suffix,
         size=size, resize=resize, batch_size=batch_size, passes=passes, remember=remember, seed=seed,
         device=device, variables=o.variables(set_), overwrite=overwrite,
     )  # fmt: skip
-    with o.progress("reading pictures") as progress:
-        done = finetune_project(wanted, progress)
+    with o.stages(quiet) as say:
+        done = finetune_project(wanted, say)
     if quiet:
         return
     least, most = min(done.counts.values()), max(done.counts.values())
     each = f"{least}" if least == most else f"{least} to {most}"
     typer.echo(f"{len(done.classes)} classes, {each} pictures each: {done.train} to train on, {done.val} to test on")
+    if done.probe is not None:
+        from rich.console import Console
+
+        from caffelungo.report.probes import table
+
+        typer.echo("linear classifiers on frozen features, by cross-validation on the pictures to train on:")
+        Console(highlight=False).print(table(done.probe.rows, done.probe.chosen))
+        typer.echo(f"training starts from the one on {done.probe.chosen.candidate.name}")
     typer.echo(f"new classifier: {', '.join(done.heads)}; {done.iterations} iterations of {done.batch_size} pictures")
     if explain:
         for note in done.notes:
@@ -59,6 +85,6 @@ def finetune(
     for notice in done.notices:
         typer.echo(f"notice: {notice}")
     typer.echo(f"wrote {output}: {', '.join(done.files)}")
-    typer.echo("next:")
+    typer.echo(f"next (all of it but the last line: sh {o.quoted(output, 'run.sh')}):")
     for command, what in done.commands:
         typer.echo(f"  # {what}\n  {command}")

@@ -16,6 +16,7 @@ from caffelungo.errors import LungoError, of_system
 VERBS = {
     "demo": "Start here",
     "finetune": "Start here",
+    "probe": "Start here",
     "train": "Train and look",
     "test": "Train and look",
     "time": "Train and look",
@@ -37,6 +38,8 @@ VERBS = {
     "bench": "Deploy",
     "convert_imageset": "Data",
     "compute_image_mean": "Data",
+    "features": "Data",
+    "extract_features": "Data",
     "triton": "Deploy",
     "doctor": "Deploy",
     "nets": "Catalogues",

@@ -40,6 +40,8 @@ class FinetuneOptions:
     ``size`` is the input the net sees and ``resize`` what pictures are scaled to before it is cropped out (both in
     pixels; None: as the file says). ``preprocessing`` is the record that came with the weights, if any. ``fresh``:
     there are no weights, so the classifier is no newer than the layers below it and learns at their pace.
+    ``augmented``: in training random parts of pictures, of this share of the area at least, each brought to the size
+    of the input (RandomResizedCrop); None: as the file says.
     """
 
     classes: int
@@ -56,6 +58,7 @@ class FinetuneOptions:
     mean_value: tuple[float, ...] | None = None
     preprocessing: Any = None
     fresh: bool = False
+    augmented: float | None = None
 
 
 @dataclass
@@ -317,6 +320,9 @@ def _image_data(work: _Work, phase: int, old: PlannedLayer, train: PlannedLayer,
         transform.mirror = False
     elif phase == TRAIN and not before.HasField("transform_param"):
         transform.mirror = True
+    if phase == TRAIN and options.augmented is not None:
+        del transform.lungo.augmentation[:]
+        transform.lungo.augmentation.add(type="RandomResizedCrop", min_scale=options.augmented)
     data.source = options.train_source if phase == TRAIN else options.val_source
     if options.root_folder:
         data.root_folder = options.root_folder.rstrip("/") + "/"

@@ -9,6 +9,7 @@ after:   net: "train_val.prototxt"   base_lr: 0.001   lr_policy: "multistep"   s
 from __future__ import annotations
 
 import math
+import shlex
 from dataclasses import dataclass
 
 from caffelungo.definition.schema import TRAIN
@@ -25,6 +26,14 @@ MEMORY = {"cpu": 2 << 30, "cuda": 12 << 30}
 """Bytes that the activations of a batch and their gradients may take."""
 FULL_RATE = 32
 """Batch size from which on the rate is that of Caffe's examples."""
+STARTED_PASSES = 20
+"""As ``PASSES``, from a fitted classifier: the loss on photos set aside is lowest near the end of twenty."""
+STARTED_LEAST = 400
+STARTED_RATE = 0.0003
+"""AdamW's rate for batches of ``FULL_RATE``: the best of the rates tried from a fitted classifier."""
+PATIENCE = 12
+"""Tests without a better one after which training ends. The first steps from a fitted classifier lose before they
+gain, so a short patience would end every training there."""
 BATCH = {"cpu": 32, "cuda": 64}
 """Largest batch that is suggested; larger ones ask for another rate."""
 
@@ -35,6 +44,9 @@ class SolverOptions:
 
     ``fresh``: there are no weights to start from, so the rate is ten times that of fine-tuning. ``passes`` None: as
     many as fit the number of pictures. ``held``: all that is old is held fixed, and only what is new learns.
+
+    ``started``: the classifier is a fitted one (``probes.starting``), and training refines the whole net from there by
+    the output ``watch`` of TEST. ``named``: the weights as the solver file names them, so that no flag is needed.
     """
 
     net: str
@@ -48,6 +60,9 @@ class SolverOptions:
     passes: int | None = None
     seed: int | None = None
     held: bool = False
+    started: bool = False
+    named: str | None = None
+    watch: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,7 +82,8 @@ def sizes(options: SolverOptions) -> Sizes:
     if options.passes is not None:
         iterations = max(1, options.passes) * one_pass
     else:
-        iterations = min(max(PASSES * one_pass, LEAST), max(MOST, one_pass))
+        passes, least = (STARTED_PASSES, STARTED_LEAST) if options.started else (PASSES, LEAST)
+        iterations = min(max(passes * one_pass, least), max(MOST, one_pass))
     test = min(max(one_pass, iterations // 30), iterations)
     snapshot = min(max(5 * one_pass, iterations // 6), iterations)
     return Sizes(one_pass, iterations, test, snapshot, (round(iterations * 0.6), round(iterations * 0.85)))
@@ -100,10 +116,82 @@ def base_rate(batch: int, fresh: bool = False) -> float:
 
 def solver_text(options: SolverOptions) -> str:
     """The solver file."""
+    return _started(options) if options.started else _classic(options)
+
+
+def _command(options: SolverOptions) -> str:
+    named = "" if options.named or not options.weights else f" --weights {options.weights}"
+    return f"lungo train --solver {shlex.quote(options.solver) if options.named else options.solver}{named}"
+
+
+def _weights(options: SolverOptions) -> list[str]:
+    """The line that names the weights, so that they cannot be forgotten."""
+    if not options.named:
+        return []
+    names = [name.strip() for name in options.named.split(",")]
+    return ["# What training starts from; --weights names others.", *(f"weights: {_quoted(one)}" for one in names), ""]
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _started(options: SolverOptions) -> str:
+    """From a fitted classifier: AdamW, a rate that rises over one pass and falls along half a cosine."""
+    size = sizes(options)
+    rate = float(f"{STARTED_RATE * math.sqrt(min(1.0, options.batch_size / FULL_RATE)):.2g}")
+    pictures = f"{options.pictures} pictures to train on, {options.tested} to test on, {options.classes} classes."
+    lines = [
+        "# Fine-tuning from the best linear classifier on the frozen net, which is what iteration 0 tests.",
+        f"# {pictures}",
+        "#",
+        f"#   {_command(options)}",
+        "#",
+        "# What to change first: max_iter (longer gains where photos differ much from those the net knows), then",
+        "# base_lr, by factors of three. Where no test is better than the first, the linear classifier is the answer:",
+        "# its weights are those that are kept.",
+        f"net: {_quoted(options.net)}",
+        *_weights(options),
+        f"# A test after each pass, {options.tested} pictures: without test_iter, the whole set is tested once.",
+        f"test_interval: {size.test}",
+        "",
+        "# AdamW's steps do not depend on the size of gradients, which differs much between the classifier, fitted",
+        "# already, and the layers below it. Smaller batches are noisier: the rate goes with the root of their size.",
+        'type: "AdamW"',
+        f"base_lr: {rate:g}",
+        'lr_policy: "cosine"',
+        f"# {size.all / size.one_pass:.3g} passes of {size.one_pass} iterations with batches of {options.batch_size}.",
+        f"max_iter: {size.all}",
+        "momentum: 0.9",
+        "momentum2: 0.999",
+        "delta: 1e-08",
+        "weight_decay: 0.01",
+        "lungo {",
+        "  # The first pass is slow, so that the classifier is not shaken before AdamW knows the gradients' size.",
+        f"  warmup_iter: {min(2 * size.one_pass, size.all // 10)}",
+        f"  # The weights of the lowest loss on test pictures are kept as solver_best.caffemodel; {PATIENCE} tests",
+        "  # without a lower one end the training (the first few always are higher).",
+        f"  watch: {_quoted(options.watch)}",
+        "  keep_best: true",
+        f"  early_stop: {PATIENCE}",
+        "  keep_last: 2",
+        "}",
+        "",
+        f"display: {max(1, min(20, size.one_pass))}",
+        f"average_loss: {max(1, min(20, size.one_pass))}",
+        "# Snapshots stand beside this file, as solver_iter_N.caffemodel; snapshot_prefix names another place.",
+        f"snapshot: {size.snapshot}",
+    ]
+    if options.seed is not None:
+        lines += ["# The same seed gives the same run.", f"random_seed: {options.seed}"]
+    return "\n".join(lines) + "\n"
+
+
+def _classic(options: SolverOptions) -> str:
+    """Caffe's fine-tuning: SGD with momentum, a rate that falls twice."""
     size = sizes(options)
     rate = base_rate(options.batch_size, options.fresh)
     passes = size.all / size.one_pass
-    command = f"lungo train --solver {options.solver}" + (f" --weights {options.weights}" if options.weights else "")
     what = (
         "Training from scratch" if options.fresh else "Fine-tuning: old layers learn slowly, new ones ten times as fast"
     )
@@ -115,7 +203,7 @@ def solver_text(options: SolverOptions) -> str:
         f"# {what} (lr_mult in the net).",
         f"# {options.pictures} pictures to train on, {options.tested} to test on, {options.classes} classes.",
         "#",
-        f"#   {command}",
+        f"#   {_command(options)}",
         "#",
         "# What to change first: base_lr, by factors of three. The loss starts near ln(classes) = "
         f"{math.log(options.classes):.2f}; if it",
@@ -125,8 +213,8 @@ def solver_text(options: SolverOptions) -> str:
             if options.held
             else "if it falls to nothing while test accuracy stays low, freeze more layers."
         ),
-        f'net: "{options.net}"',
-        "",
+        f"net: {_quoted(options.net)}",
+        *(_weights(options) or [""]),
     ]
     if options.tested:
         head += [

@@ -1,0 +1,92 @@
+"""`lungo probe`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from caffelungo.cli import options as o
+
+
+def probe(
+    net: Annotated[str, typer.Argument(help="A net: a prototxt (train_val or deploy), or a name of `lungo nets`.")],
+    data: Annotated[str, typer.Option(help="A folder with one sub-folder per class, or a list of pictures.")],
+    test: Annotated[
+        str | None, typer.Option(help="Another folder or list of the same classes, to judge the chosen classifier by.")
+    ] = None,
+    weights: Annotated[str | None, typer.Option(help="Pre-trained weights (default: those of the net).")] = None,
+    layers: Annotated[
+        str,
+        typer.Option(
+            help="What to read, by commas: blobs, a+b for several at once, all (every stage joined), head (what the "
+            "net's own classifier reads), or auto (each stage, and all)."
+        ),
+    ] = "auto",
+    classifier: Annotated[str, typer.Option(help="logistic (multinomial logistic regression) or svm.")] = "logistic",
+    scaling: Annotated[str, typer.Option(help="unit (one scale for all features) or standardise.")] = "unit",
+    mirror: Annotated[bool, typer.Option("--mirror", help="Learn from mirrored copies of the pictures, too.")] = False,
+    penalty: Annotated[
+        float | None, typer.Option(help="L2 penalty on the sum of losses (default: chosen by cross-validation).")
+    ] = None,
+    folds: Annotated[int, typer.Option(help="Folds of the cross-validation.")] = 5,
+    size: Annotated[int | None, typer.Option(help="Input size in pixels (default: the net's).")] = None,
+    batch_size: Annotated[int, typer.Option(help="Batch size of the forward pass.")] = 32,
+    suffix: Annotated[str | None, typer.Option(help="Suffix for the new classifier's name.")] = None,
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", help="Write the chosen classifier as a net into this folder.")
+    ] = None,
+    cache: Annotated[str | None, typer.Option(help="Folder that keeps features (default: inside the output).")] = None,
+    json_file: Annotated[str | None, typer.Option("--json", help="Write what was found to this file.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed of the folds.")] = 0,
+    device: o.Device = "auto",
+    precision: o.Precision = "fp32",
+    threads: o.Threads = None,
+    set_: o.Set = None,
+    overwrite: o.Overwrite = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """See what a net knows already: linear classifiers on its frozen layers, the best one written as a net.
+
+    Example: [bold]lungo probe squeezenet1.1 --data photos/ --size 112 -o probed/[/]
+    """
+    import json
+
+    from rich.console import Console
+
+    from caffelungo import files
+    from caffelungo.probes.options import ProbeOptions
+    from caffelungo.probes.run import probe as run
+    from caffelungo.report.probes import table
+
+    if json_file is not None:
+        files.refuse_existing(json_file, overwrite, "--json")
+    wanted = ProbeOptions(
+        net=net, data=data, test=test, weights=weights, layers=tuple(o.words(layers)), classifier=classifier,
+        scaling=scaling, mirrored=mirror, penalty=penalty, folds=folds, size=size, batch_size=batch_size,
+        suffix=suffix, output=output, cache=cache, seed=seed, device=device, precision=precision, threads=threads,
+        variables=o.variables(set_), overwrite=overwrite,
+    )  # fmt: skip
+    with o.stages(quiet) as say:
+        found = run(wanted, say)
+    if json_file is not None:
+        files.write_text(json_file, json.dumps(found.plain(), indent=2) + "\n")
+    if quiet:
+        return
+    typer.echo(f"{len(found.classes)} classes, {found.pictures} pictures to learn from")
+    if found.best is not None:
+        Console(highlight=False).print(table(found.rows, found.best))
+    typer.echo(f"chosen: {found.chosen.name}, fitted to all pictures; {found.seconds:.0f} s in all")
+    if found.tested is not None:
+        one = found.tested
+        typer.echo(
+            f"on {one.samples} pictures that it has not seen: {one.accuracy:.1%} ({one.low:.1%} to {one.high:.1%}), "
+            f"balanced {one.balanced:.1%}"
+        )
+    for notice in found.notices:
+        typer.echo(f"notice: {notice}")
+    if found.files:
+        typer.echo(f"wrote {output}: {', '.join(path.name for path in found.files)}")
+        typer.echo("next:")
+        for command, what in found.commands:
+            typer.echo(f"  # {what}\n  {command}")

@@ -1,0 +1,142 @@
+"""A net pointed at the user's pictures: found, with its weights, given a new classifier and data layers. No torch.
+
+NET or a name of `lungo nets`, weights, classes  ->  a train_val definition whose data layers read lists of pictures
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from caffelungo import catalogue, files
+from caffelungo.definition.definition import Definition
+from caffelungo.definition.reader import read_net
+from caffelungo.errors import Location, UserError
+from caffelungo.passes.base import Result, Step, step
+from caffelungo.passes.finetune import FinetuneOptions, finetune
+from caffelungo.passes.solver import activations, batch_size
+from caffelungo.passes.view import View
+from caffelungo.project_files import size_elsewhere
+from caffelungo.rewriting import apply
+from caffelungo.weights import sniff
+
+NONE = "none"
+"""What `--weights` says for training from scratch."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What a net is pointed at: the number of ``classes``, how its data layers name the lists, and how many pictures
+    there are to train on and to test on.
+
+    ``augmented``: training sees random parts of each picture, of this share of its area at least; None: the whole.
+    """
+
+    classes: int
+    train: int
+    tested: int
+    train_source: str = "train.txt"
+    val_source: str = "val.txt"
+    root_folder: str = ""
+    augmented: float | None = None
+
+
+@dataclass(frozen=True)
+class PointOptions:
+    """``net`` is a path or a name of the catalogue. ``weights`` None: those that come with it; "none": from scratch.
+
+    The rest is as in ``passes.finetune.FinetuneOptions``; ``batch_size`` None: as fits ``device`` and the pictures.
+    """
+
+    net: str
+    weights: str | None = None
+    head: str | None = None
+    suffix: str = "new"
+    size: int | None = None
+    resize: int | None = None
+    mean_value: tuple[float, ...] | None = None
+    batch_size: int | None = None
+    device: str = "cpu"
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A net as it stands in its file, and the ``weights`` that go with it, as they are named; None without."""
+
+    definition: Definition
+    path: Path
+    weights: str | None
+
+
+def open_net(options: PointOptions) -> Opened:
+    """The net and the name of its weights; UserError for files that are not there, or are no weights."""
+    path, variables = catalogue.resolve(options.net, options.variables)
+    return Opened(read_net(path, variables or None), path, weights_of(options.net, options.weights, options.variables))
+
+
+def weights_of(net: str, weights: str | None, variables: Mapping[str, Any]) -> str | None:
+    """The weights as commands name them: those given, else those that come with a net of the catalogue."""
+    if weights == NONE:
+        return None
+    if weights is not None:
+        for name in weights.split(","):
+            if ":" not in name.strip():
+                sniff.container(files.find(name.strip(), what="weights file"))
+        return weights
+    if Path(net).is_file() or variables.get("variant"):
+        return None
+    shipped = catalogue.find(net).weights
+    return None if shipped is None else str(shipped)
+
+
+def needed(opened: Opened, net: str) -> str:
+    """The weights of ``opened``; UserError where none are named."""
+    if opened.weights is None:
+        raise UserError(
+            "a net without weights has no features to read",
+            where=Location(str(opened.path)),
+            received=f"{net}, which comes without weights",
+            remedy="name them: --weights net.caffemodel",
+        )
+    return opened.weights
+
+
+def point(opened: Opened, options: PointOptions, pictures: Pictures, more: tuple[Step, ...] = ()) -> Result:
+    """``opened`` with a classifier and data layers for ``pictures``, and the steps ``more`` behind that.
+
+    Raises Refusal when the net has no classifier, or inputs that pictures cannot give.
+    """
+    view = View(opened.definition)
+    batch = batch_of(view, options, pictures.train)
+    size, channels = options.size, None
+    if size is None:
+        size, channels = size_elsewhere(view, opened.path)
+    pointed = FinetuneOptions(
+        classes=pictures.classes, train_source=pictures.train_source, val_source=pictures.val_source,
+        root_folder=pictures.root_folder, head=options.head, suffix=options.suffix, batch_size=batch,
+        test_batch_size=min(batch, pictures.tested), size=size, resize=options.resize, channels=channels,
+        mean_value=options.mean_value, preprocessing=record_of(opened.weights), fresh=opened.weights is None,
+        augmented=pictures.augmented,
+    )  # fmt: skip
+    return apply(opened.definition, [step(finetune, pointed), *more])
+
+
+def batch_of(view: View, options: PointOptions, pictures: int) -> int:
+    """The batch size asked for, else one that suits the device and the number of pictures."""
+    return options.batch_size or batch_size(pictures, activations(view), options.device)
+
+
+def record_of(weights: str | None) -> Any:
+    """The preprocessing record inside a weights file, or None; a mean picture fits the net it was made for only."""
+    if weights is None or not weights.endswith(".caffemodel") or not Path(weights).is_file():
+        return None
+    from caffelungo.definition.schema import message_class
+    from caffelungo.weights import caffemodel
+
+    extras = caffemodel.read_net(weights).lungo
+    if not extras.HasField("preprocessing") or extras.preprocessing.mean_image:
+        return None
+    return message_class("lungo.Preprocessing").FromString(extras.preprocessing.SerializeToString())

@@ -1,0 +1,58 @@
+"""What a linear classifier may read: one blob, several joined, all stages joined, or what the net's own one reads.
+
+No torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from caffelungo.errors import Problem, UserError
+from caffelungo.features.blobs import find_blobs, stage_ends
+from caffelungo.passes.view import View
+
+JOINED = "all"
+HEAD = "head"
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """``name`` is what the user reads, ``blobs`` what the classifier does; none for the net's own classifier."""
+
+    name: str
+    blobs: tuple[str, ...]
+
+    @property
+    def own(self) -> bool:
+        """Whether it is the net's own classifier, reading what it reads now."""
+        return not self.blobs
+
+
+def candidates(view: View, words: Sequence[str]) -> list[Candidate]:
+    """The candidates that ``words`` name: blobs, ``a+b``, "all", "head", or "auto" (each stage end, and all).
+
+    UserError with everything that is no blob of the net, or is named twice.
+    """
+    found: list[Candidate] = []
+    problems: list[Problem] = []
+    for word in dict.fromkeys(words):
+        if word == HEAD:
+            found.append(Candidate(HEAD, ()))
+        elif word in (AUTO, JOINED):
+            stages = stage_ends(view)
+            if word == AUTO:
+                found += [Candidate(stage, (stage,)) for stage in stages]
+            if len(stages) > 1:
+                found.append(Candidate(JOINED, tuple(stages)))
+        else:
+            try:
+                found.append(Candidate(word, tuple(find_blobs(view, [part.strip() for part in word.split("+")]))))
+            except UserError as error:
+                problems += error.problems
+    if not words:
+        problems.append(Problem("no layer is named", None, "--layers", "leave it out to try every stage of the net"))
+    if problems:
+        raise UserError(problems)
+    return list({(one.name, one.blobs): one for one in found}.values())

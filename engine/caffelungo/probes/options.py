@@ -1,0 +1,42 @@
+"""What a user can ask of `lungo probe`. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from caffelungo.solve.options import EngineOptions
+
+AUTO = ("auto",)
+
+
+@dataclass
+class ProbeOptions(EngineOptions):
+    """`lungo probe`.
+
+    ``net`` is a path or a name of the catalogue, ``data`` a folder of classes or a list, ``test`` another one to judge
+    by. ``weights`` None: those that come with the net. ``layers``: "auto" (each stage and all joined), "all", "head"
+    (what the net's own classifier reads), blobs, or blobs joined by "+". ``mirrored``: mirrored copies are learned
+    from, too. ``penalty`` None: chosen by cross-validation with ``folds`` folds; a number: this one. ``output`` None:
+    nothing is written. ``cache``: a folder for features (None: inside ``output``).
+    """
+
+    net: str = ""
+    data: str = ""
+    test: str | None = None
+    weights: str | None = None
+    layers: tuple[str, ...] = AUTO
+    classifier: str = "logistic"
+    scaling: str = "unit"
+    mirrored: bool = False
+    penalty: float | None = None
+    folds: int = 5
+    size: int | None = None
+    batch_size: int = 32
+    suffix: str | None = None
+    output: str | None = None
+    cache: str | None = None
+    seed: int = 0
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    overwrite: bool = False

@@ -1,0 +1,119 @@
+"""The pictures of a folder of classes, or of a list, as entries with labels. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caffelungo import files
+from caffelungo.data import folder as photos
+from caffelungo.data.image_list import ImageList, check, read_list
+from caffelungo.data.parallel import Progress
+from caffelungo.errors import Location, UserError
+
+Entry = tuple[str, int]
+"""A picture's path and its label."""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """``entries`` are learned from, ``test`` judges (None: nothing does). ``groups`` are copies of one picture, by
+    their places in ``entries``; ``counts`` the pictures per class."""
+
+    classes: tuple[str, ...]
+    entries: list[Entry]
+    test: list[Entry] | None
+    groups: list[list[int]] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """N labels of ``entries``."""
+        return np.array([label for _, label in self.entries], np.int64)
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        return np.bincount(self.labels, minlength=len(self.classes))
+
+
+def gather(data: str, test: str | None = None, progress: Progress | None = None) -> Gathered:
+    """The pictures of ``data``, a folder or a list; a val or test sub-folder of it judges, unless ``test`` is named.
+
+    UserError for pictures that cannot be read (of lists), for fewer than two classes, and where ``test`` has others.
+    """
+    found = files.find(data, what="folder or list of pictures")
+    if found.is_dir():
+        return _folder(found, test, progress)
+    pictures = read_list(found)
+    _readable(pictures)
+    entries = _entries(pictures, range(len(pictures)))
+    classes = pictures.classes or tuple(str(label) for label in range(int(pictures.labels.max()) + 1))
+    if len(set(pictures.labels.tolist())) < 2:
+        raise UserError(
+            "a classifier needs at least two classes",
+            where=Location(str(found)),
+            received=f"label {pictures.labels[0]} only",
+            remedy="list pictures of another class, too",
+        )
+    return Gathered(classes, entries, _judging(test, classes, progress) if test is not None else None)
+
+
+def _folder(path: Path, test: str | None, progress: Progress | None) -> Gathered:
+    found = photos.scan(path, progress=progress)
+    notices = list(found.notices)
+    judging: list[Entry] | None = None
+    chosen = found.usable
+    if test is not None:
+        judging = _judging(test, found.classes, progress)
+    elif found.given is not None:
+        parts = photos.split(found)
+        chosen, notices = parts.train, notices + parts.notices
+        judging = _entries(found.pictures, parts.val)
+    places = {index: place for place, index in enumerate(chosen)}
+    groups = [[places[index] for index in group if index in places] for group in found.groups]
+    entries = _entries(found.pictures, chosen)
+    return Gathered(found.classes, entries, judging, [group for group in groups if len(group) > 1], notices)
+
+
+def _judging(test: str, classes: Sequence[str], progress: Progress | None) -> list[Entry]:
+    """The pictures of ``test`` with the labels of ``classes``."""
+    path = files.find(test, what="folder or list of pictures to judge by")
+    if path.is_dir():
+        found = photos.scan(path, progress=progress)
+        pictures, chosen = found.pictures, found.usable
+    else:
+        pictures = read_list(path)
+        _readable(pictures)
+        chosen = list(range(len(pictures)))
+    if pictures.classes and tuple(pictures.classes) != tuple(classes):
+        unknown = sorted(set(pictures.classes) - set(classes))
+        if unknown or not path.is_dir():
+            raise UserError(
+                "the pictures to judge by are of other classes",
+                where=Location(str(path)),
+                received=f"{len(pictures.classes)} classes; not learned: {', '.join(unknown[:6]) or 'none'}",
+                remedy="give each class the name that it has in --data",
+            )
+        again = [tuple(classes).index(name) for name in pictures.classes]
+        return [(pictures.path(index), again[int(pictures.labels[index])]) for index in chosen]
+    if int(pictures.labels.max()) >= len(classes):
+        raise UserError(
+            "the list to judge by has a label that --data has not",
+            where=Location(str(path)),
+            received=f"label {int(pictures.labels.max())}",
+            remedy=f"labels go from 0 to {len(classes) - 1}",
+        )
+    return _entries(pictures, chosen)
+
+
+def _readable(pictures: ImageList) -> None:
+    if problems := check(pictures):
+        raise UserError(problems)
+
+
+def _entries(pictures: ImageList, indices: Sequence[int] | range) -> list[Entry]:
+    return [(str(Path(pictures.path(index)).absolute()), int(pictures.labels[index])) for index in indices]

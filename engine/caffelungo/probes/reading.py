@@ -1,0 +1,147 @@
+"""What classifiers are fitted to: features of pictures from the frozen net, as one matrix for each candidate.
+
+pictures -> net in phase TEST -> blobs -> mean and maximum over the plane -> parts at unit length, side by side
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from caffelungo.data.image_list import write_list
+from caffelungo.definition.definition import Definition
+from caffelungo.definition.filter import net_state
+from caffelungo.definition.schema import TEST
+from caffelungo.errors import UserError
+from caffelungo.features.frozen import Say, silent
+from caffelungo.features.pooled import Pooled, pooled
+from caffelungo.features.running import Running
+from caffelungo.features.upstream import upstream
+from caffelungo.net.store import Store
+from caffelungo.passes.view import Classifier
+from caffelungo.solve import nets
+from caffelungo.solve.engine import Engine
+from caffelungo.solve.loading import Loaded
+
+LEAST = 1e-10
+"""What Normalize adds to a sum of squares (norm_param.eps)."""
+
+Entry = tuple[str, int]
+"""A picture's path and its label."""
+
+
+@dataclass
+class Subject:
+    """A net whose TEST phase reads an ImageData, with its weights on the device."""
+
+    definition: Definition
+    weights: Sequence[str]
+    engine: Engine
+
+    def __post_init__(self) -> None:
+        self.text = nets.from_definition(self.definition)
+        self.state = net_state(self.text.message, TEST)
+        self.store: Store | None = None
+
+    def opened(self, entries: Sequence[Entry], folder: Path) -> nets.Opened:
+        """The net on ``entries``, in their order; its list stands in ``folder`` while it is used."""
+        path = folder / "pictures.txt"
+        write_list(path, ((str(Path(name).absolute()), label) for name, label in entries))
+        text = nets.elsewhere(self.text, self.state, path)
+        return nets.open_net(text, self.state, once=True, shuffle=False)
+
+    def ready(self, opened: nets.Opened) -> Store:
+        """The weights. UserError where they do not fit the net."""
+        if self.store is None:
+            loaded = Loaded(list(self.weights), (), opened.plan, self.text.where, beside=self.text.path)
+            self.store = Store(seed=0, device=self.engine.device)
+            self.store.adopt(opened.plan, skip_filling=loaded.whole_layers(opened.plan))
+            loaded.load(self.store)
+        return self.store
+
+
+def read(
+    subject: Subject,
+    entries: Sequence[Entry],
+    blobs: Sequence[str],
+    *,
+    mirrored: bool = False,
+    cache: Path | None = None,
+    say: Say = silent,
+) -> Pooled:
+    """``blobs`` for every picture of ``entries``, pooled; see ``features.pooled``."""
+    with tempfile.TemporaryDirectory(prefix="lungo-") as folder:
+        opened = subject.opened(entries, Path(folder))
+        store = subject.ready(opened)
+        return pooled(opened, store, blobs, subject.engine, mirrored=mirrored, cache=cache, say=say)
+
+
+def read_head(
+    subject: Subject, entries: Sequence[Entry], head: Classifier, mirrored: bool = False, say: Say = silent
+) -> Tensor:
+    """What the classifier ``head`` reads, a row a picture: N x D, or 2N x D with the mirrored pictures behind.
+
+    A Convolution's input is averaged over the plane, which its answers are, too: UserError where they are not.
+    """
+    averaged = _averaged(head)
+    with tempfile.TemporaryDirectory(prefix="lungo-") as folder:
+        opened = subject.opened(entries, Path(folder))
+        store = subject.ready(opened)
+        planned = opened.plan.layer(head.name)
+        part = upstream(opened, [planned.bottoms[0]])
+        running = Running(part, store, subject.engine)
+
+        def rows(blobs: list[Tensor]) -> list[Tensor]:
+            value = blobs[0].float()
+            return [value.mean((2, 3)) if averaged and value.dim() == 4 else value.flatten(1)]
+
+        versions: list[list[NDArray[np.float32]]] = [[] for _ in range(1 + mirrored)]
+        done = 0
+        for made in running.rows(0, rows, mirrored):
+            for kept, array in zip(versions, made, strict=True):
+                kept.append(array)
+            done += len(made[0])
+            say(done, running.count, "computing features")
+    return torch.from_numpy(np.concatenate([array for kept in versions for array in kept]))
+
+
+def _averaged(head: Classifier) -> bool:
+    """Whether the answers of ``head`` are means over the plane of what a linear layer says of each place."""
+    if head.head.layer.type == "InnerProduct":
+        return False
+    options = head.head.layer.options
+    bends = [one.name for one in head.between if one.layer.type not in ("Pooling", "Flatten", "Reshape", "Dropout")]
+    pools = [one for one in head.between if one.layer.type == "Pooling"]
+    plane = head.head.top_shapes[0]
+    flat = plane is not None and tuple(plane[2:]) == (1, 1)
+    one_by_one = all(int(size) == 1 for size in options.kernel_size) and not list(options.pad) and options.group == 1
+    means = all(one.layer.param.pooling_param.pool == one.layer.param.pooling_param.AVE for one in pools)
+    if bends or not means or not one_by_one or (not flat and not pools):
+        raise UserError(
+            f"the answers of `{head.name}` are not linear in features of the whole picture",
+            received=", ".join(bends) or f"{head.head.layer.type} and {len(pools)} pooling layers",
+            remedy="name layers to read instead: --layers all",
+        )
+    return True
+
+
+def matrix(found: Pooled, parts: Sequence[tuple[str, str]]) -> Tensor:
+    """The (blob, pool) ``parts`` side by side: N x D, or 2N x D where mirrored pictures were read, too.
+
+    Each part is at unit length, as the Normalize layers of ``passes.joined`` leave it.
+    """
+    versions = sorted({version for _, _, version in found.rows})
+    rows = [np.concatenate([_unit(found.rows[*part, version]) for part in parts], axis=1) for version in versions]
+    return torch.from_numpy(np.concatenate(rows))
+
+
+def _unit(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    length = np.sqrt(np.square(values, dtype=np.float64).sum(1, keepdims=True) + LEAST)
+    return np.asarray(values / length, np.float32)

@@ -1,0 +1,285 @@
+"""`lungo probe`: what the frozen net knows of the user's pictures, layer by layer, and the best of it as a net.
+
+pictures -> features of every stage (kept in a cache) -> a linear classifier for each, judged on pictures held out
+-> the best candidate, fitted to all pictures -> a row each, and a net whose classifier is an ordinary layer
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from caffelungo.definition.definition import Definition
+from caffelungo.errors import Problem, UserError
+from caffelungo.passes.joined import JoinedOptions, Read, columns
+from caffelungo.passes.view import Classifier, View
+from caffelungo.pointing import Opened, Pictures, PointOptions, needed, open_net, point
+from caffelungo.probes import written
+from caffelungo.probes.candidates import HEAD, Candidate, candidates
+from caffelungo.probes.crossvalidation import KORNBLITH, interval
+from caffelungo.probes.fitting import CLASSIFIERS, SCALES, Head, Tried, attempt, choose, fit_head, held_out
+from caffelungo.probes.options import ProbeOptions
+from caffelungo.probes.pictures import Entry, Gathered, gather
+from caffelungo.probes.reading import Subject, matrix, read, read_head
+from caffelungo.project_files import refuse_overwriting, word_of
+from caffelungo.solve.engine import make_engine
+
+CACHE = "features"
+"""Folder in the output that keeps features and the rows of the table."""
+Stage = Callable[[str, int, int], None]
+"""What is done now, how much of it is, and of how much."""
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The chosen classifier on pictures that neither it nor its choice has seen."""
+
+    accuracy: float
+    low: float
+    high: float
+    balanced: float
+    samples: int
+
+
+@dataclass
+class Probed:
+    """What was found: ``rows`` a candidate each (none where the penalty was given and there was one candidate), the
+    ``chosen`` one, its ``head``, and how it did on ``--test``.
+
+    ``files`` are those written (none without an output), ``commands`` what to run next.
+    """
+
+    classes: tuple[str, ...]
+    pictures: int
+    rows: list[Tried]
+    chosen: Candidate
+    head: Head
+    tested: Judged | None
+    seconds: float
+    notices: list[str] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    commands: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def best(self) -> Tried | None:
+        """The row of the chosen candidate."""
+        return next((row for row in self.rows if row.candidate == self.chosen), None)
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "classes": list(self.classes), "pictures": self.pictures, "layers": [row.plain() for row in self.rows],
+            "chosen": {
+                "layers": self.chosen.name, "blobs": list(self.chosen.blobs), "penalty": self.head.penalty,
+                "features": self.head.weight.shape[1], "converged": self.head.converged,
+            },
+            "test": asdict(self.tested) if self.tested else None,
+            "seconds": round(self.seconds, 2), "notices": self.notices,
+        }  # fmt: skip
+
+
+def probe(options: ProbeOptions, say: Stage = _silent) -> Probed:
+    """Fit, choose, judge, and write what ``options.output`` asks for. UserError with everything wrong, as it is found.
+
+    The cache makes a second call quick and a killed one go on: features and finished candidates are kept there.
+    """
+    begin = time.monotonic()
+    _check(options)
+    out = Path(options.output) if options.output else None
+    if out is not None:
+        refuse_overwriting(out, written.FILES, options.overwrite)
+    gathered = gather(options.data, options.test, lambda done, total: say("reading pictures", done, total))
+    work = _Work(options, gathered, say)
+    # What is decided already is not tried: its features may have been learned from the very pictures.
+    decided = options.penalty is not None and len(work.candidates) == 1
+    rows = [] if decided else [work.tried(one) for one in work.candidates]
+    best = choose(rows, options.classifier) if rows else None
+    chosen = best.candidate if best is not None else work.candidates[0]
+    penalty = options.penalty if options.penalty is not None else best.penalty if best is not None else 1.0
+    head = work.head(chosen, penalty)
+    tested = work.judged(chosen, head)
+    result = Probed(
+        gathered.classes, len(gathered.entries), rows, chosen, head, tested, 0.0, work.notices(rows, head),
+    )  # fmt: skip
+    result.seconds = time.monotonic() - begin
+    if out is not None:
+        result.files, result.commands = work.write(out, result)
+    return result
+
+
+def _check(options: ProbeOptions) -> None:
+    problems: list[Problem] = []
+    if options.classifier not in CLASSIFIERS:
+        problems.append(Problem("no such classifier", None, f"--classifier {options.classifier}",
+                                f"one of {', '.join(CLASSIFIERS)}"))  # fmt: skip
+    if options.scaling not in SCALES:
+        problems.append(Problem("no such scaling", None, f"--scaling {options.scaling}",
+                                f"one of {', '.join(SCALES)}"))  # fmt: skip
+    if options.penalty is not None and not 0 < options.penalty < float("inf"):
+        problems.append(Problem("a penalty is above 0", None, f"--penalty {options.penalty:g}",
+                                "leave it out to have it chosen"))  # fmt: skip
+    if options.folds < 2:
+        problems.append(Problem("two folds are the least", None, f"--folds {options.folds}", "--folds 5"))
+    if options.batch_size < 1:
+        problems.append(Problem("a batch has a picture", None, f"--batch-size {options.batch_size}", "--batch-size 32"))
+    if options.size is not None and options.size < 1:
+        problems.append(Problem("the size is a number of pixels", None, f"--size {options.size}", "--size 112"))
+    if problems:
+        raise UserError(problems)
+
+
+class _Work:
+    """The net pointed at the pictures, its candidates, and the features that they share."""
+
+    def __init__(self, options: ProbeOptions, gathered: Gathered, say: Stage) -> None:
+        self.options, self.gathered, self.say = options, gathered, say
+        self.classes, self.labels = gathered.classes, gathered.labels
+        wanted = PointOptions(
+            options.net, options.weights, suffix=options.suffix or word_of(options.data), size=options.size,
+            batch_size=options.batch_size, device=options.device, variables=options.variables,
+        )  # fmt: skip
+        self.opened: Opened = open_net(wanted)
+        self.weights = needed(self.opened, options.net)
+        self.keeps = tuple(options.layers) == (HEAD,)
+        self.definition = self.opened.definition if self.keeps else self._pointed(wanted)
+        self.view = View(self.definition)
+        self.candidates = candidates(self.view, options.layers)
+        self.engine = make_engine(options)
+        self.subject = Subject(self.definition, [self.weights], self.engine)
+        place = options.cache or (str(Path(options.output) / CACHE) if options.output else None)
+        self.cache = Path(place) if place else None
+        self.parts = held_out(self.labels, options.folds, options.seed, gathered.groups)
+        self.classifier = self._classifier()
+        self._kept: dict[tuple[str, ...], Any] = {}
+
+    def _pointed(self, wanted: PointOptions) -> Definition:
+        gathered = self.gathered
+        tested = gathered.test or gathered.entries
+        pictures = Pictures(
+            len(self.classes), len(gathered.entries), len(tested), "train.txt",
+            "test.txt" if gathered.test else "train.txt",
+        )  # fmt: skip
+        return point(self.opened, wanted, pictures).definition
+
+    def _classifier(self) -> Classifier:
+        head = self.view.heads()[-1]
+        if self.keeps and head.classes != len(self.classes):
+            raise UserError(
+                f"`{head.name}` tells apart other classes than the pictures show",
+                where=self.view.where(head.head.index),
+                received=f"{head.classes} outputs, {len(self.classes)} classes in {self.options.data}",
+                remedy="give pictures of the classes it was trained on, or probe other layers: --layers all",
+            )
+        return head
+
+    # -- features
+
+    def joined(self, candidate: Candidate) -> JoinedOptions:
+        """The pass that writes ``candidate``."""
+        return JoinedOptions(tuple(Read(blob) for blob in candidate.blobs), suffix="joined")
+
+    def features(self, entries: Sequence[Entry], candidate: Candidate, mirrored: bool) -> Tensor:
+        """The matrix of ``candidate`` for ``entries``; blobs that several candidates read are computed once."""
+        what = f"features of {len(entries)} pictures"
+
+        def tell(done: float, total: float, text: str = "") -> None:
+            self.say(what, int(done), int(total))
+
+        if candidate.own:
+            return read_head(self.subject, entries, self.classifier, mirrored, tell)
+        parts = [(blob, pool) for blob, pool, _ in columns(self.view, self.joined(candidate))]
+        key = (str(len(entries)), str(mirrored), entries[0][0], entries[-1][0])
+        if key not in self._kept:
+            blobs = list(dict.fromkeys(blob for one in self.candidates for blob in one.blobs))
+            self._kept[key] = read(self.subject, entries, blobs, mirrored=mirrored, cache=self.cache, say=tell)
+        return matrix(self._kept[key], parts)
+
+    # -- classifiers
+
+    def tried(self, candidate: Candidate) -> Tried:
+        """The row of ``candidate``, from the cache where it stands there."""
+        x = self.features(self.gathered.entries, candidate, self.options.mirrored)
+        penalties = KORNBLITH if self.options.penalty is None else (self.options.penalty,)
+        name = f"classifier on {candidate.name}"
+        address = self._address(x, penalties)
+        if address is not None and (found := written.load_row(address, candidate)) is not None:
+            return found
+        found = attempt(
+            candidate, x.to(self.engine.device), self.labels, len(self.classes), self.parts,
+            classifier=self.options.classifier, scaling=self.options.scaling, penalties=penalties,
+            progress=lambda done, total: self.say(name, done, total),
+        )  # fmt: skip
+        if address is not None:
+            written.save_row(address, found)
+        return found
+
+    def _address(self, x: Tensor, penalties: Sequence[float]) -> Path | None:
+        """Where a row is kept: named by everything that its numbers follow from."""
+        if self.cache is None:
+            return None
+        total = hashlib.sha256(repr((x.shape, list(penalties), self.options.classifier, self.options.scaling)).encode())
+        for array in (x.numpy(), self.labels, self.parts.numpy()):
+            total.update(np.ascontiguousarray(array).tobytes())
+        return self.cache / f"{total.hexdigest()}.row.json"
+
+    def head(self, chosen: Candidate, penalty: float) -> Head:
+        """The classifier of the choice, fitted to all pictures."""
+        x = self.features(self.gathered.entries, chosen, self.options.mirrored)
+        self.say(f"fitting {chosen.name} to all pictures", 0, 0)
+        return fit_head(
+            x.to(self.engine.device), self.labels, len(self.classes), penalty,
+            classifier=self.options.classifier, scaling=self.options.scaling,
+        )  # fmt: skip
+
+    def judged(self, chosen: Candidate, head: Head) -> Judged | None:
+        """How ``head`` does on the pictures to judge by; None where there are none."""
+        if self.gathered.test is None:
+            return None
+        answers = head.answers(self.features(self.gathered.test, chosen, False)).argmax(1).numpy()
+        return judge(answers, np.array([label for _, label in self.gathered.test], np.int64))
+
+    def notices(self, rows: Sequence[Tried], head: Head) -> list[str]:
+        """What is worth a look."""
+        found = [*self.opened.definition.notes, *self.gathered.notices]
+        slow = [row.candidate.name for row in rows if not row.converged]
+        if slow:
+            found.append(f"not converged within the iterations allowed: {', '.join(slow)}")
+        if not head.converged:
+            found.append("the classifier that was fitted to all pictures has not converged")
+        ends = {float(KORNBLITH[0]), float(KORNBLITH[-1])}
+        edge = [row.candidate.name for row in rows if self.options.penalty is None and row.penalty in ends]
+        if edge:
+            found.append(f"the best penalty is an end of the range for {', '.join(edge)}")
+        return found
+
+    # -- the net
+
+    def write(self, out: Path, found: Probed) -> tuple[list[Path], list[tuple[str, str]]]:
+        """The chosen classifier as a net, and what was found, into ``out``."""
+        subject = written.Chosen(
+            self.definition, self.weights, None if self.keeps else self.joined(found.chosen), found.head,
+            self.classifier, self.classes, self.gathered.entries, self.gathered.test, self.options.net,
+        )  # fmt: skip
+        paths = written.write(out, subject, found.plain(), found.rows, found.chosen)
+        return paths, written.commands(out)
+
+
+def judge(answers: NDArray[np.int64], labels: NDArray[np.int64]) -> Judged:
+    """Accuracy with its 95 % interval (Wilson), and the mean recall of the classes that are there."""
+    right = answers == labels
+    low, high = interval(right)
+    often = np.bincount(labels)
+    recalls = np.bincount(labels[right], minlength=len(often))[often > 0] / often[often > 0]
+    return Judged(float(right.mean()), low, high, float(recalls.mean()), len(labels))

@@ -1,0 +1,121 @@
+"""What `lungo finetune` writes for people: the commands that come next, a README, and run.sh. No torch."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from caffelungo.definition.definition import Definition
+from caffelungo.passes.base import Note
+
+if TYPE_CHECKING:
+    from caffelungo.probes.starting import Started
+
+ONNX = "model.onnx"
+"""What every exported file of a project is called."""
+
+
+@dataclass(frozen=True)
+class About:
+    """A project in the folder ``out``: ``net`` as it was named, the folder ``data`` of photos, photos per class
+    (``counts``), and how many train and validate.
+
+    ``penalty`` is that of the linear classifier it starts from; None where it starts otherwise. ``mirrored``: it has
+    learned from mirrored photos, too.
+    """
+
+    net: str
+    out: Path
+    data: Path
+    counts: Mapping[str, int]
+    train: int
+    val: int
+    iterations: int
+    weights: str | None
+    penalty: float | None
+    mirrored: bool
+
+    @property
+    def trained(self) -> str:
+        """The weights that training leaves, by the name they have in the folder."""
+        return "solver_best.caffemodel" if self.penalty is not None else f"solver_iter_{self.iterations}.caffemodel"
+
+
+def commands(about: About) -> list[tuple[str, str]]:
+    """What to run next, from where the folder was made, with a word on each; quoted for a shell."""
+    steps = _steps(about, str(about.data), lambda name: str(about.out / name))
+    classify = ["lungo", "classify", str(about.out / ONNX), "photo.jpg"]
+    return [(shlex.join(words), what) for words, what in (*steps, (classify, "use it"))]
+
+
+def script(about: About) -> str:
+    """run.sh: the same commands from the folder itself, wherever it is called from."""
+    lines = ["#!/bin/sh", "# Trains, tests and exports what `lungo finetune` prepared; `sh run.sh` from anywhere."]
+    lines += ["set -e", 'cd -- "$(dirname -- "$0")"']
+    for words, what in _steps(about, str(about.data.resolve()), lambda name: name):
+        lines += [f"# {what}", shlex.join(words)]
+    return "\n".join(lines) + "\n"
+
+
+def _steps(about: About, data: str, at: Callable[[str], str]) -> list[tuple[list[str], str]]:
+    """The words of each command; ``at`` says how a file of the folder is named."""
+    solver, net, trained = at("solver.prototxt"), at("train_val.prototxt"), at(about.trained)
+    steps = [
+        (["lungo", "check", solver], "everything wrong with the files, before anything is loaded"),
+        (["lungo", "train", "--solver", solver], "train; Ctrl-C stops with a snapshot"),
+        (["lungo", "test", "--model", net, "--weights", trained],
+         "accuracy on the photos set aside, per class, and the confusion matrix"),
+    ]  # fmt: skip
+    if about.penalty is not None:
+        final = at("final")
+        steps.append(
+            (["lungo", "probe", net, "--weights", trained, "--layers", "head", "--penalty", f"{about.penalty:g}",
+              *(["--mirror"] if about.mirrored else []), "--data", data, "-o", final],
+             "fit the classifier again, to the photos set aside as well; no layer below it changes")
+        )  # fmt: skip
+        net, trained = at("final/train_val.prototxt"), at("final/probe.caffemodel")
+    export = ["lungo", "export", "--model", net, "--weights", trained, "-o", at(ONNX)]
+    return [*steps, (export, "one file with weights, labels and preprocessing")]
+
+
+def headed(definition: Definition, about: About, classes: Sequence[str]) -> str:
+    """The text of the net under a line that says where it comes from."""
+    some = ", ".join(classes[:6]) + (f" and {len(classes) - 6} more" if len(classes) > 6 else "")
+    line = f"# {Path(about.net).name}, made ready for {len(classes)} classes ({some}) by `lungo finetune`.\n"
+    text = definition.text
+    return line + text if not text.startswith("\ufeff") else text
+
+
+def readme(about: About, notes: Sequence[Note], probe: Started | None) -> str:
+    """README.md: classes, what linear classifiers reach, what to run next, what was changed."""
+    lines = [f"# {about.net} on {about.data.name}", ""]
+    lines += [f"{len(about.counts)} classes, {about.train} pictures to train on, {about.val} to test on.", ""]
+    lines += ["| label | class | pictures |", "|---|---|---|"]
+    lines += [f"| {label} | {name} | {number} |" for label, (name, number) in enumerate(about.counts.items())]
+    if probe is not None:
+        lines += ["", "## What the net knows already", ""]
+        lines += ["Linear classifiers on frozen features, by cross-validation on the pictures to train on:", ""]
+        lines += ["| layer | features | accuracy, % | 95 % interval | log loss |", "|---|---|---|---|---|"]
+        lines += [
+            f"| {row.candidate.name} | {row.features} | {100 * row.accuracy:.1f} | {100 * row.low:.1f} to "
+            f"{100 * row.high:.1f} | {row.loss:.3f} |"
+            for row in probe.rows
+        ]
+        lines += ["", f"Training starts from the one on `{probe.chosen.candidate.name}`, which is `{STARTED_BY}`."]
+    lines += ["", "## Next", "", "`run.sh` runs all but the last of these.", "", "```"]
+    for command, what in commands(about):
+        lines += [f"# {what}", command]
+    lines += ["```", "", "## What was changed in the net", ""]
+    lines += [f"- {replace(note, where=None)}" for note in notes]
+    lines += [
+        "",
+        "The classes are numbered as in `labels.txt`. Pictures are found through `root_folder` in",
+        "`train_val.prototxt`: change it there when they move. All files here are plain text and meant to be edited.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+STARTED_BY = "start.caffemodel"
