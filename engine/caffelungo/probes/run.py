@@ -56,7 +56,8 @@ class Judged:
 @dataclass
 class Probed:
     """What was found: ``rows`` a candidate each (none where the penalty was given and there was one candidate), the
-    ``chosen`` one, its ``head``, and how it did on ``--test``.
+    ``chosen`` one, its ``head``, and how it did on ``--test``. ``judged`` is how each candidate does there, by name,
+    fitted to all pictures: it plays no part in the choice.
 
     ``files`` are those written (none without an output), ``commands`` what to run next.
     """
@@ -67,6 +68,7 @@ class Probed:
     chosen: Candidate
     head: Head
     tested: Judged | None
+    judged: dict[str, Judged]
     seconds: float
     notices: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
@@ -86,6 +88,7 @@ class Probed:
                 "features": self.head.weight.shape[1], "converged": self.head.converged,
             },
             "test": asdict(self.tested) if self.tested else None,
+            "test_by_layer": {name: asdict(one) for name, one in self.judged.items()},
             "seconds": round(self.seconds, 2), "notices": self.notices,
         }  # fmt: skip
 
@@ -109,9 +112,12 @@ def probe(options: ProbeOptions, say: Stage = _silent) -> Probed:
     chosen = best.candidate if best is not None else work.candidates[0]
     penalty = options.penalty if options.penalty is not None else best.penalty if best is not None else 1.0
     head = work.head(chosen, penalty)
-    tested = work.judged(chosen, head)
+    heads = {row.candidate: work.head(row.candidate, row.penalty) for row in rows if row is not best and options.test}
+    judged = {one.name: found for one, fitted in {**heads, chosen: head}.items() if (found := work.judged(one, fitted))}
+    tested = judged.get(chosen.name)
     result = Probed(
-        gathered.classes, len(gathered.entries), rows, chosen, head, tested, 0.0, work.notices(rows, head),
+        gathered.classes, len(gathered.entries), rows, chosen, head, tested, judged, 0.0,
+        work.notices(rows, head),
     )  # fmt: skip
     result.seconds = time.monotonic() - begin
     if out is not None:

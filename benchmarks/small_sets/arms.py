@@ -1,0 +1,193 @@
+"""The arms: each the commands a user would type, their seconds, and the answers on the photos to judge by."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from caffelungo.files import write_text
+
+NET = "squeezenet1.1"
+UNITS = 64
+
+
+@dataclass(frozen=True)
+class Job:
+    """One arm on one split of one set; ``folder`` holds train/, test/ and a folder per arm."""
+
+    name: str
+    seed: int
+    arm: str
+    folder: Path
+    size: int
+    precision: str
+
+    @property
+    def out(self) -> Path:
+        return self.folder / self.arm
+
+    @property
+    def result(self) -> Path:
+        return self.folder / f"{self.arm}.json"
+
+    @property
+    def done(self) -> bool:
+        return self.result.exists()
+
+    @property
+    def train(self) -> str:
+        return str(self.folder / "train")
+
+    @property
+    def test(self) -> str:
+        return str(self.folder / "test")
+
+
+def run(job: Job) -> None:
+    """Run the arm and keep what came of it. RuntimeError with what a command said where it fails."""
+    shutil.rmtree(job.out, ignore_errors=True)
+    begin = time.monotonic()
+    found = ARMS[job.arm](job)
+    seconds = time.monotonic() - begin - found.pop("judging", 0.0)
+    write_text(job.result, json.dumps({"seconds": round(seconds, 1), **found}, indent=1))
+    for path in (*job.out.glob("*.caffemodel"), *job.out.glob("*.solverstate"), *job.out.glob("**/features/*")):
+        path.unlink()
+
+
+def _lungo(*words: object) -> float:
+    """Run one command; its seconds."""
+    return _python("-m", "caffelungo", *words)
+
+
+def _python(*words: object) -> float:
+    begin = time.monotonic()
+    done = subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(map(str, words))}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+    return time.monotonic() - begin
+
+
+def _judged(job: Job, model: Path, weights: Path) -> dict[str, Any]:
+    """`lungo test` on the photos to judge by; its seconds are not the arm's."""
+    out = job.out / "judged"
+    seconds = _lungo("test", "--model", model, "--weights", weights, "--data", job.test, "-o", out, "--quiet")
+    summary = json.loads((out / "summary.json").read_text())
+    with (out / "classes.csv").open() as file:
+        recalls = [float(row["recall"]) for row in csv.DictReader(file) if int(row["samples"])]
+    return {
+        "accuracy": summary["accuracy"], "balanced": sum(recalls) / len(recalls), "samples": summary["samples"],
+        "right": summary["right"], "judging": seconds,
+    }  # fmt: skip
+
+
+def _train(job: Job, solver: Path) -> None:
+    _lungo("train", "--solver", solver, "--precision", job.precision, "--quiet")
+
+
+def probe(job: Job) -> dict[str, Any]:
+    """`lungo probe`: every stage and all joined; chosen by cross-validation, each judged."""
+    found = job.folder / "probe_found.json"
+    _lungo("probe", NET, "--data", job.train, "--test", job.test, "--size", job.size, "--seed", job.seed, "--mirror",
+           "-o", job.out, "--json", found, "--overwrite", "--quiet")  # fmt: skip
+    values = json.loads(found.read_text())
+    test = values["test"]
+    layers = {name: {"accuracy": one["accuracy"], "balanced": one["balanced"]}
+              for name, one in values["test_by_layer"].items()}  # fmt: skip
+    return {
+        "accuracy": test["accuracy"], "balanced": test["balanced"], "samples": test["samples"],
+        "right": round(test["accuracy"] * test["samples"]), "layers": layers, "chosen": values["chosen"]["layers"],
+    }  # fmt: skip
+
+
+def classic(job: Job) -> dict[str, Any]:
+    """Caffe's way, the default before: a fresh classifier, SGD, a rate in steps."""
+    _finetune(job, "--caffe-classic")
+    _train(job, job.out / "solver.prototxt")
+    final = max(job.out.glob("solver_iter_*.caffemodel"), key=lambda path: int(path.stem.rpartition("_")[2]))
+    return _judged(job, job.out / "train_val.prototxt", final)
+
+
+def finetune(job: Job) -> dict[str, Any]:
+    """The defaults: from the best linear classifier, then the classifier fitted again to all photos."""
+    _finetune(job)
+    _train(job, job.out / "solver.prototxt")
+    return _refitted(job, job.out / "train_val.prototxt", job.out / "solver_best.caffemodel")
+
+
+def grown(job: Job) -> dict[str, Any]:
+    """As the defaults, with new units beside the last layer, whose classifier starts fitted, too."""
+    _finetune(job, "--layers", "all")
+    net, grew = job.out / "train_val.prototxt", job.out / "grown.prototxt"
+    _lungo(
+        "grow", net, "--widen", f"fire9/concat:{UNITS}", "--solver", job.out / "solver.prototxt", "-o", grew, "--quiet"
+    )
+    start = job.out / "grown_start"
+    _lungo("probe", grew, "--weights", job.out / "start.caffemodel", "--layers", "head", "--mirror",
+           "--data", _listed(job.out, "train.txt", job.train), "--seed", job.seed, "-o", start, "--quiet")  # fmt: skip
+    solver = job.out / "grown_solver.prototxt"
+    text = solver.read_text().replace('"start.caffemodel"', '"grown_start/probe.caffemodel"')
+    solver.write_text(text)
+    _train(job, solver)
+    return _refitted(job, grew, next(job.out.glob("*_best.caffemodel")))
+
+
+def _listed(folder: Path, name: str, root: str) -> Path:
+    """The list ``name`` with whole paths, beside the class names."""
+    path = folder / f"whole_{name}"
+    lines = (folder / name).read_text().splitlines()
+    path.write_text("".join(f"{Path(root).resolve() / line}\n" for line in lines))
+    return path
+
+
+def handwritten(job: Job) -> dict[str, Any]:
+    """A torchvision-style fine-tuning, written by hand: see ``handwritten.py``."""
+    out = job.folder / "handwritten_found.json"
+    _python("-m", "benchmarks.small_sets.handwritten", job.train, job.test, out, "--size", job.size, "--seed", job.seed,
+            "--precision", job.precision)  # fmt: skip
+    return dict(json.loads(out.read_text()))
+
+
+def _finetune(job: Job, *words: str) -> None:
+    _lungo("finetune", NET, "--data", job.train, "--size", job.size, "--seed", job.seed, "-o", job.out, "--overwrite",
+           "--quiet", *words)  # fmt: skip
+
+
+def _refitted(job: Job, net: Path, weights: Path) -> dict[str, Any]:
+    """The step of run.sh after training, with the penalty that it names."""
+    words = (job.out / "run.sh").read_text().split()
+    penalty = words[words.index("--penalty") + 1]
+    final = job.out / "final"
+    _lungo("probe", net, "--weights", weights, "--layers", "head", "--penalty", penalty, "--mirror", "--data", job.train,
+           "-o", final, "--quiet")  # fmt: skip
+    log = sorted(job.out.glob("*_run_001/metrics.csv"))
+    return {
+        **_judged(job, final / "train_val.prototxt", final / "probe.caffemodel"),
+        "validation": _curve(log[-1]) if log else [],
+    }
+
+
+def _curve(metrics: Path) -> list[list[float]]:
+    """[iteration, loss, accuracy] of each test while training."""
+    tests: dict[int, dict[str, float]] = {}
+    with metrics.open() as file:
+        for row in csv.DictReader(file):
+            if row["phase"] == "test":
+                tests.setdefault(int(row["iteration"]), {})[row["name"]] = float(row["value"])
+    return [[k, one.get("loss", 0.0), one.get("accuracy", 0.0)] for k, one in sorted(tests.items())]
+
+
+ARMS: dict[str, Callable[[Job], dict[str, Any]]] = {
+    "probe": probe,
+    "finetune": finetune,
+    "handwritten": handwritten,
+    "classic": classic,
+    "grown": grown,
+}
