@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +25,10 @@ def files_of(source: Source, count: int) -> tuple[str, ...]:
     return tuple(f"{source.name}#{number}" for number in range(count))
 
 
-def labels_of(source: Source, count: int) -> NDArray[np.int64]:
-    """The label of each sample in the order of the file; -1 where the source has none."""
-    found = source.labels()
-    return np.full(count, -1, np.int64) if found is None else found
+def labels_of(sources: Iterable[Source], count: int) -> NDArray[np.int64]:
+    """The label of each of the ``count`` samples in the order of the file; -1 where no source has any."""
+    for source in sources:
+        found = source.labels()
+        if found is not None and len(found) == count:
+            return found
+    return np.full(count, -1, np.int64)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from caffelungo.data.source import Source
 from caffelungo.errors import UserError
-from caffelungo.features import addresses, prefix
+from caffelungo.features import addresses
 from caffelungo.features.frozen import Say, locked, silent
 from caffelungo.features.names import files_of, labels_of
 from caffelungo.features.rows import Rows
@@ -90,7 +90,7 @@ def pooled(
         found = _computed(running, keys, say)
     else:
         found = _kept(running, keys, _addresses(running, keys, given), cache, say)
-    return Pooled(tuple(blobs), found, labels_of(source, running.count), files_of(source, running.count))
+    return Pooled(tuple(blobs), found, labels_of(opened.sources, running.count), files_of(source, running.count))
 
 
 def _keys(part: Upstream, pools: Sequence[str], mirrored: bool) -> dict[Key, int]:
@@ -182,17 +182,7 @@ def _given(sources: Sequence[Source]) -> list[str] | None:
 
 def _addresses(running: Running, keys: Mapping[Key, int], given: Sequence[str]) -> dict[Key, str]:
     """A hash for each array of everything it follows from, but for the machine's rounding."""
-    part, store = running.part, running.net.store
-    tops = {
-        value: addresses.hashed(samples, position)
-        for planned, samples in zip(part.opened.plan.sources, given, strict=True)
-        for position, value in enumerate(planned.top_values)
-    }
-
-    def blob(layer: str, index: int) -> NDArray[np.float32]:
-        return np.asarray(store.tensor(layer, index).detach().float().cpu().contiguous().numpy())
-
-    made = prefix.addresses(part.layers, tops, blob)
+    part, made = running.part, running.addresses(given)
     value = dict(zip(part.blobs, part.values, strict=True))
     precision = running.engine.precision
     return {key: addresses.hashed("pooled", made[value[key[0]]], *key[1:], precision) for key in keys}

@@ -28,6 +28,7 @@ RECORD = "progress.json"
 
 class Rows:
     """``shapes`` are those of one row of each array. ``identity`` stands for all that the rows follow from.
+    Other files in the folder are left alone.
 
     ``done`` counts the rows that are there. Rows of another identity are thrown away.
     """
@@ -36,7 +37,7 @@ class Rows:
         self.folder, self.shapes, self.identity = folder, [tuple(shape) for shape in shapes], identity
         self.done = self._known()
         if not self.done and folder.exists():
-            shutil.rmtree(folder)
+            self._clear()
         folder.mkdir(parents=True, exist_ok=True)
         self._stack = ExitStack()
         self._files: list[IO[bytes]] = []
@@ -79,6 +80,10 @@ class Rows:
     def remove(self) -> None:
         """Take the folder away."""
         shutil.rmtree(self.folder)
+
+    def _clear(self) -> None:
+        for path in [self.folder / RECORD, *self.folder.glob("*.rows")]:
+            path.unlink(missing_ok=True)
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{number}.rows"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from caffelungo.errors import UserError
+from caffelungo.features import addresses, prefix
 from caffelungo.features.upstream import Upstream
 from caffelungo.net.graph import Net
 from caffelungo.net.store import Store
@@ -27,18 +28,34 @@ def as_they_are(blobs: list[Tensor]) -> list[Tensor]:
 
 
 class Running:
-    """Runs ``part`` (its data gone through once, in order) over the weights of ``store``."""
+    """Runs ``part`` over the weights of ``store``: over all its data once, opened so, or over so many ``batches``."""
 
-    def __init__(self, part: Upstream, store: Store, engine: Engine) -> None:
+    def __init__(self, part: Upstream, store: Store, engine: Engine, batches: int | None = None) -> None:
         self.part, self.store, self.engine = part, store, engine
-        self.count = samples(part)
         self.batch_size = part.opened.batch_size
+        self.count = samples(part) if batches is None else batches * self.batch_size
         self.net = Net(part.opened.plan, store)
         engine.lay_out(store.tensors.values())
 
     def of(self, blobs: Sequence[str]) -> Running:
         """The same for some of the blobs: only what these need runs."""
         return Running(self.part.of(blobs), self.store, self.engine)
+
+    def addresses(self, given: Sequence[str]) -> dict[int, str]:
+        """For each value that runs a hash of all it follows from, but for the machine's rounding.
+
+        ``given`` stands for the samples of each source.
+        """
+        tops = {
+            value: addresses.hashed(samples, position)
+            for planned, samples in zip(self.part.opened.plan.sources, given, strict=True)
+            for position, value in enumerate(planned.top_values)
+        }
+
+        def blob(layer: str, index: int) -> NDArray[np.float32]:
+            return np.asarray(self.store.tensor(layer, index).detach().float().cpu().contiguous().numpy())
+
+        return prefix.addresses(self.part.layers, tops, blob)
 
     def rows(
         self, start: int = 0, reduce: Reduce = as_they_are, mirrored: bool = False

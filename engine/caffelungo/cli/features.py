@@ -1,0 +1,52 @@
+"""`lungo features`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from caffelungo.cli import options as o
+
+
+def features(
+    net: Annotated[str, typer.Argument(help="A net: a prototxt (train_val or deploy), or a name of `lungo nets`.")],
+    data: Annotated[
+        str, typer.Option(help="A folder with one sub-folder a class, a folder of pictures, or a list of `path label`.")
+    ],
+    output: Annotated[str, typer.Option("-o", "--output", help="The file to write: .npz, .h5, .safetensors or .lmdb.")],
+    weights: Annotated[
+        str | None, typer.Option(help="The net's weights; 'none' for random ones (default: those of the net).")
+    ] = None,
+    blobs: Annotated[str | None, typer.Option(help="Blobs, separated by commas (default: the ends of stages).")] = None,
+    size: Annotated[int | None, typer.Option(help="Input size in pixels.")] = None,
+    crops: Annotated[int, typer.Option(help="1, or 10: corners and centre, mirrored too, averaged.")] = 1,
+    pool: Annotated[str, typer.Option(help="Over the plane of a blob: mean, max or none.")] = "mean",
+    batch_size: Annotated[int | None, typer.Option(help="Pictures a batch.")] = None,
+    set_: o.Set = None,
+    device: o.Device = "auto",
+    precision: o.Precision = "fp32",
+    overwrite: o.Overwrite = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """What layers say of pictures, in a file; killed, it goes on where it was.
+
+    Example: [bold]lungo features squeezenet1.1 --data photos/ -o features.npz[/]
+    """
+    from caffelungo.features.extract import FeatureOptions, extract
+
+    wanted = FeatureOptions(
+        net=net, data=data, output=output, weights=weights, blobs=o.words(blobs), size=size, crops=crops, pool=pool,
+        batch_size=batch_size, variables=o.variables(set_), device=device, precision=precision, overwrite=overwrite,
+    )  # fmt: skip
+    with o.stages(quiet) as progress:
+        done = extract(wanted, progress)
+    if quiet:
+        return
+    for notice in done.notices:
+        typer.echo(f"notice: {notice}")
+    if done.before:
+        typer.echo(f"{done.before} pictures had been done before")
+    for blob, shape in done.shapes.items():
+        typer.echo(f"{blob}: {done.count} x {' x '.join(map(str, shape))}")
+    typer.echo(f"wrote {done.path}: {done.count} pictures{'' if done.labelled else ' without labels'}")

@@ -1,0 +1,58 @@
+"""The pictures that a user names by a folder or by a list. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from caffelungo.data import image_list
+from caffelungo.data.decode import SUFFIXES
+from caffelungo.data.image_list import ImageList, pictures_below, read_list, write_list
+from caffelungo.data.parallel import Progress
+from caffelungo.errors import Location, UserError
+from caffelungo.files import find
+
+FLAT = "pictures.txt"
+"""The list that is written for a folder without classes, which a data layer cannot read itself."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """``source`` is what an ImageData layer reads; ``labelled`` whether the labels mean anything."""
+
+    source: Path
+    pictures: ImageList
+    labelled: bool
+    notices: tuple[str, ...] = ()
+
+
+def listing(data: str | Path, beside: Path, progress: Progress | None = None) -> Listing:
+    """The pictures of ``data``: a folder with one sub-folder a class, a flat folder, or a list of `path label`.
+
+    For a flat folder a list is written into the folder ``beside``. UserError with every picture that is missing.
+    """
+    found = find(data, what="folder or list of pictures")
+    flat = _flat(found) if found.is_dir() else []
+    notices: list[str] = []
+    if flat and not any(below for below in found.iterdir() if below.is_dir() and pictures_below(below)):
+        source = beside / FLAT
+        write_list(source, ((str(found.absolute() / name), -1) for name in flat))
+        pictures, labelled = read_list(source), False
+    else:
+        source = found.absolute()
+        pictures, labelled = read_list(source), True
+        if flat:
+            notices.append(f"{len(flat)} picture(s) beside the folders of classes are left out, as {flat[0]}")
+    if problems := image_list.check(pictures, progress=progress):
+        raise UserError(problems)
+    return Listing(source, pictures, labelled, tuple(notices))
+
+
+def _flat(folder: Path) -> list[str]:
+    """The names of the pictures that lie in ``folder`` itself, sorted."""
+    names = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
+    shown = [name for name in names if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES]
+    if wrong := [name for name in shown if "\n" in name]:
+        raise UserError("a file's name holds the end of a line", where=Location(str(folder)), received=repr(wrong[0]),
+                        remedy="give it another name")  # fmt: skip
+    return shown

@@ -1,0 +1,54 @@
+"""Ten pictures of each one: its four corners and its centre, and these mirrored (Caffe: caffe.io.oversample)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from caffelungo.data.source import Batch, stacked
+from caffelungo.data.sources.images import ImageSource
+from caffelungo.errors import UserError
+
+CROPS = 10
+
+
+class TenCrops(ImageSource):
+    """Serves ``CROPS`` pictures of crop_size in a row for each sample; labels stay one a sample.
+
+    A batch of N samples has 10 N pictures. UserError for a layer without crop_size.
+    """
+
+    @classmethod
+    def of(cls, source: ImageSource) -> TenCrops:
+        """The samples of ``source``, opened again."""
+        if not source.crop:
+            raise UserError(
+                f"layer `{source.name}` takes the whole picture, so there is nothing to crop",
+                where=source.opening.where,
+                received="--crops 10 without crop_size",
+                remedy="leave --crops out, or state a crop_size smaller than the picture",
+            )
+        if source.resize == (source.crop, source.crop):
+            raise UserError(
+                f"layer `{source.name}` scales pictures to the crop, so that all crops are one",
+                where=source.opening.where,
+                received=f"--crops 10 of {source.crop} x {source.crop} pixels out of as many",
+                remedy="leave --crops out, or state a larger new_height and new_width",
+            )
+        return cls(source.param, source.opening)
+
+    def batch(self, k: int) -> Batch:
+        assert self.order is not None
+        epoch, index = self.order.samples(k)
+        crop = self.crop
+        crops = []
+        for number in index:
+            sample = self.picture(int(number))
+            spare = sample.shape[1] - crop, sample.shape[2] - crop
+            if min(spare) < 0:  # let the check of a single crop say what is wrong
+                self.placed([sample], epoch[:1], np.array([number]), None, self.pictures.where)
+            places = [(row, column) for row in (0, spare[0]) for column in (0, spare[1])]
+            places.append((spare[0] // 2, spare[1] // 2))
+            parts = [sample[:, row : row + crop, column : column + crop] for row, column in places]
+            crops += [*parts, *(part[:, :, ::-1] for part in parts)]
+        labels = stacked(self.labels()[index]) if len(self.names) > 1 else None
+        return self.placed(crops, np.repeat(epoch, CROPS), np.repeat(index, CROPS), labels, self.pictures.where)
