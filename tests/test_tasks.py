@@ -73,6 +73,7 @@ def trained_net(folder: Path, text: str, classes: int) -> tuple[Path, Path]:
     net.write_text(text)
     definition = read_net(net)
     extras = message_class("lungo.NetExtras")(label=[f"old {k}" for k in range(classes)])
+    extras.preprocessing.mean_value.extend([90, 100, 110])
     formats.write(weights, Weights(random_blobs(definition), extras=extras), definition.message)
     return net, weights
 
@@ -280,11 +281,11 @@ def test_classify_shows_every_head_or_one(third: Grown, tmp_path: Path) -> None:
 def test_infer_writes_every_head_or_one(third: Grown, tmp_path: Path) -> None:
     model = third.out.parent / "c.onnx"
     infer(InferOptions(model, [third.birds], tmp_path / "a.csv", top=1))
-    rows = list(csv.DictReader((tmp_path / "a.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "a.csv").read_text().splitlines()))
     assert len(rows) == 3 * 18
     assert [row["head"] for row in rows[:4]] == ["fc8", "birds", "cats", "fc8"]
     infer(InferOptions(model, [third.birds], tmp_path / "b.csv", top=1, head="cats"))
-    alone = list(csv.DictReader((tmp_path / "b.csv").open()))
+    alone = list(csv.DictReader((tmp_path / "b.csv").read_text().splitlines()))
     assert [row for row in rows if row["head"] == "cats"] == alone
     infer(InferOptions(model, [third.birds / "owl"], tmp_path / "c.json", top=1))
     assert (tmp_path / "c.json").read_text().count('"head": "birds"') == 6
@@ -324,6 +325,14 @@ def test_new_units_and_earlier_layers_from_the_command_line(place: Path) -> None
     assert ran.status == 0, ran.err  # type: ignore[attr-defined]
     names = [layer.name for layer in read_net(place / "new" / "train_val.prototxt").message.layer]
     assert {"fc7_my_birds", "fc7_wide_my_birds", "fc8_my_birds_read", "prob_my_birds"} <= set(names)
+
+
+def test_a_net_of_the_catalogue_goes_by_its_name_and_brings_its_weights(place: Path) -> None:
+    done = task_project(TaskProjectOptions("squeezenet1.1", str(place / "birds"), str(place / "new"), size=67))
+    assert done.tasks == ("conv10", "birds")
+    for words in (done.commands[3][0], (place / "new" / "run.sh").read_text()):
+        found = shlex.split(words[words.index("lungo verify") :], comments=True)
+        assert (found[2], Path(found[5]).is_file()) == ("squeezenet1.1", True)
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,11 @@ from caffelungo.passes.task import KnownTask
 
 @dataclass(frozen=True)
 class About:
-    """A task that was added: the ``net`` it was added to with its weights ``before``, the folder ``out`` that was
-    written, the weights that training starts from (``start``), and the folder of ``pictures``."""
+    """A task that was added: the ``net`` it was added to (a path, or a name of the catalogue) with its weights
+    ``before``, the folder ``out`` that was written, the weights that training starts from (``start``), and the folder
+    of ``pictures``."""
 
-    net: Path
+    net: str
     task: str
     out: Path
     before: str
@@ -30,16 +31,15 @@ class About:
 
 def commands(about: About) -> list[tuple[str, str]]:
     """What to run next, from where the folder was made, with a word on each; quoted for a shell."""
-    told = _steps(about, str(about.net), about.before, about.start, lambda name: str(about.out / name))
+    told = _steps(about, about.net, about.before, about.start, lambda name: str(about.out / name))
     classify = ["lungo", "classify", str(about.out / "model.onnx"), "photo.jpg"]
     return [(shlex.join(words), what) for words, what in (*told, (classify, "use it: every task answers"))]
 
 
 def script(about: About) -> str:
     """run.sh: the same commands from the folder itself, wherever it is called from."""
-    net, before, start = (
-        ",".join(_absolute(name) for name in text.split(",")) for text in (str(about.net), about.before, about.start)
-    )
+    net = _absolute(about.net)
+    before, start = (",".join(map(_absolute, text.split(","))) for text in (about.before, about.start))
     if Path(about.start).parent == about.out:
         start = Path(about.start).name
     lines = ["#!/bin/sh", f"# The task {about.task}: train it, test it, and prove that the old answers stayed."]
@@ -50,7 +50,7 @@ def script(about: About) -> str:
 
 
 def _absolute(name: str) -> str:
-    return str(Path(name.strip()).resolve()) if ":" not in name else name.strip()
+    return str(Path(name.strip()).resolve()) if Path(name.strip()).exists() else name.strip()
 
 
 def _steps(about: About, net: str, before: str, start: str, at: Callable[[str], str]) -> list[tuple[list[str], str]]:
@@ -74,7 +74,7 @@ def _steps(about: About, net: str, before: str, start: str, at: Callable[[str], 
 def headed(definition: Definition, about: About, classes: Sequence[str]) -> str:
     """The text of the net under a line that says where it comes from."""
     some = ", ".join(classes[:6]) + (f" and {len(classes) - 6} more" if len(classes) > 6 else "")
-    line = f"# {about.net.name} and the task {about.task} ({some}), added by `lungo grow --task`.\n"
+    line = f"# {Path(about.net).name} and the task {about.task} ({some}), added by `lungo grow --task`.\n"
     text = definition.text
     return line + text if not text.startswith("\ufeff") else text
 
@@ -87,7 +87,7 @@ def readme(
     notes: Sequence[Note],
 ) -> str:
     """README.md: classes, the old tasks, what to run next, what was changed. ``parts``: pictures to train, to test."""
-    lines = [f"# {about.task} on {about.net.name}", ""]
+    lines = [f"# {about.task} on {Path(about.net).name}", ""]
     lines += [f"{len(counts)} classes, {parts[0]} pictures to train on, {parts[1]} to test on.", ""]
     lines += ["| label | class | pictures |", "|---|---|---|"]
     lines += [f"| {label} | {name} | {number} |" for label, (name, number) in enumerate(counts.items())]

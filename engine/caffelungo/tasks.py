@@ -149,7 +149,7 @@ def task_project(options: TaskProjectOptions, progress: Progress | None = None) 
         classes=len(found.classes), batch_size=batch, weights=shlex.quote(trained),
         solver=shlex.quote(str(out / "solver.prototxt")), passes=options.passes, seed=options.seed, held=True,
     )  # fmt: skip
-    about = task_texts.About(path, name, out, given, trained, sizes(solver).all, found.folder.resolve(),
+    about = task_texts.About(options.net, name, out, given, trained, sizes(solver).all, found.folder.resolve(),
                              dict(options.variables))  # fmt: skip
     texts = {
         "train_val.prototxt": task_texts.headed(result.definition, about, found.classes),

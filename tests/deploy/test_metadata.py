@@ -55,3 +55,10 @@ def test_labels_file(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="no UTF-8"):
         read_labels(path)
+
+
+@pytest.mark.parametrize("heads", ["{", "[5]", '[{"output": "prob"}]', '[{"output": 1, "name": "a", "task": "b"}]'])
+def test_damaged_heads_are_told(heads: str) -> None:
+    properties = Metadata(IMAGE, Preprocessing()).properties() | {"heads": heads}
+    with pytest.raises(UserError, match="damaged"):
+        read(properties, "model.onnx")

@@ -99,7 +99,7 @@ def test_a_third_task_keeps_both_and_all_answer(text: str, first: str) -> None:
 )
 def test_the_old_answers_are_the_same_numbers(more: dict[str, object]) -> None:
     before = net(ANSWER)
-    weights, result = random_blobs(before), add(before, **more)
+    weights, result = random_blobs(before), add(before, **more)  # type: ignore[arg-type]
     old = blobs(before, weights, picture(20))
     new = blobs(result.definition, moved(weights, result.moves), picture(20), np.zeros(2, np.float32))
     for blob in ("conv1", "fc6", "fc8", "prob"):

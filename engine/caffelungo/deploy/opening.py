@@ -153,10 +153,13 @@ def heads(opened: Opened) -> list[metadata.Head]:
     named = heads_of(opened.definition.message.lungo, extras)
     if len(opened.net.answers) < 2 or not any(answer.layer in named for answer in opened.net.answers):
         return []
+    unnamed = [answer.layer for answer in opened.net.answers if answer.layer not in named]
     found = []
     for answer in opened.net.answers:
         told = named.get(answer.layer)
         labels = list(told.label) if told is not None else []
+        if unnamed == [answer.layer] and extras is not None and len(extras.label) == answer.classes:
+            labels = list(extras.label)  # a classifier that was given to the net since
         if labels and len(labels) != answer.classes:
             opened.notes.append(
                 f"`{answer.layer}` has {len(labels)} labels for {answer.classes} classes; they are left out"

@@ -217,7 +217,8 @@ def _stacks(model: PictureModel, paths: Sequence[Path]) -> Iterator[tuple[list[i
 
 def _compare(model: PictureModel, proto: Any, made: Any, wanted: PrecisionOptions, given: Given) -> Lowered:
     """Both files on the same pictures; RunError when they are too far apart, naming the first blob that is."""
-    logits = _logits(proto, model.classifier)
+    classifiers = model.metadata.classifiers
+    logits = _logits(proto, classifiers)
     first, second = (with_all_outputs(one.SerializeToString(), logits) for one in (proto, made))
     allowed = TOLERANCE[wanted.precision]
     found = Lowered(wanted.precision, "", (0, 0), dict.fromkeys(first.outputs, 0.0), len(given.paths))
@@ -237,16 +238,17 @@ def _compare(model: PictureModel, proto: Any, made: Any, wanted: PrecisionOption
                     f"{wanted.precision} answers too far from float32: {apart:.2g} of the largest value of `{blob}`, "
                     f"where {allowed:g} is allowed; the first blob beyond that is `{begins}`\n{KEEP}"
                 )
-        if model.classifier is not None:
-            before, after = (one[model.classifier].reshape(len(stack), -1) for one in (old, new))
-            agreed += int(same_class(before, after, 0.01).sum())
+        if classifiers:
+            agreed += int(np.all([same_class(old[one], new[one], 0.01) for one in classifiers], axis=0).sum())
+        if len(classifiers) == 1:
+            before, after = (one[classifiers[0]].reshape(len(stack), -1) for one in (old, new))
             for place, index in enumerate(indices):
                 truth = given.classes[index]
                 if truth is not None:
                     right[0] += int(before[place].argmax() == truth)
                     right[1] += int(after[place].argmax() == truth)
                     right[2] += 1
-    if model.classifier is not None:
+    if classifiers:
         found.agreed = agreed / len(given.paths)
         if found.agreed < AGREEMENT[wanted.precision]:
             raise RunError(
@@ -257,9 +259,9 @@ def _compare(model: PictureModel, proto: Any, made: Any, wanted: PrecisionOption
     return found
 
 
-def _logits(proto: Any, classifier: str | None) -> dict[str, None]:
-    """The blob before the classifier's softmax: differences that a softmax would hide."""
-    made = [node for node in proto.graph.node if classifier in node.output and node.op_type == "Softmax"]
+def _logits(proto: Any, classifiers: Sequence[str]) -> dict[str, None]:
+    """The blobs before the classifiers' softmax: differences that a softmax would hide."""
+    made = [node for node in proto.graph.node if set(classifiers) & set(node.output) and node.op_type == "Softmax"]
     return {node.input[0]: None for node in made}
 
 
