@@ -1,0 +1,191 @@
+"""The path of penalties: its choice against scikit-learn's, its early end, copies, and classes that are missing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from caffelungo.errors import UserError
+from caffelungo.probes import crossvalidation
+from caffelungo.probes.crossvalidation import KORNBLITH, interval, path, stratified_folds
+from tests.probes.made_up import Floats, Labels, clusters
+
+sklearn = pytest.importorskip("sklearn")
+FEW = KORNBLITH[16::4]
+
+
+def digits() -> tuple[Floats, Labels]:
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    return x[:900] / 16, y[:900].astype(np.int64)
+
+
+def wine() -> tuple[Floats, Labels]:
+    from sklearn.datasets import load_wine
+
+    x, y = load_wine(return_X_y=True)
+    return (x - x.mean(0)) / x.std(0), y.astype(np.int64)
+
+
+def theirs(x: Floats, y: Labels, held: NDArray[np.bool_], penalty: float) -> tuple[float, float]:
+    """Loss and accuracy of scikit-learn's classifier on what is held out."""
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=1 / penalty, tol=1e-7, max_iter=20_000).fit(x[~held], y[~held])
+    answers = torch.from_numpy(model.decision_function(x[held]))
+    return float(F.cross_entropy(answers, torch.from_numpy(y[held]))), float(model.score(x[held], y[held]))
+
+
+def test_the_penalties_of_the_paper() -> None:
+    assert len(KORNBLITH) == 45
+    assert np.allclose(KORNBLITH, np.logspace(-6, 5, 45))
+
+
+@pytest.mark.parametrize("data", [digits, wine])
+def test_real_data_as_sklearn(data: object) -> None:
+    x, y = data()  # type: ignore[operator]
+    held = np.arange(len(y)) % 4 == 0
+    found = path(x, y, int(y.max()) + 1, held, KORNBLITH[20:36:3], patience=None, tolerance=1e-4)
+    for row in found.rows:
+        loss, accuracy = theirs(x, y, held, row.penalty)
+        assert row.loss == pytest.approx(loss, abs=2e-4)
+        assert abs(row.accuracy - accuracy) < 2e-3
+    rough = path(x.astype(np.float32), y, int(y.max()) + 1, held, KORNBLITH[20:36:3], patience=None)
+    assert rough.penalty == found.penalty
+    assert abs(rough.rows[rough.best].accuracy - found.rows[found.best].accuracy) < 2e-3
+
+
+def test_folds_are_as_many_masks() -> None:
+    x, y = clusters(90, 6, 3)
+    folds = stratified_folds(y, 3, 0)
+    together = path(x, y, 3, folds, FEW, patience=None, tolerance=1e-5)
+    parts = [path(x, y, 3, folds == each, FEW, patience=None, tolerance=1e-5) for each in range(3)]
+    for number, row in enumerate(together.rows):
+        alone = [part.rows[number] for part in parts]
+        shares = np.array([float((folds == each).double().mean()) for each in range(3)])
+        assert row.loss == pytest.approx(float(shares @ [r.loss for r in alone]), rel=1e-4)
+        assert row.accuracy == pytest.approx(float(shares @ [r.accuracy for r in alone]), abs=1e-9)
+    assert together.predictions.shape == (90, 3)
+    assert together.held.tolist() == list(range(90))
+    best = together.rows[together.best]
+    assert float(F.cross_entropy(together.predictions, torch.from_numpy(y))) == pytest.approx(best.loss, rel=1e-9)
+
+
+def test_folds_solved_one_after_the_other_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = clusters(60, 6, 3)
+    folds = stratified_folds(y, 4, 0)
+    together = path(x, y, 3, folds, FEW, tolerance=1e-6)
+    monkeypatch.setattr(crossvalidation, "MEMORY", 1)
+    alone = path(x, y, 3, folds, FEW, tolerance=1e-6)
+    assert [row.loss for row in alone.rows] == pytest.approx([row.loss for row in together.rows], rel=1e-4)
+
+
+@pytest.mark.parametrize("classifier", ["logistic", "svm"])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_early_end_does_not_change_the_choice(classifier: str, seed: int) -> None:
+    # few rows, many features, clusters that overlap more or less: paths that fall late, early or not at all
+    x, y = clusters(60, (4, 30, 90, 15)[seed], 3, apart=(0.3, 0.6, 0.5, 0.0)[seed], seed=seed)
+    folds = stratified_folds(y, 4, seed)
+    early = path(x, y, 3, folds, KORNBLITH[::2], classifier)
+    whole = path(x, y, 3, folds, KORNBLITH[::2], classifier, patience=None)
+    assert len(whole.rows) == 23
+    assert len(early.rows) < 23
+    assert early.rows == whole.rows[: len(early.rows)]
+    assert early.best == whole.best
+
+
+def test_weak_features_do_not_end_the_path_before_it_starts() -> None:
+    x, y = clusters(80, 5, 2, apart=3)
+    found = path(x * 1e-4, y, 2, stratified_folds(y, 4), KORNBLITH)
+    assert found.rows[found.best].accuracy > 0.9
+
+
+def test_the_choice_of_an_svm_is_the_most_accurate() -> None:
+    x, y = clusters(90, 10, 3, apart=0.5)
+    found = path(x, y, 3, stratified_folds(y, 3), FEW, "svm", patience=None)
+    top = max(row.accuracy for row in found.rows)
+    equals = [row for row in found.rows if row.accuracy == top]
+    assert found.rows[found.best] == min(equals, key=lambda row: row.loss)
+    sign = 2 * F.one_hot(torch.from_numpy(y), 3) - 1
+    hinge = (1 - sign * found.predictions).clamp_min(0).square().sum(1).mean()
+    assert float(hinge) == pytest.approx(found.rows[found.best].loss, rel=1e-9)
+
+
+def test_versions_count_once_and_are_not_held_out() -> None:
+    x, y = clusters(60, 6, 3)
+    folds = stratified_folds(y, 3)
+    one = path(x, y, 3, folds, FEW, patience=None, tolerance=1e-6)
+    twice = path(np.r_[x, x], y, 3, folds, FEW, patience=None, versions=2, tolerance=1e-6)
+    assert [row.loss for row in twice.rows] == pytest.approx([row.loss for row in one.rows], rel=1e-4)
+    assert twice.predictions.shape == (60, 3)
+    noisy = path(np.r_[x, -x], y, 3, folds, FEW, patience=None, versions=2)
+    assert noisy.rows[noisy.best].loss > one.rows[one.best].loss
+    with pytest.raises(UserError, match="every version"):
+        path(np.r_[x, x], y, 3, folds, versions=3)
+
+
+def test_a_class_that_a_fold_has_not_learnt() -> None:
+    x, y = clusters(61, 6, 3)
+    y[60] = 3  # the only picture of its class: whoever judges it has never seen it
+    found = path(x, y, 4, stratified_folds(y, 3), FEW)
+    best = found.rows[found.best]
+    assert found.unseen == 1
+    assert np.isfinite(best.loss)
+    known = torch.from_numpy(y) != 3
+    right = found.predictions.argmax(1) == torch.from_numpy(y)
+    assert not right[60]
+    assert best.loss == pytest.approx(
+        float(F.cross_entropy(found.predictions[known], torch.from_numpy(y)[known])), rel=1e-9
+    )
+    assert best.accuracy == pytest.approx(float(right.double().mean()))
+    recalls = [float(right[torch.from_numpy(y) == each].double().mean()) for each in range(4)]
+    assert best.balanced == pytest.approx(float(np.mean(recalls)))
+
+
+def test_many_classes_of_three_pictures() -> None:
+    x, y = clusters(303, 20, 101, apart=3)
+    y = np.repeat(np.arange(101), 3)
+    x = clusters(101, 20, 101, apart=3)[0][y] + 0.1 * np.random.default_rng(0).normal(size=(303, 20))
+    found = path(x, y, 101, stratified_folds(y, 3), KORNBLITH[10:34:4])
+    assert all(row.converged for row in found.rows)
+    assert found.rows[found.best].accuracy > 0.9
+
+
+def test_progress() -> None:
+    x, y = clusters(40, 3, 2)
+    seen: list[tuple[int, int]] = []
+    path(x, y, 2, stratified_folds(y, 2), FEW, patience=None, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(number + 1, len(FEW)) for number in range(len(FEW))]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"classifier": "tree"}, "logistic, svm"),
+        ({"held_out": np.zeros(40, bool)}, "held out"),
+        ({"held_out": np.ones(40, bool)}, "held out"),
+        ({"held_out": np.zeros(40, int)}, "held out"),
+        ({"held_out": np.arange(40) % 2 * 2}, "held out"),
+        ({"held_out": np.arange(40) % 2 - 1}, "held out"),
+        ({"held_out": np.zeros(39, bool)}, "each picture has a fold"),
+        ({"held_out": np.zeros(40)}, "each picture has a fold"),
+        ({"penalties": [1.0, -1.0]}, "positive"),
+        ({"classes": 1}, "two classes"),
+        ({"held_out": np.arange(40) % 2 == 0, "y": np.arange(40) % 2}, "no picture held out"),
+    ],
+)
+def test_refused(given: dict[str, object], words: str) -> None:
+    x, y = clusters(40, 3, 2)
+    arguments = {"x": x, "y": y, "classes": 2, "held_out": stratified_folds(y, 2), "penalties": FEW} | given
+    with pytest.raises(UserError, match=words):
+        path(**arguments)  # type: ignore[arg-type]
+
+
+def test_interval_of_wilson() -> None:
+    # statsmodels.stats.proportion.proportion_confint(80, 100, method="wilson")
+    assert interval(np.arange(100) < 80) == pytest.approx((0.711169, 0.866635), abs=1e-5)
+    assert interval([]) == (0.0, 1.0)
