@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -277,11 +278,26 @@ class _Run:
         newest = snapshot.listed(self.prefix)
         where = f"; weights in {newest[-1].weights}" if newest else ""
         self.reporter.say(f"{word} at iteration {solver.iteration}{where}; log and curves in {self.folder}")
+        best = self.best(solver)
+        if best is not None and solver.watch is not None:
+            self.reporter.say(
+                f"best weights in {best}: {solver.watch.name} {solver.watch.best:.6g} at iteration "
+                f"{solver.watch.iteration}"
+                + (", where training began: no test after it was better" if solver.watch.iteration == 0 else "")
+            )
         net = solver.opened.text.path
-        if newest and ending is loop.Ending.DONE and net is not None and not self.options.caffe:
-            model = f"--model {net} --weights {newest[-1].weights}"
-            onnx = net.with_suffix(".onnx")
-            self.reporter.say(f"next: lungo inspect {model} -o report/  or  lungo export {model} -o {onnx}")
+        if newest and ending is not loop.Ending.TERMINATED and net is not None and not self.options.caffe:
+            model = ["--model", str(net), "--weights", str(best or newest[-1].weights)]
+            inspect = shlex.join(["lungo", "inspect", *model, "-o", str(net.parent / "report")])
+            export = shlex.join(["lungo", "export", *model, "-o", str(net.with_name("model.onnx"))])
+            self.reporter.say(f"next: {inspect}  or  {export}")
+
+    def best(self, solver: Solver) -> Path | None:
+        """The file of the best weights, where the run keeps them and has seen a test."""
+        extras = self.definition.message.lungo
+        path = snapshot.best_of(self.prefix, solver.hdf5)
+        known = solver.watch is not None and solver.watch.best is not None
+        return path if extras.keep_best and known and path.exists() else None
 
 
 def _device(options: TrainOptions, param: Any) -> str:
