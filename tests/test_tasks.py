@@ -328,11 +328,24 @@ def test_new_units_and_earlier_layers_from_the_command_line(place: Path) -> None
 
 
 def test_a_net_of_the_catalogue_goes_by_its_name_and_brings_its_weights(place: Path) -> None:
-    done = task_project(TaskProjectOptions("squeezenet1.1", str(place / "birds"), str(place / "new"), size=67))
+    done = task_project(
+        TaskProjectOptions("squeezenet1.1", str(place / "birds"), str(place / "new"), size=67, passes=1, batch_size=8)
+    )
     assert done.tasks == ("conv10", "birds")
     for words in (done.commands[3][0], (place / "new" / "run.sh").read_text()):
-        found = shlex.split(words[words.index("lungo verify") :], comments=True)
-        assert (found[2], Path(found[5]).is_file()) == ("squeezenet1.1", True)
+        typed = shlex.split(words[words.index("lungo verify") :], comments=True)
+        weights = typed[5]
+        assert (typed[2], Path(weights).is_file()) == ("squeezenet1.1", True)
+    assert train(place / "new", Path(weights)) == 0
+    trained = place / "new" / f"solver_iter_{done.iterations}.caffemodel"
+    found = verify(
+        VerifyOptions(
+            "squeezenet1.1", str(place / "new" / "deploy.prototxt"), weights, str(trained), random=2,
+            shapes={"data": (3, 67, 67)},
+        )
+    )  # fmt: skip
+    assert found.exit_status == 0
+    assert [(one.layer, one.status) for one in found.answers] == [("conv10", "identical")]
 
 
 @pytest.mark.parametrize(
