@@ -77,7 +77,7 @@ def forward(crops: NDArray[np.float32], mean: float = 100, scale: float = 0.01) 
     """The blobs `conv` and `fc` by PyTorch's own functions."""
     weights = {name: [torch.from_numpy(one) for one in each] for name, each in blobs().items()}
     values = (torch.from_numpy(np.ascontiguousarray(crops)) - mean) * scale
-    conv = torch.nn.functional.conv2d(values, *weights["conv"], padding=1).relu()
+    conv = torch.nn.functional.conv2d(values, weights["conv"][0], weights["conv"][1], padding=1).relu()
     pool = torch.nn.functional.max_pool2d(conv, 2)
     fc = torch.nn.functional.linear(pool.flatten(1), *weights["fc"]).relu()
     return {"conv": conv.numpy(), "fc": fc.numpy()}

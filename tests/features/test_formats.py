@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections import namedtuple
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -17,7 +18,6 @@ from safetensors import safe_open
 from caffelungo.data.sources import open_source
 from caffelungo.definition.schema import TEST, LayerParameter, message_class
 from caffelungo.errors import RunError, UserError
-from caffelungo.features import extract as module
 from caffelungo.features.formats.lmdb import datum
 from tests.features.made import COUNT, NET, run
 
@@ -137,8 +137,7 @@ def test_blobs_whose_names_no_file_can_hold(folder: Path) -> None:
 
 
 def test_a_disk_that_is_too_small(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = namedtuple("usage", "total used free")(10, 5, 5)
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda place: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(total=10, used=5, free=5))
     with pytest.raises(RunError, match="are free"):
         run(folder)
     assert not (folder / "out.npz").exists()

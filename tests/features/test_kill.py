@@ -13,6 +13,7 @@ from PIL import Image
 
 from caffelungo.errors import RunError
 from caffelungo.features import extract as module
+from caffelungo.features import formats
 from caffelungo.features.running import Running
 from tests.features.made import COUNT, centre, close, forward, pictures, run
 
@@ -73,7 +74,7 @@ def test_a_broken_run_of_something_else_is_not_gone_on_with(
 ) -> None:
     monkeypatch.setattr(module, "CHUNK", 3)
     with monkeypatch.context() as patch:
-        patch.setattr(module.formats, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(formats, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             run(folder)
     if change == "picture":
