@@ -24,6 +24,7 @@ from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.passes.remember import Remembering, RememberOptions
 from caffelungo.passes.solver import SolverOptions, sizes, solver_text
+from caffelungo.passes.statistics import StatisticsOptions, stored_statistics
 from caffelungo.passes.view import View
 from caffelungo.pointing import NONE, Opened, Pictures, PointOptions, batch_of, open_net, point
 from caffelungo.project_files import STARTED, reference, refuse_overwriting, staged, word_of
@@ -135,9 +136,11 @@ def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, to
     started = carried(opened.definition, result, opened.weights, []) if result.moves else None
     probe = _probed(options, opened, result, found, parts.train, say) if probing else None
     if probe is not None:
-        definition, started = probe.definition, probe.weights
+        behind = [step(stored_statistics, StatisticsOptions())]
         if options.freeze_to is not None:
-            definition = run(definition, [step(freeze, FreezeOptions(options.freeze_to))]).definition
+            behind.append(step(freeze, FreezeOptions(options.freeze_to)))
+        refined = run(probe.definition, behind)
+        definition, started, notes = refined.definition, probe.weights, [*notes, *probe.notes, *refined.notes]
     weights = str(out / STARTED) if started is not None else opened.weights
     answering = run(definition, [step(deploy, DeployOptions())])
     batch = batch_of(view, wanted, len(parts.train))

@@ -18,6 +18,7 @@ import numpy as np
 from torch import Tensor
 
 from caffelungo.definition.definition import Definition
+from caffelungo.passes.base import Note
 from caffelungo.passes.joined import JoinedOptions, Read, columns
 from caffelungo.passes.rates import Rate
 from caffelungo.passes.view import View
@@ -45,10 +46,12 @@ Stage = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Started:
-    """The net whose classifier is ``head``, the weights it starts from, and how the candidates did (``rows``)."""
+    """The net whose classifier is ``head``, the weights it starts from, and how the candidates did (``rows``);
+    ``notes`` is what was done to the net."""
 
     definition: Definition
     weights: Weights
+    notes: list[Note]
     rows: list[Tried]
     chosen: Tried
     head: Head
@@ -107,5 +110,5 @@ def start(
         fitted = fit_head(x, labels, len(classes), chosen.penalty)
     main = view.heads(head)[-1]
     net, made = with_head(definition, load(weights), options[chosen.candidate.name], fitted, main)
-    made.extras = extras(net, classes, entries)
-    return Started(net, made, rows, chosen, fitted)
+    made.extras = extras(net.definition, classes, entries)
+    return Started(net.definition, made, net.notes, rows, chosen, fitted)

@@ -22,7 +22,7 @@ from caffelungo.definition.edits import ClearField, Edit, SetField
 from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.schema import TEST, message_class
 from caffelungo.errors import UserError
-from caffelungo.passes.base import run, step
+from caffelungo.passes.base import Result, run, step
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.joined import JoinedOptions, joined, weights_for
 from caffelungo.passes.moves import Blobs
@@ -62,16 +62,16 @@ class Chosen:
 
 def with_head(
     definition: Definition, weights: Weights, options: JoinedOptions | None, head: Head, classifier: Classifier
-) -> tuple[Definition, Weights]:
+) -> tuple[Result, Weights]:
     """The net with ``head`` in the place of ``classifier``, and its weights; layers that are gone are left out."""
     if options is None:
-        result = definition
+        result = Result(definition)
         made = own_blobs(classifier, head)
     else:
         view = View(definition)
-        result = run(definition, [step(joined, options)]).definition
+        result = run(definition, [step(joined, options)])
         made = weights_for(view, options, head.weight, head.bias)
-    plans = [graph.plan for graph in View(result).graphs.values()]
+    plans = [graph.plan for graph in View(result.definition).graphs.values()]
     kinds = {one.name: one.layer.type for plan in plans for one in plan.layers}
     layers = {name: arrays for name, arrays in {**weights.layers, **made}.items() if name in kinds}
     return result, replace(weights, layers=layers, types=kinds)
@@ -96,7 +96,8 @@ def write(out: Path, chosen: Chosen, found: dict[str, Any], rows: Sequence[Tried
     """All files, into place together; their paths."""
     weights = load(chosen.weights)
     source = chosen.definition if chosen.joined is not None else listed(chosen.definition, chosen.test is not None)
-    definition, made = with_head(source, weights, chosen.joined, chosen.head, chosen.classifier)
+    result, made = with_head(source, weights, chosen.joined, chosen.head, chosen.classifier)
+    definition = result.definition
     made.extras = extras(definition, chosen.classes, chosen.entries)
     answering = run(definition, [step(deploy, DeployOptions())]).definition
     with staged(out) as folder:
