@@ -157,14 +157,22 @@ def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # One thread: two that wait for each other on a busy machine take many times as long.
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run([sys.executable, "-m", "caffelungo", "demo", "-o", "demo"], env=environment, check=True)
-    arms = {arm["arm"]: arm for arm in json.loads(Path("demo/results.json").read_text())}
+    results = json.loads(Path("demo/results.json").read_text())
+    arms = {arm["arm"]: arm for arm in results["arms"]}
     assert list(arms) == ["a", "b", "c", "d"]
     tested = len(list((resources.folder("examples") / "animals" / "test").rglob("*.png")))
     for arm in arms.values():
         assert arm["samples"] == tested
         assert arm["low"] < arm["accuracy"] < arm["high"]
-    for letter in "bc":
+    for letter in "abc":
         assert arms[letter]["low"] > arms["d"]["high"]
+    # The choice is by the pictures set aside.
+    losses = {letter: arm["validation_loss"] for letter, arm in arms.items()}
+    assert losses[results["chosen"]] == min(losses.values())
+    for one in results["differences"]:
+        gain = 100 * (arms[one["of"]]["accuracy"] - arms[one["less"]]["accuracy"])
+        assert one["points"] == pytest.approx(gain, abs=1e-3)
+        assert one["low"] <= one["points"] <= one["high"]
     for name in ("curves.png", "answers.png", "animals.onnx"):
         assert (Path("demo") / name).stat().st_size > 10_000
     ran = lungo("demo", "-o", "demo")

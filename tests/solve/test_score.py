@@ -63,6 +63,21 @@ def test_the_whole_set_is_counted_once(trained, tmp_path, capsys):
     assert (tmp_path / "result" / "classes.csv").exists()
 
 
+def test_each_answer_is_written_in_the_order_of_the_data(trained, tmp_path):
+    options = TestOptions(model="net.prototxt", weights=[trained], device="cpu", output=tmp_path / "result", quiet=True)
+    found = evaluate.evaluate(evaluate.build(options, Log())).classified
+    evaluate.test(options)
+    with (tmp_path / "result" / "answers.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    source = evaluate.build(options, Log()).opened.sources[0]
+    assert [found.names.index(row["class"]) for row in rows] == source.labels().tolist()
+    assert sum(row["class"] == row["answer"] for row in rows) == found.right
+    counted = np.zeros_like(found.confusion)
+    for row in rows:
+        counted[found.names.index(row["class"]), found.names.index(row["answer"])] += 1
+    np.testing.assert_array_equal(counted, found.confusion)
+
+
 def test_ties_are_wrong_as_in_caffe(trained):
     net = evaluate.build(TestOptions(model="net.prototxt", weights=[trained], device="cpu"), Log())
     with torch.no_grad():

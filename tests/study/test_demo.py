@@ -1,27 +1,75 @@
-"""The demo's folder, its solver files, and what it says of its numbers. (The demo itself: tests/e2e/test_road.py.)"""
+"""The demo's folder, its commands, and how it takes their results. (The demo itself: tests/e2e/test_road.py.)"""
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from caffelungo import catalogue
 from caffelungo.cli.main import call
-from caffelungo.definition.reader import read_net, read_solver
+from caffelungo.definition.reader import read_net
 from caffelungo.errors import RunError, UserError
 from caffelungo.passes.base import run, step
-from caffelungo.passes.branch import UnitOptions
-from caffelungo.passes.widen import WidenOptions, widen
-from caffelungo.study.demo import ITERATIONS, MADE, Arm, Demo, clear, verdict, write_solver
+from caffelungo.passes.joined import JoinedOptions, Read, joined
+from caffelungo.passes.view import View
+from caffelungo.report.metrics import Metrics
+from caffelungo.study.demo import MADE, UNITS, Demo, clear, right_answers
+
+SOLVER = (
+    'net: "train_val.prototxt" weights: "start.caffemodel" max_iter: 30 test_interval: 10\n'
+    'lungo { keep_best: true early_stop: 12 watch: "loss" }\n'
+)
 
 
-def arm(letter: str, low: float, high: float) -> Arm:
-    made = Arm(letter, "", Path(), Path(), 0.1, 1.0, [])
-    made.result = {"accuracy": (low + high) / 2, "low": low, "high": high}
-    return made
+class Faked:
+    """Takes the demo's commands in the place of `lungo`: keeps their words, and leaves what they would leave.
+
+    ``losses`` are those of a training's tests, ten iterations apart; verbs in ``real`` are run all the same.
+    """
+
+    def __init__(self, losses: Sequence[float] = (0.9, 0.5, 0.7, 0.6), real: Sequence[str] = ()) -> None:
+        self.losses, self.real = losses, real
+        self.lines: list[list[str]] = []
+
+    def __call__(self, words: Sequence[str]) -> int:
+        self.lines.append(list(words))
+        if words[0] in self.real:
+            return call(list(words))
+        out = Path(words[words.index("-o") + 1]) if "-o" in words else Path()
+        if words[0] == "grow":
+            out.with_name(f"{out.stem}_solver.prototxt").write_text(SOLVER)
+            return 0
+        out.mkdir(parents=True, exist_ok=True)
+        if words[0] == "finetune":
+            (out / "solver.prototxt").write_text(SOLVER)
+            (out / "run.sh").write_text("# fit the classifier's last step\nlungo probe n --penalty 3.16 -o final\n")
+            (out / "train.txt").write_text("bear/1.png 0\ncat/2.png 1\n")
+        elif words[0] == "probe":
+            chosen = {"layers": "fire5/concat", "blobs": ["fire5/concat"], "penalty": 5.62}
+            (out / "probe.json").write_text(json.dumps({"chosen": chosen}))
+        elif words[0] == "train":
+            self.train(Path(words[words.index("--solver") + 1]))
+        return 0
+
+    def train(self, solver: Path) -> None:
+        folder = solver.with_name(f"{solver.stem}_run_001")
+        folder.mkdir()
+        log = Metrics()
+        log.open(folder / "metrics.csv")
+        for number, loss in enumerate(self.losses):
+            log.add(10 * number, 0.0, "test", {"accuracy": 1 - loss / 2, "loss": loss})
+        solver.with_name(f"{solver.stem}_best.caffemodel").touch()
+
+
+def quiet() -> Console:
+    return Console(quiet=True)
 
 
 def test_an_older_demo_is_replaced_only_when_asked(tmp_path: Path) -> None:
@@ -37,70 +85,85 @@ def test_an_older_demo_is_replaced_only_when_asked(tmp_path: Path) -> None:
 
 
 def test_other_things_are_never_removed(tmp_path: Path) -> None:
-    (tmp_path / "frozen").mkdir()
+    (tmp_path / "probed").mkdir()
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(UserError) as caught:
         clear(tmp_path, overwrite=True)
     assert caught.value.problems[0].received == "thesis.tex"
-    assert (tmp_path / "frozen").is_dir()
+    assert (tmp_path / "probed").is_dir()
     with pytest.raises(UserError):
         clear(tmp_path / "thesis.tex", overwrite=True)
     assert (tmp_path / "thesis.tex").is_file()
 
 
-def test_a_solver_is_cut_to_the_demos_iterations_and_keeps_its_comments(tmp_path: Path) -> None:
-    path = tmp_path / "solver.prototxt"
-    path.write_text(
-        '# mine\nnet: "n"\nbase_lr: 1  # high\nlr_policy: "multistep"\nstepvalue: 7\nstepvalue: 9\nmax_iter: 10\n'
-    )
-    written = write_solver(tmp_path / "grown.prototxt", 2, 0.25)
-    assert written.name == "grown_rate2.prototxt"
-    message = read_solver(written).message
-    assert (message.net, message.max_iter, message.base_lr) == ("grown.prototxt", ITERATIONS, 0.25)
-    assert message.snapshot == ITERATIONS
-    assert list(message.stepvalue) == [2 * ITERATIONS // 3, 9 * ITERATIONS // 10]
-    assert "# mine\n" in written.read_text()
-    assert "base_lr: 0.25  # high" in written.read_text()
+def test_what_is_printed_is_what_runs(tmp_path: Path) -> None:
+    text, faked = StringIO(), Faked()
+    steps = Demo(tmp_path / "my demo", faked, Console(file=text, width=40))
+    steps.finetuned("fire5/concat")
+    steps.scratch()
+    printed = [shlex.split(line[2:])[1:] for line in text.getvalue().splitlines() if line.startswith("$ lungo")]
+    assert printed == faked.lines
+    assert len(printed) == 6
 
 
-@pytest.mark.parametrize(
-    ("arms", "said"),
-    [
-        ([("a", 0.6, 0.7), ("b", 0.5, 0.8), ("c", 0.7, 0.9), ("d", 0.3, 0.55)],
-         "Above (d)'s interval: (a), (c). Growth: +15.0% over fine-tuning, within the intervals."),
-        ([("a", 0.1, 0.2), ("b", 0.1, 0.2), ("c", 0.3, 0.4), ("d", 0.3, 0.5)],
-         "None is clearly above (d). Growth: +20.0% over fine-tuning, beyond the intervals."),
-        ([("a", 0.1, 0.2), ("b", 0.6, 0.8), ("c", 0.5, 0.7), ("d", 0.1, 0.3)],
-         "Above (d)'s interval: (b), (c). Growth: -10.0% over fine-tuning, within the intervals."),
-    ],
-)  # fmt: skip
-def test_the_verdict_is_what_the_intervals_say(arms: list[tuple[str, float, float]], said: str) -> None:
-    assert verdict([arm(*one) for one in arms]) == said
+def test_fine_tuning_starts_from_the_layer_that_the_probe_chose_and_ends_with_its_own_refit(tmp_path: Path) -> None:
+    faked = Faked()
+    arm = Demo(tmp_path, faked, quiet()).finetuned("fire5/concat")
+    prepared, trained, refitted = faked.lines
+    assert prepared[prepared.index("--layers") + 1] == "fire5/concat"
+    assert "--weights" not in trained
+    assert refitted[refitted.index("--weights") + 1] == str(tmp_path / "finetuned" / "solver_best.caffemodel")
+    assert refitted[refitted.index("--penalty") + 1] == "3.16"
+    assert arm.weights == tmp_path / "finetuned" / "final" / "probe.caffemodel"
+    assert arm.validation == (0.75, 0.5)
+    before = arm.before()
+    assert (before.at, before.best) == (0, (pytest.approx(0.55), 0.9))
 
 
-def test_an_interrupted_training_ends_the_demo(tmp_path: Path) -> None:
-    def run(words: Sequence[str]) -> int:
-        return 143 if "terminated" in words else 0
+def test_the_grown_way_never_fits_a_start_to_the_pictures_set_aside(tmp_path: Path) -> None:
+    """Its list has whole paths, so that it can be read from anywhere, and names the pictures of train.txt alone."""
+    faked = Faked()
+    steps = Demo(tmp_path, faked, quiet())
+    steps.finetuned("fire5/concat")
+    del faked.lines[:]
+    steps.grown("fire5/concat")
+    grow, probe, train, refit = faked.lines
+    assert grow[2:4] == ["--widen", f"fire5/concat:{UNITS}"]
+    listed = Path(probe[probe.index("--data") + 1])
+    assert listed.read_text() == f"{steps.train}/bear/1.png 0\n{steps.train}/cat/2.png 1\n"
+    assert train[train.index("--weights") + 1] == str(tmp_path / "grown" / "start" / "probe.caffemodel")
+    assert refit[refit.index("--data") + 1] == str(steps.train)
+    assert refit[refit.index("--penalty") + 1] == "5.62"
 
-    steps = Demo(tmp_path, run, Console(quiet=True))
-    (tmp_path / "solver.prototxt").write_text('lr_policy: "multistep" stepvalue: 1 stepvalue: 2')
-    with pytest.raises(KeyboardInterrupt):
-        steps.fit("a", "", tmp_path / "net.prototxt", [0.1], None)
-    with pytest.raises(RunError, match="status 143"):
-        steps.lungo("train", "terminated")
 
-
-def test_the_grown_way_is_the_recipes_and_stands_beside_the_last_fire_module(tmp_path: Path) -> None:
+def test_new_units_grow_beside_the_layer_that_the_classifier_reads(tmp_path: Path) -> None:
     found = catalogue.find("squeezenet1.1")
-    before = read_net(found.train_val, dict(found.variables))
-    (tmp_path / "train_val.prototxt").write_text(before.text)
-    lines: list[Sequence[str]] = []
+    net = read_net(found.train_val, dict(found.variables))
+    started = run(net, [step(joined, JoinedOptions((Read("fire5/concat"),), suffix="joined"))]).definition
+    faked = Faked(real=["grow"])
+    steps = Demo(tmp_path, faked, quiet())
+    steps.finetuned("fire5/concat")
+    (tmp_path / "finetuned" / "train_val.prototxt").write_text(started.text)
+    steps.grown("fire5/concat")
+    assert (tmp_path / "finetuned" / "grown_solver.prototxt").is_file()
+    grown = View(read_net(tmp_path / "finetuned" / "grown.prototxt"))
+    (head,) = grown.heads()
+    assert head.head.params[0].shape == (1000, 2 * (256 + UNITS))
 
-    def run_line(words: Sequence[str]) -> int:
-        lines.append(words)
-        return call(list(words))
 
-    grown = read_net(Demo(tmp_path, run_line, Console(quiet=True)).grow(tmp_path))
-    assert lines[0][2:6] == ["--recipe", "wider", "--set", "units=256"]
-    named = run(before, [step(widen, WidenOptions("fire9/concat", UnitOptions(256)))]).definition
-    assert grown.message == named.message
+@pytest.mark.parametrize("losses", [(0.9, 0.8), (0.5, 0.8)])
+def test_an_interrupted_training_ends_the_demo(tmp_path: Path, losses: Sequence[float]) -> None:
+    """Stopped by Ctrl-C after 10 of 30 iterations; status 0, as in Caffe."""
+    with pytest.raises(KeyboardInterrupt):
+        Demo(tmp_path, Faked(losses), quiet()).finetuned("all")
+
+
+def test_a_command_that_fails_ends_the_demo(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="status 143"):
+        Demo(tmp_path, lambda words: 143, quiet()).lungo("train")
+
+
+def test_right_answers_are_read_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "answers.csv"
+    path.write_text('picture,class,answer\na.png,cat,cat\nb.png,cat,dog\n"c,d.png",dog,dog\n')
+    np.testing.assert_array_equal(right_answers(path), [1, 0, 1])

@@ -1,4 +1,4 @@
-"""The confusion matrix as a picture and as CSV, the per-class table as CSV, and the summary as JSON."""
+"""The confusion matrix as a picture and as CSV; the per-class table, and each picture's answer, as CSV; the summary."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ NUMBERED = 25
 """Up to so many classes, each cell shows its count and each axis all names."""
 
 
-def write(found: Classified, folder: Path) -> list[Path]:
-    """Write confusion.png, confusion.csv, classes.csv and summary.json into ``folder``; returns their paths."""
+def write(found: Classified, folder: Path, pictures: Sequence[str] = ()) -> list[Path]:
+    """Write confusion.png, confusion.csv, classes.csv and summary.json into ``folder``; returns their paths.
+
+    Where the answer to each sample is known, answers.csv has them; ``pictures`` are the samples' names, where known.
+    """
     picture, matrix, classes = folder / "confusion.png", folder / "confusion.csv", folder / "classes.csv"
     summary = folder / "summary.json"
     rows = [["true \\ predicted", *found.names]]
@@ -32,7 +35,16 @@ def write(found: Classified, folder: Path) -> list[Path]:
     low, high = found.interval
     counts = {"samples": found.samples, "right": found.right, "accuracy": found.accuracy, "low": low, "high": high}
     write_text(summary, json.dumps({**counts, "top5": found.top}, indent=2) + "\n")
-    return [picture, matrix, classes, summary]
+    if found.answers is None:
+        return [picture, matrix, classes, summary]
+    answers = folder / "answers.csv"
+    told = list(pictures) if len(pictures) == len(found.answers) else list(map(str, range(len(found.answers))))
+    lines = [
+        [name, found.names[true], found.names[answer]]
+        for name, (true, answer) in zip(told, found.answers.tolist(), strict=True)
+    ]
+    _csv(answers, [["picture", "class", "answer"], *lines])
+    return [picture, matrix, classes, summary, answers]
 
 
 def _csv(path: Path, rows: list[list[str]]) -> None:

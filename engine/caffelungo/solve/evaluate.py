@@ -56,13 +56,19 @@ def test(options: TestOptions) -> int:
         _tell_heads(net.opened)
         show(found, Console(highlight=False))
     if options.output and found.classified:
-        written = confusion.write(found.classified, Path(options.output))
+        written = confusion.write(found.classified, Path(options.output), _pictures(net.opened))
         if not options.quiet:
             console.print(f"wrote {', '.join(str(path) for path in written)}", markup=False)
     return 0
 
 
 test.__test__ = False  # type: ignore[attr-defined]
+
+
+def _pictures(opened: nets.Opened) -> list[str]:
+    """The paths of the pictures that are tested, in their order; none where the data are no pictures of their own."""
+    lists = [source.pictures for source in opened.sources if hasattr(source, "pictures")]
+    return [str(lists[0].path(index)) for index in range(len(lists[0].labels))] if len(lists) == 1 else []
 
 
 def build(options: TestOptions, log: Log, console: Console | None = None) -> TestNet:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from caffelungo.layers.base import count
 from caffelungo.layers.plan import PlannedLayer
 from caffelungo.net.graph import LayerModule, Net
 
@@ -21,11 +22,16 @@ CONFIDENCE = 1.959963984540054
 
 @dataclass(frozen=True)
 class Classified:
-    """Counts over a test set. ``confusion[true, predicted]``; ``names`` are the classes' (numbers where unknown)."""
+    """Counts over a test set. ``confusion[true, predicted]``; ``names`` are the classes' (numbers where unknown).
+
+    ``answers``: (true, predicted) of each sample, N x 2, in the order of the data; None where a sample has several
+    labels, or some are ignored.
+    """
 
     confusion: NDArray[np.int64]
     in_top: int
     names: list[str]
+    answers: NDArray[np.int64] | None = None
 
     @property
     def samples(self) -> int:
@@ -89,6 +95,8 @@ class Counter:
         self.names = list(names) if len(names) == self.classes else [str(number) for number in range(self.classes)]
         self.confusion: Tensor | None = None
         self.in_top: Tensor | None = None
+        single = self.ignore is None and count((planned.bottom_shapes[1] or (1,))[1:]) == 1
+        self.answers: list[Tensor] | None = [] if single else None
         for module in net.module.modules():
             if isinstance(module, LayerModule) and module.layer is planned.layer:
                 module.register_forward_pre_hook(self._see)
@@ -105,6 +113,8 @@ class Counter:
         # Caffe counts a tie with the true class as wrong, so the class predicted then is another one.
         others = scores.scatter(1, labels[:, None], -math.inf).argmax(1)
         predicted = torch.where(better == 0, labels, others)
+        if self.answers is not None:
+            self.answers.append(torch.stack([labels, predicted], 1))
         pairs = torch.bincount(labels * self.classes + predicted, minlength=self.classes**2)
         top = (better < TOP).sum()
         self.confusion = pairs if self.confusion is None else self.confusion + pairs
@@ -115,4 +125,5 @@ class Counter:
         assert self.confusion is not None
         assert self.in_top is not None
         matrix = self.confusion.cpu().numpy().reshape(self.classes, self.classes).astype(np.int64)
-        return Classified(matrix, int(self.in_top), self.names)
+        answers = torch.cat(self.answers).cpu().numpy().astype(np.int64) if self.answers else None
+        return Classified(matrix, int(self.in_top), self.names, answers)

@@ -1,74 +1,46 @@
 """`lungo demo`: one small comparison through the public commands, from photographs' weights to classified pictures.
 
-An ImageNet SqueezeNet is taken to ten classes of animal silhouettes in four ways, with the same pictures, batches and
-iterations: (a) a new head on frozen features, (b) fine-tuned, (c) grown by new units and fine-tuned, (d) from scratch.
-Each way has the best of three rates, judged on validation pictures; what is best there is exported and used. Every step
-is a command that is printed, so that it can be repeated by hand.
+An ImageNet SqueezeNet is taken to ten classes of animal silhouettes in four ways, from the same pictures: (a) the best
+linear classifier on one of its frozen layers, (b) fine-tuned from there, (c) grown by new units and fine-tuned from
+there, (d) a small net from scratch, the control without ImageNet. The training pictures set aside say when each
+training was best, and which way is exported; only then the test pictures are looked at. Every step is a command that is
+printed, so that it can be repeated by hand.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import shlex
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from caffelungo import files, resources
-from caffelungo.definition import editor
-from caffelungo.definition.edits import SetField
 from caffelungo.definition.reader import read_solver
 from caffelungo.errors import Location, RunError, UserError
 from caffelungo.report import arms as picture
 from caffelungo.report import metrics
-from caffelungo.report.metrics import Point
+from caffelungo.study.demo_arms import Arm, Trained, chosen, differences, table, verdict
 
-NET = "squeezenet1.1"
-SIZE = 112
-ITERATIONS = 150
-RATES = (0.00003, 0.0001, 0.0003)
-# Normalized features are about a tenth as long as those of the net, so the classifier bears a rate ten times as high.
-GROWN_RATES = (0.0003, 0.001, 0.003)
-SCRATCH_RATES = (0.03, 0.01, 0.003)
-FROZEN = "fire9"
-RECIPE, UNITS = "wider", 256
+NET, SIZE = "squeezenet1.1", 64
+SMALL = "lenet"
+"""It takes grey pictures of 28 pixels, as these are, and learns from a few hundred of them within seconds."""
+UNITS = 64
 
 MADE = (
-    "frozen", "finetuned", "scratch", "test_a", "test_b", "test_c", "test_d", "curves.png", "animals.onnx",
+    "probed", "finetuned", "grown", "scratch", "test_a", "test_b", "test_c", "test_d", "curves.png", "animals.onnx",
     "answers.png", "results.json",
 )  # fmt: skip
 """What stands in the folder of a demo."""
 
 Command = Callable[[Sequence[str]], int]
 """Runs one command line in this process and returns its exit status."""
-
-
-@dataclass
-class Arm:
-    """One way to the ten classes at its best rate, and how it came out. ``seconds`` are those of one training."""
-
-    letter: str
-    title: str
-    model: Path
-    weights: Path
-    rate: float
-    seconds: float
-    points: list[Point]
-    result: dict[str, float] = field(default_factory=dict)
-
-    def last(self, name: str) -> float:
-        """The last value of a test output."""
-        return [point.value for point in self.points if (point.phase, point.name) == ("test", name)][-1]
-
-    @property
-    def merit(self) -> tuple[float, float]:
-        """By which rates and ways are compared: validation accuracy, then validation loss."""
-        return self.last("accuracy"), -self.last("loss")
 
 
 class Demo:
@@ -79,10 +51,14 @@ class Demo:
         animals = resources.folder("examples") / "animals"
         self.train, self.test = animals / "train", animals / "test"
 
+    def say(self, line: str) -> None:
+        """Print a command as it can be pasted."""
+        self.console.print(f"$ {line}", style="bold", markup=False, highlight=False, soft_wrap=True)
+
     def lungo(self, *words: object, busy: str | None = None) -> float:
         """Print and run one command; its seconds. RunError when it does not end with 0; its own errors pass through."""
         line = ["lungo", *map(str, words)]
-        self.console.print(f"$ {shlex.join(line)}", style="bold", markup=False, highlight=False, soft_wrap=True)
+        self.say(shlex.join(line))
         start = time.monotonic()
         if busy is None:
             status = self.run(line[1:])
@@ -93,46 +69,88 @@ class Demo:
             raise RunError(f"the demo stops: this command ended with status {status}")
         return time.monotonic() - start
 
-    def prepare(self, name: str, *words: object) -> Path:
-        """A folder made by `lungo finetune`."""
-        folder = self.out / name
-        self.lungo("finetune", NET, "--data", self.train, "--size", SIZE, "-o", folder, *words, "--quiet")
-        return folder
+    # -- the four ways
 
-    def grow(self, folder: Path) -> Path:
-        """The net of ``folder`` as the recipe grows it, in a file beside it."""
-        grown, net = folder / "grown.prototxt", folder / "train_val.prototxt"
-        self.lungo("grow", net, "--recipe", RECIPE, "--set", f"units={UNITS}", "-o", grown, "--quiet")
-        return grown
+    def probed(self) -> Arm:
+        """(a): linear classifiers on every stage, and all joined; the best of them is the way."""
+        out = self.out / "probed"
+        self.lungo("probe", NET, "--data", self.train, "--size", SIZE, "--mirror", "-o", out)
+        return Arm("a", f"linear classifier on {_found(out)['layers']}", out)
 
-    def fit(self, letter: str, title: str, model: Path, rates: Sequence[float], weights: Path | None) -> Arm:
-        """Train ``model`` at each of ``rates``, and keep what is best on the validation pictures."""
-        tried = [self.fit_once(letter, title, model, number, rate, weights) for number, rate in enumerate(rates, 1)]
-        return max(tried, key=lambda arm: arm.merit)
+    def finetuned(self, layers: str) -> Arm:
+        """(b): from the linear classifier on ``layers``, as it is on the pictures not set aside."""
+        out = self.out / "finetuned"
+        self.lungo("finetune", NET, "--data", self.train, "--size", SIZE, "--layers", layers, "-o", out, "--quiet")
+        trained = self.fit("fine-tuned from it", out / "solver.prototxt")
+        final = self.refit(out / "train_val.prototxt", trained, _penalty(out / "run.sh"), out / "final")
+        return Arm("b", "fine-tuned from it", final, trained)
 
-    def fit_once(self, letter: str, title: str, model: Path, number: int, rate: float, weights: Path | None) -> Arm:
-        """One training at one rate."""
-        solver = write_solver(model, number, rate)
-        words: list[object] = ["train", "--solver", solver, "--quiet"]
-        if weights is not None:
-            words += ["--weights", weights]
-        seconds = self.lungo(*words, busy=f"({letter}) {title}, rate {rate:g}: {ITERATIONS} iterations")
-        snapshot = solver.with_name(f"{solver.stem}_iter_{ITERATIONS}.caffemodel")
-        if not snapshot.exists():
+    def grown(self, beside: str) -> Arm:
+        """(c): new units beside ``beside``, the classifier fitted to old and new ones, then as (b)."""
+        source, out = self.out / "finetuned", self.out / "grown"
+        start = out / "start"
+        title = f"grown by {UNITS} units, fine-tuned"
+        pictures = self.whole(source / "train.txt", source / "train_whole.txt")
+        grown = source / "grown.prototxt"
+        self.lungo(
+            "grow", source / "train_val.prototxt", "--widen", f"{beside}:{UNITS}", "--solver",
+            source / "solver.prototxt", "-o", grown, "--quiet",
+        )  # fmt: skip
+        head = ["--layers", "head", "--mirror"]
+        begin = source / "start.caffemodel"
+        self.lungo("probe", grown, "--weights", begin, *head, "--data", pictures, "-o", start, "--quiet")
+        trained = self.fit(title, source / "grown_solver.prototxt", "--weights", start / "probe.caffemodel")
+        final = self.refit(grown, trained, float(_found(start)["penalty"]), out / "final")
+        return Arm("c", title, final, trained)
+
+    def scratch(self) -> Arm:
+        """(d): a small net that knows nothing before."""
+        out, title = self.out / "scratch", f"{SMALL} from scratch"
+        self.lungo("finetune", SMALL, "--scratch", "--data", self.train, "-o", out, "--quiet")
+        trained = self.fit(title, out / "solver.prototxt", "--keep-best", "--watch", "loss")
+        final = self.refit(out / "train_val.prototxt", trained, 1.0, out / "final")
+        return Arm("d", title, final, trained)
+
+    # -- their steps
+
+    def whole(self, listed: Path, output: Path) -> Path:
+        """The list ``listed`` with whole paths, so that any command can read it from anywhere."""
+        self.say(f"sed {shlex.quote(f's|^|{self.train}/|')} {shlex.quote(str(listed))} > {shlex.quote(str(output))}")
+        lines = listed.read_text(encoding="utf-8").splitlines()
+        files.write_text(output, "".join(f"{self.train}/{line}\n" for line in lines))
+        return output
+
+    def fit(self, title: str, solver: Path, *words: object) -> Trained:
+        """Train, and keep what is best on the pictures set aside."""
+        seconds = self.lungo("train", "--solver", solver, *words, "--quiet", busy=f"training: {title}")
+        best = solver.with_name(f"{solver.stem}_best.caffemodel")
+        points = [point for point, _ in metrics.read(solver.with_name(f"{solver.stem}_run_001") / "metrics.csv")]
+        trained = Trained(best, seconds, points)
+        settings = read_solver(solver).message
+        if not trained.ended(settings.max_iter, settings.lungo.early_stop) or not best.exists():
             # Ctrl-C stops a training with status 0, as in Caffe.
             raise KeyboardInterrupt
-        run = solver.with_name(f"{solver.stem}_run_001")
-        points = [point for point, _ in metrics.read(run / "metrics.csv")]
-        arm = Arm(letter, title, model, snapshot, rate, seconds, points)
-        right = f"{arm.last('accuracy'):.0%} of the validation pictures, loss {arm.last('loss'):.3g}"
-        self.console.print(f"  rate {rate:g}: {right}, {seconds:.0f} s", highlight=False)
-        return arm
+        accuracy, loss = trained.best
+        self.console.print(
+            f"  best at iteration {trained.at}: {accuracy:.0%} of the pictures set aside, loss {loss:.3g}",
+            highlight=False,
+        )
+        return trained
+
+    def refit(self, net: Path, trained: Trained, penalty: float, out: Path) -> Path:
+        """The classifier fitted again, to the pictures set aside as well: the last step of run.sh."""
+        self.lungo(
+            "probe", net, "--weights", trained.weights, "--layers", "head", "--penalty", f"{penalty:g}", "--mirror",
+            "--data", self.train, "-o", out, "--quiet",
+        )  # fmt: skip
+        return out
 
     def measure(self, arm: Arm) -> None:
-        """`lungo test` on pictures that no training saw."""
+        """`lungo test` on pictures that no training, no fit and no choice saw."""
         folder = self.out / f"test_{arm.letter}"
         self.lungo("test", "--model", arm.model, "--weights", arm.weights, "--data", self.test, "-o", folder, "--quiet")
         arm.result = json.loads((folder / "summary.json").read_text())
+        arm.right = right_answers(folder / "answers.csv")
 
 
 def demo(output: str, overwrite: bool, run: Command) -> int:
@@ -141,34 +159,40 @@ def demo(output: str, overwrite: bool, run: Command) -> int:
     clear(out, overwrite)
     begin = time.monotonic()
     steps = Demo(out, run, console)
-    weights = resources.folder("nets") / "squeezenet" / "squeezenet_v1.1.caffemodel"
 
-    console.rule("[bold](a) a new head on frozen features")
-    frozen = steps.prepare("frozen", "--freeze-to", FROZEN) / "train_val.prototxt"
-    arms = [steps.fit("a", "new head, rest frozen", frozen, RATES, weights)]
-    console.rule("[bold](b) fine-tuned")
-    folder = steps.prepare("finetuned")
-    arms.append(steps.fit("b", "fine-tuned", folder / "train_val.prototxt", RATES, weights))
-    console.rule("[bold](c) grown by new units, then fine-tuned")
-    arms.append(steps.fit("c", f"grown by {UNITS} units", steps.grow(folder), GROWN_RATES, weights))
-    console.rule("[bold](d) from scratch")
-    scratch = steps.prepare("scratch", "--weights", "none") / "train_val.prototxt"
-    arms.append(steps.fit("d", "from scratch", scratch, SCRATCH_RATES, None))
+    console.rule("[bold](a) what the net knows already: linear classifiers on its frozen layers")
+    probed = steps.probed()
+    found = _found(probed.folder)
+    console.rule("[bold](b) fine-tuned from the best of them")
+    finetuned = steps.finetuned(found["layers"])
+    # What the first test of that training tests is (a), fitted without the pictures set aside.
+    probed.trained = finetuned.before()
+    console.rule("[bold](c) grown by new units, fine-tuned from the best classifier on old and new ones")
+    grown = steps.grown(found["blobs"][-1])
+    console.rule("[bold](d) a small net from scratch")
+    arms = [probed, finetuned, grown, steps.scratch()]
+    best = chosen(arms)
 
-    console.rule("[bold]on pictures that no training saw")
+    console.rule("[bold]on pictures that nothing has seen so far")
     for arm in arms:
         steps.measure(arm)
+    pairs = differences(arms)
     console.print(table(arms))
+    console.print(verdict(pairs), highlight=False)
     curves = out / "curves.png"
-    picture.draw([(f"({arm.letter}) {arm.title}", arm.points) for arm in arms], curves)
+    picture.draw([(f"({arm.letter}) {arm.title}", arm.trained.points) for arm in arms[1:] if arm.trained], curves)
 
-    console.rule("[bold]export the best on the validation pictures, and use it")
-    chosen = max(arms, key=lambda arm: arm.merit)
+    console.rule("[bold]export the best on the pictures set aside, and use it")
     model, sheet = out / "animals.onnx", out / "answers.png"
-    steps.lungo("export", "--model", chosen.model, "--weights", chosen.weights, "-o", model, "--pictures", steps.test)
+    steps.lungo("export", "--model", best.model, "--weights", best.weights, "-o", model, "--pictures", steps.test)
     steps.lungo("classify", model, steps.test, "-o", sheet)
-    files.write_text(out / "results.json", json.dumps([_plain(arm) for arm in arms], indent=2))
-    console.print(f"\nchosen: ({chosen.letter}) {chosen.title}. {verdict(arms)}")
+    plain = {
+        "chosen": best.letter,
+        "arms": [arm.plain() for arm in arms],
+        "differences": [one.plain() for one in pairs],
+    }
+    files.write_text(out / "results.json", json.dumps(plain, indent=2) + "\n")
+    console.print(f"\nexported: ({best.letter}) {best.title}, the lowest loss on the pictures set aside")
     console.print(f"look at {curves} (learning curves), {sheet} (answers), {model} (the net); {_took(begin)}")
     return 0
 
@@ -189,47 +213,23 @@ def clear(out: Path, overwrite: bool) -> None:
     shutil.rmtree(out)
 
 
-def write_solver(model: Path, number: int, rate: float) -> Path:
-    """Beside ``model``, its folder's solver for the demo's iterations and ``rate``, comments kept."""
-    definition = read_solver(model.with_name("solver.prototxt"))
-    steps = (2 * ITERATIONS // 3, 9 * ITERATIONS // 10)
-    edits = [SetField(("net",), model.name), SetField(("max_iter",), ITERATIONS), SetField(("base_lr",), rate)]
-    edits += [SetField(("stepvalue", index), value) for index, value in enumerate(steps)]
-    edits += [SetField(("test_interval",), ITERATIONS // 4), SetField(("snapshot",), ITERATIONS)]
-    path = model.with_name(f"{model.stem}_rate{number}.prototxt")
-    files.write_text(path, editor.apply(definition, edits).text)
-    return path
+def right_answers(path: Path) -> np.ndarray:
+    """1 where the answer is the class, else 0, for each picture of an answers.csv that `lungo test` wrote."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return np.array([row["answer"] == row["class"] for row in csv.DictReader(file)], np.float32)
 
 
-def table(arms: Sequence[Arm]) -> Table:
-    """Accuracy on the test pictures with its 95 % interval, and seconds of training."""
-    result = Table("", "", "rate", "test accuracy", "95 % interval", "right", "training")
-    for arm in arms:
-        found = arm.result
-        result.add_row(
-            f"({arm.letter})", arm.title, f"{arm.rate:g}", f"{found['accuracy']:.1%}",
-            f"{found['low']:.1%} to {found['high']:.1%}", f"{found['right']:.0f} of {found['samples']:.0f}",
-            f"{arm.seconds:.0f} s",
-        )  # fmt: skip
-    return result
+def _found(folder: Path) -> dict[str, Any]:
+    """What `lungo probe` chose: ``layers`` as one word, ``blobs``, ``penalty``."""
+    return dict(json.loads((folder / "probe.json").read_text())["chosen"])
 
 
-def verdict(arms: Sequence[Arm]) -> str:
-    """What the intervals say about pre-training and about growth."""
-    by = {arm.letter: arm for arm in arms}
-    top = by["d"].result["high"]
-    above = [f"({letter})" for letter in "abc" if by[letter].result["low"] > top]
-    first = f"Above (d)'s interval: {', '.join(above)}." if above else "None is clearly above (d)."
-    apart = by["c"].result["low"] > by["b"].result["high"] or by["b"].result["low"] > by["c"].result["high"]
-    gain = by["c"].result["accuracy"] - by["b"].result["accuracy"]
-    return f"{first} Growth: {gain:+.1%} over fine-tuning, {'beyond' if apart else 'within'} the intervals."
+def _penalty(script: Path) -> float:
+    """The penalty that run.sh fits the classifier with at last."""
+    words = shlex.split(script.read_text(), comments=True)
+    return float(words[words.index("--penalty") + 1])
 
 
 def _took(begin: float) -> str:
     seconds = round(time.monotonic() - begin)
     return f"{seconds // 60} min {seconds % 60:02d} s in all"
-
-
-def _plain(arm: Arm) -> dict[str, object]:
-    start = {"arm": arm.letter, "title": arm.title, "rate": arm.rate, "seconds": round(arm.seconds, 1)}
-    return {**start, "validation": arm.last("accuracy"), **arm.result}
