@@ -48,7 +48,7 @@ def test_the_new_classifier_stands_beside_the_old_one() -> None:
 
 def test_only_what_is_new_learns_and_comments_stay() -> None:
     after = add(net(ALEX)).definition
-    assert rates(after) == {"conv1": {0}, "fc6": {0}, "fc7": {0}, "fc8": {0}, "fc8_birds": {10, 20}}
+    assert rates(after) == {"conv1": {0}, "fc6": {0}, "fc7": {0}, "fc8": {0}, "fc8_birds": {1, 2}}
     assert set(comments(ALEX)) <= set(comments(after.text)) | {"# The pictures."}
 
 
@@ -112,6 +112,18 @@ def test_new_units_are_read_by_the_new_classifier_alone() -> None:
     below = graph.downstream([one for one in graph.plan.layers if one.name == "fc7_birds"])
     assert {one.name for one in below if one.params and one.layer.type == "InnerProduct"} == {"fc7_birds", "fc8_birds"}
     assert layer(after, "fc8_birds").bottom[0] == "fc7_wide_birds"
+
+
+def test_the_new_scores_are_not_cut_off_at_zero() -> None:
+    found = lines(add(net(FIRE)).definition)
+    assert [one for one in found if "birds" in one] == [
+        "conv10_birds Convolution fire9/concat -> conv10_birds",
+        "pool10_birds Pooling conv10_birds -> pool10_birds",
+        "prob_birds Softmax pool10_birds -> prob_birds",
+        "accuracy Accuracy pool10_birds,label -> accuracy",
+        "loss SoftmaxWithLoss pool10_birds,label -> loss",
+        "answers Silence prob,prob_birds -> ",
+    ]
 
 
 def test_units_behind_a_pooling_are_pooled_too() -> None:

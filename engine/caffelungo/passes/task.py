@@ -28,9 +28,9 @@ from caffelungo.passes.deploy import PROBABILITIES
 from caffelungo.passes.finetune import FinetuneOptions, picture_layers
 from caffelungo.passes.freeze import hold
 from caffelungo.passes.names import Names, root
-from caffelungo.passes.rates import NEW, give_rates, head_filler, options_field, weak, weighted_blobs
+from caffelungo.passes.rates import OLD, give_rates, head_filler, options_field, weak, weighted_blobs
 from caffelungo.passes.read import ReadOptions, read
-from caffelungo.passes.view import PASSING, Classifier, View
+from caffelungo.passes.view import NONLINEAR, PASSING, Classifier, View
 
 SILENCE = "answers"
 """The layer that reads what the net answers, so that training does not print it."""
@@ -180,11 +180,15 @@ def add(view: View, options: TaskOptions) -> Rewrite:
     notes: list[Note] = []
     bottom, at = _features(view, model, names, options, edits, notes)
     layers = _classifier(view, model, names, options, bottom)
+    for one in model.between:
+        if one.layer.type in NONLINEAR:
+            why = "a class that is zero for every picture would never learn again"
+            notes.append(Note(f"no `{one.name}` ({one.layer.type}) behind it", view.where(one.index), why))
     notes.append(
         Note(
             f"new classifier `{layers[0].name}` on `{bottom}`: {options.data.classes} classes of `{options.name}`",
             view.where(model.head.index),
-            f"lr_mult {NEW[0][0]:g}/{NEW[1][0]:g}; only what is new learns",
+            f"lr_mult {OLD[0][0]:g}/{OLD[1][0]:g}; only what is new learns, so base_lr is its own",
         )
     )
     label = view.free("label") if not any("label" in one.tops for one in view.plan.sources) else "label"
@@ -257,7 +261,11 @@ def _between(view: View, model: Classifier, start: int, layer: str) -> list[Plan
 
 
 def _classifier(view: View, model: Classifier, names: Names, options: TaskOptions, bottom: str) -> list[Any]:
-    """The new classifier and what stands behind it, like its model, up to the scores."""
+    """The new classifier and what stands behind it, like its model, up to the scores.
+
+    A non-linearity on the scores (SqueezeNet's ReLU) is left out: a class that it sends to zero for every picture would
+    never learn again, and with features that are held fixed nothing brings it back.
+    """
     earlier = [head.task for head in view.net.lungo.head if head.task]
     layer = LayerParameter()
     layer.CopyFrom(view.net.layer[model.head.index])
@@ -273,11 +281,13 @@ def _classifier(view: View, model: Classifier, names: Names, options: TaskOption
         given.weight_filler.CopyFrom(head_filler())
     if given.bias_term and not given.HasField("bias_filler"):
         given.bias_filler.CopyFrom(FillerParameter(type="constant", value=0))
-    give_rates(layer, NEW[: weighted_blobs(layer)])
+    give_rates(layer, OLD[: weighted_blobs(layer)])
     layers = [layer]
     for one in model.between:
         if one.layer.type == "Softmax":
             break
+        if one.layer.type in NONLINEAR:
+            continue
         name = names.take(f"{root(one.name, *earlier)}_{options.name}")
         layers.append(_copied(view, one, name, layers[-1].top[0]))
     return layers
