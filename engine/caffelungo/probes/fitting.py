@@ -91,12 +91,14 @@ class Head:
         return x @ torch.from_numpy(self.weight).T.to(x) + torch.from_numpy(self.bias).to(x)
 
 
-def held_out(labels: NDArray[np.int64], folds: int, seed: int, groups: Sequence[Sequence[int]] = ()) -> Tensor:
-    """The fold of each picture, or which are held out where there are ``MANY``; copies (``groups``) stay together."""
+def held_out(
+    labels: NDArray[np.int64], folds: int, seed: int, groups: Sequence[Sequence[int]] = (), many: int = MANY
+) -> Tensor:
+    """The fold of each picture, or which are held out where there are ``many``; copies (``groups``) stay together."""
     owner = np.arange(len(labels))
     for group in groups:
         owner[list(group)] = group[0]
-    if len(labels) >= MANY:
+    if len(labels) >= many:
         return stratified_folds(labels, HELD, seed, owner) == 0
     return stratified_folds(labels, min(folds, len(np.unique(owner))), seed, owner)
 
@@ -111,13 +113,22 @@ def attempt(
     classifier: str = "logistic",
     scaling: str = "unit",
     penalties: Sequence[float] = KORNBLITH,
+    patience: int = 4,
     progress: Progress | None = None,
 ) -> Tried:
     """Cross-validate ``candidate``, whose features are ``x`` (its versions of N pictures, one behind the other)."""
     versions = len(x) // len(labels)
     scaled = SCALES[scaling](x[: len(labels)])(x)
     found = path(
-        scaled, torch.from_numpy(labels), classes, parts, penalties, classifier, versions=versions, progress=progress
+        scaled,
+        torch.from_numpy(labels),
+        classes,
+        parts,
+        penalties,
+        classifier,
+        patience,
+        versions,
+        progress=progress,
     )
     right = found.predictions.argmax(1).cpu() == torch.from_numpy(labels)[found.held.cpu()]
     low, high = interval(right.numpy())

@@ -34,7 +34,11 @@ from caffelungo.weights.load import load
 
 PENALTIES = KORNBLITH[::2]
 """Two steps of the path at a time: a start need not be exact to a factor of 1.8 in its penalty."""
+PATIENCE = 2
+"""Penalties in a row without a better one that end the path. Weak penalties take most of the time."""
 FOLDS = 4
+MANY = 1500
+"""From so many pictures on a fifth of them held out once chooses as well as folds, in a quarter of the time."""
 SCALE = 10.0
 """Length of each part that the classifier reads. With it the classifier's weights are about as large as those of
 convolutions, so that one rate serves both (benchmarks/results)."""
@@ -90,7 +94,7 @@ def start(
     with tempfile.TemporaryDirectory(prefix="lungo-") as folder:
         place = cache or Path(folder)
         pooled = read(Subject(definition, [weights], engine), entries, blobs, mirrored=mirrored, cache=place, say=tell)
-        parts = held_out(labels, FOLDS, seed, groups)
+        parts = held_out(labels, FOLDS, seed, groups, MANY)
         options = {
             one.name: JoinedOptions(
                 tuple(Read(blob) for blob in one.blobs), head, suffix=suffix, rates=RATES, scale=SCALE
@@ -103,8 +107,9 @@ def start(
 
         for number, one in enumerate(found):
             say("linear classifiers on frozen features", number, len(found))
-            x = features(one.name).to(engine.device)
-            rows.append(attempt(one, x, labels, len(classes), parts, penalties=PENALTIES))
+            # The penalty means the same with mirrored copies, so it can be chosen without them, in half the time.
+            x = features(one.name)[: len(labels)].to(engine.device)
+            rows.append(attempt(one, x, labels, len(classes), parts, penalties=PENALTIES, patience=PATIENCE))
         chosen = choose(rows)
         x = features(chosen.candidate.name).to(engine.device)
         fitted = fit_head(x, labels, len(classes), chosen.penalty)
