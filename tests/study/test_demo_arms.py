@@ -34,25 +34,14 @@ def test_the_best_test_is_that_of_the_lowest_loss_and_of_equals_the_first() -> N
 
 
 @pytest.mark.parametrize(
-    ("losses", "patience", "ended"),
-    [
-        ([0.9, 0.8, 0.7, 0.6], 0, True),
-        ([0.9, 0.8, 0.7], 0, False),
-        ([0.5, 0.8, 0.7], 2, True),
-        ([0.9, 0.5, 0.7], 2, False),
-        ([0.9], 2, False),
-        ([], 2, False),
-    ],
+    ("losses", "ended"),
+    [([0.9, 0.8, 0.7, 0.6], True), ([0.5, 0.8, 0.7, 0.8], True), ([0.5, 0.8, 0.7], False), ([0.9], False), ([], False)],
 )
-def test_a_training_of_30_iterations_has_ended_or_lost_patience(
-    losses: Sequence[float], patience: int, ended: bool
+@pytest.mark.parametrize("iterations", [30, 35])
+def test_a_training_has_ended_when_no_further_test_is_due(
+    losses: Sequence[float], ended: bool, iterations: int
 ) -> None:
-    assert trained(losses).ended(30, patience) == ended
-
-
-def test_iterations_that_no_test_divides_have_ended_all_the_same() -> None:
-    assert trained([0.9, 0.8, 0.7, 0.6]).ended(35, 0)
-    assert not trained([0.9, 0.8, 0.7]).ended(35, 0)
+    assert trained(losses).ended(iterations) == ended
 
 
 def test_the_choice_is_by_pictures_set_aside_and_never_by_the_test() -> None:

@@ -40,14 +40,10 @@ class Trained:
         found = [next(one.value for one in self._tests(name) if one.iteration == at) for name in ("accuracy", "loss")]
         return found[0], found[1]
 
-    def ended(self, iterations: int, patience: int) -> bool:
-        """Whether it ran to the end: ``iterations``, or ``patience`` tests (0: any number) without a better one."""
-        tests = self._tests("loss")
-        if not tests:
-            return False
-        later = sum(point.iteration > self.at for point in tests)
-        interval = max(tests[-1].iteration - tests[-2].iteration, 1) if len(tests) > 1 else iterations
-        return tests[-1].iteration + interval > iterations or 0 < patience <= later
+    def ended(self, iterations: int) -> bool:
+        """Whether it ran to its end, after ``iterations``: no further test was due before."""
+        at = [point.iteration for point in self._tests("loss")]
+        return len(at) > 1 and at[-1] + (at[-1] - at[-2]) > iterations
 
 
 @dataclass
