@@ -11,17 +11,28 @@ from typing import Any
 import numpy as np
 
 from caffelungo.errors import LungoError
-from caffelungo.study import scale, training
-from caffelungo.study.arms import ARMS, Configuration
-from caffelungo.study.cell import load
+from caffelungo.study import probing, scale, starting, training
+from caffelungo.study.arms import ARMS, PROBE, Configuration
+from caffelungo.study.cell import in_order, load
 from caffelungo.study.cells import JSON, Cell, Place, Result, Runner
-from caffelungo.study.compare import CompareOptions, Comparison
+from caffelungo.study.compare import Comparison
+from caffelungo.study.options import CompareOptions
 from caffelungo.study.pictures import Pictures
-from caffelungo.study.search import Outcome, Task, Tried
+from caffelungo.study.search import Outcome, Tried
+from caffelungo.study.task import Task
 
-PICTURES = Pictures(("ant", "bee"), [("a.png", 0)] * 8, [("b.png", 0)] * 4, [("c.png", 1)] * 10, "digest", ["look"])
-"""Two classes: 8 pictures to learn from, 4 to choose rates on, 10 to judge by."""
-TASK = Task(PICTURES, {"fit": "f.txt", "validation": "v.txt", "test": "t.txt"})
+LISTS = {"fit": "f.txt", "validation": "v.txt", "test": "t.txt"}
+
+
+def pictures(test: int = 10, digest: str = "digest") -> Pictures:
+    """Two classes: 8 pictures to learn from, 4 to choose rates on, and ``test`` to judge by."""
+    judged = [(f"c{number}.png", 1) for number in range(test)]
+    return Pictures(("ant", "bee"), [("a.png", 0)] * 8, [("b.png", 0)] * 4, judged, digest, ["look"])
+
+
+PICTURES = pictures()
+TASK = Task([PICTURES] * 3, [LISTS] * 3)
+"""Three seeds that are judged by the same pictures."""
 
 
 def right(*shares: int, of: int = 10) -> np.ndarray:
@@ -31,7 +42,7 @@ def right(*shares: int, of: int = 10) -> np.ndarray:
 
 def row(
     arm: str, tune: str, *shares: int, units: int = 0, after: str = "", validation: float = 0.5, seconds: float = 2.0,
-    recalled: np.ndarray | None = None, failure: str | None = None, edge: bool = False,
+    recalled: np.ndarray | None = None, failure: str | None = None, edge: bool = False, loss: float = 0.5,
 ) -> Outcome:  # fmt: skip
     """What ``arm`` came to: so many of ten test pictures right, seed by seed; none where it failed."""
     one = Configuration(ARMS[arm], tune, units, after)
@@ -39,7 +50,15 @@ def row(
         return Outcome(one, [Tried(0.1, float("nan"), float("nan"), 1)], failure=failure)
     tried = [Tried(0.01, validation, 0.5, 0), Tried(0.03, validation - 0.1, 0.7, 0)]
     return Outcome(
-        one, tried, 0.01, right(*shares), recalled, validation, seconds, edge, None, 7, 1234, []
+        one, tried, 0.01, right(*shares), recalled, validation, loss, seconds, edge, None, 7, 1234, []
+    )  # fmt: skip
+
+
+def probe(blob: str, *shares: int, loss: float = 0.5, validation: float = 0.5, seconds: float = 1.0) -> Outcome:
+    """What a linear classifier on ``blob`` came to; ``loss`` is that of its cross-validation."""
+    one = Configuration(PROBE, "PROBE", blobs=(blob,))
+    return Outcome(
+        one, right=right(*shares), validation=validation, loss=loss, seconds=seconds, parameters=22
     )  # fmt: skip
 
 
@@ -76,15 +95,20 @@ class Here(Runner):
     def run(self, cells: Iterable[Cell]) -> dict[str, Result]:
         found = {}
         for cell in cells:
-            if (known := load(self.folder, cell.key)) is None:
-                known = self.compute(cell)
+            for each in in_order([cell]):
+                if load(self.folder, each.key) is None:
+                    self.compute(each)
+            known = load(self.folder, cell.key)
+            assert known is not None
             found[cell.key] = known
         return found
 
     def compute(self, cell: Cell) -> Result:
         folder = self.folder / "cells" / cell.key
         folder.mkdir(parents=True)
-        function = {"train": training.train, "measure": scale.measure}[cell.kind.partition(":")[2]]
+        function = {
+            "train": training.train, "measure": scale.measure, "start": starting.start, "probe": probing.probe,
+        }[cell.kind.partition(":")[2]]  # fmt: skip
         values: dict[str, JSON] = {}
         error = None
         start = time.process_time()
@@ -95,8 +119,8 @@ class Here(Runner):
         seconds = time.process_time() - start
         status = "done" if error is None else "failed"
         record = {
-            "key": cell.key, "fields": cell.fields, "status": status, "values": values, "error": error,
-            "seconds": seconds, "cpu_seconds": seconds,
+            "key": cell.key, "kind": cell.kind, "fields": cell.fields, "status": status, "values": values,
+            "error": error, "seconds": seconds, "cpu_seconds": seconds,
         }  # fmt: skip
         (folder / "result.json").write_text(json.dumps(record, allow_nan=False))
         result = load(self.folder, cell.key)

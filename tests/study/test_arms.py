@@ -11,7 +11,7 @@ from caffelungo.errors import UserError
 from caffelungo.passes.base import Refusal, step
 from caffelungo.passes.finetune import FinetuneOptions, finetune
 from caffelungo.passes.view import View
-from caffelungo.study.arms import ARMS, SETS, Built, Configuration, build, chosen, configurations
+from caffelungo.study.arms import ARMS, PROBE, SETS, Built, Configuration, build, chosen, configurations
 from caffelungo.study.claims import CLAIMS
 from caffelungo.weights import formats
 from caffelungo.weights.base import Weights
@@ -23,10 +23,15 @@ READY = step(finetune, FinetuneOptions(classes=3, train_source="fit.txt", val_so
 
 def test_arms_and_sets_in_the_order_of_tables() -> None:
     assert [arm.name for arm in chosen(["wide", "controls"])] == [
-        "finetune", "wide", "normalized", "features", "longer",
+        "finetune", "wide", "normalized", "features", "features-recursive", "random", "random-recursive", "longer",
     ]  # fmt: skip
-    assert [arm.name for arm in chosen(["wider", "paper", "wider"])] == list(SETS["paper"])
     assert [arm.name for arm in chosen([])] == ["finetune"]
+    assert [arm.name for arm in chosen(["normalized"])] == ["finetune", "normalized"]
+
+
+def test_what_grows_is_compared_with_as_much_training() -> None:
+    assert [arm.name for arm in chosen(["wider", "paper", "wider"])] == [*SETS["paper"], "longer"]
+    assert [arm.name for arm in chosen(["wide"])] == ["finetune", "wide", "longer"]
 
 
 def test_an_arm_that_is_not_there() -> None:
@@ -43,7 +48,7 @@ def test_configurations() -> None:
     assert [(one.arm.name, one.tune, one.units) for one in found] == [
         (arm, tune, units)
         for tune in ("NEW", "ALL")
-        for arm, units in (("finetune", 0), ("wider", 8), ("wider", 16), ("normalized", 0))
+        for arm, units in (("finetune", 0), ("wider", 8), ("wider", 16), ("normalized", 0), ("longer", 0))
     ]
 
 
@@ -52,11 +57,14 @@ def test_names() -> None:
     assert one.label == "wider 8 after finetune"
     assert one.title == "after finetune on the task between: WA: new units beside the top layer, 8 units"
     assert Configuration(ARMS["longer"], "ALL").label == "longer"
+    linear = Configuration(PROBE, "PROBE", blobs=("conv1",))
+    assert (linear.label, linear.title) == ("probe conv1", "linear classifier, nothing else learns on conv1")
+    assert Configuration(PROBE, "PROBE", blobs=("conv1", "fc6")).label == "probe all 2 layers"
 
 
 def test_claims_are_about_arms() -> None:
     for claim in CLAIMS:
-        assert {claim.arm, claim.other} <= set(ARMS)
+        assert {claim.arm, claim.other} <= {*ARMS, PROBE.name}
         assert {claim.after, claim.other_after} <= {*ARMS, ""}
     assert {name for names in SETS.values() for name in names} <= set(ARMS)
 
@@ -101,6 +109,31 @@ def test_settings_reach_the_recipe(weights: str) -> None:
     layers = made("wider", "ALL", None).definition.message.layer
     units = [layer.inner_product_param.num_output for layer in layers if layer.type == "InnerProduct"]
     assert units.count(4) == 1
+
+
+@pytest.mark.parametrize(("arm", "read"), [("features", {"fc6"}), ("features-recursive", {"fc6", "pool1"})])
+def test_controls_read_what_new_units_read(arm: str, read: set[str], weights: str) -> None:
+    """fc7's new units read fc6; those beside fc6 read pool1."""
+    old = {layer.name for layer in net(ANSWER).message.layer}
+    layers = made(arm, "NEW", weights).definition.message.layer
+    makers = {layer.top[0]: layer for layer in layers if layer.top[0] not in layer.bottom}
+    (joined,) = [layer for layer in layers if layer.type == "Concat"]
+    found = set()
+    for blob in joined.bottom:
+        while makers[blob].name not in old:
+            blob = makers[blob].bottom[0]
+        found.add(blob)
+    assert found - {"fc7"} == read
+
+
+@pytest.mark.parametrize(("arm", "like"), [("random", "wider"), ("random-recursive", "recursive")])
+@pytest.mark.parametrize("tune", ["NEW", "ALL"])
+def test_random_units_are_those_of_growth_and_do_not_learn(arm: str, like: str, tune: str, weights: str) -> None:
+    random, grown = made(arm, tune, weights), made(like, tune, weights)
+    assert types(random) == types(grown)
+    units = {"fc7_new"} | ({"fc6_new"} if like == "recursive" else set())
+    assert learning(grown) - learning(random) == units
+    assert learning(random) <= learning(grown)
 
 
 def test_only_what_a_pass_changed_is_carried(weights: str) -> None:

@@ -16,7 +16,8 @@ from caffelungo.errors import UserError
 from caffelungo.study import cells
 from caffelungo.study.arms import ARMS, Configuration
 from caffelungo.study.cells import Inputs
-from caffelungo.study.compare import CompareOptions, Study, _lengthen, anchored
+from caffelungo.study.compare import Study, _lengthen, anchored
+from caffelungo.study.options import CompareOptions
 from caffelungo.study.search import Candidate
 from caffelungo.weights import formats
 from caffelungo.weights.base import Weights
@@ -58,7 +59,7 @@ class Place:
         given = {
             "data": root / "photos" / "train", "test": root / "photos" / "test", "model": root / "tiny.prototxt",
             "weights": root / "tiny.caffemodel", "output": root / out, "tune": "new,all", "arms": "wider", "units": 4,
-            "seeds": 1, "iterations": 4, "batch-size": 4, "extend": 0, "workers": 1,
+            "seeds": 1, "iterations": 4, "batch-size": 4, "extend": 0, "workers": 1, "device": "cpu", "start": "filler",
         }  # fmt: skip
         pairs = dict(zip(more[::2], more[1::2], strict=True))
         merged = {**{f"--{name}": str(value) for name, value in given.items()}, **pairs}
@@ -71,10 +72,12 @@ class Place:
         with (self.folder / out / "results.csv").open() as file:
             return list(csv.DictReader(file))
 
-    def cells(self, out: str = "study") -> dict[str, int]:
-        """The cells of a study, and when each was written."""
+    def cells(self, out: str = "study", kind: str = "") -> dict[str, int]:
+        """The cells of a study (of one kind), and when each was written."""
         return {
-            path.parent.name: path.stat().st_mtime_ns for path in (self.folder / out / "cells").glob("*/result.json")
+            path.parent.name: path.stat().st_mtime_ns
+            for path in (self.folder / out / "cells").glob("*/result.json")
+            if json.loads(path.read_text())["kind"].endswith(kind)
         }
 
 
@@ -101,7 +104,8 @@ def test_workers_train_and_what_is_done_is_not_done_again(place: Place) -> None:
     first = place.run("workers", "--rates", "0.01", "--tune", "new")
     assert (first.status, first.err.count("failed")) == (0, 0)
     made = place.cells("workers")
-    assert len(made) == 2
+    # Fine-tuning, width, fine-tuning for as long; and the linear classifiers.
+    assert (len(place.cells("workers", ":train")), len(made)) == (3, 4)
     page = place.folder / "workers" / "index.html"
     assert f"open {page}" in first.out
     page.unlink()
@@ -119,14 +123,15 @@ def test_measured_rates(place: Place) -> None:
     assert ran.status == 0, ran.err
     with (place.folder / "measured" / "rates.csv").open() as file:
         tried = [float(line["rate"]) for line in csv.DictReader(file)]
-    assert len(tried) == 6
-    for low, middle, high in (tried[:3], tried[3:]):
+    assert len(tried) == 9
+    for low, middle, high in (tried[:3], tried[3:6], tried[6:]):
         assert (middle / low, high / middle) == (pytest.approx(3, rel=0.1), pytest.approx(3, rel=0.1))
     made = place.cells("measured")
-    assert len(made) == 6 + 2
+    # The two nets of fine-tuning are one.
+    assert [len(place.cells("measured", kind)) for kind in (":train", ":measure", ":probe")] == [9, 2, 1]
     # One arm more is its trainings more, and nothing of the others again.
     assert place.run("measured", "--tune", "new", "--arms", "wide,normalized").status == 0
-    assert len(place.cells("measured")) == 9 + 3
+    assert [len(place.cells("measured", kind)) for kind in (":train", ":measure", ":probe")] == [12, 3, 1]
     assert made.items() <= place.cells("measured").items()
 
 
@@ -136,19 +141,19 @@ def test_a_task_between(place: Place) -> None:
     ran = place.run("via", *more)
     assert ran.status == 0, ran.err
     rows = place.results("via")
-    assert [(row["arm"], row["tune"], row["after"]) for row in rows] == [
-        *((arm, "all", "") for arm in ("finetune", "wider")),
+    assert [(row["arm"], row["tune"], row["after"]) for row in rows if row["arm"] != "probe"] == [
+        *((arm, "all", "") for arm in ("finetune", "wider", "longer")),
         *((arm, "all", "finetune") for arm in ("finetune", "wider", "remember", "wider-remember")),
         ("wider", "all", "wider"),
     ]
     assert not any(row["failure"] for row in rows)
     assert all(0 <= float(row["accuracy"]) <= 100 for row in rows)
     summary = json.loads((place.folder / "via" / "summary.json").read_text())
-    # 7 rows and two hops, with two seeds.
+    # 7 rows and two hops, with two seeds; as much as width trains are four iterations here, too.
     assert summary["trainings"] == (7 + 2) * 2
     assert len(summary["recalls"]) == 5
     made = place.cells("via")
-    assert len(made) == (7 + 2) * 2
+    assert len(place.cells("via", ":train")) == (7 + 2) * 2
     assert place.run("via", *more).status == 0
     assert place.cells("via") == made
 
@@ -172,16 +177,50 @@ def test_seeds_go_on_from_the_net_between_of_the_same_seed(place: Place) -> None
 
 
 @pytest.mark.usefixtures("here")
+def test_seeds_draw_splits_and_classifiers_start_converged(place: Place) -> None:
+    """Without --test each seed has its own three lists, and a start that all its rates share."""
+    more = ("--test", "-", "--tune", "new", "--seeds", "2", "--rates", "0.001,0.003", "--start", "probe")
+    ran = place.run("seeds", *more)
+    assert ran.status == 0, ran.err
+    records = [json.loads(path.read_text()) for path in (place.folder / "seeds" / "cells").glob("*/result.json")]
+    trained = [record["fields"] for record in records if record["kind"].endswith(":train")]
+    assert all(fields["heads"] == 0 for fields in trained)
+    for part in ("fit", "validation", "test"):
+        lists = {seed: {fields[part] for fields in trained if fields["seed"] == seed} for seed in (0, 1)}
+        assert [len(names) for names in lists.values()] == [1, 1]
+        assert lists[0] != lists[1]
+    # Fine-tuning (for as long, too) and width, two seeds each.
+    assert len(place.cells("seeds", ":start")) == 2 * 2
+    assert len(trained) == 3 * 2 * 2
+    text = (place.folder / "seeds" / "tables.md").read_text()
+    assert "drawn anew for each seed" in text
+    rows = place.results("seeds")
+    assert [row["read"] for row in rows if row["arm"] == "probe"] == ["conv1", "fc1", "all 2 layers"]
+    assert sum(row["bar"] == "True" for row in rows) == 1
+    assert all(row["over_bar"] for row in rows if row["bar"] == "False")
+    assert "not run" in text
+
+
+def test_an_estimate_by_what_is_done(place: Place) -> None:
+    ran = place.run("seeds", "--test", "-", "--tune", "new", "--seeds", "2", "--rates", "0.001", flags=("--dry-run",))
+    assert ran.status == 0, ran.err
+    assert "(by trainings that are done)" in ran.out
+
+
+@pytest.mark.usefixtures("here")
 def test_failures_are_rows(place: Place) -> None:
     """A pass that refuses, and rates at which the loss is not finite."""
     grouped = str(place.folder / "grouped.prototxt")
     ran = place.run("failing", "--model", grouped, "--arms", "wide", "--rates", "1e30", "--tune", "all")
     assert ran.status == 0, ran.err
     assert "wide 4, all: cannot be built: `relu2` (MVN) would compute something else" in ran.out
-    finetune, wide = place.results("failing")
+    finetune, wide, _ = [row for row in place.results("failing") if row["arm"] != "probe"]
     assert "cannot be built" in wide["failure"]
     assert "non-finite" in finetune["failure"] or "not finite" in finetune["failure"]
-    assert "Nothing could be trained." in (place.folder / "failing" / "index.html").read_text()
+    # The linear classifiers came through, and what is left to use is the best of them.
+    page = (place.folder / "failing" / "index.html").read_text()
+    assert "Highest accuracy on the validation pictures:" in page
+    assert "Nothing could be trained." not in page
     made = place.cells("failing")
     assert place.run("failing", "--model", grouped, "--arms", "wide", "--rates", "1e30", "--tune", "all").status == 0
     assert place.cells("failing") == made
@@ -190,7 +229,8 @@ def test_failures_are_rows(place: Place) -> None:
 def test_a_dry_run_trains_nothing(place: Place) -> None:
     ran = place.run("dry", flags=("--dry-run", "-q"))
     assert ran.status == 0
-    assert "4 nets x 3 rates x 1 seed: 12 trainings of 4 iterations" in ran.out
+    assert "6 nets x 3 rates x 1 seed: 18 trainings of 4 to" in ran.out
+    assert "by steps of 2 nets measured now); ranges that grow at their ends come on top" in ran.out
     assert "3 classes: 15 pictures to learn from, 3 to choose rates on, 12 to judge by" in ran.out
     assert not (place.folder / "dry" / "cells").exists()
     assert not (place.folder / "dry" / "index.html").exists()
@@ -211,6 +251,8 @@ def test_a_dry_run_trains_nothing(place: Place) -> None:
         (("--rates", "inf"), ("must be positive", "rate inf")),
         (("--size", "-3"), ("must be positive", "size -3")),
         (("--extend", "-1"), ("cannot grow less",)),
+        (("--start", "prob"), ("does not start so", "probe, filler")),
+        (("--device", "gpu"), ("gpu",)),
         (("--per-class", "1"), ("one to choose rates on", "2 or more")),
         (("--weights", "none.caffemodel"), ("weights file not found", "none.caffemodel")),
         (("--weights", "-"), ("there are no", "--weights")),
@@ -249,8 +291,8 @@ def test_from_scratch(place: Place) -> None:
         model=str(place.folder / "tiny.prototxt"), weights="none", arms=("wide",), units=(4,), tune=("all", "new"),
     )  # fmt: skip
     plan = Study(options).plan()
-    assert [one.configuration.tune for one in plan] == ["NEW", "NEW", "ALL", "ALL"]
-    assert all(one.weights == ["", "", ""] and one.refusal is None for one in plan)
+    assert [one.configuration.tune for one in plan] == ["NEW"] * 3 + ["ALL"] * 3
+    assert all(one.weights == [""] * 5 and one.refusal is None for one in plan)
 
 
 def test_what_trains_longer_gets_the_operations_of_the_largest() -> None:

@@ -9,8 +9,15 @@ from pathlib import Path
 import pytest
 
 from caffelungo.errors import UserError
-from caffelungo.study.pictures import Pictures, gather
+from caffelungo.study import pictures
+from caffelungo.study.pictures import Pictures
 from tests.data.make import classes, picture, save
+
+
+def gather(*args: str, seed: int = 0, **options: float) -> Pictures:
+    """One split."""
+    (found,) = pictures.gather(*args, seeds=[seed], **options)  # type: ignore[arg-type]
+    return found
 
 
 def parts(found: Pictures) -> list[set[str]]:
@@ -112,3 +119,26 @@ def test_too_few(tmp_path: Path, counts: dict[str, int], what: str) -> None:
 def test_no_such_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError):
         gather(str(tmp_path / "none"))
+
+
+def test_each_seed_has_a_split_of_its_own(tmp_path: Path) -> None:
+    root = classes(tmp_path / "p", {"ant": 20, "bee": 10})
+    found = pictures.gather(str(root), seeds=range(3))
+    for one in found:
+        fit, chosen, judged = parts(one)
+        assert len(fit | chosen | judged) == len(fit) + len(chosen) + len(judged) == 30
+        assert per_class(one.test) == {0: 6, 1: 3}
+    for part in range(3):
+        assert len({frozenset(parts(one)[part]) for one in found}) == 3
+    assert len({one.digest for one in found}) == 3
+    assert found[2] == gather(str(root), seed=2)
+
+
+def test_a_folder_that_judges_does_so_for_every_seed(tmp_path: Path) -> None:
+    root = classes(tmp_path / "p", {"ant": 8, "bee": 8})
+    for name in ("ant", "bee"):
+        save(tmp_path / "q" / name / "new.png", picture(1000 + ord(name[0])))
+    one, other = pictures.gather(str(root), str(tmp_path / "q"), seeds=(0, 1))
+    assert one.test == other.test
+    assert parts(one)[0] != parts(other)[0]
+    assert parts(one)[0] | parts(one)[1] == parts(other)[0] | parts(other)[1]

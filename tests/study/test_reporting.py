@@ -14,14 +14,15 @@ from caffelungo.study import reporting
 from caffelungo.study.arms import ARMS, SETS, Configuration
 from caffelungo.study.compare import Comparison
 from caffelungo.study.search import Candidate
-from tests.study.compared import PICTURES, TASK, comparison, done, right, row
+from caffelungo.study.task import Task
+from tests.study.compared import LISTS, PICTURES, TASK, comparison, done, pictures, probe, right, row
 
 COMMAND = ["lungo", "compare", "--data", "my photos", "-o", "out"]
 
 
 def whole() -> Comparison:
     return comparison(
-        row("finetune", "NEW", 2, 2), row("wider", "NEW", 9, 9, units=256, edge=True),
+        probe("conv1", 3, 3), row("finetune", "NEW", 2, 2), row("wider", "NEW", 9, 9, units=256, edge=True),
         row("joint", "NEW", units=256, failure="net.prototxt:3: iteration 4:\n the loss | is not finite"),
         row("finetune", "ALL", 5, 5, seconds=12), row("wider", "ALL", 5, 5, units=256),
         row("finetune", "ALL", 6, 6, after="finetune", recalled=right(2, 2)),
@@ -33,20 +34,37 @@ def whole() -> Comparison:
 def test_tables() -> None:
     made = {table.title: table for table in reporting.tables(whole())}
     assert list(made) == [
-        "Only new layers learn", "Everything learns", "What reproduced", "What is left of the task between",
+        "Nothing learns but a linear classifier on the frozen net", "Only new layers learn", "Everything learns",
+        "What reproduced", "What is left of the task between",
     ]  # fmt: skip
     new = made["Only new layers learn"]
     assert new.lines[0][0] == "FT: fine-tuned as it is"
-    assert new.lines[1][1:4] == ["90.0 [70.0, 100.0]", "+70.0 [+40.0, +100.0]", "0.01*"]
+    assert new.lines[1][1:5] == ["90.0 [70.0, 100.0]", "+60.0 [+30.0, +90.0]", "+70.0 [+40.0, +100.0]", "0.01*"]
     assert new.lines[2][1].startswith("failed: net.prototxt:3")
-    assert new.tones == {(1, 2): "good", (2, 1): "bad"}
-    assert "*" in new.text
+    assert new.tones == {(1, 2): "good", (1, 3): "good", (2, 1): "bad"}
+    first = made["Nothing learns but a linear classifier on the frozen net"]
+    assert first.lines == [
+        ["linear classifier, nothing else learns on conv1", "30.0 [0.0, 60.0]", "", "", "", "22", "1.0"]
+    ]
+    assert "The bar is" in first.text
+    assert "*" in first.text
     claims = made["What reproduced"]
     assert claims.lines[0] == [
-        "new units beside the top layer beat fine-tuning", "only new layers learn", "+70.0 [+40.0, +100.0]",
+        "new units beside the top layer beat fine-tuning", "only new layers learn", "+70.0 [+40.0, +100.0]", "0.001",
         "+3.2 (table 1)", "reproduced",
     ]  # fmt: skip
-    assert claims.tones[0, 4] == "good"
+    assert claims.tones[0, 5] == "good"
+    (bar,) = [line for line in claims.lines if line[:2] == ["width beats the bar", "only new layers learn"]]
+    assert (bar[2], bar[4:]) == ("+60.0 [+30.0, +90.0]", ["not measured", "yes"])
+    assert float(bar[3]) < 0.05
+    assert [
+        "new units add to as much training",
+        "only new layers learn",
+        "",
+        "",
+        "not measured",
+        "not run",
+    ] in claims.lines
     recalled = made["What is left of the task between"]
     assert [line[3][:5] for line in recalled.lines] == ["-60.0", "-20.0"]
     assert (recalled.tones[0, 3], recalled.tones[1, 4]) == ("bad", "good")
@@ -63,7 +81,7 @@ def test_files(tmp_path: Path) -> None:
     assert "lungo compare --data 'my photos' -o out" in text
     for line in text.splitlines():
         if line.startswith("|"):
-            assert line.replace("\\|", "").count("|") in (6, 7), line
+            assert line.replace("\\|", "").count("|") in (6, 7, 8), line
     assert "iteration 4: the loss \\| is not finite" in text
     assert "- look" in text
     page = (tmp_path / "index.html").read_text()
@@ -71,9 +89,11 @@ def test_files(tmp_path: Path) -> None:
     assert "the loss | is not finite" in page
     with (tmp_path / "results.csv").open() as file:
         results = list(csv.DictReader(file))
-    assert [(line["arm"], line["tune"], line["accuracy"], line["gain"]) for line in results[:3]] == [
-        ("finetune", "new", "20.0", ""), ("wider", "new", "90.0", "70.0"), ("joint", "new", "", ""),
+    assert [(line["arm"], line["tune"], line["accuracy"], line["over_bar"], line["gain"]) for line in results[:4]] == [
+        ("probe", "probe", "30.0", "", ""), ("finetune", "new", "20.0", "-10.0", ""),
+        ("wider", "new", "90.0", "60.0", "70.0"), ("joint", "new", "", "", ""),
     ]  # fmt: skip
+    assert [line["bar"] for line in results[:2]] == ["True", "False"]
     assert results[-1]["after"] == "finetune"
     with (tmp_path / "rates.csv").open() as file:
         rates = list(csv.DictReader(file))
@@ -94,10 +114,26 @@ def test_nothing_could_be_trained(tmp_path: Path) -> None:
     assert "cannot be built: no classifier" in (tmp_path / "tables.md").read_text()
 
 
-def test_the_reference_of_the_picture_is_fine_tuning() -> None:
+def test_without_a_bar_the_reference_of_the_picture_is_fine_tuning() -> None:
     failed = comparison(row("finetune", "NEW", failure="no"), row("wider", "NEW", 9))
-    assert [one.reference for one in reporting._drawn(failed, "NEW")] == [False, False]
-    assert [one.reference for one in reporting._drawn(whole(), "ALL")] == [True, False, False, False]
+    assert [one.reference for one in reporting._drawn(failed)] == [False, False]
+    plain = comparison(row("finetune", "ALL", 5, 5), row("wider", "ALL", 5, 5))
+    assert [one.reference for one in reporting._drawn(plain)] == [True, False]
+
+
+def test_the_bar_is_the_reference_where_there_is_one() -> None:
+    drawn = reporting._drawn(whole())
+    assert [one.reference for one in drawn] == [True, *[False] * (len(drawn) - 1)]
+    assert drawn[2].difference is not None
+    assert drawn[2].difference.mean == pytest.approx(60)
+
+
+def test_how_pictures_were_divided_is_said() -> None:
+    made = comparison(row("finetune", "NEW", 2, 2))
+    assert "10 to judge by, the first two drawn anew for each seed; 7 iter" in reporting.setting(made)
+    made.task = Task([pictures(9), pictures(10)], [LISTS] * 2)
+    assert "9 to judge by, drawn anew for each seed; 7 iter" in reporting.setting(made)
+    assert "judge by; 7 iter" in reporting.setting(comparison(row("finetune", "NEW", 2), seeds=1))
 
 
 def test_training_losses_are_means_over_seeds() -> None:
@@ -137,6 +173,7 @@ def test_a_terminal_of_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
     arms += [row("wider-remember", "ALL", 5, 5, units=256, after="finetune", recalled=right(5, 5))]
     arms += [row(name, "ALL", 5, 5, units=256, after="wider") for name in ("wider", "finetune")]
     arms += [row("wider", "ALL", 5, 5, units=256, after="finetune"), row("joint", "TOP", failure="far too wide " * 9)]
+    arms += [probe("inception_3a/output", 5, 5)]
     made = comparison(*arms, between=[row("finetune", "ALL", 8, 8)])
     print_tables(reporting.brief(made), reporting.words(made))
     lines = capsys.readouterr().out.splitlines()
@@ -144,10 +181,10 @@ def test_a_terminal_of_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
     assert max(len(line) for line in tables) <= 80
     text = "\n".join(" ".join(line.split()) for line in lines)
     assert "wider 256 50.0 +0.0 [+0.0, +0.0] 0.01* 2.0" in text
-    assert "wider > finetune all +0.0 [+0.0, +0.0] +3.0 undecided" in text
-    assert "wider > normalized all +0.0 [+0.0, +0.0] - not shown" in text
+    assert "wider > finetune all +0.0 [+0.0, +0.0] +3.0 not distinguishable" in text
+    assert "wider > normalized all +0.0 [+0.0, +0.0] - not distinguishable" in text
     assert "joint: far too wide" in text
-    assert "Best on the validation pictures" in text
+    assert "Highest accuracy on the validation pictures" in text
 
 
 def test_a_plan(capsys: pytest.CaptureFixture[str]) -> None:

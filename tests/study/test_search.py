@@ -9,10 +9,12 @@ import pytest
 
 from caffelungo.study.arms import ARMS, Configuration
 from caffelungo.study.cells import JSON, Cell, Result
-from caffelungo.study.search import MEASURE, Candidate, Outcome, Search, outcome
-from tests.study.compared import TASK, Told
+from caffelungo.study.search import MEASURE, START, TRAIN, Candidate, Outcome, Search, outcome
+from caffelungo.study.task import Task
+from tests.study.compared import LISTS, Told, pictures
 
 LABELS = [0, 1, 1]
+TASK = Task([pictures(3, "digest"), pictures(3, "other")], [LISTS, {**LISTS, "fit": "g.txt"}])
 
 
 def candidate(seeds: int = 1, **more: JSON) -> Candidate:
@@ -23,7 +25,7 @@ def candidate(seeds: int = 1, **more: JSON) -> Candidate:
 def values(accuracy: float, loss: float = 1.0, *, seconds: float = 1.0, **more: JSON) -> dict[str, JSON]:
     return {
         "validation_accuracy": accuracy, "validation_loss": loss, "predictions": [0, 1, 0], "labels": LABELS,
-        "train_cpu_seconds": seconds, "parameters": 99, **more,
+        "train_seconds": seconds, "parameters": 99, **more,
     }  # fmt: skip
 
 
@@ -43,30 +45,32 @@ def judged(table: Mapping[float, list[dict[str, JSON] | None]]) -> Outcome:
     return outcome(one, results)
 
 
-def test_the_best_mean_over_seeds() -> None:
+def test_the_least_mean_loss_over_seeds() -> None:
+    """Accuracy has no say in it: one picture more of forty is no reason."""
     found = judged({
-        0.01: [values(0.9), values(0.1)],
-        0.03: [values(0.6, seconds=2), values(0.6, seconds=4, predictions=[0, 1, 1])],
-        0.1: [values(0.2), values(0.7)],
+        0.01: [values(0.9, 0.2), values(0.9, 1.2)],
+        0.03: [values(0.6, 0.6, seconds=2), values(0.6, 0.6, seconds=4, predictions=[0, 1, 1])],
+        0.1: [values(0.7, 0.8), values(0.7, 0.7)],
     })  # fmt: skip
     assert (found.rate, found.validation, found.edge, found.failure) == (0.03, pytest.approx(0.6), False, None)
+    assert found.loss == pytest.approx(0.6)
     assert found.right is not None
     assert np.array_equal(found.right, [[True, True, False], [True, True, True]])
     assert (found.seconds, found.parameters, found.iterations) == (3.0, 99, 7)
     assert [tried.rate for tried in found.tried] == [0.01, 0.03, 0.1]
-    assert [tried.accuracy for tried in found.tried] == pytest.approx([0.5, 0.6, 0.45])
-    assert [result.values["train_cpu_seconds"] for result in found.results] == [2, 4]
+    assert [tried.loss for tried in found.tried] == pytest.approx([0.7, 0.6, 0.75])
+    assert [result.values["train_seconds"] for result in found.results] == [2, 4]
 
 
-def test_a_tie_goes_to_the_lower_loss() -> None:
-    found = judged({0.01: [values(0.5, 0.9)], 0.03: [values(0.5, 0.7)], 0.1: [values(0.5, 0.8)]})
+def test_a_tie_goes_to_the_higher_accuracy() -> None:
+    found = judged({0.01: [values(0.5, 0.7)], 0.03: [values(0.6, 0.7)], 0.1: [values(0.4, 0.7)]})
     assert found.rate == 0.03
 
 
-@pytest.mark.parametrize(("accuracies", "edge"), [((3, 2, 1), True), ((1, 3, 2), False), ((1, 2, 3), True)])
-def test_ends_of_the_range(accuracies: tuple[int, ...], edge: bool) -> None:
+@pytest.mark.parametrize(("losses", "edge"), [((1, 2, 3), True), ((2, 1, 3), False), ((3, 2, 1), True)])
+def test_ends_of_the_range(losses: tuple[int, ...], edge: bool) -> None:
     rates = (0.01, 0.03, 0.1)
-    assert judged({rate: [values(a / 9)] for rate, a in zip(rates, accuracies, strict=True)}).edge is edge
+    assert judged({rate: [values(0.5, loss)] for rate, loss in zip(rates, losses, strict=True)}).edge is edge
 
 
 def test_one_rate_has_no_ends() -> None:
@@ -96,7 +100,9 @@ def test_what_cannot_be_built() -> None:
 
 
 def test_an_old_task_is_recalled() -> None:
-    found = judged({0.01: [values(0.5, recall_predictions=[1, 1], recall_labels=[0, 1])]})
+    one = candidate(1, recalls=Task([pictures(2)], [LISTS]))
+    results = Told(lambda cell: values(0.5, recall_predictions=[1, 1], recall_labels=[0, 1])).run(one.add(0.01, 4))
+    found = outcome(one, results)
     assert found.recalled is not None
     assert np.array_equal(found.recalled, [[False, True]])
 
@@ -113,18 +119,42 @@ def test_cells() -> None:
     }  # fmt: skip
     assert (cells[1].fields["weights"], cells[1].fields["seed"], cells[1].fields["keep"]) == ("w1", 1, "")
     assert cells[1].title == "wider 8, rate 0.012, seed 1"
+    # The second seed has a split of its own.
+    assert (cells[1].fields["fit"], cells[1].fields["pictures"]) == ("g.txt", "other")
+
+
+def test_classifiers_start_once_for_all_rates() -> None:
+    one = candidate(2)
+    cells = [*one.add(0.01, 4, "probe"), *one.add(0.03, 4, "probe")]
+    assert all(cell.fields["heads"] == 0 and cell.kind == TRAIN for cell in cells)
+    starts = [cell.needs[0] for cell in cells]
+    assert starts[:2] == starts[2:]
+    assert dict(starts[1].fields) == {
+        "net": "net.prototxt", "weights": "w1", "fit": "g.txt", "pictures": "other", "seed": 1, "batch": 4,
+    }  # fmt: skip
+    assert starts[0].kind == START
+    assert not one.add(0.1, 4, "filler")[0].needs
+
+
+def test_pictures_that_a_seed_did_not_test_are_none_of_its_row() -> None:
+    first, second = pictures(3), pictures(4)
+    second.test[:] = second.test[2:]
+    found = Task([first, second], [LISTS] * 2).table([[1, 0, 1], [0, 1]])
+    assert np.array_equal(found, [[1, 0, 1, np.nan], [np.nan, np.nan, 0, 1]], equal_nan=True)
+    with pytest.raises(ValueError, match="2 answers for 3 test pictures"):
+        Task([first], [LISTS]).table([[1, 0]])
 
 
 def searched(
-    accuracy: Callable[[float], float], extend: int, rates: tuple[float, ...] = (0.01, 0.03, 0.09)
+    goodness: Callable[[float], float], extend: int, rates: tuple[float, ...] = (0.01, 0.03, 0.09)
 ) -> tuple[Candidate, Outcome]:
     one = candidate()
 
     def tell(cell: Cell) -> dict[str, JSON]:
-        found = accuracy(cell.fields["rate"])
+        found = goodness(cell.fields["rate"])
         if found < 0:
             raise ArithmeticError("not finite")
-        return values(found)
+        return values(0.5, 1 - found)
 
     return one, Search(Told(tell), 4, rates, extend=extend).run([one])[0]  # type: ignore[arg-type]
 
@@ -158,7 +188,7 @@ def test_rates_around_what_is_measured() -> None:
 
     def tell(cell: Cell) -> dict[str, JSON]:
         if cell.kind != MEASURE:
-            return values(float(cell.fields["rate"] == 0.0005))
+            return values(0.5, float(cell.fields["rate"] != 0.0005))
         if cell.fields["net"] == "other.prototxt":
             raise ArithmeticError("no pictures")
         assert cell.fields["list"] == "f.txt"

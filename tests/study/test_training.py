@@ -217,7 +217,9 @@ def squeezenet(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Definit
     """SqueezeNet with its ImageNet weights, made ready for the animals' silhouettes, and some of them."""
     folder = tmp_path_factory.mktemp("squeezenet")
     animals = resources.folder("examples") / "animals" / "train"
-    finetune_project(ProjectOptions("squeezenet1.1", str(animals), str(folder / "net"), size=64, resize=64))
+    finetune_project(
+        ProjectOptions("squeezenet1.1", str(animals), str(folder / "net"), size=64, resize=64, classic=True)
+    )
     study = Study(folder)
     classes = sorted(path.name for path in animals.iterdir() if path.is_dir())
     paths = sorted(animals.rglob("*.png"))

@@ -28,53 +28,62 @@ def compare(
     ] = "paper,controls",
     tune: Annotated[str, typer.Option(help="What learns, by commas: new, top, top_two, all.")] = "new,all",
     units: Annotated[str, typer.Option(help="Numbers of new units, by commas.")] = "256",
-    seeds: Annotated[int, typer.Option(help="Trainings of each arm and rate.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Splits of the pictures, and trainings of each arm and rate.")] = 5,
     rates: Annotated[
         str, typer.Option(help="Rates, by commas; 'measured': three around what the size of the features suggests.")
     ] = "measured",
     extend: Annotated[int, typer.Option(help="Where the best rate is an end of the range, go further so often.")] = 2,
+    start: Annotated[
+        str, typer.Option(help="Of fresh classifiers: probe (a converged linear classifier) or filler.")
+    ] = "probe",
     iterations: Annotated[str, typer.Option(help="Of each training; or by depth: new:600,all:150.")] = "150",
     batch_size: Annotated[int, typer.Option(help="Pictures a batch.")] = 16,
     size: Annotated[int | None, typer.Option(help="Input size in pixels (default: the net's).")] = None,
     per_class: Annotated[int | None, typer.Option(help="Use at most so many training pictures a class.")] = None,
-    workers: Annotated[int, typer.Option(help="Trainings at a time (default: one a core).")] = 0,
+    workers: Annotated[int, typer.Option(help="Trainings at a time (default: one a core; 2 on a GPU).")] = 0,
     threads: Annotated[int, typer.Option(help="CPU threads of each.")] = 1,
+    device: o.Device = "auto",
     retry: Annotated[bool, typer.Option("--retry", help="Run again what failed before.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be trained and how long it takes, and stop.")
+    ] = False,
     set_: o.Set = None,
     quiet: o.Quiet = False,
 ) -> None:
-    """Set fine-tuning, growth and their controls side by side on your pictures, with seeds, rates and intervals.
+    """Set fine-tuning, growth, their controls and linear classifiers side by side on your pictures.
 
     Example: [bold]lungo compare --data photos/ --model squeezenet1.1 --size 112 -o study/[/]
     """
-    import os
-
     from caffelungo.report.studies import StudyBar, print_plan, print_tables
     from caffelungo.study.cells import Runner
-    from caffelungo.study.compare import CompareOptions, Study
+    from caffelungo.study.compare import Study
+    from caffelungo.study.estimate import estimate, workers_for
+    from caffelungo.study.options import CompareOptions
 
     every, at = o.by_name(iterations, "--iterations", 150)
     wanted = CompareOptions(
         data=data, output=output, model=model, weights=weights, test=test, via=via, arms=tuple(o.words(arms)),
         tune=tuple(o.words(tune)), units=tuple(o.numbers(units, "--units", int)), seeds=seeds,
         rates=() if rates == "measured" else tuple(o.numbers(rates, "--rates")), extend=extend,
-        iterations=every, iterations_at=at, batch_size=batch_size, size=size, per_class=per_class,
+        start=start, iterations=every, iterations_at=at, batch_size=batch_size, size=size, per_class=per_class,
         variables=o.variables(set_),
     )  # fmt: skip
+    count = workers_for(device, workers)
     with o.progress("reading pictures") as progress:
         study = Study(wanted, progress)
-    plan = study.plan()
+    plan, number = study.plan(), len(wanted.rates or wanted.factors)
     if not quiet or dry_run:
-        via_pictures = study.between.pictures if study.between else None
-        print_plan(study.task.pictures, plan, len(wanted.rates or wanted.factors), seeds, via_pictures)
+        print_plan(study.task.pictures, plan, number, seeds, study.between.pictures if study.between else None)
     if dry_run:
+        with o.working("measuring steps"):
+            time = estimate(plan, study.folder, rates=number, batch=batch_size, workers=count, threads=threads,
+                            device=device)  # fmt: skip
+        typer.echo(time.words if time else "nothing can be trained")
         return
     from caffelungo.study import reporting
 
     with StudyBar(quiet) as bar:
-        count = workers or os.cpu_count() or 1
-        found = study.run(Runner(study.folder, count, threads, retry, bar.see), bar.say)
+        found = study.run(Runner(study.folder, count, threads, retry, bar.see, device), bar.say)
     written = reporting.write(found, study.folder, o.command_line())
     if not quiet:
         print_tables(reporting.brief(found), reporting.words(found))

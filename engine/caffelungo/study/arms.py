@@ -12,11 +12,16 @@ from dataclasses import dataclass, field
 from caffelungo import recipes, rewriting
 from caffelungo.definition.reader import Definition
 from caffelungo.errors import UserError, did_you_mean
-from caffelungo.passes.base import Note, Step
+from caffelungo.passes.base import Note, Refusal, Result, Step, step
+from caffelungo.passes.freeze import FreezeOptions, freeze
+from caffelungo.study.units import new_units, reads
 from caffelungo.weights.base import Weights
 
 REFERENCE = "finetune"
-"""The arm that the others are compared with."""
+"""The arm that has no control in it: what is fine-tuned as it is."""
+BAR = "probe"
+"""What gains are told against: the best converged linear classifier on the frozen net."""
+LONGER = "longer"
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,8 @@ class Arm:
     """One way of adapting a net.
 
     ``recipe`` is a card (see ``recipes.cards``), ``settings`` its variables. ``grows``: it takes a number of units.
-    ``longer``: it trains for as many operations as the largest arm.
+    ``longer``: it trains for as many operations as the largest arm. ``reads``: the classifier also reads what the new
+    units of that arm read. ``frozen``: its new units do not learn.
     """
 
     name: str
@@ -33,6 +39,8 @@ class Arm:
     settings: Mapping[str, str] = field(default_factory=dict)
     grows: bool = False
     longer: bool = False
+    reads: str = ""
+    frozen: bool = False
 
 
 _RAW = {"normalize": "false"}
@@ -47,7 +55,10 @@ ARMS = {
         Arm("recursive", "WWA: new units beside the top two", "recursive", grows=True),
         Arm("wide", "wide from the start (Net2Net), fine-tuned", "enlarged", grows=True),
         Arm("normalized", "control: normalized, no new units", "normalized"),
-        Arm("features", "control: also reads what new units read", "features"),
+        Arm("features", "control: also reads what WA's new units read", "features", reads="wider"),
+        Arm("features-recursive", "control: also reads what WWA's new units read", "features", reads="recursive"),
+        Arm("random", "control: WA whose new units stay random", "wider", grows=True, frozen=True),
+        Arm("random-recursive", "control: WWA whose new units stay random", "recursive", grows=True, frozen=True),
         Arm("longer", "control: FT for as long as growth takes", "finetune", longer=True),
         Arm("wider-raw", "WA without normalization", "wider", _RAW, grows=True),
         Arm("wider-copy", "WA without normalization, copied units", "wider", {**_RAW, "start": "COPY"}, grows=True),
@@ -56,11 +67,14 @@ ARMS = {
         Arm("wider-remember", "WA that keeps the old task (LwF)", "remember", grows=True),
     )
 }
-"""Every arm, in the order of tables."""
+"""Every arm that is trained, in the order of tables."""
+
+PROBE = Arm(BAR, "linear classifier, nothing else learns", "")
+"""The bar, which is fitted and not trained (see ``probing``)."""
 
 SETS = {
     "paper": ("finetune", "deeper", "wider", "joint", "recursive"),
-    "controls": ("normalized", "features", "longer"),
+    "controls": ("normalized", "features", "features-recursive", "random", "random-recursive", "longer"),
     "normalization": ("deeper-raw", "wider-raw", "wider-copy"),
     "wide": ("wide",),
 }
@@ -68,7 +82,10 @@ SETS = {
 
 
 def chosen(words: Sequence[str]) -> list[Arm]:
-    """The arms that ``words`` (names of arms and of sets) ask for, the reference first. UserError for other words."""
+    """The arms that ``words`` (names of arms and of sets) ask for, the reference first. UserError for other words.
+
+    Where one of them grows, the control that trains as long is among them.
+    """
     names: dict[str, None] = {REFERENCE: None}
     for word in words:
         if word not in ARMS and word not in SETS:
@@ -80,6 +97,8 @@ def chosen(words: Sequence[str]) -> list[Arm]:
                 + f"There are {', '.join(ARMS)}; and {', '.join(SETS)} for several",
             )
         names |= dict.fromkeys(SETS.get(word, (word,)))
+    if any(ARMS[name].grows for name in names):
+        names[LONGER] = None
     return [ARMS[name] for name in ARMS if name in names]
 
 
@@ -87,25 +106,35 @@ def chosen(words: Sequence[str]) -> list[Arm]:
 class Configuration:
     """One row of a table: an arm at a depth of tuning, with so many units (0: it has none).
 
-    ``after`` names the arm by which the net learned another task before; empty: none.
+    ``after`` names the arm by which the net learned another task before; empty: none. ``blobs`` are what a linear
+    classifier reads.
     """
 
     arm: Arm
     tune: str
     units: int = 0
     after: str = ""
+    blobs: tuple[str, ...] = ()
+
+    @property
+    def read(self) -> str:
+        """What a linear classifier reads, in a few words."""
+        if len(self.blobs) == 1:
+            return self.blobs[0]
+        return f"all {len(self.blobs)} layers" if self.blobs else ""
 
     @property
     def title(self) -> str:
         """What tables call it."""
         came = f"after {self.after} on the task between: " if self.after else ""
-        return f"{came}{self.arm.title}{f', {self.units} units' if self.units else ''}"
+        on = f" on {self.read}" if self.blobs else ""
+        return f"{came}{self.arm.title}{on}{f', {self.units} units' if self.units else ''}"
 
     @property
     def label(self) -> str:
         """In a few words, for a terminal."""
         came = f" after {self.after}" if self.after else ""
-        return f"{self.arm.name}{f' {self.units}' if self.units else ''}{came}"
+        return f"{self.arm.name}{f' {self.units}' if self.units else ''}{f' {self.read}' if self.blobs else ''}{came}"
 
 
 def configurations(arms: Sequence[Arm], tunes: Sequence[str], units: Sequence[int]) -> list[Configuration]:
@@ -129,12 +158,33 @@ def build(one: Configuration, net: Definition, ready: Step, weights: str | None)
 
     Raises UserError (a Refusal) when a pass cannot be applied to this net.
     """
-    settings = {**one.arm.settings, "tune": one.tune}
+    arm, settings = one.arm, {**one.arm.settings, "tune": one.tune}
     if one.units:
         settings["units"] = str(one.units)
-    recipe = recipes.open_recipe(recipes.find(one.arm.recipe), settings)
-    result = rewriting.apply(net, [ready, *recipe.steps])
+    if arm.reads:
+        settings["layer"] = ",".join(_read_by(arm.reads, net, ready))
+    result = _applied(net, ready, arm.recipe, settings)
+    notes = result.notes
+    if arm.frozen:
+        plain = rewriting.apply(net, [ready]).definition
+        held = step(freeze, FreezeOptions(None, tuple(new_units(plain, result.definition))))
+        frozen = rewriting.apply(result.definition, [held])
+        return Built(frozen.definition, None, [*notes, *frozen.notes])
     carried = None
     if result.moves and weights is not None:
         carried = rewriting.carried(net, result, weights, [])
-    return Built(result.definition, carried, result.notes)
+    return Built(result.definition, carried, notes)
+
+
+def _applied(net: Definition, ready: Step, recipe: str, settings: Mapping[str, str]) -> Result:
+    steps = recipes.open_recipe(recipes.find(recipe), settings).steps
+    return rewriting.apply(net, [ready, *steps])
+
+
+def _read_by(arm: str, net: Definition, ready: Step) -> list[str]:
+    """The layers that the new units of ``arm`` read in ``net``: as many of them as there are units, it is the same."""
+    grown = _applied(net, ready, ARMS[arm].recipe, {**ARMS[arm].settings, "tune": "ALL", "units": "2"})
+    found = reads(rewriting.apply(net, [ready]).definition, grown.definition)
+    if not found:
+        raise Refusal(f"the new units of `{arm}` read the picture itself, which has no features to read besides")
+    return found

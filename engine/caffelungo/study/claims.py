@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from caffelungo.study.arms import BAR
 from caffelungo.study.statistics import Difference
 
 
@@ -12,8 +13,8 @@ from caffelungo.study.statistics import Difference
 class Claim:
     """``arm`` against ``other``: ``words`` say it, ``paper`` is its difference in points by depth.
 
-    A control has no number: the paper did not measure it. ``source`` names the table; AlexNet on SUN-397 unless said.
-    ``after`` and ``other_after`` are the arms by which each learned another task before.
+    A control has no number: the paper did not measure it. ``other`` may be the bar. ``source`` names the table; AlexNet
+    on SUN-397 unless said. ``after`` and ``other_after`` are the arms by which each learned another task before.
     """
 
     arm: str
@@ -23,6 +24,11 @@ class Claim:
     source: str = ""
     after: str = ""
     other_after: str = ""
+
+    @property
+    def control(self) -> bool:
+        """Whether ``other`` is a control or the bar, which the paper did not have."""
+        return not self.paper and not self.after and not self.other_after
 
     @property
     def label(self) -> str:
@@ -49,9 +55,17 @@ CLAIMS = (
     Claim("deeper", "deeper-raw", "depth gains by normalization",
           {"NEW": -0.31, "TOP": -0.32, "TOP_TWO": 0.89, "ALL": 0.86}, "table 3"),
     Claim("wider", "wide", "growing beats a net that was wide from the start", {"ALL": 4.0}, "table 7, MIT-67"),
+    *(Claim(arm, BAR, f"{words} beats the bar", {}) for arm, words in (
+        ("finetune", "fine-tuning"), ("deeper", "a new layer on top"), ("wider", "width"),
+        ("joint", "width and depth"), ("recursive", "width twice"))),
     Claim("wider", "normalized", "new units add to normalization", {}),
     Claim("wider", "features", "new units add to the features that they read", {}),
+    Claim("wider", "random", "new units that learn beat random ones", {}),
     Claim("wider", "longer", "new units add to as much training", {}),
+    Claim("recursive", "normalized", "new units twice add to normalization", {}),
+    Claim("recursive", "features-recursive", "new units twice add to the features that they read", {}),
+    Claim("recursive", "random-recursive", "new units twice that learn beat random ones", {}),
+    Claim("recursive", "longer", "new units twice add to as much training", {}),
     Claim("wider", "wider", "growing on a task between helps growing on this one", {"ALL": 13.0},
           "table 8, SUN to MIT-67", "wider", ""),
     Claim("finetune", "finetune", "fine-tuning on a task between helps, too", {}, "", "finetune", ""),
@@ -59,14 +73,18 @@ CLAIMS = (
 )  # fmt: skip
 """In the order in which they are reported."""
 
-REPRODUCED, OPPOSITE, UNDECIDED = "reproduced", "the opposite", "undecided"
+REPRODUCED, OPPOSITE, OPEN = "reproduced", "the opposite", "not distinguishable"
+YES, NO = "yes", "no, the opposite"
+NOT_RUN, FAILED = "not run", "failed"
+LEVEL = 0.05
+"""A verdict is given where p, corrected for all claims of a page, is below this."""
 
 
-def verdict(found: Difference, paper: float | None) -> str:
-    """What ``found`` says of a claim: its sign, where the interval leaves one."""
-    sign = found.sign
-    if paper is None:
-        return {1: "yes", -1: "no, the opposite", 0: "not shown"}[sign]
+def verdict(found: Difference, paper: float | None, p: float) -> str:
+    """What ``found`` says of a claim: its sign, where ``p`` (corrected) and the interval leave one."""
+    sign = found.sign if p < LEVEL else 0
     if sign == 0:
-        return UNDECIDED
+        return OPEN
+    if paper is None:
+        return YES if sign > 0 else NO
     return REPRODUCED if sign * paper > 0 else OPPOSITE

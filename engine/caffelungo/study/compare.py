@@ -1,9 +1,10 @@
 """`lungo compare`: the ways of adapting a net, on the user's own pictures, with seeds, rates and intervals.
 
     folder of classes, net, weights
-    ->  lists of pictures, one net an arm and depth     (pictures, arms)
-    ->  cells: one training each, rate x seed           (search, training; what is done is not done again)
-    ->  accuracy on test pictures, paired differences   (statistics), claims (claims), page and tables (reporting)
+    ->  lists of pictures a seed, one net an arm and depth     (pictures, arms)
+    ->  linear classifiers on the frozen net: the bar          (bar, probing)
+    ->  cells: one training each, rate x seed                  (search, training; what is done is not done again)
+    ->  accuracy on test pictures, paired differences          (statistics), claims (claims), a page (reporting)
 
 With ``via``, another folder of classes, also the way there over that task: what its training leaves for this one, and
 what is left of it afterwards.
@@ -11,12 +12,10 @@ what is left of it afterwards.
 
 from __future__ import annotations
 
-import math
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from caffelungo import catalogue, files
 from caffelungo.data.parallel import Progress
@@ -28,52 +27,23 @@ from caffelungo.errors import UserError
 from caffelungo.passes.base import Step, step
 from caffelungo.passes.finetune import FinetuneOptions, finetune
 from caffelungo.passes.view import View
-from caffelungo.study import effort
-from caffelungo.study.arms import ARMS, Configuration, build, chosen, configurations
+from caffelungo.study import bar, effort
+from caffelungo.study.arms import ARMS, BAR, Configuration, build, chosen, configurations
 from caffelungo.study.cells import Inputs, Runner
+from caffelungo.study.options import TUNES, CompareOptions, check, weights_of
 from caffelungo.study.pictures import gather
-from caffelungo.study.search import FACTORS, Candidate, Outcome, Search, Task
+from caffelungo.study.search import Candidate, Outcome, Search
+from caffelungo.study.task import PARTS, Task
 from caffelungo.weights import formats
 from caffelungo.weights.base import Weights
 from caffelungo.weights.copy import match
 from caffelungo.weights.load import load
 
-TUNES = {"new": "NEW", "top": "TOP", "top_two": "TOP_TWO", "all": "ALL"}
 HOPS = {
     "finetune": ("finetune", "wider", "remember", "wider-remember"),
     "wider": ("wider",),
 }
 """What is done on the task between, and then on the target from what that left."""
-
-
-@dataclass(frozen=True)
-class CompareOptions:
-    """What is compared, and how much of it.
-
-    ``rates``: these for all arms, instead of three around what the size of the features suggests. ``extend``: how often
-    the range grows where its end is best. ``iterations_at``: other numbers of iterations at some depths. ``via``: a
-    folder of other classes. The rest is as `lungo compare --help` says.
-    """
-
-    data: str
-    output: str
-    model: str
-    weights: str | None = None
-    test: str | None = None
-    via: str | None = None
-    arms: tuple[str, ...] = ("paper", "controls")
-    tune: tuple[str, ...] = ("new", "all")
-    units: tuple[int, ...] = (256,)
-    seeds: int = 3
-    rates: tuple[float, ...] = ()
-    factors: tuple[float, ...] = FACTORS
-    extend: int = 2
-    iterations: int = 150
-    iterations_at: Mapping[str, int] = field(default_factory=dict)
-    batch_size: int = 16
-    size: int | None = None
-    per_class: int | None = None
-    variables: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -90,7 +60,9 @@ class Comparison:
     failed: int
 
     def outcome(self, arm: str, tune: str, units: int | None = None, after: str = "") -> Outcome | None:
-        """That of ``arm`` at depth ``tune``: with ``units``, or with as many as did best on validation."""
+        """That of ``arm`` at depth ``tune``: with ``units``, or as many as had the least loss on validation."""
+        if arm == BAR:
+            return self.bar
         found = [
             one
             for one in self.outcomes
@@ -98,14 +70,19 @@ class Comparison:
             and one.right is not None
             and (units is None or one.configuration.units in (0, units))
         ]
-        return max(found, key=lambda one: one.validation, default=None)
+        return min(found, key=lambda one: one.loss, default=None)
+
+    @property
+    def bar(self) -> Outcome | None:
+        """The best linear classifier on the frozen net."""
+        return bar.best(self.outcomes)
 
 
 class Study:
     """The comparison in its folder. ``plan`` builds what is to be trained, ``run`` trains what is not done yet."""
 
     def __init__(self, options: CompareOptions, progress: Progress | None = None) -> None:
-        _check(options)
+        check(options)
         self.options = options
         self.folder = Path(options.output)
         self.inputs = Inputs(self.folder)
@@ -113,7 +90,7 @@ class Study:
         path, variables = catalogue.resolve(options.model, options.variables)
         self.original = anchored(read_net(path, variables or None), path)
         self.side = options.size or _side(self.original)
-        self.start = _weights(options)
+        self.start = weights_of(options)
         if self.start:
             _refuse_misfits(self.original, self.start)
         self.task = self._task(options.data, options.test, progress)
@@ -132,8 +109,11 @@ class Study:
     def run(self, runner: Runner, say: Callable[[str], None] = lambda text: None) -> Comparison:
         """Train what ``plan`` made; with a task between, what follows from it, too."""
         options = self.options
-        search = Search(runner, options.batch_size, options.rates, options.factors, options.extend, say)
-        outcomes = search.run(self.candidates)
+        search = Search(
+            runner, options.batch_size, options.rates, options.factors, options.extend, options.start, say
+        )  # fmt: skip
+        notices = [*self.task.notices]
+        outcomes = [*self._probed(runner, say, notices), *search.run(self.candidates)]
         between: list[Outcome] = []
         if self.between is not None:
             hops = self._hops(self.between)
@@ -142,13 +122,25 @@ class Study:
             say("the target after it")
             outcomes += search.run(self._after(hops, between))
         done = list(search.results.values())
-        notices = list(self.task.pictures.notices)
         if self.between is not None:
-            notices += [f"--via: {notice}" for notice in self.between.pictures.notices]
+            notices += [f"--via: {notice}" for notice in self.between.notices]
         return Comparison(
             options, self.task, outcomes, between, notices, sum(result.cpu_seconds for result in done), len(done),
             sum(not result.done for result in done),
         )  # fmt: skip
+
+    def _probed(self, runner: Runner, say: Callable[[str], None], notices: list[str]) -> list[Outcome]:
+        """The linear classifiers on the net as it is; a notice where there can be none."""
+        one = bar.reference(self.candidates)
+        if one is None:
+            return []
+        try:
+            asked = bar.cells(one, read_net(self.inputs.path(one.net)), self.options.batch_size)
+        except UserError as error:
+            notices.append(f"no linear classifiers were fitted: {error.problems[0].what}")
+            return []
+        say("linear classifiers on the frozen net: the bar")
+        return bar.outcomes(self.task, asked, runner.run(asked))
 
     def _hops(self, task: Task) -> list[Candidate]:
         """The trainings on the task between; they keep their weights."""
@@ -174,8 +166,11 @@ class Study:
             net = read_net(self.inputs.path(hop.net))
             for one in wanted:
                 candidate = self._candidate(one, self.task, net, models)
-                old = {"net": hop.net, "test": hop.task.lists["test"]}
-                candidate.more = [{"recall": {**old, "weights": self.inputs.add(Path(model))}} for model in models]
+                candidate.recalls = hop.task
+                candidate.more = [
+                    {"recall": {"net": hop.net, "test": lists["test"], "weights": self.inputs.add(Path(model))}}
+                    for model, lists in zip(models, hop.task.lists, strict=True)
+                ]
                 found.append(candidate)
         return found
 
@@ -198,9 +193,10 @@ class Study:
         )  # fmt: skip
 
     def _task(self, data: str, test: str | None, progress: Progress | None) -> Task:
-        pictures = gather(data, test, per_class=self.options.per_class, progress=progress)
-        parts = ("fit", "validation", "test")
-        return Task(pictures, {part: self.inputs.add(pictures.text(part), ".txt") for part in parts})
+        seeds = range(self.options.seeds)
+        splits = gather(data, test, per_class=self.options.per_class, seeds=seeds, progress=progress)
+        lists = [{part: self.inputs.add(split.text(part), ".txt") for part in PARTS} for split in splits]
+        return Task(splits, lists)
 
     def _ready(self, task: Task) -> Step:
         """A fresh classifier, and pictures resized to the input (no crop) and mirrored at random."""
@@ -255,55 +251,3 @@ def anchored(net: Definition, path: Path) -> Definition:
             found = files.find(name, path, what="mean file")
             edits.append(SetField(("layer", index, "transform_param", "mean_file"), str(found.absolute())))
     return editor.apply(net, edits) if edits else net
-
-
-def _weights(options: CompareOptions) -> str | None:
-    """The weights to start from: those given, else those that come with a net of the catalogue."""
-    if options.weights == "none":
-        return None
-    if options.weights is not None:
-        return options.weights
-    shipped = None if Path(options.model).is_file() else catalogue.find(options.model).weights
-    if shipped is None:
-        raise UserError(
-            "there are no weights to start from",
-            received=f"--model {options.model}",
-            remedy="name them: --weights net.caffemodel; or compare from scratch: --weights none",
-        )
-    return str(shipped)
-
-
-def _check(options: CompareOptions) -> None:
-    wrong = [word for word in (*options.tune, *options.iterations_at) if word not in TUNES]
-    if wrong:
-        raise UserError("not a depth of tuning", received=", ".join(wrong), remedy=f"one of {', '.join(TUNES)}")
-    chosen(options.arms)
-    if not options.tune or not options.units:
-        raise UserError(
-            f"no {'number of units' if options.tune else 'depth of tuning'} is given",
-            received="an empty list",
-            remedy="leave the option out, or give at least one",
-        )
-    if options.via and "all" not in options.tune:
-        raise UserError(
-            "with a task between everything learns, and is compared with the same without that task",
-            received=f"--via {options.via} --tune {','.join(options.tune)}",
-            remedy="add all to --tune",
-        )
-    if options.per_class is not None and options.per_class < 2:
-        raise UserError(
-            "a class needs a picture to learn from and one to choose rates on",
-            received=f"{options.per_class} picture(s) a class",
-            remedy="give 2 or more",
-        )
-    if options.extend < 0:
-        raise UserError("a range cannot grow less than not at all", received=f"{options.extend}", remedy="give 0")
-    numbers = {"seeds": options.seeds, "iterations": options.iterations, "batch size": options.batch_size}
-    if options.size is not None:
-        numbers["size"] = options.size
-    low = [f"{name} {value}" for name, value in numbers.items() if value < 1]
-    low += [f"iterations {tune}:{value}" for tune, value in options.iterations_at.items() if value < 1]
-    low += [f"units {value}" for value in options.units if value < 1]
-    low += [f"rate {value:g}" for value in options.rates if not 0 < value < math.inf]
-    if low:
-        raise UserError("these must be positive", received=", ".join(low), remedy="give numbers above zero")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from caffelungo.study.arms import REFERENCE, Configuration
-from caffelungo.study.claims import CLAIMS, Claim, verdict
+from caffelungo.study.bar import DEPTH as PROBED
+from caffelungo.study.claims import CLAIMS, FAILED, LEVEL, NOT_RUN, Claim, verdict
 from caffelungo.study.compare import Comparison
 from caffelungo.study.search import Outcome
-from caffelungo.study.statistics import Difference, Interval, interval, paired_bootstrap
+from caffelungo.study.statistics import Difference, Interval, holm, interval, paired_bootstrap
 
 DEPTHS = {
+    PROBED: "nothing learns but a linear classifier on the frozen net",
     "NEW": "only new layers learn",
     "TOP": "new layers and the top pre-trained one learn",
     "TOP_TWO": "new layers and the top two pre-trained ones learn",
@@ -19,12 +22,33 @@ DEPTHS = {
 
 
 @dataclass(frozen=True)
+class Gain:
+    """A difference in points, and p corrected for all differences of its column on the page."""
+
+    found: Difference
+    p: float
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the correction leaves a sign, else 0."""
+        return self.found.sign if self.p < LEVEL else 0
+
+    def __str__(self) -> str:
+        return str(self.found)
+
+
+@dataclass(frozen=True)
 class Row:
-    """One arm at one depth: accuracy in percent with its interval, and the difference to fine-tuning in points."""
+    """One arm at one depth: accuracy in percent with its interval, and the differences in points.
+
+    ``over_bar`` is that to the best linear classifier, ``gain`` that to fine-tuning at the same depth; None where the
+    arm is that itself, or where there is none.
+    """
 
     outcome: Outcome
     accuracy: Interval | None
-    gain: Difference | None
+    gain: Gain | None
+    over_bar: Gain | None = None
 
     @property
     def title(self) -> str:
@@ -38,80 +62,50 @@ class Row:
 
 @dataclass(frozen=True)
 class Finding:
-    """One claim at one depth: what was found, what the paper reports (None: it did not measure it), and the verdict."""
+    """One claim at one depth: what was found, what the paper reports (None: it did not measure it), and the verdict.
+
+    ``found`` is None where the other arm was not run. ``p`` is corrected for all claims of the page.
+    """
 
     claim: Claim
     tune: str
-    found: Difference
+    found: Difference | None
     paper: float | None
     verdict: str
     units: int = 0
+    p: float = 1.0
 
 
-@dataclass(frozen=True)
-class Advice:
-    """What to use: the best by validation, and the cheapest that is as good within its interval.
-
-    ``apart`` is the cheapest against the best, None where they are one. ``above`` is what is better on the test
-    pictures, by ``ahead`` points, where the interval says so.
-    """
-
-    best: Row
-    cheapest: Row
-    apart: Difference | None
-    above: Row | None = None
-    ahead: Difference | None = None
-
-    @property
-    def sentences(self) -> list[str]:
-        """In words: the best, the cheapest, and where the test pictures say otherwise."""
-        found = [f"Best on the validation pictures: {_named(self.best)}."]
-        if self.apart is None:
-            found.append("None that trains faster is as good within its interval.")
-        else:
-            share = self.cheapest.outcome.seconds / max(1e-9, self.best.outcome.seconds)
-            found.append(
-                f"As good within the interval ({self.apart} points on the test pictures), in {share:.0%} of the time: "
-                f"{_named(self.cheapest)}."
-            )
-        if self.above is not None:
-            found.append(
-                f"Better than the best on the test pictures, by {self.ahead} points: {_named(self.above)}. The "
-                "validation pictures did not show it; more of them choose better."
-            )
-        return found
-
-    def __str__(self) -> str:
-        return " ".join(self.sentences)
+def board(comparison: Comparison) -> dict[str, list[Row]]:
+    """The arms by depth, in the order of tables."""
+    found = [one for tune in DEPTHS for one in comparison.outcomes if one.configuration.tune == tune]
+    bar = comparison.bar
+    references = {tune: comparison.outcome(REFERENCE, tune) for tune in DEPTHS}
+    over_bar = _gains(found, [bar for _ in found])
+    gains = _gains(found, [references[one.configuration.tune] for one in found])
+    made: dict[str, list[Row]] = {tune: [] for tune in DEPTHS}
+    for one, gain, over in zip(found, gains, over_bar, strict=True):
+        accuracy = interval(one.right) if one.right is not None else None
+        made[one.configuration.tune].append(Row(one, accuracy, gain, over))
+    return made
 
 
-def _named(row: Row) -> str:
-    assert row.accuracy is not None
-    return (
-        f'"{row.title}", {DEPTHS[row.outcome.configuration.tune]} '
-        f"({row.accuracy.mean:.1f} % of the test pictures, {_seconds(row.outcome.seconds)} CPU s a training)"
-    )
+def _gains(ones: Sequence[Outcome], others: Sequence[Outcome | None]) -> list[Gain | None]:
+    """Each of ``ones`` against that of ``others``, corrected for their number."""
+    found = [_difference(one, other) for one, other in zip(ones, others, strict=True)]
+    ps = iter(holm([each.p for each in found if each is not None]))
+    return [Gain(each, next(ps)) if each is not None else None for each in found]
 
 
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}"
+def _difference(one: Outcome, other: Outcome | None) -> Difference | None:
+    if other is None or other is one or one.right is None or other.right is None:
+        return None
+    return paired_bootstrap(one.right, other.right)
 
 
 def rows(comparison: Comparison, tune: str) -> list[Row]:
-    """The arms at depth ``tune``; gains are over fine-tuning at the same depth."""
-    reference = comparison.outcome(REFERENCE, tune)
-    found = []
-    for one in comparison.outcomes:
-        if one.configuration.tune != tune:
-            continue
-        if one.right is None:
-            found.append(Row(one, None, None))
-            continue
-        gain = None
-        if reference is not None and reference.right is not None and one is not reference:
-            gain = paired_bootstrap(one.right, reference.right)
-        found.append(Row(one, interval(one.right), gain))
-    return found
+    """Every arm at the depth ``tune``."""
+    return board(comparison)[tune]
 
 
 @dataclass(frozen=True)
@@ -159,41 +153,39 @@ def recalls(comparison: Comparison) -> list[Recall]:
 
 
 def findings(comparison: Comparison) -> list[Finding]:
-    """Every claim whose two arms were trained, at every depth, with the number of units that did best on validation."""
-    found = []
+    """Every claim whose arm was trained, at every depth, with the number of units that did best on validation.
+
+    A claim against a control that was not run says so; one of the paper's is left out where an arm of it was not run.
+    """
+    found: list[Finding] = []
+    tunes = dict.fromkeys(one.configuration.tune for one in comparison.outcomes)
     for claim in CLAIMS:
-        for tune in dict.fromkeys(one.configuration.tune for one in comparison.outcomes):
+        for tune in tunes:
             arm = comparison.outcome(claim.arm, tune, after=claim.after)
             if arm is None:
                 continue
             other = comparison.outcome(claim.other, tune, arm.configuration.units or None, claim.other_after)
-            if other is None or arm.right is None or other.right is None:
-                continue
-            difference = paired_bootstrap(arm.right, other.right)
-            paper = claim.paper.get(tune)
-            found.append(Finding(claim, tune, difference, paper, verdict(difference, paper), arm.configuration.units))
-    return found
+            difference = _difference(arm, other)
+            paper, units = claim.paper.get(tune), arm.configuration.units
+            if difference is not None:
+                found.append(Finding(claim, tune, difference, paper, "", units))
+            elif claim.control:
+                there = any(
+                    one.configuration.arm.name == claim.other and one.configuration.tune in (tune, PROBED)
+                    for one in comparison.outcomes
+                )
+                found.append(Finding(claim, tune, None, None, FAILED if there else NOT_RUN, units))
+    return _judged(found)
 
 
-def advice(comparison: Comparison) -> Advice | None:
-    """Chosen on validation, judged on test: the best, and the cheapest whose difference to it may be zero."""
-    every = [row for tune in DEPTHS for row in rows(comparison, tune) if row.accuracy is not None]
-    if not every:
-        return None
-    best = max(every, key=lambda row: (row.outcome.validation, -row.outcome.seconds))
-    assert best.outcome.right is not None
-    cheapest, apart = best, None
-    for row in sorted(every, key=lambda row: row.outcome.seconds):
-        if row.outcome.seconds >= best.outcome.seconds:
-            break
-        assert row.outcome.right is not None
-        difference = paired_bootstrap(row.outcome.right, best.outcome.right)
-        if difference.high >= 0:
-            cheapest, apart = row, difference
-            break
-    top = max(every, key=lambda row: row.accuracy.mean if row.accuracy is not None else 0.0)
-    assert top.outcome.right is not None
-    ahead = paired_bootstrap(top.outcome.right, best.outcome.right)
-    if ahead.sign > 0:
-        return Advice(best, cheapest, apart, top, ahead)
-    return Advice(best, cheapest, apart)
+def _judged(found: Sequence[Finding]) -> list[Finding]:
+    """``found`` with verdicts, corrected for how many claims there are."""
+    ps = iter(holm([one.found.p for one in found if one.found is not None]))
+    judged = []
+    for one in found:
+        if one.found is None:
+            judged.append(one)
+        else:
+            p = next(ps)
+            judged.append(replace(one, p=p, verdict=verdict(one.found, one.paper, p)))
+    return judged

@@ -41,10 +41,10 @@ class Hand:
         self._listener.start()
         threading.Thread(target=self._watch, daemon=True).start()
 
-    def give(self, cell: Cell, folder: Path, study: Path) -> None:
-        """Let it run ``cell`` in ``folder``."""
+    def give(self, cell: Cell, folder: Path, study: Path, device: str = "cpu") -> None:
+        """Let it run ``cell`` in ``folder``, its nets on ``device``."""
         assert self.process.stdin is not None
-        job = {"cell": packed(cell), "folder": str(folder), "study": str(study)}
+        job = {"cell": packed(cell), "folder": str(folder), "study": str(study), "device": device}
         with contextlib.suppress(BrokenPipeError):  # it died; that is heard, too
             self.process.stdin.write(json.dumps(job) + "\n")
             self.process.stdin.flush()

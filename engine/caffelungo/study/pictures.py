@@ -1,4 +1,4 @@
-"""A folder of classes as three lists of pictures: to learn from, to choose rates on, and to judge by. No torch."""
+"""A folder of classes as three lists of pictures a seed: to learn from, to choose rates on, to judge by. No torch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Entry = tuple[str, int]
 
 @dataclass(frozen=True)
 class Pictures:
-    """``fit`` is learned from, ``validation`` chooses rates, ``test`` judges; no picture is in two of them.
+    """One split: ``fit`` is learned from, ``validation`` chooses rates, ``test`` judges; no picture is in two of them.
 
     ``digest`` is that of all the files' bytes and labels.
     """
@@ -50,19 +50,35 @@ def gather(
     per_class: int | None = None,
     validation: float = 0.2,
     held_out: float = 0.3,
-    seed: int = 0,
+    seeds: Sequence[int] = (0,),
     progress: Progress | None = None,
-) -> Pictures:
-    """The pictures of ``data``, judged by those of ``test``.
+) -> list[Pictures]:
+    """The pictures of ``data``, judged by those of ``test``: one split for each of ``seeds``, drawn by it.
 
-    Without ``test``, the val or test sub-folder of ``data`` judges, or a share ``held_out`` of each class. Of the rest
-    at most ``per_class`` pictures a class are used, a share ``validation`` of them to choose rates on. Raises UserError
-    when classes differ, or one has too few pictures.
+    Without ``test``, the val or test sub-folder of ``data`` judges, or a share ``held_out`` of each class. A folder
+    that judges does so in every split. Of the rest at most ``per_class`` pictures a class are used, a share
+    ``validation`` of them to choose rates on. Raises UserError when classes differ, or one has too few pictures.
     """
     found = photos.scan(data, progress=progress)
     notices = list(found.notices)
-    if test is not None:
-        judged, rest = _other(found, test, progress, notices), _entries(found, found.usable)
+    fixed = _other(found, test, progress, notices) if test is not None else None
+    digests: dict[str, bytes] = {}
+    return [_split(found, fixed, per_class, validation, held_out, seed, list(notices), digests) for seed in seeds]
+
+
+def _split(
+    found: PhotoFolder,
+    fixed: list[Entry] | None,
+    per_class: int | None,
+    validation: float,
+    held_out: float,
+    seed: int,
+    notices: list[str],
+    digests: dict[str, bytes],
+) -> Pictures:
+    """One split; ``digests`` keeps those of files between calls."""
+    if fixed is not None:
+        judged, rest = fixed, _entries(found, found.usable)
     else:
         parts = photos.split(found, held_out, seed)
         notices += parts.notices
@@ -70,7 +86,7 @@ def gather(
     fit, chosen = _divide(rest, per_class, validation, seed)
     chosen = _without_copies(found, fit, chosen, notices)
     _check(found, fit, chosen, judged)
-    return Pictures(found.classes, fit, chosen, judged, _digest(fit, chosen, judged), notices)
+    return Pictures(found.classes, fit, chosen, judged, _digest(digests, fit, chosen, judged), notices)
 
 
 def _entries(found: PhotoFolder, indices: Sequence[int]) -> list[Entry]:
@@ -149,10 +165,12 @@ def _check(found: PhotoFolder, fit: list[Entry], chosen: list[Entry], judged: li
             )
 
 
-def _digest(*parts: Sequence[Entry]) -> str:
+def _digest(known: dict[str, bytes], *parts: Sequence[Entry]) -> str:
     total = hashlib.sha256()
     for part in parts:
         for path, label in part:
-            total.update(_bytes(path) + label.to_bytes(4, "little"))
+            if path not in known:
+                known[path] = _bytes(path)
+            total.update(known[path] + label.to_bytes(4, "little"))
         total.update(b"|")
     return total.hexdigest()

@@ -19,12 +19,14 @@ class Place:
     """``folder`` is the cell's own: empty at first, and what it holds at the end stays beside the result.
 
     ``study`` is the folder of the whole study, for caches that cells share; each cache writes its files whole, since
-    several processes use it.
+    several processes use it. ``device`` is where the runner wants nets to run (auto, cpu, cuda, cuda:N): no part of a
+    cell's address, since the arithmetic is float32 on all of them.
     """
 
     folder: Path
     study: Path
     say: Say = lambda done, total, text: None
+    device: str = "cpu"
 
     @property
     def inputs(self) -> Inputs:

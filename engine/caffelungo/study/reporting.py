@@ -11,7 +11,6 @@ import json
 import math
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,29 +21,14 @@ from caffelungo.report import intervals, losses
 from caffelungo.report.page import Cell, Page
 from caffelungo.study.arms import REFERENCE
 from caffelungo.study.compare import Comparison
-from caffelungo.study.findings import DEPTHS, Finding, Recall, Row, advice, findings, recalls, rows
+from caffelungo.study.findings import DEPTHS, Gain, board, findings, recalls
+from caffelungo.study.tables import brief, tables, words
 
-HEAD = ("arm", "test accuracy, %", "over fine-tuning, points", "rate", "parameters", "CPU s")
-RECALL_HEAD = ("arm", "before, %", "after, %", "change, points", "against FT, points")
-BRIEF_HEAD = ("arm", "test, %", "over fine-tuning", "rate", "CPU s")
-BRIEF_RECALL_HEAD = ("arm", "before, %", "after, %", "change")
-BRIEF_CLAIM_HEAD = ("arm > other", "learns", "here", "paper", "verdict")
-CLAIM_HEAD = ("claim", "what learns", "here, points", "paper", "verdict")
-END = "*"
-"""Beside a rate that is the lowest or highest tried."""
-NOTE = (
-    "Accuracy is the mean over seeds at the rate that was best on the validation pictures. Intervals are 95 %, from a "
-    "paired bootstrap over test pictures and seeds; each stands alone, so of twenty true zeros one will seem none. "
-    f"{END} the lowest or highest rate tried: a better one may lie beyond."
-)
-PAPER = (
-    "Growing a Brain (CVPR 2017) reports AlexNet on SUN-397; what it leaves open has no number. Reproduced: the "
-    "interval lies on the paper's side of zero, however far from it; undecided: zero is inside."
-)
+__all__ = ["brief", "markdown", "setting", "subject", "tables", "words", "write"]
+
 SMOOTH = 12
 """Points of a training's losses, each the mean of those since the one before."""
 PARTS = ("train", "training", "test", "val")
-TONES = {"reproduced": "good", "yes": "good", "the opposite": "bad", "no, the opposite": "bad"}
 
 
 def setting(comparison: Comparison) -> str:
@@ -53,11 +37,19 @@ def setting(comparison: Comparison) -> str:
     seeds = f"{options.seeds} seed{'s' if options.seeds > 1 else ''}"
     return (
         f"{subject(comparison)}: {len(pictures.classes)} classes, {len(pictures.fit)} "
-        f"pictures to learn from, {len(pictures.validation)} to choose rates on, {len(pictures.test)} to judge by; "
+        f"pictures to learn from, {len(pictures.validation)} to choose rates on, {len(pictures.test)} to judge by"
+        f"{_splits(comparison)}; "
         f"{_iterations(comparison)} iterations of {options.batch_size}, {seeds}, "
         f"{comparison.cells} trainings, {comparison.cpu_seconds / 60:.0f} CPU minutes"
         + (f", {comparison.failed} failed" if comparison.failed else "")
     )
+
+
+def _splits(comparison: Comparison) -> str:
+    """How often the pictures were divided anew."""
+    if comparison.options.seeds == 1:
+        return ""
+    return ", the first two drawn anew for each seed" if comparison.task.fixed else ", drawn anew for each seed"
 
 
 def subject(comparison: Comparison) -> str:
@@ -85,49 +77,6 @@ def _iterations(comparison: Comparison) -> str:
     return " and ".join(f"{number} ({tune.lower()})" for tune, number in numbers.items())
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table with what stands above it; ``tones`` are the cells that mean well or ill, by (row, column)."""
-
-    title: str
-    text: str
-    head: Sequence[str]
-    lines: list[list[str]]
-    tones: dict[tuple[int, int], str] = field(default_factory=dict)
-
-
-def tables(comparison: Comparison) -> list[Table]:
-    """All tables, in the order in which they are read."""
-    made: list[Table] = []
-    for tune, text in DEPTHS.items():
-        found = rows(comparison, tune)
-        if found:
-            lines = [_plain(row) for row in found]
-            made.append(Table(text.capitalize(), "" if made else NOTE, HEAD, lines, _tones(found)))
-    claims = findings(comparison)
-    if claims:
-        tones = {(k, 4): TONES.get(one.verdict, "weak") for k, one in enumerate(claims)}
-        made.append(Table("What reproduced", PAPER, CLAIM_HEAD, [_claim(one) for one in claims], tones))
-    recalled = recalls(comparison)
-    if recalled:
-        text = "Accuracy on the task between, by the classifier that was learned there, before and after the target."
-        tones = {
-            (k, column): "good" if change.sign > 0 else "bad"
-            for k, one in enumerate(recalled)
-            for column, change in ((3, one.change), (4, one.kept))
-            if change is not None and change.sign
-        }
-        lines = [_recall(one) for one in recalled]
-        made.append(Table("What is left of the task between", text, RECALL_HEAD, lines, tones))
-    return made
-
-
-def words(comparison: Comparison) -> list[str]:
-    """What to use, in a few sentences; none when nothing was trained."""
-    told = advice(comparison)
-    return told.sentences if told is not None else []
-
-
 def markdown(comparison: Comparison, command: Sequence[str]) -> str:
     """The tables and words as Markdown."""
     lines = [setting(comparison) + ".", "", f"    {shlex.join(command)}", ""]
@@ -143,8 +92,9 @@ def write(comparison: Comparison, folder: Path, command: Sequence[str]) -> list[
     """Write everything into ``folder``; the paths, the page first."""
     written = [folder / name for name in ("index.html", "tables.md", "intervals.png", "results.csv", "rates.csv")]
     page, text, picture, results, rates = written
-    drawn = [one for tune in DEPTHS for one in _drawn(comparison, tune)]
-    intervals.draw(drawn, picture, title=subject(comparison))
+    intervals.draw(
+        _drawn(comparison), picture, title=subject(comparison), difference=f"over {_opponent(comparison)}, points"
+    )
     files.write_text(text, markdown(comparison, command))
     files.write_text(results, _csv(_results(comparison)))
     files.write_text(rates, _csv(_rates(comparison)))
@@ -159,14 +109,16 @@ def _page(comparison: Comparison, picture: Path, command: Sequence[str]) -> Page
     first = page.section("What to use")
     for sentence in words(comparison) or ["Nothing could be trained."]:
         first.text(sentence)
-    first.figure(picture, "Gain of each arm over fine-tuning at the same depth; grey crosses the zero line.")
+    first.figure(picture, f"Gain of each arm over {_opponent(comparison)}; grey crosses the zero line.")
     for table in tables(comparison):
         part = page.section(table.title, table.text)
         part.table(list(table.head), [
             [Cell(text, table.tones.get((k, column), "")) for column, text in enumerate(line)]
             for k, line in enumerate(table.lines)
         ])  # fmt: skip
-    part = page.section("Rates", "Validation accuracy at each rate; the best one of each arm was used.")
+    part = page.section(
+        "Rates", "Loss and accuracy on the validation pictures at each rate: the one of the least loss was used."
+    )
     head = ["arm", "what learns", "rate", "validation, %", "loss", "failed seeds"]
     tried = [_tried(row) for row in _rates(comparison)]
     part.table(head, tried, folded=f"{len(tried)} rates were tried")
@@ -183,83 +135,26 @@ def _page(comparison: Comparison, picture: Path, command: Sequence[str]) -> Page
 
 
 def _tried(row: dict[str, Any]) -> list[Any]:
-    validation = Cell(row["validation"], "strong" if row["chosen"] else "", "chosen" if row["chosen"] else "")
-    return [row["arm"], row["tune"], row["rate"], validation, row["loss"], row["failed"]]
+    loss = Cell(row["loss"], "strong" if row["chosen"] else "", "chosen" if row["chosen"] else "")
+    return [row["arm"], row["tune"], row["rate"], row["validation"], loss, row["failed"]]
 
 
-def _plain(row: Row) -> list[str]:
-    one = row.outcome
-    if row.accuracy is None:
-        return [row.title, f"failed: {row.failed}", "", "", "", ""]
-    rate = f"{one.rate:g}{END if one.edge else ''}"
-    gain = str(row.gain) if row.gain is not None else ""
-    return [row.title, str(row.accuracy), gain, rate, f"{one.parameters:,}", f"{one.seconds:.1f}"]
+def _opponent(comparison: Comparison) -> str:
+    return "the bar" if comparison.bar is not None else "fine-tuning at the same depth"
 
 
-def _tones(found: Sequence[Row]) -> dict[tuple[int, int], str]:
-    tones = {}
-    for k, row in enumerate(found):
-        if row.failed:
-            tones[k, 1] = "bad"
-        elif row.gain is not None and row.gain.sign:
-            tones[k, 2] = "good" if row.gain.sign > 0 else "bad"
-    return tones
-
-
-def _recall(one: Recall) -> list[str]:
-    return [one.title, str(one.before), str(one.after), str(one.change), str(one.kept) if one.kept is not None else ""]
-
-
-def _claim(one: Finding) -> list[str]:
-    source = f" ({one.claim.source})" if one.paper is not None else ""
-    paper = f"{one.paper:+.1f}{source}" if one.paper is not None else "not measured"
-    return [one.claim.words, DEPTHS[one.tune], str(one.found), paper, one.verdict]
-
-
-def brief(comparison: Comparison) -> list[Table]:
-    """The tables for a terminal: names in place of titles, differences in place of intervals."""
-    made: list[Table] = []
-    for tune, text in DEPTHS.items():
-        if found := rows(comparison, tune):
-            failed = [f"{_label(row)}: {row.failed}" for row in found if row.failed]
-            lines = [[_label(row), *_short(row)] for row in found]
-            made.append(Table(text.capitalize(), "\n".join(failed), BRIEF_HEAD, lines))
-    if claims := findings(comparison):
-        made.append(Table("What reproduced", "", BRIEF_CLAIM_HEAD, [_short_claim(one) for one in claims]))
-    if recalled := recalls(comparison):
-        lines = [
-            [one.label, f"{one.before.mean:.1f}", f"{one.after.mean:.1f}", str(one.change)] for one in recalled
-        ]  # fmt: skip
-        made.append(Table("What is left of the task between", "", BRIEF_RECALL_HEAD, lines))
+def _drawn(comparison: Comparison) -> list[intervals.Row]:
+    """The rows for the picture, against the bar; without one against fine-tuning."""
+    bar = comparison.bar
+    made = []
+    for tune, found in board(comparison).items():
+        reference = bar if bar is not None else comparison.outcome(REFERENCE, tune)
+        for row in found:
+            gain = row.over_bar if bar is not None else row.gain
+            difference = gain.found if gain is not None else None
+            own = row.outcome is reference
+            made.append(intervals.Row(row.title, difference, DEPTHS[tune], row.failed, row.accuracy, reference=own))
     return made
-
-
-def _label(row: Row) -> str:
-    return row.outcome.configuration.label
-
-
-def _short(row: Row) -> list[str]:
-    full = _plain(row)
-    if row.accuracy is None:
-        return ["failed", "", "", ""]
-    return [f"{row.accuracy.mean:.1f}", full[2], full[3], full[5]]
-
-
-def _short_claim(one: Finding) -> list[str]:
-    paper = f"{one.paper:+.1f}" if one.paper is not None else "-"
-    return [one.claim.label, one.tune.lower(), str(one.found), paper, one.verdict]
-
-
-def _drawn(comparison: Comparison, tune: str) -> list[intervals.Row]:
-    """The rows at one depth, for the picture."""
-    reference = comparison.outcome(REFERENCE, tune)
-    return [
-        intervals.Row(
-            row.title, row.gain, DEPTHS[tune], row.failed, row.accuracy,
-            reference=row.outcome is reference,
-        )
-        for row in rows(comparison, tune)
-    ]  # fmt: skip
 
 
 def _runs(comparison: Comparison) -> list[losses.Run]:
@@ -282,19 +177,27 @@ def _markdown(cells: Sequence[str]) -> str:
 
 def _results(comparison: Comparison) -> list[dict[str, Any]]:
     found = []
-    for tune in DEPTHS:
-        for row in rows(comparison, tune):
-            one, accuracy, gain = row.outcome, row.accuracy, row.gain
+    for tune, made in board(comparison).items():
+        for row in made:
+            one, accuracy = row.outcome, row.accuracy
             found.append({
                 "arm": one.configuration.arm.name, "units": one.configuration.units, "tune": tune.lower(),
-                "after": one.configuration.after,
+                "after": one.configuration.after, "read": one.configuration.read, "bar": one is comparison.bar,
                 "accuracy": accuracy and round(accuracy.mean, 3), "low": accuracy and round(accuracy.low, 3),
-                "high": accuracy and round(accuracy.high, 3), "gain": gain and round(gain.mean, 3),
-                "gain_low": gain and round(gain.low, 3), "gain_high": gain and round(gain.high, 3),
-                "rate": one.rate, "edge": one.edge, "iterations": one.iterations, "parameters": one.parameters,
-                "cpu_seconds": round(one.seconds, 2), "failure": row.failed or "",
+                "high": accuracy and round(accuracy.high, 3),
+                **_gain("over_bar", row.over_bar), **_gain("gain", row.gain),
+                "rate": one.rate if one.tried else None, "edge": one.edge, "iterations": one.iterations,
+                "parameters": one.parameters, "seconds": round(one.seconds, 2), "failure": row.failed or "",
             })  # fmt: skip
     return found
+
+
+def _gain(name: str, gain: Gain | None) -> dict[str, float | None]:
+    if gain is None:
+        return dict.fromkeys((name, f"{name}_low", f"{name}_high", f"{name}_p"))
+    found = gain.found
+    values = (found.mean, found.low, found.high, gain.p)
+    return {f"{name}{end}": round(value, 3) for end, value in zip(("", "_low", "_high", "_p"), values, strict=True)}
 
 
 def _rates(comparison: Comparison) -> list[dict[str, Any]]:
@@ -328,8 +231,9 @@ def _summary(comparison: Comparison, command: Sequence[str]) -> dict[str, Any]:
         "trainings": comparison.cells, "failed": comparison.failed, "advice": " ".join(words(comparison)),
         "results": _results(comparison),
         "claims": [
-            {"claim": one.claim.words, "tune": one.tune.lower(), "difference": round(one.found.mean, 3),
-             "low": round(one.found.low, 3), "high": round(one.found.high, 3), "paper": one.paper,
+            {"claim": one.claim.words, "arm": one.claim.arm, "other": one.claim.other, "tune": one.tune.lower(),
+             "difference": one.found and round(one.found.mean, 3), "low": one.found and round(one.found.low, 3),
+             "high": one.found and round(one.found.high, 3), "p": one.found and round(one.p, 4), "paper": one.paper,
              "verdict": one.verdict}
             for one in findings(comparison)
         ],

@@ -32,8 +32,8 @@ TICK = 0.25
 class Runner:
     """Runs cells in the folder ``folder`` with ``workers`` processes of ``threads`` threads each.
 
-    ``retry`` runs cells again that failed before. ``progress`` is called with a ``Standing`` after each change.
-    Several runners may work in one folder at the same time.
+    ``retry`` runs cells again that failed before. ``device`` is where nets run, as in ``Place``. ``progress`` is called
+    with a ``Standing`` after each change. Several runners may work in one folder at the same time.
     """
 
     def __init__(
@@ -43,12 +43,14 @@ class Runner:
         threads: int = 1,
         retry: bool = False,
         progress: Callable[[Standing], None] | None = None,
+        device: str = "cpu",
     ) -> None:
         for name, value in (("workers", workers), ("threads", threads)):
             if value < 1:
                 raise UserError(f"a study runs with at least one of its {name}", received=str(value), remedy="give 1")
         self.folder = Path(folder).absolute()
         self.workers, self.threads, self.retry, self.progress = workers, threads, retry, progress
+        self.device = device
 
     @property
     def inputs(self) -> Inputs:
@@ -159,7 +161,7 @@ class _Run:
         partial.mkdir()
         hand = self.idle.pop() if self.idle else Hand(self.runner.threads, self.heard)
         self.running[hand] = Running(cell, time.monotonic())
-        hand.give(cell, partial, self.folder)
+        hand.give(cell, partial, self.folder, self.runner.device)
         self.tell()
 
     def _hear(self, hand: Hand, message: Message | None) -> None:

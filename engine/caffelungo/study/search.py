@@ -1,6 +1,7 @@
 """Each candidate's best rate: trainings at three rates around what its features suggest, and further out where needed.
 
-    candidates (net, weights, task)  ->  middle of the range (scale)  ->  cells rate x seed  ->  outcomes
+    candidates (net, weights, task)  ->  where classifiers start (starting)  ->  middle of the range (scale)
+    ->  cells rate x seed  ->  outcomes
 
 No torch here: what needs it runs in the cells.
 """
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from caffelungo.study import scale
 from caffelungo.study.arms import Configuration
 from caffelungo.study.cells import JSON, Cell, Result, Runner
-from caffelungo.study.pictures import Pictures
+from caffelungo.study.task import Task
 
 FACTORS = (1 / 3, 1.0, 3.0)
 """Rates tried, as shares of the middle of the range."""
@@ -24,19 +25,9 @@ BEYOND = 3.0
 """Where the best rate is the lowest or highest tried, the next one is so many times further out."""
 TRAIN = "caffelungo.study.training:train"
 MEASURE = "caffelungo.study.scale:measure"
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is learned: pictures, and their lists among the inputs of the study (``fit``, ``validation``, ``test``)."""
-
-    pictures: Pictures
-    lists: Mapping[str, str]
-
-    @property
-    def fields(self) -> dict[str, JSON]:
-        """What a cell that trains on it needs to know."""
-        return {**self.lists, "pictures": self.pictures.digest}
+START = "caffelungo.study.starting:start"
+STARTS = ("probe", "filler")
+"""How fresh classifiers start: as a converged one on what they read, or as the file's filler says."""
 
 
 @dataclass
@@ -44,7 +35,8 @@ class Candidate:
     """A configuration ready to be trained, or why it cannot be built.
 
     ``net`` is an input, ``weights`` are one a seed ("" starts from scratch), ``iterations`` those of its training.
-    ``more`` are further fields of its cells, one mapping a seed. ``cells`` are by rate, one a seed.
+    ``more`` are further fields of its cells, one mapping a seed. ``recalls`` is an old task that is tested afterwards.
+    ``cells`` are by rate, one a seed.
     """
 
     configuration: Configuration
@@ -56,26 +48,35 @@ class Candidate:
     refusal: str | None = None
     centre: float = 0.0
     more: Sequence[Mapping[str, JSON]] = ()
+    recalls: Task | None = None
     cells: dict[float, list[Cell]] = field(default_factory=dict)
 
-    def add(self, rate: float, batch: int) -> list[Cell]:
+    def add(self, rate: float, batch: int, start: str = "filler") -> list[Cell]:
         """The cells at ``rate`` (to two digits), one a seed; none when they are there already."""
         rate = float(f"{rate:.2g}")
         if rate <= 0 or rate in self.cells:
             return []
         more = self.more or [{}] * len(self.weights)
-        self.cells[rate] = [
-            Cell(
-                TRAIN,
-                {
-                    "net": self.net, "weights": weights, **self.task.fields, "rate": rate, "seed": seed,
-                    "iterations": self.iterations, "batch": batch, **more[seed],
-                },
-                title=f"{self.configuration.label}, rate {rate:g}, seed {seed}",
-            )
-            for seed, weights in enumerate(self.weights)
-        ]  # fmt: skip
+        self.cells[rate] = []
+        for seed, weights in enumerate(self.weights):
+            needs = (self.starting(seed, batch),) if start == "probe" else ()
+            heads = {"heads": 0} if needs else {}
+            fields = {
+                "net": self.net, "weights": weights, **self.task.fields(seed), "rate": rate, "seed": seed,
+                "iterations": self.iterations, "batch": batch, **heads, **more[seed],
+            }  # fmt: skip
+            title = f"{self.configuration.label}, rate {rate:g}, seed {seed}"
+            self.cells[rate].append(Cell(TRAIN, fields, needs, title=title))
         return self.cells[rate]
+
+    def starting(self, seed: int, batch: int) -> Cell:
+        """The cell that says where fresh classifiers start: the same for all rates."""
+        lists = self.task.fields(seed)
+        fields = {
+            "net": self.net, "weights": self.weights[seed], "fit": lists["fit"], "pictures": lists["pictures"],
+            "seed": seed, "batch": batch,
+        }  # fmt: skip
+        return Cell(START, fields, title=f"start of {self.configuration.label}, seed {seed}")
 
 
 @dataclass(frozen=True)
@@ -90,19 +91,22 @@ class Tried:
 
 @dataclass
 class Outcome:
-    """How a configuration came out at the rate that was best on the validation pictures.
+    """How a configuration came out at the rate with the least loss on the validation pictures.
 
-    ``right``: seeds x test pictures, None where it failed (``failure`` says why); ``recalled`` the same on the old
-    task, where that was asked. ``edge``: the best rate is the lowest or the highest that was tried. ``seconds``: CPU
-    seconds of one training. ``results``: those at the best rate, one a seed.
+    ``right``: seeds x test pictures, NaN where the seed did not test one, None where it failed (``failure`` says why);
+    ``recalled`` the same on the old task, where that was asked. ``validation`` and ``loss``: mean accuracy and loss on
+    the validation pictures. ``edge``: the best rate is the lowest or the highest that was tried. ``seconds``: of one
+    training, those of all threads on the CPU, those of the clock on a GPU. ``results``: those at the best rate, one a
+    seed.
     """
 
     configuration: Configuration
     tried: list[Tried] = field(default_factory=list)
     rate: float = 0.0
-    right: NDArray[np.bool_] | None = None
-    recalled: NDArray[np.bool_] | None = None
+    right: NDArray[np.float32] | None = None
+    recalled: NDArray[np.float32] | None = None
     validation: float = 0.0
+    loss: float = float("inf")
     seconds: float = 0.0
     edge: bool = False
     failure: str | None = None
@@ -116,6 +120,7 @@ class Search:
     """Trains candidates by ``runner``; ``results`` are of all cells so far.
 
     ``rates``: these for all, instead of ``factors`` of each one's middle. ``extend``: how often the range may grow.
+    ``start``: one of ``STARTS``.
     """
 
     runner: Runner
@@ -123,6 +128,7 @@ class Search:
     rates: Sequence[float] = ()
     factors: Sequence[float] = FACTORS
     extend: int = 2
+    start: str = "filler"
     say: Callable[[str], None] = lambda text: None
     results: dict[str, Result] = field(default_factory=dict)
 
@@ -135,7 +141,7 @@ class Search:
             cell
             for one in ones
             for rate in self.rates or [one.centre * factor for factor in self.factors]
-            for cell in one.add(rate, self.batch)
+            for cell in one.add(rate, self.batch, self.start)
         ]
         for further in range(self.extend + 1):
             if not pending:
@@ -151,8 +157,8 @@ class Search:
         cells = [
             Cell(
                 MEASURE,
-                {"net": one.net, "weights": one.weights[0], "list": one.task.lists["fit"],
-                 "pictures": one.task.pictures.digest},
+                {"net": one.net, "weights": one.weights[0], "list": one.task.lists[0]["fit"],
+                 "pictures": one.task.splits[0].digest},
                 title=f"features of {one.configuration.label}",
             )
             for one in ones
@@ -172,15 +178,15 @@ class Search:
         """The cells beyond the end of the range that is best, if an end is best; lower ones where all failed."""
         found = outcome(one, self.results)
         if found.right is None:
-            return one.add(min(one.cells) / BEYOND, self.batch)
+            return one.add(min(one.cells) / BEYOND, self.batch, self.start)
         if not found.edge:
             return []
         low = found.rate == min(one.cells)
-        return one.add(found.rate / BEYOND if low else found.rate * BEYOND, self.batch)
+        return one.add(found.rate / BEYOND if low else found.rate * BEYOND, self.batch, self.start)
 
 
 def outcome(one: Candidate, results: Mapping[str, Result]) -> Outcome:
-    """``one`` at the rate with the best mean validation accuracy (then loss) among those where no seed failed."""
+    """``one`` at the rate with the least mean validation loss, then the best accuracy; a rate must do for all seeds."""
     found = Outcome(one.configuration, iterations=one.iterations, failure=one.refusal)
     if one.refusal is not None:
         return found
@@ -188,7 +194,7 @@ def outcome(one: Candidate, results: Mapping[str, Result]) -> Outcome:
     for rate, cells in sorted(one.cells.items()):
         got = [results[cell.key] for cell in cells if cell.key in results]
         done = [result for result in got if result.done]
-        accuracy, loss = (_mean(done, f"validation_{name}") for name in ("accuracy", "loss"))
+        accuracy, loss = (mean(done, f"validation_{name}") for name in ("accuracy", "loss"))
         found.tried.append(Tried(rate, accuracy, loss, len(got) - len(done)))
         if len(done) == len(cells):
             whole[rate] = done
@@ -196,22 +202,24 @@ def outcome(one: Candidate, results: Mapping[str, Result]) -> Outcome:
     usable = [tried for tried in found.tried if tried.rate in whole]
     if not usable:
         return found
-    best = max(usable, key=lambda tried: (tried.accuracy, -tried.loss))
+    best = min(usable, key=lambda tried: (tried.loss, -tried.accuracy))
     rates = [tried.rate for tried in found.tried]
     found.failure, found.results = None, whole[best.rate]
     found.edge = len(rates) > 1 and best.rate in (rates[0], rates[-1])
-    found.rate, found.validation = best.rate, best.accuracy
-    found.right = _right(found.results, "predictions", "labels")
-    if "recall_predictions" in found.results[0].values:
-        found.recalled = _right(found.results, "recall_predictions", "recall_labels")
-    found.seconds = _mean(found.results, "train_cpu_seconds")
+    found.rate, found.validation, found.loss = best.rate, best.accuracy, best.loss
+    found.right = one.task.table(right(found.results, "predictions", "labels"))
+    if one.recalls is not None:
+        found.recalled = one.recalls.table(right(found.results, "recall_predictions", "recall_labels"))
+    found.seconds = mean(found.results, "train_seconds")
     found.parameters = int(found.results[0].values["parameters"])
     return found
 
 
-def _right(results: Sequence[Result], predictions: str, labels: str) -> NDArray[np.bool_]:
-    return np.array([np.equal(result.values[predictions], result.values[labels]) for result in results])
+def right(results: Sequence[Result], predictions: str, labels: str) -> list[NDArray[np.bool_]]:
+    """For each of ``results`` which test pictures it had right."""
+    return [np.equal(result.values[predictions], result.values[labels]) for result in results]
 
 
-def _mean(results: Sequence[Result], name: str) -> float:
+def mean(results: Sequence[Result], name: str) -> float:
+    """The mean of the value ``name``; NaN of none."""
     return float(np.mean([result.values[name] for result in results])) if results else float("nan")

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.reader import parse_solver, read_net
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import RunError, UserError
@@ -28,16 +26,18 @@ from caffelungo.net.store import Store
 from caffelungo.solve import checks, nets
 from caffelungo.solve.engine import Engine, make_engine, out_of_memory
 from caffelungo.solve.loading import Loaded
-from caffelungo.solve.nets import NetText, Opened
+from caffelungo.solve.nets import Opened
 from caffelungo.solve.options import EngineOptions
 from caffelungo.solve.solver import Solver
 from caffelungo.study.cells import JSON, Cell, Place
+from caffelungo.study.opening import filled, open_on
 from caffelungo.study.predicting import Predictions, predict
 from caffelungo.study.recall import recall
+from caffelungo.study.starting import HEADS
 from caffelungo.weights import formats
 from caffelungo.weights.base import Weights
 
-VERSION = 1
+VERSION = 2
 """Counted up when the same fields give other numbers."""
 MODEL = "model.caffemodel"
 """What ``keep: "weights"`` leaves in the cell's folder."""
@@ -53,9 +53,10 @@ class Fields:
 
     ``pictures`` only makes the cell another one when a picture's bytes change. ``steps`` are the shares of the
     iterations after which the rate falls by ``gamma``. ``solver`` is further text of the solver file. ``start_from`` is
-    the index of a need that kept its weights. ``whole``: pictures are brought to the size of the crop instead of being
-    cut at random, so that features can be kept. ``recall``: an old task to test afterwards (see
-    ``recall.recall``). ``cache``: false trains from pictures whatever is frozen.
+    the index of a need that kept its weights, ``heads`` that of one that says where fresh classifiers start. ``whole``:
+    pictures are brought to the size of the crop instead of being cut at random, so that features can be kept.
+    ``recall``: an old task to test afterwards (see ``recall.recall``). ``cache``: false trains from pictures whatever
+    is frozen.
     """
 
     net: str
@@ -77,7 +78,7 @@ class Fields:
     start_from: int | None = None
     whole: bool = False
     cache: bool = True
-    device: str = "cpu"
+    heads: int | None = None
     recall: Mapping[str, str] | None = None
 
     @classmethod
@@ -108,20 +109,26 @@ def train(cell: Cell, place: Place) -> dict[str, JSON]:
     test pictures in their order; ``loss_curve`` is a list of [iteration, mean loss since the point before].
     """
     asked = Fields.of(cell.fields)
-    engine = make_engine(EngineOptions(device=asked.device))
+    engine = make_engine(EngineOptions(device=place.device))
     text = nets.from_definition(read_net(place.inputs.path(asked.net)))
-    opened = _open(text, asked, TRAIN, place.inputs.path(asked.fit))
+
+    def on(phase: int, pictures: str) -> Opened:
+        path = place.inputs.path(pictures)
+        return open_on(text, phase, path, batch=asked.batch, seed=asked.seed, whole=asked.whole)
+
+    opened = on(TRAIN, asked.fit)
     tests = {
-        part: _open(text, asked, TEST, place.inputs.path(list_id))
-        for part, list_id in (("validation", asked.validation), ("test", asked.test))
-        if list_id
+        part: on(TEST, list_id) for part, list_id in (("validation", asked.validation), ("test", asked.test)) if list_id
     }
     if problems := [problem for each in (opened, *tests.values()) for problem in checks.label_problems(each)]:
         raise UserError(list(dict.fromkeys(problems)))
     loaded = Loaded(_weights(asked, cell, place), (), opened.plan, text.where)
-    store = _store(opened, list(tests.values()), loaded, asked.seed, engine)
+    store = filled(opened, list(tests.values()), loaded, asked.seed, engine)
+    _heads(asked, cell, place, store)
 
-    start = time.process_time()
+    # On a GPU the process only waits: its own seconds would say nothing.
+    clock = time.process_time if engine.device.type == "cpu" else time.monotonic
+    start = clock()
     changing = prefix.moving(opened.plan, store.key)
 
     def short(each: Opened) -> Shortened:
@@ -131,10 +138,10 @@ def train(cell: Cell, place: Place) -> dict[str, JSON]:
 
     shorter = short(opened)
     short_tests = {part: short(each) for part, each in tests.items()}
-    cached = time.process_time()
+    cached = clock()
     copied = loaded.table.arrays if loaded.table else ()
     curve, solver = _fit(asked, shorter.opened, store, engine, place, copied)
-    trained = time.process_time()
+    trained = clock()
     found = {part: predict(each.opened, store, engine) for part, each in short_tests.items()}
     if asked.keep:
         _keep(opened, store, loaded, place.folder / MODEL)
@@ -145,8 +152,8 @@ def train(cell: Cell, place: Place) -> dict[str, JSON]:
         "iterations": solver.iteration,
         "parameters": sum(tensor.numel() for tensor in store.tensors.values()),
         "parameters_learned": sum(tensor.numel() for tensor in solver.learned if tensor.requires_grad),
-        "train_cpu_seconds": trained - cached,
-        "features_cpu_seconds": cached - start,
+        "train_seconds": trained - cached,
+        "features_seconds": cached - start,
         "cached": shorter.why_not is None,
         "why_not_cached": shorter.why_not,
         "features": list(shorter.blobs),
@@ -155,42 +162,6 @@ def train(cell: Cell, place: Place) -> dict[str, JSON]:
 
 
 # -- before
-
-
-def _open(text: NetText, asked: Fields, phase: int, pictures: Path) -> Opened:
-    """``text`` in ``phase`` on the list ``pictures``; tests go through it once."""
-    message = type(text.message)()
-    message.CopyFrom(text.message)
-    state = net_state(message, phase)
-    found = False
-    for layer in message.layer:
-        if layer.type == "ImageData" and included(layer, state):
-            found = True
-            _retarget(layer, asked, pictures)
-    if not found:
-        raise UserError(
-            f"the net has no ImageData layer in phase {'TEST' if phase == TEST else 'TRAIN'}",
-            where=text.where(),
-            received=", ".join(sorted({layer.type for layer in message.layer if not layer.bottom})) or "no data layer",
-            remedy="a study trains on lists of pictures: make the data layer an ImageData layer",
-        )
-    test = phase == TEST
-    opened = nets.open_net(
-        replace(text, message=message), state, seed=asked.seed, once=test, shuffle=False if test else None
-    )
-    if error := nets.input_without_data(text, opened.plan):
-        raise error
-    return opened
-
-
-def _retarget(layer: Any, asked: Fields, pictures: Path) -> None:
-    options, transform = layer.image_data_param, layer.transform_param
-    options.source = str(pictures.absolute())
-    options.ClearField("root_folder")
-    options.batch_size = asked.batch
-    if asked.whole and transform.crop_size:
-        options.new_height = options.new_width = transform.crop_size
-        del transform.lungo.augmentation[:]
 
 
 def _weights(asked: Fields, cell: Cell, place: Place) -> Sequence[Path]:
@@ -209,15 +180,14 @@ def _weights(asked: Fields, cell: Cell, place: Place) -> Sequence[Path]:
     return [place.inputs.path(name) for name in names if name]
 
 
-def _store(opened: Opened, tests: Sequence[Opened], loaded: Loaded, seed: int, engine: Engine) -> Store:
-    """The weights of the whole nets as they are before training."""
-    store = Store(seed=seed, device=engine.device)
-    store.adopt(opened.plan, skip_filling=loaded.whole_layers(opened.plan))
-    for each in tests:
-        store.adopt(each.plan)
-    loaded.load(store, [(each.plan, each.text.where) for each in tests])
-    engine.lay_out(store.tensors.values())
-    return store
+def _heads(asked: Fields, cell: Cell, place: Place, store: Store) -> None:
+    """Let the classifiers start where the cell that is needed for it says (see ``starting``)."""
+    if asked.heads is None:
+        return
+    path = place.of(cell.needs[asked.heads]).folder / HEADS
+    if path.exists():
+        arrays = formats.read(path).layers
+        store.load({(name, index): blob for name, blobs in arrays.items() for index, blob in enumerate(blobs)})
 
 
 # -- training

@@ -49,7 +49,7 @@ def serve(job: dict[str, JSON], send: Callable[[dict[str, JSON]], None]) -> dict
     start, cpu = time.monotonic(), time.process_time()
     with _Captured(folder / OUTPUT):
         try:
-            values, error = run(unpacked(job["cell"]), Place(folder, Path(job["study"]), _Said(send))), None
+            values, error = run(unpacked(job["cell"]), _place(job, folder, send)), None
         except (Exception, SystemExit) as failure:
             values, error = "{}", _told(failure)
             traceback.print_exc()
@@ -60,6 +60,10 @@ def serve(job: dict[str, JSON], send: Callable[[dict[str, JSON]], None]) -> dict
         "cpu_seconds": time.process_time() - cpu,
         "versions": _versions(),
     }
+
+
+def _place(job: dict[str, JSON], folder: Path, send: Callable[[dict[str, JSON]], None]) -> Place:
+    return Place(folder, Path(job["study"]), _Said(send), job.get("device", "cpu"))
 
 
 def run(cell: Cell, place: Place) -> str:
