@@ -44,6 +44,11 @@ class Job:
         return self.result.exists()
 
     @property
+    def answers(self) -> Path:
+        """The answer to each photo to judge by: picture, class, answer."""
+        return self.out / "judged" / "answers.csv"
+
+    @property
     def train(self) -> str:
         return str(self.folder / "train")
 
@@ -102,13 +107,12 @@ def probe(job: Job) -> dict[str, Any]:
     _lungo("probe", NET, "--data", job.train, "--test", job.test, "--size", job.size, "--seed", job.seed, "--mirror",
            "-o", job.out, "--json", found, "--overwrite", "--quiet")  # fmt: skip
     values = json.loads(found.read_text())
-    test = values["test"]
-    layers = {name: {"accuracy": one["accuracy"], "balanced": one["balanced"]}
-              for name, one in values["test_by_layer"].items()}  # fmt: skip
-    return {
-        "accuracy": test["accuracy"], "balanced": test["balanced"], "samples": test["samples"],
-        "right": round(test["accuracy"] * test["samples"]), "layers": layers, "chosen": values["chosen"]["layers"],
-    }  # fmt: skip
+    layers = {
+        name: {"accuracy": one["accuracy"], "balanced": one["balanced"]}
+        for name, one in values["test_by_layer"].items()
+    }
+    judged = _judged(job, job.out / "train_val.prototxt", job.out / "probe.caffemodel")
+    return {**judged, "layers": layers, "chosen": values["chosen"]["layers"]}
 
 
 def classic(job: Job) -> dict[str, Any]:
@@ -154,8 +158,8 @@ def _listed(folder: Path, name: str, root: str) -> Path:
 def handwritten(job: Job) -> dict[str, Any]:
     """A torchvision-style fine-tuning, written by hand: see ``handwritten.py``."""
     out = job.folder / "handwritten_found.json"
-    _python("-m", "benchmarks.small_sets.handwritten", job.train, job.test, out, "--size", job.size, "--seed", job.seed,
-            "--precision", job.precision)  # fmt: skip
+    words = (job.train, job.test, out, job.answers, "--size", job.size, "--seed", job.seed)
+    _python("-m", "benchmarks.small_sets.handwritten", *words, "--precision", job.precision)
     return dict(json.loads(out.read_text()))
 
 
@@ -169,8 +173,8 @@ def _refitted(job: Job, net: Path, weights: Path) -> dict[str, Any]:
     words = (job.out / "run.sh").read_text().split()
     penalty = words[words.index("--penalty") + 1]
     final = job.out / "final"
-    _lungo("probe", net, "--weights", weights, "--layers", "head", "--penalty", penalty, "--mirror", "--data", job.train,
-           "-o", final, "--quiet")  # fmt: skip
+    words = ("--layers", "head", "--penalty", penalty, "--mirror", "--data", job.train, "-o", final, "--quiet")
+    _lungo("probe", net, "--weights", weights, *words)
     log = sorted(job.out.glob("*_run_001/metrics.csv"))
     return {
         **_judged(job, final / "train_val.prototxt", final / "probe.caffemodel"),

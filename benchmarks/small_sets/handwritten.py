@@ -1,6 +1,6 @@
 """A torchvision-style fine-tuning as a careful user would write it: the opponent, sharing no code with the product.
 
-python -m benchmarks.small_sets.handwritten TRAIN TEST OUT.json [--size 112] [--seed 0] [--epochs 20]
+python -m benchmarks.small_sets.handwritten TRAIN TEST OUT.json ANSWERS.csv [--size 112] [--seed 0] [--epochs 20]
 
 torchvision's SqueezeNet 1.1 with the same pre-trained weights and preprocessing, a fresh classifier, SGD with momentum,
 cosine rate with a warm-up, random resized crops and mirroring. The rate is the best of five on a fifth of the training
@@ -48,7 +48,7 @@ class Photos:
     def __init__(self, folder: str, side: int) -> None:
         names = sorted(path.name for path in Path(folder).iterdir() if path.is_dir())
         files = [(path, label) for label, name in enumerate(names) for path in sorted((Path(folder) / name).iterdir())]
-        self.classes = len(names)
+        self.classes, self.names = len(names), [f"{path.parent.name}/{path.name}" for path, _ in files]
         self.labels = torch.tensor([label for _, label in files])
         shots = [Image.open(path).convert("RGB").resize((side, side), Image.Resampling.BILINEAR) for path, _ in files]
         pixels = np.stack([np.asarray(shot)[..., ::-1] for shot in shots])
@@ -103,6 +103,7 @@ def main() -> None:
     parser.add_argument("train")
     parser.add_argument("test")
     parser.add_argument("out", type=Path)
+    parser.add_argument("answers", type=Path)
     parser.add_argument("--size", type=int, default=112)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=20)
@@ -124,7 +125,11 @@ def main() -> None:
         losses[rate] = loss if math.isfinite(loss) else math.inf
     rate = min(losses, key=lambda one: losses[one])
     net = fit(photos, every, rate, given.epochs, given.size, given.seed, bf16)
-    right = answers(net, judged, list(range(len(judged.labels))), given.size).argmax(1) == judged.labels
+    told = answers(net, judged, list(range(len(judged.labels))), given.size).argmax(1)
+    right = told == judged.labels
+    given.answers.parent.mkdir(parents=True, exist_ok=True)
+    rows = zip(judged.names, judged.labels.tolist(), told.tolist(), strict=True)
+    given.answers.write_text("picture,class,answer\n" + "".join(f"{name},{c},{a}\n" for name, c, a in rows))
     often = torch.bincount(judged.labels)
     recalls = torch.bincount(judged.labels[right], minlength=len(often))[often > 0] / often[often > 0]
     found = {
