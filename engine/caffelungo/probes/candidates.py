@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from caffelungo.errors import Problem, UserError
+from caffelungo.errors import Location, Problem, UserError
 from caffelungo.features.blobs import find_blobs, stage_ends
 from caffelungo.passes.view import View
 
@@ -42,7 +42,8 @@ def candidates(view: View, words: Sequence[str]) -> list[Candidate]:
             found.append(Candidate(HEAD, ()))
         elif word in (AUTO, JOINED):
             stages = stage_ends(view)
-            if word == AUTO:
+            # All of one stage is that stage.
+            if word == AUTO or len(stages) == 1:
                 found += [Candidate(stage, (stage,)) for stage in stages]
             if len(stages) > 1:
                 found.append(Candidate(JOINED, tuple(stages)))
@@ -53,6 +54,11 @@ def candidates(view: View, words: Sequence[str]) -> list[Candidate]:
                 problems += error.problems
     if not words:
         problems.append(Problem("no layer is named", None, "--layers", "leave it out to try every stage of the net"))
+    elif not found and not problems:
+        problems.append(
+            Problem("the net has no layer below its classifier", Location(str(view.definition.path)), ", ".join(words),
+                    "name a blob of pictures: --layers data")
+        )  # fmt: skip
     if problems:
         raise UserError(problems)
     return list({(one.name, one.blobs): one for one in found}.values())

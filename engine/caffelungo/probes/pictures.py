@@ -50,6 +50,7 @@ def gather(data: str, test: str | None = None, progress: Progress | None = None)
         return _folder(found, test, progress)
     pictures = read_list(found)
     _readable(pictures)
+    _labelled(pictures, None)
     entries = _entries(pictures, range(len(pictures)))
     classes = pictures.classes or tuple(str(label) for label in range(int(pictures.labels.max()) + 1))
     if len(set(pictures.labels.tolist())) < 2:
@@ -72,7 +73,7 @@ def _folder(path: Path, test: str | None, progress: Progress | None) -> Gathered
     elif found.given is not None:
         parts = photos.split(found)
         chosen, notices = parts.train, notices + parts.notices
-        judging = _entries(found.pictures, parts.val)
+        judging = _entries(found.pictures, parts.val) or None
     places = {index: place for place, index in enumerate(chosen)}
     groups = [[places[index] for index in group if index in places] for group in found.groups]
     entries = _entries(found.pictures, chosen)
@@ -84,7 +85,7 @@ def _judging(test: str, classes: Sequence[str], progress: Progress | None) -> li
     path = files.find(test, what="folder or list of pictures to judge by")
     if path.is_dir():
         found = photos.scan(path, progress=progress)
-        pictures, chosen = found.pictures, found.usable
+        pictures, chosen = found.pictures, found.usable  # of two classes at least, or scan refuses it
     else:
         pictures = read_list(path)
         _readable(pictures)
@@ -100,19 +101,26 @@ def _judging(test: str, classes: Sequence[str], progress: Progress | None) -> li
             )
         again = [tuple(classes).index(name) for name in pictures.classes]
         return [(pictures.path(index), again[int(pictures.labels[index])]) for index in chosen]
-    if int(pictures.labels.max()) >= len(classes):
-        raise UserError(
-            "the list to judge by has a label that --data has not",
-            where=Location(str(path)),
-            received=f"label {int(pictures.labels.max())}",
-            remedy=f"labels go from 0 to {len(classes) - 1}",
-        )
+    _labelled(pictures, len(classes))
     return _entries(pictures, chosen)
 
 
 def _readable(pictures: ImageList) -> None:
     if problems := check(pictures):
         raise UserError(problems)
+
+
+def _labelled(pictures: ImageList, classes: int | None) -> None:
+    """UserError for labels below 0, and for those of none of ``classes`` (None: there may be any number)."""
+    wrong = pictures.labels < 0 if classes is None else (pictures.labels < 0) | (pictures.labels >= classes)
+    if wrong.any():
+        index = int(wrong.argmax())
+        raise UserError(
+            "a label counts classes from 0" if classes is None else "the list has labels that --data has not",
+            where=pictures.where(index),
+            received=f"label {int(pictures.labels[index])}, and {int(wrong.sum()) - 1} more lines like it",
+            remedy="number the classes 0, 1, 2 ..." if classes is None else f"labels go from 0 to {classes - 1}",
+        )
 
 
 def _entries(pictures: ImageList, indices: Sequence[int] | range) -> list[Entry]:

@@ -19,13 +19,15 @@ from caffelungo.data.image_list import write_list
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST
-from caffelungo.errors import UserError
+from caffelungo.errors import Location, UserError
 from caffelungo.features.frozen import Say, silent
 from caffelungo.features.pooled import Pooled, pooled
 from caffelungo.features.running import Running
 from caffelungo.features.upstream import upstream
+from caffelungo.layers import room
 from caffelungo.net.store import Store
 from caffelungo.passes.view import Classifier
+from caffelungo.probes.pictures import Entry
 from caffelungo.solve import nets
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.loading import Loaded
@@ -33,8 +35,8 @@ from caffelungo.solve.loading import Loaded
 LEAST = 1e-10
 """What Normalize adds to a sum of squares (norm_param.eps)."""
 
-Entry = tuple[str, int]
-"""A picture's path and its label."""
+COPIES = 4
+"""The matrix of features, its parts, and it scaled and turned for the solver: all are there at one time."""
 
 
 @dataclass
@@ -49,6 +51,8 @@ class Subject:
         self.text = nets.from_definition(self.definition)
         self.state = net_state(self.text.message, TEST)
         self.store: Store | None = None
+        self.lacking: frozenset[str] = frozenset()
+        """Layers that the weights know nothing of, once they are loaded."""
 
     def opened(self, entries: Sequence[Entry], folder: Path) -> nets.Opened:
         """The net on ``entries``, in their order; its list stands in ``folder`` while it is used."""
@@ -57,13 +61,22 @@ class Subject:
         text = nets.elsewhere(self.text, self.state, path)
         return nets.open_net(text, self.state, once=True, shuffle=False)
 
-    def ready(self, opened: nets.Opened) -> Store:
-        """The weights. UserError where they do not fit the net."""
+    def ready(self, opened: nets.Opened, blobs: Sequence[str]) -> Store:
+        """The weights. UserError where they do not fit the net, or say nothing of a layer that ``blobs`` need."""
         if self.store is None:
             loaded = Loaded(list(self.weights), (), opened.plan, self.text.where, beside=self.text.path)
             self.store = Store(seed=0, device=self.engine.device)
             self.store.adopt(opened.plan, skip_filling=loaded.whole_layers(opened.plan))
             loaded.load(self.store)
+            self.lacking = frozenset(planned.name for planned in opened.plan.layers if loaded.fresh(planned.name))
+        lacking = [one.name for one in upstream(opened, blobs).layers if one.params and one.name in self.lacking]
+        if lacking:
+            raise UserError(
+                "the weights lack layers that these blobs need",
+                where=Location(", ".join(map(str, self.weights))),
+                received=", ".join(lacking[:6]) + (f" and {len(lacking) - 6} more" if len(lacking) > 6 else ""),
+                remedy="name the weights of this net, or blobs before these layers",
+            )
         return self.store
 
 
@@ -79,7 +92,7 @@ def read(
     """``blobs`` for every picture of ``entries``, pooled; see ``features.pooled``."""
     with tempfile.TemporaryDirectory(prefix="lungo-") as folder:
         opened = subject.opened(entries, Path(folder))
-        store = subject.ready(opened)
+        store = subject.ready(opened, blobs)
         return pooled(opened, store, blobs, subject.engine, mirrored=mirrored, cache=cache, say=say)
 
 
@@ -93,9 +106,9 @@ def read_head(
     averaged = _averaged(head)
     with tempfile.TemporaryDirectory(prefix="lungo-") as folder:
         opened = subject.opened(entries, Path(folder))
-        store = subject.ready(opened)
-        planned = opened.plan.layer(head.name)
-        part = upstream(opened, [planned.bottoms[0]])
+        read = [opened.plan.layer(head.name).bottoms[0]]
+        store = subject.ready(opened, read)
+        part = upstream(opened, read)
         running = Running(part, store, subject.engine)
 
         def rows(blobs: list[Tensor]) -> list[Tensor]:
@@ -135,11 +148,26 @@ def _averaged(head: Classifier) -> bool:
 def matrix(found: Pooled, parts: Sequence[tuple[str, str]]) -> Tensor:
     """The (blob, pool) ``parts`` side by side: N x D, or 2N x D where mirrored pictures were read, too.
 
-    Each part is at unit length, as the Normalize layers of ``passes.joined`` leave it.
+    Each part is at unit length, as the Normalize layers of ``passes.joined`` leave it. UserError where the matrix, and
+    the ``COPIES`` of it that a classifier works with, do not fit into memory.
     """
     versions = sorted({version for _, _, version in found.rows})
+    count = sum(len(found.rows[*parts[0], version]) for version in versions)
+    _fits(count, sum(found.rows[*part, versions[0]].shape[1] for part in parts))
     rows = [np.concatenate([_unit(found.rows[*part, version]) for part in parts], axis=1) for version in versions]
     return torch.from_numpy(np.concatenate(rows))
+
+
+def _fits(rows: int, features: int) -> None:
+    """UserError where a classifier of a matrix ``rows`` x ``features`` takes more memory than is free."""
+    need, free = COPIES * room.FLOAT * rows * features, room.available()
+    if free is not None and need > free:
+        raise UserError(
+            "the features of the pictures do not fit into memory",
+            received=f"{rows} rows of {features} features, {need / 1e9:.3g} GB with what a classifier works with, and "
+            f"{free / 1e9:.3g} GB are free",
+            remedy="read fewer layers at a time: --layers fire9/concat, for example, instead of all",
+        )
 
 
 def _unit(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from caffelungo.definition.definition import Definition
 from caffelungo.errors import Problem, UserError
+from caffelungo.features.pooled import Pooled
 from caffelungo.passes.joined import JoinedOptions, Read, columns
 from caffelungo.passes.view import Classifier, View
 from caffelungo.pointing import Opened, Pictures, PointOptions, needed, open_net, point
@@ -80,7 +81,7 @@ class Probed:
         return next((row for row in self.rows if row.candidate == self.chosen), None)
 
     def plain(self) -> dict[str, Any]:
-        """As JSON."""
+        """As JSON: a function of net, weights, pictures and options, without the time it took."""
         return {
             "classes": list(self.classes), "pictures": self.pictures, "layers": [row.plain() for row in self.rows],
             "chosen": {
@@ -89,7 +90,7 @@ class Probed:
             },
             "test": asdict(self.tested) if self.tested else None,
             "test_by_layer": {name: asdict(one) for name, one in self.judged.items()},
-            "seconds": round(self.seconds, 2), "notices": self.notices,
+            "notices": self.notices,
         }  # fmt: skip
 
 
@@ -103,8 +104,12 @@ def probe(options: ProbeOptions, say: Stage = _silent) -> Probed:
     out = Path(options.output) if options.output else None
     if out is not None:
         refuse_overwriting(out, written.FILES, options.overwrite)
+    wanted = _wanted(options)
+    opened = open_net(wanted)
+    # Asked for before every picture is looked at, which may take minutes.
+    weights = needed(opened, options.net)
     gathered = gather(options.data, options.test, lambda done, total: say("reading pictures", done, total))
-    work = _Work(options, gathered, say)
+    work = _Work(options, gathered, wanted, opened, weights, say)
     # What is decided already is not tried: its features may have been learned from the very pictures.
     decided = options.penalty is not None and len(work.candidates) == 1
     rows = [] if decided else [work.tried(one) for one in work.candidates]
@@ -146,18 +151,21 @@ def _check(options: ProbeOptions) -> None:
         raise UserError(problems)
 
 
+def _wanted(options: ProbeOptions) -> PointOptions:
+    return PointOptions(
+        options.net, options.weights, suffix=options.suffix or word_of(options.data), size=options.size,
+        batch_size=options.batch_size, device=options.device, variables=options.variables,
+    )  # fmt: skip
+
+
 class _Work:
     """The net pointed at the pictures, its candidates, and the features that they share."""
 
-    def __init__(self, options: ProbeOptions, gathered: Gathered, say: Stage) -> None:
-        self.options, self.gathered, self.say = options, gathered, say
+    def __init__(
+        self, options: ProbeOptions, gathered: Gathered, wanted: PointOptions, opened: Opened, weights: str, say: Stage
+    ) -> None:
+        self.options, self.gathered, self.opened, self.weights, self.say = options, gathered, opened, weights, say
         self.classes, self.labels = gathered.classes, gathered.labels
-        wanted = PointOptions(
-            options.net, options.weights, suffix=options.suffix or word_of(options.data), size=options.size,
-            batch_size=options.batch_size, device=options.device, variables=options.variables,
-        )  # fmt: skip
-        self.opened: Opened = open_net(wanted)
-        self.weights = needed(self.opened, options.net)
         self.keeps = tuple(options.layers) == (HEAD,)
         self.definition = self.opened.definition if self.keeps else self._pointed(wanted)
         self.view = View(self.definition)
@@ -168,7 +176,8 @@ class _Work:
         self.cache = Path(place) if place else None
         self.parts = held_out(self.labels, options.folds, options.seed, gathered.groups)
         self.classifier = self._classifier()
-        self._kept: dict[tuple[str, ...], Any] = {}
+        self._kept: dict[tuple[bool, tuple[str, ...]], Pooled] = {}
+        self._own: dict[tuple[bool, tuple[str, ...]], Tensor] = {}
 
     def _pointed(self, wanted: PointOptions) -> Definition:
         gathered = self.gathered
@@ -203,10 +212,12 @@ class _Work:
         def tell(done: float, total: float, text: str = "") -> None:
             self.say(what, int(done), int(total))
 
+        key = (mirrored, tuple(name for name, _ in entries))
         if candidate.own:
-            return read_head(self.subject, entries, self.classifier, mirrored, tell)
+            if key not in self._own:
+                self._own[key] = read_head(self.subject, entries, self.classifier, mirrored, tell)
+            return self._own[key]
         parts = [(blob, pool) for blob, pool, _ in columns(self.view, self.joined(candidate))]
-        key = (str(len(entries)), str(mirrored), entries[0][0], entries[-1][0])
         if key not in self._kept:
             blobs = list(dict.fromkeys(blob for one in self.candidates for blob in one.blobs))
             self._kept[key] = read(self.subject, entries, blobs, mirrored=mirrored, cache=self.cache, say=tell)
@@ -275,7 +286,7 @@ class _Work:
     def write(self, out: Path, found: Probed) -> tuple[list[Path], list[tuple[str, str]]]:
         """The chosen classifier as a net, and what was found, into ``out``."""
         subject = written.Chosen(
-            self.definition, self.weights, None if self.keeps else self.joined(found.chosen), found.head,
+            self.definition, self.weights, None if found.chosen.own else self.joined(found.chosen), found.head,
             self.classifier, self.classes, self.gathered.entries, self.gathered.test, self.options.net,
         )  # fmt: skip
         paths = written.write(out, subject, found.plain(), found.rows, found.chosen)

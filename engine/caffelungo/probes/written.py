@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -132,8 +133,6 @@ def listed(definition: Definition, judged: bool) -> Definition:
 
 def extras(definition: Definition, classes: Sequence[str], entries: Sequence[Entry]) -> Any:
     """The record of preprocessing and the class names that go into the weights."""
-    import tempfile
-
     text = nets.from_definition(definition)
     state = net_state(text.message, TEST)
     with tempfile.TemporaryDirectory(prefix="lungo-") as name:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.table import Table
+from rich.text import Text
 
 from caffelungo.files import written_whole
 from caffelungo.report.curves import COLOURS
@@ -21,11 +22,11 @@ def table(rows: Sequence[Tried], best: Tried) -> Table:
     result.add_column("", width=1)
     result.add_column("layer", overflow="fold")
     for name in ("features", "penalty", "accuracy", "95 % interval", "balanced", "log loss"):
-        result.add_column(name, justify="right")
+        result.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         chosen = row is best
         result.add_row(
-            ">" if chosen else "", row.candidate.name, str(row.features), f"{row.penalty:.3g}",
+            ">" if chosen else "", Text(row.candidate.name), str(row.features), f"{row.penalty:.3g}",
             f"{row.accuracy:.1%}", f"{row.low:.1%} to {row.high:.1%}", f"{row.balanced:.1%}", f"{row.loss:.3f}",
             style="bold" if chosen else None,
         )  # fmt: skip
