@@ -59,11 +59,11 @@ def reference(out: Path, name: str) -> str:
     """How a file in ``out`` names another one there.
 
     The bare name moves with the folder; but names are tried from the working directory first, so where another file
-    of that name lies there, the path from the working directory is written.
+    of that name lies there, the whole path is written: it holds there and in the folder itself.
     """
     elsewhere = Path(name)
     if elsewhere.exists() and elsewhere.resolve() != (out / name).resolve():
-        return str(out / name)
+        return str((out / name).resolve())
     return name
 
 

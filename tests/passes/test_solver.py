@@ -33,6 +33,25 @@ def test_the_file_says_what_it_was_made_from() -> None:
     assert f"{math.log(10):.2f}" in text
 
 
+def test_weights_that_are_named_need_no_flag() -> None:
+    text = solver_text(options(weights="a.caffemodel,b", named=('a"\\.caffemodel', "b"), solver="my nets/s.prototxt"))
+    assert list(parse_solver(text).message.weights) == ['a"\\.caffemodel', "b"]
+    assert "lungo train --solver 'my nets/s.prototxt'\n" in text
+
+
+def test_from_a_fitted_classifier() -> None:
+    solver = parse_solver(solver_text(options(started=True, named=("start.caffemodel",), watch="loss", seed=3))).message
+    assert (solver.type, solver.lr_policy, list(solver.weights)) == ("AdamW", "cosine", ["start.caffemodel"])
+    assert solver.max_iter == 20 * 25
+    assert solver.base_lr == pytest.approx(0.0003)
+    assert (solver.lungo.watch, solver.lungo.keep_best, solver.lungo.warmup_iter) == ("loss", True, 50)
+    assert solver.lungo.early_stop * solver.test_interval < solver.max_iter
+    # AdamW's steps are as large for any gradient, so their noise, which goes with the root, sets the rate.
+    smaller = parse_solver(solver_text(options(started=True, batch_size=8))).message
+    assert smaller.base_lr == pytest.approx(0.0003 / 2)
+    assert not list(smaller.weights)
+
+
 def test_from_scratch_the_rate_is_ten_times_as_high() -> None:
     assert parse_solver(solver_text(options(fresh=True))).message.base_lr == pytest.approx(0.01)
 
@@ -49,18 +68,21 @@ def test_no_tests_without_pictures() -> None:
 
 @given(
     pictures=st.integers(1, 2_000_000), batch=st.integers(1, 256), passes=st.none() | st.integers(1, 100),
-    classes=st.integers(2, 1000), tested=st.integers(1, 10_000),
+    classes=st.integers(2, 1000), tested=st.integers(1, 10_000), started=st.booleans(),
 )  # fmt: skip
 def test_every_size_gives_a_sound_solver(
-    pictures: int, batch: int, passes: int | None, classes: int, tested: int
+    pictures: int, batch: int, passes: int | None, classes: int, tested: int, started: bool
 ) -> None:
-    chosen = options(pictures=pictures, batch_size=batch, passes=passes, classes=classes, tested=tested)
+    chosen = options(
+        pictures=pictures, batch_size=batch, passes=passes, classes=classes, tested=tested, started=started
+    )
     solver = parse_solver(solver_text(chosen)).message
     assert not solver_problems(solver, lambda *path: None)
     size = sizes(chosen)
     assert 1 <= size.test <= size.all
     assert 1 <= size.snapshot <= size.all
     assert size.steps[0] <= size.steps[1] <= size.all
+    assert solver.lungo.warmup_iter <= size.all
     if passes is None:
         assert size.all >= min(LEAST, size.all)
         assert size.all <= max(MOST, size.one_pass, LEAST)

@@ -61,7 +61,7 @@ class SolverOptions:
     seed: int | None = None
     held: bool = False
     started: bool = False
-    named: str | None = None
+    named: tuple[str, ...] = ()
     watch: str = ""
 
 
@@ -128,8 +128,8 @@ def _weights(options: SolverOptions) -> list[str]:
     """The line that names the weights, so that they cannot be forgotten."""
     if not options.named:
         return []
-    names = [name.strip() for name in options.named.split(",")]
-    return ["# What training starts from; --weights names others.", *(f"weights: {_quoted(one)}" for one in names), ""]
+    lines = [f"weights: {_quoted(one)}" for one in options.named]
+    return ["# What training starts from; --weights names others.", *lines, ""]
 
 
 def _quoted(text: str) -> str:
