@@ -6,21 +6,31 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from caffelungo.probes import starting
+from caffelungo.project import ProjectOptions, finetune_project
 from caffelungo.solve import snapshot
 from caffelungo.weights import formats, solverstate
+from tests.probes.places import place
 
 ITERATIONS = 40
+BEST = ("best_value", "best_iter", "tests_since_best")
+"""What a state remembers of the best test."""
+CHANGED = {"max_iter": "40", "test_interval": "2", "snapshot": "4", "warmup_iter": "6", "early_stop": "5",
+           "base_lr": "0.05"}  # fmt: skip
+"""What a prepared solver is given, to come to its early end soon."""
 
 NET = """
 name: "small"
@@ -101,7 +111,7 @@ def read_losses(path: Path) -> list[tuple[int, str]]:
 def broken_inside(out: Path) -> bool:
     """Whether the kill hit a snapshot: a temporary file, or weights without their state."""
     states = {path.name.split(".")[0] for path in out.glob("*.solverstate")}
-    models = {path.name.split(".")[0] for path in out.glob("*.caffemodel")}
+    models = {path.name.split(".")[0] for path in out.glob("*_iter_*.caffemodel")}
     return bool(list(out.glob(".*.tmp"))) or bool(models - states)
 
 
@@ -115,19 +125,20 @@ def kill(process: int, out: Path, inside: bool, delay: float) -> None:
         os.kill(process, signal.SIGKILL)
 
 
-def survive(tmp_path: Path, kills: int, inside: int) -> None:
+def survive(tmp_path: Path, kills: int, inside: int, make: Callable[[Path], Path] = make_place) -> None:
     server = Server()
     try:
-        whole = make_place(tmp_path / "whole")
+        whole = make(tmp_path / "whole")
         server.start(whole, tmp_path / "whole.txt", 0, False)
         assert server.status() == 0
         wanted = read_losses(tmp_path / "whole.txt")
-        assert [iteration for iteration, _ in wanted] == list(range(ITERATIONS))
+        assert [iteration for iteration, _ in wanted] == list(range(last(whole).iteration))
         hit, done = 0, 0
         draw = random.Random(11)
         attempt = 0
         while done < kills:
-            hit, done = run_until_done(server, tmp_path, attempt, kills, inside, hit, done, dict(wanted), draw)
+            folder = make(tmp_path / f"broken{attempt}")
+            hit, done = run_until_done(server, folder, kills, inside, hit, done, dict(wanted), draw)
             same_end(whole, tmp_path / f"broken{attempt}")
             attempt += 1
         assert hit >= inside
@@ -135,10 +146,9 @@ def survive(tmp_path: Path, kills: int, inside: int) -> None:
         server.close()
 
 
-def run_until_done(server, tmp_path, attempt, kills, inside, hit, done, wanted, draw) -> tuple[int, int]:
+def run_until_done(server, folder, kills, inside, hit, done, wanted, draw) -> tuple[int, int]:
     """One run killed again and again until it ends; counts (inside, all) kills."""
-    folder = make_place(tmp_path / f"broken{attempt}")
-    losses, seen, resume = tmp_path / f"broken{attempt}.txt", {}, False
+    losses, seen, resume = folder.with_suffix(".txt"), {}, False
     for workers in [0, 1, 3] * 100:
         process = server.start(folder, losses, workers, resume, slow=0.02 if done < kills else 0.0)
         killer = None
@@ -168,16 +178,71 @@ def run_until_done(server, tmp_path, attempt, kills, inside, hit, done, wanted, 
     raise AssertionError("never done")
 
 
+def last(folder: Path) -> snapshot.Snapshot:
+    found = snapshot.newest_complete(folder / "out" / "snap")
+    assert found is not None
+    return found
+
+
 def same_end(whole: Path, broken: Path) -> None:
-    name = f"out/snap_iter_{ITERATIONS}"
-    a, b = (formats.read(folder / f"{name}.caffemodel").layers for folder in (whole, broken))
+    same_weights(last(whole).weights, last(broken).weights)
+    first, second = (solverstate.read(last(folder).state) for folder in (whole, broken))
+    assert first.iter == second.iter
+    assert [h.tobytes() for h in first.history] == [h.tobytes() for h in second.history]
+    assert first.extras.smoothed_loss == second.extras.smoothed_loss
+    told = [[getattr(state.extras, name) for name in BEST] for state in (first, second)]
+    assert told[0] == told[1]
+    best = [sorted(folder.glob("out/snap_best*")) for folder in (whole, broken)]
+    assert len(best[0]) == len(best[1])
+    for a, b in zip(*best, strict=True):
+        same_weights(a, b)
+    assert not list((broken / "out").glob(".*.tmp"))
+
+
+def same_weights(one: Path, other: Path) -> None:
+    a, b = (formats.read(path).layers for path in (one, other))
+    assert a.keys() == b.keys()
     for layer, blobs in a.items():
         for x, y in zip(blobs, b[layer], strict=True):
             assert x.tobytes() == y.tobytes(), layer
-    first, second = (solverstate.read(folder / f"{name}.solverstate") for folder in (whole, broken))
-    assert [h.tobytes() for h in first.history] == [h.tobytes() for h in second.history]
-    assert first.extras.smoothed_loss == second.extras.smoothed_loss
-    assert not list((broken / "out").glob(".*.tmp"))
+
+
+def make_started(folder: Path) -> Path:
+    """A project that starts from a linear classifier, by `lungo finetune`, to be stopped early."""
+    spot = place(folder.parent / "spot")
+    options = ProjectOptions(
+        str(spot.net), str(spot.data), str(folder), weights=str(spot.weights), layers=("conv1+fire9/concat",),
+        batch_size=4, passes=10, seed=5, val=0.34,
+    )  # fmt: skip
+    finetune_project(options)
+    (folder / "out").mkdir()
+    path = folder / "solver.prototxt"
+    text = path.read_text()
+    for name, value in CHANGED.items():
+        text, often = re.subn(rf"\b{name}: \S+", f"{name}: {value}", text)
+        assert often == 1, name
+    path.write_text(text + 'snapshot_prefix: "out/snap"\n')
+    return folder
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")
+def test_kills_of_a_training_that_starts_from_a_classifier_change_no_bit(tmp_path, monkeypatch):
+    monkeypatch.setattr(starting, "PENALTIES", (0.1,))
+    survive(tmp_path, 3, 0, make_started)
+    whole = tmp_path / "whole"
+    state = solverstate.read(last(whole).state)
+    assert state.iter < ITERATIONS
+    assert state.extras.tests_since_best == int(CHANGED["early_stop"])
+    assert (whole / "out" / "snap_best.caffemodel").is_file()
+    text = (whole / "solver.prototxt").read_text() + (whole / "train_val.prototxt").read_text()
+    assert all(word in text for word in ("AdamW", "cosine", "RandomResizedCrop", "keep_best: true", "Normalize"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")
+def test_twelve_kills_of_a_training_that_starts_from_a_classifier_change_no_bit(tmp_path, monkeypatch):
+    monkeypatch.setattr(starting, "PENALTIES", (0.1,))
+    survive(tmp_path, 12, 3, make_started)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")
