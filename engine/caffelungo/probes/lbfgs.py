@@ -22,6 +22,10 @@ from caffelungo.probes.basis import Basis
 
 HISTORY = 10
 """Pairs of steps and changes of gradient kept."""
+NEAR = 0.1
+"""Share of what a tolerance allows that a step may still promise: what it promises is an estimate."""
+TELLING = 5
+"""Pairs from which on a step's promise is believed: the diagonal alone promises too little."""
 ROUNDING = 16
 """Length of a gradient that is rounding, in epsilons of the type: rows have a length of 1 and weights sum to 1."""
 TRIES = 20
@@ -72,23 +76,33 @@ def minimise(
     """The least loss + penalty/2 |W|^2 of P problems, from coefficients ``start`` (R + 1) x P x C; the bias is free.
 
     ``penalty`` (P) is positive. Classes that are not ``free`` (P x C) keep their coefficients. A problem has converged
-    where its gradient is at most ``tolerance`` times as long as the penalty's part of it, penalty |W|. As the
-    objective f is convex and the penalty makes it strongly so, f is then within tolerance^2 f of the least (S. Boyd
-    and L. Vandenberghe, Convex Optimization, 9.1.2; the bias taken to be at its best). Below ``ROUNDING`` of the type
-    a gradient is noise, and has converged. A problem that reaches ``iterations`` before, or finds no descent, has not
-    converged.
+    where the objective f is within tolerance^2 f of the least, which is told in one of three ways:
+
+    - the gradient is at most ``tolerance`` times as long as the penalty's part of it, penalty |W|. The penalty makes
+      f strongly convex, so that this bounds f (S. Boyd and L. Vandenberghe, Convex Optimization, 9.1.2; the bias
+      taken to be at its best);
+    - where the rows and not the penalty hold W, that asks for far too much. There the quasi-Newton step d estimates
+      what there is to gain, -d g/2 (the Newton decrement, the same, 9.5.1); it has to be ``NEAR`` times the allowed;
+    - the gradient is shorter than ``ROUNDING`` of the type: it is noise.
+
+    A problem that reaches ``iterations`` before, or finds no descent, has not converged.
     """
     solver = _Solver(basis, loss, penalty, start, free)
     used = torch.zeros(len(penalty), dtype=torch.long, device=start.device)
-    live = ~solver.converged(tolerance)
+    done = solver.level(tolerance)
+    live = ~done
     for _ in range(iterations):
         if not bool(live.any()):
             break
+        direction = solver.direction()
+        done |= live & solver.promises_little(direction, tolerance)
+        live &= ~done
         used += live
-        live = solver.step(live) & ~solver.converged(tolerance)
+        live = solver.step(direction, live)
+        done |= live & solver.level(tolerance)
+        live &= ~done
     length, pull = solver.lengths()
-    share = length / pull.clamp_min(torch.finfo(pull.dtype).tiny)
-    return Minimum(solver.coefficients, solver.answers, used, share, solver.converged(tolerance))
+    return Minimum(solver.coefficients, solver.answers, used, length / pull.clamp_min(1e-30), done)
 
 
 class _Solver:
@@ -119,7 +133,15 @@ class _Solver:
         pull = self.penalty * self.coefficients * self.free
         return _dot(self.gradient, self.gradient).sqrt(), _dot(pull, pull).sqrt()
 
-    def converged(self, tolerance: float) -> Tensor:
+    def promises_little(self, direction: Tensor, tolerance: float) -> Tensor:
+        """P: whether the step ``direction``, once pairs tell of the Hessian, would hardly lower the objective."""
+        if len(self.pairs) < TELLING:
+            return torch.zeros_like(self.fresh)
+        objective = self.point.value + _dot(self.penalty * self.coefficients, self.coefficients) / 2
+        return -_dot(direction, self.gradient) / 2 <= NEAR * tolerance**2 * objective
+
+    def level(self, tolerance: float) -> Tensor:
+        """P: whether the gradient is short against the penalty's part, or noise."""
         length, pull = self.lengths()
         return length <= (tolerance * pull).clamp_min(ROUNDING * torch.finfo(length.dtype).eps)
 
@@ -150,9 +172,9 @@ class _Solver:
         up = _dot(step, self.gradient) >= 0
         return torch.where(up[None, :, None], -inverse * self.gradient, step)
 
-    def step(self, live: Tensor) -> Tensor:
-        """One iteration of the problems that are ``live``; P: which of them found a step."""
-        step = self.direction() * live[None, :, None]
+    def step(self, direction: Tensor, live: Tensor) -> Tensor:
+        """A step along ``direction`` of the problems that are ``live``; P: which of them may go on."""
+        step = direction * live[None, :, None]
         length, found, point, answers = self.search(step, live)
         step *= length[None, :, None]
         coefficients = self.coefficients + step

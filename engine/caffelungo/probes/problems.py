@@ -17,7 +17,7 @@ from caffelungo.probes.lbfgs import Minimum
 ABSENT = -1e4
 """The bias of a class that no row of a problem has: a probability of 0 in every floating point type."""
 TOLERANCE = 1e-3
-"""Share of the penalty's gradient left where a classifier has converged: its objective is within a millionth."""
+"""How near a classifier is that has converged: its objective is within the square of this of the least."""
 ITERATIONS = 1000
 
 
@@ -26,7 +26,7 @@ class Fitted:
     """P linear classifiers of D features and C classes: ``weight`` P x C x D, ``bias`` P x C, answers W x + b.
 
     ``gradient`` (P) is the length of the gradient at the end as a share of the penalty's part of it; ``converged`` (P)
-    says whether it fell to the tolerance, or to rounding, within the ``iterations`` (P) taken.
+    says whether the objective came near enough to the least (``lbfgs.minimise``) in the ``iterations`` (P) taken.
     """
 
     weight: Tensor
