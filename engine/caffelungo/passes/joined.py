@@ -124,7 +124,9 @@ def weights_for(view: View, options: JoinedOptions, weight: Array, bias: Array) 
             remedy=f"give {shape_text(wanted)} weights, columns as passes.joined.columns tells, and a bias per class",
         )
     if any(not part.normalize for part in design.parts) and options.scale != 1:
-        raise UserError("only parts at unit length have a scale", received=f"scale {options.scale:g}")
+        raise UserError(
+            "only parts at unit length have a scale", received=f"scale {options.scale:g}", remedy="leave the scale at 1"
+        )
     scaled = weight / np.float32(options.scale)
     result: Blobs = {design.name: [np.ascontiguousarray(one, np.float32) for one in (scaled, bias)]}
     for layer in (layer for group in design.groups for layer in group.layers):
