@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from caffelungo.definition import suggestions
 from caffelungo.definition.cursor import Cursor, TooManyError
 from caffelungo.definition.fields import FieldInfo, MessageInfo, message_info
+from caffelungo.definition.forks import fork_of
 from caffelungo.definition.schema import message_class
 from caffelungo.definition.tokens import END, NAME, NUMBER, PUNCTUATION, STRING
 from caffelungo.definition.tree import Block, Document, Field, LineTable, Scalar
@@ -29,12 +30,19 @@ _CLOSING = {"{": "}", "<": ">"}
 
 
 @dataclass(frozen=True)
+class ForeignField(Problem):
+    """What would be said of a field (``received``) that ``message`` does not have here."""
+
+    message: str = ""
+
+
+@dataclass(frozen=True)
 class Unknown:
     """A field that no message of ours has: its span in the text, and what would be said of it."""
 
     start: int
     end: int
-    problem: Problem
+    problem: ForeignField
 
 
 class _ResumeError(Exception):
@@ -51,7 +59,7 @@ def parse(
     """The tree of ``text``, whose fields are put into the empty ``message``; ``partial``: required fields may lack.
 
     Raises UserError listing every mistake (the first ``MAX_PROBLEMS``), each with its place in ``lines``. Fields of
-    forks are put into the list ``unknown``, where one is given, rather than raised.
+    forks, and all that layers do not have, are put into the list ``unknown``, where one is given, rather than raised.
     """
     if len(text) > MAX_CHARACTERS:
         raise UserError(
@@ -272,13 +280,21 @@ class _Parser(Cursor):
         if len(self.stack) == 1:
             self._unknown_in_root(block, name, start)
             return
+        self._foreign(block, name, start)
+
+    def _foreign(self, block: Block, name: str, start: int) -> None:
+        """Tell of a field that ``block`` does not have, or keep it for who asked for such fields; go on behind it.
+
+        In the root only a fork's field is kept: a misspelled `layer` would leave a net with a hole.
+        """
         what, remedy = suggestions.unknown_field(block.info, name, [outer.info for outer in self.stack[:-1]])
-        if self.unknown is None:
+        keep = self.unknown is not None and (len(self.stack) > 1 or fork_of(block.info.name, name) is not None)
+        if not keep:
             self.problem(start, what, name, remedy)
         self.at += 1
         self.skip_after_name()
-        if self.unknown is not None:
-            problem = Problem(what, self.lines.locate(start), name, remedy)
+        if keep and self.unknown is not None:
+            problem = ForeignField(what, self.lines.locate(start), name, remedy, block.info.name)
             self.unknown.append(Unknown(start, self.ends[self.at - 1], problem))
 
     def _unknown_in_root(self, root: Block, name: str, start: int) -> None:
@@ -296,10 +312,7 @@ class _Parser(Cursor):
                 if resume.depth:
                     raise
             return
-        what, remedy = suggestions.unknown_field(root.info, name, [])
-        self.problem(start, what, name, remedy)
-        self.at += 1
-        self.skip_after_name()
+        self._foreign(root, name, start)
 
 
 def _quoted(text: str) -> str:

@@ -11,13 +11,13 @@ from google.protobuf.message import DecodeError
 from caffelungo import files
 from caffelungo.definition import decoding, printer
 from caffelungo.definition.definition import Definition
-from caffelungo.definition.parser import MAX_CHARACTERS, Unknown, parse
+from caffelungo.definition.parser import MAX_CHARACTERS, ForeignField, Unknown, parse
 from caffelungo.definition.schema import NetParameter, Recipe, SolverParameter
 from caffelungo.definition.splices import Splice
 from caffelungo.definition.tree import LineTable
 from caffelungo.definition.upgrade import upgrade_net, upgrade_solver
 from caffelungo.definition.upgrade_text import upgrade_splices
-from caffelungo.errors import Location, Problem, UserError
+from caffelungo.errors import Location, UserError
 
 __all__ = ["Definition", "parse_net", "parse_recipe", "parse_solver", "read_net", "read_recipe", "read_solver"]
 
@@ -36,11 +36,13 @@ _WORDS = {
 _UPGRADES = {"NetParameter": upgrade_net, "SolverParameter": upgrade_solver}
 
 
-def read_net(path: str | Path, variables: Variables | None = None, foreign: list[Problem] | None = None) -> Definition:
+def read_net(
+    path: str | Path, variables: Variables | None = None, foreign: list[ForeignField] | None = None
+) -> Definition:
     """The net in ``path``: prototxt of any age, a Jinja2 template (``.j2``, or ``variables`` given), or a .caffemodel.
 
     A binary NetParameter is read without its weights. Raises UserError with every mistake found. With the list
-    ``foreign``, a layer's fields that forks of Caffe added are left out of the definition and put there instead.
+    ``foreign``, fields that forks of Caffe added are left out of the definition and put there instead.
     """
     return _read(path, NetParameter, variables, foreign)
 
@@ -70,7 +72,9 @@ def parse_recipe(text: str, file: str = "<text>") -> Definition:
     return _parse(text, file, Recipe, LineTable(file, text))
 
 
-def _read(path: str | Path, kind: Any, variables: Variables | None, foreign: list[Problem] | None = None) -> Definition:
+def _read(
+    path: str | Path, kind: Any, variables: Variables | None, foreign: list[ForeignField] | None = None
+) -> Definition:
     file = str(path)
     word, content = _WORDS[kind.DESCRIPTOR.name]
     found = files.find(path, what=word)
@@ -94,7 +98,7 @@ def _read(path: str | Path, kind: Any, variables: Variables | None, foreign: lis
     return _parse(text, file, kind, lines)
 
 
-def _blanked(text: str, kind: Any, lines: LineTable, foreign: list[Problem]) -> str:
+def _blanked(text: str, kind: Any, lines: LineTable, foreign: list[ForeignField]) -> str:
     """``text`` with blanks in the place of fields that only forks know, so that all else keeps its place."""
     unknown: list[Unknown] = []
     try:

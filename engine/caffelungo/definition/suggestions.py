@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caffelungo.definition.fields import MessageInfo, message_info
-from caffelungo.definition.forks import fork_of
+from caffelungo.definition.forks import costs_nothing, fork_of
 from caffelungo.definition.upgrade import V1_TYPES
 from caffelungo.definition.upgrade_v0 import FIELDS as V0_FIELDS
 from caffelungo.errors import did_you_mean
@@ -18,10 +18,13 @@ def unknown_field(info: MessageInfo, name: str, around: Sequence[MessageInfo]) -
     """What is wrong with field ``name`` in message ``info`` and what to do; ``around`` are the enclosing messages."""
     what = f"{info.name} has no field `{name}`"
     if fork := fork_of(info.name, name):
-        instead = (
-            "" if info.name == "SolverParameter" else ", or write the net with the layers that `lungo layers` lists"
-        )
-        return f"{what}; it comes from {fork}", f"delete it{instead}"
+        if costs_nothing(info.name, name) or info.name == "SolverParameter":
+            instead = ""  # nothing that `lungo layers` lists would stand for it
+        else:
+            instead = ", or write the net with the layers that `lungo layers` lists"
+        place = _elsewhere(info, name, around)
+        own = f"; if Caffe's is meant, {place}" if place else ""
+        return f"{what}; it comes from {fork}", f"delete it{instead}{own}"
     return what, _old_form(info, name) or _elsewhere(info, name, around) or _near(info, name)
 
 

@@ -16,6 +16,7 @@ from caffelungo.data import preprocess
 from caffelungo.definition import editor
 from caffelungo.definition.edits import ClearField, Edit
 from caffelungo.definition.filter import net_state
+from caffelungo.definition.parser import ForeignField
 from caffelungo.definition.reader import Definition, read_net
 from caffelungo.definition.schema import TEST, Preprocessing
 from caffelungo.deploy import asked, metadata, pictures
@@ -183,7 +184,7 @@ def gathered(problems: list[Problem]) -> Iterator[None]:
 
 
 def _part(model: str | Path, options: ConvertOptions) -> Cut:
-    foreign: list[Problem] = []
+    foreign: list[ForeignField] = []
     definition = asked.placed(read_net(model, options.variables or None, foreign), options.shapes)
     part = cut(definition, foreign, options.outputs, options.stages)
     if part.problems and not options.stages:

@@ -5,7 +5,7 @@
     data -> ... -> conv5 -> RoiPooling (a fork's) -> fc6        =>   refused, or with outputs=conv5: Input ... conv5
 
 Layers of types that do not exist here cost nothing where no output depends on them: losses of forks, data layers,
-and all that lies beyond the blobs that were asked for.
+and all that lies beyond the blobs that were asked for. Nor do fields that say how a fork computes, not what.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Any
 from caffelungo.definition import editor
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, SetField
 from caffelungo.definition.filter import included, net_state
+from caffelungo.definition.forks import costs_nothing
+from caffelungo.definition.parser import ForeignField
 from caffelungo.definition.reader import Definition
 from caffelungo.definition.schema import TEST
 from caffelungo.deploy.network import MEASURES as MEASURE_TYPES
@@ -59,15 +61,21 @@ class Cut:
 
 
 def cut(
-    definition: Definition, foreign: Sequence[Problem] = (), outputs: Sequence[str] = (), stages: Sequence[str] = ()
+    definition: Definition,
+    foreign: Sequence[ForeignField] = (),
+    outputs: Sequence[str] = (),
+    stages: Sequence[str] = (),
 ) -> Cut:
     """What of ``definition`` its outputs need (or the blobs ``outputs``), in phase TEST with ``stages``.
 
-    ``foreign`` are the unknown fields that ``read_net`` left out: those of layers that are needed become problems.
+    ``foreign`` are the unknown fields that ``read_net`` left out: those of the net itself and of layers that are needed
+    become problems, or a note where no answer depends on them.
     Raises UserError for a blob of ``outputs`` that no layer makes.
     """
     if stages:
         definition = editor.apply(definition, [SetField(("state", "stage"), list(stages))])
+    costless = [one for one in foreign if costs_nothing(one.message, one.received or "")]
+    foreign = [one for one in foreign if one not in costless]
     net = definition.message
     state = net_state(net, TEST)
     here = [index for index, layer in enumerate(net.layer) if included(layer, state)]
@@ -75,7 +83,7 @@ def cut(
     known = {index for index in needed if registry.find(net.layer[index].type) is not None}
     problems = _on_needed(definition, foreign, known)
     edits: list[Edit] = []
-    notes: list[str] = []
+    notes = _left_out(costless)
     shapes: dict[str, tuple[int, ...]] = {}
     for index, layer in enumerate(net.layer):
         unknown = registry.find(layer.type) is None
@@ -163,15 +171,21 @@ def _unknown(definition: Definition, state: Any) -> list[Problem]:
     return problems
 
 
-def _on_needed(definition: Definition, foreign: Sequence[Problem], needed: set[int]) -> list[Problem]:
+def _left_out(costless: Sequence[ForeignField]) -> list[str]:
+    """One note on all fields that say how a fork computes."""
+    names = dict.fromkeys(f"`{one.received}`" for one in costless)
+    return [f"left out, as no answer depends on how a fork computes: {', '.join(names)}"] if names else []
+
+
+def _on_needed(definition: Definition, foreign: Sequence[ForeignField], needed: set[int]) -> list[Problem]:
     """Those of ``foreign`` that stand in needed layers, or in none."""
     return [problem for problem in foreign if (place := _layer_at(definition, problem)) is None or place in needed]
 
 
-def _layer_at(definition: Definition, problem: Problem) -> int | None:
-    """The layer that ``problem`` stands in; None where that cannot be told."""
+def _layer_at(definition: Definition, problem: ForeignField) -> int | None:
+    """The layer that ``problem`` stands in; None where that cannot be told, and for a field of the net itself."""
     at = _position(problem.where)
-    if at is None:
+    if at is None or problem.message == "NetParameter":
         return None
     found = None
     for index in range(len(definition.message.layer)):
@@ -185,7 +199,7 @@ def _position(where: Location | None) -> tuple[int, int] | None:
     return None if where is None or where.line is None else (where.line, where.column or 0)
 
 
-def _way_out(net: Any, here: Sequence[int], foreign: Sequence[Problem], definition: Definition) -> Problem | None:
+def _way_out(net: Any, here: Sequence[int], foreign: Sequence[ForeignField], definition: Definition) -> Problem | None:
     """The blobs up to which the net can leave, where there are any."""
     bad = {place for problem in foreign if (place := _layer_at(definition, problem)) is not None}
     tainted: set[str] = set()

@@ -280,7 +280,8 @@ def unsized_inputs(definition: Any, shapes: Mapping[str, Sequence[int]]) -> list
 def _input_shape(
     top: str, layer: Any, plan: Plan, shapes: Mapping[str, Sequence[int]], definition: Any, problems: list[Problem]
 ) -> tuple[int, ...]:
-    planned = plan.layer(layer.name)
+    # Two data layers may bear one name, as Caffe allows.
+    planned = next(one for one in plan.layers if one.name == layer.name and top in one.tops)
     known = planned.top_shapes[list(planned.tops).index(top)]
     given = shapes.get(top)
     if given is not None:
