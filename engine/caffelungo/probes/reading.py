@@ -53,6 +53,8 @@ class Subject:
         self.store: Store | None = None
         self.lacking: frozenset[str] = frozenset()
         """Layers that the weights know nothing of, once they are loaded."""
+        self.filled: dict[str, list[NDArray[np.float32]]] = {}
+        """What those of them that were run all the same hold, by name: a grown net's new units (see ``ready``)."""
 
     def opened(self, entries: Sequence[Entry], folder: Path) -> nets.Opened:
         """The net on ``entries``, in their order; its list stands in ``folder`` while it is used."""
@@ -61,16 +63,24 @@ class Subject:
         text = nets.elsewhere(self.text, self.state, path)
         return nets.open_net(text, self.state, once=True, shuffle=False)
 
-    def ready(self, opened: nets.Opened, blobs: Sequence[str]) -> Store:
-        """The weights. UserError where they do not fit the net, or say nothing of a layer that ``blobs`` need."""
+    def ready(self, opened: nets.Opened, blobs: Sequence[str], *, grown: bool = False) -> Store:
+        """The weights. UserError where they do not fit the net, or say nothing of a layer that ``blobs`` need.
+
+        Of a net that may have ``grown`` they need not know every layer, only some: what is new holds what its fillers
+        say, and is ``filled``.
+        """
         if self.store is None:
             loaded = Loaded(list(self.weights), (), opened.plan, self.text.where, beside=self.text.path)
             self.store = Store(seed=0, device=self.engine.device)
             self.store.adopt(opened.plan, skip_filling=loaded.whole_layers(opened.plan))
             loaded.load(self.store)
             self.lacking = frozenset(planned.name for planned in opened.plan.layers if loaded.fresh(planned.name))
-        lacking = [one.name for one in upstream(opened, blobs).layers if one.params and one.name in self.lacking]
-        if lacking:
+        needed = [one.name for one in upstream(opened, blobs).layers if one.params]
+        lacking = [name for name in needed if name in self.lacking]
+        if lacking and grown and len(lacking) < len(needed):
+            arrays = self.store.layer_arrays(opened.plan)
+            self.filled = {name: arrays[name] for name in lacking}
+        elif lacking:
             raise UserError(
                 "the weights lack layers that these blobs need",
                 where=Location(", ".join(map(str, self.weights))),
@@ -107,7 +117,7 @@ def read_head(
     with tempfile.TemporaryDirectory(prefix="lungo-") as folder:
         opened = subject.opened(entries, Path(folder))
         read = [opened.plan.layer(head.name).bottoms[0]]
-        store = subject.ready(opened, read)
+        store = subject.ready(opened, read, grown=True)
         part = upstream(opened, read)
         running = Running(part, store, subject.engine)
 

@@ -270,6 +270,9 @@ class _Work:
     def notices(self, rows: Sequence[Tried], head: Head) -> list[str]:
         """What is worth a look."""
         found = [*self.opened.definition.notes, *self.gathered.notices]
+        if new := list(self.subject.filled):
+            some = ", ".join(new[:6]) + (f" and {len(new) - 6} more" if len(new) > 6 else "")
+            found.append(f"not in the weights, so as their fillers make them: {some}")
         slow = [row.candidate.name for row in rows if not row.converged]
         if slow:
             found.append(f"not converged within the iterations allowed: {', '.join(slow)}")
@@ -288,6 +291,7 @@ class _Work:
         subject = written.Chosen(
             self.definition, self.weights, None if found.chosen.own else self.joined(found.chosen), found.head,
             self.classifier, self.classes, self.gathered.entries, self.gathered.test, self.options.net,
+            self.subject.filled,
         )  # fmt: skip
         paths = written.write(out, subject, found.plain(), found.rows, found.chosen)
         return paths, written.commands(out)

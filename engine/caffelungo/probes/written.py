@@ -9,7 +9,7 @@ import json
 import shlex
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,8 @@ FILES = (
 @dataclass(frozen=True)
 class Chosen:
     """A net pointed at pictures, and the classifier ``head`` for it: written by the pass ``joined``, or put into the
-    place of the weights of its own ``classifier`` (None)."""
+    place of the weights of its own ``classifier`` (None). ``filled`` are blobs that the classifier was fitted on and
+    the weights lack: those of new units."""
 
     definition: Definition
     weights: str
@@ -59,6 +60,7 @@ class Chosen:
     entries: Sequence[Entry]
     test: Sequence[Entry] | None
     net: str
+    filled: Blobs = field(default_factory=dict)
 
 
 def with_head(
@@ -96,6 +98,7 @@ def own_blobs(classifier: Classifier, head: Head) -> Blobs:
 def write(out: Path, chosen: Chosen, found: dict[str, Any], rows: Sequence[Tried], best: Candidate) -> list[Path]:
     """All files, into place together; their paths."""
     weights = load(chosen.weights)
+    weights = replace(weights, layers={**weights.layers, **chosen.filled})
     source = chosen.definition if chosen.joined is not None else listed(chosen.definition, chosen.test is not None)
     result, made = with_head(source, weights, chosen.joined, chosen.head, chosen.classifier)
     definition = result.definition
