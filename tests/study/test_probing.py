@@ -42,8 +42,8 @@ def study(tmp_path: Path) -> Study:
 def test_one_for_each_layer_and_one_for_all(study: Study) -> None:
     values = probed(study)
     assert [one["blobs"] for one in values["probes"]] == [["conv1"], ["conv2"], ["conv1", "conv2"]]
-    assert [one["features"] for one in values["probes"]] == [5, 7, 12]
-    assert [one["parameters"] for one in values["probes"]] == [3 * 6, 3 * 8, 3 * 13]
+    assert [one["features"] for one in values["probes"]] == [10, 14, 24]
+    assert [one["parameters"] for one in values["probes"]] == [3 * 11, 3 * 15, 3 * 25]
     assert values["labels"] == [0, 1, 2, 0, 1, 2, 0]
     for one in values["probes"]:
         assert len(one["predictions"]) == 7

@@ -5,9 +5,9 @@ Cell("caffelungo.study.probing:probe", {
     "test": id, "pictures": digest, "seed": 0, "batch": 16, "blobs": ["fire2/concat", "fire3/concat"],
 })
 
-One classifier for each blob (its mean over the plane), and one for all of them side by side. Each is fitted on the
-pictures to learn from and on their mirror images, its penalty chosen by cross-validation among them; the others have no
-say in it.
+One classifier for each blob, and one for all of them side by side. A blob is read as `lungo probe` reads it: its mean
+and its maximum over the plane, each at unit length. Each is fitted on the pictures to learn from and on their mirror
+images, its penalty chosen by cross-validation among them; the others have no say in it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST
 from caffelungo.errors import UserError
 from caffelungo.features.frozen import FOLDER
-from caffelungo.features.pooled import Pooled, pooled
+from caffelungo.features.pooled import POOLS, Pooled, pooled
+from caffelungo.probes.scaling import unit_length
 from caffelungo.solve import nets
 from caffelungo.solve.engine import make_engine
 from caffelungo.solve.loading import Loaded
@@ -54,7 +55,7 @@ def probe(cell: Cell, place: Place) -> dict[str, JSON]:
         loaded = Loaded(names, (), opened.plan, text.where)
         store = filled(opened, (), loaded, int(fields["seed"]), engine)
         read[part] = pooled(
-            opened, store, fields["blobs"], engine, pools=("mean",), mirrored=part == "fit",
+            opened, store, fields["blobs"], engine, mirrored=part == "fit",
             cache=place.study / FOLDER, say=place.say,
         )  # fmt: skip
     if any((each.labels < 0).any() for each in read.values()):
@@ -70,16 +71,16 @@ def probe(cell: Cell, place: Place) -> dict[str, JSON]:
         start = time.process_time()
         rows = torch.cat([_rows(read["fit"], blobs, version) for version in (0, 1)]).to(engine.device)
         labels = torch.from_numpy(read["fit"].labels)
-        widths = [read["fit"].rows[blob, "mean", 0].shape[1] for blob in blobs]
-        fit = converged(rows, labels, classes, blocks=widths, groups=groups, versions=2, seed=int(fields["seed"]))
+        fit = converged(rows, labels, classes, groups=groups, versions=2, seed=int(fields["seed"]))
         probes.append(_judged(fit, blobs, read) | {"seconds": time.process_time() - start})
     return {"probes": probes, "labels": read["test"].labels.tolist()}
 
 
 def _rows(read: Pooled, blobs: tuple[str, ...], version: int = 0) -> Tensor:
-    """N x D: the means of ``blobs`` side by side."""
-    rows: list[NDArray[np.float32]] = [read.rows[blob, "mean", version] for blob in blobs]
-    return torch.from_numpy(np.concatenate(rows, axis=1))
+    """N x D: means and maxima of ``blobs`` side by side, each at unit length. A blob without a plane has no maxima."""
+    keys = [(blob, pool, version) for blob in blobs for pool in POOLS if (blob, pool, version) in read.rows]
+    parts: list[NDArray[np.float32]] = [read.rows[key] for key in keys]
+    return unit_length(torch.from_numpy(np.concatenate(parts, axis=1)), [part.shape[1] for part in parts])
 
 
 def _judged(fit: Linear, blobs: tuple[str, ...], read: dict[str, Pooled]) -> dict[str, JSON]:
