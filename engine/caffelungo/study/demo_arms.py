@@ -15,6 +15,10 @@ from caffelungo.study.statistics import Difference, paired_bootstrap
 
 PAIRS = (("b", "a"), ("c", "b"), ("a", "d"))
 """What fine-tuning adds to the linear classifier, what growth adds to fine-tuning, and what ImageNet is worth."""
+NOTES = (
+    "Paired by picture, 95 % intervals, one training each: `lungo compare` repeats trainings with other seeds.",
+    "What is new in (c) learns at ten times the rate of the rest, so a gain of (c) need not be that of its units.",
+)
 
 
 @dataclass(frozen=True)
@@ -147,5 +151,4 @@ def table(arms: Sequence[Arm]) -> Table:
 def verdict(pairs: Sequence[Compared]) -> str:
     """What the differences say; no winner is named where the interval touches zero."""
     lines = [str(one) for one in pairs]
-    note = "Paired by picture, 95 % intervals, one training each: `lungo compare` repeats trainings with other seeds."
-    return "\n".join([*lines, note])
+    return "\n".join([*lines, *NOTES])
