@@ -230,7 +230,7 @@ def test_a_dry_run_trains_nothing(place: Place) -> None:
     ran = place.run("dry", flags=("--dry-run", "-q"))
     assert ran.status == 0
     assert "6 nets x 3 rates x 1 seed: 18 trainings of 4 to" in ran.out
-    assert "by steps of 2 nets measured now); ranges that grow at their ends come on top" in ran.out
+    assert "by steps of 2 nets measured now); linear classifiers, and ranges that grow" in ran.out
     assert "3 classes: 15 pictures to learn from, 3 to choose rates on, 12 to judge by" in ran.out
     assert not (place.folder / "dry" / "cells").exists()
     assert not (place.folder / "dry" / "index.html").exists()
