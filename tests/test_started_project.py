@@ -123,6 +123,18 @@ def _in(folder: Path, words: list[str]) -> Ran:
         return lungo(*words)
 
 
+def test_photos_set_aside_by_the_user_stay_aside(fire: Place, tmp_path: Path) -> None:
+    both = tmp_path / "both"
+    shutil.copytree(fire.data, both / "train")
+    shutil.copytree(fire.test, both / "val")
+    for spot, more in ((Place(fire.net, fire.weights, both, fire.test), {}), (fire, {"val": 0.0})):
+        found = make(spot, tmp_path / f"mine{len(more)}", **more)
+        words = [shlex.split(command) for command, _ in found.commands]
+        assert [each[1] for each in words] == ["check", "train", "test", "export", "classify"]
+        best = str(tmp_path / f"mine{len(more)}" / "solver_best.caffemodel")
+        assert words[3][words[3].index("--weights") + 1] == best
+
+
 def test_caffes_way_names_its_weights_from_every_folder(
     fire: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -155,6 +155,7 @@ def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, to
     about = About(
         options.net, out, Path(options.data), found.counts(), len(parts.train), len(parts.val), sizes(solver).all,
         weights, probe.chosen.penalty if probe is not None else None, _mirrors(definition),
+        shared=bool(parts.val) and found.given is None,
     )  # fmt: skip
     texts = {
         "train_val.prototxt": project_texts.headed(definition, about, found.classes),

@@ -24,7 +24,8 @@ class About:
     (``counts``), and how many train and validate.
 
     ``penalty`` is that of the linear classifier it starts from; None where it starts otherwise. ``mirrored``: it has
-    learned from mirrored photos, too.
+    learned from mirrored photos, too. ``shared``: the photos to test on are a share of ``data``, so that the classifier
+    can learn from them in the end.
     """
 
     net: str
@@ -37,6 +38,7 @@ class About:
     weights: str | None
     penalty: float | None
     mirrored: bool
+    shared: bool = False
 
     @property
     def trained(self) -> str:
@@ -69,7 +71,7 @@ def _steps(about: About, data: str, at: Callable[[str], str]) -> list[tuple[list
         (["lungo", "test", "--model", net, "--weights", trained],
          "accuracy on the photos set aside, per class, and the confusion matrix"),
     ]  # fmt: skip
-    if about.penalty is not None:
+    if about.penalty is not None and about.shared:
         final = at("final")
         steps.append(
             (["lungo", "probe", net, "--weights", trained, "--layers", "head", "--penalty", f"{about.penalty:g}",

@@ -16,7 +16,7 @@ from caffelungo.probes.pictures import gather
 from caffelungo.probes.starting import SCALE, Started, start
 from caffelungo.solve.engine import Engine
 from caffelungo.weights import formats
-from tests.passes.nets import ANSWER, FIRE
+from tests.passes.nets import ANSWER, FIRE, THREE_HEADS
 from tests.probes.places import CLASSES, Place, blobs_of, place, pooled
 
 CPU = Engine(torch.device("cpu"))
@@ -38,7 +38,9 @@ def started(spot: Place, folder: Path, **more: object) -> Started:
                  groups=found.groups, **more)  # type: ignore[arg-type]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "layers"), [(FIRE, ("conv1", "fire9/concat")), (ANSWER, ("fc6+fc7",))])
+@pytest.mark.parametrize(
+    ("text", "layers"), [(FIRE, ("conv1", "fire9/concat")), (ANSWER, ("fc6+fc7",)), (THREE_HEADS, ("conv1+conv2",))]
+)
 def test_the_net_starts_with_the_answers_of_the_classifier(text: str, layers: tuple[str, ...], tmp_path: Path) -> None:
     spot = place(tmp_path, text)
     found = started(spot, tmp_path, layers=layers, mirrored=False)

@@ -9,12 +9,9 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from caffelungo.definition.definition import Definition
@@ -25,8 +22,9 @@ from caffelungo.passes.view import Classifier, View
 from caffelungo.pointing import Opened, Pictures, PointOptions, needed, open_net, point
 from caffelungo.probes import written
 from caffelungo.probes.candidates import HEAD, Candidate, candidates
-from caffelungo.probes.crossvalidation import KORNBLITH, interval
+from caffelungo.probes.crossvalidation import KORNBLITH
 from caffelungo.probes.fitting import CLASSIFIERS, SCALES, Head, Tried, attempt, choose, fit_head, held_out
+from caffelungo.probes.found import Judged, Probed, judge
 from caffelungo.probes.options import ProbeOptions
 from caffelungo.probes.pictures import Entry, Gathered, gather
 from caffelungo.probes.reading import Subject, matrix, read, read_head
@@ -41,57 +39,6 @@ Stage = Callable[[str, int, int], None]
 
 def _silent(what: str, done: int, total: int) -> None:
     pass
-
-
-@dataclass(frozen=True)
-class Judged:
-    """The chosen classifier on pictures that neither it nor its choice has seen."""
-
-    accuracy: float
-    low: float
-    high: float
-    balanced: float
-    samples: int
-
-
-@dataclass
-class Probed:
-    """What was found: ``rows`` a candidate each (none where the penalty was given and there was one candidate), the
-    ``chosen`` one, its ``head``, and how it did on ``--test``. ``judged`` is how each candidate does there, by name,
-    fitted to all pictures: it plays no part in the choice.
-
-    ``files`` are those written (none without an output), ``commands`` what to run next.
-    """
-
-    classes: tuple[str, ...]
-    pictures: int
-    rows: list[Tried]
-    chosen: Candidate
-    head: Head
-    tested: Judged | None
-    judged: dict[str, Judged]
-    seconds: float
-    notices: list[str] = field(default_factory=list)
-    files: list[Path] = field(default_factory=list)
-    commands: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def best(self) -> Tried | None:
-        """The row of the chosen candidate."""
-        return next((row for row in self.rows if row.candidate == self.chosen), None)
-
-    def plain(self) -> dict[str, Any]:
-        """As JSON: a function of net, weights, pictures and options, without the time it took."""
-        return {
-            "classes": list(self.classes), "pictures": self.pictures, "layers": [row.plain() for row in self.rows],
-            "chosen": {
-                "layers": self.chosen.name, "blobs": list(self.chosen.blobs), "penalty": self.head.penalty,
-                "features": self.head.weight.shape[1], "converged": self.head.converged,
-            },
-            "test": asdict(self.tested) if self.tested else None,
-            "test_by_layer": {name: asdict(one) for name, one in self.judged.items()},
-            "notices": self.notices,
-        }  # fmt: skip
 
 
 def probe(options: ProbeOptions, say: Stage = _silent) -> Probed:
@@ -295,12 +242,3 @@ class _Work:
         )  # fmt: skip
         paths = written.write(out, subject, found.plain(), found.rows, found.chosen)
         return paths, written.commands(out)
-
-
-def judge(answers: NDArray[np.int64], labels: NDArray[np.int64]) -> Judged:
-    """Accuracy with its 95 % interval (Wilson), and the mean recall of the classes that are there."""
-    right = answers == labels
-    low, high = interval(right)
-    often = np.bincount(labels)
-    recalls = np.bincount(labels[right], minlength=len(often))[often > 0] / often[often > 0]
-    return Judged(float(right.mean()), low, high, float(recalls.mean()), len(labels))
