@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
 from google.protobuf import text_format
+from google.protobuf.unknown_fields import UnknownFieldSet
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +29,15 @@ layer { name: "twice" type: "Eltwise" bottom: "a" bottom: "a" top: "c" }
 layer { name: "seen" type: "Softmax" bottom: "b" top: "d" include { phase: TEST } }"""
 
 
+def numbers(blob):
+    """A blob's values in float32, as protobuf tells its fields; NVCaffe's are unknown ones, typed by number 10."""
+    raw = {field.field_number: field.data for field in UnknownFieldSet(blob)}
+    if 12 not in raw:
+        return np.array(blob.data, np.float32)
+    size, code = {0: (8, "d"), 1: (4, "f"), 2: (2, "e")}[raw.get(10, 0)]
+    return np.array(struct.unpack(f"<{len(raw[12]) // size}{code}", raw[12]), np.float32)
+
+
 @needs_shared
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_real_files_are_read_as_protobuf_reads_them(path):
@@ -37,7 +49,7 @@ def test_real_files_are_read_as_protobuf_reads_them(path):
         for blob, array in zip(layer.blobs, weights.layers.get(layer.name, ()), strict=True):
             old = (blob.num, blob.channels, blob.height, blob.width)
             assert array.shape == (old if blob.HasField("num") else tuple(blob.shape.dim))
-            assert np.array_equal(array.reshape(-1), np.array(blob.data, np.float32), equal_nan=True)
+            assert np.array_equal(array.reshape(-1), numbers(blob), equal_nan=True)
         if layer.blobs:
             assert weights.types[layer.name] == layer.type
 
@@ -165,14 +177,36 @@ def test_names_that_are_not_utf8_are_given_in_escapes(tmp_path):
     assert list(caffemodel.read(path).layers) == [r"a\xb5\xc4def"]
 
 
-def test_a_forks_half_precision_is_named(tmp_path):
-    path = tmp_path / "x.caffemodel"
-    blob = b"\x3a\x03\x0a\x01\x02\x50\x02\x62\x04\x00\x3c\x00\x3c"
+def of_nvcaffe(path, kind, raw, more=b""):
+    """A net of one layer `x` whose blob of 2 values is as NVCaffe writes it."""
+    blob = b"\x3a\x03\x0a\x01\x02" + more + b"\x50" + bytes([kind]) + b"\x62" + bytes([len(raw)]) + raw
     layer = b"\x0a\x01x\x3a" + bytes([len(blob)]) + blob
     path.write_bytes(b"\x0a\x01n\xa2\x06" + bytes([len(layer)]) + layer)
+    return path
+
+
+@pytest.mark.parametrize(("kind", "code"), [(0, "2d"), (1, "2f"), (2, "2e")])
+def test_the_numbers_of_nvcaffe_are_read_in_each_precision(tmp_path, kind, code):
+    path = of_nvcaffe(tmp_path / "x.caffemodel", kind, struct.pack("<" + code, 1.5, -0.25))
+    [array] = formats.read(path).layers["x"]
+    assert array.dtype == np.float32
+    assert array.tolist() == [1.5, -0.25]
+
+
+def test_caffes_own_numbers_win_over_nvcaffes(tmp_path):
+    data = b"\x2a\x08" + struct.pack("<2f", 3, 4)
+    path = of_nvcaffe(tmp_path / "x.caffemodel", 1, struct.pack("<2f", 1, 2), data)
+    assert formats.read(path).layers["x"][0].tolist() == [3, 4]
+
+
+def test_numbers_of_nvcaffe_that_are_no_weights_are_refused(tmp_path):
     with pytest.raises(UserError, match="written by a fork of Caffe") as error:
-        formats.read(path)
+        formats.read(of_nvcaffe(tmp_path / "x.caffemodel", 3, b"\0" * 8))
     assert "store_blobs_in_old_format" in str(error.value)
+    with pytest.raises(UserError, match="damaged or cut short"):
+        formats.read(of_nvcaffe(tmp_path / "x.caffemodel", 2, b"\0" * 3))
+    with pytest.raises(UserError, match="damaged or cut short"):
+        formats.read(of_nvcaffe(tmp_path / "x.caffemodel", 2, b"\0" * 6))
 
 
 def test_a_file_that_cannot_be_upgraded_is_named(tmp_path):

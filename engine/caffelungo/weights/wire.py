@@ -34,8 +34,10 @@ MAX_FIELDS = 5_000_000
 _LEGACY = {1: 0, 2: 1, 3: 2, 4: 3}
 _FLOATS: dict[int, np.dtype[Any]] = {5: np.dtype("<f4"), 8: np.dtype("<f8")}
 _IGNORED = {6, 9}
-_FORK_DATA = 12
-"""NVCaffe's raw_data."""
+_RAW_TYPE, _RAW_DATA = 10, 12
+"""NVCaffe's raw_data_type and raw_data: little-endian numbers as they lie in memory, read where no others are."""
+_RAW: dict[int, np.dtype[Any]] = {0: np.dtype("<f8"), 1: np.dtype("<f4"), 2: np.dtype("<f2")}
+"""NVCaffe's enum Type, of which its INT, UINT and BOOL hold no weights."""
 
 
 class WireError(ValueError):
@@ -143,12 +145,15 @@ class Blobs:
     def blob(self, start: int, end: int) -> Array:
         """The BlobProto in ``[start, end)`` as an array of its own memory.
 
-        Caffe: Blob::FromProto. The old fields num, channels, height and width win over ``shape``.
+        Caffe: Blob::FromProto. The old fields num, channels, height and width win over ``shape``; NVCaffe's: its
+        ``raw_data`` counts where neither ``data`` nor ``double_data`` is there.
         """
         legacy = [0, 0, 0, 0]
         old = False
         shape: list[int] = []
         chunks: list[np.ndarray[Any, Any]] = []
+        raw: Field | None = None
+        raw_type = 0
         position = start
         while position < end:
             field = next(fields(self.buffer, position, end))
@@ -163,10 +168,24 @@ class Blobs:
                 chunk, position = self.numbers(field, end)
                 if chunk is not None:
                     chunks.append(chunk)
-            elif field.number == _FORK_DATA and field.kind == BYTES:
-                raise ForeignError("a blob's numbers are in field 12 (raw_data), which only NVCaffe knows", field.start)
+            elif field.number == _RAW_TYPE and field.kind == VARINT:
+                raw_type = field.value
+            elif field.number == _RAW_DATA and field.kind == BYTES:
+                raw = field
+        if raw is not None and not chunks:
+            chunks.append(self.raw(raw, raw_type))
         sizes = legacy if old else shape
         return self.fit(sizes, chunks, start)
+
+    def raw(self, field: Field, kind: int) -> np.ndarray[Any, Any]:
+        """The numbers in NVCaffe's ``raw_data``, as a view; ForeignError for a type that holds no weights."""
+        dtype = _RAW.get(kind)
+        if dtype is None:
+            raise ForeignError(f"a blob's raw_data (NVCaffe's) is of type {kind}, not of floating point", field.start)
+        length = field.end - field.begin
+        if length % dtype.itemsize:
+            raise WireError(f"{length} bytes are no whole number of {dtype.name} values", field.begin)
+        return np.frombuffer(self.buffer[field.begin : field.end], dtype)
 
     def dims(self, shape: Field) -> list[int]:
         """The sizes in a BlobShape, packed or not."""
