@@ -77,7 +77,7 @@ class Demo:
         """(a): linear classifiers on every stage, and all joined; the best of them is the way."""
         out = self.out / "probed"
         self.lungo("probe", NET, "--data", self.train, "--size", SIZE, "--mirror", "-o", out)
-        return Arm("a", f"linear classifier on {_found(out)['layers']}", out)
+        return Arm("a", f"classifier on {_found(out)['layers']}", out)
 
     def finetuned(self, layers: str) -> Arm:
         """(b): from the linear classifier on ``layers``, as it is on the pictures not set aside."""
@@ -91,7 +91,7 @@ class Demo:
         """(c): new units beside ``beside``, the classifier fitted to old and new ones, then as (b)."""
         source, out = self.out / "finetuned", self.out / "grown"
         start = out / "start"
-        title = f"grown by {UNITS} units, fine-tuned"
+        title = f"grown by {UNITS} units"
         pictures = self.whole(source / "train.txt", source / "train_whole.txt")
         grown = source / "grown.prototxt"
         self.lungo(
