@@ -56,6 +56,13 @@ TORCH_FREE = [
     "caffelungo.study.compare",
     "caffelungo.study.reporting",
     "caffelungo.report.intervals",
+    "caffelungo.pointing",
+    "caffelungo.project",
+    "caffelungo.probes.options",
+    "caffelungo.probes.candidates",
+    "caffelungo.probes.pictures",
+    "caffelungo.report.probes",
+    "caffelungo.cli.probe",
 ]
 
 
