@@ -58,7 +58,7 @@ def test_names() -> None:
     assert one.title == "after finetune on the task between: WA: new units beside the top layer, 8 units"
     assert Configuration(ARMS["longer"], "ALL").label == "longer"
     linear = Configuration(PROBE, "PROBE", blobs=("conv1",))
-    assert (linear.label, linear.title) == ("probe conv1", "linear classifier, nothing else learns on conv1")
+    assert (linear.label, linear.title) == ("probe conv1", "linear classifier on conv1")
     assert Configuration(PROBE, "PROBE", blobs=("conv1", "fc6")).label == "probe all 2 layers"
 
 

@@ -43,9 +43,7 @@ def test_tables() -> None:
     assert new.lines[2][1].startswith("failed: net.prototxt:3")
     assert new.tones == {(1, 2): "good", (1, 3): "good", (2, 1): "bad"}
     first = made["Nothing learns but a linear classifier on the frozen net"]
-    assert first.lines == [
-        ["linear classifier, nothing else learns on conv1", "30.0 [0.0, 60.0]", "", "", "", "22", "1.0"]
-    ]
+    assert first.lines == [["linear classifier on conv1", "30.0 [0.0, 60.0]", "", "", "", "22", "1.0"]]
     assert "The bar is" in first.text
     assert "*" in first.text
     claims = made["What reproduced"]

@@ -69,7 +69,7 @@ ARMS = {
 }
 """Every arm that is trained, in the order of tables."""
 
-PROBE = Arm(BAR, "linear classifier, nothing else learns", "")
+PROBE = Arm(BAR, "linear classifier", "")
 """The bar, which is fitted and not trained (see ``probing``)."""
 
 SETS = {

@@ -109,7 +109,10 @@ def _page(comparison: Comparison, picture: Path, command: Sequence[str]) -> Page
     first = page.section("What to use")
     for sentence in words(comparison) or ["Nothing could be trained."]:
         first.text(sentence)
-    first.figure(picture, f"Gain of each arm over {_opponent(comparison)}; grey crosses the zero line.")
+    first.figure(
+        picture,
+        f"Gain of each arm over {_opponent(comparison)}; each interval stands alone, grey ones hold zero.",
+    )
     for table in tables(comparison):
         part = page.section(table.title, table.text)
         part.table(list(table.head), [
