@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
+import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
@@ -59,7 +60,8 @@ class _CrossEntropyAt:
         logs = answers.log_softmax(2)
         self.labels = loss.y.expand(-1, answers.shape[1], 1)
         self.value = -(logs.gather(2, self.labels) * loss.weights).sum((0, 2))
-        self.shares = logs.exp_()
+        # Shares that no sum notices are 0: below the least normal number, products would take ten times as long.
+        self.shares = torch.threshold_(logs.exp_(), torch.finfo(logs.dtype).tiny ** 0.5, 0.0)
 
     @cached_property
     def _residual(self) -> Tensor:
