@@ -20,7 +20,13 @@ def rows_and_labels(x: Tensor | ArrayLike, y: Tensor | ArrayLike, classes: int) 
         features = features.float()
     problems = []
     if features.ndim != 2 or not features.numel():
-        problems.append(Problem("features are a table of pictures x features", received=_shape(features)))
+        problems.append(
+            Problem(
+                "features are a table of pictures x features",
+                received=_shape(features),
+                remedy="give one row per picture",
+            )
+        )
     elif bad := int((~torch.isfinite(features)).any(1).sum()):
         problems.append(
             Problem(
@@ -34,6 +40,7 @@ def rows_and_labels(x: Tensor | ArrayLike, y: Tensor | ArrayLike, classes: int) 
             Problem(
                 "each row needs one integer label",
                 received=f"{_shape(labels)} of {labels.dtype} for {_shape(features)}",
+                remedy="give as many integers as there are rows",
             )
         )
     elif classes < 2 or int(labels.min()) < 0 or int(labels.max()) >= classes:
@@ -41,6 +48,7 @@ def rows_and_labels(x: Tensor | ArrayLike, y: Tensor | ArrayLike, classes: int) 
             Problem(
                 f"labels of {classes} classes are 0 to {classes - 1}" if classes > 1 else "two classes are the least",
                 received=f"{classes} classes, labels {int(labels.min())} to {int(labels.max())}",
+                remedy="number the classes from 0 without a gap, and give pictures of two of them at least",
             )
         )
     if problems:
@@ -52,7 +60,7 @@ def penalties(penalty: Tensor | ArrayLike | float, like: Tensor) -> Tensor:
     """P penalties, positive and finite (else UserError), of the type and on the device of ``like``."""
     values = torch.as_tensor(penalty, dtype=like.dtype, device=like.device).reshape(-1)
     if not len(values) or not bool((torch.isfinite(values) & (values > 0)).all()):
-        raise UserError("penalties are positive numbers", received=str(penalty))
+        raise UserError("penalties are positive numbers", received=str(penalty), remedy="give 1, for example")
     return values
 
 
@@ -70,7 +78,11 @@ def row_weights(weights: Tensor | ArrayLike | None, problems: int, like: Tensor)
     if values.ndim != 2 or values.shape[1] != count or (problems > 1 and len(values) != problems):
         raise UserError("weights are problems x rows", received=_shape(values), remedy=f"give {problems} x {count}")
     if not bool((torch.isfinite(values) & (values >= 0)).all()):
-        raise UserError("weights of rows are numbers from 0 on", received="a negative one, NaN or infinity")
+        raise UserError(
+            "weights of rows are numbers from 0 on",
+            received="a negative one, NaN or infinity",
+            remedy="give 0 to a row that is not to be learnt from",
+        )
     if not bool((values.sum(1) > 0).all()):
         raise UserError("no row has a weight in one of the problems", remedy="leave pictures to learn from")
     return values.T.contiguous()

@@ -26,7 +26,8 @@ def stratified_folds(y: Tensor | ArrayLike, k: int, seed: int = 0, groups: Tenso
         np.arange(len(labels)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
     )
     if labels.ndim != 1 or members.shape != labels.shape:
-        raise UserError("each picture has one label and one group", received=f"{members.shape} for {labels.shape}")
+        raise UserError("each picture has one label and one group", received=f"{members.shape} for {labels.shape}",
+                        remedy="give as many groups as labels, or none")  # fmt: skip
     count = int(members.max()) + 1 if len(members) else 0
     if not 2 <= k <= count:
         raise UserError(

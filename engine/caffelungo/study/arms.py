@@ -186,5 +186,6 @@ def _read_by(arm: str, net: Definition, ready: Step) -> list[str]:
     grown = _applied(net, ready, ARMS[arm].recipe, {**ARMS[arm].settings, "tune": "ALL", "units": "2"})
     found = reads(rewriting.apply(net, [ready]).definition, grown.definition)
     if not found:
-        raise Refusal(f"the new units of `{arm}` read the picture itself, which has no features to read besides")
+        raise Refusal(f"the new units of `{arm}` read the picture itself, which has no features to read besides",
+                      received=arm, remedy="leave this arm out")  # fmt: skip
     return found

@@ -59,7 +59,8 @@ def probe(cell: Cell, place: Place) -> dict[str, JSON]:
             cache=place.study / FOLDER, say=place.say,
         )  # fmt: skip
     if any((each.labels < 0).any() for each in read.values()):
-        raise UserError("pictures without labels cannot be classified", where=text.where())
+        raise UserError("pictures without labels cannot be classified", where=text.where(),
+                        remedy="give every picture of the list a label from 0 on")  # fmt: skip
     classes = 1 + max(int(each.labels.max()) for each in read.values())
     groups = copies(read["fit"].files)
     sets = [(blob,) for blob in fields["blobs"]]
