@@ -67,7 +67,7 @@ def run(job: Job) -> None:
     # On a machine that does other work, too, the time of the processors says more than that of the clock.
     processors = sum(after[2:4]) - sum(before[2:4])
     write_text(job.result, json.dumps({"seconds": round(seconds, 1), "cpu": round(processors, 1), **found}, indent=1))
-    for path in (*job.out.glob("*.caffemodel"), *job.out.glob("*.solverstate"), *job.out.glob("**/features/*")):
+    for path in (*job.out.glob("solver_iter_*.caffemodel"), *job.out.glob("*.solverstate"), *job.out.glob("**/features/*")):
         path.unlink()
 
 
@@ -169,15 +169,15 @@ def _finetune(job: Job, *words: str) -> None:
 
 
 def _refitted(job: Job, net: Path, weights: Path) -> dict[str, Any]:
-    """The step of run.sh after training, with the penalty that it names."""
-    words = (job.out / "run.sh").read_text().split()
-    penalty = words[words.index("--penalty") + 1]
+    """The step of run.sh after training."""
     final = job.out / "final"
-    words = ("--layers", "head", "--penalty", penalty, "--mirror", "--data", job.train, "-o", final, "--quiet")
-    _lungo("probe", net, "--weights", weights, *words)
+    _lungo("probe", net, "--weights", weights, "--layers", "head", "--mirror", "-o", final, "--quiet")
+    plain = _judged(job, net, weights)
     log = sorted(job.out.glob("*_run_001/metrics.csv"))
     return {
-        **_judged(job, final / "train_val.prototxt", final / "probe.caffemodel"),
+        **(again := _judged(job, final / "train_val.prototxt", final / "probe.caffemodel")),
+        "judging": plain["judging"] + again["judging"],
+        "before_refit": plain["accuracy"],
         "validation": _curve(log[-1]) if log else [],
     }
 

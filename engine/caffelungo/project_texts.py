@@ -48,7 +48,7 @@ class About:
 
 def commands(about: About) -> list[tuple[str, str]]:
     """What to run next, from where the folder was made, with a word on each; quoted for a shell."""
-    steps = _steps(about, str(about.data), lambda name: str(about.out / name))
+    steps = _steps(about, lambda name: str(about.out / name))
     classify = ["lungo", "classify", str(about.out / ONNX), "photo.jpg"]
     return [(shlex.join(words), what) for words, what in (*steps, (classify, "use it"))]
 
@@ -57,12 +57,12 @@ def script(about: About) -> str:
     """run.sh: the same commands from the folder itself, wherever it is called from."""
     lines = ["#!/bin/sh", "# Trains, tests and exports what `lungo finetune` prepared; `sh run.sh` from anywhere."]
     lines += ["set -e", 'cd -- "$(dirname -- "$0")"']
-    for words, what in _steps(about, str(about.data.resolve()), lambda name: name):
+    for words, what in _steps(about, lambda name: name):
         lines += [f"# {what}", shlex.join(words)]
     return "\n".join(lines) + "\n"
 
 
-def _steps(about: About, data: str, at: Callable[[str], str]) -> list[tuple[list[str], str]]:
+def _steps(about: About, at: Callable[[str], str]) -> list[tuple[list[str], str]]:
     """The words of each command; ``at`` says how a file of the folder is named."""
     solver, net, trained = at("solver.prototxt"), at("train_val.prototxt"), at(about.trained)
     steps = [
@@ -74,9 +74,9 @@ def _steps(about: About, data: str, at: Callable[[str], str]) -> list[tuple[list
     if about.penalty is not None and about.shared:
         final = at("final")
         steps.append(
-            (["lungo", "probe", net, "--weights", trained, "--layers", "head", "--penalty", f"{about.penalty:g}",
-              *(["--mirror"] if about.mirrored else []), "--data", data, "-o", final],
-             "fit the classifier again, to the photos set aside as well; no layer below it changes")
+            (["lungo", "probe", net, "--weights", trained, "--layers", "head",
+              *(["--mirror"] if about.mirrored else []), "-o", final],
+             "fit the classifier again, to the photos set aside as well, unless that loses; no layer below it changes")
         )  # fmt: skip
         net, trained = at("final/train_val.prototxt"), at("final/probe.caffemodel")
     export = ["lungo", "export", "--model", net, "--weights", trained, "-o", at(ONNX)]

@@ -399,6 +399,8 @@ def test_a_template_variable_is_missing(command: tuple[str, ...]) -> None:
         ("finetune lenet --data . --layers all -o mine", "--layers all", "out"),
         ("finetune lenet --data . --remember -o mine", "--remember", "name them"),
         ("probe lenet --data train.txt", "without weights", "--weights net.caffemodel"),
+        ("probe squeezenet1.1", "--layers auto", "--data photos/"),
+        ("probe squeezenet1.1 --layers head --classifier svm", "--classifier svm", "--data photos/"),
         ("probe squeezenet1.1 --data nowhere", "nowhere", "correct the path"),
         ("probe squeezenet1.1 --data train.txt --weights 0.jpg", "JPEG", "weights"),
         ("probe squeezenet1.1 --data train.txt --test nowhere", "nowhere", "correct the path"),

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from caffelungo.errors import UserError
 from caffelungo.probes import crossvalidation
-from caffelungo.probes.crossvalidation import KORNBLITH, interval, path, stratified_folds
+from caffelungo.probes.crossvalidation import KORNBLITH, interval, path, standard_error, stratified_folds
 from tests.probes.made_up import Floats, Labels, clusters
 
 sklearn = pytest.importorskip("sklearn")
@@ -102,6 +102,67 @@ def test_weak_features_do_not_end_the_path_before_it_starts() -> None:
     x, y = clusters(80, 5, 2, apart=3)
     found = path(x * 1e-4, y, 2, stratified_folds(y, 4), KORNBLITH)
     assert found.rows[found.best].accuracy > 0.9
+
+
+def losses(x: Floats, y: Labels, held: NDArray[np.bool_], penalty: float) -> Floats:
+    """Of each picture held out, by scikit-learn's classifier."""
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=1 / penalty, tol=1e-8, max_iter=20_000).fit(x[~held], y[~held])
+    answers = torch.from_numpy(model.decision_function(x[held]))
+    return F.cross_entropy(answers, torch.from_numpy(y[held]), reduction="none").numpy()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_strongest_penalty_within_one_standard_error_of_the_least_loss(seed: int) -> None:
+    x, y = clusters(200, 12, 3, apart=0.7, seed=seed)
+    held = np.arange(200) % 2 == 0
+    found = path(x, y, 3, held, KORNBLITH[20:40:4], patience=None, tolerance=1e-4)
+    each = [losses(x, y, held, row.penalty) for row in found.rows]
+    least = int(np.argmin([one.mean() for one in each]))
+    apart = [one - each[least] for one in each]
+    errors = [one.std(ddof=1) / np.sqrt(len(one)) for one in apart]
+    # As seen from the least loss; margins keep clear of what the solver's tolerance decides.
+    assert apart[found.best].mean() <= errors[found.best] + 1e-3
+    assert all(apart[row].mean() > errors[row] - 1e-3 for row in range(found.best))
+    assert found.best <= least
+    # The error of either mean is far larger: by it nearly any penalty would do.
+    assert errors[found.best] < each[least].std() / np.sqrt(len(y) / 2)
+    answers = found.predictions
+    assert float(F.cross_entropy(answers, torch.from_numpy(y[held]))) == pytest.approx(found.rows[found.best].loss)
+
+
+def test_a_flat_path_of_losses_ends_at_the_strongest_penalty() -> None:
+    rng = np.random.default_rng(0)
+    hard = torch.from_numpy(rng.exponential(size=200))
+    flat = [hard + 0.01 * torch.from_numpy(rng.normal(size=200)) for _ in range(6)]
+    flat[5] = flat[5] - (flat[5] - flat[0]).mean() - 0.0005
+    assert crossvalidation._strongest(flat, 5) == 0
+    # Every picture loses as little: that is no chance, however much pictures differ from each other.
+    paired = [hard + 0.01 * (5 - row) for row in range(6)]
+    assert crossvalidation._strongest(paired, 5) == 5
+
+
+def test_a_path_that_changes_nothing_ends_after_twice_the_patience() -> None:
+    x, y = clusters(120, 6, 2)
+    flat = path(x * 0 + 1, y, 2, stratified_folds(y, 4), patience=2)
+    assert (flat.best, len(flat.rows)) == (0, 5)
+    seen: list[int] = []
+    found = path(x, y, 2, stratified_folds(y, 4), patience=3, progress=lambda done, total: seen.append(done))
+    assert len(found.rows) == len(seen) < len(KORNBLITH)
+    assert len(found.rows) - 1 - found.best <= 6
+
+
+def test_the_standard_error_of_a_mean() -> None:
+    differences = torch.tensor([1.0, 2.0, 4.0, 9.0])
+    assert standard_error(differences) == pytest.approx(np.std([1, 2, 4, 9], ddof=1) / 2)
+    assert standard_error(differences[:1]) == 0.0
+
+
+def test_one_picture_held_out() -> None:
+    x, y = clusters(40, 3, 2, apart=3)
+    found = path(x, y, 2, np.arange(40) == 5, FEW, patience=None)
+    assert found.rows[found.best].loss == min(row.loss for row in found.rows)
 
 
 def test_the_choice_of_an_svm_is_the_most_accurate() -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.errors import UserError
-from caffelungo.probes.pictures import gather
+from caffelungo.probes.pictures import gather, own
+from tests.probes.own_nets import own_net
 from tests.probes.places import CLASSES, photos
 
 
@@ -105,3 +107,94 @@ def test_one_class_and_nothing_at_all(tmp_path: Path) -> None:
         gather(str(tmp_path / "nowhere"))
     with pytest.raises(UserError, match="to judge by not found"):
         gather(str(photos(tmp_path / "two", 1)), str(tmp_path / "nowhere"))
+
+
+# -- the net's own
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Path:
+    """A net with 12 photos in train.txt and 6 in val.txt, found through root_folder."""
+    return own_net(tmp_path).net
+
+
+def test_the_lists_of_a_net(net: Path) -> None:
+    found = own(read_net(net))
+    assert found.classes == CLASSES
+    assert found.aside is not None
+    assert found.aside.tolist() == [False] * 12 + [True] * 6
+    assert found.labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4 + [0, 0, 1, 1, 2, 2]
+    assert found.entries[0] == (str(net.parent / "photos" / "cat" / "0.png"), 0)
+    assert found.entries[12] == (str(net.parent / "photos" / "cat" / "2.png"), 0)
+    assert (found.test, found.notices) == (None, [])
+
+
+def test_its_lists_and_their_folder_stand_beside_it(net: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    net.write_text(net.read_text().replace(str(net.parent / "photos"), "photos"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert own(read_net(net)).entries[0] == (str(net.parent / "photos" / "cat" / "0.png"), 0)
+
+
+def test_pictures_to_judge_by_come_beside_them(net: Path) -> None:
+    found = own(read_net(net), str(net.parent / "others"))
+    assert found.test is not None
+    assert len(found.test) == 15
+    assert len(found.entries) == 18
+
+
+@pytest.mark.parametrize("seen", [0, 1, 2])
+def test_what_training_saw_does_not_judge(net: Path, seen: int) -> None:
+    """All of TEST's, one of them under another spelling of its path, or no list at all."""
+    train, val = (net.with_name(name).read_text() for name in ("train.txt", "val.txt"))
+    if seen == 1:
+        net.with_name("val.txt").write_text("cat/../cat/0.png 0\n" + val)
+    else:
+        net.with_name("val.txt").write_text(train)
+    text = net.read_text()
+    if seen == 2:
+        net.write_text("layer" + text.split("layer", 2)[1] + text[text.index("layer", text.index("val.txt")) :])
+    found = own(read_net(net))
+    if seen == 1:
+        assert found.aside is not None
+        assert (len(found.entries), int(found.aside.sum())) == (18, 6)
+    else:
+        assert (found.aside, len(found.entries)) == (None, 12)
+        assert "no picture is set aside" in found.notices[0]
+
+
+def test_a_net_without_lists(net: Path) -> None:
+    text = net.read_text()
+    body = text[text.index("layer", text.index("val.txt")) :]
+    blank = 'layer { name: "data" type: "Input" top: "data" top: "label" input_param { shape { dim: 1 } } }\n'
+    with pytest.raises(UserError, match="no pictures of its own") as error:
+        own(parse_net(blank + body, "x.prototxt"))
+    assert error.value.problems[0].remedy == "name them: --data photos/"
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "words"),
+    [
+        ("val.txt", "cat/2.png 3\n", "labels that no class has"),
+        ("val.txt", "cat/2.png -1\n", "labels that no class has"),
+        ("train.txt", "cat/0.png 1\ndog/0.png 1\n", "two classes"),
+        ("train.txt", "cat/none.png 0\ndog/0.png 1\n", "picture"),
+        ("val.txt", "cat/none.png 0\n", "picture"),
+        ("train.txt", "cat/0.png -1\ndog/0.png 1\n", "counts classes from 0"),
+    ],
+)
+def test_lists_with_mistakes(net: Path, name: str, lines: str, words: str) -> None:
+    net.with_name(name).write_text(lines)
+    with pytest.raises(UserError, match=words):
+        own(read_net(net))
+
+
+def test_a_list_that_is_not_there(net: Path) -> None:
+    net.with_name("train.txt").unlink()
+    with pytest.raises(UserError, match="list of pictures"):
+        own(read_net(net))
+
+
+def test_without_names_classes_go_by_number(net: Path) -> None:
+    net.with_name("labels.txt").unlink()
+    assert own(read_net(net)).classes == ("0", "1", "2")

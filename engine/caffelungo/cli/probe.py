@@ -11,7 +11,12 @@ from caffelungo.cli import options as o
 
 def probe(
     net: Annotated[str, typer.Argument(help="A net: a prototxt (train_val or deploy), or a name of `lungo nets`.")],
-    data: Annotated[str, typer.Option(help="A folder with one sub-folder per class, or a list of pictures.")],
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="A folder with one sub-folder per class, or a list of pictures (with --layers head: the net's own)."
+        ),
+    ] = None,
     test: Annotated[
         str | None, typer.Option(help="Another folder or list of the same classes, to judge the chosen classifier by.")
     ] = None,
@@ -76,7 +81,14 @@ def probe(
     typer.echo(f"{len(found.classes)} classes, {found.pictures} pictures to learn from")
     if found.best is not None:
         Console(highlight=False).print(table(found.rows, found.best))
-    typer.echo(f"chosen: {found.chosen.name}, fitted to all pictures; {found.seconds:.0f} s in all")
+    if found.again is not None and found.again.kept:
+        typer.echo(
+            "the classifier stays as it was trained: on the pictures set aside its log loss is "
+            f"{found.again.loss:.3f}, that of the best fitted again {found.again.row.loss:.3f}; "
+            f"{found.seconds:.0f} s in all"
+        )
+    else:
+        typer.echo(f"chosen: {found.chosen.name}, fitted to all pictures; {found.seconds:.0f} s in all")
     if found.tested is not None:
         one = found.tested
         typer.echo(

@@ -20,7 +20,7 @@ from caffelungo.probes.lbfgs import HISTORY
 from caffelungo.probes.problems import ITERATIONS, Problems, Solve
 from caffelungo.solve.score import wilson
 
-__all__ = ["KORNBLITH", "Path", "Row", "interval", "path", "stratified_folds"]
+__all__ = ["KORNBLITH", "Path", "Row", "interval", "path", "standard_error", "stratified_folds"]
 
 KORNBLITH = tuple(10 ** (-6 + 11 * i / 44) for i in range(45))
 """45 penalties on the sum of losses, from 1e-6 to 1e5 in equal ratios (Kornblith, Shlens and Le, CVPR 2019, A.6)."""
@@ -53,7 +53,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Path:
-    """Rows from the strongest penalty to the weakest that was tried, and the ``best`` of them.
+    """Rows from the strongest penalty to the weakest that was tried, and the ``best`` of them (see ``path``).
 
     ``held`` are the numbers of the pictures held out (H, all N where there are folds), ``predictions`` their answers
     (H x C) at the best penalty, ``unseen`` how many of them are of a class that their classifier had no picture of.
@@ -92,41 +92,50 @@ def path(
     with a weight of 1/versions, so that penalties keep their meaning; a picture held out is judged by its first
     version.
 
-    The best logistic regression has the least loss, which is smooth where accuracies tie; the best SVM the highest
-    accuracy, and of equals the least loss. The path ends early after ``patience`` penalties (None: never) in a row
-    without a better row, each of a loss higher than the least: weaker penalties fit the training rows closer still,
-    and the loss goes on rising. ``progress`` is called with the penalties done and their number.
+    The best logistic regression is that of the strongest penalty whose loss is within one standard error of the least,
+    picture by picture: where features tell classes apart the loss hardly changes over many penalties, and the weakest
+    of them make weights without need large (the rule of Breiman, Friedman, Olshen and Stone, 1984, section 3.4.3). The
+    best SVM has the highest accuracy, and of equals the least loss. The path ends early after ``patience`` penalties
+    (None: never) in a row without a better row, each of a loss higher than the least, as weaker penalties fit the
+    training rows closer still and the loss goes on rising; or after twice as many that change nothing in the choice.
+    ``progress`` is called with the penalties done and their number.
 
     UserError as ``logistic.fit``, and where nothing is held out, or nothing left to learn from.
     """
     stacked = torch.as_tensor(x)
     labels = torch.as_tensor(y)
     if classifier not in SOLVES:
-        raise UserError(f"a classifier is one of {', '.join(SOLVES)}", received=classifier)
+        raise UserError("no such classifier", received=classifier, remedy=f"one of {', '.join(SOLVES)}")
     if versions < 1 or stacked.ndim != 2 or len(stacked) != versions * len(labels):
         raise UserError(
             "features hold every version of every picture",
             received=f"{len(stacked)} rows for {versions} versions of {len(labels)} pictures",
+            remedy="stack the versions, all pictures of the first, then all of the second",
         )
     stacked, labels = checks.rows_and_labels(stacked, labels.repeat(versions), classes)
     ordered = checks.penalties(penalties, stacked.double()).sort(descending=True).values
     judge = _Judge(stacked, labels, classes, held_out, versions, SOLVES[classifier], tolerance, iterations)
     smooth = classifier == "logistic"
+    loss = _cross_entropy if smooth else _squared_hinge
     rows: list[Row] = []
-    best, predictions = 0, torch.empty(0)
-    since = 0
+    losses: list[Tensor] = []
+    told: list[Tensor] = []
+    best, choice, since = 0, 0, 0
     for number, penalty in enumerate(ordered.tolist()):
-        row, answers = judge.row(penalty, F.cross_entropy if smooth else _squared_hinge)
+        row, answers, each = judge.row(penalty, loss)
         rows.append(row)
+        losses.append(each)
         if number == 0 or _key(row, smooth) < _key(rows[best], smooth):
-            best, predictions = number, answers
+            best = number
+            choice = _strongest(losses, best) if smooth else best
+        told.append(answers)
         least = min(r.loss for r in rows)
         since = since + 1 if best < number and row.loss > least * (1 + RISEN) else 0
         if progress:
             progress(number + 1, len(ordered))
-        if patience is not None and since >= patience:
+        if patience is not None and (since >= patience or number - choice >= 2 * patience):
             break
-    return Path(tuple(rows), best, judge.held, predictions, judge.unseen)
+    return Path(tuple(rows), choice, judge.held, told[choice], judge.unseen)
 
 
 def interval(correct: Tensor | ArrayLike) -> tuple[float, float]:
@@ -135,15 +144,36 @@ def interval(correct: Tensor | ArrayLike) -> tuple[float, float]:
     return wilson(int(right.sum()), right.size)
 
 
+def standard_error(differences: Tensor) -> float:
+    """That of the mean of N ``differences``; 0 where one alone says nothing of it."""
+    return float(differences.std()) / math.sqrt(len(differences)) if len(differences) > 1 else 0.0
+
+
 def _key(row: Row, smooth: bool) -> tuple[float, float]:
     """What is least in the best row; a loss that is no number is the worst."""
     loss = row.loss if math.isfinite(row.loss) else math.inf
     return (loss, 0.0) if smooth else (-row.accuracy, loss)
 
 
+def _strongest(losses: list[Tensor], best: int) -> int:
+    """The first of ``losses`` (one per picture) whose mean is at most one standard error above that of ``best``.
+
+    The error is that of the differences picture by picture, which is far less than that of either mean.
+    """
+    for number, each in enumerate(losses[:best]):
+        worse = each - losses[best]
+        if float(worse.mean()) <= standard_error(worse):
+            return number
+    return best
+
+
+def _cross_entropy(answers: Tensor, y: Tensor) -> Tensor:
+    return F.cross_entropy(answers, y, reduction="none")
+
+
 def _squared_hinge(answers: Tensor, y: Tensor) -> Tensor:
     sign = 2 * F.one_hot(y, answers.shape[1]).to(answers) - 1
-    return (1 - sign * answers).clamp_min(0).square().sum(1).mean()
+    return (1 - sign * answers).clamp_min(0).square().sum(1)
 
 
 class _Judge:
@@ -186,7 +216,8 @@ class _Judge:
             )
         self.unseen = int((~self.known).sum())
 
-    def row(self, penalty: float, loss: Callable[[Tensor, Tensor], Tensor]) -> tuple[Row, Tensor]:
+    def row(self, penalty: float, loss: Callable[[Tensor, Tensor], Tensor]) -> tuple[Row, Tensor, Tensor]:
+        """The row of one penalty, the answers (H x C), and the losses of the pictures of known classes."""
         answers: Tensor | None = None
         steps, converged = 0, True
         for number, (part, problems) in enumerate(self.parts):
@@ -203,9 +234,9 @@ class _Judge:
         right = answers.argmax(1) == self.y
         often = torch.bincount(self.y)
         recalls = torch.bincount(self.y[right], minlength=len(often)).double()[often > 0] / often[often > 0]
-        lost = float(loss(answers[self.known].double(), self.y[self.known]))
-        row = Row(penalty, lost, float(right.double().mean()), float(recalls.mean()), steps, converged)
-        return row, answers
+        each = loss(answers[self.known].double(), self.y[self.known])
+        row = Row(penalty, float(each.mean()), float(right.double().mean()), float(recalls.mean()), steps, converged)
+        return row, answers, each
 
 
 def _folds(held_out: Tensor | ArrayLike, count: int) -> tuple[Tensor, int]:
@@ -215,6 +246,7 @@ def _folds(held_out: Tensor | ArrayLike, count: int) -> tuple[Tensor, int]:
         raise UserError(
             "each picture has a fold (an integer) or is held out or not (a bool)",
             received=f"{tuple(given.shape)} of {given.dtype} for {count} pictures",
+            remedy=f"give {count} integers, or {count} of True and False",
         )
     if given.dtype == torch.bool:
         folds, number, fine = given.long() - 1, 1, bool(given.any()) and not bool(given.all())

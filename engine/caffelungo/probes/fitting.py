@@ -92,13 +92,16 @@ class Head:
 
 
 def held_out(
-    labels: NDArray[np.int64], folds: int, seed: int, groups: Sequence[Sequence[int]] = (), many: int = MANY
+    labels: NDArray[np.int64], folds: int, seed: int, groups: Sequence[Sequence[int]] = (), many: int | None = None
 ) -> Tensor:
-    """The fold of each picture, or which are held out where there are ``many``; copies (``groups``) stay together."""
+    """The fold of each picture, or which are held out where there are ``many`` (None: ``MANY``).
+
+    Copies (``groups``, by place) stay together.
+    """
     owner = np.arange(len(labels))
     for group in groups:
         owner[list(group)] = group[0]
-    if len(labels) >= many:
+    if len(labels) >= (MANY if many is None else many):
         return stratified_folds(labels, HELD, seed, owner) == 0
     return stratified_folds(labels, min(folds, len(np.unique(owner))), seed, owner)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from caffelungo.probes.candidates import Candidate
 from caffelungo.probes.crossvalidation import interval
 from caffelungo.probes.fitting import Head, Tried
+from caffelungo.probes.refitting import Refitted
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Probed:
     ``chosen`` one, its ``head``, and how it did on ``--test``. ``judged`` is how each candidate does there, by name,
     fitted to all pictures: it plays no part in the choice.
 
-    ``files`` are those written (none without an output), ``commands`` what to run next.
+    ``files`` are those written (none without an output), ``commands`` what to run next. ``again``: where a trained
+    net's own classifier was fitted again, and its pictures set aside chose.
     """
 
     classes: tuple[str, ...]
@@ -43,6 +45,7 @@ class Probed:
     judged: dict[str, Judged]
     seconds: float
     notices: list[str] = field(default_factory=list)
+    again: Refitted | None = None
     files: list[Path] = field(default_factory=list)
     commands: list[tuple[str, str]] = field(default_factory=list)
 
@@ -56,11 +59,13 @@ class Probed:
         return {
             "classes": list(self.classes), "pictures": self.pictures, "layers": [row.plain() for row in self.rows],
             "chosen": {
-                "layers": self.chosen.name, "blobs": list(self.chosen.blobs), "penalty": self.head.penalty,
+                "layers": self.chosen.name, "blobs": list(self.chosen.blobs),
+                "penalty": None if self.again and self.again.kept else self.head.penalty,
                 "features": self.head.weight.shape[1], "converged": self.head.converged,
             },
             "test": asdict(self.tested) if self.tested else None,
             "test_by_layer": {name: asdict(one) for name, one in self.judged.items()},
+            "kept_as_trained": self.again.kept if self.again else None,
             "notices": self.notices,
         }  # fmt: skip
 

@@ -15,15 +15,16 @@ AUTO = ("auto",)
 class ProbeOptions(EngineOptions):
     """`lungo probe`.
 
-    ``net`` is a path or a name of the catalogue, ``data`` a folder of classes or a list, ``test`` another one to judge
-    by. ``weights`` None: those that come with the net. ``layers``: "auto" (each stage and all joined), "all", "head"
-    (what the net's own classifier reads), blobs, or blobs joined by "+". ``mirrored``: mirrored copies are learned
-    from, too. ``penalty`` None: chosen by cross-validation with ``folds`` folds; a number: this one. ``output`` None:
-    nothing is written. ``cache``: a folder for features (None: inside ``output``).
+    ``net`` is a path or a name of the catalogue, ``data`` a folder of classes or a list (None: the net's own pictures,
+    for ``layers`` "head"), ``test`` another one to judge by. ``weights`` None: those that come with the net.
+    ``layers``: "auto" (each stage and all joined), "all", "head" (what the net's own classifier reads), blobs, or
+    blobs joined by "+". ``mirrored``: mirrored copies are learned from, too. ``penalty`` None: chosen by
+    cross-validation with ``folds`` folds; a number: this one. ``output`` None: nothing is written. ``cache``: a folder
+    for features (None: inside ``output``).
     """
 
     net: str = ""
-    data: str = ""
+    data: str | None = None
     test: str | None = None
     weights: str | None = None
     layers: tuple[str, ...] = AUTO

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,9 @@ from caffelungo import files
 from caffelungo.data import folder as photos
 from caffelungo.data.image_list import ImageList, check, read_list
 from caffelungo.data.parallel import Progress
+from caffelungo.definition.definition import Definition
+from caffelungo.definition.filter import included, net_state
+from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import Location, UserError
 
 Entry = tuple[str, int]
@@ -22,13 +26,17 @@ Entry = tuple[str, int]
 @dataclass(frozen=True)
 class Gathered:
     """``entries`` are learned from, ``test`` judges (None: nothing does). ``groups`` are copies of one picture, by
-    their places in ``entries``; ``counts`` the pictures per class."""
+    their places in ``entries``; ``counts`` the pictures per class.
+
+    ``aside`` (N): which of the entries a training before has set aside, so that they can choose (None: there are none).
+    """
 
     classes: tuple[str, ...]
     entries: list[Entry]
     test: list[Entry] | None
     groups: list[list[int]] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    aside: NDArray[np.bool_] | None = None
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -53,14 +61,54 @@ def gather(data: str, test: str | None = None, progress: Progress | None = None)
     _labelled(pictures, None)
     entries = _entries(pictures, range(len(pictures)))
     classes = pictures.classes or tuple(str(label) for label in range(int(pictures.labels.max()) + 1))
-    if len(set(pictures.labels.tolist())) < 2:
-        raise UserError(
-            "a classifier needs at least two classes",
-            where=Location(str(found)),
-            received=f"label {pictures.labels[0]} only",
-            remedy="list pictures of another class, too",
-        )
+    _two_classes(pictures)
     return Gathered(classes, entries, _judging(test, classes, progress) if test is not None else None)
+
+
+def own(definition: Definition, test: str | None = None, progress: Progress | None = None) -> Gathered:
+    """The pictures that the net's own data layers name: those of TRAIN, and those of TEST alone as set aside.
+
+    UserError for a net whose data are no lists of pictures, for pictures that cannot be read, for fewer than two
+    classes, and where TEST has labels of other classes.
+    """
+    lists: dict[int, ImageList] = {}
+    for phase in (TRAIN, TEST):
+        state = net_state(definition.message, phase)
+        for layer in definition.message.layer:
+            if layer.type == "ImageData" and included(layer, state):
+                data = layer.image_data_param
+                lists[phase] = read_list(data.source, data.root_folder, beside=definition.path)
+                break
+    if TRAIN not in lists:
+        raise UserError(
+            "the net names no pictures of its own to fit its classifier to",
+            where=definition.where(),
+            received="no ImageData layer in phase TRAIN",
+            remedy="name them: --data photos/",
+        )
+    named = lists[TRAIN].classes
+    _readable(lists[TRAIN])
+    _labelled(lists[TRAIN], None)
+    _two_classes(lists[TRAIN])
+    learned = _entries(lists[TRAIN], range(len(lists[TRAIN])))
+    seen = {os.path.normpath(name) for name, _ in learned}
+    aside: list[Entry] = []
+    if TEST in lists:
+        _readable(lists[TEST])
+        _labelled(lists[TEST], len(named) if named else None)
+        judges = _entries(lists[TEST], range(len(lists[TEST])))
+        aside = [entry for entry in judges if os.path.normpath(entry[0]) not in seen]
+    entries = [*learned, *aside]
+    classes = named or tuple(str(label) for label in range(max(label for _, label in entries) + 1))
+    judging = _judging(test, classes, progress) if test is not None else None
+    if aside:
+        mask = np.arange(len(entries)) >= len(learned)
+        return Gathered(classes, entries, judging, aside=mask)
+    notice = (
+        "no picture is set aside, so the classifier is judged by pictures that the layers below it may have learned "
+        "from: its penalty may be too small"
+    )
+    return Gathered(classes, entries, judging, notices=[notice])
 
 
 def _folder(path: Path, test: str | None, progress: Progress | None) -> Gathered:
@@ -110,13 +158,23 @@ def _readable(pictures: ImageList) -> None:
         raise UserError(problems)
 
 
+def _two_classes(pictures: ImageList) -> None:
+    if len(set(pictures.labels.tolist())) < 2:
+        raise UserError(
+            "a classifier needs at least two classes",
+            where=Location(str(pictures.file)),
+            received=f"label {pictures.labels[0]} only",
+            remedy="list pictures of another class, too",
+        )
+
+
 def _labelled(pictures: ImageList, classes: int | None) -> None:
     """UserError for labels below 0, and for those of none of ``classes`` (None: there may be any number)."""
     wrong = pictures.labels < 0 if classes is None else (pictures.labels < 0) | (pictures.labels >= classes)
     if wrong.any():
         index = int(wrong.argmax())
         raise UserError(
-            "a label counts classes from 0" if classes is None else "the list has labels that --data has not",
+            "a label counts classes from 0" if classes is None else "the list has labels that no class has",
             where=pictures.where(index),
             received=f"label {int(pictures.labels[index])}, and {int(wrong.sum()) - 1} more lines like it",
             remedy="number the classes 0, 1, 2 ..." if classes is None else f"labels go from 0 to {classes - 1}",

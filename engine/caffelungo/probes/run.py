@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from caffelungo.definition.definition import Definition
@@ -26,8 +28,9 @@ from caffelungo.probes.crossvalidation import KORNBLITH
 from caffelungo.probes.fitting import CLASSIFIERS, SCALES, Head, Tried, attempt, choose, fit_head, held_out
 from caffelungo.probes.found import Judged, Probed, judge
 from caffelungo.probes.options import ProbeOptions
-from caffelungo.probes.pictures import Entry, Gathered, gather
+from caffelungo.probes.pictures import Entry, Gathered, gather, own
 from caffelungo.probes.reading import Subject, matrix, read, read_head
+from caffelungo.probes.refitting import Refitted, as_it_is, refitted
 from caffelungo.project_files import refuse_overwriting, word_of
 from caffelungo.solve.engine import make_engine
 
@@ -55,21 +58,29 @@ def probe(options: ProbeOptions, say: Stage = _silent) -> Probed:
     opened = open_net(wanted)
     # Asked for before every picture is looked at, which may take minutes.
     weights = needed(opened, options.net)
-    gathered = gather(options.data, options.test, lambda done, total: say("reading pictures", done, total))
+
+    def reading(done: int, total: int) -> None:
+        say("reading pictures", done, total)
+
+    if options.data is not None:
+        gathered = gather(options.data, options.test, reading)
+    else:
+        gathered = own(opened.definition, options.test, reading)
     work = _Work(options, gathered, wanted, opened, weights, say)
     # What is decided already is not tried: its features may have been learned from the very pictures.
     decided = options.penalty is not None and len(work.candidates) == 1
-    rows = [] if decided else [work.tried(one) for one in work.candidates]
+    again = work.refitted(gathered.aside) if gathered.aside is not None and not decided else None
+    rows = [again.row] if again else [] if decided else [work.tried(one) for one in work.candidates]
     best = choose(rows, options.classifier) if rows else None
     chosen = best.candidate if best is not None else work.candidates[0]
     penalty = options.penalty if options.penalty is not None else best.penalty if best is not None else 1.0
-    head = work.head(chosen, penalty)
+    head = again.head if again else work.head(chosen, penalty)
     heads = {row.candidate: work.head(row.candidate, row.penalty) for row in rows if row is not best and options.test}
     judged = {one.name: found for one, fitted in {**heads, chosen: head}.items() if (found := work.judged(one, fitted))}
     tested = judged.get(chosen.name)
     result = Probed(
         gathered.classes, len(gathered.entries), rows, chosen, head, tested, judged, 0.0,
-        work.notices(rows, head),
+        work.notices(rows, head), again,
     )  # fmt: skip
     result.seconds = time.monotonic() - begin
     if out is not None:
@@ -88,6 +99,16 @@ def _check(options: ProbeOptions) -> None:
     if options.penalty is not None and not 0 < options.penalty < float("inf"):
         problems.append(Problem("a penalty is above 0", None, f"--penalty {options.penalty:g}",
                                 "leave it out to have it chosen"))  # fmt: skip
+    if options.data is None and tuple(options.layers) != (HEAD,):
+        problems.append(
+            Problem("the pictures to learn from are not named", None, f"--layers {','.join(options.layers)}",
+                    "--data photos/; only with --layers head the net's own are meant")
+        )  # fmt: skip
+    if options.data is None and options.classifier != "logistic" and options.penalty is None:
+        problems.append(
+            Problem("a trained net's own classifier is fitted again as it was trained, by its log loss", None,
+                    f"--classifier {options.classifier}", "leave it out, or name pictures: --data photos/")
+        )  # fmt: skip
     if options.folds < 2:
         problems.append(Problem("two folds are the least", None, f"--folds {options.folds}", "--folds 5"))
     if options.batch_size < 1:
@@ -100,7 +121,7 @@ def _check(options: ProbeOptions) -> None:
 
 def _wanted(options: ProbeOptions) -> PointOptions:
     return PointOptions(
-        options.net, options.weights, suffix=options.suffix or word_of(options.data), size=options.size,
+        options.net, options.weights, suffix=options.suffix or word_of(options.data or ""), size=options.size,
         batch_size=options.batch_size, device=options.device, variables=options.variables,
     )  # fmt: skip
 
@@ -141,7 +162,8 @@ class _Work:
             raise UserError(
                 f"`{head.name}` tells apart other classes than the pictures show",
                 where=self.view.where(head.head.index),
-                received=f"{head.classes} outputs, {len(self.classes)} classes in {self.options.data}",
+                received=f"{head.classes} outputs, {len(self.classes)} classes in "
+                f"{self.options.data or 'the pictures that it names'}",
                 remedy="give pictures of the classes it was trained on, or probe other layers: --layers all",
             )
         return head
@@ -197,6 +219,16 @@ class _Work:
         for array in (x.numpy(), self.labels, self.parts.numpy()):
             total.update(np.ascontiguousarray(array).tobytes())
         return self.cache / f"{total.hexdigest()}.row.json"
+
+    def refitted(self, aside: NDArray[np.bool_]) -> Refitted:
+        """The net's own classifier fitted again, chosen by the pictures that its training has set ``aside``."""
+        x = self.features(self.gathered.entries, self.candidates[0], self.options.mirrored).to(self.engine.device)
+        assert self.subject.store is not None
+        return refitted(
+            x, self.labels, len(self.classes), torch.from_numpy(aside),
+            as_it_is(self.classifier, self.subject.store), scaling=self.options.scaling,
+            progress=lambda done, total: self.say("fitting the classifier again", done, total),
+        )  # fmt: skip
 
     def head(self, chosen: Candidate, penalty: float) -> Head:
         """The classifier of the choice, fitted to all pictures."""

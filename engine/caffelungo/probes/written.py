@@ -109,7 +109,8 @@ def write(out: Path, chosen: Chosen, found: dict[str, Any], rows: Sequence[Tried
         if chosen.test is not None:
             write_list(folder / "test.txt", chosen.test)
         files.write_text(folder / "labels.txt", "".join(f"{name}\n" for name in chosen.classes))
-        what = f"a linear classifier on {best.name}" if best.blobs else "its classifier fitted again"
+        again = "its classifier as it was trained" if found.get("kept_as_trained") else "its classifier fitted again"
+        what = f"a linear classifier on {best.name}" if best.blobs else again
         line = f"# {Path(chosen.net).name} with {what}, by `lungo probe`.\n"
         files.write_text(folder / "train_val.prototxt", line + definition.text)
         files.write_text(folder / "deploy.prototxt", answering.text)

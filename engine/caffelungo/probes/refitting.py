@@ -1,0 +1,108 @@
+"""A trained net's own classifier fitted again, to the pictures set aside as well, unless that would lose.
+
+    features of the trained net: those it was trained on, and those set aside, which chose its best weights
+    -> penalties by how classifiers of the former do on the latter -> the best of them, against the classifier as it is
+    -> fitted to all pictures; or the classifier as it is, unless the best is better than chance explains
+
+Where no layer below has been trained since the classifier was fitted, there is nothing to lose, and it is fitted to all
+pictures in any case: such a classifier is told by its gradient.
+
+Features of pictures that a net was trained on tell classes apart better than those of others do, so that
+cross-validation among them would choose penalties that are far too weak: only pictures set aside can choose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from caffelungo.net.store import Store
+from caffelungo.passes.view import Classifier
+from caffelungo.probes.candidates import HEAD, Candidate
+from caffelungo.probes.crossvalidation import KORNBLITH, interval, path, standard_error
+from caffelungo.probes.fitting import SCALES, Head, Tried, fit_head
+
+
+@dataclass(frozen=True)
+class Refitted:
+    """``head`` is what the net gets, ``row`` how the best penalty did on the pictures set aside.
+
+    ``loss`` is that of the classifier as it was there; ``kept``: it is what the net gets, unchanged.
+    """
+
+    head: Head
+    row: Tried
+    loss: float
+    kept: bool
+
+
+def as_it_is(classifier: Classifier, store: Store) -> Head:
+    """The classifier as its weights in ``store`` have it, for features as ``reading.read_head`` gives them."""
+    blobs = [blob.detach().float().cpu().numpy() for blob in store.blobs(classifier.head.key)]
+    bias = blobs[1] if len(blobs) > 1 else np.zeros(classifier.classes, np.float32)
+    weight = blobs[0]
+    options = classifier.head.layer.options
+    if classifier.head.layer.type == "InnerProduct" and options.transpose:
+        weight = weight.T
+    return Head(np.ascontiguousarray(weight.reshape(len(bias), -1)), bias, 0.0, True)
+
+
+def refitted(
+    x: Tensor,
+    labels: NDArray[np.int64],
+    classes: int,
+    aside: Tensor,
+    trained: Head,
+    *,
+    scaling: str = "unit",
+    progress: Callable[[int, int], None] | None = None,
+) -> Refitted:
+    """The better of ``trained`` and of a classifier of ``x``: N x D of all pictures, or 2N x D with mirrored ones.
+
+    ``aside`` (N, bool) are the pictures that no training saw. ``trained`` stays unless it is a converged classifier
+    itself, or the other's loss on them is lower by more than one standard error of the differences picture by picture.
+
+    UserError as ``crossvalidation.path``.
+    """
+    count = len(labels)
+    y = torch.from_numpy(labels)
+    scaled = SCALES[scaling](x[:count])(x)
+    found = path(scaled, y, classes, aside, KORNBLITH[::2], versions=len(x) // count, patience=2, progress=progress)
+    right = found.predictions.argmax(1).cpu() == y[found.held.cpu()]
+    row = Tried(
+        Candidate(HEAD, ()), x.shape[1], found.rows, found.best, int(right.sum()), len(right), *interval(right.numpy())
+    )
+    mine = F.cross_entropy(trained.answers(x[:count][aside]).double(), y[aside].to(x.device), reduction="none")
+    answers = found.predictions.double().cpu()
+    # Of a class that the others have no picture of, the loss is infinite: as much as any picture counts is enough.
+    better = (F.cross_entropy(answers, y[found.held.cpu()], reduction="none") - mine.cpu()).nan_to_num(posinf=1e3)
+    lost = float(better.mean()) > -standard_error(better)
+    kept = lost and not is_converged(trained, x, labels, ~aside)
+    head = trained if kept else fit_head(x, labels, classes, found.penalty, scaling=scaling)
+    return Refitted(head, row, float(mine.mean()), kept)
+
+
+STATIONARY = 0.98
+"""Cosine from which on the gradient of the losses opposes the weights, as at the least of losses and penalty."""
+
+
+def is_converged(head: Head, x: Tensor, labels: NDArray[np.int64], learned: Tensor) -> bool:
+    """Whether ``head`` is a linear classifier fitted to the rows ``learned`` (N, bool) of ``x``, with some penalty.
+
+    There the gradient of the losses is minus the penalty times the weights. ``x`` is N x D, or versions of it.
+    """
+    versions = len(x) // len(labels)
+    chosen = learned.repeat(versions).to(x.device)
+    rows = x[chosen]
+    y = torch.from_numpy(labels).repeat(versions).to(x.device)[chosen]
+    residual = head.answers(rows).double().softmax(1)
+    residual[torch.arange(len(y), device=x.device), y] -= 1
+    gradient = residual.T.to(x.dtype) @ (rows - rows.mean(0))
+    weight = torch.from_numpy(head.weight).to(x)
+    return float(F.cosine_similarity(-gradient.flatten(), weight.flatten(), dim=0)) > STATIONARY
