@@ -49,10 +49,9 @@ class Faked:
         out.mkdir(parents=True, exist_ok=True)
         if words[0] == "finetune":
             (out / "solver.prototxt").write_text(SOLVER)
-            (out / "run.sh").write_text("# fit the classifier's last step\nlungo probe n --penalty 3.16 -o final\n")
             (out / "train.txt").write_text("bear/1.png 0\ncat/2.png 1\n")
         elif words[0] == "probe":
-            chosen = {"layers": "fire5/concat", "blobs": ["fire5/concat"], "penalty": 5.62}
+            chosen = {"layers": "fire5/concat", "blobs": ["fire5/concat"]}
             (out / "probe.json").write_text(json.dumps({"chosen": chosen}))
         elif words[0] == "train":
             self.train(Path(words[words.index("--solver") + 1]))
@@ -113,7 +112,10 @@ def test_fine_tuning_starts_from_the_layer_that_the_probe_chose_and_ends_with_it
     assert prepared[prepared.index("--layers") + 1] == "fire5/concat"
     assert "--weights" not in trained
     assert refitted[refitted.index("--weights") + 1] == str(tmp_path / "finetuned" / "solver_best.caffemodel")
-    assert refitted[refitted.index("--penalty") + 1] == "3.16"
+    assert "--early-stop" not in trained
+    # As run.sh has it: the net's own pictures, and those set aside choose.
+    assert refitted[refitted.index("--layers") + 1] == "head"
+    assert not {"--data", "--penalty"} & set(refitted)
     assert arm.weights == tmp_path / "finetuned" / "final" / "probe.caffemodel"
     assert arm.validation == (0.75, 0.5)
     before = arm.before()
@@ -132,8 +134,8 @@ def test_the_grown_way_never_fits_a_start_to_the_pictures_set_aside(tmp_path: Pa
     listed = Path(probe[probe.index("--data") + 1])
     assert listed.read_text() == f"{steps.train}/bear/1.png 0\n{steps.train}/cat/2.png 1\n"
     assert train[train.index("--weights") + 1] == str(tmp_path / "grown" / "start" / "probe.caffemodel")
-    assert refit[refit.index("--data") + 1] == str(steps.train)
-    assert refit[refit.index("--penalty") + 1] == "5.62"
+    assert refit[1] == str(tmp_path / "finetuned" / "grown.prototxt")
+    assert not {"--data", "--penalty"} & set(refit)
 
 
 def test_new_units_grow_beside_the_layer_that_the_classifier_reads(tmp_path: Path) -> None:
@@ -156,6 +158,22 @@ def test_an_interrupted_training_ends_the_demo(tmp_path: Path, losses: Sequence[
     """Stopped by Ctrl-C after 10 of 30 iterations; status 0, as in Caffe."""
     with pytest.raises(KeyboardInterrupt):
         Demo(tmp_path, Faked(losses), quiet()).finetuned("all")
+
+
+def test_a_training_that_stopped_early_goes_on_in_the_demo(tmp_path: Path) -> None:
+    """After 20 of 100 iterations, two tests without a better one, which is what its solver allows."""
+
+    class Patient(Faked):
+        def train(self, solver: Path) -> None:
+            solver.write_text(
+                SOLVER.replace("max_iter: 30", "max_iter: 100").replace("early_stop: 12", "early_stop: 2")
+            )
+            super().train(solver)
+
+    arm = Demo(tmp_path, Patient((0.5, 0.8, 0.7)), quiet()).finetuned("all")
+    assert arm.validation == (0.75, 0.5)
+    with pytest.raises(KeyboardInterrupt):
+        Demo(tmp_path / "other", Patient((0.5, 0.8)), quiet()).finetuned("all")
 
 
 def test_a_command_that_fails_ends_the_demo(tmp_path: Path) -> None:

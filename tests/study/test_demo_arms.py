@@ -44,6 +44,13 @@ def test_a_training_has_ended_when_no_further_test_is_due(
     assert trained(losses).ended(iterations) == ended
 
 
+@pytest.mark.parametrize(("patience", "ended"), [(0, False), (1, True), (2, True), (3, False)])
+def test_a_training_has_ended_when_its_patience_has(patience: int, ended: bool) -> None:
+    assert trained([0.9, 0.5, 0.7, 0.5]).ended(100, patience) == ended
+    assert not trained([0.9]).ended(100, patience)
+    assert not trained([0.9, 0.8]).ended(100, patience)
+
+
 def test_the_choice_is_by_pictures_set_aside_and_never_by_the_test() -> None:
     good, bad = [1] * 8, [0] * 8
     assert chosen([arm("a", bad, 0.3), arm("b", good, 0.4), arm("c", good, 0.3)]).letter == "a"

@@ -31,8 +31,6 @@ from caffelungo.study.demo_arms import Arm, Trained, chosen, differences, table,
 NET, SIZE = "squeezenet1.1", 64
 SMALL = "lenet"
 """It takes grey pictures of 28 pixels, as these are, and learns from a few hundred of them within seconds."""
-SMALL_PENALTY = 1.0
-"""Of its classifier when that is fitted again: scikit-learn's default, since no probe has chosen one."""
 UNITS = 64
 
 MADE = (
@@ -84,7 +82,7 @@ class Demo:
         out = self.out / "finetuned"
         self.lungo("finetune", NET, "--data", self.train, "--size", SIZE, "--layers", layers, "-o", out, "--quiet")
         trained = self.fit("fine-tuned from it", out / "solver.prototxt")
-        final = self.refit(out / "train_val.prototxt", trained, _penalty(out / "run.sh"), out / "final")
+        final = self.refit(out / "train_val.prototxt", trained, out / "final")
         return Arm("b", "fine-tuned from it", final, trained)
 
     def grown(self, beside: str) -> Arm:
@@ -102,7 +100,7 @@ class Demo:
         begin = source / "start.caffemodel"
         self.lungo("probe", grown, "--weights", begin, *head, "--data", pictures, "-o", start, "--quiet")
         trained = self.fit(title, source / "grown_solver.prototxt", "--weights", start / "probe.caffemodel")
-        final = self.refit(grown, trained, float(_found(start)["penalty"]), out / "final")
+        final = self.refit(grown, trained, out / "final")
         return Arm("c", title, final, trained)
 
     def scratch(self) -> Arm:
@@ -110,7 +108,7 @@ class Demo:
         out, title = self.out / "scratch", f"{SMALL} from scratch"
         self.lungo("finetune", SMALL, "--scratch", "--data", self.train, "-o", out, "--quiet")
         trained = self.fit(title, out / "solver.prototxt", "--keep-best", "--watch", "loss")
-        final = self.refit(out / "train_val.prototxt", trained, SMALL_PENALTY, out / "final")
+        final = self.refit(out / "train_val.prototxt", trained, out / "final")
         return Arm("d", title, final, trained)
 
     # -- their steps
@@ -123,16 +121,13 @@ class Demo:
         return output
 
     def fit(self, title: str, solver: Path, *words: object) -> Trained:
-        """Train to the end of the schedule, and keep what is best on the pictures set aside.
-
-        No way stops early, so that none is judged by when its patience ended.
-        """
-        words = (*words, "--early-stop", 0)
+        """Train as the solver says, and keep what is best on the pictures set aside."""
         seconds = self.lungo("train", "--solver", solver, *words, "--quiet", busy=f"training: {title}")
         best = solver.with_name(f"{solver.stem}_best.caffemodel")
         points = [point for point, _ in metrics.read(solver.with_name(f"{solver.stem}_run_001") / "metrics.csv")]
         trained = Trained(best, seconds, points)
-        if not trained.ended(read_solver(solver).message.max_iter) or not best.exists():
+        given = read_solver(solver).message
+        if not trained.ended(given.max_iter, given.lungo.early_stop) or not best.exists():
             # Ctrl-C stops a training with status 0, as in Caffe.
             raise KeyboardInterrupt
         accuracy, loss = trained.best
@@ -142,12 +137,9 @@ class Demo:
         )
         return trained
 
-    def refit(self, net: Path, trained: Trained, penalty: float, out: Path) -> Path:
-        """The classifier fitted again, to the pictures set aside as well: the last step of run.sh."""
-        self.lungo(
-            "probe", net, "--weights", trained.weights, "--layers", "head", "--penalty", f"{penalty:g}", "--mirror",
-            "--data", self.train, "-o", out, "--quiet",
-        )  # fmt: skip
+    def refit(self, net: Path, trained: Trained, out: Path) -> Path:
+        """The classifier fitted again, to the pictures set aside as well, unless that loses: as run.sh ends."""
+        self.lungo("probe", net, "--weights", trained.weights, "--layers", "head", "--mirror", "-o", out, "--quiet")
         return out
 
     def measure(self, arm: Arm) -> None:
@@ -225,14 +217,8 @@ def right_answers(path: Path) -> np.ndarray:
 
 
 def _found(folder: Path) -> dict[str, Any]:
-    """What `lungo probe` chose: ``layers`` as one word, ``blobs``, ``penalty``."""
+    """What `lungo probe` chose: ``layers`` as one word, ``blobs``."""
     return dict(json.loads((folder / "probe.json").read_text())["chosen"])
-
-
-def _penalty(script: Path) -> float:
-    """The penalty that run.sh fits the classifier with at last."""
-    words = shlex.split(script.read_text(), comments=True)
-    return float(words[words.index("--penalty") + 1])
 
 
 def _took(begin: float) -> str:

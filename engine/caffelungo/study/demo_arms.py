@@ -44,10 +44,12 @@ class Trained:
         found = [next(one.value for one in self._tests(name) if one.iteration == at) for name in ("accuracy", "loss")]
         return found[0], found[1]
 
-    def ended(self, iterations: int) -> bool:
-        """Whether it ran to its end, after ``iterations``: no further test was due before."""
+    def ended(self, iterations: int, patience: int = 0) -> bool:
+        """Whether it ran to its end: no further test was due before ``iterations``, or the last ``patience`` tests (0:
+        any number) were no better."""
         at = [point.iteration for point in self._tests("loss")]
-        return len(at) > 1 and at[-1] + (at[-1] - at[-2]) > iterations
+        worse = sum(one > self.at for one in at)
+        return len(at) > 1 and (at[-1] + (at[-1] - at[-2]) > iterations or 0 < patience <= worse)
 
 
 @dataclass
