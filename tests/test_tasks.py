@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from caffelungo.check import check
-from caffelungo.definition.reader import read_net
+from caffelungo.definition.reader import parse_solver, read_net
 from caffelungo.definition.schema import message_class
 from caffelungo.deploy.answers import ClassifyOptions, classify_files
 from caffelungo.deploy.classify import Classifier
@@ -24,6 +24,7 @@ from caffelungo.deploy.infer import InferOptions, infer
 from caffelungo.deploy.metadata import read
 from caffelungo.deploy.runtime import open_session
 from caffelungo.errors import UserError
+from caffelungo.report import metrics
 from caffelungo.report.glog import Log
 from caffelungo.solve import evaluate, run
 from caffelungo.solve.heads import judged_head
@@ -78,10 +79,10 @@ def trained_net(folder: Path, text: str, classes: int) -> tuple[Path, Path]:
     return net, weights
 
 
-def train(folder: Path, weights: Path, **more: object) -> int:
+def train(folder: Path, **more: object) -> int:
+    """From the weights that the solver names."""
     options = TrainOptions(
-        solver=folder / "solver.prototxt", weights=[str(weights)] if not more.get("resume") else [], quiet=True,
-        device="cpu", workers=0, tensorboard=False, **more,  # type: ignore[arg-type]
+        solver=folder / "solver.prototxt", quiet=True, device="cpu", workers=0, tensorboard=False, **more,  # type: ignore[arg-type]
     )  # fmt: skip
     return run.train(options)
 
@@ -98,7 +99,7 @@ def grown(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     )
     done = task_project(wanted)
     made = Grown(net, weights, birds, folder / "new", done)
-    assert train(made.out, weights) == 0
+    assert train(made.out) == 0
     return made
 
 
@@ -115,9 +116,41 @@ def test_old_blobs_weights_and_statistics_are_identical_after_training(grown: Gr
     second = blobs(after, new.layers, picture(side), np.zeros(2, np.float32))
     for layer in before.message.layer:
         assert first(layer.top[0]).tobytes() == second(layer.top[0]).tobytes(), layer.name
-    start = formats.read(grown.weights)
-    assert head not in start.layers
-    assert np.abs(new.layers[head][1]).max() > 0  # its bias started at zero, so it has learned
+    start = formats.read(grown.out / "start.caffemodel")
+    assert set(start.layers) == set(new.layers)
+    assert [one.tobytes() for one in start.layers[head]] != [one.tobytes() for one in new.layers[head]]
+
+
+def test_training_starts_with_a_fitted_classifier(grown: Grown) -> None:
+    """What iteration 0 tests is what `lungo test` says of the start: better than chance."""
+    assert grown.done.fitted is not None
+    tests = [
+        point
+        for point, _ in metrics.read(grown.out / "solver_run_001" / "metrics.csv")
+        if point.phase == "test" and point.iteration == 0
+    ]
+    values = {point.name: point.value for point in tests}
+    watched = parse_solver((grown.out / "solver.prototxt").read_text()).message.lungo.watch
+    assert values[watched] < np.log(len(BIRDS))
+    options = TestOptions(
+        model=grown.out / "train_val.prototxt", weights=[str(grown.out / "start.caffemodel")], device="cpu", workers=0,
+        quiet=True,
+    )  # fmt: skip
+    found = evaluate.evaluate(evaluate.build(options, Log())).classified
+    assert found is not None
+    right = np.trace(found.confusion) / found.confusion.sum()
+    assert right > 1 / len(BIRDS)
+    accuracies = [value for name, value in values.items() if name.startswith("accuracy")]
+    assert accuracies[0] == pytest.approx(right)
+    assert (grown.out / "solver_best.caffemodel").is_file()
+    # A figure of pictures held out among those it learned from is told, too.
+    assert 1 / len(BIRDS) < grown.done.fitted.accuracy <= 1
+
+
+def test_the_weights_that_were_best_in_training_answer_as_the_old_ones(grown: Grown) -> None:
+    old, best = formats.read(grown.weights), formats.read(grown.out / "solver_best.caffemodel")
+    for name, arrays in old.layers.items():
+        assert [one.tobytes() for one in arrays] == [one.tobytes() for one in best.layers[name]], name
 
 
 def test_verify_says_that_everything_old_is_identical(grown: Grown) -> None:
@@ -175,13 +208,14 @@ def test_the_folder_is_whole_and_its_commands_are_quoted(grown: Grown) -> None:
         assert command in readme
         assert shlex.split(command)[0] == "lungo"
     trained = shlex.split(grown.done.commands[1][0])
-    assert trained[-3:] == [str(grown.out / "solver.prototxt"), "--weights", str(grown.weights)]
+    assert trained == ["lungo", "train", "--solver", str(grown.out / "solver.prototxt")]
     assert subprocess.run(["sh", "-n", "run.sh"], cwd=grown.out, check=False).returncode == 0
     said = subprocess.run(
         ["sh", "-c", 'lungo() { for word; do echo "$word"; done; }; . ./run.sh'], cwd=grown.out, check=True,
         capture_output=True, text=True,
     ).stdout.splitlines()  # fmt: skip
-    assert said.count(str(grown.weights)) == 2
+    assert said.count(str(grown.weights)) == 1  # verify; what training starts from stands in the solver
+    assert said.count("solver_best.caffemodel") == 3
     assert str(grown.birds) in said
     assert os.access(grown.out / "run.sh", os.X_OK)
 
@@ -323,6 +357,7 @@ def grow(place: Path, *more: object) -> object:
 def test_new_units_and_earlier_layers_from_the_command_line(place: Path) -> None:
     ran = grow(place, "--widen", "fc7:5", "--read", "fc6", "--name", "my birds")
     assert ran.status == 0, ran.err  # type: ignore[attr-defined]
+    assert "it starts fitted: " in ran.out  # type: ignore[attr-defined]
     names = [layer.name for layer in read_net(place / "new" / "train_val.prototxt").message.layer]
     assert {"fc7_my_birds", "fc7_wide_my_birds", "fc8_my_birds_read", "prob_my_birds"} <= set(names)
 
@@ -336,7 +371,7 @@ def test_a_net_of_the_catalogue_goes_by_its_name_and_brings_its_weights(place: P
         typed = shlex.split(words[words.index("lungo verify") :], comments=True)
         weights = typed[5]
         assert (typed[2], Path(weights).is_file()) == ("squeezenet1.1", True)
-    assert train(place / "new", Path(weights)) == 0
+    assert train(place / "new") == 0
     trained = place / "new" / f"solver_iter_{done.iterations}.caffemodel"
     found = verify(
         VerifyOptions(
@@ -401,7 +436,7 @@ def connected(self, solver, signals):
     connect(self, solver, signals)
     solver.loss_watchers.append(lambda i, loss: i == 7 and os.kill(os.getpid(), signal.SIGKILL))
 run._Run.connect = connected
-run.train(TrainOptions(solver=sys.argv[1], weights=[sys.argv[2]], quiet=True, device="cpu", workers=0, threads=1,
+run.train(TrainOptions(solver=sys.argv[1], quiet=True, device="cpu", workers=0, threads=1,
                        tensorboard=False))
 """
 
@@ -414,14 +449,17 @@ def test_a_killed_training_goes_on_to_the_same_end(place: Path) -> None:
         )
         done = task_project(wanted)
         solver = place / name / "solver.prototxt"
-        solver.write_text(solver.read_text().replace("snapshot: 12", "snapshot: 4"))
+        text = solver.read_text()
+        assert "early_stop: 2" in text
+        # To the end, better or not.
+        solver.write_text(text.replace("snapshot: 12", "snapshot: 4").replace("early_stop: 2", "early_stop: 0"))
         if name == "whole":
-            assert train(place / name, weights, threads=1) == 0
+            assert train(place / name, threads=1) == 0
         else:
-            ran = subprocess.run([sys.executable, "-c", KILLED, str(solver), str(weights)], check=False, timeout=240)
+            ran = subprocess.run([sys.executable, "-c", KILLED, str(solver)], check=False, timeout=240)
             assert ran.returncode == -9
             assert not (place / name / f"solver_iter_{done.iterations}.caffemodel").exists()
-            assert train(place / name, weights, threads=1, resume=True) == 0
+            assert train(place / name, threads=1, resume=True) == 0
         ends.append(formats.read(place / name / f"solver_iter_{done.iterations}.caffemodel"))
     assert ends[0].extras == ends[1].extras
     for layer, arrays in ends[0].layers.items():

@@ -17,7 +17,7 @@ from caffelungo.passes.task import KnownTask
 class About:
     """A task that was added: the ``net`` it was added to (a path, or a name of the catalogue) with its weights
     ``before``, the folder ``out`` that was written, the weights that training starts from (``start``), and the folder
-    of ``pictures``."""
+    of ``pictures``. ``fitted``: the classifier starts fitted, and the weights that are best in training are kept."""
 
     net: str
     task: str
@@ -26,6 +26,7 @@ class About:
     start: str
     iterations: int
     pictures: Path
+    fitted: bool = False
     variables: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -55,11 +56,11 @@ def _absolute(name: str) -> str:
 
 def _steps(about: About, net: str, before: str, start: str, at: Callable[[str], str]) -> list[tuple[list[str], str]]:
     """The words of each command; ``at`` says how a file of the folder is named."""
-    final = at(f"solver_iter_{about.iterations}.caffemodel")
+    final = at("solver_best.caffemodel" if about.fitted else f"solver_iter_{about.iterations}.caffemodel")
     settings = [word for key, value in about.variables.items() for word in ("--set", f"{key}={value}")]
     return [
         (["lungo", "check", at("solver.prototxt")], "everything wrong with the files, before anything is loaded"),
-        (["lungo", "train", "--solver", at("solver.prototxt"), "--weights", start],
+        (["lungo", "train", "--solver", at("solver.prototxt"), *([] if about.fitted else ["--weights", start])],
          "train what is new; Ctrl-C stops with a snapshot"),
         (["lungo", "test", "--model", at("train_val.prototxt"), "--weights", final],
          "accuracy of each class of the new task; --head and --data test an old one"),

@@ -1,4 +1,6 @@
-"""`lungo grow NET --task DIR`: a further task on a trained net, as a folder with what its training needs. No torch.
+"""`lungo grow NET --task DIR`: a further task on a trained net, as a folder with what its training needs.
+
+The new classifier starts fitted to what it reads (``probes.heads``), for which PyTorch is loaded.
 
 NET, its weights, DIR/wren/*.jpg, DIR/owl/*.jpg  ->  OUT/train.txt val.txt labels.txt  labels_<old task>.txt
                                                      OUT/train_val.prototxt deploy.prototxt solver.prototxt
@@ -8,18 +10,17 @@ NET, its weights, DIR/wren/*.jpg, DIR/owl/*.jpg  ->  OUT/train.txt val.txt label
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from caffelungo import catalogue, files, task_texts
 from caffelungo.data import folder as photos
-from caffelungo.data.image_list import Progress
 from caffelungo.definition.reader import Definition, read_net
 from caffelungo.definition.schema import message_class
 from caffelungo.errors import Location, UserError
-from caffelungo.passes.base import Note, run, step
+from caffelungo.passes.base import Note, Result, run, step
 from caffelungo.passes.branch import UnitOptions
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.finetune import FinetuneOptions
@@ -34,6 +35,17 @@ from caffelungo.weights.copy import NEW, match
 from caffelungo.weights.heads import heads_of
 from caffelungo.weights.load import load
 
+if TYPE_CHECKING:
+    from caffelungo.probes.fitting import Tried
+    from caffelungo.probes.heads import FittedHead
+
+Stage = Callable[[str, int, int], None]
+"""What is done now, how much of it is, and of how much."""
+STEP = 5.0
+"""rate x |h|^2 at which a step changes what a classifier with lr_mult 1 on features h answers a little
+(``study.scale``)."""
+FASTEST = 0.003
+"""The rate is at most this, however short the features are."""
 FILES = (
     "train.txt", "val.txt", "labels.txt", "train_val.prototxt", "deploy.prototxt", "solver.prototxt", "README.md",
     "run.sh",
@@ -70,9 +82,13 @@ class TaskProjectOptions:
 
 @dataclass(frozen=True)
 class TaskSummary:
-    """What was found and written, for the command line to print; ``tasks`` are all that the net answers for."""
+    """What was found and written, for the command line to print; ``tasks`` are all that the net answers for.
+
+    ``fitted``: how the new classifier did on training pictures held out, None where it starts from its filler.
+    """
 
     name: str
+    fitted: Tried | None
     tasks: tuple[str, ...]
     head: str
     counts: dict[str, int]
@@ -86,7 +102,7 @@ class TaskSummary:
     notices: list[str]
 
 
-def task_project(options: TaskProjectOptions, progress: Progress | None = None) -> TaskSummary:
+def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, total: None) -> TaskSummary:
     """Write the folder ``options.out`` and return what is in it.
 
     Everything is made before anything is written, and a folder that exists is not touched without ``overwrite``.
@@ -102,7 +118,7 @@ def task_project(options: TaskProjectOptions, progress: Progress | None = None) 
     _refuse_random(view, original, weights)
     name = word_of(options.name or options.data)
     known = _known(view, weights, path)
-    found = photos.scan(options.data, progress=progress)
+    found = photos.scan(options.data, progress=lambda done, total: say("reading pictures", done, total))
     parts = photos.split(found, options.val, options.seed)
     notices = [*original.notes, *found.notices, *parts.notices]
     if not parts.val:
@@ -134,6 +150,8 @@ def task_project(options: TaskProjectOptions, progress: Progress | None = None) 
     wanted = TaskOptions(name, tuple(found.classes), data, options.head, widen, tuple(options.reads), known)
     result = apply(original, task_steps(wanted))
     started = carried(original, result, given, []) if result.moves else None
+    fitted = _fitted(options, result.definition, started or weights, found, parts.train, notices, say)
+    started = fitted.weights if fitted is not None else started
     trained = str(out / STARTED) if started is not None else given
     answering = run(result.definition, [step(deploy, DeployOptions())])
     notices += _differing_size(options, weights)
@@ -147,10 +165,12 @@ def task_project(options: TaskProjectOptions, progress: Progress | None = None) 
     solver = SolverOptions(
         net=reference(out, "train_val.prototxt"), pictures=len(parts.train), tested=len(tested),
         classes=len(found.classes), batch_size=batch, weights=shlex.quote(trained),
-        solver=shlex.quote(str(out / "solver.prototxt")), passes=options.passes, seed=options.seed, held=True,
+        solver=str(out / "solver.prototxt") if fitted else shlex.quote(str(out / "solver.prototxt")),
+        passes=options.passes, seed=options.seed, held=True, rate=_rate(fitted), watch=_loss(result) if fitted else "",
+        named=(reference(out, STARTED),) if fitted else (),
     )  # fmt: skip
     about = task_texts.About(options.net, name, out, given, trained, sizes(solver).all, found.folder.resolve(),
-                             dict(options.variables))  # fmt: skip
+                             fitted is not None, dict(options.variables))  # fmt: skip
     texts = {
         "train_val.prototxt": task_texts.headed(result.definition, about, found.classes),
         "deploy.prototxt": answering.definition.text,
@@ -170,10 +190,54 @@ def task_project(options: TaskProjectOptions, progress: Progress | None = None) 
             formats.write(folder / STARTED, started, result.definition.message)
     heads = result.definition.message.lungo.head
     return TaskSummary(
-        name, tuple(head.task for head in heads), heads[-1].name, found.counts(), len(parts.train), len(parts.val),
+        name, fitted.row if fitted else None, tuple(head.task for head in heads), heads[-1].name, found.counts(),
+        len(parts.train), len(parts.val),
         about.iterations, batch, sorted(one.name for one in out.iterdir() if one.name in {*FILES, *texts, STARTED}),
         task_texts.commands(about), result.notes, notices,
     )  # fmt: skip
+
+
+def _rate(fitted: FittedHead | None) -> float | None:
+    """The rate that a fitted classifier bears: the longer its features, the less."""
+    return float(f"{min(STEP / max(fitted.energy, 1e-12), FASTEST):.1e}") if fitted is not None else None
+
+
+def _loss(result: Result) -> str:
+    """The loss of the new task in phase TEST."""
+    head = result.definition.message.lungo.head[-1].name
+    main = View(result.definition).heads(head)[-1]
+    return next(end.tops[0] for end in main.ends if any(end.loss_weights))
+
+
+def _fitted(
+    options: TaskProjectOptions,
+    definition: Definition,
+    weights: Weights,
+    found: photos.PhotoFolder,
+    train: Sequence[int],
+    notices: list[str],
+    say: Stage,
+) -> FittedHead | None:
+    """The new task's classifier fitted to the training pictures; None, with a notice, where that cannot be."""
+    from caffelungo.probes.heads import fitted_head
+    from caffelungo.solve.engine import make_engine
+    from caffelungo.solve.options import EngineOptions
+
+    head = definition.message.lungo.head[-1].name
+    entries = [(found.pictures.path(index), int(found.pictures.labels[index])) for index in train]
+    places = {index: place for place, index in enumerate(train)}
+    groups = [[places[index] for index in group if index in places] for group in found.groups]
+    mirrored = any(layer.transform_param.mirror for layer in definition.message.layer)
+    engine = make_engine(EngineOptions(device=options.device))
+    try:
+        return fitted_head(
+            definition, weights, entries, len(found.classes), engine, head,
+            groups=[group for group in groups if len(group) > 1], mirrored=mirrored, seed=options.seed,
+            say=lambda done, total, text: say(f"features of {len(entries)} pictures", int(done), int(total)),
+        )  # fmt: skip
+    except UserError as error:
+        notices.append(f"`{head}` starts from its filler: {error.problems[0].what}")
+        return None
 
 
 def _weights_named(options: TaskProjectOptions) -> str:

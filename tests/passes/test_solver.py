@@ -45,11 +45,31 @@ def test_from_a_fitted_classifier() -> None:
     assert solver.max_iter == 20 * 25
     assert solver.base_lr == pytest.approx(0.0003)
     assert (solver.lungo.watch, solver.lungo.keep_best, solver.lungo.warmup_iter) == ("loss", True, 50)
-    assert solver.lungo.early_stop * solver.test_interval < solver.max_iter
+    # Four fifths of all tests.
+    assert solver.lungo.early_stop * solver.test_interval == pytest.approx(0.8 * solver.max_iter)
     # AdamW's steps are as large for any gradient, so their noise, which goes with the root, sets the rate.
     smaller = parse_solver(solver_text(options(started=True, batch_size=8))).message
     assert smaller.base_lr == pytest.approx(0.0003 / 2)
     assert not list(smaller.weights)
+
+
+def test_of_a_fitted_classifier_on_a_net_that_is_held() -> None:
+    text = solver_text(options(held=True, rate=0.0004, watch="loss_birds", named=("start.caffemodel",), solver="s"))
+    solver = parse_solver(text).message
+    assert (solver.type, solver.lr_policy, solver.base_lr) == ("SGD", "multistep", pytest.approx(0.0004))
+    assert (solver.lungo.watch, solver.lungo.keep_best, solver.lungo.early_stop) == ("loss_birds", True, 24)
+    assert list(solver.weights) == ["start.caffemodel"]
+    assert "fitted classifier" in text
+    assert "ln(classes)" not in text
+    fresh = solver_text(options(held=True))
+    assert "lungo {" not in fresh
+    assert "ln(classes)" in fresh
+
+
+def test_one_test_is_the_least_patience() -> None:
+    for passes in (1, 2):
+        solver = parse_solver(solver_text(options(started=True, passes=passes, watch="loss"))).message
+        assert solver.lungo.early_stop == passes
 
 
 def test_from_scratch_the_rate_is_ten_times_as_high() -> None:

@@ -38,8 +38,8 @@ def run(wanted: Any, shared: Shared) -> None:
     """Write the folder that ``wanted`` (``tasks.TaskProjectOptions``) asks for, and print what is in it."""
     from caffelungo.tasks import task_project
 
-    with o.progress("reading pictures") as progress:
-        done = task_project(wanted, progress)
+    with o.stages(shared.quiet) as say:
+        done = task_project(wanted, say)
     if shared.explain:
         for note in done.notes:
             typer.echo(f"  {note}")
@@ -49,6 +49,11 @@ def run(wanted: Any, shared: Shared) -> None:
     each = f"{least}" if least == most else f"{least} to {most}"
     typer.echo(f"{len(done.counts)} classes, {each} pictures each: {done.train} to train on, {done.val} to test on")
     typer.echo(f"new classifier: {done.head}; {done.iterations} iterations of {done.batch_size} pictures")
+    if done.fitted is not None:
+        one = done.fitted
+        typer.echo(
+            f"it starts fitted: {one.accuracy:.1%} of the training pictures held out ({one.low:.1%} to {one.high:.1%})"
+        )
     typer.echo(f"the net answers for {', '.join(done.tasks)}")
     for notice in done.notices:
         typer.echo(f"notice: {notice}")

@@ -31,9 +31,9 @@ STARTED_PASSES = 20
 STARTED_LEAST = 400
 STARTED_RATE = 0.0003
 """AdamW's rate for batches of ``FULL_RATE``: the best of the rates tried from a fitted classifier."""
-PATIENCE = 12
-"""Tests without a better one after which training ends. The first steps from a fitted classifier lose before they
-gain, so a short patience would end every training there."""
+PATIENCE = 0.8
+"""Share of all tests without a better one after which training ends. The first steps from a fitted classifier lose
+before they gain, so a short patience would end every training there."""
 BATCH = {"cpu": 32, "cuda": 64}
 """Largest batch that is suggested; larger ones ask for another rate."""
 
@@ -44,6 +44,8 @@ class SolverOptions:
 
     ``fresh``: there are no weights to start from, so the rate is ten times that of fine-tuning. ``passes`` None: as
     many as fit the number of pictures. ``held``: all that is old is held fixed, and only what is new learns.
+
+    ``rate``: what a classifier that was fitted to the features it reads bears, instead of a rate for all nets.
 
     ``started``: the classifier is a fitted one (``probes.starting``), and training refines the whole net from there by
     the output ``watch`` of TEST. ``named``: the weights as the solver file names them, so that no flag is needed.
@@ -60,6 +62,7 @@ class SolverOptions:
     passes: int | None = None
     seed: int | None = None
     held: bool = False
+    rate: float | None = None
     started: bool = False
     named: tuple[str, ...] = ()
     watch: str = ""
@@ -169,11 +172,11 @@ def _started(options: SolverOptions) -> str:
         "lungo {",
         "  # The first pass is slow, so that the classifier is not shaken before AdamW knows the gradients' size.",
         f"  warmup_iter: {min(2 * size.one_pass, size.all // 10)}",
-        f"  # The weights of the lowest loss on test pictures are kept as solver_best.caffemodel; {PATIENCE} tests",
-        "  # without a lower one end the training (the first few always are higher).",
+        "  # The weights of the lowest loss on test pictures are kept as solver_best.caffemodel;",
+        f"  # {_patience(size)} tests without a lower one end the training (the first few always are higher).",
         f"  watch: {_quoted(options.watch)}",
         "  keep_best: true",
-        f"  early_stop: {PATIENCE}",
+        f"  early_stop: {_patience(size)}",
         "  keep_last: 2",
         "}",
         "",
@@ -187,10 +190,30 @@ def _started(options: SolverOptions) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _patience(size: Sizes) -> int:
+    return max(1, round(PATIENCE * size.all / size.test))
+
+
+def _kept(options: SolverOptions) -> list[str]:
+    """What keeps the weights that are best by the output ``watch``."""
+    if not options.watch:
+        return []
+    return [
+        "lungo {",
+        "  # The weights of the lowest loss on test pictures are kept as solver_best.caffemodel, those of the start",
+        f"  # among them; {_patience(sizes(options))} tests without a lower one end the training.",
+        f"  watch: {_quoted(options.watch)}",
+        "  keep_best: true",
+        f"  early_stop: {_patience(sizes(options))}",
+        "  keep_last: 2",
+        "}",
+    ]
+
+
 def _classic(options: SolverOptions) -> str:
     """Caffe's fine-tuning: SGD with momentum, a rate that falls twice."""
     size = sizes(options)
-    rate = base_rate(options.batch_size, options.fresh)
+    rate = options.rate or base_rate(options.batch_size, options.fresh)
     passes = size.all / size.one_pass
     what = (
         "Training from scratch" if options.fresh else "Fine-tuning: old layers learn slowly, new ones ten times as fast"
@@ -199,14 +222,18 @@ def _classic(options: SolverOptions) -> str:
     if options.held:
         what = "A new task on a net that is held fixed: only what is new learns"
 
+    starts = (
+        "The loss starts as the fitted classifier's"
+        if options.rate
+        else f"The loss starts near ln(classes) = {math.log(options.classes):.2f}"
+    )
     head = [
         f"# {what} (lr_mult in the net).",
         f"# {options.pictures} pictures to train on, {options.tested} to test on, {options.classes} classes.",
         "#",
         f"#   {_command(options)}",
         "#",
-        "# What to change first: base_lr, by factors of three. The loss starts near ln(classes) = "
-        f"{math.log(options.classes):.2f}; if it",
+        f"# What to change first: base_lr, by factors of three. {starts}; if it",
         "# rises, divide base_lr by ten; "
         + (
             "if it stays high, the features lack something: --widen or --read."
@@ -222,8 +249,14 @@ def _classic(options: SolverOptions) -> str:
             f"test_interval: {size.test}",
             "",
         ]
+    suits = (
+        "# The classifier is fitted already: at this rate a step changes its answers a little. It falls twice."
+        if options.rate
+        else f"# The rate suits batches of {options.batch_size}: half the batch, half the rate. It falls to a tenth "
+        "twice."
+    )
     body = [
-        f"# The rate suits batches of {options.batch_size}: half the batch, half the rate. It falls to a tenth twice.",
+        suits,
         f"base_lr: {rate:g}",
         'lr_policy: "multistep"',
         "gamma: 0.1",
@@ -234,6 +267,7 @@ def _classic(options: SolverOptions) -> str:
         "",
         "momentum: 0.9",
         "weight_decay: 0.0005",
+        *_kept(options),
         "",
         f"display: {max(1, min(20, size.one_pass))}",
         f"average_loss: {max(1, min(20, size.one_pass))}",
