@@ -67,8 +67,9 @@ def run(job: Job) -> None:
     # On a machine that does other work, too, the time of the processors says more than that of the clock.
     processors = sum(after[2:4]) - sum(before[2:4])
     write_text(job.result, json.dumps({"seconds": round(seconds, 1), "cpu": round(processors, 1), **found}, indent=1))
-    for path in (*job.out.glob("solver_iter_*.caffemodel"), *job.out.glob("*.solverstate"), *job.out.glob("**/features/*")):
-        path.unlink()
+    for pattern in ("solver_iter_*.caffemodel", "*.solverstate", "**/features/*"):
+        for path in job.out.glob(pattern):
+            path.unlink()
 
 
 def _lungo(*words: object) -> float:
