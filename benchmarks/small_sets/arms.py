@@ -68,7 +68,7 @@ def run(job: Job) -> None:
     processors = sum(after[2:4]) - sum(before[2:4])
     write_text(job.result, json.dumps({"seconds": round(seconds, 1), "cpu": round(processors, 1), **found}, indent=1))
     for pattern in ("solver_iter_*.caffemodel", "*.solverstate", "**/features/*"):
-        for path in job.out.glob(pattern):
+        for path in sorted(job.out.glob(pattern)):
             path.unlink()
 
 
