@@ -25,7 +25,7 @@ test-all: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy engine/caffelungo/definition engine/caffelungo/layers engine/caffelungo/passes
+	$(BIN)/mypy engine/caffelungo
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

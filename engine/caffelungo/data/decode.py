@@ -58,10 +58,11 @@ def decode(
     from PIL import Image
 
     label = name or (str(source) if not isinstance(source, bytes) else "picture")
+    kinds = None if formats is None else tuple(formats)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=formats) as image:
+            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=kinds) as image:
                 return _pixels(image, color)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UserError(

@@ -88,7 +88,14 @@ class Opponents:
         properties = engine.metadata
         described = metadata.read(properties, options.model) if "caffelungo.format" in properties else None
         record = described.record if described else None
-        opened = open_net(definition, options.weights, ExportOptions(record=record, size=_size(definition, record)))
+        size = _size(definition, record)
+        try:
+            opened = open_net(definition, options.weights, ExportOptions(record=record, size=size))
+        except UserError as error:
+            if size is None:
+                raise
+            # At its own size the net may be in order; at the file's it is another one than the file was made from.
+            raise _other("; ".join(str(problem.what) for problem in error.problems)) from error
         plan = opened.net.plan
         store = Store(plan, seed=0)
         store.load(opened.arrays)

@@ -85,7 +85,7 @@ class Store:
 
     def blobs(self, layer: str) -> list[nn.Parameter]:
         """All blobs of the layer with key ``layer``, shared ones included."""
-        result = []
+        result: list[nn.Parameter] = []
         while (layer, len(result)) in self._keys:
             result.append(self.tensor(layer, len(result)))
         return result

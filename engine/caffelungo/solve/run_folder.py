@@ -90,7 +90,7 @@ def fingerprint(source: Source) -> dict[str, Any]:
         digest.update(f"{path.name} {path.stat().st_size}\n".encode())
         with path.open("rb") as file:
             digest.update(file.read(HASHED_BYTES))
-    pictures = getattr(source, "pictures", None)
+    pictures: Any = getattr(source, "pictures", None)
     for index, name in enumerate(pictures.names if pictures is not None else ()):
         size = _size(Path(pictures.path(index))) if index < HASHED_PICTURES else 0
         digest.update(f"{name} {size}\n".encode(errors="surrogateescape"))
