@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-all lint format bench passes conversions proto docs clean
+.PHONY: demo test test-all lint format bench passes conversions small-sets proto docs clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "caffelungo needs Python 3.11 or newer; set PYTHON=")'
@@ -41,6 +41,10 @@ passes: $(STAMP)
 # Every model and every net through `lungo convert`, likewise.
 conversions: $(STAMP)
 	$(BIN)/python -m benchmarks.conversion
+
+# The defaults of `lungo probe` and `lungo finetune` on small sets of photos against what they replace: hours, likewise.
+small-sets: $(STAMP)
+	$(BIN)/python -m benchmarks.small_sets
 
 proto: $(STAMP)
 	$(BIN)/python -m grpc_tools.protoc -Iproto --include_imports --descriptor_set_out=proto/caffelungo.desc proto/caffe.proto
