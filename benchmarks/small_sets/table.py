@@ -8,6 +8,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import date
+from pathlib import Path
 from statistics import mean
 from typing import Any
 
@@ -124,7 +125,8 @@ def _promises(jobs: Mapping[Key, Job], sets: Sequence[str], seeds: Sequence[int]
 def _wrong(job: Job) -> dict[str, int]:
     """1 for each photo that was told wrongly, by name."""
     with job.answers.open() as file:
-        return {row["picture"]: int(row["class"] != row["answer"]) for row in csv.DictReader(file)}
+        rows = list(csv.DictReader(file))
+    return {"/".join(Path(row["picture"]).parts[-2:]): int(row["class"] != row["answer"]) for row in rows}
 
 
 def _difference(pairs: Sequence[tuple[Job, Job]]) -> str:
