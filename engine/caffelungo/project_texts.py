@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from caffelungo.definition.definition import Definition
 from caffelungo.passes.base import Note
+from caffelungo.project_files import STARTED
 
 if TYPE_CHECKING:
     from caffelungo.probes.starting import Started
@@ -74,9 +75,9 @@ def _steps(about: About, at: Callable[[str], str]) -> list[tuple[list[str], str]
     if about.penalty is not None and about.shared:
         final = at("final")
         steps.append(
-            (["lungo", "probe", net, "--weights", trained, "--layers", "head",
+            (["lungo", "probe", net, "--weights", trained, "--before", at(STARTED), "--layers", "head",
               *(["--mirror"] if about.mirrored else []), "-o", final],
-             "fit the classifier again, to the photos set aside as well, unless that loses; no layer below it changes")
+             "keep what training gained beyond chance, else the start; fit the classifier to the photos set aside, too")
         )  # fmt: skip
         net, trained = at("final/train_val.prototxt"), at("final/probe.caffemodel")
     export = ["lungo", "export", "--model", net, "--weights", trained, "-o", at(ONNX)]
@@ -106,7 +107,7 @@ def readme(about: About, notes: Sequence[Note], probe: Started | None) -> str:
             f"{100 * row.high:.1f} | {row.loss:.3f} |"
             for row in probe.rows
         ]
-        lines += ["", f"Training starts from the one on `{probe.chosen.candidate.name}`, which is `{STARTED_BY}`."]
+        lines += ["", f"Training starts from the one on `{probe.chosen.candidate.name}`, which is `{STARTED}`."]
     lines += ["", "## Next", "", "`run.sh` runs all but the last of these.", "", "```"]
     for command, what in commands(about):
         lines += [f"# {what}", command]
@@ -118,6 +119,3 @@ def readme(about: About, notes: Sequence[Note], probe: Started | None) -> str:
         "`train_val.prototxt`: change it there when they move. All files here are plain text and meant to be edited.",
     ]
     return "\n".join(lines) + "\n"
-
-
-STARTED_BY = "start.caffemodel"

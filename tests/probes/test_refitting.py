@@ -19,7 +19,7 @@ from caffelungo.probes.crossvalidation import KORNBLITH, path, stratified_folds
 from caffelungo.probes.fitting import Head, fit_head
 from caffelungo.probes.pictures import own
 from caffelungo.probes.reading import Subject, read_head
-from caffelungo.probes.refitting import as_it_is, is_converged, refitted
+from caffelungo.probes.refitting import as_it_is, gained, is_converged, refitted
 from caffelungo.probes.scaling import global_scale
 from caffelungo.solve.engine import Engine
 from caffelungo.weights import formats
@@ -247,3 +247,19 @@ def test_what_needs_pictures_to_be_named(more: dict[str, object], words: str, tm
 def test_a_penalty_that_is_given_is_taken(tmp_path: Path) -> None:
     found = own_net(tmp_path).probe(data=None, layers=("head",), penalty=2.0)
     assert (found.again, found.rows, found.head.penalty) == (None, [], 2.0)
+
+
+def test_a_training_has_gained_only_where_pictures_agree() -> None:
+    rng = np.random.default_rng(0)
+    y = torch.from_numpy(rng.integers(0, 3, 60))
+    before = torch.from_numpy(rng.normal(size=(60, 3)) + 2 * np.eye(3)[y.numpy()])
+    one = before.clone()
+    one[0, y[0]] += 5  # a single picture carries the mean, against another
+    one[1, y[1]] -= 0.5
+    all_of_them = before + 0.5 * torch.eye(3, dtype=torch.float64)[y]
+    assert not gained(before, before, y)[0]
+    better, first, then = gained(before, one, y)
+    assert not better
+    assert then < first
+    assert gained(before, all_of_them, y)[0]
+    assert not gained(all_of_them, before, y)[0]

@@ -34,6 +34,10 @@ def probe(
     penalty: Annotated[
         float | None, typer.Option(help="L2 penalty on the sum of losses (default: chosen by cross-validation).")
     ] = None,
+    before: Annotated[
+        str | None,
+        typer.Option(help="With --layers head: weights from before training, kept unless it gained beyond chance."),
+    ] = None,
     folds: Annotated[int, typer.Option(help="Folds of the cross-validation.")] = 5,
     size: Annotated[int | None, typer.Option(help="Input size in pixels (default: the net's).")] = None,
     batch_size: Annotated[int, typer.Option(help="Batch size of the forward pass.")] = 32,
@@ -68,7 +72,7 @@ def probe(
         files.refuse_existing(json_file, overwrite, "--json")
     wanted = ProbeOptions(
         net=net, data=data, test=test, weights=weights, layers=tuple(o.words(layers)), classifier=classifier,
-        scaling=scaling, mirrored=mirror, penalty=penalty, folds=folds, size=size, batch_size=batch_size,
+        scaling=scaling, mirrored=mirror, penalty=penalty, before=before, folds=folds, size=size, batch_size=batch_size,
         suffix=suffix, output=output, cache=cache, seed=seed, device=device, precision=precision, threads=threads,
         variables=o.variables(set_), overwrite=overwrite,
     )  # fmt: skip

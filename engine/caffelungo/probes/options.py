@@ -19,8 +19,9 @@ class ProbeOptions(EngineOptions):
     for ``layers`` "head"), ``test`` another one to judge by. ``weights`` None: those that come with the net.
     ``layers``: "auto" (each stage and all joined), "all", "head" (what the net's own classifier reads), blobs, or
     blobs joined by "+". ``mirrored``: mirrored copies are learned from, too. ``penalty`` None: chosen by
-    cross-validation with ``folds`` folds; a number: this one. ``output`` None: nothing is written. ``cache``: a folder
-    for features (None: inside ``output``).
+    cross-validation with ``folds`` folds; a number: this one. ``before``: the weights that a training began with, which
+    stay unless those it led to are better on the pictures it set aside by more than chance. ``output`` None: nothing is
+    written. ``cache``: a folder for features (None: inside ``output``).
     """
 
     net: str = ""
@@ -36,6 +37,7 @@ class ProbeOptions(EngineOptions):
     size: int | None = None
     batch_size: int = 32
     suffix: str | None = None
+    before: str | None = None
     output: str | None = None
     cache: str | None = None
     seed: int = 0

@@ -88,6 +88,14 @@ def refitted(
     return Refitted(head, row, float(mine.mean()), kept)
 
 
+def gained(before: Tensor, after: Tensor, y: Tensor) -> tuple[bool, float, float]:
+    """Whether answers ``after`` a training (N x C) have a lower loss than those ``before`` it by more than one standard
+    error of the differences picture by picture; and both losses."""
+    first, then = (F.cross_entropy(answers.double().cpu(), y, reduction="none") for answers in (before, after))
+    gain = first - then
+    return float(gain.mean()) > standard_error(gain), float(first.mean()), float(then.mean())
+
+
 STATIONARY = 0.98
 """Cosine from which on the gradient of the losses opposes the weights, as at the least of losses and penalty."""
 

@@ -30,7 +30,7 @@ from caffelungo.probes.found import Judged, Probed, judge
 from caffelungo.probes.options import ProbeOptions
 from caffelungo.probes.pictures import Entry, Gathered, gather, own
 from caffelungo.probes.reading import Subject, matrix, read, read_head
-from caffelungo.probes.refitting import Refitted, as_it_is, refitted
+from caffelungo.probes.refitting import Refitted, as_it_is, gained, refitted
 from caffelungo.project_files import refuse_overwriting, word_of
 from caffelungo.solve.engine import make_engine
 
@@ -67,6 +67,8 @@ def probe(options: ProbeOptions, say: Stage = _silent) -> Probed:
     else:
         gathered = own(opened.definition, options.test, reading)
     work = _Work(options, gathered, wanted, opened, weights, say)
+    if options.before is not None:
+        work.unless_gained(options.before)
     # What is decided already is not tried: its features may have been learned from the very pictures.
     decided = options.penalty is not None and len(work.candidates) == 1
     again = work.refitted(gathered.aside) if gathered.aside is not None and not decided else None
@@ -144,6 +146,7 @@ class _Work:
         self.cache = Path(place) if place else None
         self.parts = held_out(self.labels, options.folds, options.seed, gathered.groups)
         self.classifier = self._classifier()
+        self.told: list[str] = []
         self._kept: dict[tuple[bool, tuple[str, ...]], Pooled] = {}
         self._own: dict[tuple[bool, tuple[str, ...]], Tensor] = {}
 
@@ -220,6 +223,35 @@ class _Work:
             total.update(np.ascontiguousarray(array).tobytes())
         return self.cache / f"{total.hexdigest()}.row.json"
 
+    def unless_gained(self, before: str) -> None:
+        """Go on from the weights ``before`` a training, unless it has gained on the pictures that it set aside.
+
+        UserError where it has set none aside.
+        """
+        if self.gathered.aside is None:
+            raise UserError(
+                "nothing tells whether a training has gained: it has set no pictures aside",
+                received=f"--before {before}",
+                remedy="leave --before out, or use it with --layers head and without --data on a net that tests on "
+                "other pictures than it trains on",
+            )
+        chosen = np.flatnonzero(self.gathered.aside)
+        aside = [self.gathered.entries[index] for index in chosen]
+        answers = []
+        for name in (before, self.weights):
+            subject = Subject(self.definition, [name], self.engine)
+            x = read_head(subject, aside, self.classifier)
+            assert subject.store is not None
+            answers.append(as_it_is(self.classifier, subject.store).answers(x))
+        better, first, then = gained(answers[0], answers[1], torch.from_numpy(self.labels[chosen]))
+        losses = f"the log loss was {first:.3f} before training and is {then:.3f} after"
+        what = f"on the {len(aside)} pictures set aside {losses}"
+        if better:
+            self.told.append(f"{what}: what was trained is kept")
+        else:
+            self.told.append(f"{what}, no more than chance explains: the layers are as they were before it")
+            self.weights, self.subject = before, Subject(self.definition, [before], self.engine)
+
     def refitted(self, aside: NDArray[np.bool_]) -> Refitted:
         """The net's own classifier fitted again, chosen by the pictures that its training has set ``aside``."""
         x = self.features(self.gathered.entries, self.candidates[0], self.options.mirrored).to(self.engine.device)
@@ -248,7 +280,7 @@ class _Work:
 
     def notices(self, rows: Sequence[Tried], head: Head) -> list[str]:
         """What is worth a look."""
-        found = [*self.opened.definition.notes, *self.gathered.notices]
+        found = [*self.opened.definition.notes, *self.gathered.notices, *self.told]
         if new := list(self.subject.filled):
             some = ", ".join(new[:6]) + (f" and {len(new) - 6} more" if len(new) > 6 else "")
             found.append(f"not in the weights, so as their fillers make them: {some}")

@@ -82,7 +82,7 @@ class Demo:
         out = self.out / "finetuned"
         self.lungo("finetune", NET, "--data", self.train, "--size", SIZE, "--layers", layers, "-o", out, "--quiet")
         trained = self.fit("fine-tuned from it", out / "solver.prototxt")
-        final = self.refit(out / "train_val.prototxt", trained, out / "final")
+        final = self.refit(out / "train_val.prototxt", trained, out / "final", out / "start.caffemodel")
         return Arm("b", "fine-tuned from it", final, trained)
 
     def grown(self, beside: str) -> Arm:
@@ -100,7 +100,7 @@ class Demo:
         begin = source / "start.caffemodel"
         self.lungo("probe", grown, "--weights", begin, *head, "--data", pictures, "-o", start, "--quiet")
         trained = self.fit(title, source / "grown_solver.prototxt", "--weights", start / "probe.caffemodel")
-        final = self.refit(grown, trained, out / "final")
+        final = self.refit(grown, trained, out / "final", start / "probe.caffemodel")
         return Arm("c", title, final, trained)
 
     def scratch(self) -> Arm:
@@ -137,9 +137,12 @@ class Demo:
         )
         return trained
 
-    def refit(self, net: Path, trained: Trained, out: Path) -> Path:
-        """The classifier fitted again, to the pictures set aside as well, unless that loses: as run.sh ends."""
-        self.lungo("probe", net, "--weights", trained.weights, "--layers", "head", "--mirror", "-o", out, "--quiet")
+    def refit(self, net: Path, trained: Trained, out: Path, before: Path | None = None) -> Path:
+        """What training gained over ``before`` kept, and the classifier fitted to all pictures: as run.sh ends."""
+        words = ["--before", before] if before is not None else []
+        self.lungo(
+            "probe", net, "--weights", trained.weights, *words, "--layers", "head", "--mirror", "-o", out, "--quiet"
+        )
         return out
 
     def measure(self, arm: Arm) -> None:
