@@ -234,3 +234,13 @@ def test_thousands_of_pictures_take_seconds_and_little_memory() -> None:
     found = interval(table, draws=2000)
     assert time.process_time() - start < 10
     assert 0.5 < found.high - found.low < 1.8
+
+
+def test_one_picture_of_many_decides_nothing() -> None:
+    right = np.ones((1, 600))
+    wrong = right.copy()
+    wrong[0, 7] = 0
+    for a, b in ((right, wrong), (wrong, right)):
+        found = paired_bootstrap(a, b)
+        assert found.sign == 0
+        assert found.low <= 0 <= found.high

@@ -140,10 +140,11 @@ def _bootstrap(values: bytes, seeds: int, draws: int, seed: int, least: float) -
         drawn = drawn * _share(of_seeds, float((pictures**2).sum()), float(np.nansum(parts**2)))
         drawn = drawn + math.sqrt(of_seeds) * rng.standard_t(seeds - 1, draws)
     found = np.clip(mean + drawn, least, 1.0)
+    found[np.abs(found) < 1e-9] = 0.0  # zero but for rounding, which would decide the sign of an interval's end
     margin = (100 - COVERED) / 2
     low, high = np.percentile(found, [margin, 100 - margin])
-    # A draw that is zero but for rounding is zero; and no more is said than so many draws can tell.
-    tail = min(int((found <= 1e-9).sum()), int((found >= -1e-9).sum()))
+    # No more is said than so many draws can tell.
+    tail = min(int((found <= 0).sum()), int((found >= 0).sum()))
     return 100 * mean, 100 * float(low), 100 * float(high), min(1.0, 2 * (tail + 1) / (draws + 1))
 
 
