@@ -128,7 +128,8 @@ def finetune(job: Job) -> dict[str, Any]:
     """The defaults: from the best linear classifier, then the classifier fitted again to all photos."""
     _finetune(job)
     _train(job, job.out / "solver.prototxt")
-    return _refitted(job, job.out / "train_val.prototxt", job.out / "solver_best.caffemodel")
+    best = job.out / "solver_best.caffemodel"
+    return _refitted(job, job.out / "train_val.prototxt", best, job.out / "start.caffemodel")
 
 
 def grown(job: Job) -> dict[str, Any]:
@@ -145,7 +146,7 @@ def grown(job: Job) -> dict[str, Any]:
     text = solver.read_text().replace('"start.caffemodel"', '"grown_start/probe.caffemodel"')
     solver.write_text(text)
     _train(job, solver)
-    return _refitted(job, grew, next(job.out.glob("*_best.caffemodel")))
+    return _refitted(job, grew, next(job.out.glob("*_best.caffemodel")), start / "probe.caffemodel")
 
 
 def _listed(folder: Path, name: str, root: str) -> Path:
@@ -169,10 +170,11 @@ def _finetune(job: Job, *words: str) -> None:
            "--quiet", *words)  # fmt: skip
 
 
-def _refitted(job: Job, net: Path, weights: Path) -> dict[str, Any]:
+def _refitted(job: Job, net: Path, weights: Path, before: Path) -> dict[str, Any]:
     """The step of run.sh after training."""
     final = job.out / "final"
-    _lungo("probe", net, "--weights", weights, "--layers", "head", "--mirror", "-o", final, "--quiet")
+    _lungo("probe", net, "--weights", weights, "--before", before, "--layers", "head", "--mirror", "-o", final,
+           "--quiet")  # fmt: skip
     plain = _judged(job, net, weights)
     log = sorted(job.out.glob("*_run_001/metrics.csv"))
     return {
