@@ -27,10 +27,10 @@ MEMORY = {"cpu": 2 << 30, "cuda": 12 << 30}
 FULL_RATE = 32
 """Batch size from which on the rate is that of Caffe's examples."""
 STARTED_PASSES = 20
-"""As ``PASSES``, from a fitted classifier: the loss on photos set aside is lowest near the end of twenty."""
+"""As ``PASSES``, from a fitted classifier."""
 STARTED_LEAST = 400
 STARTED_RATE = 0.0003
-"""AdamW's rate for batches of ``FULL_RATE``: the best of the rates tried from a fitted classifier."""
+"""AdamW's rate for batches of ``FULL_RATE``; `python -m benchmarks.small_sets` measures what it leads to."""
 PATIENCE = 0.8
 """Share of all tests without a better one after which training ends. The first steps from a fitted classifier lose
 before they gain, so a short patience would end every training there."""

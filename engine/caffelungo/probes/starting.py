@@ -41,7 +41,7 @@ MANY = 1500
 """From so many pictures on a fifth of them held out once chooses as well as folds, in a quarter of the time."""
 SCALE = 10.0
 """Length of each part that the classifier reads. With it the classifier's weights are about as large as those of
-convolutions, so that one rate serves both (benchmarks/results)."""
+convolutions, so that one rate serves both."""
 RATES: tuple[Rate, Rate] = ((1.0, 1.0), (1.0, 0.0))
 """The classifier is no newer than the layers below it: it learns at their pace."""
 
