@@ -232,13 +232,11 @@ def _probed(
     from caffelungo.solve.engine import make_engine
     from caffelungo.solve.options import EngineOptions
 
-    places = {index: place for place, index in enumerate(train)}
-    groups = [[places[index] for index in group if index in places] for group in found.groups]
     entries = [(found.pictures.path(index), int(found.pictures.labels[index])) for index in train]
     assert opened.weights is not None
     return start(
         pointed.definition, opened.weights, entries, found.classes, make_engine(EngineOptions(device=options.device)),
-        layers=options.layers, suffix="joined", groups=[group for group in groups if len(group) > 1],
+        layers=options.layers, suffix="joined", groups=found.copies_among(train),
         mirrored=_mirrors(pointed.definition), seed=options.seed, say=say,
     )  # fmt: skip
 

@@ -225,14 +225,12 @@ def _fitted(
 
     head = definition.message.lungo.head[-1].name
     entries = [(found.pictures.path(index), int(found.pictures.labels[index])) for index in train]
-    places = {index: place for place, index in enumerate(train)}
-    groups = [[places[index] for index in group if index in places] for group in found.groups]
     mirrored = any(layer.transform_param.mirror for layer in definition.message.layer)
     engine = make_engine(EngineOptions(device=options.device))
     try:
         return fitted_head(
             definition, weights, entries, len(found.classes), engine, head,
-            groups=[group for group in groups if len(group) > 1], mirrored=mirrored, seed=options.seed,
+            groups=found.copies_among(train), mirrored=mirrored, seed=options.seed,
             say=lambda done, total, text: say(f"features of {len(entries)} pictures", int(done), int(total)),
         )  # fmt: skip
     except UserError as error:

@@ -50,6 +50,12 @@ class PhotoFolder:
         """Indices of the pictures that can be read."""
         return [index for index in range(len(self.pictures)) if index not in self.unreadable]
 
+    def copies_among(self, chosen: Sequence[int]) -> list[list[int]]:
+        """Sets of equal pictures among ``chosen``, by their places there."""
+        places = {index: place for place, index in enumerate(chosen)}
+        groups = [[places[index] for index in group if index in places] for group in self.groups]
+        return [group for group in groups if len(group) > 1]
+
     def counts(self) -> dict[str, int]:
         """Readable pictures of each class."""
         found = Counter(int(self.pictures.labels[index]) for index in self.usable)

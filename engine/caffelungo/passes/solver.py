@@ -180,14 +180,21 @@ def _started(options: SolverOptions) -> str:
         "  keep_last: 2",
         "}",
         "",
+        *_ends(options, size),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _ends(options: SolverOptions, size: Sizes) -> list[str]:
+    """What every solver file ends with."""
+    seed = ["# The same seed gives the same run.", f"random_seed: {options.seed}"] if options.seed is not None else []
+    return [
         f"display: {max(1, min(20, size.one_pass))}",
         f"average_loss: {max(1, min(20, size.one_pass))}",
-        "# Snapshots stand beside this file, as solver_iter_N.caffemodel; snapshot_prefix names another place.",
+        "# Snapshots are written beside this file, as solver_iter_N.caffemodel; snapshot_prefix names another place.",
         f"snapshot: {size.snapshot}",
+        *seed,
     ]
-    if options.seed is not None:
-        lines += ["# The same seed gives the same run.", f"random_seed: {options.seed}"]
-    return "\n".join(lines) + "\n"
 
 
 def _patience(size: Sizes) -> int:
@@ -269,11 +276,6 @@ def _classic(options: SolverOptions) -> str:
         "weight_decay: 0.0005",
         *_kept(options),
         "",
-        f"display: {max(1, min(20, size.one_pass))}",
-        f"average_loss: {max(1, min(20, size.one_pass))}",
-        "# Snapshots stand beside this file, as solver_iter_N.caffemodel; snapshot_prefix names another place.",
-        f"snapshot: {size.snapshot}",
+        *_ends(options, size),
     ]
-    if options.seed is not None:
-        body += ["# The same seed gives the same run.", f"random_seed: {options.seed}"]
     return "\n".join(head + body) + "\n"

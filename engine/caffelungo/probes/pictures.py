@@ -122,10 +122,8 @@ def _folder(path: Path, test: str | None, progress: Progress | None) -> Gathered
         parts = photos.split(found)
         chosen, notices = parts.train, notices + parts.notices
         judging = _entries(found.pictures, parts.val) or None
-    places = {index: place for place, index in enumerate(chosen)}
-    groups = [[places[index] for index in group if index in places] for group in found.groups]
     entries = _entries(found.pictures, chosen)
-    return Gathered(found.classes, entries, judging, [group for group in groups if len(group) > 1], notices)
+    return Gathered(found.classes, entries, judging, found.copies_among(chosen), notices)
 
 
 def _judging(test: str, classes: Sequence[str], progress: Progress | None) -> list[Entry]:
