@@ -26,6 +26,7 @@ from caffelungo.solve import checks, nets
 from caffelungo.solve.engine import Engine, make_engine, out_of_memory
 from caffelungo.solve.heads import judge, judged_head, pointed
 from caffelungo.solve.loading import Loaded
+from caffelungo.solve.net_text import NetText
 from caffelungo.solve.options import TestOptions
 from caffelungo.solve.score import Classified, Counter
 from caffelungo.solve.testing import TestNet, TestResult
@@ -99,7 +100,7 @@ def build(options: TestOptions, log: Log, console: Console | None = None) -> Tes
     if options.head is not None:
         text = pointed(text, state, _head(text, state, options.head))
 
-    def opening(text: nets.NetText) -> nets.Opened:
+    def opening(text: NetText) -> nets.Opened:
         return nets.open_net(text, state, once=whole, caffe=engine.caffe, shuffle=False if whole else None)
 
     opened = opening(text)
@@ -129,7 +130,7 @@ def build(options: TestOptions, log: Log, console: Console | None = None) -> Tes
     return net
 
 
-def _head(text: nets.NetText, state: Any, word: str) -> str:
+def _head(text: NetText, state: Any, word: str) -> str:
     """The layer of the classifier ``word``: a task, or a layer's name; UserError when there is none."""
     heads = named.heads_of(text.message.lungo)
     layers = {layer.name for layer in text.message.layer if included(layer, state) and layer.type in HEADS}

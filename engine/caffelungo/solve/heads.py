@@ -14,7 +14,7 @@ from caffelungo.layers.plan import Plan, PlannedLayer, build_plan
 from caffelungo.passes.view import CLASS_LOSSES, HEADS, PASSING, Graph, onward
 
 if TYPE_CHECKING:
-    from caffelungo.solve.nets import NetText
+    from caffelungo.solve.net_text import NetText
 
 
 def judge(plan: Plan) -> PlannedLayer | None:

@@ -19,22 +19,11 @@ from caffelungo.definition.schema import TEST, TRAIN, message_class
 from caffelungo.definition.template import meant_for
 from caffelungo.definition.upgrade import upgrade_net
 from caffelungo.errors import Problem, UserError
-from caffelungo.layers.plan import Plan, Where, build_plan
+from caffelungo.layers.plan import Plan, build_plan
 from caffelungo.solve.heads import judged_head
+from caffelungo.solve.net_text import NetText
 from caffelungo.solve.validate import test_nets as count_test_nets
 from caffelungo.weights.heads import heads_of
-
-
-@dataclass(frozen=True)
-class NetText:
-    """A net as a solver names it: the message, where its parts stand, and the words Caffe logs it with."""
-
-    message: Any
-    path: Path | None
-    where: Where
-    origin: str
-    notes: tuple[str, ...] = ()
-    """What the upgrade of an old file changed."""
 
 
 @dataclass(frozen=True)

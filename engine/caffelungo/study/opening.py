@@ -14,7 +14,8 @@ from caffelungo.net.store import Store
 from caffelungo.solve import nets
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.loading import Loaded
-from caffelungo.solve.nets import NetText, Opened
+from caffelungo.solve.net_text import NetText
+from caffelungo.solve.nets import Opened
 
 
 def open_on(text: NetText, phase: int, pictures: Path, *, batch: int, seed: int = 0, whole: bool = False) -> Opened:
