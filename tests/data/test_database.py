@@ -242,10 +242,17 @@ def test_records_that_are_no_samples_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [0, 1, 300, -1, -(2**31)])
-def test_a_label_is_found_without_parsing(value: int) -> None:
+def test_a_header_is_found_without_parsing(value: int) -> None:
     message = Datum(channels=1, height=2, width=3, data=b"123456", label=value, encoded=True, float_data=[1.0])
-    assert datum.label(message.SerializeToString()) == value
-    assert datum.label(memoryview(Datum(data=b"x").SerializeToString())) == 0
+    whole = message.SerializeToString()
+    for data in (whole, memoryview(whole)):
+        found = datum.header(data)
+        assert (found.label, found.shape, found.size, found.floats) == (value, (1, 2, 3), 6, 1)
+        assert found.encoded
+    assert datum.header(memoryview(Datum(data=b"x").SerializeToString())).label is None
+    for cut in (1, 3, 9, len(whole) - 3):
+        with pytest.raises(ValueError, match=r"ends inside|do not parse"):
+            datum.header(memoryview(whole[:cut]))
 
 
 def test_two_sources_may_share_a_database(tmp_path: Path) -> None:
@@ -260,3 +267,100 @@ def test_a_source_survives_pickling(tmp_path: Path, in_memory: bool) -> None:
     source.batch(0)
     copy = pickle.loads(pickle.dumps(source))
     np.testing.assert_array_equal(copy.batch(1).arrays[0], source.batch(1).arrays[0])
+
+
+def records(path: Path, *datums: Any) -> Path:
+    """A database of whole Datums."""
+    with lmdb.open(str(path), map_size=1 << 24) as env, env.begin(write=True) as txn:
+        for number, each in enumerate(datums):
+            txn.put(b"%04d" % number, each.SerializeToString())
+    return path
+
+
+def sample(channels: int = 3, height: int = 4, width: int = 5, label: int | None = 0, **fields: Any) -> Any:
+    """A Datum of zero bytes, or with other ``fields``."""
+    fields = fields or {"data": bytes(channels * height * width)}
+    found = Datum(channels=channels, height=height, width=width, **fields)
+    if label is not None:
+        found.label = label
+    return found
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
+
+
+@pytest.mark.parametrize(
+    ("datums", "what", "remedy"),
+    [
+        ([sample(), sample(data=bytes(7))], "another number of values", "channels x height x width"),
+        ([sample(), sample(data=PNG)], "holds a picture file, but is not marked so", "encoded: true"),
+        ([sample(), sample(data=bytes(60), encoded=True)], "marked as a picture file, but holds plain pixels", "false"),
+        ([sample(), sample(encoded=True)], "marked as a picture file, but holds none", "`data`"),
+        ([sample(), sample(float_data=[0.5] * 60)], "bytes and of floats are mixed", "one kind"),
+        ([sample(), sample(channels=1)], "different numbers of channels", "one kind"),
+        ([sample(), sample(height=6)], "different sizes", "resize_height"),
+    ],
+)
+def test_a_survey_names_every_odd_record_before_training(
+    tmp_path: Path, datums: list[Any], what: str, remedy: str
+) -> None:
+    first, odd = datums
+    source = data(records(tmp_path / "db", first, odd, first, odd))
+    (problem,) = source.survey()
+    assert what in problem.what
+    assert "record 1 (0001)" in str(problem.where)
+    assert "2 of 4 records are so" in str(problem.received)
+    assert remedy in str(problem.remedy)
+    good = data(records(tmp_path / "good", first, first))
+    assert good.survey() == []
+    assert good.notices == []
+
+
+def test_an_odd_first_record_is_refused_at_once(tmp_path: Path) -> None:
+    for number, (odd, what) in enumerate(
+        [
+            (sample(data=PNG), "holds a picture file, but is not marked so"),
+            (sample(data=bytes(60), encoded=True), "marked as a picture file, but holds plain pixels"),
+            (sample(channels=0, data=b""), "another number of values"),
+        ]
+    ):
+        with pytest.raises(UserError, match=what):
+            data(records(tmp_path / f"db{number}", odd))
+
+
+def test_sizes_may_differ_where_pictures_are_resized_or_cut(tmp_path: Path) -> None:
+    path = records(tmp_path / "db", sample(), sample(height=9, width=9))
+    assert data(path, "lungo { resize_height: 4 resize_width: 4 }").survey() == []
+    assert data(path, "crop_size: 4").survey() == []
+    path = records(tmp_path / "small", sample(), sample(height=3, width=9))
+    (problem,) = data(path, "crop_size: 4").survey()
+    assert problem.what == "a sample is smaller than the crop"
+
+
+@pytest.mark.parametrize(
+    ("shape", "turned"),
+    [
+        ((320, 240, 3), True), ((28, 28, 1), True), ((64, 48, 4), True), ((3, 32, 32), False), ((1, 28, 28), False),
+        ((4096, 1, 1), False), ((10, 100, 1), False), ((4, 5, 3), False), ((3, 240, 320), False),
+    ],
+)  # fmt: skip
+def test_pictures_stored_as_height_width_channels_are_named(
+    tmp_path: Path, shape: tuple[int, int, int], turned: bool
+) -> None:
+    source = data(records(tmp_path / "db", sample(*shape)))
+    assert any("transpose(2, 0, 1)" in text for text in source.notices) is turned
+
+
+def test_features_are_no_turned_pictures(tmp_path: Path) -> None:
+    assert data(records(tmp_path / "db", sample(64, 64, 3, float_data=[0.5] * (64 * 64 * 3)))).notices == []
+
+
+def test_missing_labels_and_double_values_are_said(tmp_path: Path) -> None:
+    both = sample(1, 1, 2, label=None, data=b"ab", float_data=[1.0, 2.0])
+    source = data(records(tmp_path / "db", both, sample(1, 1, 2, label=1)))
+    assert source.survey() == source.survey() == []
+    assert [text for text in source.notices if "1 of 2 records hold no label" in text] == source.notices[1:]
+    assert "`data` and `float_data`" in source.notices[0]
+    assert source.labels().tolist() == [0, 1]
+    alone = data(records(tmp_path / "one", sample(label=None)), tops=1)
+    assert (alone.survey(), alone.notices) == ([], [])

@@ -43,9 +43,9 @@ def compute_image_mean(
     reader = LmdbReader(path)
     total: NDArray[np.float64] | None = None
 
-    def add(index: int, record: memoryview) -> None:
+    def add(index: int, record: bytes) -> None:
         nonlocal total
-        sample = datum.array(datum.parse(bytes(record), str(path)), f"{path}, record {index}")
+        sample = datum.array(datum.parse(record, str(path)), f"{path}, record {index}")
         total = np.zeros(sample.shape) if total is None else total
         if sample.shape != total.shape:
             raise _other_size(reader, index, sample, total)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from caffelungo.data.order import Order
 from caffelungo.definition.schema import TRAIN, LayerParameter
-from caffelungo.errors import Location
+from caffelungo.errors import Location, Problem
 
 if TYPE_CHECKING:
     from torch import Tensor, device
@@ -105,6 +105,14 @@ class Source:
     def labels(self) -> NDArray[np.int64] | None:
         """The label of every sample in the order of the file; None when the source holds no class labels."""
         return None
+
+    def survey(self) -> list[Problem]:
+        """What is wrong with samples beyond the first, as far as it is told without decoding them; may add notices."""
+        return []
+
+    def place(self, index: int) -> Location:
+        """Where sample ``index`` stands, for a message."""
+        return Location(f"sample {index} of layer `{self.name}`")
 
     def finish(self, batch: Batch, device: str | device = "cpu") -> list[Tensor]:
         """The tops as float32 tensors on ``device``."""

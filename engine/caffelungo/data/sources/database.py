@@ -13,7 +13,8 @@ from caffelungo.data.lmdb_reader import LmdbReader
 from caffelungo.data.order import Order
 from caffelungo.data.pictures import PictureSource
 from caffelungo.data.source import Batch, Opening, stacked
-from caffelungo.errors import Location, UserError
+from caffelungo.data.survey import Survey, survey
+from caffelungo.errors import Location, Problem, UserError
 from caffelungo.files import find
 
 IN_MEMORY = 256 << 20
@@ -48,8 +49,9 @@ class DatabaseSource(PictureSource):
         self.settle(*sample.shape, source=f"database {self.path}", stated=stated)
         if stated is None:
             self._assume(first, sample)
+        self._odd(datum.of(first))
         self._kept: tuple[NDArray[Any], NDArray[np.int64]] | None = None
-        self._scanned: NDArray[np.int64] | None = None
+        self._survey: Survey | None = None
         self.small = not first.encoded and sample.nbytes * self.size <= IN_MEMORY
         self.heavy = self.ahead = not self.small
         self.plain = not (self.crop or self.resize[0] or self.augmentations or self.transform.mirror)
@@ -61,6 +63,18 @@ class DatabaseSource(PictureSource):
         if not first.encoded and not self.resize[0] and sample.dtype == np.uint8:
             self.record.resize_height, self.record.resize_width = sample.shape[1:]
             self.record.assumed.extend(["resize_height", "resize_width"])
+
+    def _odd(self, first: datum.Header) -> None:
+        """Say what Caffe takes without a word, though it is hardly meant."""
+        if first.turned:
+            self.notice(
+                f"samples of channels {first.channels}, height {first.height}, width {first.width} look like pictures "
+                f"stored as height x width x channels ({first.width} channel(s) of {first.channels}x{first.height}). "
+                "Caffe stores channels x height x width: turn each with numpy's transpose(2, 0, 1) before tobytes(), "
+                "or make the database with `lungo convert_imageset`"
+            )
+        if first.size and first.floats and not first.encoded:
+            self.notice("records hold `data` and `float_data`, both: the bytes of `data` are used, as Caffe does")
 
     def _decoded(self, message: Any, name: str) -> NDArray[Any]:
         return self._resized(datum.array(message, name, color=self.color))
@@ -76,8 +90,8 @@ class DatabaseSource(PictureSource):
             samples = np.empty((self.reader.size, *first.shape), first.dtype)
             labels = np.empty(self.reader.size, np.int64)
 
-            def keep(index: int, record: memoryview) -> None:
-                message = datum.parse(bytes(record), name)
+            def keep(index: int, record: bytes) -> None:
+                message = datum.parse(record, name)
                 sample = datum.array(message, f"{name}, record {index}")
                 if sample.shape != first.shape or sample.dtype != first.dtype:
                     self.small = False
@@ -116,19 +130,24 @@ class DatabaseSource(PictureSource):
     def _batch_labels(self, labels: NDArray[np.int64]) -> NDArray[np.float32] | None:
         return stacked(labels + int(self.extras.label_offset)) if len(self.names) > 1 else None
 
+    def survey(self) -> list[Problem]:
+        known = self._surveyed()
+        for text in known.notices:
+            if f"layer `{self.name}`: {text}" not in self.notices:
+                self.notice(text)
+        return known.problems
+
+    def _surveyed(self) -> Survey:
+        if self._survey is None:
+            resized = bool(self.resize[0] or self.augmentations)
+            self._survey = survey(self.reader, crop=self.crop, resized=resized, labelled=len(self.names) > 1)
+        return self._survey
+
     def labels(self) -> NDArray[np.int64] | None:
-        if len(self.names) < 2:
-            return None
-        kept = self._in_memory()
-        if kept is None and self._scanned is None:
-            scanned = self._scanned = np.empty(self.reader.size, np.int64)
+        return self._surveyed().labels + int(self.extras.label_offset) if len(self.names) > 1 else None
 
-            def look(index: int, record: memoryview) -> None:
-                scanned[index] = datum.label(record)
-
-            self.reader.each(look)
-        found = kept[1] if kept is not None else self._scanned
-        return None if found is None else found + int(self.extras.label_offset)
+    def place(self, index: int) -> Location:
+        return self.reader.where(index)
 
 
 def find_database(source: str, beside: str | None, where: Location | None = None) -> Path:
