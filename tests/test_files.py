@@ -101,3 +101,96 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
     wrong = files.obstacle(tmp_path / "closed" / "a.txt")
     assert wrong is not None
     assert "no permission" in wrong.what
+
+
+def broken(code: int):
+    """A call that the system refuses, with the name it was given."""
+
+    def fail(*arguments: object, **named: object) -> None:
+        raise OSError(code, os.strerror(code), *[name for name in arguments[:1] if isinstance(name, str)])
+
+    return fail
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EIO])
+@pytest.mark.parametrize("where", ["os.fsync", "os.replace", "tempfile.mkstemp"])
+def test_a_disk_that_fails_is_told_by_the_name_the_user_gave(tmp_path, monkeypatch, code: int, where: str) -> None:
+    path = tmp_path / "a.txt"
+    files.write_text(path, "old")
+    with monkeypatch.context() as patch:
+        patch.setattr(where, broken(code))
+        with pytest.raises(OSError, match=r"a\.txt") as caught:
+            files.write_text(path, "new")
+    assert (caught.value.errno, caught.value.filename) == (code, str(path))
+    assert [one.read_text() for one in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_disk_that_turns_read_only_keeps_its_own_words(tmp_path, monkeypatch) -> None:
+    """Nothing can be removed then either, and that must not hide what is wrong."""
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", broken(errno.EROFS))
+        patch.setattr(os, "unlink", broken(errno.EROFS))
+        with pytest.raises(OSError, match="Read-only file system") as caught:
+            files.write_text(tmp_path / "a.txt", "x")
+    assert caught.value.filename == str(tmp_path / "a.txt")
+
+
+def test_permissions_of_an_older_file_stay(tmp_path) -> None:
+    path = tmp_path / "secret"
+    path.touch(0o600)
+    files.write_text(path, "x")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with files.written_whole(tmp_path / "new") as temporary:
+        assert stat.S_IMODE(temporary.stat().st_mode) == 0o600  # nobody else reads it while it is written
+
+
+def test_a_temporary_file_has_no_name_that_can_be_guessed(tmp_path) -> None:
+    names = set()
+    for _ in range(20):
+        with files.written_whole(tmp_path / "a") as temporary:
+            names.add(temporary.name)
+    assert len(names) == 20
+
+
+def test_what_takes_the_place_of_files_and_folders_meanwhile_is_not_written_to(tmp_path) -> None:
+    far = tmp_path / "far"
+    far.write_text("mine")
+    with pytest.raises(RunError, match="replaced by a link"), files.written_whole(tmp_path / "a") as temporary:
+        temporary.unlink()
+        temporary.symlink_to(far)
+    assert far.read_text() == "mine"
+    with files.written_whole(tmp_path / "a") as temporary:  # a link that comes meanwhile is replaced, not followed
+        temporary.write_text("new")
+        (tmp_path / "a").symlink_to(far)
+    assert (far.read_text(), (tmp_path / "a").read_text()) == ("mine", "new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "far"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders in use cannot be moved")
+def test_a_folder_that_is_replaced_meanwhile_gets_nothing(tmp_path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(RunError, match="its folder was replaced"), files.written_whole(tmp_path / "out" / "a") as made:
+        made.write_text("x")
+        (tmp_path / "out").rename(tmp_path / "moved")
+        (tmp_path / "out").mkdir()
+        made.write_text("x")
+    assert not list((tmp_path / "moved").iterdir())
+    assert not (tmp_path / "out" / "a").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid") or os.geteuid() != 0, reason="only root can become another user")
+def test_another_user_is_told_what_is_not_permitted(tmp_path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o755)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        wrong = files.obstacle(closed / "a.txt")
+        with pytest.raises(PermissionError, match=r"closed/a\.txt") as caught:
+            files.write_text(closed / "a.txt", "x")
+    finally:
+        os.seteuid(0)
+    assert wrong is not None
+    assert "no permission" in wrong.what
+    assert of_system(caught.value).exit_status == 2

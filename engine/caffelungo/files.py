@@ -2,54 +2,115 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shlex
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from caffelungo.errors import Location, Problem, UserError
+from caffelungo import drafts
+from caffelungo.errors import Location, Problem, RunError, UserError
 
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_WRITING = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT,
+    errno.ENOTDIR, errno.ESTALE,
+)  # fmt: skip
+"""What writing fails with; the user is told the name that he gave, not that of a temporary file."""
+_BY_FOLDER = os.open in os.supports_dir_fd and os.rename in os.supports_dir_fd and hasattr(os, "O_DIRECTORY")
 
 
 @contextmanager
 def written_whole(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success fsync it, rename it to ``path`` and fsync the folder.
 
-    If the body raises, nothing is left behind and an older ``path`` stays as it was. A link is followed. What is no
-    file and no folder (/dev/stdout, a pipe) cannot be replaced: it is written to when the body is done.
+    If the body raises, nothing is left behind and an older ``path`` stays as it was. A link is followed, once, at the
+    beginning; RunError when the folder or the temporary file is replaced meanwhile. The permissions of an older file
+    are kept. What is no file and no folder (/dev/stdout, a pipe) cannot be replaced: it is written to when the body is
+    done.
     """
     special = _special(Path(path))
     target = Path(path) if special else Path(os.path.realpath(path))
     try:
-        folder = None if special else target.parent
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=folder)
+        handle, temporary = drafts.new_file(Path(tempfile.gettempdir(), target.name) if special else target)
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error  # the user knows no temporary file
+        raise OSError(error.errno, error.strerror, str(path)) from error
     os.close(handle)
-    temporary = Path(name)
+    folder = _Folder(temporary.parent)
     try:
         yield temporary
+        if temporary.is_symlink():
+            raise RunError(f"{path}: its temporary file was replaced by a link while it was written\n"
+                           "  to do: write to a folder that only you can write to")  # fmt: skip
         if special:
             with temporary.open("rb") as made, target.open("wb") as stream:
                 shutil.copyfileobj(made, stream)
-            temporary.unlink()
             return
         _sync(temporary)
+        temporary.chmod(_mode(target))
+        if folder.replaced():
+            raise RunError(f"{path}: its folder was replaced while the file was written\n"
+                           "  to do: give the command again when nothing else moves that folder")  # fmt: skip
+        folder.rename(temporary.name, target.name)
+    except OSError as error:
+        ours = (None, str(temporary), temporary.name, target.name)
+        if error.errno in _WRITING and error.filename in ours and error.filename2 in (*ours, str(target)):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+    finally:
+        folder.remove(temporary.name)
+        folder.close()
+    sync_folder(target.parent)
+
+
+class _Folder:
+    """A folder by what it is, not by its name, where the system can: another one may get the name meanwhile."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        only_place = getattr(os, "O_PATH", os.O_RDONLY)  # a folder may be written to and yet not be read
+        self.handle = os.open(path, only_place | os.O_DIRECTORY) if _BY_FOLDER else None
+
+    def replaced(self) -> bool:
+        """Whether another folder has this one's name by now."""
+        if self.handle is None:
+            return False
+        try:
+            return not os.path.samestat(os.fstat(self.handle), self.path.stat())
+        except OSError:
+            return True
+
+    def rename(self, old: str, new: str) -> None:
+        if self.handle is None:
+            os.replace(self.path / old, self.path / new)
+        else:
+            os.replace(old, new, src_dir_fd=self.handle, dst_dir_fd=self.handle)
+
+    def remove(self, name: str) -> None:
+        """Remove the file ``name`` if it is there; what cannot be removed stays, for another error is on its way."""
+        with contextlib.suppress(OSError):
+            if self.handle is None:
+                (self.path / name).unlink()
+            else:
+                os.unlink(name, dir_fd=self.handle)
+
+    def close(self) -> None:
+        if self.handle is not None:
+            os.close(self.handle)
+
+
+def _mode(target: Path) -> int:
+    """The permissions of the file ``target``; where there is none, those that a new file gets."""
+    try:
+        return stat.S_IMODE(target.stat().st_mode) & 0o777
+    except OSError:
         mask = os.umask(0)
         os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        os.replace(temporary, target)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in _DISK and error.filename is None:
-            raise OSError(error.errno, error.strerror, str(path)) from error  # a write knows no name
-        raise
-    sync_folder(target.parent)
+        return 0o666 & ~mask
 
 
 def _special(path: Path) -> bool:
@@ -68,7 +129,8 @@ def obstacle(path: str | Path) -> Problem | None:
                            "name a place that is not below a file")  # fmt: skip
         return Problem("the folder to write to does not exist", where, str(folder.absolute()),
                        f"create it: mkdir -p {shlex.quote(str(folder))}")  # fmt: skip
-    if not os.access(target if _special(target) else folder, os.W_OK):
+    effective = os.access in os.supports_effective_ids
+    if not os.access(target if _special(target) else folder, os.W_OK, effective_ids=effective):
         return Problem("there is no permission to write there", where, str(target.absolute()),
                        "name a place that you may write to, or change its permissions")  # fmt: skip
     return None
@@ -115,7 +177,8 @@ def _sync(path: Path) -> None:
 def sync_folder(folder: Path) -> None:
     """Make a rename in ``folder`` survive a power cut (a no-op where folders cannot be opened, as on Windows)."""
     if os.name == "posix":
-        _sync(folder)
+        with contextlib.suppress(PermissionError):  # written to, but not to be read
+            _sync(folder)
 
 
 def candidates(path: str | Path, beside: str | Path | None = None) -> list[Path]:

@@ -6,13 +6,11 @@ staged(out)   a folder of its own, whose files go to ``out`` together when the b
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from caffelungo import files
+from caffelungo import drafts, files, locks
 from caffelungo.definition.reader import read_net
 from caffelungo.errors import Location, UserError
 from caffelungo.passes.view import View
@@ -39,15 +37,12 @@ def refuse_overwriting(out: Path, names: Sequence[str], overwrite: bool) -> None
 def staged(out: Path) -> Iterator[Path]:
     """A folder beside ``out``; its files are moved into ``out`` when all are there, so that nothing is half-written."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent))
-    try:
+    with locks.alone(out, "this folder"), drafts.folder(out) as staging:
         yield staging
         out.mkdir(exist_ok=True)
         for path in sorted(staging.iterdir()):
             path.replace(out / path.name)
         files.sync_folder(out)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 def word_of(data: str) -> str:

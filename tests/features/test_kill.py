@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from caffelungo.errors import RunError
+from caffelungo.errors import UserError
 from caffelungo.features import extract as module
 from caffelungo.features import formats
 from caffelungo.features.running import Running
@@ -89,15 +89,15 @@ def test_a_broken_run_of_something_else_is_not_gone_on_with(
 
 def test_two_processes_do_not_write_one_file(folder: Path) -> None:
     code = (
-        "import sys; from caffelungo import locks; from pathlib import Path; "
-        f"assert locks.take(Path({str(folder / 'out.npz.part' / 'lock')!r})); print('held', flush=True); input()"
+        "import sys; from caffelungo import locks; from pathlib import Path\n"
+        f"with locks.alone(Path({str(folder / 'out.npz.part')!r})): print('held', flush=True); input()"
     )
-    (folder / "out.npz.part").mkdir()
     holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(RunError, match="another process"):
+        with pytest.raises(UserError, match="another process") as caught:
             run(folder)
+        assert f"process {holder.pid} on" in str(caught.value)
         holder.communicate("\n")
     assert run(folder).count == COUNT

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from caffelungo import drafts, locks
+from caffelungo.data.image_list import LABELS
+from caffelungo.data.preprocess import BESIDE
 from caffelungo.errors import Location, RunError, UserError
 from caffelungo.files import sync_folder
 
 COMMIT = 64 << 20
 """Bytes after which a transaction is committed."""
+
+
+FILES, EXTRAS = "files.txt", "extras.prototxt"
+"""What `lungo features` puts beside the records: names of the pictures, preprocessing and class names."""
+WRITTEN = {"data.mdb", "lock.mdb", BESIDE, LABELS, FILES, EXTRAS}
+"""All that the folder of a database that we wrote holds."""
 
 
 class LmdbWriter:
@@ -69,29 +76,23 @@ def new_database(path: Path, *, overwrite: bool = False) -> Iterator[LmdbWriter]
     Raises UserError when ``path`` exists, unless ``overwrite`` and it is an LMDB database.
     """
     check_target(path, overwrite)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
-    try:
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o777 & ~mask)
-        writer = LmdbWriter(temporary)
+    with locks.alone(path, "this database"), drafts.folder(path) as draft:
+        made = draft / path.name
+        made.mkdir()
+        writer = LmdbWriter(made)
         try:
             yield writer
             writer.finish()
         finally:
             writer.close()
-        sync_folder(temporary)
-        if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
-            path.rename(old / path.name)
-            temporary.rename(path)
-            shutil.rmtree(old)
-        else:
-            temporary.rename(path)
+        sync_folder(made)
+        drafts.replace(made, path)
         sync_folder(path.parent)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+
+
+def other_files(path: Path) -> list[str]:
+    """What the folder ``path`` of a database holds besides what is written into one."""
+    return sorted(entry.name for entry in path.iterdir() if entry.name not in WRITTEN)
 
 
 def check_target(path: Path, overwrite: bool) -> None:
@@ -126,4 +127,11 @@ def check_target(path: Path, overwrite: bool) -> None:
             where=where,
             received=f"{(path / 'data.mdb').stat().st_size} bytes",
             remedy="choose another name, or replace it with --overwrite",
+        )
+    if foreign := other_files(path):
+        raise UserError(
+            "the database's folder holds other files, which would be lost",
+            where=where,
+            received=", ".join(foreign[:5]),
+            remedy="move them away, or choose another name for the database",
         )

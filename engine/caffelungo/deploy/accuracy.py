@@ -6,7 +6,6 @@ float32 file (proven against PyTorch) -> every picture of the list through it ->
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import onnx
 
-from caffelungo import files
+from caffelungo import drafts, files
 from caffelungo.deploy import metadata
 from caffelungo.deploy.export import Exported, ExportOptions, checked_target
 from caffelungo.deploy.given import gather
@@ -37,8 +36,8 @@ def with_accuracy(
     """
     target = checked_target(out, ExportOptions())
     refuse_unlisted(test)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}.") as folder:
-        whole = Path(folder) / target.name
+    with drafts.folder(target) as folder:
+        whole = folder / target.name
         written = make(whole)
         if written.metadata.heads:
             raise UserError(

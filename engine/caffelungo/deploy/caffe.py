@@ -8,7 +8,6 @@ A proof that does not hold leaves no file.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from caffelungo import files
+from caffelungo import drafts, files
 from caffelungo.data import preprocess
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.printer import print_net
@@ -116,8 +115,8 @@ def export_caffe(
     for head in named.values():
         extras.head.add().CopyFrom(head)
     notes += [note.what for note in result.notes]
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}.") as folder:
-        text, model = Path(folder) / target.name, Path(folder) / f"{target.stem}.caffemodel"
+    with drafts.folder(target) as folder:
+        text, model = folder / target.name, folder / f"{target.stem}.caffemodel"
         files.write_text(text, result.definition.text)
         message = result.definition.message
         caffemodel.write(model, Weights(blobs, extras=extras, name=message.name), message)

@@ -16,13 +16,13 @@ import platform
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from caffelungo import drafts
 from caffelungo.deploy.trials import CPU, TOLERANCE
 
 CUDA, TENSORRT = "CUDAExecutionProvider", "TensorrtExecutionProvider"
@@ -83,7 +83,7 @@ def examine(progress: Any = None) -> Facts:
 
 def trial(kind: str, target: str, timeout: float = TIMEOUT) -> dict[str, Any]:
     """The facts of one trial; ``failure`` says what went wrong, ``log`` what the library printed."""
-    with tempfile.TemporaryDirectory() as folder:
+    with drafts.scratch() as folder:
         command = [sys.executable, "-m", "caffelungo.deploy.trials", kind, target, folder]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)

@@ -9,7 +9,6 @@ called what it is.
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from caffelungo import files, resources
+from caffelungo import drafts, files, resources
 from caffelungo.deploy import accuracy, pictures
 from caffelungo.deploy.bench import ONNX, feeds_of, measure
 from caffelungo.deploy.classify import PictureModel
@@ -136,8 +135,8 @@ def lowered(
     """
     target = checked_target(out, ExportOptions())
     check(wanted)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}.") as folder:
-        whole = Path(folder) / target.name
+    with drafts.folder(target) as folder:
+        whole = folder / target.name
         written = make(whole)
         found = lower(whole, target, wanted, progress=progress)
     return replace(written, path=target, size=found.sizes[1]), found

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from caffelungo import drafts
 from caffelungo.errors import RunError
 
 
@@ -33,8 +34,8 @@ def providers(open_: Callable[[str], Any], feeds: Mapping[str, Any]) -> dict[str
 
     ``open_`` makes a ``runtime.Session`` that writes its profile under the prefix it is given.
     """
-    with tempfile.TemporaryDirectory(prefix="caffelungo-profile-") as folder:
-        session = open_(str(Path(folder) / "profile"))
+    with drafts.scratch() as folder:
+        session = open_(str(folder / "profile"))
         session.run(feeds)
         counts = Counter(provider for _, provider in nodes(session.raw.end_profiling()))
     return dict(counts.most_common())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo import files
+from caffelungo import drafts, files
 from caffelungo.deploy.classify import CSV_HEADER, Prediction, csv_header, csv_rows, plain
 from caffelungo.errors import UserError
 
@@ -78,7 +77,7 @@ def _rounded(row: NDArray[Any]) -> Any:
 @contextmanager
 def npz_file(path: Path) -> Iterator[Sink]:
     """A NumPy archive: every output by its name, a row for each of the strings in ``pictures``."""
-    with files.written_whole(path) as temporary, tempfile.TemporaryDirectory(dir=path.parent, prefix=".rows.") as spare:
+    with files.written_whole(path) as temporary, drafts.folder(path) as spare:
         parts: dict[str, _Rows] = {}
         seen: list[str] = []
 
@@ -86,7 +85,7 @@ def npz_file(path: Path) -> Iterator[Sink]:
             seen.extend(names)
             for name, rows in outputs.items():
                 if name not in parts:
-                    parts[name] = _Rows((Path(spare) / str(len(parts))).open("w+b"), name)
+                    parts[name] = _Rows((spare / str(len(parts))).open("w+b"), name)
                 parts[name].add(rows)
 
         try:

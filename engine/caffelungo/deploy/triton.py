@@ -14,7 +14,6 @@ import contextlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,7 +22,7 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-from caffelungo import files
+from caffelungo import drafts, files
 from caffelungo.deploy.runtime import read_file, refuse_external_data
 from caffelungo.errors import Location, Problem, UserError
 
@@ -123,8 +122,8 @@ def _place(folder: Path, version: int, data: bytes, beside: Mapping[str, str]) -
     above = [place for place in (repository, *repository.parents) if not place.exists()]
     try:
         repository.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=repository, prefix=f".{folder.name}.") as draft:
-            made = Path(draft) / folder.name
+        with drafts.folder(folder) as draft:
+            made = draft / folder.name
             (made / str(version)).mkdir(parents=True)
             files.write_bytes(made / str(version) / "model.onnx", data)
             for name, text in beside.items():

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 
 from caffelungo.files import write_text
 
-RECORD = "progress.json"
+RECORD, ROWS = "progress.json", ".rows"
 
 
 class Rows:
@@ -78,15 +77,21 @@ class Rows:
         return np.memmap(self._path(number), np.float32, "r", shape=shape)
 
     def remove(self) -> None:
-        """Take the folder away."""
-        shutil.rmtree(self.folder)
+        """Take the rows away, and the folder when nothing else is in it."""
+        self._stack.close()
+        self._clear()
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def _clear(self) -> None:
-        for path in [self.folder / RECORD, *self.folder.glob("*.rows")]:
-            path.unlink(missing_ok=True)
+        """Remove what rows of any identity leave here: the record, and files that are called as those of rows are."""
+        (self.folder / RECORD).unlink(missing_ok=True)
+        for path in list(self.folder.iterdir()) if self.folder.is_dir() else []:
+            if path.suffix == ROWS and path.stem.isdecimal():
+                path.unlink(missing_ok=True)
 
     def _path(self, number: int) -> Path:
-        return self.folder / f"{number}.rows"
+        return self.folder / f"{number}{ROWS}"
 
     def _sizes(self) -> list[int]:
         return [4 * int(np.prod(shape, dtype=np.int64)) for shape in self.shapes]

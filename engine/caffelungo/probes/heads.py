@@ -6,13 +6,12 @@ net with a fresh classifier, weights, pictures -> what it reads of each picture 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
+from caffelungo import drafts
 from caffelungo.definition.definition import Definition
 from caffelungo.features.frozen import Say, silent
 from caffelungo.passes.view import View
@@ -56,8 +55,8 @@ def fitted_head(
     """
     head = View(definition).heads(name)[-1]
     labels = np.array([label for _, label in entries], np.int64)
-    with tempfile.TemporaryDirectory(prefix="lungo-") as folder:
-        path = Path(folder) / "weights.caffemodel"
+    with drafts.scratch() as folder:
+        path = folder / "weights.caffemodel"
         formats.write(path, replace(weights, extras=None), definition.message)
         subject = Subject(definition, [str(path)], engine)
         x = read_head(subject, entries, head, mirrored, say)

@@ -5,7 +5,6 @@ pictures -> net in phase TEST -> blobs -> mean and maximum over the plane -> par
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from caffelungo import drafts
 from caffelungo.data.image_list import write_list
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.filter import net_state
@@ -100,8 +100,8 @@ def read(
     say: Say = silent,
 ) -> Pooled:
     """``blobs`` for every picture of ``entries``, pooled; see ``features.pooled``."""
-    with tempfile.TemporaryDirectory(prefix="lungo-") as folder:
-        opened = subject.opened(entries, Path(folder))
+    with drafts.scratch() as folder:
+        opened = subject.opened(entries, folder)
         store = subject.ready(opened, blobs)
         return pooled(opened, store, blobs, subject.engine, mirrored=mirrored, cache=cache, say=say)
 
@@ -114,8 +114,8 @@ def read_head(
     A Convolution's input is averaged over the plane, which its answers are, too: UserError where they are not.
     """
     averaged = _averaged(head)
-    with tempfile.TemporaryDirectory(prefix="lungo-") as folder:
-        opened = subject.opened(entries, Path(folder))
+    with drafts.scratch() as folder:
+        opened = subject.opened(entries, folder)
         read = [opened.plan.layer(head.name).bottoms[0]]
         store = subject.ready(opened, read, grown=True)
         part = upstream(opened, read)

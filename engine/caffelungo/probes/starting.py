@@ -9,7 +9,6 @@ of all layers).
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from caffelungo import drafts
 from caffelungo.definition.definition import Definition
 from caffelungo.passes.base import Note
 from caffelungo.passes.joined import JoinedOptions, Read, columns
@@ -91,8 +91,8 @@ def start(
         say(what, int(done), int(total))
 
     rows: list[Tried] = []
-    with tempfile.TemporaryDirectory(prefix="lungo-") as folder:
-        place = cache or Path(folder)
+    with drafts.scratch() as folder:
+        place = cache or folder
         pooled = read(Subject(definition, [weights], engine), entries, blobs, mirrored=mirrored, cache=place, say=tell)
         parts = held_out(labels, FOLDS, seed, groups, MANY)
         options = {

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from caffelungo import files
+from caffelungo import drafts, files
 from caffelungo.data.image_list import write_list
 from caffelungo.definition import editor
 from caffelungo.definition.definition import Definition
@@ -139,8 +138,8 @@ def extras(definition: Definition, classes: Sequence[str], entries: Sequence[Ent
     """The record of preprocessing and the class names that go into the weights."""
     text = nets.from_definition(definition)
     state = net_state(text.message, TEST)
-    with tempfile.TemporaryDirectory(prefix="lungo-") as name:
-        path = Path(name) / "pictures.txt"
+    with drafts.scratch() as name:
+        path = name / "pictures.txt"
         write_list(path, entries[:1])
         opened = nets.open_net(nets.elsewhere(text, state, path), state, once=True, shuffle=False)
         made = nets.extras(opened) or message_class("lungo.NetExtras")()

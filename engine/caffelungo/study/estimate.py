@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from caffelungo import drafts
 from caffelungo.study.cell import RESULT
 from caffelungo.study.cells import Cell, Inputs, Place
 from caffelungo.study.search import TRAIN, Candidate
@@ -96,8 +96,8 @@ def _step(one: Candidate, folder: Path, batch: int, threads: int, device: str) -
 
     torch.set_num_threads(threads)
     there = Inputs(folder)
-    with tempfile.TemporaryDirectory() as temporary:
-        place = Inputs(Path(temporary))
+    with drafts.scratch() as temporary:
+        place = Inputs(temporary)
         text = one.task.pictures.text("fit").splitlines(keepends=True)[:batch]
         fields = {
             "net": place.add(there.path(one.net)), "fit": place.add("".join(text), ".txt"), "rate": 1e-9, "seed": 0,
@@ -105,10 +105,10 @@ def _step(one: Candidate, folder: Path, batch: int, threads: int, device: str) -
         }  # fmt: skip
         seconds: list[float] = []
         for iterations in (WARM, WARM, WARM + STEPS):
-            own = Path(temporary) / f"cell{len(seconds)}"
+            own = temporary / f"cell{len(seconds)}"
             own.mkdir()
             start = time.monotonic()
-            train(Cell(TRAIN, {**fields, "iterations": iterations}), Place(own, Path(temporary), device=device))
+            train(Cell(TRAIN, {**fields, "iterations": iterations}), Place(own, temporary, device=device))
             seconds.append(time.monotonic() - start)
     return max(1e-6, seconds[2] - seconds[1]) / STEPS
 

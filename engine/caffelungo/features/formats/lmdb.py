@@ -7,16 +7,16 @@ blob with `-` for what no file name takes. Beside the records: `files.txt`, `lab
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from caffelungo import drafts
+from caffelungo.data import lmdb_writer
 from caffelungo.data.image_list import LABELS
-from caffelungo.data.lmdb_writer import new_database
+from caffelungo.data.lmdb_writer import EXTRAS, FILES, new_database
 from caffelungo.definition.schema import Datum
 from caffelungo.errors import Location, UserError
 from caffelungo.features.formats.table import Table, pieces, written
@@ -61,9 +61,8 @@ def check(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
 
 def write(path: Path, table: Table) -> None:
     """Write ``table`` to the database ``path``, or to a folder of databases; replaces what is there."""
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
-    made = temporary / "made"
-    try:
+    with drafts.folder(path) as draft:
+        made = draft / "made"
         if len(table.arrays) == 1:
             _database(made, next(iter(table.arrays.values())), table)
         else:
@@ -71,12 +70,19 @@ def write(path: Path, table: Table) -> None:
             for blob, array in table.arrays.items():
                 _database(made / folder_of(blob), array, table)
             sync_folder(made)
-        if path.exists():
-            path.rename(temporary / "old")
-        made.rename(path)
+        drafts.replace(made, path)
         sync_folder(path.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def other_files(path: Path) -> list[str]:
+    """What the folder ``path`` holds besides databases that ``write`` left there."""
+    if (path / "data.mdb").is_file():
+        return lmdb_writer.other_files(path)
+    found = []
+    for entry in sorted(path.iterdir()):
+        own = entry.is_dir() and (entry / "data.mdb").is_file()
+        found += [f"{entry.name}/{name}" for name in lmdb_writer.other_files(entry)] if own else [entry.name]
+    return found
 
 
 def _database(path: Path, array: NDArray[np.float32], table: Table) -> None:
@@ -87,10 +93,10 @@ def _database(path: Path, array: NDArray[np.float32], table: Table) -> None:
                 label = None if table.labels is None else int(table.labels[number])
                 writer.put(key(number), datum(row, label))
                 number += 1
-        _lines(writer.folder / "files.txt", table.files)
+        _lines(writer.folder / FILES, table.files)
         if table.classes:
             _lines(writer.folder / LABELS, table.classes)
-        (writer.folder / "extras.prototxt").write_text(table.record)
+        (writer.folder / EXTRAS).write_text(table.record)
 
 
 def _lines(path: Path, texts: Iterable[str]) -> None:
