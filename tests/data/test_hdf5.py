@@ -11,7 +11,7 @@ import pytest
 
 from caffelungo.data.sources import hdf5 as module
 from caffelungo.data.sources import open_source
-from caffelungo.errors import UserError
+from caffelungo.errors import LungoError, UserError
 from tests.data.make import hdf5, layer
 
 
@@ -107,3 +107,112 @@ def test_a_transform_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match="takes no transform_param"):
         open_source(layer(text))
+
+
+def outside(file: h5py.File) -> None:
+    file["label"] = h5py.ExternalLink("other.h5", "label")
+
+
+def soft_outside(file: h5py.File) -> None:
+    file["far"], file["label"] = h5py.ExternalLink("other.h5", "/"), h5py.SoftLink("/far/label")
+
+
+def soft_loop(file: h5py.File) -> None:
+    file["label"], file["again"] = h5py.SoftLink("/again"), h5py.SoftLink("label")
+
+
+def external(file: h5py.File) -> None:
+    file.create_dataset("label", (3,), "f4", external=[("other.h5", 0, 12)])
+
+
+def virtual(file: h5py.File) -> None:
+    layout = h5py.VirtualLayout((3,), "f4")
+    layout[:] = h5py.VirtualSource("other.h5", "label", (3,))
+    file.create_virtual_dataset("label", layout)
+
+
+def references(file: h5py.File) -> None:
+    file["label"] = np.array([file.ref] * 3, h5py.ref_dtype)
+
+
+def strings(file: h5py.File) -> None:
+    file["label"] = [b"a", b"b", b"c"]
+
+
+def filled(file: h5py.File) -> None:
+    file.create_dataset("label", (2**40,), "f4", fillvalue=7)
+
+
+def chunked(file: h5py.File) -> None:
+    file.create_dataset("label", (2**40,), "f4", chunks=(2**10,), compression="gzip", fillvalue=7)
+
+
+def scalar(file: h5py.File) -> None:
+    file["label"] = 3.0
+
+
+@pytest.mark.parametrize(
+    ("build", "what"),
+    [
+        (outside, "points outside itself"), (soft_outside, "points outside itself"), (soft_loop, "lead to each other"),
+        (external, "keeps its data in another file"), (virtual, "keeps its data in another file"),
+        (references, "no dataset of numbers called `label`"), (strings, "no dataset of numbers called `label`"),
+        (filled, "claims more than the file holds"), (chunked, "claims more than the file holds"),
+        (scalar, "no dataset of numbers called `label`"),
+    ],
+)  # fmt: skip
+def test_a_file_is_believed_no_further_than_it_reaches(tmp_path: Path, build: Any, what: str) -> None:
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["label"] = np.arange(3, dtype=np.float32)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["data"] = np.zeros((3, 2), np.float32)
+        build(file)
+    (tmp_path / "list.txt").write_text("a.h5\n")
+    assert what in message(tmp_path / "list.txt")
+
+
+def test_compressed_data_needs_memory_and_a_small_hole_is_filled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("data", data=np.zeros((3000, 100), np.float32), compression="gzip")
+        file.create_dataset("label", (3000,), "f4", fillvalue=2)
+        file.create_group("inside")["label"] = np.arange(3000)
+        file["link"] = h5py.SoftLink("inside/label")
+    assert (tmp_path / "a.h5").stat().st_size < 100_000
+    (tmp_path / "list.txt").write_text("a.h5\n")
+    assert set(source_of(tmp_path / "list.txt").labels().tolist()) == {2}
+    assert source_of(tmp_path / "list.txt", tops="data link").labels().tolist() == list(range(3000))
+    monkeypatch.setattr("caffelungo.layers.room.available", lambda: 1_000_000)
+    text = message(tmp_path / "list.txt")
+    assert "does not fit into memory" in text or "claims more than the file holds" in text
+
+
+def test_a_file_that_changes_while_it_is_used_is_an_error(tmp_path: Path) -> None:
+    source = source_of(hdf5(tmp_path, [50, 50]))
+    source.batch(0)
+    (tmp_path / "other").mkdir()
+    whole = (tmp_path / "part1.h5").read_bytes()
+    hdf5(tmp_path / "other", [50, 20])
+    fewer = (tmp_path / "other" / "part1.h5").read_bytes()
+    for content in (whole[: len(whole) // 2], fewer, b"", b"something else", None):
+        if content is None:
+            (tmp_path / "part1.h5").unlink()
+        else:
+            (tmp_path / "part1.h5").write_bytes(content)
+        with pytest.raises(LungoError, match=r"part1\.h5"):
+            source.batch(14)
+
+
+@pytest.mark.parametrize("block", [1, 64, 1 << 20])
+def test_blocks_are_the_rows_and_each_has_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr(module, "BLOCK", block)
+    source = source_of(hdf5(tmp_path, [5, 1, 3]))
+    blocks = list(source.blocks(0))
+    assert [first for first, _ in blocks] == np.cumsum([0, *(len(values) for _, values in blocks[:-1])]).tolist()
+    np.testing.assert_array_equal(np.concatenate([values for _, values in blocks])[:, 0, 0], np.arange(9))
+    assert [str(source.place(index)).rpartition("/")[2] for index in (0, 4, 5, 8)] == [
+        "part0.h5, row 0", "part0.h5, row 4", "part1.h5, row 0", "part2.h5, row 2",
+    ]  # fmt: skip

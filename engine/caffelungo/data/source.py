@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +105,15 @@ class Source:
     def labels(self) -> NDArray[np.int64] | None:
         """The label of every sample in the order of the file; None when the source holds no class labels."""
         return None
+
+    def blocks(self, top: int) -> Iterator[tuple[int, Array]]:
+        """What top number ``top`` holds of every sample, by blocks: the first one's number, and samples x shape.
+
+        For looking at labels; nothing where the values are not there to be looked at.
+        """
+        labels = self.labels() if top == 1 else None
+        if labels is not None:
+            yield 0, labels
 
     def survey(self) -> list[Problem]:
         """What is wrong with samples beyond the first, as far as it is told without decoding them; may add notices."""

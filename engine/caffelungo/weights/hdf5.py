@@ -36,11 +36,15 @@ BLOCK = 2**20
 
 
 class Reader:
-    """A group's members, checked before they are read."""
+    """A group's members, checked before they are read.
 
-    def __init__(self, path: str | Path, file: h5py.File) -> None:
-        self.path, self.file = path, file
-        self.budget = EXPANSION * Path(path).stat().st_size + SLACK
+    ``budget`` is how many bytes may be read altogether (None: as many as weights of this file's size have); ``holes``
+    how large a dataset may be that the file does not hold whole, which HDF5 fills up.
+    """
+
+    def __init__(self, path: str | Path, file: h5py.File, budget: int | None = None, holes: int = 0) -> None:
+        self.path, self.file, self.holes = path, file, holes
+        self.budget = EXPANSION * Path(path).stat().st_size + SLACK if budget is None else budget
         self.items = 0
 
     def problem(self, what: str, received: str | None = None, remedy: str | None = None) -> UserError:
@@ -60,8 +64,29 @@ class Reader:
             )
         return group[name]
 
-    def array(self, dataset: Any) -> np.ndarray[Any, Any]:
-        """The numbers of ``dataset`` as it stores them."""
+    def follow(self, name: str) -> Any:
+        """The object that ``name``, a path from the root, leads to; None where there is none.
+
+        Soft links are followed within the file, step by step, as any of them may lead to one out of it (UserError).
+        """
+        left, here = [part for part in reversed(name.split("/")) if part not in ("", ".")], self.file
+        while left:
+            part = left.pop()
+            link = here.get(part, getlink=True) if isinstance(here, h5py.Group) else None
+            if link is None:
+                return None
+            if isinstance(link, h5py.SoftLink):
+                self.items += 1
+                if self.items > MAX_ITEMS or len(left) > MAX_DEPTH:
+                    raise self.problem("links in the file lead to each other", str(link.path), "write the data itself")
+                left += [step for step in reversed(link.path.split("/")) if step not in ("", ".")]
+                here = self.file if link.path.startswith("/") else here
+            else:
+                here = self.member(here, part)
+        return here
+
+    def check(self, dataset: Any) -> int:
+        """Bytes that ``dataset`` takes in memory as it stores them; UserError when they are not all in this file."""
         if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu" or dataset.shape is None:
             raise self.problem(
                 f"{dataset.name} is not a dataset of numbers", str(getattr(dataset, "dtype", type(dataset).__name__))
@@ -72,14 +97,23 @@ class Reader:
             )
         wanted = int(np.prod(dataset.shape, dtype=object)) * dataset.dtype.itemsize
         stored = dataset.id.get_storage_size()
-        plain = dataset.id.get_create_plist().get_nfilters() == 0
-        if (plain and stored < wanted) or wanted > self.budget:
+        if dataset.id.get_create_plist().get_nfilters() == 0:
+            held = stored
+        elif dataset.chunks is not None:
+            held = dataset.id.get_num_chunks() * int(np.prod(dataset.chunks, dtype=object)) * dataset.dtype.itemsize
+        else:
+            held = wanted
+        if (held < wanted and wanted > self.holes) or wanted > self.budget:
             raise self.problem(
                 f"dataset {dataset.name} claims more than the file holds",
                 f"{wanted} bytes of shape {'x'.join(map(str, dataset.shape))}, {stored} stored",
                 "copy or download the file again",
             )
-        self.budget -= wanted
+        return wanted
+
+    def array(self, dataset: Any) -> np.ndarray[Any, Any]:
+        """The numbers of ``dataset`` as it stores them."""
+        self.budget -= self.check(dataset)
         return dataset[()]  # type: ignore[no-any-return]
 
     def blob(self, dataset: Any) -> Array:
@@ -117,12 +151,12 @@ class Reader:
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[Reader]:
-    """A Reader of the HDF5 file ``path``; what the library finds wrong is a UserError."""
+def opened(path: str | Path, budget: int | None = None, holes: int = 0) -> Iterator[Reader]:
+    """A Reader of the HDF5 file ``path`` (see there); what the library finds wrong is a UserError."""
     size = Path(path).stat().st_size
     try:
         with h5py.File(path, "r") as file:
-            yield Reader(path, file)
+            yield Reader(path, file, budget, holes)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, EOFError, MemoryError) as error:
         raise damaged(path, size, ValueError(str(error).strip("'\""))) from None
     except Exception as error:

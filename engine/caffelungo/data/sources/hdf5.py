@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.data.order import Order
 from caffelungo.data.source import Batch, Opening, Source
-from caffelungo.errors import Location, Problem, UserError
+from caffelungo.errors import Location, Problem, RunError, UserError
 from caffelungo.files import find
+from caffelungo.layers import room
+
+if TYPE_CHECKING:
+    from caffelungo.weights.hdf5 import Reader
 
 Arrays = dict[str, NDArray[np.float32]]
 
 IN_MEMORY = 1 << 30
 """Files are kept in memory up to this many bytes together; beyond it the oldest goes (one at least stays)."""
+
+BLOCK = 64 << 20
+"""Bytes of a dataset that are looked at together."""
+SHOWN = 20
+"""Datasets that a message lists."""
 
 
 class Hdf5Source(Source):
@@ -35,7 +49,7 @@ class Hdf5Source(Source):
             )
         self.list = find(options.source, opening.beside, what="list of HDF5 files", where=opening.at("source"))
         self.files = read_file_list(self.list, opening.beside)
-        self.rows, row_shapes = _survey(self.files, self.names)
+        self.rows, self.row_shapes = _survey(self.files, self.names)
         self.starts = np.concatenate([[0], np.cumsum(self.rows)])
         self.size = int(self.starts[-1])
         shuffle = options.shuffle if opening.shuffle is None else opening.shuffle
@@ -43,7 +57,7 @@ class Hdf5Source(Source):
             self.size, options.batch_size or 1, seed=opening.seed, shuffle=shuffle and not opening.once,
             once=opening.once, parts=self.rows,
         )  # fmt: skip
-        self.shapes = [(self.order.batch_size, *row_shapes[name]) for name in self.names]
+        self.shapes = [(self.order.batch_size, *self.row_shapes[name]) for name in self.names]
         self._loaded: dict[int, Arrays] = {}
 
     def batch(self, k: int) -> Batch:
@@ -62,7 +76,9 @@ class Hdf5Source(Source):
 
     def _file(self, number: int) -> Arrays:
         if number not in self._loaded:
-            arrays = _load(self.files[number], self.names)
+            arrays = {name: _read(self.files[number], name) for name in self.names}
+            if any(array.shape != (self.rows[number], *self.row_shapes[name]) for name, array in arrays.items()):
+                raise RunError(f"{self.files[number]}: the file was changed while it was used; start again")
             self._loaded[number] = arrays
             while len(self._loaded) > 1 and self._bytes() > IN_MEMORY:
                 del self._loaded[next(n for n in self._loaded if n != number)]
@@ -78,9 +94,24 @@ class Hdf5Source(Source):
             return None
         if np.prod(self.shapes[self.names.index(name)][1:], dtype=np.int64) != 1:
             return None
-        columns = [_read(path, name) for path in self.files]
-        values = np.concatenate([column.ravel() for column in columns])
+        values = np.concatenate([block.ravel() for _, block in self.blocks(self.names.index(name))])
         return values.astype(np.int64) if (values == np.floor(values)).all() else None
+
+    def blocks(self, top: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        name = self.names[top]
+        for number, path in enumerate(self.files):
+            kept = self._loaded.get(number)
+            if kept is not None:
+                yield int(self.starts[number]), kept[name]
+                continue
+            row = 4 * int(np.prod(self.shapes[top][1:], dtype=np.int64))
+            step = max(1, BLOCK // max(1, row))
+            for first in range(0, self.rows[number], step):
+                yield int(self.starts[number]) + first, _read(path, name, slice(first, first + step))
+
+    def place(self, index: int) -> Location:
+        number = int(np.searchsorted(self.starts, index, side="right") - 1)
+        return Location(f"{self.files[number]}, row {index - int(self.starts[number])}")
 
 
 def read_file_list(path: Path, beside: str | None = None) -> list[Path]:
@@ -112,52 +143,39 @@ def read_file_list(path: Path, beside: str | None = None) -> list[Path]:
 
 
 def _survey(files: list[Path], names: tuple[str, ...]) -> tuple[list[int], dict[str, tuple[int, ...]]]:
-    """Rows of each file and the row shape of each dataset, with every mistake found."""
+    """Rows of each file and the row shape of each dataset, with every mistake found; no value is read."""
     import h5py
 
     problems: list[Problem] = []
     rows: list[int] = []
     shapes: dict[str, tuple[int, ...]] = {}
     for path in files:
-        place = Location(str(path))
+        if not h5py.is_hdf5(path):
+            received = f"{path.stat().st_size} bytes of something else, or cut short"
+            problems.append(Problem("the file is no HDF5 file", Location(str(path)), received, "write it again, whole"))
+            continue
         try:
-            with h5py.File(path, "r") as file:
-                counts = []
-                for name in names:
-                    found = file.get(name)
-                    if not isinstance(found, h5py.Dataset) or not found.ndim or found.dtype.kind not in "fiu":
-                        problems.append(
-                            Problem(
-                                f"the file has no dataset of numbers called `{name}`",
-                                place,
-                                f"datasets {', '.join(file)}" if len(file) else "no datasets",
-                                "name the layer's tops like the file's datasets",
-                            )
-                        )
-                        continue
-                    counts.append(int(found.shape[0]))
-                    shape = tuple(int(size) for size in found.shape[1:])
-                    if shapes.setdefault(name, shape) != shape:
-                        problems.append(
-                            Problem(
-                                f"dataset `{name}` has another shape than in {files[0]}",
-                                place,
-                                f"rows of {shape} instead of {shapes[name]}",
-                                "write files of one shape",
-                            )
-                        )
-                if len(set(counts)) > 1:
-                    problems.append(
-                        Problem(
-                            "the datasets have different numbers of rows",
-                            place,
-                            ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=False)),
-                            "write one row a sample to each dataset",
-                        )
-                    )
-                rows.append(counts[0] if counts else 0)
-        except OSError as error:
-            problems.append(Problem("the file is no HDF5 file", place, str(error), "write it again, whole"))
+            with _opened(path) as reader:
+                found = {name: _dataset(reader, name, problems) for name in names}
+                known = {name: shape for name, shape in found.items() if shape is not None}
+                _room(path, known, problems)
+        except UserError as error:
+            problems += error.problems
+            continue
+        for name, shape in known.items():
+            if shapes.setdefault(name, shape[1:]) != shape[1:]:
+                received = f"rows of {shape[1:]} instead of {shapes[name]}"
+                what = f"dataset `{name}` has another shape than in {files[0]}"
+                problems.append(Problem(what, Location(str(path)), received, "write files of one shape"))
+        if len({shape[0] for shape in known.values()}) > 1:
+            received = ", ".join(f"{name} {shape[0]}" for name, shape in known.items())
+            problems.append(
+                Problem(
+                    "the datasets have different numbers of rows", Location(str(path)), received,
+                    "write one row a sample to each dataset",
+                )
+            )  # fmt: skip
+        rows.append(next((shape[0] for shape in known.values()), 0))
     if not problems and not sum(rows):
         problems.append(
             Problem("the HDF5 files hold no rows", Location(str(files[0])), "0 rows", "write at least one sample")
@@ -167,20 +185,56 @@ def _survey(files: list[Path], names: tuple[str, ...]) -> tuple[list[int], dict[
     return rows, shapes
 
 
-def _load(path: Path, names: tuple[str, ...]) -> Arrays:
-    return {name: _read(path, name) for name in names}
+def _opened(path: Path) -> AbstractContextManager[Reader]:
+    """A file of data, which may hold as much as memory does: compressed labels are far smaller than what they say."""
+    from caffelungo.weights import hdf5
+
+    free = room.available()
+    return hdf5.opened(path, budget=sys.maxsize if free is None else free, holes=hdf5.SLACK)
 
 
-def _read(path: Path, name: str) -> NDArray[np.float32]:
+def _dataset(reader: Reader, name: str, problems: list[Problem]) -> tuple[int, ...] | None:
+    """The shape of dataset ``name``, None when something is wrong with it, which is then in ``problems``."""
     import h5py
 
     try:
-        with h5py.File(path, "r") as file:
-            return np.asarray(file[name][()], np.float32)
+        found = reader.follow(name)
+        if isinstance(found, h5py.Dataset) and found.ndim and found.dtype.kind in "fiu":
+            reader.check(found)
+            return tuple(int(size) for size in found.shape)
+    except UserError as error:
+        problems += error.problems
+        return None
+    inside = list(itertools.islice(reader.file, SHOWN))
+    received = f"datasets {', '.join(inside)}" if inside else "no datasets"
+    problems.append(
+        Problem(
+            f"the file has no dataset of numbers called `{name}`", Location(str(reader.path)), received,
+            "name the layer's tops like the file's datasets",
+        )
+    )  # fmt: skip
+    return None
+
+
+def _room(path: Path, shapes: dict[str, tuple[int, ...]], problems: list[Problem]) -> None:
+    """A problem when the file's datasets, which are kept in memory while they are used, do not fit there."""
+    need, free = room.FLOAT * sum(math.prod(shape) for shape in shapes.values()), room.available()
+    if free is not None and need > free:
+        problems.append(
+            Problem(
+                "the HDF5 file does not fit into memory", Location(str(path)),
+                f"{need / 1e9:.3g} GB as 32-bit floats, and {free / 1e9:.3g} GB are free",
+                "split it into smaller files, and name each on a line of the list",
+            )
+        )  # fmt: skip
+
+
+def _read(path: Path, name: str, rows: slice = slice(None)) -> NDArray[np.float32]:
+    """Some ``rows`` of a dataset that was looked at before; checked again, as the file may be another one by now."""
+    try:
+        with _opened(path) as reader:
+            dataset = reader.follow(name)
+            reader.check(dataset)
+            return np.asarray(dataset[rows], np.float32)
     except OSError as error:
-        raise UserError(
-            f"dataset `{name}` cannot be read",
-            where=Location(str(path)),
-            received=str(error),
-            remedy="write the file again, whole",
-        ) from error
+        raise RunError(f"{path}: the file cannot be read any more: {error.strerror or error}") from error
