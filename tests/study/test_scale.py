@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from caffelungo.study.cells import Cell, Inputs, Place
-from caffelungo.study.scale import FASTEST, centre, measure
+from caffelungo.solve.step_size import FASTEST
+from caffelungo.study.scale import centre, measure
 from tests.study.nets import convolution, data, head, layer, write
 
 COUNT = 8
@@ -80,5 +81,6 @@ def test_at_the_rate_of_old_layers_the_classifier_alone_counts(tmp_path: Path, l
 def test_the_middle_of_the_range() -> None:
     assert centre({"energy": 10_000.0, "lr_mult": 10, "layers": 1}) == 5e-5
     assert centre({"energy": 10_000.0, "lr_mult": 10, "layers": 3}) == 1.7e-5
+    assert centre({"energy": 10_000.0, "lr_mult": 10, "layers": 1}, fitted=True) == 5e-6
     assert centre({"energy": 0.0, "lr_mult": 10, "layers": 1}) == FASTEST
     assert centre({"energy": 1.0, "lr_mult": 1, "layers": 1}) == FASTEST

@@ -182,6 +182,25 @@ def test_lower_rates_where_all_failed() -> None:
     assert sorted(one.cells) == [0.0011, 0.0033, 0.01, 0.03, 0.09]
 
 
+@pytest.mark.parametrize(
+    ("start", "heads", "middle"),
+    [("probe", {"score": {"penalty": 1.0}}, 5e-5), ("probe", {}, 0.0005), ("filler", {}, 0.0005)],
+)
+def test_a_fitted_classifier_has_lower_rates(start: str, heads: dict[str, JSON], middle: float) -> None:
+    """Lower by a tenth, where it does start fitted; one whose answers are not linear starts from its filler."""
+    one = candidate()
+
+    def tell(cell: Cell) -> dict[str, JSON]:
+        if cell.kind == START:
+            return {"heads": heads, "why_not": {}}
+        if cell.kind == MEASURE:
+            return {"energy": 1000.0, "lr_mult": 10.0, "layers": 1}
+        return values(0.5, abs(cell.fields["rate"] - middle))
+
+    found = Search(Told(tell), 4, start=start).run([one])[0]  # type: ignore[arg-type]
+    assert (found.rate, found.edge) == (middle, False)
+
+
 def test_rates_around_what_is_measured() -> None:
     one, other = candidate(), candidate()
     other.net = "other.prototxt"

@@ -1,14 +1,15 @@
 """How large the features are that a classifier reads: what the range of rates worth trying depends on.
 
-A step of gradient descent on a linear classifier changes its answers in proportion to rate x lr_mult x |h|^2, where h
-is what it reads. Features of another length therefore want other rates, and a comparison that tries the same rates on
-all would compare lengths.
+Features of another length want other rates (``solve.step_size``), and a comparison that tries the same rates on all
+would compare lengths.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from caffelungo.solve import step_size
 
 if TYPE_CHECKING:
     from caffelungo.study.cells import Cell, Place
@@ -17,11 +18,6 @@ VERSION = 2
 AVE = 1
 PICTURES = 64
 """Pictures that are looked at."""
-STEP = 5.0
-"""rate x lr_mult x |h|^2 x layers in the middle of the range. SqueezeNet's pooled features (|h| about 100) and a
-classifier at lr_mult 10 get 5e-5, which is near the best rate measured."""
-FASTEST = 0.003
-"""The middle is at most this: with short features it is the pre-trained layers that bound the rate."""
 
 
 def measure(cell: Cell, place: Place) -> dict[str, Any]:
@@ -84,7 +80,7 @@ def measure(cell: Cell, place: Place) -> dict[str, Any]:
     return {"energy": total / seen, "lr_mult": lr_mult, "layers": max(1, layers), "head": head.name}
 
 
-def centre(values: Mapping[str, Any]) -> float:
-    """The middle of the range of rates for what ``measure`` found, to two digits."""
+def centre(values: Mapping[str, Any], fitted: bool = False) -> float:
+    """The middle of the range of rates for what ``measure`` found; ``fitted``: the classifier starts so."""
     effect = float(values["energy"]) * float(values["lr_mult"]) * float(values["layers"])
-    return float(f"{min(STEP / max(1e-12, effect), FASTEST):.1e}")
+    return step_size.rate(effect, fitted=fitted)

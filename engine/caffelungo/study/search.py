@@ -163,12 +163,14 @@ class Search:
             )
             for one in ones
         ]  # fmt: skip
-        found = self.runner.run(cells)
+        starts = [one.starting(0, self.batch) for one in ones] if self.start == "probe" else []
+        found = self.runner.run([*cells, *starts])
+        fitted = [bool(found[cell.key].done and found[cell.key].values["heads"]) for cell in starts]
         measured = []
-        for one, cell in zip(ones, cells, strict=True):
+        for one, cell, starts_fitted in zip(ones, cells, fitted or [False] * len(ones), strict=True):
             result = found[cell.key]
             if result.done:
-                one.centre = scale.centre(result.values)
+                one.centre = scale.centre(result.values, starts_fitted)
                 measured.append(one)
             else:
                 one.refusal = f"its features cannot be measured: {result.error}"
