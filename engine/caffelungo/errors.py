@@ -9,11 +9,15 @@ from __future__ import annotations
 import difflib
 import errno
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from caffelungo.visible import on_one_line, shortened, visible
 
 WINDOW = 100
 """Longest stretch of a source line that a message quotes, in characters."""
+LONGEST = 2000
+"""Longest part of a message, in characters: a name in a file may have millions."""
 
 
 @dataclass(frozen=True)
@@ -26,40 +30,53 @@ class Location:
     text: str | None = None
 
     def __str__(self) -> str:
-        return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+        return ":".join(str(part) for part in (on_one_line(self.file), self.line, self.column) if part is not None)
 
     def excerpt(self) -> str:
         """The source line with a caret under the column, if that is known; a window of it when the line is long."""
         if self.text is None:
             return ""
         column = self.column or 1
-        line = self.text.replace("\t", " ").rstrip("\r\n")
+        line = self.text.rstrip("\r\n")
         start = max(0, column - 1 - WINDOW // 2) if len(line) > WINDOW else 0
-        window = line[start : start + WINDOW]
+        window = line[start : start + WINDOW].replace("\t", " ")
         head = "..." if start else ""
         tail = "..." if start + WINDOW < len(line) else ""
-        quoted = f"    {head}{window}{tail}"
-        return quoted if self.column is None else f"{quoted}\n    {' ' * (len(head) + column - 1 - start)}^"
+        quoted = f"    {head}{on_one_line(window)}{tail}"
+        if self.column is None:
+            return quoted
+        before = on_one_line(window[: column - 1 - start].ljust(column - 1 - start))
+        return f"{quoted}\n    {' ' * (len(head) + len(before))}^"
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: ``what``, where, what was received, and the remedy."""
+    """One thing that is wrong: ``what``, where, what was received, and the remedy.
+
+    ``table`` shows the whole that it is a part of; problems that share one are printed below it.
+    """
 
     what: str
     where: Location | None = None
     received: str | None = None
     remedy: str | None = None
+    table: str | None = field(default=None, compare=False, kw_only=True)
 
     def __str__(self) -> str:
-        lines = [f"{self.where}: {self.what}" if self.where else self.what]
+        what = _told(self.what)
+        lines = [f"{self.where}: {what}" if self.where else what]
         if self.where and (excerpt := self.where.excerpt()):
             lines.append(excerpt)
         if self.received is not None:
-            lines.append(f"  received: {self.received}")
+            lines.append(f"  received: {_told(self.received)}")
         if self.remedy is not None:
-            lines.append(f"  to do: {self.remedy}")
+            lines.append(f"  to do: {_told(self.remedy)}")
         return "\n".join(lines)
+
+
+def _told(text: str) -> str:
+    """A part of a message: its further lines indented, so that a name in it cannot begin a message of its own."""
+    return visible(shortened(text, LONGEST)).replace("\n", "\n    ")
 
 
 class LungoError(Exception):
@@ -81,11 +98,14 @@ class UserError(LungoError):
         if isinstance(problems, str):
             problems = Problem(problems, **parts)  # type: ignore[arg-type]
         self.problems: list[Problem] = [problems] if isinstance(problems, Problem) else list(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        tables = dict.fromkeys(problem.table for problem in self.problems if problem.table)
+        super().__init__("\n".join([*map(visible, tables), *map(str, self.problems)]))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """The nearest of ``known`` to ``word`` (letter case ignored), or None when nothing is near."""
+    if len(word) > WINDOW:
+        return None
     by_lower = {name.lower(): name for name in known}
     near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[near[0]] if near else None

@@ -18,9 +18,11 @@ NET, SOLVER, LIST, HDF5_LIST, WEIGHTS, STATE, MEAN, FOLDER, DATABASE, PICTURE, R
 HEAD = 1 << 20
 """Bytes of a text that are looked at: the first megabyte tells."""
 
-_TEMPLATE = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", re.DOTALL)
-_QUIET = re.compile(r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|#[^\n]*")
-_FIELD = re.compile(r"[{}<>]|[A-Za-z_]\w*(?=\s*[:{<])")
+_MARKS = re.compile(r"\{[%{#]")
+_CLOSING = {"{%": "%}", "{{": "}}", "{#": "#}"}
+# Possessive, and with ends that may lack, so that no text is looked at twice.
+_QUIET = re.compile(r"\"(?:\\.|[^\"\\\n])*+\"?|'(?:\\.|[^'\\\n])*+'?|#[^\n]*+")
+_FIELD = re.compile(r"[{}<>]|(?<!\w)[A-Za-z_]\w*+(?=\s*+[:{<])")
 _HDF5 = (".h5", ".hdf5")
 _OTHER = (".md", ".onnx", ".json", ".csv", ".log", ".py", ".sh")
 
@@ -79,7 +81,7 @@ def _known() -> frozenset[str]:
 
 def _top_fields(text: str) -> set[str]:
     """Names of the fields that stand outside all braces."""
-    plain = _QUIET.sub('""', _TEMPLATE.sub(" ", text))
+    plain = _QUIET.sub('""', _without_template(text))
     depth, found = 0, set()
     for match in _FIELD.finditer(plain):
         token = match[0]
@@ -92,10 +94,25 @@ def _top_fields(text: str) -> set[str]:
     return found
 
 
+def _without_template(text: str) -> str:
+    """``text`` with a blank in the place of each of Jinja2's marks that is closed."""
+    pieces, at, closing = [], 0, dict(_CLOSING)
+    for mark in _MARKS.finditer(text):
+        if mark.start() < at or mark[0] not in closing:
+            continue
+        end = text.find(closing[mark[0]], mark.end())
+        if end < 0:
+            del closing[mark[0]]  # nor is any later one closed
+            continue
+        pieces += [text[at : mark.start()], " "]
+        at = end + 2
+    return "".join([*pieces, text[at:]])
+
+
 def _is_list(text: str) -> bool:
     """Whether the first line with something on it is ``path label`` or a path."""
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    path = re.sub(r"\s+\S+$", "", line).strip("\"'")
+    path = (line.rsplit(None, 1) or [""])[0].strip("\"'")
     pictures = path.lower().endswith((*SUFFIXES, *_HDF5)) or line.lower().endswith((*SUFFIXES, *_HDF5))
     return pictures or bool(re.fullmatch(r"(?!\w+\s*:)[^{}#]+\s-?\d+", line))
 

@@ -6,12 +6,14 @@ from caffelungo.definition.fields import FieldInfo
 from caffelungo.definition.tokens import BAD, END, NAME, NUMBER, PUNCTUATION, STRING, Tokens
 from caffelungo.definition.tree import Block, LineTable, printable
 from caffelungo.errors import Problem
+from caffelungo.visible import shortened
 
 MAX_PROBLEMS = 20
 MAX_DEPTH = 64
 """Deepest nesting of blocks; those of Caffe's schema are never half as deep, so this meets unknown fields only."""
 
 _CLOSE = "add the closing brace"
+_RECEIVED = 60
 
 
 class TooManyError(Exception):
@@ -31,7 +33,7 @@ class Cursor:
         self.stack: list[Block] = []
 
     def problem(self, offset: int, what: str, received: str | None, remedy: str | None) -> None:
-        received = printable(received) if received else received
+        received = printable(shortened(received, _RECEIVED)) if received else received
         self.problems.append(Problem(what, self.lines.locate(offset), received, remedy))
         if len(self.problems) >= MAX_PROBLEMS:
             self.problems.append(Problem(f"reading stopped after {MAX_PROBLEMS} mistakes", remedy="mend these first"))

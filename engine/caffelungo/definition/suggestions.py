@@ -9,14 +9,16 @@ from caffelungo.definition.forks import costs_nothing, fork_of
 from caffelungo.definition.upgrade import V1_TYPES
 from caffelungo.definition.upgrade_v0 import FIELDS as V0_FIELDS
 from caffelungo.errors import did_you_mean
+from caffelungo.visible import shortened
 
 _SHOWN = 3
+_LONGEST = 60
 _ALWAYS_LISTED = 12
 
 
 def unknown_field(info: MessageInfo, name: str, around: Sequence[MessageInfo]) -> tuple[str, str]:
     """What is wrong with field ``name`` in message ``info`` and what to do; ``around`` are the enclosing messages."""
-    what = f"{info.name} has no field `{name}`"
+    what = f"{info.name} has no field `{shortened(name, _LONGEST)}`"
     if fork := fork_of(info.name, name):
         if costs_nothing(info.name, name) or info.name == "SolverParameter":
             instead = ""  # nothing that `lungo layers` lists would stand for it

@@ -6,6 +6,7 @@ A ``Document`` holds the text and one root ``Block``; a ``Block`` holds ``Field`
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,12 +17,12 @@ from caffelungo.errors import Location
 
 PathPart = str | int
 
-_BYTES_AS_LATIN1 = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}
+_BYTE = re.compile("[\udc80-\udcff]")
 
 
 def printable(text: str) -> str:
     """``text`` with bytes that were not UTF-8 (kept as lone surrogates) shown as Latin-1 characters."""
-    return text if text.isascii() else text.translate(_BYTES_AS_LATIN1)
+    return _BYTE.sub(lambda byte: chr(ord(byte[0]) - 0xDC00), text)
 
 
 @dataclass(slots=True, eq=False)
@@ -71,6 +72,7 @@ class LineTable:
         self.file = file
         self.text = text
         self._starts: list[int] | None = None
+        self._last: tuple[int, str] | None = None
 
     def _lines(self) -> list[int]:
         if self._starts is None:
@@ -87,8 +89,9 @@ class LineTable:
         line = bisect_right(starts, offset) - 1
         start = starts[line]
         end = starts[line + 1] if line + 1 < len(starts) else len(self.text)
-        text = printable(self.text[start:end].rstrip("\r\n"))
-        return Location(self.file, line + 1, offset - start + 1, text)
+        if self._last is None or self._last[0] != line:  # a line may be long, and have many mistakes
+            self._last = line, printable(self.text[start:end].rstrip("\r\n"))
+        return Location(self.file, line + 1, offset - start + 1, self._last[1])
 
 
 @dataclass(slots=True, eq=False)
@@ -104,7 +107,10 @@ class Document:
         blocks, offset = [self.root], 0
         while parts:
             name = parts.pop(0)
-            entries = [pair for block in blocks for pair in block.values(str(name))]
+            if len(blocks) == 1:  # as a rule; its list, which may be long, is not copied
+                entries = blocks[0].values(str(name))
+            else:
+                entries = [pair for block in blocks for pair in block.values(str(name))]
             if entries and entries[0][0].info.repeated and parts and isinstance(parts[0], int):
                 index = parts.pop(0)
                 assert isinstance(index, int)

@@ -14,7 +14,10 @@ from google.protobuf import text_format
 from caffelungo.definition.fields import FieldInfo
 from caffelungo.definition.tokens import NAME, NUMBER, STRING
 from caffelungo.errors import did_you_mean
+from caffelungo.visible import shortened
 
+_DIGITS = 80
+_SHOWN = 60
 _BOOLS = {"true": True, "True": True, "t": True, "1": True, "false": False, "False": False, "f": False, "0": False}
 _INTEGER = re.compile(r"-?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?\Z")
@@ -38,16 +41,28 @@ def read_value(info: FieldInfo, kind: int, text: str) -> Any:
 
 
 def _int(info: FieldInfo, kind: int, text: str) -> int:
-    digits = text.replace(" ", "").replace("\t", "").removeprefix("+") if kind == NUMBER else ""
-    if not _INTEGER.match(digits):
+    value = _written(text) if kind == NUMBER else None
+    if value is None:
         raise BadValueError(f"`{info.name}` takes a whole number", _whole_number(text))
-    body = digits.lstrip("-")
-    value = int(body, 16 if body[:2] in ("0x", "0X") else 8 if body[0] == "0" and len(body) > 1 else 10)
-    value = -value if digits[0] == "-" else value
     if not info.low <= value <= info.high:
         what = f"`{info.name}` takes a whole number from {info.low} to {info.high}"
         raise BadValueError(what, "write a number in this range")
     return value
+
+
+def _written(text: str) -> int | None:
+    """The whole number ``text``: decimal, hexadecimal after 0x, octal after 0; None for anything else.
+
+    One of more than ``_DIGITS`` digits, which no field holds, is given as 10 ** ``_DIGITS``: to read it takes long.
+    """
+    digits = text.replace(" ", "").replace("\t", "").removeprefix("+")
+    if not _INTEGER.match(digits):
+        return None
+    body = digits.lstrip("-").lower()
+    base = 16 if body.startswith("0x") else 8 if body[0] == "0" else 10
+    body = body.removeprefix("0x").lstrip("0") or "0"
+    value = int(body, base) if len(body) <= _DIGITS else 10**_DIGITS
+    return -value if digits[0] == "-" else value
 
 
 def _whole_number(text: str) -> str:
@@ -55,7 +70,7 @@ def _whole_number(text: str) -> str:
         value = float(text.strip("\"'").rstrip("fF"))
     except ValueError:
         return "write digits only"
-    return f"write {int(value)}" if value.is_integer() else "write a whole number"
+    return f"write {int(value)}" if value.is_integer() and abs(value) < 1e15 else "write a whole number"
 
 
 def _float(info: FieldInfo, kind: int, text: str) -> float:
@@ -84,15 +99,18 @@ def _bool(info: FieldInfo, kind: int, text: str) -> bool:
 def _enum(info: FieldInfo, kind: int, text: str) -> int:
     if kind == NAME and text in info.labels:
         return info.labels[text]
-    if kind == NUMBER and _INTEGER.match(text) and int(text, 0) in info.numbers:
-        return int(text, 0)
+    number = _written(text) if kind == NUMBER else None
+    if number is not None and number in info.numbers:
+        return number
     bare = text.strip("\"'")
     near = bare if bare in info.labels else did_you_mean(bare, info.labels)
     known = ", ".join(info.labels)
     remedy = f"write one of {known}"
     if near:
         remedy = f"write {near} without quotes" if near == bare else f"did you mean {near}? One of {known}"
-    raise BadValueError(f"`{info.name}` has no value {text}", remedy)
+    shown = shortened(text, _SHOWN)
+    meant = "" if number is None or shown == str(number) or shown != text else f", which is {number}"
+    raise BadValueError(f"`{info.name}` has no value {shown}{meant}", remedy)
 
 
 _READERS = {"int": _int, "float": _float, "bool": _bool, "enum": _enum}
