@@ -5,9 +5,7 @@ Caffe: ReadNetParamsFromBinaryFileOrDie, Net::CopyTrainedLayersFrom, Net::ToProt
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from caffelungo.definition.schema import TRAIN, LayerParameter, NetParameter, me
 from caffelungo.definition.upgrade import upgrade_net
 from caffelungo.errors import Location, UserError
 from caffelungo.files import written_whole
+from caffelungo.layers import room
 from caffelungo.weights import sniff, wire
 from caffelungo.weights.base import Weights
 
@@ -25,15 +24,20 @@ MAX_BYTES = 2**31 - 1
 """Protobuf reads no longer message, and Caffe no larger file."""
 
 
-@contextmanager
-def mapped(path: str | Path) -> Iterator[memoryview]:
-    """The bytes of a file that is not empty."""
-    with (
-        Path(path).open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapping,
-        memoryview(mapping) as view,
-    ):
-        yield view
+def content(path: str | Path) -> bytes:
+    """The bytes of a file, read: a mapped file that shrinks meanwhile, or lies on a disk that fails, ends the process.
+
+    UserError when they do not fit into memory.
+    """
+    size, free = Path(path).stat().st_size, room.available()
+    if free is not None and size > free:
+        raise UserError(
+            "the file does not fit into memory",
+            where=Location(str(path)),
+            received=f"{size / 1e9:.3g} GB, and {free / 1e9:.3g} GB are free",
+            remedy="give the file that the training wrote, or use a machine with more memory",
+        )
+    return Path(path).read_bytes()
 
 
 def damaged(path: str | Path, size: int, error: Exception) -> UserError:
@@ -57,22 +61,15 @@ def damaged(path: str | Path, size: int, error: Exception) -> UserError:
 
 def parse(path: str | Path, wanted: str, message: Any, inner: Any) -> tuple[Any, list[Any]]:
     """The binary ``message`` class of kind ``wanted`` in ``path``, and its blobs (see ``wire.take_blobs``)."""
-    arrays: list[Any] = []
-    result: Any = None
-    failure: tuple[int, Exception] | None = None
-    with mapped(path) as buffer:
-        found = sniff.message_kind(buffer)
-        if found not in (wanted, None):
-            raise sniff.wrong_kind(path, str(found), wanted)
-        try:
-            skeleton, arrays = wire.take_blobs(buffer, inner)
-            result = message.FromString(skeleton)
-        except (wire.WireError, DecodeError) as error:
-            # The traceback would keep views of the mapping alive past its end.
-            failure = len(buffer), error.with_traceback(None)
-    if failure:
-        raise damaged(path, *failure)
-    return result, arrays
+    buffer = memoryview(content(path))
+    found = sniff.message_kind(buffer)
+    if found not in (wanted, None):
+        raise sniff.wrong_kind(path, str(found), wanted)
+    try:
+        skeleton, arrays = wire.take_blobs(buffer, inner)
+        return message.FromString(skeleton), arrays
+    except (wire.WireError, DecodeError) as error:
+        raise damaged(path, len(buffer), error) from None
 
 
 def text(value: str | bytes) -> str:

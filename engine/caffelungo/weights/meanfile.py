@@ -59,19 +59,14 @@ def write(path: str | Path, mean: np.ndarray[Any, Any]) -> None:
 
 
 def _read_binaryproto(path: str | Path) -> Array:
-    failure: tuple[int, Exception] | None = None
-    values: Array | None = None
-    with caffemodel.mapped(path) as buffer:
-        found = sniff.message_kind(buffer)
-        if found in (sniff.WEIGHTS, sniff.STATE):
-            raise sniff.wrong_kind(path, found, sniff.MEAN)
-        try:
-            values = wire.one_blob(buffer)
-        except wire.WireError as error:
-            failure = len(buffer), error.with_traceback(None)
-    if failure or values is None:
-        raise caffemodel.damaged(path, *(failure or (0, ValueError("no numbers"))))
-    return values
+    buffer = memoryview(caffemodel.content(path))
+    found = sniff.message_kind(buffer)
+    if found in (sniff.WEIGHTS, sniff.STATE):
+        raise sniff.wrong_kind(path, found, sniff.MEAN)
+    try:
+        return wire.one_blob(buffer)
+    except wire.WireError as error:
+        raise caffemodel.damaged(path, len(buffer), error) from None
 
 
 def _read_npy(path: str | Path) -> Array:

@@ -8,42 +8,43 @@ from pathlib import Path
 
 import numpy as np
 from google.protobuf.message import DecodeError
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from caffelungo.definition.schema import message_class
 from caffelungo.errors import Location, UserError
 from caffelungo.files import write_bytes
 from caffelungo.weights.base import Array, Weights
-from caffelungo.weights.caffemodel import damaged
+from caffelungo.weights.caffemodel import content, damaged
 
 EXTRAS, NAME, TYPES = "lungo", "name", "types"
 
 
 def read(path: str | Path) -> Weights:
     """The weights in a `.safetensors` file that names its tensors `<layer>.<blob index>`; UserError."""
-    size = Path(path).stat().st_size
+    data = content(path)
     found: dict[str, dict[int, Array]] = {}
     try:
-        with safe_open(str(path), framework="numpy") as file:
-            metadata = file.metadata() or {}
-            for key in file.keys():  # noqa: SIM118 - not a dict
-                layer, _, index = key.rpartition(".")
-                if not layer or not (index.isascii() and index.isdigit() and len(index) < 10):
-                    raise UserError(
-                        "the tensors are not named `<layer>.<blob index>`",
-                        where=Location(str(path)),
-                        received=key,
-                        remedy="rename them after the definition's layers; torchvision's own weights load as "
-                        "torchvision:NAME",
-                    )
-                found.setdefault(layer, {})[int(index)] = np.array(file.get_tensor(key), np.float32)
+        tensors = load(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        metadata = header.get("__metadata__") or {}
+        for key, tensor in tensors.items():
+            layer, _, index = key.rpartition(".")
+            if not layer or not (index.isascii() and index.isdigit() and len(index) < 10):
+                raise UserError(
+                    "the tensors are not named `<layer>.<blob index>`",
+                    where=Location(str(path)),
+                    received=key,
+                    remedy="rename them after the definition's layers; torchvision's own weights load as "
+                    "torchvision:NAME",
+                )
+            found.setdefault(layer, {})[int(index)] = np.array(tensor, np.float32)
         types = json.loads(metadata.get(TYPES, "{}"))
         extras = None
         if EXTRAS in metadata:
             extras = message_class("lungo.NetExtras").FromString(base64.b64decode(metadata[EXTRAS], validate=True))
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, DecodeError) as error:
-        raise damaged(path, size, error) from None
+        raise damaged(path, len(data), error) from None
     weights = Weights(name=metadata.get(NAME, ""), extras=extras, path=str(path))
     for layer, blobs in found.items():
         if sorted(blobs) != list(range(len(blobs))):
