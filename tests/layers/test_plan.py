@@ -104,7 +104,7 @@ def test_source_shapes_may_come_from_the_data() -> None:
         ),
         (ip("a", "x", "y", "loss_weight: 1 loss_weight: 2"), "layer/1/loss_weight/0", "one loss_weight", "write 1"),
         (ip("a", "x", "y", "param { } param { } param { }"), "layer/1/param/2", "too many `param`", "weight, bias"),
-        (ip("a", "x", "y", num_output=0), "layer/1/inner_product_param/num_output", "missing or 0", "num_output:"),
+        (ip("a", "x", "y", num_output=0), "layer/1/inner_product_param/num_output", "at least 1", "at least 1"),
     ],
 )  # fmt: skip
 def test_mistakes(text: str, place: str, what: str, remedy: str) -> None:

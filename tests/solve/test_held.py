@@ -302,8 +302,8 @@ def test_no_weights(place):
 @pytest.mark.parametrize(
     ("extra", "what", "remedy"),
     [
-        ("lungo { l2_sp: -0.1 }", "l2_sp must be a number from 0 up", "0.1 is"),
-        ('lungo { delta { weight: -1 layer: "ip1" } }', "weight must be a number from 0 up", "0.01"),
+        ("lungo { l2_sp: -0.1 }", "l2_sp must be at least 0", "l2_sp: 0.1"),
+        ('lungo { delta { weight: -1 layer: "ip1" } }', "weight must be at least 0", "0.01"),
         ("lungo { delta { } }", "names no layer", "conv5"),
         ('lungo { delta { layer: "ip1" layer: "ip1" } }', "twice", "once"),
         ('debug_info: true lungo { delta { layer: "ip1" } }', "debug_info", "take one"),

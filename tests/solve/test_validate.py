@@ -36,7 +36,7 @@ def problems(text: str):
         (("max_iter: 5", 'train_net: "m"'), "exactly one field", 4, "net and train_net", None),
         (('net: "n"', ""), "exactly one field", None, "none", None),
         (("max_iter: 5", "test_iter: 3"), "test_interval > 0", 4, "0", None),
-        (("max_iter: 5", "test_interval: 3 test_iter: -1"), "test_iter must not be negative", 4, "-1", None),
+        (("max_iter: 5", "test_interval: 3 test_iter: -1"), "test_iter must be at least 0", 4, "-1", None),
         (("max_iter: 5", "lungo { keep_best: true }"), "keep_best judges a run by its tests", 4, "true", None),
         (
             ("max_iter: 5", "test_interval: 3 test_iter: 0 lungo { early_stop: 2 }"),

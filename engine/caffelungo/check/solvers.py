@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from caffelungo.definition.reader import Definition, read_net
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.definition.template import meant_for
 from caffelungo.definition.upgrade import upgrade_net
-from caffelungo.errors import Problem, UserError
+from caffelungo.errors import UserError
 from caffelungo.layers.plan import build_plan
 from caffelungo.solve import snapshot
 from caffelungo.solve.validate import delta_problems, solver_problems, test_nets
@@ -24,7 +23,6 @@ def check_solver(solver: Definition, findings: Findings) -> str:
     """Check ``solver`` and everything it names."""
     message, where = solver.message, solver.where
     findings.problems += solver_problems(message, where)
-    findings.problems += _rates(solver)
     if 0 in message.test_iter:
         findings.notices.append(f"{solver.path}: test_iter 0: that test net is built, but never run")
     if not message.HasField("max_iter"):
@@ -37,29 +35,6 @@ def check_solver(solver: Definition, findings: Findings) -> str:
     for path, states in _nets(solver).items():
         _check_named(solver, path, states, findings)
     return f"{message.type}, {message.lr_policy or 'no'} policy, {message.max_iter} iterations"
-
-
-def _rates(solver: Definition) -> list[Problem]:
-    """Values that Caffe takes without a word and that train nothing, or explode."""
-    message, where = solver.message, solver.where
-    problems = []
-
-    def bad(field: str, what: str, remedy: str) -> None:
-        given = message.HasField(field)
-        received = f"{field}: {getattr(message, field):g}" if given else f"no {field}"
-        problems.append(Problem(what, where(field) if given else where(), received, remedy))
-
-    if not (message.base_lr > 0 and math.isfinite(message.base_lr)):
-        bad(
-            "base_lr", "base_lr must be above 0", "write `base_lr: 0.001` for fine-tuning, `base_lr: 0.01` from scratch"
-        )
-    if not 0 <= message.momentum < 1:
-        bad("momentum", "momentum must be at least 0 and below 1", "write `momentum: 0.9`")
-    if message.weight_decay < 0:
-        bad("weight_decay", "weight_decay must not be below 0", "write `weight_decay: 0.0005`")
-    if message.HasField("max_iter") and message.max_iter == 0:
-        bad("max_iter", "max_iter is 0, so nothing is trained", "write how many iterations to train: `max_iter: 10000`")
-    return problems
 
 
 def _prefix(solver: Definition, findings: Findings) -> None:

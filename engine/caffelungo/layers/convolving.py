@@ -32,12 +32,9 @@ class Convolving(Layer):
         self.bias = bool(options.bias_term)
         if self.num_output < 1:
             raise self.fail(
-                "`num_output` is missing or 0",
+                "`num_output` is missing",
                 remedy="add `num_output:` with the number of filters",
-                path="num_output" if options.HasField("num_output") else "",
             )
-        if self.group < 1:
-            raise self.fail("`group` must be at least 1", received=self.group, remedy="write 1 or more", path="group")
         if self.num_output % self.group:
             raise self.fail(
                 f"num_output {self.num_output} is not divisible by group {self.group}",

@@ -42,8 +42,6 @@ def check(filler: Any, shape: Shape) -> None:
             'use a square kernel of a 2-D Deconvolution or Convolution, or another filler, as "xavier"',
             ("type",),
         )
-    if filler.type == "gaussian" and filler.std < 0:
-        raise LayerError("std must not be negative", f"std: {filler.std:g}", "write its absolute value", ("std",))
     if filler.HasField("sparse") and filler.sparse >= 0 and filler.type != "gaussian":
         raise LayerError(
             "only the gaussian filler can be sparse", f'type: "{filler.type}"', "remove `sparse`", ("sparse",)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caffelungo.definition.filter import included
+from caffelungo.definition.numeric import range_problems
 from caffelungo.definition.schema import PHASE_NAMES, ParamSpec
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.layers import fillers, registry
@@ -158,6 +159,7 @@ class _Builder:
         self.problems.append(Problem(what, self.where(*path), received, remedy))
 
     def run(self) -> None:
+        self.problems += range_problems(self.net, self.where, skip=("layer", "layers"))
         for index, param in enumerate(self.net.layer):
             if param.include and param.exclude:
                 self.problem(
@@ -178,6 +180,10 @@ class _Builder:
                 received=f'type: "{param.type}"',
                 remedy=registry.suggestion(param.type),
             )  # fmt: skip
+            self.place_unknown(index, param)
+            return
+        if wrong := range_problems(param, self.where, ("layer", index), of=f"layer `{param.name}` ({param.type}): "):
+            self.problems += wrong
             self.place_unknown(index, param)
             return
         copy = type(param)()

@@ -19,9 +19,7 @@ class PictureSource(Source):
         self.crop = int(transform.crop_size)
         if self.batch_size < 1:
             raise self.fail(
-                "`batch_size` is missing or 0",
-                remedy="add `batch_size:` with the number of samples of one batch",
-                path="batch_size" if self.options.HasField("batch_size") else "",
+                "`batch_size` is missing", remedy="add `batch_size:` with the number of samples of one batch"
             )
         if transform.mean_file and transform.mean_value:
             raise LayerError(

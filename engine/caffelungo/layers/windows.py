@@ -41,7 +41,7 @@ def place(layer: Layer, name: str, short: str) -> str:
 
 
 def positive(layer: Layer, values: Ints, name: str, short: str) -> Ints:
-    """``values`` if all are above 0; else LayerError."""
+    """``values`` if all are above 0, as one of a pair is not that was left out; else LayerError."""
     if min(values) < 1:
         raise layer.fail(
             f"`{name}` must be at least 1 on every axis",

@@ -5,16 +5,18 @@ Caffe: the CHECKs of Solver::Init, of the solvers' constructors and of GetLearni
 
 from __future__ import annotations
 
-import math
 from importlib.metadata import entry_points
 from typing import Any
 
+from caffelungo.definition.numeric import range_problems
 from caffelungo.errors import Problem, did_you_mean
 from caffelungo.layers.base import shape_text
 from caffelungo.layers.plan import Plan, Where
 from caffelungo.solve.rates import POLICIES
 
 TRAIN_FIELDS = ("net", "net_param", "train_net", "train_net_param")
+NETS = ("net_param", "train_net_param", "test_net_param")
+"""Fields that hold a net, whose numbers its plan judges."""
 CAFFE_RULES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
 ENTRY_POINTS = "caffelungo.solvers"
 """The entry point group through which other packages add update rules (see ``updates.Update``)."""
@@ -41,10 +43,10 @@ def test_nets(solver: Any) -> int:
 
 
 def solver_problems(solver: Any, where: Where) -> list[Problem]:
-    """Every problem of ``solver``, an upgraded SolverParameter."""
+    """Every problem of ``solver``, an upgraded SolverParameter, but for those of nets inside it."""
     return [
-        *_nets(solver, where), *_policy(solver, where), *_rule(solver, where), *_numbers(solver, where),
-        *_held(solver, where),
+        *range_problems(solver, where, skip=NETS), *_nets(solver, where), *_policy(solver, where),
+        *_rule(solver, where), *_names(solver, where), *_held(solver, where),
     ]  # fmt: skip
 
 
@@ -102,16 +104,6 @@ def _nets(s: Any, where: Where) -> list[Problem]:
                 f"write {count} `test_state` block(s)",
             )
         )
-    for i, iterations in enumerate(s.test_iter):
-        if iterations < 0:
-            problems.append(
-                Problem(
-                    "test_iter must not be negative",
-                    where("test_iter", i) or where(),
-                    f"test_iter: {iterations}",
-                    "leave it out to test the whole set once; 0 leaves this test net out",
-                )
-            )
     extras = [name for name in ("early_stop", "keep_best", "watch") if getattr(s.lungo, name)]
     if extras and not (count and (not s.test_iter or any(s.test_iter))):
         problems.append(
@@ -151,6 +143,8 @@ def _policy(s: Any, where: Where) -> list[Problem]:
 
     if policy in ("step", "exp", "inv", "multistep", "sigmoid") and s.gamma < 0:
         bad("gamma", "gamma >= 0", "write the factor by which the rate falls, as `gamma: 0.1`")
+    if not s.HasField("base_lr"):
+        bad("base_lr", "base_lr", "write `base_lr: 0.001` for fine-tuning, `base_lr: 0.01` from scratch")
     if policy in ("step", "sigmoid") and s.stepsize <= 0:
         bad("stepsize", "stepsize > 0", "add `stepsize: N`, the number of iterations between steps")
     if policy in ("poly", "cosine") and s.max_iter <= 0:
@@ -189,27 +183,11 @@ def _rule(s: Any, where: Where) -> list[Problem]:
                 'take momentum out, or use type: "SGD"',
             )
         )
-    if s.type == "RMSProp" and not 0 <= s.rms_decay < 1:
-        problems.append(
-            Problem(
-                "rms_decay should lie between 0 and 1",
-                _at(where, "rms_decay"),
-                f"rms_decay: {s.rms_decay:g}",
-                "write a share of the old mean square, as `rms_decay: 0.98`",
-            )
-        )
     return problems
 
 
-def _numbers(s: Any, where: Where) -> list[Problem]:
+def _names(s: Any, where: Where) -> list[Problem]:
     problems = []
-    for field, least in (
-        ("average_loss", 1), ("iter_size", 1), ("max_iter", 0), ("display", 0), ("snapshot", 0), ("test_interval", 0)
-    ):  # fmt: skip
-        value = getattr(s, field)
-        if value < least:
-            remedy = f"write at least {least}"
-            problems.append(Problem(f"{field} must be at least {least}", where(field), f"{field}: {value}", remedy))
     if s.weight_decay != 0 and s.regularization_type not in ("L1", "L2"):
         problems.append(
             Problem(
@@ -237,12 +215,6 @@ def _held(s: Any, where: Where) -> list[Problem]:
         problems.append(Problem(what, place, received, remedy))
 
     extras = s.lungo
-    for value, path, usual in (
-        (extras.l2_sp, ("l2_sp",), "0.1 is the authors' value"),
-        (extras.delta.weight, ("delta", "weight"), "0.01 is the authors' value"),
-    ):
-        if not 0 <= value < math.inf:
-            bad(f"{path[-1]} must be a number from 0 up", f"{path[-1]}: {value:g}", usual, *path)
     layers = list(extras.delta.layer)
     if extras.HasField("delta") and not layers:
         bad("delta names no layer whose feature maps it holds", "delta { }", 'add `layer: "conv5"`', "delta")

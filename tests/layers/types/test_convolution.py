@@ -54,7 +54,7 @@ def test_refusals() -> None:
     conv("kernel_size: 3", (1, 3, 5, 5), "`num_output` is missing", "number of filters")
     conv("num_output: 2 kernel_size: 3 kernel_h: 3", (1, 3, 5, 5), "both `kernel_size` and `kernel_h`", "keep")
     conv("num_output: 2 kernel_h: 3", (1, 3, 5, 5), "at least 1 on every axis")
-    conv("num_output: 2 kernel_size: 3 stride: 0", (1, 3, 5, 5), "`stride` must be at least 1")
+    conv("num_output: 2 kernel_size: 3 stride: 0", (1, 3, 5, 5), "stride must be at least 1")
     conv("num_output: 3 kernel_size: 3 group: 2", (1, 4, 5, 5), "num_output 3 is not divisible by group 2")
     conv("num_output: 4 kernel_size: 3 group: 2", (1, 3, 5, 5), "3 channels, which group 2 does not divide")
     conv("num_output: 4 kernel_size: 6", (1, 3, 5, 5), "impossible shape", "larger input")

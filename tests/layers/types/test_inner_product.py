@@ -23,5 +23,5 @@ def test_axis_transposed_without_bias() -> None:
 
 def test_refusals() -> None:
     refused('type: "InnerProduct"', [(2, 3)], "`num_output` is missing", "number of units")
-    refused('type: "InnerProduct" inner_product_param { num_output: 0 }', [(2, 3)], "missing or 0")
+    refused('type: "InnerProduct" inner_product_param { num_output: 0 }', [(2, 3)], "num_output must be at least 1")
     refused('type: "InnerProduct" inner_product_param { num_output: 2 axis: 2 }', [(2, 3)], "axis 2 is out of range")

@@ -36,8 +36,6 @@ class Accuracy(Layer):
         self.top_k = int(self.options.top_k)
         self.ignore = losses.ignored(self.options)
         self.per_class = len(self.param.top) > 1
-        if self.top_k < 1:
-            raise self.fail("top_k must be at least 1", received=self.top_k, remedy="1 or 5 is usual", path="top_k")
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         axis = self.axis(self.along, len(bottoms[0]))

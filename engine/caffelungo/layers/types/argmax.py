@@ -29,8 +29,6 @@ class ArgMax(Layer):
         options = self.options
         self.along = int(options.axis) if options.HasField("axis") else None
         self.top_k, self.values = int(options.top_k), bool(options.out_max_val)
-        if self.top_k < 1:
-            raise self.fail("top_k must be at least 1", received=self.top_k, remedy="1 or 5 is usual", path="top_k")
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         shape = bottoms[0]

@@ -32,10 +32,6 @@ class DistillationLoss(Loss):
     def setup(self) -> None:
         self.along = int(self.param.softmax_param.axis)
         self.temperature = float(self.options.temperature)
-        if not 0 < self.temperature < float("inf"):
-            raise self.fail(
-                "temperature must be above 0", received=f"{self.temperature:g}", remedy="2 is usual", path="temperature"
-            )
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         super().shapes(bottoms)

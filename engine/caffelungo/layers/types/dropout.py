@@ -25,13 +25,6 @@ class Dropout(Neuron):
 
     def setup(self) -> None:
         self.ratio = float(self.options.dropout_ratio)
-        if not 0 <= self.ratio < 1:
-            raise self.fail(
-                "dropout_ratio must be at least 0 and below 1",
-                received=f"{self.ratio:g}",
-                remedy="0.5 drops half of the values",
-                path="dropout_ratio",
-            )
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch.nn.functional as F

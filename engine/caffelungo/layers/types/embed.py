@@ -29,7 +29,7 @@ class Embed(Layer):
         self.bias = bool(self.options.bias_term)
         for name in ("num_output", "input_dim"):
             if getattr(self.options, name) < 1:
-                raise self.fail(f"`{name}` is missing or 0", remedy=f"add `{name}:`")
+                raise self.fail(f"`{name}` is missing", remedy=f"add `{name}:`")
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         return [(*bottoms[0], int(self.options.num_output))]

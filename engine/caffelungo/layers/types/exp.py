@@ -29,7 +29,16 @@ class Exp(Neuron):
         if base != -1 and base <= 0:
             raise self.fail("base must be above 0", received=f"{base:g}", remedy="-1 stands for e", path="base")
         logarithm = 1.0 if base == -1 else math.log(base)
-        self.inner, self.outer = logarithm * self.options.scale, math.exp(logarithm * self.options.shift)
+        self.inner = logarithm * self.options.scale
+        try:
+            self.outer = math.exp(logarithm * self.options.shift)
+        except OverflowError:
+            raise self.fail(
+                "base ** shift is larger than any float",
+                received=f"shift: {self.options.shift:g}",
+                remedy="write a smaller shift",
+                path="shift",
+            ) from None
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         y = (bottoms[0] if self.inner == 1 else bottoms[0] * self.inner).exp()

@@ -24,11 +24,7 @@ class HDF5Data(Source):
         if not self.options.source:
             raise self.fail("`source` is missing", remedy='add `source: "..."`: a text file that lists HDF5 files')
         if self.batch_size < 1:
-            raise self.fail(
-                "`batch_size` is missing or 0",
-                remedy="add `batch_size:` with the number of rows of one batch",
-                path="batch_size" if self.options.HasField("batch_size") else "",
-            )
+            raise self.fail("`batch_size` is missing", remedy="add `batch_size:` with the number of rows of one batch")
         if self.param.HasField("transform_param"):
             raise LayerError(
                 "HDF5Data does not transform its data",

@@ -31,11 +31,7 @@ class InnerProduct(Layer):
         self.transpose = bool(self.options.transpose)
         self.first = int(self.options.axis)
         if self.num_output < 1:
-            raise self.fail(
-                "`num_output` is missing or 0",
-                remedy="add `num_output:` with the number of units",
-                path="num_output" if self.options.HasField("num_output") else "",
-            )
+            raise self.fail("`num_output` is missing", remedy="add `num_output:` with the number of units")
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         return [(*bottoms[0][: self.axis(self.first, len(bottoms[0]))], self.num_output)]

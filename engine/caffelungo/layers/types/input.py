@@ -29,13 +29,5 @@ class Input(Source):
             )
         if not given:
             return [None] * tops
-        for position, shape in enumerate(given):
-            if any(size < 1 for size in shape.dim):
-                raise self.fail(
-                    "every `dim` must be at least 1",
-                    received="x".join(map(str, shape.dim)),
-                    remedy="write the size of that axis",
-                    path=f"shape.{position}",
-                )
         shapes: list[Shape] = [tuple(shape.dim) for shape in given]
         return shapes * tops if len(shapes) == 1 else shapes

@@ -25,11 +25,7 @@ class MemoryData(PictureSource):
         super().setup()
         for name in ("channels", "height", "width"):
             if getattr(self.options, name) < 1:
-                raise self.fail(
-                    f"`{name}` is missing or 0",
-                    remedy=f"add `{name}:` with the size of that axis",
-                    path=name if self.options.HasField(name) else "",
-                )
+                raise self.fail(f"`{name}` is missing", remedy=f"add `{name}:` with the size of that axis")
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         options = self.options

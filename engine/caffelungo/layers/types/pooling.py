@@ -56,12 +56,9 @@ class Pooling(Layer):
         self.kernel = self._pair("kernel_size", 0)
         if min(self.kernel) < 1:
             raise self.fail(
-                "the kernel size is missing or 0",
-                received=f"kernel {shape_text(self.kernel)}" if self._written("kernel_size") else None,
+                "the kernel size is missing",
                 remedy="add `kernel_size:`, or `global_pooling: true` for the whole plane",
             )
-        if min(self.stride) < 1:
-            raise self.fail("the stride must be at least 1", received=shape_text(self.stride), remedy="write 1 or more")
         if any(pad >= kernel for pad, kernel in zip(self.pad, self.kernel, strict=True)):
             raise self.fail(
                 "the pad must be smaller than the kernel",

@@ -35,12 +35,6 @@ class SoftmaxWithLoss(Loss):
         self.mode = losses.normalization(self.options, losses.VALID)
         self.ignore = losses.ignored(self.options)
         self.smoothing = float(self.param.lungo.label_smoothing)
-        if not 0 <= self.smoothing < 1:
-            error = self.fail(
-                "label_smoothing must be at least 0 and below 1", received=f"{self.smoothing:g}", remedy="0.1 is usual"
-            )
-            error.path = ("lungo", "label_smoothing")
-            raise error
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         axis = self.axis(self.along, len(bottoms[0]), path="")

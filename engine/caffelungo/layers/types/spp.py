@@ -29,7 +29,7 @@ class SPP(Layer):
         options = self.options
         self.levels, self.mean = int(options.pyramid_height), options.pool == options.AVE
         if self.levels < 1:
-            raise self.fail("`pyramid_height` is missing or 0", remedy="add `pyramid_height:`")
+            raise self.fail("`pyramid_height` is missing", remedy="add `pyramid_height:`")
         if options.pool == options.STOCHASTIC:
             received = "pool: STOCHASTIC"
             raise self.fail(

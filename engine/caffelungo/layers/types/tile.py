@@ -26,7 +26,7 @@ class Tile(Layer):
     def setup(self) -> None:
         self.along, self.tiles = int(self.options.axis), int(self.options.tiles)
         if self.tiles < 1:
-            raise self.fail("`tiles` is missing or below 1", received=self.tiles, remedy="add `tiles:`")
+            raise self.fail("`tiles` is missing", remedy="add `tiles:`")
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         axis = self.axis(self.along, len(bottoms[0]))

@@ -1,0 +1,73 @@
+"""A message -> the numbers in it that are out of range (see ``ranges``)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from caffelungo.definition.bounds import ANY, Bounds
+from caffelungo.definition.ranges import DATA, OLD, RANGES, WITHIN
+from caffelungo.errors import Location, Problem
+
+Path = tuple[str | int, ...]
+NUMBERS = frozenset({
+    FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT32,
+    FieldDescriptor.CPPTYPE_UINT64, FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE,
+})  # fmt: skip
+"""Kinds of fields that hold numbers."""
+
+
+def range_problems(
+    message: Any, where: Callable[..., Location | None], path: Path = (), *, of: str = "", skip: Sequence[str] = ()
+) -> list[Problem]:
+    """A Problem for each number in ``message``, and in the messages in it, that is out of its field's range.
+
+    ``path`` is that of ``message`` in what ``where`` knows, ``of`` says whose field it is, as ``layer `fc`: ``; fields
+    of ``message`` named in ``skip`` are left out.
+    """
+    problems = []
+    for inner, bounds, value in _wrong(message, "", skip):
+        name = next(part for part in reversed(inner) if isinstance(part, str))
+        problems.append(
+            Problem(
+                f"{of}{name} must be {bounds.must(value)}", where(*path, *inner), f"{name}: {value:.7g}"
+                if isinstance(value, float) else f"{name}: {value}", bounds.remedy(name, value),
+            )
+        )  # fmt: skip
+    return problems
+
+
+@cache
+def _range(message: str, field: str, within: str) -> Bounds:
+    return WITHIN.get(f"{within}.{field}") or RANGES.get(message, {}).get(field, ANY)
+
+
+def _wrong(message: Any, within: str, skip: Sequence[str] = ()) -> Iterator[tuple[Path, Bounds, float]]:
+    kind: Descriptor = message.DESCRIPTOR
+    for field, value in message.ListFields():
+        if field.name in skip:
+            continue
+        if field.message_type is not None:
+            if field.message_type.full_name in DATA + OLD:
+                continue
+            inside = f"{kind.full_name}.{field.name}"
+            for k, one in enumerate(value) if field.is_repeated else ((None, value),):
+                prefix: Path = (field.name,) if k is None else (field.name, k)
+                for path, bounds, number in _wrong(one, inside):
+                    yield (*prefix, *path), bounds, number
+        elif field.cpp_type in NUMBERS:
+            bounds = _range(kind.full_name, field.name, within)
+            if not field.is_repeated:
+                if not bounds.admits(value):
+                    yield (field.name,), bounds, value
+            elif not _all_in(bounds, value):
+                yield from (((field.name, k), bounds, one) for k, one in enumerate(value) if not bounds.admits(one))
+
+
+def _all_in(bounds: Bounds, values: Sequence[float]) -> bool:
+    """Whether all of ``values`` belong, asked quickly: a mean picture has 200,000. May say no although they do."""
+    return not values or (math.isfinite(sum(values)) and bounds.admits(min(values)) and bounds.admits(max(values)))
