@@ -45,7 +45,7 @@ def weights(**changes):
 
 def table(text=NET, reinit=(), phase=TRAIN, **changes):
     planned, where = plan(text, phase)
-    return match(planned, weights(**changes), reinit, where)
+    return match(planned, weights(**changes), reinit, where, copy.Remedy.REINIT)
 
 
 def statuses(result):

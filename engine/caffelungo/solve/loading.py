@@ -21,7 +21,7 @@ class Loaded:
     """The weights that ``names`` stand for, matched to ``plan``; UserError with every mismatch.
 
     A relative path is tried from the working directory, then from the folder of the file ``beside``.
-    ``table`` tells what happens to each layer; None when no file was named.
+    ``remedy`` is what messages advise. ``table`` tells what happens to each layer; None when no file was named.
     """
 
     def __init__(
@@ -32,10 +32,11 @@ class Loaded:
         where: Where | None = None,
         say: Callable[[str], None] = lambda name: None,
         beside: str | Path | None = None,
+        remedy: copy.Remedy = copy.Remedy.REPLACE,
     ) -> None:
         self.weights: Weights | None = None
         self.table: copy.CopyTable | None = None
-        self.reinit = list(reinit)
+        self.reinit, self.remedy = list(reinit), remedy
         self.trained = frozenset(name for planned in plan.layers for name in (planned.key, planned.name))
         self.names = [name for given in names for name in split(str(given))]
         """The files and torchvision names."""
@@ -43,7 +44,7 @@ class Loaded:
             say(name)
         if self.names:
             self.weights = load(self.names, beside)
-            self.table = copy.match(plan, self.weights, self.reinit, where)
+            self.table = copy.match(plan, self.weights, self.reinit, where, remedy)
             if self.table.problems:
                 raise UserError(self.table.problems)
 
@@ -76,9 +77,10 @@ class Loaded:
             return
         problems: list[Problem] = []
         for plan, where in tests:
-            table = copy.match(plan, self.weights, where=where)
-            wrong = [f"layer `{name}`" for name in table.layers(copy.MISMATCH) if name not in self.trained]
-            problems += [problem for problem in table.problems if any(name in problem.what for name in wrong)]
+            table = copy.match(plan, self.weights, where=where, remedy=self.remedy)
+            if wrong := [f"layer `{name}`" for name in table.layers(copy.MISMATCH) if name not in self.trained]:
+                named = [problem for problem in table.problems if any(name in problem.what for name in wrong)]
+                problems += named or table.problems
             # What the train net has too is as ``table`` says: copied already, or to start anew.
             store.load(
                 {k: array for k, array in table.arrays.items() if k[0] not in self.trained and store.key(*k) == k}

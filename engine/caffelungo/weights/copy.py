@@ -5,8 +5,10 @@ Caffe: Net::CopyTrainedLayersFrom, Blob::ShapeEquals. Caffe stops at the first m
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum
 
 from caffelungo.errors import Location, Problem, did_you_mean
 from caffelungo.layers.base import Shape, count, shape_text
@@ -22,6 +24,18 @@ NEW = "new"
 REINIT = "new (reinit)"
 MISMATCH = "shape mismatch"
 UNUSED = "unused in file"
+
+FEW_FIT = 0.2
+"""Share of a net's layers below which weights that also mismatch are those of another net."""
+
+
+class Remedy(Enum):
+    """What the caller of ``match`` can do about a layer that does not fit."""
+
+    REINIT = "let it start anew, by another name or by --reinit"
+    RENAME = "let it start anew, by another name"
+    REPLACE = "nothing but other weights, or the definition that they are for"
+
 
 OPTIONS = {
     "Convolution": ("kernel", "stride", "pad", "dilation", "group"),
@@ -90,23 +104,32 @@ def merge(files: Sequence[Weights]) -> Weights:
     return merged
 
 
-def match(plan: Plan, weights: Weights, reinit: Iterable[str] = (), where: Where | None = None) -> CopyTable:
+def match(
+    plan: Plan,
+    weights: Weights,
+    reinit: Iterable[str] = (),
+    where: Where | None = None,
+    remedy: Remedy = Remedy.REPLACE,
+) -> CopyTable:
     """Decide for each layer of ``plan`` with parameters, and each of ``weights``, what is copied.
 
     ``reinit`` names layers that keep their fillers though the file has them; ``where(*path)`` places a field of the
-    definition for messages. The caller raises ``UserError(table.problems)`` before anything starts.
+    definition for messages, and ``remedy`` is what they may advise. The caller raises ``UserError(table.problems)``
+    before anything starts; it shows the table, too.
     """
-    return _Matcher(plan, weights, list(reinit), where or (lambda *path: None)).run()
+    return _Matcher(plan, weights, list(reinit), where or (lambda *path: None), remedy).run()
 
 
 class _Matcher:
-    def __init__(self, plan: Plan, weights: Weights, reinit: list[str], where: Where) -> None:
-        self.plan, self.weights, self.reinit, self.where = plan, weights, reinit, where
+    def __init__(self, plan: Plan, weights: Weights, reinit: list[str], where: Where, remedy: Remedy) -> None:
+        self.plan, self.weights, self.reinit, self.where, self.remedy = plan, weights, reinit, where, remedy
         self.table = CopyTable(path=weights.path)
         self.owners = plan.params
         self.learned = [planned for planned in plan.layers if planned.params]
         names = {planned.name for planned in self.learned}
         self.unused = [name for name in weights.layers if name not in names]
+        self.misfits: list[Problem] = []
+        """Problems of single layers whose blobs differ in number or shape."""
 
     def run(self) -> CopyTable:
         self.check_reinit()
@@ -116,8 +139,12 @@ class _Matcher:
             shapes = tuple(blob.shape for blob in self.weights.layers[name])
             self.table.rows.append(Row(name, (), shapes, UNUSED))
         self.check_any()
+        self.check_other_net()
         for planned in self.plan.layers:
             self.check_options(planned)
+        if self.table.problems:
+            shown = self.table.render()
+            self.table.problems = [replace(problem, table=shown) for problem in self.table.problems]
         return self.table
 
     def check_reinit(self) -> None:
@@ -146,6 +173,25 @@ class _Matcher:
                     "give the weights of this net, or name its layers as the file does",
                 )
             )
+
+    def check_other_net(self) -> None:
+        """Where hardly any layer fits, one problem for all: another net has layers of the same names by chance."""
+        ours = [planned.name for planned in self.learned if planned.name not in self.reinit]
+        fitting = self.table.layers(COPIED, RESHAPED, SHARED)
+        unlike = self.table.layers(MISMATCH)
+        if len(unlike) < 2 or len(fitting) > FEW_FIT * len(ours) or len(unlike) <= len(fitting):
+            return
+        apart = [problem for problem in self.table.problems if problem in self.misfits]
+        self.table.problems = [problem for problem in self.table.problems if problem not in self.misfits]
+        self.table.problems.append(
+            Problem(
+                f"these are the weights of another net: {len(fitting) or 'none'} of its {len(ours)} layers with "
+                f"weights fit{'s' if len(fitting) == 1 else ''}",
+                Location(self.weights.path) if self.weights.path else None,
+                "; ".join(f"{problem.received}" for problem in apart[:2]) + (" ..." if len(apart) > 2 else ""),
+                "give the weights that were trained in this net, or the definition that these were trained in",
+            )
+        )
 
     def check_options(self, planned: PlannedLayer) -> None:
         """Weights that know the layer they were trained in refuse one of the same shapes with, say, another stride."""
@@ -201,7 +247,7 @@ class _Matcher:
         for index, (blob, use) in enumerate(zip(blobs, planned.params, strict=False)):
             if not use.owner and self.left_out(blob, use):
                 continue
-            if not fits(blob.shape, use.shape):
+            if not fits(blob.shape, use.shape) or self.another_kernel(planned, blob.shape, use.shape):
                 wrong.append(index)
                 continue
             if blob.shape != use.shape:
@@ -214,22 +260,28 @@ class _Matcher:
         self.table.arrays.update(found)
         return Row(planned.name, net, file, RESHAPED if notes else COPIED, "; ".join(notes))
 
+    def another_kernel(self, planned: PlannedLayer, file: Shape, net: Shape) -> bool:
+        """Whether both are kernels of one type, so that as many values in another shape mean another thing."""
+        same = self.weights.types.get(planned.name) == planned.layer.type
+        return same and len(file) == len(net) > 2 and not all(b in (a, None) for a, b in zip(file, net, strict=True))
+
     def count_problem(self, planned: PlannedLayer, blobs: list[Array], missing: list[tuple[int, ParamUse]]) -> None:
         ours = ", ".join(use.spec.name for use in planned.params)
         theirs = _shapes([blob.shape for blob in blobs])
         if missing:
             absent = ", ".join(use.spec.name for _, use in missing)
             what = f"the file lacks blob {missing[0][0]} ({absent}) of layer `{planned.name}`"
-            remedy = f"write bias_term: false in the layer, or {self.anew(planned)}"
+            remedy = self.or_anew("write bias_term: false in the layer", planned)
             if not any(use.spec.name == "bias" for _, use in missing):
-                remedy = f"make the layer as it was trained, or {self.anew(planned)}"
+                remedy = self.or_anew("make the layer as it was trained", planned)
         else:
             what = f"the file has more blobs for layer `{planned.name}` than the layer has"
-            remedy = f"make the layer as it was trained (bias_term: true?), or {self.anew(planned)}"
+            remedy = self.or_anew("make the layer as it was trained (bias_term: true?)", planned)
             if planned.layer.type == "BatchNorm":
-                remedy = (
+                remedy = self.or_anew(
                     "weights of a fork that keeps scale and shift in BatchNorm: split them into BatchNorm (mean, "
-                    f"variance, factor) and Scale, or {self.anew(planned)}"
+                    "variance, factor) and Scale",
+                    planned,
                 )
         self.problem(
             planned,
@@ -237,6 +289,7 @@ class _Matcher:
             f"{len(blobs)} in the file ({theirs}), {len(planned.params)} here ({ours})",
             remedy,
         )
+        self.misfits.append(self.table.problems[-1])
 
     def shape_problem(self, planned: PlannedLayer, blobs: list[Array], wrong: list[int]) -> None:
         received = "; ".join(
@@ -244,10 +297,13 @@ class _Matcher:
             f"{shape_text(planned.params[index].shape)} here"
             for index in wrong
         )
-        remedy = f"to learn it from scratch, {self.anew(planned)}"
+        remedy = "give the weights that were trained in this net, or make the layer as it was trained"
+        if anew := self.anew(planned):
+            remedy = f"to learn it from scratch, {anew}"
         if why := self.reason(planned, blobs[wrong[0]].shape, planned.params[wrong[0]].shape):
             remedy = f"{why}; {remedy}"
         self.problem(planned, f"the weights of layer `{planned.name}` have another shape in the file", received, remedy)
+        self.misfits.append(self.table.problems[-1])
 
     def reason(self, planned: PlannedLayer, file: Shape, net: Shape) -> str:
         """The likely cause of two shapes that differ, where one is known."""
@@ -270,10 +326,18 @@ class _Matcher:
             return f"it was trained on {file[1] * group} channels"
         return ""
 
+    def or_anew(self, remedy: str, planned: PlannedLayer) -> str:
+        anew = self.anew(planned)
+        return f"{remedy}, or {anew}" if anew else remedy
+
     def anew(self, planned: PlannedLayer) -> str:
+        """How the layer is left to its fillers, where the caller can do without its weights; else nothing."""
+        if self.remedy is Remedy.REPLACE:
+            return ""
         place = self.where("layer", planned.index, "name")
         at = f" at {place}" if place else " in the definition"
-        return f"rename the layer{at}, for example to `{planned.name}_mine`, or pass --reinit {planned.name}"
+        rename = f"rename the layer{at}, for example to `{planned.name}_mine`"
+        return rename if self.remedy is Remedy.RENAME else f"{rename}, or pass --reinit {shlex.quote(planned.name)}"
 
     def problem(self, planned: PlannedLayer, what: str, received: str, remedy: str) -> None:
         self.table.problems.append(Problem(what, self.where("layer", planned.index, "name"), received, remedy))
@@ -292,17 +356,22 @@ class _Matcher:
 
 
 def fits(file: Shape, net: Shape) -> bool:
-    """Whether a blob of shape ``file`` may be read as ``net``: equal, or as many values in another rank.
+    """Whether a blob of shape ``file`` may be read as ``net``: equal, or as many values in another layout.
 
     Leading ones do not count (1x1x1000x4096 is 1000x4096, as in old files), nor how the inputs of each output are
-    laid out (4096x25088 is 4096x512x7x7).
+    laid out (4096x25088, or 1x1x4096x25088, is 4096x512x7x7).
     """
-    if len(file) == len(net):
-        return all(a == b or b is None for a, b in zip(file, net, strict=True))
-    if None in net or count(file) != count(net):
+    if len(file) == len(net) and all(a == b or b is None for a, b in zip(file, net, strict=True)):
+        return True
+    if None in net or count(file) != count(net) or (len(file) == len(net) and not _matrix(file) and not _matrix(net)):
         return False
     a, b = _without_leading_ones(file), _without_leading_ones(net)
     return a[:1] == b[:1]
+
+
+def _matrix(shape: Shape) -> bool:
+    """Whether ``shape`` is that of a matrix or a vector in an old file, with ones before it."""
+    return len(shape) == 4 and shape[:2] == (1, 1)
 
 
 def _without_leading_ones(shape: Shape) -> Shape:
