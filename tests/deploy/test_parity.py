@@ -8,7 +8,7 @@ import pytest
 from caffelungo.definition.reader import parse_net
 from caffelungo.deploy import parity
 from caffelungo.deploy.export import export
-from caffelungo.deploy.names import value_names
+from caffelungo.deploy.names import BlobNames
 from caffelungo.deploy.parity import Difference, Parity, Reference, compare, difference, same_class
 from caffelungo.errors import RunError
 from caffelungo.net.store import Store
@@ -58,7 +58,7 @@ def test_what_float32_itself_is_off_by_is_no_disagreement() -> None:
     """A sum of 5000 numbers: its rounding against float64 by NumPy, then twice and eight times of it."""
     plan = plan_of(parse_net(SUM).message)
     store = Store(plan, seed=0)
-    reference = Reference(plan, store, value_names(plan))
+    reference = Reference(plan, store, BlobNames(plan).of(plan))
     feeds = {"data": (50 * np.random.default_rng(0).standard_normal((2, 5000))).astype(np.float32)}
     weights = next(array for array in store.arrays().values() if array.ndim == 2).astype(np.float64)
     exact = feeds["data"].astype(np.float64) @ weights.T
@@ -89,7 +89,7 @@ def test_proofs_on_gpus_are_made_in_float32(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(parity, "open_session", opened)
     plan = plan_of(parse_net(SUM).message)
     with pytest.raises(RunError, match="no session"):
-        parity.prove(b"", Reference(plan, Store(plan, seed=0), value_names(plan)), random=dict, device="cuda")  # type: ignore[arg-type]
+        parity.prove(b"", Reference(plan, Store(plan, seed=0), BlobNames(plan).of(plan)), random=dict, device="cuda")  # type: ignore[arg-type]
     assert asked == [{"CUDAExecutionProvider": {"use_tf32": "0"}}]
 
 
@@ -101,7 +101,7 @@ layer { name: "edge" type: "Sigmoid" bottom: "low" top: "edge" }"""
     made = export(parse_net(text), Weights({}), tmp_path / "x.onnx")
     assert made.parity.worst["edge"].relative < 1.2e-7
     plan = plan_of(parse_net(text).message)
-    reference = Reference(plan, Store(plan, seed=0), value_names(plan))
+    reference = Reference(plan, Store(plan, seed=0), BlobNames(plan).of(plan))
     feeds = {"data": np.zeros((1, 4), np.float32)}
     small, large = Difference("edge", 1e-8, 1.0, "x"), Difference("edge", 1e-6, 1.0, "x")
     assert reference.scaled(small) == Difference("edge", 1e-8, 1e-8, "x")

@@ -60,7 +60,7 @@ def tell(written: Any) -> None:
     typer.echo("\n".join(written.parity.lines()))
     typer.echo(f"wrote {written.path} ({written.size / 1e6:.1f} MB): {', '.join(written.inputs)} -> "
                f"{', '.join(written.outputs)}")  # fmt: skip
-    if "image" in written.inputs and written.metadata.classifiers:
+    if written.metadata.input.takes_pictures and written.metadata.classifiers:
         typer.echo(f"to use it: lungo classify {written.path} photo.jpg")
 
 

@@ -131,7 +131,8 @@ def export(
         record = pictures.completed(record, blob, shape)
         if record.assumed:
             notes.append(f"preprocessing was assumed in part: {preprocess.describe(record)}")
-    front = Front(record, options.layout.upper(), options.resize_inside) if enters else None
+    known = names.BlobNames(net.plan)
+    front = Front(record, options.layout.upper(), options.resize_inside, known.free(IMAGE)) if enters else None
     obstacles = problems_of_resize(record) if front is not None and front.resize else []
     if options.free_size:
         obstacles += problems_of_free_sizes(net, record if enters else None)
@@ -150,17 +151,18 @@ def export(
     store = Store(plan, seed=0)
     store.load(folded.arrays)
     try:
-        traced = trace(plan, store, net.outputs, opset=options.opset, front=front, stands_for=folded.stands_for,
-                       batch=options.batch, free_size=options.free_size)  # fmt: skip
+        traced = trace(plan, store, net.outputs, opset=options.opset, front=front, known=known,
+                       stands_for=folded.stands_for, batch=options.batch, free_size=options.free_size)  # fmt: skip
     except Exception as error:  # the exporter's exceptions have no common base
         raise UserError(untraceable(plan, options.opset, options.batch, error)) from error
+    notes += _renamed(known, traced.model)
     if options.free_size:
         open_sizes(traced.model, front.layout if front else "NCHW", net)
     proto = _proto(traced.model, net.message.name, described)
     tell("proving that PyTorch and ONNX Runtime agree")
     data = proto.SerializeToString()
     inside = Inside(data, front, next(iter(net.inputs)), options.device) if front is not None and front.resize else None
-    reference = _reference(net, arrays, front, inside)
+    reference = _reference(net, arrays, known, front, inside)
     random = _random(net, record if feasible else None, front)
     paths = _photos(options, notes) if feasible else []
     proof = prove(
@@ -218,7 +220,7 @@ def _describe(opened: Opened, record: Any | None, front: Front | None, options: 
     blob, shape = next(iter(net.inputs.items()))
     colors = {1: "GRAY", 3: "RGB"}.get(shape[1] if len(shape) > 1 else 0, "")
     if front is not None:
-        given = metadata.ImageInput(IMAGE, front.layout, "uint8", colors, INTERPOLATION if front.resize else "")
+        given = metadata.ImageInput(front.image, front.layout, "uint8", colors, INTERPOLATION if front.resize else "")
     else:
         given = metadata.ImageInput(blob, "NCHW", "float32", "" if record is None else _order(record))
     labels = labels_of(opened, options)
@@ -244,6 +246,18 @@ def _describe(opened: Opened, record: Any | None, front: Front | None, options: 
 
 def _order(record: Any) -> str:
     return str(Preprocessing.ChannelOrder.Name(record.channel_order))
+
+
+def _renamed(known: names.BlobNames, model: ir.Model) -> list[str]:
+    """For each name that the graph has because a blob bears the usual one, a note."""
+    inputs = [value.name for value in model.graph.inputs]
+    made = {value.name for node in model.graph for value in node.outputs}
+    there = {*inputs, *made, *model.graph.initializers}
+    return [
+        f"the net has a blob `{usual}`, so the {'input for pictures' if name in inputs else 'tensor'} that would bear "
+        f"this name is called `{name}`"
+        for usual, name in known.renamed.items() if name in there
+    ]  # fmt: skip
 
 
 def _text_hash(definition: Any) -> str:
@@ -275,20 +289,22 @@ def _set_properties(proto: Any, properties: Mapping[str, str]) -> None:
         proto.metadata_props.add(key=key, value=value)
 
 
-def _reference(net: DeployNet, arrays: Arrays, front: Front | None, inside: Inside | None) -> Reference:
+def _reference(
+    net: DeployNet, arrays: Arrays, known: names.BlobNames, front: Front | None, inside: Inside | None
+) -> Reference:
     store = Store(net.plan, seed=0)
     store.load(arrays)
     blob = next(iter(net.inputs))
 
     def prepare(feeds: Feeds) -> Feeds:
-        if front is None or IMAGE not in feeds:
+        if front is None or front.image not in feeds:
             return feeds
-        images = feeds[IMAGE]
+        images = feeds[front.image]
         if inside is not None:
             return {blob: inside(images)}
         return {blob: pictures.apply(front.record, images if front.layout == "NHWC" else images.transpose(0, 2, 3, 1))}
 
-    return Reference(net.plan, store, names.value_names(net.plan), prepare)
+    return Reference(net.plan, store, known.of(net.plan), prepare)
 
 
 def _misplaced(options: ExportOptions) -> list[Problem]:
@@ -317,7 +333,7 @@ def _random(
                 height, width = size or sizes[int(rng.integers(len(sizes)))]
             noise = rng.integers(0, 256, (batch, height, width, colors), dtype=np.uint8)
             if front is not None:
-                return {IMAGE: pictures.laid(noise, front.layout)}
+                return {front.image: pictures.laid(noise, front.layout)}
             return {blob: pictures.apply(record, noise)}
         return {
             blob: (50 * rng.standard_normal((batch, *shape[1:]))).astype(np.float32)
@@ -359,7 +375,7 @@ def _real(net: DeployNet, record: Any, front: Front | None, options: ExportOptio
     if options.batch:  # whole batches only
         paths = [paths[i % len(paths)] for i in range(-(-len(paths) // options.batch) * options.batch)]
     images = np.stack([pictures.fitted(record, path, height, width) for path in paths])
-    return {IMAGE: pictures.laid(images, front.layout)} if front else {blob: pictures.apply(record, images)}
+    return {front.image: pictures.laid(images, front.layout)} if front else {blob: pictures.apply(record, images)}
 
 
 def _examples() -> list[Path]:

@@ -25,7 +25,7 @@ from caffelungo.deploy.sizes import HEIGHT, WIDTH
 from caffelungo.errors import Problem, UserError
 
 IMAGE = "image"
-"""Name of the input that takes pictures."""
+"""Name of the input that takes pictures, where no blob of the net bears it."""
 
 LAYOUTS = ("NHWC", "NCHW")
 INTERPOLATION = "bilinear, half-pixel centres, no antialiasing"
@@ -34,11 +34,15 @@ INTERPOLATION = "bilinear, half-pixel centres, no antialiasing"
 
 @dataclass(frozen=True)
 class Front:
-    """``record`` (complete) says what is done to pictures, which come in ``layout``; with ``resize`` in any size."""
+    """``record`` (complete) says what is done to pictures, which come in ``layout``; with ``resize`` in any size.
+
+    ``image`` is the name of the input that takes them.
+    """
 
     record: Any
     layout: str = "NHWC"
     resize: bool = False
+    image: str = IMAGE
 
     def shape(self, height: Any, width: Any) -> tuple[Any, ...]:
         """The input's sizes behind the batch."""
@@ -74,7 +78,8 @@ def prepend(model: ir.Model, front: Front, plane: Sequence[int], layer: str) -> 
     blob, record = model.graph.inputs[0], front.record
     batch = (blob.shape or ir.Shape([1]))[0]
     size = (ir.SymbolicDim(HEIGHT), ir.SymbolicDim(WIDTH)) if front.resize else tuple(plane)
-    image = ir.Value(name=IMAGE, shape=ir.Shape([batch, *front.shape(*size)]), type=ir.TensorType(ir.DataType.UINT8))
+    shape = ir.Shape([batch, *front.shape(*size)])
+    image = ir.Value(name=front.image, shape=shape, type=ir.TensorType(ir.DataType.UINT8))
     values = image
     if front.layout == "NHWC":
         values = made.node("Transpose", values, perm=[0, 3, 1, 2])

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from caffelungo.deploy.apart import apart
+
 SENSITIVE = (
     "Softmax", "LogSoftmax", "LRN", "LpNormalization", "BatchNormalization", "InstanceNormalization",
     "MeanVarianceNormalization", "ReduceL1", "ReduceL2", "ReduceSum", "ReduceSumSquare", "ReduceMean", "Pow", "Sqrt",
@@ -22,6 +24,10 @@ SENSITIVE = (
 
 def halved(model: Any) -> Any:
     """``model`` (a ModelProto, left as it is) with weights and activations in float16."""
+    return apart(model, _halved)
+
+
+def _halved(model: Any) -> Any:
     import onnx
     import onnx_ir as ir
     from onnx_ir.passes.common import TopologicalSortPass

@@ -19,10 +19,13 @@ from caffelungo.errors import Problem, UserError
 from caffelungo.layers import registry
 from caffelungo.layers.base import Shape, shape_text
 from caffelungo.layers.plan import Plan, build_plan
-from caffelungo.passes.view import HEADS, PASSING
+from caffelungo.passes.view import HEADS, PASSING, free_name
 
 OUTPUT_LAYER = {"SoftmaxWithLoss": "Softmax", "SigmoidCrossEntropyLoss": "Sigmoid"}
 """The layer that makes probabilities of what a loss measures."""
+
+PROB = "prob"
+"""Name of the added layer of a net with one classifier, and of its top."""
 
 MEASURES = frozenset({"Accuracy", "Silence"})
 """Types that are dropped although they are no loss."""
@@ -115,7 +118,8 @@ def deploy_net(
                 if any(top in other.bottom for other in kept) and top not in inputs:
                     size = _input_shape(top, layer, whole, shapes or {}, definition, problems)
                     inputs[top] = (batch, *size)
-                    message.layer.append(_input(top, inputs[top], layer))
+                    others = {other.name for other in (*kept, *message.layer) if other is not layer}
+                    message.layer.append(_input(top, inputs[top], layer, others))
         elif layer in kept:
             message.layer.append(layer)
     if problems:
@@ -125,6 +129,8 @@ def deploy_net(
             added = _output_layer(blob, loss, message)
             if added is not None:
                 message.layer.append(added)
+                if added.name != PROB and any(PROB in (one.name, *one.top) for one in kept):
+                    notes.append(f"`{PROB}` is taken in the net, so the probabilities come out as `{added.name}`")
     if not any(layer.bottom for layer in message.layer):
         raise UserError(
             "nothing of the net is left to export: no layer leads to an output",
@@ -248,16 +254,18 @@ def _output_layer(blob: str, loss: Any, message: Any) -> Any:
     if any(layer.type == kind and blob in layer.bottom for layer in message.layer):
         return None
     taken = {layer.name for layer in message.layer} | {top for layer in message.layer for top in layer.top}
-    name = next(name for name in ("prob", f"{blob}_prob", f"{loss.name}_prob", f"{blob}_probability")
-                if name not in taken)  # fmt: skip
+    plain = (PROB, f"{blob}_prob", f"{loss.name}_prob", f"{blob}_probability")
+    name = next((name for name in plain if name not in taken), None) or free_name(plain[-1], taken, "_")
     added = LayerParameter(name=name, type=kind, bottom=[blob], top=[name])
     if kind == "Softmax" and loss.HasField("softmax_param"):
         added.softmax_param.CopyFrom(loss.softmax_param)
     return added
 
 
-def _input(top: str, shape: tuple[int, ...], layer: Any) -> Any:
-    result = LayerParameter(name=layer.name if len(layer.top) == 1 else top, type="Input", top=[top])
+def _input(top: str, shape: tuple[int, ...], layer: Any, others: set[str]) -> Any:
+    """An Input of ``top`` in the place of the data layer ``layer``, called as none of the layers ``others``."""
+    name = free_name(layer.name if len(layer.top) == 1 else top, others, "_")
+    result = LayerParameter(name=name, type="Input", top=[top])
     result.input_param.shape.add().dim.extend(shape)
     return result
 

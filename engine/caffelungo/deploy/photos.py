@@ -21,7 +21,7 @@ from torch import Tensor
 from caffelungo.data import preprocess
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy import pictures
-from caffelungo.deploy.front import IMAGE, INTERPOLATION, Front
+from caffelungo.deploy.front import INTERPOLATION, Front
 from caffelungo.deploy.parity import Parity, Reference, compare, difference, same_class
 from caffelungo.deploy.runtime import EXACT, open_session
 from caffelungo.errors import RunError
@@ -52,7 +52,7 @@ class Inside:
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The net's input blob for ``images`` as the file takes them; RunError when it is another picture."""
-        made: NDArray[np.float32] = self.session.run({IMAGE: images})[self.blob]
+        made: NDArray[np.float32] = self.session.run({self.front.image: images})[self.blob]
         right = exact(self.front, images)
         apart = float(np.abs(made - right).max(initial=0.0)) / abs(self.front.record.scale)
         if made.shape != right.shape or not apart <= HALF:
@@ -138,14 +138,14 @@ def prove_photos(
 ) -> Photos:  # fmt: skip
     """Real pictures at their own sizes through the whole file; RunError when it answers otherwise.
 
-    ``reference`` takes ``image`` (through ``inside``) and the blob itself. ``batch`` copies of each picture go in.
+    ``reference`` takes pictures (through ``inside``) and the blob itself. ``batch`` copies of each picture go in.
     """
     session, blob = open_session(model, proof.device, settings=EXACT), inside.blob
     found = Photos(relative=dict.fromkeys(session.outputs, 0.0), same=0 if classifiers else None)
     own = pictures.without_geometry(front.record)
     for path in paths:
         image = pictures.read(own, path)
-        feeds = {IMAGE: pictures.laid(np.repeat(image[None], batch, axis=0), front.layout)}
+        feeds = {front.image: pictures.laid(np.repeat(image[None], batch, axis=0), front.layout)}
         got, right = session.run(feeds), reference.run(feeds)
         _, wrong = compare(session.outputs, right, got, reference, feeds, path.name, proof)
         if wrong is not None:
@@ -155,7 +155,7 @@ def prove_photos(
             )
         eight = pictures.rgb(preprocess.pixels(front.record, pictures.rgb(image)))[None]
         plain = pictures.apply(front.record, np.repeat(eight, batch, axis=0))
-        levels = float(np.abs(inside(feeds[IMAGE]) - plain).max()) / abs(front.record.scale)
+        levels = float(np.abs(inside(feeds[front.image]) - plain).max()) / abs(front.record.scale)
         if not levels <= LEVELS:
             raise RunError(
                 f"the resize in the graph makes other pixels of {path.name} ({image.shape[0]}x{image.shape[1]}) than "

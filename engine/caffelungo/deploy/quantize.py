@@ -7,12 +7,13 @@ sums of eight. What `halves.SENSITIVE` names stays float32, and what turns pictu
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from caffelungo.deploy.apart import END, apart
 from caffelungo.deploy.halves import before_the_net, quiet
 
 TYPES = ("Conv", "Gemm", "MatMul", "MaxPool", "AveragePool", "GlobalAveragePool", "Concat", "Add", "Relu", "Clip")
@@ -21,26 +22,31 @@ TYPES = ("Conv", "Gemm", "MatMul", "MaxPool", "AveragePool", "GlobalAveragePool"
 
 def quantized(model: Any, feeds: Iterable[Mapping[str, NDArray[Any]]]) -> Any:
     """``model`` (a ModelProto, left as it is) in 8 bits; ranges of activations are those that ``feeds`` give."""
+    return apart(model, lambda copy: _quantized(copy, feeds))
+
+
+def _quantized(model: Any, feeds: Iterable[Mapping[str, NDArray[Any]]]) -> Any:
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     class Reader(CalibrationDataReader):
         def __init__(self) -> None:
-            self.rest: Iterator[Mapping[str, NDArray[Any]]] = iter(feeds)
+            self.rest = iter(feeds)
 
         def get_next(self) -> Any:
-            return next(self.rest, None)
+            given = next(self.rest, None)
+            return None if given is None else {name + END: array for name, array in given.items()}
 
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    properties = list(model.metadata_props)
+    excluded = before_the_net(model)
     with quiet(), tempfile.TemporaryDirectory(prefix="caffelungo-") as folder:
         path = Path(folder) / "quantized.onnx"
         quantize_static(
-            copy, str(path), Reader(), quant_format=QuantFormat.QDQ, op_types_to_quantize=list(TYPES), per_channel=True,
-            reduce_range=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-            nodes_to_exclude=before_the_net(model),
+            model, str(path), Reader(), quant_format=QuantFormat.QDQ, op_types_to_quantize=list(TYPES),
+            per_channel=True, reduce_range=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+            nodes_to_exclude=excluded,
         )  # fmt: skip
         made = onnx.load(path, load_external_data=False)
     del made.metadata_props[:]
-    made.metadata_props.extend(model.metadata_props)
+    made.metadata_props.extend(properties)
     return made

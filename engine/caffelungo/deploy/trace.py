@@ -22,7 +22,7 @@ from onnxscript.optimizer import fold_constants
 from torch import Tensor, fx
 
 from caffelungo.deploy import names
-from caffelungo.deploy.front import IMAGE, Front, prepend
+from caffelungo.deploy.front import Front, prepend
 from caffelungo.deploy.operators import replacement
 from caffelungo.layers.plan import Plan
 from caffelungo.net.graph import Net
@@ -48,13 +48,15 @@ def trace(
     *,
     opset: int,
     front: Front | None = None,
+    known: names.BlobNames | None = None,
     stands_for: Mapping[str, str] | None = None,
     batch: int | None = None,
     free_size: bool = False,
 ) -> Traced:
     """The ONNX model of ``plan`` with the weights in ``store`` and the output blobs ``outputs``.
 
-    With ``front`` the one input takes pictures. ``stands_for``: see ``names.value_names``.
+    With ``front`` the one input takes pictures. ``known`` (None: those of ``plan``) are the names of the net's blobs
+    before it was folded as ``stands_for`` says (see ``fold.Folded``); it notes what had to be called otherwise.
     ``batch`` is the one number of pictures that the graph takes; None: any. ``free_size``: operators hold at any height
     and width, though the graph still names those of ``plan`` (see ``sizes.open_sizes``).
     """
@@ -66,24 +68,25 @@ def trace(
     blobs = _blob_names(plan, module, layers)
     if front is not None:
         layer = "preprocess"
-        while layer in layers:
+        while layer in layers or layer in layers.values():
             layer += "_"
         layers[layer] = layer
         blobs |= {name: name for name in prepend(model, front, _sizes(plan)[0][1:], layer)}
     found = [_behind_alias(output) for output in model.graph.outputs]
-    value_names = names.value_names(plan, stands_for)
+    known = known or names.BlobNames(plan)
+    value_names = known.of(plan, stands_for)
     model.graph.outputs.clear()
     named = [
         names.Named(found[position], value_names[value], plan.values[value].producer)
         for position, value in enumerate(values)
     ]
     if front is not None:
-        named.append(names.Named(model.graph.inputs[0], IMAGE, ""))
+        named.append(names.Named(model.graph.inputs[0], front.image, ""))
     _set_outputs(model, named, outputs)
     passes.RemoveUnusedNodesPass()(model)
     if batch is None:
         _tidy(model)
-    names.apply(model, named, layers, blobs)
+    names.apply(model, named, layers, blobs, known)
     _strip(model)
     return Traced(model, value_names)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from caffelungo.definition.schema import LayerParameter
 from caffelungo.layers.plan import PlannedLayer
-from caffelungo.passes.view import Graph
+from caffelungo.passes.view import Graph, free_name
 
 PREFIX = "teacher/"
 
@@ -91,8 +91,6 @@ def _frozen(original: Any, one: PlannedLayer, prefix: str) -> Any:
 
 
 def _free(name: str, taken: set[str]) -> str:
-    result, count = name, 2
-    while result in taken:
-        result, count = f"{name}{count}", count + 1
+    result = free_name(name, taken)
     taken.add(result)
     return result

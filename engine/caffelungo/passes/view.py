@@ -9,7 +9,7 @@ Values (see ``layers.plan``) tell apart what an in-place layer read from what it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -239,11 +239,7 @@ class View:
 
     def free(self, name: str, taken: Iterable[str] = ()) -> str:
         """``name``, with a number behind it if a layer or a blob is called so already."""
-        more = taken if isinstance(taken, set) else set(taken)
-        result, count = name, 2
-        while result in self._used or result in more:
-            result, count = f"{name}{count}", count + 1
-        return result
+        return free_name(name, self._used.union(taken))
 
     @cached_property
     def _used(self) -> set[str]:
@@ -377,3 +373,11 @@ def _trail(graph: Graph, value: int) -> Iterator[PlannedLayer]:
         if planned.layer.type not in PASSING or not planned.bottom_values:
             return
         value = planned.bottom_values[0]
+
+
+def free_name(name: str, taken: Container[str], link: str = "") -> str:
+    """``name``, with ``link`` and a number behind it if it is in ``taken``."""
+    result, count = name, 2
+    while result in taken:
+        result, count = f"{name}{link}{count}", count + 1
+    return result
