@@ -5,8 +5,8 @@ NET or a name of `lungo nets`, weights, classes  ->  a train_val definition whos
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from caffelungo import catalogue, files
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.reader import read_net
 from caffelungo.errors import Location, UserError
+from caffelungo.layers import states
 from caffelungo.passes.base import Result, Step, step
 from caffelungo.passes.finetune import FinetuneOptions, finetune
 from caffelungo.passes.solver import activations, batch_size
@@ -60,6 +61,8 @@ class PointOptions:
     batch_size: int | None = None
     device: str = "cpu"
     variables: Mapping[str, Any] = field(default_factory=dict)
+    stages: Sequence[str] = ()
+    level: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,11 @@ class Opened:
 def open_net(options: PointOptions) -> Opened:
     """The net and the name of its weights; UserError for files that are not there, or are no weights."""
     path, variables = catalogue.resolve(options.net, options.variables)
-    return Opened(read_net(path, variables or None), path, weights_of(options.net, options.weights, options.variables))
+    notes: list[str] = []
+    read = read_net(path, variables or None).within(options.stages, options.level)
+    definition = states.phased(read, notes)
+    definition = replace(definition, notes=[*definition.notes, *notes])
+    return Opened(definition, path, weights_of(options.net, options.weights, options.variables))
 
 
 def weights_of(net: str, weights: str | None, variables: Mapping[str, Any]) -> str | None:

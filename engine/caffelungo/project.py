@@ -78,6 +78,8 @@ class ProjectOptions:
     seed: int = 0
     device: str = "cpu"
     variables: Mapping[str, Any] = field(default_factory=dict)
+    stages: Sequence[str] = ()
+    level: int = 0
     overwrite: bool = False
 
 
@@ -115,7 +117,8 @@ def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, to
     refuse_overwriting(out, (*FILES, STARTED), options.overwrite)
     wanted = PointOptions(
         options.net, options.weights, options.head, options.suffix or word_of(options.data), options.size,
-        options.resize, options.mean_value, options.batch_size, options.device, options.variables,
+        options.resize, options.mean_value, options.batch_size, options.device, options.variables, options.stages,
+        options.level,
     )  # fmt: skip
     opened = open_net(wanted)
     view = View(opened.definition)

@@ -14,9 +14,10 @@ from caffelungo import catalogue, files, recipes
 from caffelungo.definition import editor
 from caffelungo.definition.edits import Edit, SetField
 from caffelungo.definition.reader import Definition, read_net, read_solver
-from caffelungo.definition.schema import TEST
+from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.definition.template import meant_for
 from caffelungo.errors import Location, UserError
+from caffelungo.layers import states
 from caffelungo.layers.base import Shape
 from caffelungo.layers.cost import Cost, costs
 from caffelungo.layers.plan import Plan
@@ -51,6 +52,8 @@ class RewriteOptions:
     weights: str | None = None
     solver: str | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
+    stages: Sequence[str] = ()
+    level: int = 0
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     overwrite: bool = False
 
@@ -87,7 +90,7 @@ def rewrite(options: RewriteOptions) -> Rewritten:
     if name is None:
         raise UserError("no net is named", remedy='give its file, or write net: "train_val.prototxt" into the recipe')
     path, variables = catalogue.resolve(name, variables)
-    original = read_net(path, variables or None)
+    original = read_net(path, variables or None).within(options.stages, options.level, _solver_stages(options.solver))
     steps = [*(opened.steps if opened is not None else ()), *options.steps]
     if options.tune is not None:
         steps = [one for one in steps if not isinstance(one, recipes.Tuning)]
@@ -103,7 +106,7 @@ def rewrite(options: RewriteOptions) -> Rewritten:
     weights_target = target.with_suffix(".caffemodel")
     result = apply(original, steps, sources(original, options.shapes))
     weights = options.weights or (_recipe_weights(opened) if opened is not None else None)
-    notices: list[str] = []
+    notices = states.said(original, answering=not states.words(result.definition.message))
     new_weights = carried(original, result, weights, notices, options.shapes) if result.moves else None
     if left := _left_behind(result.definition, target):
         notices.append(
@@ -281,6 +284,15 @@ def fitted(definition: Definition, weights: Weights, shapes: Mapping[str, Sequen
             if one.params and len(arrays) == len(one.params):
                 blobs[one.name] = list(arrays)
     return blobs
+
+
+def _solver_stages(path: str | None) -> dict[int, tuple[str, ...]]:
+    """The stages in which the solver at ``path`` trains and (first) tests its net."""
+    if path is None:
+        return {}
+    message = read_solver(path).message
+    tests = message.test_state[0].stage if message.test_state else ()
+    return {phase: tuple(stages) for phase, stages in ((TRAIN, message.train_state.stage), (TEST, tests)) if stages}
 
 
 def _solver(path: str, net: Path, changes: Sequence[Edit]) -> Definition:

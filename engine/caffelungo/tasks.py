@@ -20,6 +20,7 @@ from caffelungo.data import folder as photos
 from caffelungo.definition.reader import Definition, read_net
 from caffelungo.definition.schema import message_class
 from caffelungo.errors import Location, UserError
+from caffelungo.layers import states
 from caffelungo.passes.base import Note, Result, run, step
 from caffelungo.passes.branch import UnitOptions
 from caffelungo.passes.deploy import DeployOptions, deploy
@@ -73,6 +74,8 @@ class TaskProjectOptions:
     size: int | None = None
     resize: int | None = None
     batch_size: int | None = None
+    stages: Sequence[str] = ()
+    level: int = 0
     passes: int | None = None
     seed: int = 0
     device: str = "cpu"
@@ -111,7 +114,8 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
     out = Path(options.out)
     refuse_overwriting(out, (*FILES, STARTED), options.overwrite)
     path, variables = catalogue.resolve(options.net, options.variables)
-    original = read_net(path, variables or None)
+    notices: list[str] = []
+    original = states.phased(read_net(path, variables or None).within(options.stages, options.level), notices)
     view = View(original)
     given = _weights_named(options)
     weights = load(given)
@@ -120,7 +124,7 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
     known = _known(view, weights, path)
     found = photos.scan(options.data, progress=lambda done, total: say("reading pictures", done, total))
     parts = photos.split(found, options.val, options.seed)
-    notices = [*original.notes, *found.notices, *parts.notices]
+    notices += [*original.notes, *found.notices, *parts.notices]
     if not parts.val:
         notices.append("no picture is left to test on: TEST measures the training pictures; --val 0.2 keeps a fifth")
     tested = parts.val or parts.train

@@ -186,13 +186,14 @@ def test_grey_pictures_of_a_data_layer(tmp_path: Path) -> None:
     assert found.net.inputs == {"data": (1, 1, 28, 28)}
 
 
-def test_the_stage_in_which_a_net_fits_together_is_named(tmp_path: Path) -> None:
+def test_a_net_is_read_in_the_stage_in_which_it_fits_together_and_the_note_says_so(tmp_path: Path) -> None:
     staged = UNSIZED.replace("scale: 0.5 }", "crop_size: 12 } include { phase: TEST stage: 'held-out' }")
-    with pytest.raises(UserError) as raised:
-        convert(model(tmp_path, staged), Weights({}), tmp_path / "x.onnx")
-    assert "--stage held-out" in remedies(raised.value)
-    found = examine(tmp_path / "net.prototxt", None, tmp_path / "x.onnx", ConvertOptions(stages=["held-out"]))
+    found = examine(model(tmp_path, staged), None, tmp_path / "x.onnx")
     assert found.problems == []
+    assert any("stage `held-out`" in note for note in found.notes)
+    asked = examine(tmp_path / "net.prototxt", None, tmp_path / "x.onnx", ConvertOptions(stages=["held-out"]))
+    assert asked.problems == []
+    assert not any("held-out" in note for note in asked.notes)
 
 
 def test_a_mean_picture_that_is_gone_is_told_with_all_else(tmp_path: Path) -> None:

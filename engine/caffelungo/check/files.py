@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,14 +40,19 @@ def check_files(paths: Iterable[str | Path], variables: Mapping[str, Any] | None
 
 
 def check(
-    paths: Iterable[str | Path], variables: Mapping[str, Any] | None = None, progress: Progress | None = None
+    paths: Iterable[str | Path],
+    variables: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+    stages: Sequence[str] = (),
+    level: int = 0,
 ) -> Report:
     """Look at each of ``paths``, at what it names (a solver its nets, a net its data), and at every picture of a list.
 
-    Files are told apart by content. A mistake that two files lead to is reported once.
+    Files are told apart by content. A mistake that two files lead to is reported once. Nets are judged in ``stages``
+    and ``level`` where these are given, else in every state that their own rules name; those of a solver as it says.
     """
     report = Report()
-    findings = Findings(variables=dict(variables or {}), progress=progress)
+    findings = Findings(variables=dict(variables or {}), progress=progress, stages=tuple(stages), level=level)
     for path in paths:
         try:
             found = files.find(path)
@@ -68,7 +73,9 @@ def check(
 
 def _one(kind: str, path: Path, findings: Findings) -> str:
     if kind == kinds.NET:
-        return nets.check_net(read_net(path, findings.variables or None), findings)
+        return nets.check_net(
+            read_net(path, findings.variables or None).within(findings.stages, findings.level), findings
+        )
     if kind == kinds.SOLVER:
         given = meant_for(files.find(path), findings.variables)
         return solvers.check_solver(read_solver(path, given or None), findings)

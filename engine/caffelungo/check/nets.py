@@ -11,10 +11,11 @@ from caffelungo.check.pictures import check_pictures
 from caffelungo.data import image_list, labels
 from caffelungo.data.source import places
 from caffelungo.data.sources import open_source
-from caffelungo.definition.filter import net_state
+from caffelungo.definition import filter as filter_
 from caffelungo.definition.reader import Definition
-from caffelungo.definition.schema import PHASE_NAMES, TEST, TRAIN
+from caffelungo.definition.schema import TEST
 from caffelungo.errors import Problem, UserError
+from caffelungo.layers import states as in_state
 from caffelungo.layers.base import Shape
 from caffelungo.layers.plan import Plan, PlannedLayer, Where, build_plan
 from caffelungo.passes.view import CLASS_LOSSES, Graph
@@ -22,20 +23,26 @@ from caffelungo.weights import meanfile
 
 
 def check_net(definition: Definition, findings: Findings, states: Iterable[Any] | None = None) -> str:
-    """Check ``definition`` in ``states`` (TRAIN and TEST when None; a phase without any data layer is left out)."""
-    net = definition.message
+    """Check ``definition`` in ``states``; when None, in those that it is made for (see ``layers.states.judged``).
+
+    A phase without any data layer is left out then.
+    """
     given = states is not None
     plans: list[Plan] = []
-    for state in states or [net_state(net, TRAIN), net_state(net, TEST)]:
+    judged = [in_state.Judged(definition, state) for state in states or ()] or in_state.judged(definition)
+    findings.notices += [f"{definition.path}: {one.notice}" for one in judged if one.notice]
+    for number, one in enumerate(judged, 1):
         mistakes: list[Problem] = []
-        plan = build_plan(net, state, where=definition.where, problems=mistakes)
-        if plan.sources or given or (int(state.phase) == TEST and not plans):
+        net = one.definition
+        plan = build_plan(net.message, one.state, where=net.where, problems=mistakes)
+        if plan.sources or given or one.state.stage or (number == len(judged) and not plans):
             plans.append(plan)
             told = {(problem.where, problem.received) for problem in findings.problems}
-            found = _checked_data(definition, plan, mistakes, findings)
-            findings.problems += [one for one in found if (one.where, one.received) not in told]
+            found = _checked_data(net, plan, mistakes, findings)
+            findings.problems += [new for new in found if (new.where, new.received) not in told]
     layers = max((len(plan.layers) for plan in plans), default=0)
-    return f"{layers} layers in {' and '.join(dict.fromkeys(PHASE_NAMES[plan.phase] for plan in plans))}"
+    named = list(dict.fromkeys(filter_.told(plan.state) for plan in plans))
+    return f"{layers} layers in {(' and ' if len(named) < 3 else ', ').join(named)}"
 
 
 def _checked_data(definition: Definition, plan: Plan, mistakes: list[Problem], findings: Findings) -> list[Problem]:

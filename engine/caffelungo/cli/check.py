@@ -13,6 +13,8 @@ from caffelungo.errors import UserError
 def check(
     files: Annotated[list[str], typer.Argument(help="Nets, solvers, image lists, weights, and what they name.")],
     set_: o.Set = None,
+    level: o.Level = 0,
+    stage: o.Stage = None,
 ) -> None:
     """Say everything that is wrong with a net, a solver or an image list, before anything is loaded.
 
@@ -21,7 +23,7 @@ def check(
     from caffelungo.check import check
 
     with o.progress("looking at pictures") as progress:
-        report = check(files, o.variables(set_), progress)
+        report = check(files, o.variables(set_), progress, o.listed(stage), level)
     for found in report.files:
         typer.echo(f"{found.path}: {found.kind}{f', {found.summary}' if found.summary else ''}")
     for notice in report.notices:

@@ -48,6 +48,8 @@ def compare(
         bool, typer.Option("--dry-run", help="Say what would be trained and how long it takes, and stop.")
     ] = False,
     set_: o.Set = None,
+    level: o.Level = 0,
+    stage: o.Stage = None,
     quiet: o.Quiet = False,
 ) -> None:
     """Set fine-tuning, growth, their controls and linear classifiers side by side on your pictures.
@@ -66,7 +68,7 @@ def compare(
         tune=tuple(o.words(tune)), units=tuple(o.numbers(units, "--units", int)), seeds=seeds,
         rates=() if rates == "measured" else tuple(o.numbers(rates, "--rates")), extend=extend,
         start=start, iterations=every, iterations_at=at, batch_size=batch_size, size=size, per_class=per_class,
-        variables=o.variables(set_),
+        variables=o.variables(set_), stages=o.listed(stage), level=level,
     )  # fmt: skip
     count = workers_for(device, workers)
     with o.progress("reading pictures") as progress:

@@ -33,7 +33,8 @@ def convert(
         typer.Option(metavar="BLOB:CxHxW", help="An input's size where the file does not tell it; may be repeated."),
     ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Fix the number of pictures (default: any).")] = None,
-    stage: o.Stage = "",
+    level: o.Level = 0,
+    stage: o.Stage = None,
     opset: Annotated[int, typer.Option(help="ONNX opset.")] = 20,
     pictures: Annotated[list[str] | None, typer.Option(help="Pictures or folders for the proof.")] = None,
     dynamic_size: Annotated[
@@ -57,8 +58,8 @@ def convert(
     wanted = ConvertOptions(
         mean=o.numbers(mean, "--mean"), mean_file=mean_file, scale=scale, channel_order=channel_order,
         resize=o.height_width(resize, "--resize"), preprocess=preprocessing, labels=labels, outputs=o.words(outputs),
-        stages=o.words(stage), size=o.size(size), shapes=parse_shapes(shape or ()), batch=batch, opset=opset,
-        pictures=pictures or (),
+        stages=o.listed(stage), level=level, size=o.size(size), shapes=parse_shapes(shape or ()), batch=batch,
+        opset=opset, pictures=pictures or (),
         free_size=dynamic_size, layout=layout, resize_inside=resize_inside, device=device, variables=o.variables(set_),
     )  # fmt: skip
     write(partial(convert, model, weights, options=wanted), output, "converting", precision, calibrate, test_list,

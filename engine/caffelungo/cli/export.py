@@ -40,6 +40,8 @@ def export(
     calibrate: Calibrate = None,
     test_list: TestList = None,
     set_: o.Set = None,
+    level: o.Level = 0,
+    stage: o.Stage = None,
 ) -> None:
     """Write a trained net as one ONNX file, or for Caffe again, and prove that it gives the same answers.
 
@@ -55,7 +57,7 @@ def export(
         raise UserError("Caffe's files are fp32", received=f"--precision {precision}", remedy="leave it out")
     if format_ == "caffe" and (resize_inside or layout != "nhwc"):
         raise UserError("Caffe's files take no pictures", received="--resize-inside or --layout", remedy="leave it out")
-    definition = read_net(model, o.variables(set_) or None)
+    definition = read_net(model, o.variables(set_) or None).within(o.listed(stage), level)
     wanted = ExportOptions(
         opset=opset, preprocess=preprocess, labels=labels, size=o.size(size), shapes=parse_shapes(shape or ()),
         pictures=pictures or (), free_size=dynamic_size, layout=layout, resize_inside=resize_inside, device=device,

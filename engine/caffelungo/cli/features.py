@@ -24,6 +24,8 @@ def features(
     pool: Annotated[str, typer.Option(help="Over the plane of a blob: mean, max or none.")] = "mean",
     batch_size: Annotated[int | None, typer.Option(help="Pictures a batch.")] = None,
     set_: o.Set = None,
+    level: o.Level = 0,
+    stage: o.Stage = None,
     device: o.Device = "auto",
     precision: o.Precision = "fp32",
     overwrite: o.Overwrite = False,
@@ -38,6 +40,7 @@ def features(
     wanted = FeatureOptions(
         net=net, data=data, output=output, weights=weights, blobs=o.words(blobs), size=size, crops=crops, pool=pool,
         batch_size=batch_size, variables=o.variables(set_), device=device, precision=precision, overwrite=overwrite,
+        stages=o.listed(stage), level=level,
     )  # fmt: skip
     with o.stages(quiet) as progress:
         done = extract(wanted, progress)

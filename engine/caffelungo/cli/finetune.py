@@ -41,6 +41,8 @@ def finetune(
     seed: Annotated[int, typer.Option(help="Random seed for the split and training.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda: the batch size is chosen for it.")] = "cpu",
     set_: o.Set = None,
+    level: o.Level = 0,
+    stage: o.Stage = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say what was changed in the net, where and why.")] = False,
     overwrite: o.Overwrite = False,
     quiet: o.Quiet = False,
@@ -61,7 +63,8 @@ def finetune(
         net=net, data=data, out=output, weights=NONE if scratch else weights, classic=caffe_classic,
         layers=tuple(o.words(layers)), val=val, head=head, freeze_to=freeze_to, suffix=suffix,
         size=size, resize=resize, batch_size=batch_size, passes=passes, remember=remember, seed=seed,
-        device=device, variables=o.variables(set_), overwrite=overwrite,
+        device=device, variables=o.variables(set_), stages=o.listed(stage), level=level,
+        overwrite=overwrite,
     )  # fmt: skip
     with o.stages(quiet) as say:
         done = finetune_project(wanted, say)

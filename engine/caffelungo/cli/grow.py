@@ -80,9 +80,7 @@ def grow(
     def units(words: list[str] | None, flag: str) -> list[tuple[str, UnitOptions]]:
         made = []
         for layer, count in (o.layer_units(word, flag) for word in words or []):
-            start_scale = (
-                r.scale(scale, net, shared.weights, layer, flag, o.variables(shared.set_)) if normalize else 1.0
-            )
+            start_scale = r.scale(scale, net, layer, flag, shared) if normalize else 1.0
             unit = UnitOptions(count, normalize, start_scale, filler=filler, start=start, noise=noise, seed=seed,
                                keep_head=keep_head)  # fmt: skip
             made.append((layer, unit))
@@ -99,6 +97,7 @@ def grow(
             net=str(net), data=task, out=output, weights=shared.weights, name=name, head=head,
             widen=units(widen, "--widen"), reads=read or (), val=val, size=size, resize=resize, batch_size=batch_size,
             passes=passes, seed=seed, device=device, variables=o.variables(shared.set_), overwrite=shared.overwrite,
+            stages=o.listed(shared.stage), level=shared.level,
         )  # fmt: skip
         g.run(wanted, shared)
         return

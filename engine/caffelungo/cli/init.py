@@ -26,7 +26,7 @@ def init(
     gpu: o.Gpu = None,
     threads: o.Threads = None,
     level: o.Level = 0,
-    stage: o.Stage = "",
+    stage: o.Stage = None,
     overwrite: o.Overwrite = False,
     quiet: o.Quiet = False,
 ) -> None:
@@ -40,7 +40,7 @@ def init(
     options = InitOptions(
         net=net, weights=o.words(weights), output=output, method=method, data=data, batches=batches, scale=scale,
         outgoing_zero=outgoing_zero, seed=seed, variables=o.variables(set_), device=device, gpu=gpu, threads=threads,
-        level=level, stages=o.words(stage), overwrite=overwrite,
+        level=level, stages=o.listed(stage), overwrite=overwrite,
     )  # fmt: skip
     with o.progress("batches") as progress:
         done = init(options, progress)

@@ -38,7 +38,7 @@ def inspect(
     threads: o.Threads = None,
     workers: o.Workers = None,
     level: o.Level = 0,
-    stage: o.Stage = "",
+    stage: o.Stage = None,
     quiet: o.Quiet = False,
 ) -> None:
     """See what fine-tuning did: old and new units, layers, what units answer to, hard pictures; on one page.
@@ -53,8 +53,8 @@ def inspect(
     wanted = InspectOptions(
         model=model, weights=o.words(weights), before=before, before_model=before_model, snapshots=snapshots, data=data,
         out=output, units=units or [], per_class=per_class, seed=seed, size=o.size(size),
-        variables=o.variables(set_), device=device,
-        gpu=gpu, precision=precision, threads=threads, workers=workers, level=level, stages=o.words(stage), quiet=quiet,
+        variables=o.variables(set_), device=device, gpu=gpu, precision=precision, threads=threads, workers=workers,
+        level=level, stages=o.listed(stage), quiet=quiet,
     )  # fmt: skip
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     with o.stages(quiet) as progress:

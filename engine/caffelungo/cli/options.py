@@ -24,7 +24,10 @@ Threads = Annotated[int | None, typer.Option(help="CPU threads.")]
 Workers = Annotated[int | None, typer.Option(help="Processes that load data; results do not depend on it.")]
 Caffe = Annotated[bool, typer.Option("--caffe", help="Do as the original Caffe did where docs/differences.md says so.")]
 Level = Annotated[int, typer.Option(help="Level of the net's state.")]
-Stage = Annotated[str, typer.Option(help="Stages of the net's state, separated by commas.")]
+Stage = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="A stage to read the net in (default: as its rules need); may be repeated."),
+]
 Size = Annotated[
     str | None, typer.Option(metavar="N", help="Side of the net's input in pixels, where another is wanted; or HxW.")
 ]
@@ -42,6 +45,11 @@ def variables(settings: list[str] | None) -> dict[str, Any]:
 def words(text: str | None) -> list[str]:
     """The items of a comma list, trimmed; empty ones left out."""
     return [word.strip() for word in (text or "").split(",") if word.strip()]
+
+
+def listed(texts: list[str] | None) -> list[str]:
+    """The items of an option that may be repeated, each of them a comma list (Caffe's way)."""
+    return [word for text in texts or [] for word in words(text)]
 
 
 def numbers(text: str | None, flag: str, kind: type[Any] = float) -> list[Any]:

@@ -52,6 +52,8 @@ def probe(
     precision: o.Precision = "fp32",
     threads: o.Threads = None,
     set_: o.Set = None,
+    level: o.Level = 0,
+    stage: o.Stage = None,
     overwrite: o.Overwrite = False,
     quiet: o.Quiet = False,
 ) -> None:
@@ -74,7 +76,7 @@ def probe(
         net=net, data=data, test=test, weights=weights, layers=tuple(o.words(layers)), classifier=classifier,
         scaling=scaling, mirrored=mirror, penalty=penalty, before=before, folds=folds, size=size, batch_size=batch_size,
         suffix=suffix, output=output, cache=cache, seed=seed, device=device, precision=precision, threads=threads,
-        variables=o.variables(set_), overwrite=overwrite,
+        variables=o.variables(set_), stages=o.listed(stage), level=level, overwrite=overwrite,
     )  # fmt: skip
     with o.stages(quiet) as say:
         found = run(wanted, say)

@@ -32,6 +32,8 @@ class Shared:
         typer.Option(metavar="BLOB:CxHxW", help="An input's size where the file does not tell it; may be repeated."),
     ] = None
     set_: o.Set = None
+    level: o.Level = 0
+    stage: o.Stage = None
     explain: Annotated[bool, typer.Option("--explain", help="Say what was changed, where and why.")] = False
     diff: Annotated[bool, typer.Option("--diff", help="Show the change as a unified diff.")] = False
     cost: Annotated[
@@ -48,6 +50,7 @@ class Shared:
 
         return RewriteOptions(
             net, output, weights=self.weights, solver=self.solver, variables=o.variables(self.set_),
+            stages=o.listed(self.stage), level=self.level,
             overwrite=self.overwrite, shapes=parse_shapes(self.shape or ()), **more,
         )  # fmt: skip
 
@@ -96,8 +99,9 @@ def _named(name: str) -> str:
     return name
 
 
-def scale(text: str, net: str | None, weights: str | None, layer: str, flag: str, variables: dict[str, Any]) -> float:
+def scale(text: str, net: str | None, layer: str, flag: str, shared: Shared) -> float:
     """``--scale``: a number, or what is measured behind ``layer`` on the data of ``net``."""
+    weights = shared.weights
     if text != "measured":
         try:
             return float(text)
@@ -113,7 +117,10 @@ def scale(text: str, net: str | None, weights: str | None, layer: str, flag: str
         )
     from caffelungo.solve.measure import channel_norm
 
-    found = float(f"{channel_norm(net, weights, layer, flag, variables):.3g}")
+    norm = channel_norm(
+        net, weights, layer, flag, o.variables(shared.set_), stages=o.listed(shared.stage), level=shared.level
+    )
+    found = float(f"{norm:.3g}")
     typer.echo(f"mean norm behind `{layer}`: {found:g}; the learned scales start there", err=True)
     return found
 
@@ -156,6 +163,7 @@ def next_step(done: Any, net: str | None, asked: Shared) -> None:
     if asked.weights or moved:
         words += ["--weights", asked.weights or "BEFORE.caffemodel"]
     words += ["--after-weights", moved[0]] if moved else []
-    for flag, values in (("--shape", asked.shape), ("--set", asked.set_)):
+    for flag, values in (("--shape", asked.shape), ("--set", asked.set_), ("--stage", asked.stage)):
         words += [word for value in values or () for word in (flag, value)]
+    words += ["--level", str(asked.level)] if asked.level else []
     typer.echo(f"next: {shlex.join(words)}")

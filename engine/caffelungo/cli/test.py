@@ -32,7 +32,7 @@ def test(
     threads: o.Threads = None,
     workers: o.Workers = None,
     level: o.Level = 0,
-    stage: o.Stage = "",
+    stage: o.Stage = None,
     caffe: o.Caffe = False,
     quiet: o.Quiet = False,
 ) -> int:
@@ -47,6 +47,6 @@ def test(
         TestOptions(
             model=model, weights=o.words(weights), iterations=iterations, data=data, head=head, output=output,
             size=o.size(size), variables=o.variables(set_), device=device, gpu=gpu, precision=precision,
-            threads=threads, workers=workers, level=level, stages=o.words(stage), caffe=caffe, quiet=quiet,
+            threads=threads, workers=workers, level=level, stages=o.listed(stage), caffe=caffe, quiet=quiet,
         )
     )  # fmt: skip

@@ -21,7 +21,7 @@ def time(
     precision: o.Precision = "fp32",
     threads: o.Threads = None,
     level: o.Level = 0,
-    stage: o.Stage = "",
+    stage: o.Stage = None,
 ) -> int:
     """Time a net, forward and backward, layer by layer.
 
@@ -34,6 +34,6 @@ def time(
         TimeOptions(
             model=model, weights=o.words(weights), iterations=iterations, phase=phase, size=o.size(size),
             variables=o.variables(set_),
-            device=device, gpu=gpu, precision=precision, threads=threads, level=level, stages=o.words(stage),
+            device=device, gpu=gpu, precision=precision, threads=threads, level=level, stages=o.listed(stage),
         )
     )  # fmt: skip

@@ -26,7 +26,7 @@ def train(
     threads: o.Threads = None,
     workers: o.Workers = None,
     level: o.Level = 0,
-    stage: o.Stage = "",
+    stage: o.Stage = None,
     sigint_effect: Annotated[str, typer.Option(help="stop, snapshot or none.")] = "stop",
     sighup_effect: Annotated[str, typer.Option(help="stop, snapshot or none.")] = "snapshot",
     early_stop: Annotated[int | None, typer.Option(help="Stop after so many tests without a better value.")] = None,
@@ -51,7 +51,7 @@ def train(
         TrainOptions(
             solver=solver, weights=o.words(weights), reinit=o.words(reinit), snapshot=snapshot, resume=resume,
             variables=o.variables(set_), device=device, gpu=gpu, precision=precision, compile=compile_,
-            memory_format=memory_format, threads=threads, workers=workers, level=level, stages=o.words(stage),
+            memory_format=memory_format, threads=threads, workers=workers, level=level, stages=o.listed(stage),
             sigint_effect=sigint_effect, sighup_effect=sighup_effect, early_stop=early_stop, keep_best=keep_best,
             keep_last=keep_last, watch=watch, tensorboard=tensorboard, overwrite=overwrite, caffe=caffe, quiet=quiet,
             command=o.command_line(),

@@ -34,6 +34,8 @@ def verify(
     every: Annotated[bool, typer.Option("--all", help="Show each blob on a line of its own.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
     set_: o.Set = None,
+    level: o.Level = 0,
+    stage: o.Stage = None,
     quiet: o.Quiet = False,
 ) -> int:
     """Run a net before and after a rewrite: what is identical to the bit, equal, changed, and new.
@@ -51,6 +53,7 @@ def verify(
                 before=before, after=after, weights=weights, after_weights=after_weights, data=data, random=random,
                 phase=phase, tolerance=tolerance, size=o.size(size),
                 shapes=parse_shapes(shape or []), variables=o.variables(set_),
+                stages=o.listed(stage), level=level,
             ),
             told=status.update,
         )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ class Definition:
 
     ``message`` is the upgraded NetParameter or SolverParameter, ``text`` says exactly that message and is what edits
     act on, ``notes`` tell what the upgrade changed, ``origin`` is "text", "template" or "binary". Characters that were
-    no UTF-8 in the file are lone surrogates in ``text``; ``files.write_text`` gives them back as they were.
+    no UTF-8 in the file are lone surrogates in ``text``; ``files.write_text`` gives them back as they were. ``stages``
+    and ``level`` are those that a net is to be read in besides its own `state`, which edits leave alone;
+    ``solver_stages`` are those that a solver names for a phase.
     """
 
     path: Path
@@ -31,6 +33,15 @@ class Definition:
     document: Document | None = field(default=None, repr=False)
     source: LineTable | None = field(default=None, repr=False)
     trail: tuple[Sequence[Splice], ...] = field(default=(), repr=False)
+    stages: tuple[str, ...] = ()
+    level: int = 0
+    solver_stages: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+
+    def within(
+        self, stages: Sequence[str], level: int = 0, solver_stages: Mapping[int, tuple[str, ...]] | None = None
+    ) -> Definition:
+        """This definition, to be read in ``stages`` and ``level``; else in what a solver says of each phase."""
+        return replace(self, stages=tuple(dict.fromkeys(stages)), level=level, solver_stages=dict(solver_stages or {}))
 
     def where(self, *path: PathPart) -> Location | None:
         """The place of the value at ``path`` in the file the user wrote; of what is nearest around it if it is absent.
@@ -53,5 +64,5 @@ class Definition:
         document = parse(text, message, LineTable(f"{self.path} ({what})", text))
         return Definition(
             self.path, message, text, self.notes, self.origin, self.variables, document, self.source,
-            (*self.trail, splices),
+            (*self.trail, splices), self.stages, self.level, self.solver_stages,
         )  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from caffelungo.definition.schema import NetState
+from caffelungo.definition.schema import PHASE_NAMES, NetState
 
 
 def net_state(net: Any, phase: int, level: int = 0, stages: Iterable[str] = (), solver_state: Any = None) -> Any:
@@ -24,6 +24,14 @@ def net_state(net: Any, phase: int, level: int = 0, stages: Iterable[str] = (), 
         state.level = level
     state.stage.extend(stage for stage in stages if stage)
     return state
+
+
+def told(state: Any) -> str:
+    """``state`` for people: ``TEST``, ``TRAIN with stage train``."""
+    stages = list(dict.fromkeys(state.stage))
+    parts = [f"stage{'s' if len(stages) > 1 else ''} {', '.join(stages)}"] if stages else []
+    parts += [f"level {state.level}"] if state.level else []
+    return " with ".join([PHASE_NAMES[state.phase], *([" and ".join(parts)] if parts else [])])
 
 
 def meets(state: Any, rule: Any) -> bool:

@@ -28,6 +28,7 @@ from caffelungo.deploy.network import DeployNet, deploy_net, unsized_inputs
 from caffelungo.deploy.opening import fitted, read_weights
 from caffelungo.deploy.parity import TOLERANCE
 from caffelungo.errors import Problem, UserError
+from caffelungo.layers import states
 from caffelungo.layers.base import shape_text
 from caffelungo.layers.plan import build_plan
 from caffelungo.weights.base import Weights
@@ -43,7 +44,8 @@ class ConvertOptions:
     or .npy, in BGR), ``scale``, ``channel_order`` (``bgr``, ``rgb`` or ``gray``) and ``resize`` (height, width; a width
     of 0: the shorter side) say how a picture becomes the net's input; what is not given is taken from the weights'
     record or the data layer, else assumed. ``preprocess`` False leaves the net's own float blobs. ``outputs`` are the
-    blobs that come out, ``stages`` those of the net's state; the rest is as in ``ExportOptions``.
+    blobs that come out, ``stages`` and ``level`` those of the net's state (none: those that its rules need); the rest
+    is as in ``ExportOptions``.
     """
 
     mean: Sequence[float] = ()
@@ -57,6 +59,7 @@ class ConvertOptions:
     labels: Sequence[str] | str | Path | None = None
     outputs: Sequence[str] = ()
     stages: Sequence[str] = ()
+    level: int = 0
     size: tuple[int, int] | None = None
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     batch: int | None = None
@@ -185,15 +188,11 @@ def gathered(problems: list[Problem]) -> Iterator[None]:
 
 def _part(model: str | Path, options: ConvertOptions) -> Cut:
     foreign: list[ForeignField] = []
-    definition = asked.placed(read_net(model, options.variables or None, foreign), options.shapes)
-    part = cut(definition, foreign, options.outputs, options.stages)
-    if part.problems and not options.stages:
-        fitting = [
-            stage for stage in _stages(definition) if not cut(definition, foreign, options.outputs, [stage]).problems
-        ]
-        if fitting:
-            ways = " or ".join(f"--stage {stage}" for stage in fitting)
-            part.problems.append(Problem("the net fits together in a stage of its own", remedy=f"say it: {ways}"))
+    notes: list[str] = []
+    definition = read_net(model, options.variables or None, foreign).within(options.stages, options.level)
+    definition = states.settled(definition, TEST, answering=True, notes=notes)
+    part = cut(asked.placed(definition, options.shapes), foreign, options.outputs)
+    part.notes[:0] = notes
     return part
 
 
@@ -211,12 +210,6 @@ def _asked(options: ConvertOptions, net: DeployNet) -> tuple[int, int] | None:
 
 def _who(options: ConvertOptions, net: DeployNet) -> str:
     return "as asked" if _asked(options, net) is not None else "in the net's input"
-
-
-def _stages(definition: Definition) -> list[str]:
-    """The stages that layers of ``definition`` ask for."""
-    rules = [rule for layer in definition.message.layer for rule in layer.include]
-    return list(dict.fromkeys(stage for rule in rules for stage in rule.stage))
 
 
 def _shapes(part: Cut, options: ConvertOptions, weights: Weights | None, notes: list[str]) -> dict[str, Sequence[int]]:

@@ -64,16 +64,13 @@ def cut(
     definition: Definition,
     foreign: Sequence[ForeignField] = (),
     outputs: Sequence[str] = (),
-    stages: Sequence[str] = (),
 ) -> Cut:
-    """What of ``definition`` its outputs need (or the blobs ``outputs``), in phase TEST with ``stages``.
+    """What of ``definition`` its outputs need (or the blobs ``outputs``), in phase TEST.
 
     ``foreign`` are the unknown fields that ``read_net`` left out: those of the net itself and of layers that are needed
     become problems, or a note where no answer depends on them.
     Raises UserError for a blob of ``outputs`` that no layer makes.
     """
-    if stages:
-        definition = editor.apply(definition, [SetField(("state", "stage"), list(stages))])
     costless = [one for one in foreign if costs_nothing(one.message, one.received or "")]
     foreign = [one for one in foreign if one not in costless]
     net = definition.message

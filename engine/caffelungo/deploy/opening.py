@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from caffelungo.data import preprocess
 from caffelungo.definition.reader import read_net
+from caffelungo.definition.schema import TEST
 from caffelungo.deploy import asked, metadata, pictures
 from caffelungo.deploy.fold import Arrays
 from caffelungo.deploy.network import DeployNet, deploy_net
 from caffelungo.deploy.runtime import LIMIT
 from caffelungo.errors import Location, Problem, UserError
+from caffelungo.layers import states
 from caffelungo.weights import copy
 from caffelungo.weights.base import Weights
 from caffelungo.weights.heads import heads_of
@@ -45,11 +47,14 @@ def open_net(definition: Any, weights: Weights | str | Path, options: ExportOpti
     """
     if isinstance(definition, (str, Path)):
         definition = read_net(definition)
+    notes: list[str] = []
+    definition = states.settled(definition, TEST, answering=True, notes=notes)
     definition = asked.placed(definition, options.shapes)
     if asked.plane(definition, None, options.shapes) != options.size:
         definition = asked.sized(definition, options.size, options.shapes, options.outputs)
     given = read_weights(weights)
-    net, record, notes = record_and_shapes(definition, given, options)
+    net, record, more = record_and_shapes(definition, given, options)
+    notes += more
     arrays, problems = fitted(net, given, definition)
     if problems:
         raise UserError(problems)

@@ -20,6 +20,7 @@ from caffelungo.features.formats.lmdb import datum, key
 from caffelungo.features.opening import weighted
 from caffelungo.features.running import Running
 from caffelungo.features.upstream import upstream
+from caffelungo.layers import states
 from caffelungo.solve import nets
 from caffelungo.solve.engine import make_engine
 from caffelungo.solve.options import EngineOptions
@@ -54,7 +55,7 @@ def extract_features(
     _check(given)
     gpu = given.mode.upper() == "GPU"
     engine = make_engine(EngineOptions(device=f"cuda:{_number(given.device_id)}" if gpu else "cpu"))
-    text = nets.from_definition(read_net(given.net, dict(given.variables) or None))
+    text = nets.from_definition(states.settled(read_net(given.net, dict(given.variables) or None), TEST))
     opened = nets.open_net(text, net_state(text.message, TEST))
     part = upstream(opened, given.blobs)
     store, _ = weighted(part, [given.weights], engine)

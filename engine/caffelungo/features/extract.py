@@ -63,6 +63,8 @@ class FeatureOptions(EngineOptions):
     variables: Mapping[str, Any] = field(default_factory=dict)
     overwrite: bool = False
 
+    stages: Sequence[str] = ()
+    level: int = 0
 
 @dataclass(frozen=True)
 class Written:
@@ -86,7 +88,7 @@ def extract(options: FeatureOptions, told: Told = lambda what, done, total: None
     part = path.with_name(path.name + PART)
     with _alone(part):
         engine = make_engine(options)
-        net = find_net(options.net, options.weights, dict(options.variables))
+        net = find_net(options.net, options.weights, dict(options.variables), options.stages, options.level)
         found = listing(options.data, part, lambda done, total: told("looking for pictures", done, total))
         ready = make_ready(
             net, found, list(options.blobs), engine, part, size=options.size, crops=options.crops,

@@ -6,7 +6,7 @@ Whatever data layers the net has, its pictures come from an ImageData layer: the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from caffelungo.features.blobs import find_blobs, stage_ends
 from caffelungo.features.listing import Listing
 from caffelungo.features.oversample import TenCrops
 from caffelungo.features.upstream import Upstream, upstream
+from caffelungo.layers import states
 from caffelungo.net.store import Store
 from caffelungo.passes import resize
 from caffelungo.passes.finetune import FinetuneOptions, picture_layers
@@ -57,13 +58,17 @@ class Ready:
     notices: tuple[str, ...]
 
 
-def find_net(net: str, weights: str | None, variables: dict[str, Any]) -> Net:
+def find_net(
+    net: str, weights: str | None, variables: dict[str, Any], stages: Sequence[str] = (), level: int = 0
+) -> Net:
     """NET as a file or a name of the catalogue, whose shipped weights are taken unless others are named.
 
     ``weights`` "none": the layers' fillers. UserError where no weights are known.
     """
     path, known = catalogue.resolve(net, variables)
-    definition = read_net(path, known or None)
+    notes: list[str] = []
+    definition = read_net(path, known or None).within(stages, level)
+    definition = replace(states.settled(definition, TEST, notes=notes), notes=[*definition.notes, *notes])
     if weights is not None:
         return Net(definition, () if weights == "none" else (weights,))
     shipped = None if Path(net).is_file() or variables.get("variant") else catalogue.find(net).weights

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from caffelungo.definition.filter import included
+from caffelungo.definition.filter import included, told
 from caffelungo.definition.numeric import range_problems
-from caffelungo.definition.schema import PHASE_NAMES, ParamSpec
+from caffelungo.definition.schema import ParamSpec
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.layers import fillers, registry
 from caffelungo.layers.base import BlobSpec, Layer, LayerError, Shape, count, shape_text
@@ -242,7 +242,7 @@ class _Builder:
         return values
 
     def unknown_bottom(self, index: int, param: Any, position: int, blob: str) -> None:
-        phase = PHASE_NAMES[self.state.phase]
+        phase = told(self.state)
         absent = [i for i, other in enumerate(self.net.layer) if blob in other.top and i != index]
         near = did_you_mean(blob, self.current)
         remedy = f"did you mean `{near}`?" if near else "name the top of an earlier layer"

@@ -113,8 +113,8 @@ def run(definition: Definition, steps: Iterable[Step], sources: Mapping[str, Seq
         rewrites.append(rewrite)
         if rewrite.edits:
             problems: list[Problem] = []
-            view = View(editor.apply(view.definition, rewrite.edits), problems, sources=sources)
-            _hold(problems)
+            before, view = view, View(editor.apply(view.definition, rewrite.edits), problems, sources=sources)
+            _hold(problems or ([] if before.amiss else view.amiss))
     return Result(view.definition, tuple(rewrites))
 
 

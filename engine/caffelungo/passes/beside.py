@@ -202,11 +202,12 @@ def comment(base: str, unit: UnitOptions) -> str:
 
 def lead(view: View, graph: Graph, value: int, blob: str) -> list[Edit]:
     """Edits by which all who read ``value`` read ``blob``; Refusal when one of them works in place."""
+    read = graph.plan.values[value].blob
     return [
         edit
-        for reader in graph.consumers(value)
-        for k, one in enumerate(reader.bottom_values)
-        if one == value
+        for _, reader in view.readers(graph, value)
+        for k, one in enumerate(reader.bottoms)
+        if one == read
         for edit in _read_other(view, reader, k, blob)
     ]
 

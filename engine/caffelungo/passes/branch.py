@@ -213,14 +213,13 @@ def heads_behind(
     """
     heads = {one.head.index: one for one in view.classifiers}
     found: dict[int, Classifier] = {}
-    queue = [value]
+    queue = [(graph, value)]
     while queue:
-        one = queue.pop()
-        for reader in graph.consumers(one):
+        for state, reader in view.readers(*queue.pop()):
             if reader.index in heads:
                 found[reader.index] = heads[reader.index]
             elif (reader.layer.type in PASSING and len(reader.bottoms) == 1) or reader.layer.type in through:
-                queue.append(reader.top_values[0])
+                queue.append((state, reader.top_values[0]))
             elif reader.layer.type != "Silence":
                 raise Refusal(
                     f"`{target.name}` feeds `{reader.name}` ({reader.layer.type}); {verb} it would change "

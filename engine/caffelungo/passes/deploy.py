@@ -14,12 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from caffelungo.definition import filter as filter_
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLayer
 from caffelungo.definition.schema import TEST, LayerParameter
+from caffelungo.layers import states
 from caffelungo.layers.base import Shape
-from caffelungo.layers.plan import PlannedLayer
+from caffelungo.layers.plan import PlannedLayer, build_plan
 from caffelungo.passes.base import Note, Refusal, Rewrite
-from caffelungo.passes.view import Classifier, Graph, View
+from caffelungo.passes.view import Classifier, Graph, View, onward
 
 PROBABILITIES = frozenset({"SoftmaxWithLoss", "InfogainLoss"})
 """Losses that take a softmax of their bottom, so that the answer is one, too."""
@@ -36,13 +38,18 @@ class DeployOptions:
 
 def deploy(view: View, options: DeployOptions) -> Rewrite:
     """The rewrite; Refusal for a net without a classifier, or whose input's size is not known."""
-    if view.deploy_only and all(one.layer.type == "Input" for one in view.plan.sources):
+    stage = _stage(view)
+    if stage is None and view.deploy_only and all(one.layer.type == "Input" for one in view.plan.sources):
         return Rewrite(notes=(Note("the net is one that answers already: nothing to do"),))
     graph = view.graphs.get(TEST) or view.graph
-    heads = _answers(view, options)
     keep: dict[int, PlannedLayer] = {}
     edits: list[Edit] = []
     notes: list[Note] = []
+    if stage is not None:
+        graph = stage
+        notes.append(Note(f"what answers is read in phase {filter_.told(stage.plan.state)}", None, "its rules name it"))
+        keep.update((layer.index, layer) for layer in _of_head(view, stage, options.head))
+    heads = _answers(view, options) if stage is None else []
     for one in heads:
         passed = [layer for layer in graph.plan.layers if layer.index in {b.index for b in one.between}]
         head = [layer for layer in graph.plan.layers if layer.index == one.head.index]
@@ -50,7 +57,7 @@ def deploy(view: View, options: DeployOptions) -> Rewrite:
         keep.update((layer.index, layer) for layer in graph.upstream([*head, *passed, *softmax[:1]]))
         if not softmax and not any(layer.layer.type == "Softmax" for layer in passed):
             edits += _softmax(view, one, last=len(heads) == 1)
-    sources = [one for one in keep.values() if one.layer.source]
+    sources = [one for one in keep.values() if one.layer.source and (stage is None or one.layer.type != "Input")]
     for source in sources:
         edits += _inputs(view, graph, source, keep, options)
         notes.append(
@@ -73,6 +80,29 @@ def deploy(view: View, options: DeployOptions) -> Rewrite:
                 ClearField(("layer", index, name)) for name in ("include", "exclude") if len(getattr(layer, name))
             ]
     return Rewrite(tuple(edits), (), tuple(notes))
+
+
+def _stage(view: View) -> Graph | None:
+    """The net in the stage for answers, where the file names one: its layers are those that its author wants."""
+    state = states.state_of(view.definition, TEST, answering=True)
+    definition = states.with_feeders(view.definition, state)
+    if len(state.stage) == len(view.net.state.stage) or not states.held(definition.message, state).answers:
+        return None
+    return Graph(build_plan(definition.message, state, where=view.definition.where, sources=view.sources))
+
+
+def _of_head(view: View, stage: Graph, name: str | None) -> list[PlannedLayer]:
+    """The layers of ``stage``; with ``name`` those that this classifier needs, and what passes its answers on."""
+    if name is None:
+        return stage.plan.layers
+    index = view.heads(name)[-1].head.index
+    heads = [one for one in stage.plan.layers if one.index == index]
+    return stage.upstream([*heads, *(one for head in heads for one in _passed(stage, head))])
+
+
+def _passed(graph: Graph, head: PlannedLayer) -> list[PlannedLayer]:
+    passed, softmax = onward(graph, head.top_values[0])
+    return [*passed, *([softmax] if softmax is not None else [])]
 
 
 def _answers(view: View, options: DeployOptions) -> list[Classifier]:

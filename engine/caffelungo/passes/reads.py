@@ -189,7 +189,7 @@ def before_dropout(
             notes.append(Note(f"`{one.name}` (Dropout) makes `{top}`", view.where(one.index), why))
             bottom = top
         led: dict[tuple[int, int], None] = {}
-        for graph in view.graphs.values() if staying else ():
+        for graph in view.every if staying else ():
             last = graph.plan.value_of(source.blob)
             for reader in (one for one in graph.consumers(last) if one.index not in gone):
                 led.update({(reader.index, k): None for k, value in enumerate(reader.bottom_values) if value == last})

@@ -60,7 +60,7 @@ def take_out(view: View, main: Sequence[Classifier], heads: Iterable[Classifier]
     wanted = {one.head.index for one in main}
     behind: set[int] = set()
     rewired: dict[tuple[int, int], None] = {}
-    for graph in view.graphs.values():
+    for graph in view.every:
         for one in heads:
             for planned in (layer for layer in graph.plan.layers if layer.index == one.head.index):
                 swap.gone.add(planned.index)
@@ -108,7 +108,8 @@ def unread(view: View, gone: Iterable[int], read: Mapping[int, Iterable[int]]) -
     dead = set(gone)
     needed = {phase: set(values) for phase, values in read.items()}
     layers: dict[int, list[tuple[int, Graph, PlannedLayer]]] = {}
-    for phase, graph in view.graphs.items():
+    others = [(len(view.graphs) + k, graph) for k, graph in enumerate(view.others)]
+    for phase, graph in (*view.graphs.items(), *others):
         for one in graph.plan.layers:
             layers.setdefault(one.index, []).append((phase, graph, one))
     changed = True
@@ -132,7 +133,7 @@ def _lost(graph: Graph, one: PlannedLayer, dead: set[int], needed: set[int]) -> 
 def keep_rates(view: View, gone: set[int]) -> list[Edit]:
     """Edits that write the rate of a shared blob into a layer that stays, where a layer that goes had stated it."""
     wanted: dict[tuple[str | int, ...], float] = {}
-    for graph in view.graphs.values():
+    for graph in view.every:
         owners = {one.key for one in graph.plan.layers if one.index in gone}
         for one in graph.plan.layers:
             for k, use in enumerate(one.params):

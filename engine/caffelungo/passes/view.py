@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import Definition
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
+from caffelungo.layers import states
 from caffelungo.layers.base import Shape
 from caffelungo.layers.plan import Plan, PlannedLayer, build_plan
 
@@ -158,7 +158,9 @@ class View:
     """A definition seen by a pass. Raises UserError for a net that does not fit together, or collects ``problems``.
 
     A phase that has no source of data is left out (a training file whose data layer is ``include { phase: TRAIN }``
-    has no TEST net). ``sources`` tells shapes of data layers that the file does not, by layer name.
+    has no TEST net). A net that needs stages is seen in those for training and for testing (see ``layers.states``);
+    ``others`` are graphs of its further states, ``amiss`` what does not fit there. ``sources`` tells shapes of data
+    layers that the file does not, by layer name.
     """
 
     def __init__(
@@ -170,11 +172,12 @@ class View:
     ) -> None:
         self.definition = definition
         self.net: Any = definition.message
+        self.sources = sources
         self.graphs: dict[int, Graph] = {}
         found: dict[str, Problem] = {}
         for phase in (TRAIN, TEST):
             mistakes: list[Problem] = []
-            state = net_state(self.net, phase)
+            state = states.state_of(definition, phase)
             plan = build_plan(self.net, state, where=definition.where, sources=sources, problems=mistakes)
             if not plan.sources and phase == TEST and self.graphs:
                 continue
@@ -192,10 +195,23 @@ class View:
                 "the net has no data layer and no Input", Location(str(definition.path)), None, _ADD_INPUT
             )
             found[str(nothing)] = nothing
+        self.others: list[Graph] = []
+        self.amiss: list[Problem] = []
+        if not found:
+            self._look_at_others()
         if problems is not None:
             problems.extend(found.values())
         elif found:
             raise UserError(found.values())
+
+    def _look_at_others(self) -> None:
+        """The graphs of further states that the file names (the stage for deployment); what does not fit there."""
+        seen = {one.index for graph in self.graphs.values() for one in graph.plan.layers}
+        for one in states.judged(self.definition) if states.words(self.net) else ():
+            net, where = one.definition.message, one.definition.where
+            plan = build_plan(net, one.state, where=where, sources=self.sources, problems=self.amiss)
+            if not seen.issuperset(layer.index for layer in plan.layers):
+                self.others.append(Graph(plan))
 
     @property
     def graph(self) -> Graph:
@@ -206,6 +222,22 @@ class View:
     def plan(self) -> Plan:
         """The plan of ``graph``."""
         return self.graph.plan
+
+    @property
+    def every(self) -> list[Graph]:
+        """The graphs of all states that the file names."""
+        return [*self.graphs.values(), *self.others]
+
+    def readers(self, graph: Graph, value: int) -> list[tuple[Graph, PlannedLayer]]:
+        """The layers that read ``value`` of ``graph``, in this state of the net or in any other one, with its graph."""
+        found = {one.index: (graph, one) for one in graph.consumers(value)}
+        maker = graph.producer.get(value)
+        for other in self.every if maker is not None else ():
+            for same in (one for one in other.plan.layers if one.index == maker.index):
+                theirs = same.top_values[maker.top_values.index(value)]
+                more = [one for one in other.consumers(theirs) if one.index not in found]
+                found.update((one.index, (other, one)) for one in more)
+        return [found[index] for index in sorted(found)]
 
     @cached_property
     def deploy_only(self) -> bool:

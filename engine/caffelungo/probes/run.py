@@ -127,6 +127,7 @@ def _wanted(options: ProbeOptions) -> PointOptions:
         batch_size=options.batch_size, device=options.device, variables=options.variables,
     )  # fmt: skip
 
+        stages=options.stages, level=options.level,
 
 class _Work:
     """The net pointed at the pictures, its candidates, and the features that they share."""

@@ -14,7 +14,7 @@ from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST
 from caffelungo.errors import Location, RunError, UserError
-from caffelungo.layers import room
+from caffelungo.layers import room, states
 from caffelungo.net.store import Store
 from caffelungo.passes import planes
 from caffelungo.passes.resize import asked, at
@@ -88,12 +88,14 @@ def build(options: TestOptions, log: Log, console: Console | None = None) -> Tes
     log.info(
         "caffe.cpp:275", "Use CPU." if engine.device.type == "cpu" else f"Use GPU with device ID {engine.device.index}"
     )
-    resized = at(read_net(options.model, dict(options.variables) or None), asked(options.size, (TEST,)))
+    told: list[str] = []
+    definition = read_net(options.model, dict(options.variables) or None).within(options.stages, options.level)
+    resized = at(states.settled(definition, TEST, notes=told), asked(options.size, (TEST,)))
     if console is not None and not options.quiet:
-        for note in resized.notes:
-            console.print(f"notice: {note.what}" + (f" ({note.why})" if note.why else ""), markup=False)
+        for line in [*told, *(note.what + (f" ({note.why})" if note.why else "") for note in resized.notes)]:
+            console.print(f"notice: {line}", markup=False)
     text = nets.from_definition(resized.definition)
-    state = net_state(text.message, TEST, options.level, options.stages)
+    state = net_state(text.message, TEST)
     if options.data is not None:
         text = nets.elsewhere(text, state, options.data)
     whole = options.iterations is None

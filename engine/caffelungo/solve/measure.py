@@ -6,17 +6,17 @@ rates that suited the old net suit the grown one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from caffelungo import catalogue
-from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
+from caffelungo.layers import states
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.passes.beside import find_place
@@ -31,7 +31,13 @@ BATCHES = 8
 
 
 def channel_norm(
-    net: str | Path, weights: str, layer: str, option: str = "--widen", variables: Mapping[str, Any] | None = None
+    net: str | Path,
+    weights: str,
+    layer: str,
+    option: str = "--widen",
+    variables: Mapping[str, Any] | None = None,
+    stages: Sequence[str] = (),
+    level: int = 0,
 ) -> float:
     """The mean over samples and places of the L2 norm over channels of what leaves ``layer``'s neurons.
 
@@ -39,13 +45,13 @@ def channel_norm(
     none that can grow, or the weights do not fit.
     """
     path, given = catalogue.resolve(net, variables)
-    definition = read_net(path, given or None)
+    definition = read_net(path, given or None).within(stages, level)
     view = View(definition)
     place = find_place(view, view.graph, layer, option)
     watched = (place.before or [place.target])[-1].name
     text = nets.from_definition(definition)
     phase = TEST if any(graph.plan.phase == TEST for graph in view.graphs.values()) else TRAIN
-    opened = nets.open_net(text, net_state(definition.message, phase), shuffle=False)
+    opened = nets.open_net(text, states.state_of(definition, phase), shuffle=False)
     if error := nets.input_without_data(text, opened.plan):
         raise error
     store = Store(seed=0)

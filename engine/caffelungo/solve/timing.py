@@ -17,7 +17,7 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
-from caffelungo.layers import room
+from caffelungo.layers import room, states
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.passes import planes
@@ -67,9 +67,13 @@ def measure(options: TimeOptions, log: Log) -> Times:
         "caffe.cpp:343", "Use CPU." if engine.device.type == "cpu" else f"Use GPU with device ID {engine.device.index}"
     )
     phase = TEST if options.phase == "TEST" else TRAIN
-    definition = read_net(options.model, dict(options.variables) or None)
+    notes: list[str] = []
+    definition = read_net(options.model, dict(options.variables) or None).within(options.stages, options.level)
+    definition = states.settled(definition, phase, notes=notes)
+    for note in notes:
+        log.info("net.cpp:51", note)
     text = nets.from_definition(at(definition, asked(options.size, (phase,))).definition)
-    opened = nets.open_net(text, net_state(text.message, phase, options.level, options.stages))
+    opened = nets.open_net(text, net_state(text.message, phase))
     if options.size is not None and engine.device.type == "cpu":
         room.check(opened.plan, f"--size {planes.text(options.size)}", every=True)
     store = Store(seed=0, device=engine.device)

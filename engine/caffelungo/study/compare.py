@@ -23,6 +23,7 @@ from caffelungo.definition import editor
 from caffelungo.definition.edits import Edit, SetField
 from caffelungo.definition.printer import print_net
 from caffelungo.definition.reader import Definition, read_net
+from caffelungo.layers import states
 from caffelungo.errors import UserError
 from caffelungo.passes.base import Step, step
 from caffelungo.passes.finetune import FinetuneOptions, finetune
@@ -88,7 +89,9 @@ class Study:
         self.inputs = Inputs(self.folder)
         self.tunes = [tune for word, tune in TUNES.items() if word in options.tune]
         path, variables = catalogue.resolve(options.model, options.variables)
-        self.original = anchored(read_net(path, variables or None), path)
+        self.stages: list[str] = []
+        read = states.phased(read_net(path, variables or None).within(options.stages, options.level), self.stages)
+        self.original = anchored(read, path)
         self.side = options.size or _side(self.original)
         self.start = weights_of(options)
         if self.start:
@@ -112,7 +115,7 @@ class Study:
         search = Search(
             runner, options.batch_size, options.rates, options.factors, options.extend, options.start, say
         )  # fmt: skip
-        notices = [*self.task.notices]
+        notices = [*self.stages, *self.task.notices]
         outcomes = [*self._probed(runner, say, notices), *search.run(self.candidates)]
         between: list[Outcome] = []
         if self.between is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,8 @@ class CompareOptions:
     size: int | None = None
     per_class: int | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
+    stages: Sequence[str] = ()
+    level: int = 0
 
 
 def weights_of(options: CompareOptions) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from caffelungo.definition.reader import Definition, read_net
 from caffelungo.definition.schema import PHASE_NAMES, TEST
 from caffelungo.definition.template import meant_for
 from caffelungo.errors import Problem, UserError
-from caffelungo.layers import room
+from caffelungo.layers import room, states
 from caffelungo.layers.plan import Plan
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
@@ -58,6 +58,8 @@ class VerifyOptions:
     size: tuple[int, int] | None = None
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
+    stages: Sequence[str] = ()
+    level: int = 0
     seed: int = 0
 
 
@@ -126,7 +128,11 @@ class Verified:
 def verify(options: VerifyOptions, told: Callable[[str], None] = lambda text: None) -> Verified:
     """Run both nets and compare; UserError when a net or weights are wrong, or an input's size is told nowhere."""
     phase = _phase(options.phase)
-    before, after = (_read(name, options, phase) for name in (options.before, options.after))
+    chosen: list[str] = []
+    before, after = (_file(name, options) for name in (options.before, options.after))
+    still = [stage for stage in options.stages if stage in states.words(after.message)]  # a rewrite may end stages
+    before = _in_state(before, options, phase, options.stages, chosen)
+    after = _in_state(after, options, phase, still, chosen)
     told("reading weights ...")
     given = load(options.weights) if options.weights else None
     later = load(options.after_weights) if options.after_weights else given
@@ -135,7 +141,7 @@ def verify(options: VerifyOptions, told: Callable[[str], None] = lambda text: No
     if options.size is not None:
         for plan in (fed.before, fed.after):
             room.check(plan, f"--size {planes.text(options.size)}", every=True)
-    notices = list(fed.notices)
+    notices = [*dict.fromkeys(chosen), *fed.notices]
     if given is None:
         given = _made_up(fed.before, options.seed)
         later = later or given
@@ -179,11 +185,18 @@ def _phase(word: str) -> int:
     raise UserError("a phase is TRAIN or TEST", received=f"--phase {word}", remedy="write --phase TEST")
 
 
-def _read(name: str, options: VerifyOptions, phase: int) -> Definition:
+def _file(name: str, options: VerifyOptions) -> Definition:
     path, variables = catalogue.resolve(name)
     mine = meant_for(path, options.variables) if path.suffix == ".j2" else {}
-    definition = read_net(path, {**variables, **mine} or None)
-    return at(definition, asked(options.size, (phase,))).definition
+    return read_net(path, {**variables, **mine} or None)
+
+
+def _in_state(
+    definition: Definition, options: VerifyOptions, phase: int, stages: Sequence[str], chosen: list[str]
+) -> Definition:
+    """``definition`` in its state, at the size asked for."""
+    settled = states.settled(definition.within(stages, options.level), phase, notes=chosen)
+    return at(settled, asked(options.size, (phase,))).definition
 
 
 def _made_up(plan: Plan, seed: int) -> Weights:

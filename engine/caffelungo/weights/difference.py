@@ -22,6 +22,7 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import Location, UserError
+from caffelungo.layers import states
 from caffelungo.layers.base import shape_text
 from caffelungo.layers.plan import build_plan
 from caffelungo.weights.base import Array, Weights
@@ -190,8 +191,9 @@ def _layers(model: Any) -> Sequence[Any]:
 def _known(before: Weights, after: Weights, model: Any) -> dict[str, _Known]:
     found: dict[str, _Known] = {}
     if model is not None:
-        for phase in (TRAIN, TEST):
-            for planned in build_plan(model, net_state(model, phase), problems=[]).layers:
+        in_any = [net_state(model, phase, stages=one) for one in ((), *states.named(model)) for phase in (TRAIN, TEST)]
+        for state in in_any:
+            for planned in build_plan(model, state, problems=[]).layers:
                 names = tuple(use.spec.name for use in planned.params)
                 columns = planned.layer.type == "InnerProduct" and bool(planned.layer.options.transpose)
                 found.setdefault(planned.name, _Known(planned.layer.type, names, columns))

@@ -21,6 +21,7 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import Problem, UserError, did_you_mean
+from caffelungo.layers import states
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.passes.view import Graph, View
@@ -56,7 +57,7 @@ def init(options: InitOptions, progress: Progress = lambda done, total: None) ->
     """
     target = _checked(options)
     job = _Job(options, progress)
-    result = Initialized(target)
+    result = Initialized(target, notices=job.notices)
     changed = {"gradmax": job.gradmax, "measured": job.measured, "lsuv": job.lsuv}[options.method](result)
     job.write(target, changed)
     left = [name for name in job.lacking if name not in changed]
@@ -112,9 +113,11 @@ class _Job:
     def __init__(self, options: InitOptions, progress: Progress) -> None:
         self.options, self.progress = options, progress
         path, given = catalogue.resolve(options.net, dict(options.variables))
-        self.definition = read_net(path, given or None)
+        definition = read_net(path, given or None).within(options.stages, options.level)
+        self.notices: list[str] = []
+        self.definition = states.settled(definition, TRAIN, notes=self.notices)
         text = nets.from_definition(self.definition)
-        state = net_state(text.message, TRAIN, options.level, options.stages)
+        state = net_state(text.message, TRAIN)
         if options.data is not None:
             text = nets.elsewhere(text, state, options.data)
         self.engine: Engine = make_engine(options)

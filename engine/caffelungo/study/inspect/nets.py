@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
+from caffelungo.layers import states
 from caffelungo.layers.plan import Plan, PlannedLayer, build_plan
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
@@ -119,7 +119,8 @@ def open_tuned(options: InspectOptions, console: Any = None) -> Tuned:
     graph = Graph(plan)
     head = _head(graph, compared.bottom_values[0]) if compared is not None else None
     if compared is None or head is None:
-        View(read_net(options.model, dict(options.variables) or None), sources=_shapes(test)).heads()
+        definition = read_net(options.model, dict(options.variables) or None).within(options.stages, options.level)
+        View(definition, sources=_shapes(test)).heads()
         raise UserError(
             "the net does not compare a classifier's answers with labels in phase TEST",
             where=text.where(),
@@ -214,7 +215,7 @@ def _plan_before(model: str | Path, tuned: Tuned) -> tuple[Plan, Any]:
     opened = tuned.test.opened
     shapes = [shape or () for planned in opened.plan.sources for shape in planned.top_shapes]
     for phase in (TEST, TRAIN):
-        state = net_state(definition.message, phase)
+        state = states.state_of(definition, phase)
         found = build_plan(definition.message, state, problems=[]).sources
         if found:
             break
