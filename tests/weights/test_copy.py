@@ -299,3 +299,75 @@ def test_problems_make_one_user_error():
     error = UserError(result.problems)
     assert error.exit_status == 2
     assert str(error).count("--reinit") == 2
+
+
+OTHER = {
+    "every layer of another shape": {
+        "conv1": ones((8, 3, 5, 5), (8,)), "bn1": ones((8,), (8,), (1,)), "fc7": ones((9, 10), (9,)),
+        "fc8": ones((1000, 9), (1000,)),
+    },
+    "one name in common": {"conv1": ones((8, 3, 5, 5), (8,)), "conv2": ones((8, 8, 3, 3), (8,))},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("remedy", copy.Remedy)
+@pytest.mark.parametrize("case", OTHER)
+def test_the_weights_of_another_net_are_called_so_before_anything_else_is_advised(case, remedy):
+    planned, where = plan(NET)
+    result = match(planned, Weights(dict(OTHER[case]), path="other.caffemodel"), (), where, remedy)
+    (problem,) = result.problems
+    assert "the weights of another net: they fit none of the 4 layers" in problem.what
+    assert "`conv1` is 8x3x5x5 8 in the file, 4x2x3x3 4 here" in problem.received
+    assert "reinit" not in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("remedy", "advised"),
+    [(copy.Remedy.REINIT, ("rename", "--reinit fc8")), (copy.Remedy.RENAME, ("rename",)), (copy.Remedy.REPLACE, ())],
+)
+@pytest.mark.parametrize(
+    "change", [{"fc8": ones((1000, 5), (1000,))}, {"fc8": ones((3, 5))}, {"bn1": ones(*[(4,)] * 5)}]
+)
+def test_only_what_the_caller_can_do_is_advised(remedy, advised, change):
+    planned, where = plan(NET)
+    (problem,) = match(planned, weights(**change), (), where, remedy).problems
+    layer = next(iter(change))
+    for word in ("rename", f"--reinit {layer}"):
+        assert (word in problem.remedy) == (word.replace(layer, "fc8") in advised)
+
+
+def test_a_mismatch_shows_the_whole_table():
+    result = table(fc8=ones((1000, 5), (1000,)), fc7=None, old=ones((7,)))
+    error = str(UserError(result.problems))
+    assert result.render() in error
+    assert error.index("unused in file") < error.index("to do:")
+    for row in result.rows:
+        assert row.layer in error
+    assert str(UserError([*result.problems, *result.problems])).count("unused in file") == error.count("unused in file")
+
+
+@pytest.mark.parametrize(
+    ("file", "net", "good"),
+    [
+        ((500, 800), (500, 50, 4, 4), True),
+        ((1, 1, 500, 800), (500, 50, 4, 4), True),
+        ((500, 50, 4, 4), (500, 800), True),
+        ((500, 50, 4, 4), (1, 1, 500, 800), True),
+        ((1, 1, 500, 801), (500, 50, 4, 4), False),
+        ((1, 1, 800, 500), (500, 50, 4, 4), False),
+        ((1, 8, 3, 3), (8, 1, 3, 3), False),
+        ((4, 2, 3, 3), (2, 4, 3, 3), False),
+    ],
+)
+def test_which_layouts_hold_the_same_matrix(file, net, good):
+    assert fits(file, net) is good
+
+
+def test_kernels_of_one_type_are_not_rearranged():
+    text = NET.replace("num_output: 4 kernel_size: 3 group: 2", "num_output: 3 kernel_size: 1")
+    text = text.replace("dim: 1 dim: 4", "dim: 1 dim: 3")
+    planned, where = plan(text)
+    given = weights(conv1=ones((1, 1, 3, 3), (3,)), bn1=ones((3,), (3,), (1,)), fc7=ones((5, 108), (5,)))
+    assert statuses(match(planned, given, (), where))["conv1"] == copy.RESHAPED
+    given.types["conv1"] = "Convolution"
+    assert statuses(match(planned, given, (), where))["conv1"] == copy.MISMATCH

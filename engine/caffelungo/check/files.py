@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from caffelungo import files
-from caffelungo.check import kinds, nets, pictures, solvers
+from caffelungo.check import kinds, learning, nets, pictures, solvers
 from caffelungo.check.findings import Findings
 from caffelungo.data.image_list import Progress
 from caffelungo.definition.reader import read_net, read_solver
@@ -48,24 +48,26 @@ def check(
 ) -> Report:
     """Look at each of ``paths``, at what it names (a solver its nets, a net its data), and at every picture of a list.
 
-    Files are told apart by content. A mistake that two files lead to is reported once. Nets are judged in ``stages``
-    and ``level`` where these are given, else in every state that their own rules name; those of a solver as it says.
+    Files are told apart by content. Weights among them are matched with the nets. A mistake that two files lead to is
+    reported once. Nets are judged in ``stages`` and ``level`` where these are given, else in every state that their own
+    rules name; those of a solver as it says.
     """
     report = Report()
     findings = Findings(variables=dict(variables or {}), progress=progress, stages=tuple(stages), level=level)
+    found: list[tuple[Path, str]] = []
     for path in paths:
         try:
-            found = files.find(path)
+            found.append((Path(path), kinds.kind_of(files.find(path))))
         except UserError as error:
             findings.problems.extend(error.problems)
-            continue
-        kind = kinds.kind_of(found)
+    learning.read_weights(found, findings)
+    for path, kind in found:
         try:
-            summary = _one(kind, Path(path), findings)
+            summary = _one(kind, path, findings)
         except UserError as error:
             findings.problems.extend(error.problems)
             summary = ""
-        report.files.append(Checked(Path(path), kind, summary))
+        report.files.append(Checked(path, kind, summary))
     report.problems = list(dict.fromkeys(findings.problems))
     report.notices = list(dict.fromkeys(findings.notices))
     return report
@@ -101,10 +103,10 @@ def _one(kind: str, path: Path, findings: Findings) -> str:
         from caffelungo.data.sources.hdf5 import read_file_list
 
         return f"{len(read_file_list(path))} files"
-    return _binary(kind, path)
+    return _binary(kind, path, findings)
 
 
-def _binary(kind: str, path: Path) -> str:
+def _binary(kind: str, path: Path, findings: Findings) -> str:
     """Weights, a solver state or a mean: read from beginning to end, so that a truncated one is found."""
     if kind == kinds.STATE:
         from caffelungo.weights import solverstate
@@ -117,5 +119,5 @@ def _binary(kind: str, path: Path) -> str:
         return "x".join(map(str, meanfile.read(path).shape))
     from caffelungo.weights import formats
 
-    weights = formats.read(path)
+    weights = findings.read.get(path) or formats.read(path)
     return f"{len(weights.layers)} layers, {weights.bytes / 1e6:.1f} MB"

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from caffelungo.data.image_list import Progress
 from caffelungo.errors import Problem
+from caffelungo.weights.base import Weights
 
 
 @dataclass
 class Findings:
     """``seen`` holds the lists of pictures, nets and means that were looked at, so that each is read once.
 
-    ``stages`` and ``level``: those that nets are judged in (none: as their rules say).
+    ``read`` are the weights among the files, ``weights`` those that nets are matched with, each with whether it was
+    given beside them (else a solver names it). ``stages`` and ``level``: those that nets are judged in (none: as their
+    rules say).
     """
 
     variables: dict[str, Any] = field(default_factory=dict)
@@ -22,4 +26,6 @@ class Findings:
     notices: list[str] = field(default_factory=list)
     stages: tuple[str, ...] = ()
     level: int = 0
+    read: dict[Path, Weights] = field(default_factory=dict)
+    weights: list[tuple[Weights, bool]] = field(default_factory=list)
     seen: dict[Any, bool] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from caffelungo import files
+from caffelungo.check import learning
 from caffelungo.check.findings import Findings
 from caffelungo.check.pictures import check_pictures
 from caffelungo.data import image_list, labels
@@ -15,6 +16,7 @@ from caffelungo.definition import filter as filter_
 from caffelungo.definition.reader import Definition
 from caffelungo.definition.schema import TEST
 from caffelungo.errors import Problem, UserError
+from caffelungo.layers import registry, room
 from caffelungo.layers import states as in_state
 from caffelungo.layers.base import Shape
 from caffelungo.layers.plan import Plan, PlannedLayer, Where, build_plan
@@ -35,7 +37,7 @@ def check_net(definition: Definition, findings: Findings, states: Iterable[Any] 
         mistakes: list[Problem] = []
         net = one.definition
         plan = build_plan(net.message, one.state, where=net.where, problems=mistakes)
-        if plan.sources or given or one.state.stage or (number == len(judged) and not plans):
+        if _has_data(net.message, one.state) or given or one.state.stage or (number == len(judged) and not plans):
             plans.append(plan)
             told = {(problem.where, problem.received) for problem in findings.problems}
             found = _checked_data(net, plan, mistakes, findings)
@@ -43,6 +45,12 @@ def check_net(definition: Definition, findings: Findings, states: Iterable[Any] 
     layers = max((len(plan.layers) for plan in plans), default=0)
     named = list(dict.fromkeys(filter_.told(plan.state) for plan in plans))
     return f"{layers} layers in {(' and ' if len(named) < 3 else ', ').join(named)}"
+
+
+def _has_data(net: Any, state: Any) -> bool:
+    """Whether ``net`` has a data layer in ``state``, be it one that cannot be planned."""
+    kinds = (registry.find(layer.type) for layer in net.layer if filter_.included(layer, state))
+    return any(kind is not None and kind.source for kind in kinds)
 
 
 def _checked_data(definition: Definition, plan: Plan, mistakes: list[Problem], findings: Findings) -> list[Problem]:
@@ -58,6 +66,9 @@ def _checked_data(definition: Definition, plan: Plan, mistakes: list[Problem], f
     if shapes:
         mistakes = []
         plan = build_plan(definition.message, plan.state, where=definition.where, sources=shapes, problems=mistakes)
+    mistakes += room.problems(plan, definition.where)
+    if not mistakes:
+        learning.judge(definition, plan, findings)
     for name, source in found.items():
         findings.notices += source.notices
         mistakes += _labels(plan, plan.layer(name), source, definition.where, findings)

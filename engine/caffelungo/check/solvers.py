@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from caffelungo import files
+from caffelungo.check import learning
 from caffelungo.check.findings import Findings
 from caffelungo.check.nets import check_net
 from caffelungo.definition.filter import net_state
@@ -16,6 +17,8 @@ from caffelungo.definition.upgrade import upgrade_net
 from caffelungo.errors import UserError
 from caffelungo.layers.plan import build_plan
 from caffelungo.solve import snapshot
+from caffelungo.solve.learning import loss_problem, rate_notices
+from caffelungo.solve.nets import from_definition, input_without_data
 from caffelungo.solve.validate import delta_problems, solver_problems, test_nets
 
 
@@ -32,8 +35,13 @@ def check_solver(solver: Definition, findings: Findings) -> str:
     _prefix(solver, findings)
     for position, name in enumerate(message.weights):
         _named_weights(solver, name, position, findings)
+    if not findings.problems:
+        findings.notices += [f"{solver.path}: {text}" for text in rate_notices(message)]
+    given = findings.weights
+    learning.named_weights(solver, findings)
     for path, states in _nets(solver).items():
         _check_named(solver, path, states, findings)
+    findings.weights = given
     return f"{message.type}, {message.lr_policy or 'no'} policy, {message.max_iter} iterations"
 
 
@@ -97,10 +105,15 @@ def _check_named(
         return
     built = [net_state(definition.message, phase, solver_state=state) for phase, state in states]
     check_net(definition, findings, built)
-    if any(phase == TRAIN for phase, _ in states) and message.lungo.delta.layer:
-        train = next(state for state in built if state.phase == TRAIN)
-        plan = build_plan(definition.message, train, problems=[])
-        findings.problems += delta_problems(message, plan, solver.where)
+    for state in built:
+        plan = build_plan(definition.message, state, problems=[])
+        if error := input_without_data(from_definition(definition), plan):
+            findings.problems += error.problems
+        if state.phase == TRAIN:
+            if problem := loss_problem(plan, definition.where):
+                findings.problems.append(problem)
+            if message.lungo.delta.layer:
+                findings.problems += delta_problems(message, plan, solver.where)
     _test_iterations(solver, place, states, findings)
 
 

@@ -174,7 +174,7 @@ def _zeros(graph: Graph, loaded: Collection[ParamKey]) -> list[str]:
         readers, steps = _next_weights(graph, planned)
         starts = [_start(reader, loaded) for reader in readers]
         if zero and _meets_relu(graph, planned):
-            dead.append(planned.name)
+            dead += [planned.name, *(one.name for one, start in zip(readers, starts, strict=True) if start == 0)]
         elif readers and all(start is not None for start in starts):
             if zero and all(start == 0 for start in starts) and all(_keeps_zero(step) for step in steps):
                 dead += [planned.name, *(reader.name for reader in readers)]

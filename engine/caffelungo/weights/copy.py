@@ -175,20 +175,23 @@ class _Matcher:
             )
 
     def check_other_net(self) -> None:
-        """Where hardly any layer fits, one problem for all: another net has layers of the same names by chance."""
+        """Where hardly any layer fits, one problem for all: another net may have layers of the same names."""
         ours = [planned.name for planned in self.learned if planned.name not in self.reinit]
         fitting = self.table.layers(COPIED, RESHAPED, SHARED)
         unlike = self.table.layers(MISMATCH)
-        if len(unlike) < 2 or len(fitting) > FEW_FIT * len(ours) or len(unlike) <= len(fitting):
+        if not unlike or len(ours) < 3 or len(fitting) > FEW_FIT * len(ours) or len(unlike) <= len(fitting):
             return
-        apart = [problem for problem in self.table.problems if problem in self.misfits]
+        apart = [row for row in self.table.rows if row.status == MISMATCH]
         self.table.problems = [problem for problem in self.table.problems if problem not in self.misfits]
         self.table.problems.append(
             Problem(
-                f"these are the weights of another net: {len(fitting) or 'none'} of its {len(ours)} layers with "
-                f"weights fit{'s' if len(fitting) == 1 else ''}",
+                f"these are the weights of another net: they fit {len(fitting) or 'none'} of the {len(ours)} layers "
+                "with weights",
                 Location(self.weights.path) if self.weights.path else None,
-                "; ".join(f"{problem.received}" for problem in apart[:2]) + (" ..." if len(apart) > 2 else ""),
+                "; ".join(
+                    f"`{row.layer}` is {_shapes(row.file)} in the file, {_shapes(row.net)} here" for row in apart[:2]
+                )
+                + (" ..." if len(apart) > 2 else ""),
                 "give the weights that were trained in this net, or the definition that these were trained in",
             )
         )
