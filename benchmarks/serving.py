@@ -113,7 +113,8 @@ def main() -> None:
     requests = []
     for path in picture_files([given.pictures])[:64]:
         data = path.read_bytes()
-        head = f"POST /classify HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+        head = "POST /classify HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/jpeg\r\n"
+        head += f"Content-Length: {len(data)}\r\n\r\n"
         requests.append(head.encode() + data)
     command = [sys.executable, "-c", LUNGO, "serve", given.model, "--port", "0", "--queue", str(given.places),
                "--threads", str(given.threads)]  # fmt: skip

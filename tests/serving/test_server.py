@@ -129,7 +129,7 @@ def test_a_slow_client_holds_the_end_up_only_until_the_second_signal(model: Path
         wait_until_ready(port)
         with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
             client.sendall(
-                b"POST /classify HTTP/1.1\r\nHost: a\r\nContent-Type: image/png\r\nContent-Length: 99\r\n\r\nx"
+                b"POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 99\r\n\r\nx"
             )
             time.sleep(0.5)
             process.send_signal(signal.SIGTERM)

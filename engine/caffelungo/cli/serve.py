@@ -23,6 +23,10 @@ def serve(
     head: Annotated[
         str | None, typer.Option(help="Of a file that answers for several tasks: the one to serve.")
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A name that requests may ask for (Host) beside this machine's; * allows any. Repeatable."),
+    ] = None,
 ) -> None:
     """Serve a classifier over HTTP, with a page that shows what the net looked at.
 
@@ -32,7 +36,18 @@ def serve(
 
     server.serve(
         options.ServeOptions(
-            model, host, port, device, max_batch, deadline_ms, max_bytes, max_pixels, queue, threads, head
+            model,
+            host,
+            port,
+            device,
+            max_batch,
+            deadline_ms,
+            max_bytes,
+            max_pixels,
+            queue,
+            threads,
+            head,
+            tuple(allow_host or ()),
         ),
         typer.echo,
     )

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from caffelungo.serving.failures import Refused, refused
 
-BODIES = 16
+BODIES = 8
 """Bodies of the largest size that may be held at once."""
 
 
 class Admission:
     """Counts slots (a picture each) and bytes. Used on the event loop alone, so it needs no lock.
 
-    ``rate`` is how many pictures a second the net has lately answered; it says when to come again.
+    ``visits`` are the requests at hand, those included that wait for their body. ``rate`` is how many pictures a second
+    the net has lately answered; it says when to come again.
     """
 
     def __init__(self, slots: int, max_bytes: int) -> None:
         self.slots, self.bytes = slots, BODIES * max_bytes
-        self.taken = self.held = 0
+        self.taken = self.held = self.visits = 0
         self.rate = 0.0
 
     def visit(self) -> Visit:
@@ -37,12 +38,17 @@ class Visit:
     def __init__(self, house: Admission) -> None:
         self._house, self._slots, self._bytes = house, 0, 0
 
-    def slots(self, count: int) -> None:
-        """Hold ``count`` slots altogether; Refused when there are not so many free."""
+    def ask(self, count: int) -> int:
+        """How many slots more than at hand make ``count``; Refused when there are not so many free. Holds none."""
         house, more = self._house, count - self._slots
         if house.taken + more > house.slots:
             raise house.full("the service is busy", f"{house.taken} of {house.slots} places are taken")
-        house.taken += more
+        return more
+
+    def slots(self, count: int) -> None:
+        """Hold ``count`` slots altogether; Refused when there are not so many free."""
+        more = self.ask(count)
+        self._house.taken += more
         self._slots += more
 
     def bytes(self, more: int) -> None:
@@ -54,9 +60,11 @@ class Visit:
         self._bytes += more
 
     def __enter__(self) -> Visit:
+        self._house.visits += 1
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._house.visits -= 1
         self._house.taken -= self._slots
         self._house.held -= self._bytes
         self._slots = self._bytes = 0

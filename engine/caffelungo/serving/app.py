@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -19,6 +20,7 @@ from caffelungo.errors import RunError
 from caffelungo.serving import bodies, page
 from caffelungo.serving.admission import Visit
 from caffelungo.serving.failures import Refused, refused
+from caffelungo.serving.hosts import HostCheck
 from caffelungo.serving.metrics import CONTENT_TYPE
 from caffelungo.serving.service import Service, number
 
@@ -26,7 +28,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 _PLAIN = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
-def app_of(service: Service) -> Starlette:
+def app_of(service: Service) -> HostCheck:
     """The application over ``service``, which it starts and stops."""
 
     @contextlib.asynccontextmanager
@@ -85,7 +87,15 @@ def app_of(service: Service) -> Starlette:
             ("/", home), ("/model", model), ("/health", health), ("/ready", ready), ("/metrics", metrics))),
     ]  # fmt: skip
     handlers: Any = {HTTPException: _http, Exception: _fault}
-    return Starlette(routes=routes, lifespan=living, exception_handlers=handlers)
+    app = Starlette(routes=routes, lifespan=living, exception_handlers=handlers)
+    return HostCheck(app, service.options.allow_host, service.refused)
+
+
+class Json(JSONResponse):
+    """JSON of any text: half of a surrogate pair, which a client may send in a name, leaves as JSON's own escape."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
 def _counted(service: Service, path: str, work: Endpoint) -> Endpoint:
@@ -97,8 +107,8 @@ def _counted(service: Service, path: str, work: Endpoint) -> Endpoint:
             status = response.status_code
         except Refused as error:
             status = error.status
-            service.metrics.refused.labels(error.reason).inc()
-            response = JSONResponse(error.body(), error.status, headers={**_PLAIN, **error.headers})
+            service.refused(error.reason)
+            response = Json(error.body(), error.status, headers={**_PLAIN, **error.headers})
         except asyncio.CancelledError:  # uvicorn cancels what runs only when a second signal ends the wait
             status = 503
             response = _json({"what": "the service was stopped", "received": "a second signal",
@@ -118,8 +128,9 @@ async def _body(service: Service, request: Request, visit: Visit, most: int) -> 
     if service.state != "ready":
         raise refused(503, "the service is not ready", service.state, "try again in 1 s", reason="not_ready",
                       headers={"Retry-After": "1"})  # fmt: skip
-    visit.slots(1)
+    visit.ask(1)
     data = await bodies.receive(request, service.options.max_bytes, visit.bytes)
+    visit.slots(1)  # a body that is still on its way takes no place
     return await bodies.parse(request.headers, data, most)
 
 
@@ -142,7 +153,7 @@ def _short(probability: Any) -> float:
 
 
 def _json(content: Any, status: int = 200) -> Response:
-    return JSONResponse(content, status, headers=_PLAIN)
+    return Json(content, status, headers=_PLAIN)
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -150,7 +161,7 @@ async def _http(request: Request, error: Exception) -> Response:
     allowed = (error.headers or {}).get("Allow")
     remedy = f"ask with {allowed}" if allowed else "see GET /model, POST /classify, POST /map"
     body = {"what": error.detail, "received": f"{request.method} {request.url.path}"[:400], "remedy": remedy}
-    return JSONResponse(body, error.status_code, headers={**_PLAIN, **dict(error.headers or {})})
+    return Json(body, error.status_code, headers={**_PLAIN, **dict(error.headers or {})})
 
 
 async def _fault(request: Request, _: Exception) -> Response:

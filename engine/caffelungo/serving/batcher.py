@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from caffelungo import threads
+
 Pixels = NDArray[np.uint8]
 Rows = NDArray[np.float32]
 T = TypeVar("T")
@@ -44,7 +46,7 @@ class Batcher:
         self._run, self._most, self._deadline, self._watch = run, most, deadline, watch
         self._waiting: deque[_Waiting] = deque()
         self._news = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="net")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="net", initializer=threads.step_back)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:

@@ -13,11 +13,13 @@ import asyncio
 import base64
 import binascii
 import json
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.datastructures import UploadFile
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
@@ -25,6 +27,12 @@ from caffelungo.serving.failures import Refused, refused
 
 SECONDS = 30.0
 """How long a body may take to arrive."""
+WINDOW, LEAST = 5.0, 5 * 1024
+"""Seconds in which so many more bytes arrive, or the end."""
+MOST_SIGNS = 10_000
+"""Brackets, colons and commas of a JSON: each may become an object of Python's, many times its size."""
+_BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
+"""RFC 2046, section 5.1.1."""
 _KINDS = "send a picture (Content-Type: image/jpeg), a form (multipart/form-data), or JSON (application/json)"
 _JSON = '{"image": "<base64>"} or {"images": ["<base64>", ...]}'
 
@@ -37,26 +45,35 @@ class Body:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-async def receive(request: Request, max_bytes: int, hold: Callable[[int], None], seconds: float = SECONDS) -> bytes:
-    """The body; Refused when it is too large (by its header, before a byte is read) or too slow.
+async def receive(
+    request: Request, max_bytes: int, hold: Callable[[int], None], seconds: float = SECONDS, window: float = WINDOW
+) -> bytes:
+    """The body; Refused when it is too large (by its header, before a byte is read) or too slow: not there in
+    ``seconds``, or less than ``LEAST`` bytes in ``window`` seconds.
 
     ``hold`` is told of each chunk's size and may refuse it.
     """
     stated = request.headers.get("content-length", "")
     if stated.isdigit() and int(stated) > max_bytes:
         raise _too_large(f"{stated} bytes", max_bytes)
-    chunks, size = [], 0
+    chunks, size, mark = [], 0, 0
+    clock = asyncio.get_running_loop().time
+    end = clock() + seconds
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout_at(min(end, clock() + window)) as scope:
             async for chunk in request.stream():
                 size += len(chunk)
+                if size - mark >= LEAST:
+                    mark = size
+                    scope.reschedule(min(end, clock() + window))
                 if size > max_bytes:
                     raise _too_large(f"more than {max_bytes} bytes", max_bytes)
                 hold(len(chunk))
                 chunks.append(chunk)
     except TimeoutError as error:
-        raise refused(408, "the request did not arrive in time", f"{size} bytes in {seconds:g} s",
-                      "send it faster, or in smaller parts", reason="slow") from error  # fmt: skip
+        received = f"{size} bytes: fewer than {LEAST} in {window:g} s, or not all in {seconds:g} s"
+        raise refused(408, "the request did not arrive in time", received, "send it faster, or in smaller parts",
+                      reason="slow") from error  # fmt: skip
     except ClientDisconnect as error:
         raise refused(400, "the client went away", f"{size} bytes", "send the whole body", reason="gone") from error
     return b"".join(chunks)
@@ -70,7 +87,7 @@ async def parse(headers: Mapping[str, str], data: bytes, most: int) -> Body:
     elif kind == "multipart/form-data":
         body = await _form(headers, data, most)
     elif kind == "application/json":
-        body = await asyncio.to_thread(_json, data)
+        body = await asyncio.to_thread(_json, data, most)
     else:
         raise refused(415, "this kind of body is not understood", f"Content-Type: {kind or '(none)'}", _KINDS)
     if not body.files:
@@ -85,31 +102,45 @@ class _InMemory(MultiPartParser):
 
     spool_max_size = 2**40
 
+    def close(self) -> None:
+        """Let the parts go, those without an end, which no form lists, among them."""
+        for file in self._files_to_close_on_error:
+            file.close()
+
 
 async def _form(headers: Mapping[str, str], data: bytes, most: int) -> Body:
     async def once() -> AsyncGenerator[bytes, None]:
         yield data
 
-    from starlette.datastructures import Headers
+    boundary = parse_options_header(headers.get("content-type", ""))[1].get(b"boundary", b"")
+    if not _BOUNDARY.fullmatch(boundary):
+        received = repr(boundary[:100]) if boundary else "none"
+        raise refused(400, "the form is damaged: it names no boundary that a form may have", received, _KINDS)
+    # A form's own charset is not asked for: Python knows some that give no text (unicode_escape, utf-7).
+    plain = Headers({"content-type": f'multipart/form-data; boundary="{boundary.decode()}"'})
+    parser = _InMemory(plain, once(), max_files=most, max_fields=8, max_part_size=1024)
 
-    body = Body([])
     try:
-        form = await _InMemory(Headers(dict(headers)), once(), max_files=most, max_fields=8, max_part_size=1024).parse()
+        form = await asyncio.to_thread(asyncio.run, parser.parse())  # a large form would hold all other requests up
+        body = Body([])
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                body.files.append((value.filename or f"picture {len(body.files) + 1}", value.file.read()))
+            else:
+                body.options[name] = value
     except (MultiPartException, KeyError, ValueError) as error:
         text = getattr(error, "message", str(error))
         if "Too many files" in text:
             raise _too_many(f"more than {most} pictures", most) from error
         raise refused(400, "the form is damaged", text or type(error).__name__, _KINDS) from error
-    for name, value in form.multi_items():
-        if isinstance(value, UploadFile):
-            body.files.append((value.filename or f"picture {len(body.files) + 1}", value.file.read()))
-            value.file.close()
-        else:
-            body.options[name] = value
+    finally:
+        parser.close()
     return body
 
 
-def _json(data: bytes) -> Body:
+def _json(data: bytes, most: int) -> Body:
+    if sum(map(data.count, (b",", b":", b"[", b"{"))) > MOST_SIGNS:
+        raise refused(400, "the JSON holds more than pictures", f"more than {MOST_SIGNS} values", f"send {_JSON}")
     try:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -119,6 +150,8 @@ def _json(data: bytes) -> Body:
     if given is None or not all(isinstance(text, str) for text in texts):
         keys = ", ".join(map(repr, list(content)[:8])) if isinstance(content, dict) else type(content).__name__
         raise refused(400, "the JSON holds no pictures", keys or "an empty object", f"send {_JSON}")
+    if len(texts) > most:
+        raise _too_many(f"{len(texts)} pictures", most)
     files = [(f"picture {number}", _decoded(text, number)) for number, text in enumerate(texts, 1)]
     return Body(files, {key: value for key, value in content.items() if key not in ("image", "images")})
 

@@ -17,7 +17,8 @@ class ServeOptions:
 
     ``max_pixels``: of a picture, read in its header before anything is decoded. ``queue``: pictures that may be in
     the house at once; who comes then is told to come again. ``threads`` 0: as many as cores. ``head``: which of several
-    classifiers is served, by task, layer or output.
+    classifiers is served, by task, layer or output. ``allow_host``: names that a request's `Host` may have beside this
+    machine's own and addresses; `*` allows any.
     """
 
     model: str | Path
@@ -31,6 +32,7 @@ class ServeOptions:
     queue: int = 256
     threads: int = 0
     head: str | None = None
+    allow_host: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         problems = []

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from caffelungo import threads
 from caffelungo.errors import RunError, UserError
 from caffelungo.serving.options import ServeOptions
 
+M_ARENA_MAX = -8
 GRACE = 30
 """Seconds that requests have to end after the signal to stop."""
 
@@ -25,15 +29,21 @@ def serve(options: ServeOptions, say: Callable[[str], None] = print) -> None:
     """
     _needed()
     from caffelungo.deploy.classify import Classifier
+    from caffelungo.serving.logs import rate_limited
     from caffelungo.serving.service import Service
 
+    _few_arenas()
     listener = listen(options.host, options.port)
     try:
-        classifier = Classifier(options.model, options.device, options.head, threads=options.threads)
+        # The net's own threads are made here, and take over this one's priority.
+        with ThreadPoolExecutor(1, initializer=threads.step_back) as opener:
+            opened = opener.submit(Classifier, options.model, options.device, options.head, threads=options.threads)
+            classifier = opened.result()
         service = Service(classifier, options)
         server = server_of(service, say)
         say(greeting(classifier, address(listener)))
-        server.run(sockets=[listener])
+        with rate_limited():
+            server.run(sockets=[listener])
     finally:
         listener.close()
     if not server.started:
@@ -45,6 +55,12 @@ def greeting(classifier: Any, url: str) -> str:
     told = f"{classifier.path.name} on {classifier.device}: {url}  (Ctrl-C stops)"
     passed_over = classifier.session.passed_over
     return f"{told}\n{passed_over}" if passed_over else told
+
+
+def _few_arenas() -> None:
+    """Let the threads share glibc's memory: each else keeps an arena of its own, grown to its largest picture."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
 def _needed() -> None:
@@ -102,6 +118,10 @@ def server_of(service: Any, say: Callable[[str], None] = lambda text: None) -> A
     import uvicorn
 
     from caffelungo.serving.app import app_of
+    from caffelungo.serving.connections import Connections, room
+
+    most, backlog = room()
+    connections = Connections(most, service.refused)
 
     class Server(uvicorn.Server):
         @contextlib.contextmanager
@@ -118,7 +138,7 @@ def server_of(service: Any, say: Callable[[str], None] = lambda text: None) -> A
                     signal.signal(one, handler)
 
         def handle_exit(self, sig: int, frame: Any) -> None:
-            if service.state != "stopping" and service.admission.taken:
+            if service.state != "stopping" and service.admission.visits:
                 say(f"stopping when what was begun is answered, in {GRACE} s at most (Ctrl-C again: at once)")
             service.state = "stopping"
             service.metrics.ready.set(0)
@@ -130,8 +150,8 @@ def server_of(service: Any, say: Callable[[str], None] = lambda text: None) -> A
                 await self.lifespan.shutdown()
 
     config = uvicorn.Config(
-        app_of(service), http="httptools", ws="none", loop="asyncio", lifespan="on", log_config=None,
-        log_level="warning", access_log=False, server_header=False, proxy_headers=False,
+        app_of(service), http=connections.protocol(), backlog=backlog, ws="none", loop="asyncio", lifespan="on",
+        log_config=None, log_level="warning", access_log=False, server_header=False, proxy_headers=False,
         timeout_graceful_shutdown=GRACE, timeout_keep_alive=15,
     )  # fmt: skip
     return Server(config)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caffelungo import threads
 from caffelungo.data import preprocess
 from caffelungo.deploy import pictures
 from caffelungo.deploy.classify import Classifier, Guess, Prediction
@@ -50,7 +51,7 @@ class Service:
         self.metrics.places.set_function(lambda: self.admission.taken)
         self.batcher = Batcher(self._run, self.max_batch, options.deadline_ms / 1000, self._ran)
         self.metrics.waiting.set_function(lambda: self.batcher.waiting)
-        self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
+        self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode", initializer=threads.step_back)
         self.cam: Cam | None = None
         self.state = "warming up"
 
@@ -140,6 +141,10 @@ class Service:
             },
             "made_of": {key: value for key, value in known.metadata.more.items() if key != "parity"},
         }  # fmt: skip
+
+    def refused(self, reason: str) -> None:
+        """Count a request or connection that is not served."""
+        self.metrics.refused.labels(reason).inc()
 
     def _decode(self, name: str, data: bytes) -> Pixels:
         started = time.monotonic()
