@@ -403,6 +403,15 @@ def test_notices_are_no_problems(folder: Path) -> None:
     assert any("never tested" in notice for notice in report.notices)
 
 
+def test_a_data_layer_that_cannot_be_planned_is_not_missed(folder: Path) -> None:
+    """Its phase has data all the same, so that the phase is judged, also where another phase has good data."""
+    Path("net.prototxt").write_text(NET.replace("top: \"label\"", "top: \"label\" include { phase: TEST }", 1)
+                                    + 'layer { name: "data" type: "ImageData" top: "data" top: "label" '
+                                    'include { phase: TRAIN } image_data_param { batch_size: 2 } }\n')  # fmt: skip
+    problems = check_files(["net.prototxt"])
+    assert any("`source` is missing" in problem.what for problem in problems)
+
+
 def test_a_solver_without_an_end_is_for_programs(folder: Path) -> None:
     edit("solver.prototxt", "max_iter: 20\n", "")()
     report = check(["solver.prototxt"])

@@ -100,6 +100,13 @@ def test_a_transform_of_another_package_comes_by_its_entry_point(
     assert transforms.names() == ["Invert", "RandomResizedCrop"]
 
 
+@pytest.mark.parametrize("name", ["scale", "ratio"])
+@pytest.mark.parametrize("phase", [TRAIN, TEST])
+def test_a_range_that_ends_below_its_beginning(tmp_path: Path, name: str, phase: int) -> None:
+    with pytest.raises(UserError, match=f"min_{name} of an augmentation is above its max_{name}"):
+        train(pictures(tmp_path, 4), "RandomResizedCrop", phase, f"min_{name}: 0.5 max_{name}: 0.25")
+
+
 @pytest.mark.usefixtures("registry")
 def test_a_name_can_be_registered_once() -> None:
     transforms.register("RandomResizedCrop")(transforms.random_resized_crop)

@@ -89,6 +89,7 @@ def test_a_seed_gives_the_same_numbers(name: str, shape: tuple[int, ...], seed: 
         ('type: "zzz"', (2, 3), "unknown filler", "use one of constant"),
         ('type: "bilinear"', (2, 3), "4 axes", "square kernel"),
         ('type: "bilinear"', (2, 3, 4, 5), "square", "square kernel"),
+        ('type: "uniform" min: 0.5 max: -0.5', (2, 3), "min is above max", "swap"),
         ('type: "uniform" sparse: 2', (2, 3), "sparse", "remove"),
     ],
 )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.data import draws, preprocess, transforms
+from caffelungo.data.decode import MOST_PIXELS
 from caffelungo.data.resize import resize
 from caffelungo.data.source import Batch, Opening, Source, to_device
 from caffelungo.definition.schema import TRAIN, Preprocessing
@@ -37,6 +38,8 @@ class PictureSource(Source):
         self.augmentations = (
             [(transforms.find(a.type, opening.at("lungo")), a) for a in self.extras.augmentation] if self.train else []
         )
+        for one in self.extras.augmentation:
+            transforms.judge(one, opening.at("lungo"))
         self.set_resize(int(self.extras.resize_height), int(self.extras.resize_width))
         self._mean: Array | None = None
         self._mean_moves = False
@@ -51,6 +54,13 @@ class PictureSource(Source):
                 where=self.opening.where,
                 received=f"height {self.resize[0]}, width {self.resize[1]}",
                 remedy="state both, or none",
+            )
+        if height * width > MOST_PIXELS:
+            raise UserError(
+                f"layer `{self.name}` resizes pictures to more pixels than are ever decoded",
+                where=self.opening.where,
+                received=f"height {height}, width {width}: {height * width:,} pixels",
+                remedy=f"state a size of at most {MOST_PIXELS:,} pixels",
             )
 
     @property

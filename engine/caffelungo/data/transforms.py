@@ -66,6 +66,19 @@ def find(name: str, where: Location | None = None) -> Transform:
     return _registered[name]
 
 
+def judge(options: Any, where: Location | None = None) -> None:
+    """UserError when a range of ``options`` (an Augmentation) ends below its beginning."""
+    for low, high in (("min_scale", "max_scale"), ("min_ratio", "max_ratio")):
+        least, most = getattr(options, low), getattr(options, high)
+        if least > most:
+            raise UserError(
+                f"{low} of an augmentation is above its {high}",
+                where=where,
+                received=f"{low}: {least:g}, {high}: {most:g}",
+                remedy=f"lower {low}, or raise {high}",
+            )
+
+
 @register("RandomResizedCrop")
 def random_resized_crop(image: Pixels, options: Any, size: tuple[int, int] | None, rng: np.random.Generator) -> Pixels:
     """A random part of random area and aspect ratio, resized to ``size`` (Szegedy et al. 2015, section 6).

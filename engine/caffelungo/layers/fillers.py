@@ -42,6 +42,8 @@ def check(filler: Any, shape: Shape) -> None:
             'use a square kernel of a 2-D Deconvolution or Convolution, or another filler, as "xavier"',
             ("type",),
         )
+    if filler.type == "uniform" and filler.min > filler.max:
+        raise LayerError("min is above max", f"min: {filler.min:g}, max: {filler.max:g}", "swap them", ("min",))
     if filler.HasField("sparse") and filler.sparse >= 0 and filler.type != "gaussian":
         raise LayerError(
             "only the gaussian filler can be sparse", f'type: "{filler.type}"', "remove `sparse`", ("sparse",)

@@ -19,6 +19,7 @@ from caffelungo.definition.schema import TEST, TRAIN, message_class
 from caffelungo.definition.template import meant_for
 from caffelungo.definition.upgrade import upgrade_net
 from caffelungo.errors import Problem, UserError
+from caffelungo.layers import room
 from caffelungo.layers.plan import Plan, build_plan
 from caffelungo.solve.heads import judged_head
 from caffelungo.solve.net_text import NetText
@@ -162,6 +163,7 @@ def open_net(
         sources.append(source)
         shapes[planned.name] = source.shapes
     plan = build_plan(text.message, state, where=text.where, sources=shapes, problems=problems)
+    problems += room.problems(plan, text.where)
     if problems:
         raise UserError(list(dict.fromkeys(problems)))
     return Opened(text, plan, sources)
