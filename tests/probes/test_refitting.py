@@ -94,7 +94,7 @@ def test_one_standard_error_of_the_differences_decides() -> None:
     x, labels, aside = learned()
     y = torch.from_numpy(labels)[aside]
     found = path(global_scale(x)(x), torch.from_numpy(labels), CLASSES, aside, KORNBLITH[::2], patience=2)
-    theirs = F.cross_entropy(found.predictions.double(), y, reduction="none").numpy()
+    theirs = found.losses.numpy()
     others = fit_head(x[~aside], labels[~aside.numpy()], CLASSES, found.penalty)
     rng, shares = np.random.default_rng(3), []
     for size in (0.1, 0.2, 0.4):
@@ -120,7 +120,7 @@ def test_a_converged_classifier_has_nothing_to_lose() -> None:
 
 @pytest.mark.parametrize("penalty", [0.1, 1.0, 100.0])
 @pytest.mark.parametrize("versions", [1, 2])
-def test_a_converged_classifier_is_told_by_its_gradient(penalty: float, versions: int) -> None:
+def test_a_converged_classifier_is_recognised(penalty: float, versions: int) -> None:
     x, labels, aside = learned()
     kept = ~aside
     both = torch.cat([x, x + 0.5])[: versions * len(x)]
@@ -132,6 +132,51 @@ def test_a_converged_classifier_is_told_by_its_gradient(penalty: float, versions
     assert not is_converged(nothing(), both, labels, kept)
     wrong = np.roll(labels, 1)
     assert not is_converged(fitted, both, wrong, kept)
+
+
+def separable(seed: int) -> tuple[Tensor, NDArray[np.int64], Tensor]:
+    """Features that tell classes apart without a mistake: few or many of them, and few or many classes."""
+    count, width, classes, apart = ((150, 200, 5, 1.0), (200, 20, 4, 2.0), (300, 100, 20, 1.0))[seed]
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % classes
+    x = apart * rng.normal(size=(classes, width))[labels] + rng.normal(size=(count, width))
+    return torch.from_numpy(x).float(), labels.astype(np.int64), torch.arange(count) % 4 == 0
+
+
+@pytest.mark.parametrize("penalty", [KORNBLITH[0], 1e-3, 1.0, KORNBLITH[-1]])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_tiny_penalty_of_separable_classes_is_recognised(seed: int, penalty: float) -> None:
+    x, labels, aside = separable(seed)
+    fitted = fit_head(x[~aside], labels[~aside.numpy()], int(labels.max()) + 1, penalty)
+    assert is_converged(fitted, x, labels, ~aside)
+    noise = np.random.default_rng(0).normal(size=fitted.weight.shape).astype(np.float32)
+    moved = Head(fitted.weight + np.abs(fitted.weight).mean() * noise, fitted.bias, 0.0, True)
+    assert not is_converged(moved, x, labels, ~aside)
+
+
+@pytest.mark.parametrize("steps", [10, 300])
+@pytest.mark.parametrize("seed", range(3))
+def test_what_gradient_descent_leaves_is_no_converged_classifier(seed: int, steps: int) -> None:
+    """Though losses are nearly zero."""
+    x, labels, aside = separable(seed)
+    rows, y = x[~aside], torch.from_numpy(labels)[~aside]
+    layer = torch.nn.Linear(x.shape[1], int(labels.max()) + 1)
+    torch.nn.init.normal_(layer.weight, 0, 0.01, generator=torch.Generator().manual_seed(0))
+    torch.nn.init.zeros_(layer.bias)
+    optimiser = torch.optim.SGD(layer.parameters(), 0.01, 0.9, weight_decay=0.0005)
+    for _ in range(steps):
+        optimiser.zero_grad()
+        F.cross_entropy(layer(rows), y).backward()
+        optimiser.step()
+    trained = Head(layer.weight.detach().numpy(), layer.bias.detach().numpy(), 0.0, True)
+    assert not is_converged(trained, x, labels, ~aside)
+
+
+def test_a_start_with_a_tiny_penalty_gets_the_pictures_set_aside() -> None:
+    x, labels, aside = separable(0)
+    start = fit_head(x[~aside], labels[~aside.numpy()], 5, KORNBLITH[0])
+    found = refitted(x, labels, 5, aside, start)
+    assert not found.kept
 
 
 def test_mirrored_pictures_are_learned_from_and_judge_nothing() -> None:

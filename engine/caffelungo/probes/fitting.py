@@ -133,7 +133,7 @@ def attempt(
         versions,
         progress=progress,
     )
-    right = found.predictions.argmax(1).cpu() == torch.from_numpy(labels)[found.held.cpu()]
+    right = found.predictions.cpu() == torch.from_numpy(labels)[found.held.cpu()]
     low, high = interval(right.numpy())
     return Tried(candidate, x.shape[1], found.rows, found.best, int(right.sum()), len(right), low, high)
 

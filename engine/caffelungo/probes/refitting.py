@@ -5,7 +5,7 @@
     -> fitted to all pictures; or the classifier as it is, unless the best is better than chance explains
 
 Where no layer below has been trained since the classifier was fitted, there is nothing to lose, and it is fitted to all
-pictures in any case: such a classifier is told by its gradient.
+pictures in any case: such a classifier is told by that no other does better with its penalty.
 
 Features of pictures that a net was trained on tell classes apart better than those of others do, so that
 cross-validation among them would choose penalties that are far too weak: only pictures set aside can choose.
@@ -24,9 +24,11 @@ from torch.nn import functional as F
 
 from caffelungo.net.store import Store
 from caffelungo.passes.view import Classifier
+from caffelungo.probes import logistic
 from caffelungo.probes.candidates import HEAD, Candidate
 from caffelungo.probes.crossvalidation import KORNBLITH, interval, path, standard_error
 from caffelungo.probes.fitting import SCALES, Head, Tried, fit_head
+from caffelungo.probes.problems import Fitted
 
 
 @dataclass(frozen=True)
@@ -74,14 +76,12 @@ def refitted(
     y = torch.from_numpy(labels)
     scaled = SCALES[scaling](x[:count])(x)
     found = path(scaled, y, classes, aside, KORNBLITH[::2], versions=len(x) // count, patience=2, progress=progress)
-    right = found.predictions.argmax(1).cpu() == y[found.held.cpu()]
+    right = found.predictions.cpu() == y[found.held.cpu()]
     row = Tried(
         Candidate(HEAD, ()), x.shape[1], found.rows, found.best, int(right.sum()), len(right), *interval(right.numpy())
     )
     mine = F.cross_entropy(trained.answers(x[:count][aside]).double(), y[aside].to(x.device), reduction="none")
-    answers = found.predictions.double().cpu()
-    # Of a class that the others have no picture of, the loss is infinite: as much as any picture counts is enough.
-    better = (F.cross_entropy(answers, y[found.held.cpu()], reduction="none") - mine.cpu()).nan_to_num(posinf=1e3)
+    better = found.losses.cpu() - mine.cpu()
     lost = float(better.mean()) > -standard_error(better)
     kept = lost and not is_converged(trained, x, labels, ~aside)
     head = trained if kept else fit_head(x, labels, classes, found.penalty, scaling=scaling)
@@ -96,21 +96,42 @@ def gained(before: Tensor, after: Tensor, y: Tensor) -> tuple[bool, float, float
     return float(gain.mean()) > standard_error(gain), float(first.mean()), float(then.mean())
 
 
-STATIONARY = 0.98
-"""Cosine from which on the gradient of the losses opposes the weights, as at the least of losses and penalty."""
+NEAR = 0.02
+"""Share of the penalty's part of the objective by which a fitted classifier may be above the least. The penalty makes
+the objective strongly convex, so that its weights are then within a seventh (the root of this) of the fitted ones."""
+ENOUGH = 100
+"""Steps from the classifier on in which a solver would find less, if there were."""
 
 
 def is_converged(head: Head, x: Tensor, labels: NDArray[np.int64], learned: Tensor) -> bool:
     """Whether ``head`` is a linear classifier fitted to the rows ``learned`` (N, bool) of ``x``, with some penalty.
 
-    There the gradient of the losses is minus the penalty times the weights. ``x`` is N x D, or versions of it.
+    There the gradient of the losses is minus the penalty times the weights, which tells the penalty; then a solver that
+    starts there finds nothing lower. The direction of the gradient alone does not tell: of a tiny penalty there is less
+    in it than what a solver leaves. ``x`` is N x D, or versions of it.
     """
     versions = len(x) // len(labels)
+    share = 1 / versions
     chosen = learned.repeat(versions).to(x.device)
     rows = x[chosen]
     y = torch.from_numpy(labels).repeat(versions).to(x.device)[chosen]
+    weight, bias = (torch.from_numpy(array).to(x) for array in (head.weight, head.bias))
     residual = head.answers(rows).double().softmax(1)
     residual[torch.arange(len(y), device=x.device), y] -= 1
-    gradient = residual.T.to(x.dtype) @ (rows - rows.mean(0))
-    weight = torch.from_numpy(head.weight).to(x)
-    return float(F.cosine_similarity(-gradient.flatten(), weight.flatten(), dim=0)) > STATIONARY
+    gradient = share * residual.T.to(x.dtype) @ (rows - rows.mean(0))
+    square = float(weight.square().sum())
+    penalty = -float((gradient * weight).sum()) / square if square else 0.0
+    if not penalty > 0:
+        return False
+
+    def objective(weight: Tensor, bias: Tensor) -> float:
+        losses = F.cross_entropy((rows @ weight.T + bias).double(), y, reduction="sum")
+        return share * float(losses) + penalty / 2 * float(weight.square().sum())
+
+    none = torch.zeros(1, device=x.device)
+    least = logistic.fit(
+        rows, y, len(bias), penalty, torch.full((1, len(rows)), share, dtype=x.dtype, device=x.device),
+        Fitted(weight[None], bias[None], none, none, none > 0), iterations=ENOUGH,
+    )  # fmt: skip
+    gap = objective(weight, bias) - objective(least.weight[0], least.bias[0])
+    return gap <= NEAR * penalty / 2 * square
