@@ -190,6 +190,34 @@ def candidates(path: str | Path, beside: str | Path | None = None) -> list[Path]
     return [given] if second.resolve() == given.resolve() else [given, second]
 
 
+_SPECIAL = (
+    (stat.S_ISDIR, "a folder", "name the file inside it"),
+    (stat.S_ISFIFO, "a pipe (FIFO)", "write what comes through it to a file, and name that"),
+    (stat.S_ISSOCK, "a socket", "name a file"),
+    (stat.S_ISCHR, "a device", "name a file"),
+    (stat.S_ISBLK, "a device", "name a file"),
+)
+
+
+def refuse_special(path: str | Path, where: Location | None = None, *, most: int | None = None) -> int:
+    """The size of the file at ``path``, in bytes, before it is opened.
+
+    UserError, at ``where`` (the path by default), for what is no regular file, which could keep a reader waiting or
+    never end, and for a file of more than ``most`` bytes. What else keeps it from being read raises OSError.
+    """
+    found = os.stat(path)
+    where = where or Location(str(path))
+    for special, received, remedy in _SPECIAL:
+        if special(found.st_mode):
+            raise UserError("this is not a regular file", where=where, received=received, remedy=remedy)
+    if most is not None and found.st_size > most:
+        raise UserError(
+            "the file is too large", where=where, received=f"{found.st_size:,} bytes",
+            remedy=f"name the right file; one of this kind has at most {most:,} bytes",
+        )  # fmt: skip
+    return found.st_size
+
+
 def find(
     path: str | Path, beside: str | Path | None = None, *, what: str = "file", where: Location | None = None
 ) -> Path:

@@ -72,7 +72,7 @@ def test_what_a_template_wants(tmp_path: Path) -> None:
         ("\n{{ ''.__class__.__mro__ }}\n", ":2", "unsafe"),
         ("\n{{ [].append(1) }}\n", ":2", "unsafe"),
         ("{% for i in range(1000000000) %}x{% endfor %}", ":1", "Range too big"),
-        ('{% include "../secret" %}', "", "TemplateNotFound"),
+        ('{% include "../secret" %}', ":1", "TemplateNotFound"),
         ("{% macro m(a) %}\n{{ a.b.c }}\n{% endmacro %}\n{{ m(1) }}\n", ":2", "has no attribute"),
     ],
 )

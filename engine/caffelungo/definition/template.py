@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, meta, nodes
+from jinja2 import TemplateError, TemplateSyntaxError, UndefinedError, meta, nodes
 from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from caffelungo.definition.parser import MAX_CHARACTERS
+from caffelungo.definition.sandbox import MAX_TEXT, Sandbox, TooMuchError, Unusual
 from caffelungo.definition.tree import LineTable
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 
@@ -32,7 +31,7 @@ class _LineMarks(Extension):
     """Puts a mark with file and line before every line of the template's text; ``_unmarked`` takes them out again."""
 
     def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
-        files: list[str] = self.environment.files  # type: ignore[attr-defined]
+        files: list[str] = self.environment.sources  # type: ignore[attr-defined]
         files.append(stream.filename or stream.name or "")
         number, previous = len(files) - 1, 0
         for token in stream:
@@ -101,18 +100,27 @@ def _value(text: str) -> bool | int | float | str:
 def render(source: str, file: str, variables: Variables) -> Rendered:
     """The template ``source`` of ``file`` rendered with ``variables``.
 
-    Raises UserError for a syntax error, a variable that is missing or that the template does not use, and anything
-    that goes wrong while rendering, each with the template's line.
+    Raises UserError for a syntax error, a variable that is missing or that the template does not use, anything that
+    goes wrong while rendering, and a template that asks for too much time or text, each with the template's line.
     """
-    path = Path(file)
-    environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, loader=FileSystemLoader(path.parent), extensions=[_LineMarks],
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,
-    )  # fmt: skip
-    environment.files = []  # type: ignore[attr-defined]
-    lines = LineTable(file, source)
     try:
-        wanted = _wanted(environment, source, set())
+        return render_here(source, file, variables)
+    except Unusual:
+        from caffelungo.definition.apart import render_apart  # few templates need a process of their own
+
+        return render_apart(source, file, variables)
+
+
+def render_here(source: str, file: str, variables: Variables, apart: bool = False) -> Rendered:
+    """``render`` in this process; ``apart`` when the system keeps it within bounds, else ``Unusual`` may be raised."""
+    path = Path(file)
+    lines = LineTable(file, source)
+    if len(source) > MAX_TEXT:
+        raise too_much(f"its own text has {len(source):,} characters", Location(file))
+    wanted: dict[str, bool] = {}
+    try:
+        environment = Sandbox(path.parent, [_LineMarks], apart)
+        wanted = _wanted(environment, source, set(), file)
         _refuse_unused(variables, wanted, file)
         code = environment.compile(source, name=path.name, filename=file)
         template = environment.template_class.from_code(environment, code, environment.make_globals(None))
@@ -120,15 +128,18 @@ def render(source: str, file: str, variables: Variables) -> Rendered:
         for part in template.generate(**variables):
             parts.append(part)
             size += len(part)
-            if size > MAX_CHARACTERS:
-                raise UserError("the rendered template is too large", where=Location(file), remedy="check its loops")
+            if size > MAX_TEXT * 2:  # the marks of the lines are in it
+                raise TooMuchError(f"more than {MAX_TEXT:,} characters")
     except TemplateSyntaxError as error:
         where = _line(error.filename or file, error.lineno, lines)
         remedy = "mend the line; Jinja2's marks are {{ value }}, {% if %} ... {% endif %} and {# comment #}"
         raise UserError("the template has a syntax error", where=where, received=error.message, remedy=remedy) from None
     except UndefinedError as error:
         raise _undefined(error, lines, wanted, variables) from None
-    except UserError:
+    except (TooMuchError, MemoryError, OverflowError) as error:
+        what = "what does not fit into memory" if isinstance(error, MemoryError) else str(error)
+        raise too_much(what, _line(*_template_line(error, lines), lines)) from None
+    except (UserError, Unusual):
         raise
     except (
         TemplateError,
@@ -138,6 +149,7 @@ def render(source: str, file: str, variables: Variables) -> Rendered:
         ValueError,
         AttributeError,
         RecursionError,
+        SyntaxError,
     ) as error:
         where = _line(*_template_line(error, lines), lines)
         raise UserError(
@@ -146,13 +158,23 @@ def render(source: str, file: str, variables: Variables) -> Rendered:
             received=f"{type(error).__name__}: {error}",
             remedy="mend the line, or the value that is --set for it",
         ) from None
-    return _unmarked("".join(parts), file, environment.files, source)  # type: ignore[attr-defined]
+    result = _unmarked("".join(parts), file, environment.sources, source)
+    if len(result.text) > MAX_TEXT:
+        raise too_much(f"it gives {len(result.text):,} characters", Location(file))
+    return result
+
+
+def too_much(received: str, where: Location) -> UserError:
+    """The error for a template that asks for more than a definition can need."""
+    return UserError(
+        "the template asks for too much", where=where, received=received,
+        remedy=f"mend its loops and numbers; a net of {MAX_TEXT:,} characters, made in seconds, is the most",
+    )  # fmt: skip
 
 
 def wanted_variables(source: str, file: str) -> dict[str, bool]:
     """The variables a template reads: name -> whether it must be given (it has no default)."""
-    environment = ImmutableSandboxedEnvironment(loader=FileSystemLoader(Path(file).parent))
-    return _wanted(environment, source, set())
+    return _wanted(Sandbox(Path(file).parent), source, set(), file)
 
 
 def meant_for(path: str | Path, variables: Variables, besides: str | Path | None = None) -> dict[str, Any]:
@@ -177,19 +199,46 @@ def _read_by(path: str | Path, variables: Variables) -> set[str]:
     return set(variables) & set(wanted)
 
 
-def _wanted(environment: Any, source: str, seen: set[str]) -> dict[str, bool]:
+def _wanted(environment: Any, source: str, seen: set[str], file: str) -> dict[str, bool]:
     tree = environment.parse(source)
-    result = dict.fromkeys(sorted(meta.find_undeclared_variables(tree)), True)
+    result = dict.fromkeys(sorted(_undeclared(tree, environment)), True)
     for name in _defaulted(tree):
         if name in result:
             result[name] = False
-    for below in meta.find_referenced_templates(tree):
-        if below and below not in seen and environment.loader:
+    for below, line in _referenced(tree):
+        if below not in seen:
             seen.add(below)
-            included, _, _ = environment.loader.get_source(environment, below)
-            for variable, needed in _wanted(environment, included, seen).items():
+            try:
+                included, path, _ = environment.loader.get_source(environment, below)
+            except TemplateError as error:
+                text = source.split("\n")[line - 1]
+                raise UserError(
+                    "the template cannot be rendered",
+                    where=Location(file, line, None, text.rstrip("\r")),
+                    received=f"{type(error).__name__}: {error}",
+                    remedy="include files of the template's own folder, or of one below it",
+                ) from None
+            for variable, needed in _wanted(environment, included, seen, path or below).items():
                 result[variable] = result.get(variable, False) or needed
     return {name: needed for name, needed in result.items() if name not in environment.globals}
+
+
+def _undeclared(tree: nodes.Template, environment: Any) -> set[str]:
+    """``meta.find_undeclared_variables``, which computes constants on its way, however large they get."""
+    generator = meta.TrackingCodeGenerator(environment)
+    generator.optimizer = None
+    generator.visit(tree)
+    return generator.undeclared_identifiers
+
+
+def _referenced(tree: nodes.Template) -> Iterator[tuple[str, int]]:
+    """The files that the template names, each with its line."""
+    for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
+        name = getattr(node, "template", None)
+        names = name.value if isinstance(name, nodes.Const) else ()
+        if not (isinstance(node, nodes.Include) and node.ignore_missing):
+            for below in [names] if isinstance(names, str) else names:
+                yield below, node.lineno
 
 
 def _defaulted(tree: nodes.Template) -> set[str]:
