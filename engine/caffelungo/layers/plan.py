@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from caffelungo.definition.filter import included, told
@@ -21,6 +22,9 @@ from caffelungo.layers.base import BlobSpec, Layer, LayerError, Shape, count, sh
 
 Where = Callable[..., Location | None]
 """``where("layer", 3, "convolution_param")``: the place of that field of the message in the user's file."""
+
+SUGGESTED = 100
+"""After so many problems no near names are looked for, which takes long in a net of thousands of layers."""
 
 ParamKey = tuple[str, int]
 """Owner layer's key and blob index: the identity of one parameter tensor."""
@@ -155,6 +159,15 @@ class _Builder:
         self.shared: dict[str, ParamUse] = {}
         self.explicit: dict[tuple[ParamKey, str], float] = {}
 
+    @cached_property
+    def makers(self) -> dict[str, list[int]]:
+        """For each blob that is a top, which of the layers (of all states) make it."""
+        found: dict[str, list[int]] = {}
+        for index, layer in enumerate(self.net.layer):
+            for blob in dict.fromkeys(layer.top):
+                found.setdefault(blob, []).append(index)
+        return found
+
     def problem(self, what: str, *path: str | int, received: str | None = None, remedy: str | None = None) -> None:
         self.problems.append(Problem(what, self.where(*path), received, remedy))
 
@@ -243,8 +256,8 @@ class _Builder:
 
     def unknown_bottom(self, index: int, param: Any, position: int, blob: str) -> None:
         phase = told(self.state)
-        absent = [i for i, other in enumerate(self.net.layer) if blob in other.top and i != index]
-        near = did_you_mean(blob, self.current)
+        absent = [i for i in self.makers.get(blob, ()) if i != index]
+        near = did_you_mean(blob, self.current) if len(self.problems) < SUGGESTED else None
         remedy = f"did you mean `{near}`?" if near else "name the top of an earlier layer"
         if absent:
             other = self.net.layer[absent[0]]
