@@ -13,7 +13,9 @@ def init(
     net: Annotated[str, typer.Argument(help="The grown net: a prototxt, with its training data.")],
     weights: Annotated[str, typer.Option(help="What it grew from; the layers these lack are the new ones.")],
     output: Annotated[str, typer.Option("-o", "--output", help="The weights to write.")],
-    method: Annotated[str, typer.Option(help="gradmax, measured (factors of Normalize) or lsuv.")] = "gradmax",
+    method: Annotated[
+        str, typer.Option(help="gradmax, measured (factors of Normalize), lsuv, or auto: what fits.")
+    ] = "auto",
     data: Annotated[str | None, typer.Option(help="This list or folder of classes instead of the net's own.")] = None,
     batches: Annotated[int, typer.Option(help="So many batches are looked at.")] = 8,
     scale: Annotated[float, typer.Option(help="Of gradmax: how large new units are beside old ones.")] = 0.5,

@@ -193,7 +193,7 @@ def refused(*more: str) -> str:
 def test_a_zero_vector_has_no_direction():
     write(IP)
     say("grow", "net.prototxt", "--widen", "fc7:3", "--keep-head", "--weights", "w.caffemodel", "-o", "g.prototxt")
-    told = refused()
+    told = refused("--method", "gradmax")
     assert "g.prototxt:" in told
     assert "`norm7_new` (Normalize)" in told
     assert "--no-normalize" in told
@@ -205,7 +205,7 @@ def test_batch_norm_behind_new_units():
     write(IP.replace('layer { name: "relu7"', norm))
     say("grow", "net.prototxt", "--widen", "fc7:3", "--keep-head", "--no-normalize", "--weights", "w.caffemodel",
         "-o", "g.prototxt")  # fmt: skip
-    assert "`bn_new` would divide by the spread" in refused()
+    assert "`bn_new` would divide by the spread" in refused("--method", "gradmax")
     init("--outgoing-zero")
     assert formats.read("i.caffemodel").layers["fc7_new"][0].any()
 
@@ -230,13 +230,13 @@ def test_a_classifier_without_a_bias_cannot_take_anything_back():
     write(text)
     say("grow", "net.prototxt", "--widen", "fc7:3", "--keep-head", "--no-normalize", "--weights", "w.caffemodel",
         "-o", "g.prototxt")  # fmt: skip
-    assert "`fc8` has no bias" in refused()
+    assert "`fc8` has no bias" in refused("--method", "gradmax")
 
 
 def test_a_layer_on_top_is_no_place_for_it():
     write(IP)
     say("grow", "net.prototxt", "--deepen", "fc7:6", "-o", "g.prototxt")
     shutil.copy("w.caffemodel", "g.caffemodel")
-    told = refused()
+    told = refused("--method", "gradmax")
     assert "is all that the classifier" in told
     assert "lsuv" in told

@@ -86,3 +86,24 @@ def test_nothing_to_measure():
     assert ran.status == 2
     assert "no Normalize layer of this net is new" in ran.err
     assert not Path("i.caffemodel").exists()
+
+
+WAYS = {
+    "GradMax": ("--widen", "fc7:3", "--no-normalize"),
+    "measured scales": ("--widen", "fc7:3"),
+    "unit variance (lsuv)": ("--deepen", "fc7:6", "--no-normalize"),
+    "by the recipe's defaults": ("--recipe", "wider", "--set", "units=3"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_by_default_what_the_net_allows_is_done(way):
+    write(IP)
+    say("grow", "net.prototxt", *WAYS[way], "-o", "g.prototxt")
+    told = init()
+    method = "measured scales" if "recipe" in way else way
+    assert told.splitlines()[0] == f"method: {method}"
+    name = {"GradMax": "gradmax", "measured scales": "measured", "unit variance (lsuv)": "lsuv"}[method]
+    first = Path("i.caffemodel").read_bytes()
+    init("--overwrite", "--method", name)
+    assert Path("i.caffemodel").read_bytes() == first, "what was tried before leaves nothing behind"

@@ -36,6 +36,8 @@ from caffelungo.solve.options import InitOptions
 from caffelungo.weights import copy, formats
 
 METHODS = ("gradmax", "measured", "lsuv")
+AUTO = "auto"
+"""The first of ``METHODS`` that the net allows."""
 
 Progress = Callable[[int, int], None]
 
@@ -58,7 +60,8 @@ def init(options: InitOptions, progress: Progress = lambda done, total: None) ->
     target = _checked(options)
     job = _Job(options, progress)
     result = Initialized(target, notices=job.notices)
-    changed = {"gradmax": job.gradmax, "measured": job.measured, "lsuv": job.lsuv}[options.method](result)
+    methods = {"gradmax": job.gradmax, "measured": job.measured, "lsuv": job.lsuv, AUTO: job.auto}
+    changed = methods[options.method](result)
     job.write(target, changed)
     left = [name for name in job.lacking if name not in changed]
     if left:
@@ -68,15 +71,15 @@ def init(options: InitOptions, progress: Progress = lambda done, total: None) ->
 
 def _checked(options: InitOptions) -> Path:
     problems: list[Problem] = []
-    if options.method not in METHODS:
+    if options.method not in (AUTO, *METHODS):
         near = did_you_mean(options.method, METHODS)
-        remedy = (f"did you mean {near}? " if near else "") + f"There are {', '.join(METHODS)}"
+        remedy = (f"did you mean {near}? " if near else "") + f"There are {AUTO}, {', '.join(METHODS)}"
         problems.append(Problem("unknown method", None, f"--method {options.method}", remedy))
     if options.batches < 1:
         problems.append(Problem("batches must be at least 1", None, f"--batches {options.batches}", "--batches 8"))
     if not (options.scale > 0 and math.isfinite(options.scale)):
         problems.append(Problem("the scale must be above 0", None, f"--scale {options.scale:g}", "--scale 0.5"))
-    if options.outgoing_zero and options.method != "gradmax":
+    if options.outgoing_zero and options.method not in (AUTO, "gradmax"):
         problems.append(
             Problem(
                 "only GradMax knows incoming and outgoing weights", None, f"--outgoing-zero --method {options.method}",
@@ -126,7 +129,7 @@ class _Job:
             raise error
         self.plan = self.opened.plan
         self.graph = Graph(self.plan)
-        self.loaded = Loaded(options.weights, (), self.plan, text.where, beside=path)
+        self.loaded = Loaded(options.weights, (), self.plan, text.where, beside=path, remedy=copy.Remedy.RENAME)
         self.store = Store(seed=options.seed, device=self.engine.device)
         self.store.adopt(self.plan, skip_filling=self.loaded.whole_layers(self.plan))
         self.loaded.load(self.store)
@@ -157,6 +160,24 @@ class _Job:
                 self.progress(k, self.options.batches)
                 yield tensors
         self.progress(self.options.batches, self.options.batches)
+
+    def auto(self, result: Initialized) -> placing.Blobs:
+        """GradMax; where it has no place, the scales of new Normalize layers; else unit variance."""
+        reasons: list[Problem] = []
+        ways = {"GradMax": self.gradmax, "measured scales": self.measured, "unit variance (lsuv)": self.lsuv}
+        for name, way in list(ways.items())[: 1 if self.options.outgoing_zero else None]:
+            tried = Initialized(result.path)
+            before = {layer: [array.copy() for array in arrays] for layer, arrays in self.blobs.items()}
+            try:
+                changed = way(tried)
+            except UserError as error:
+                self.blobs = before
+                reasons += error.problems
+                continue
+            result.lines += [f"method: {name}", *tried.lines]
+            result.notices += [*dict.fromkeys(f"not GradMax: {one.what}" for one in reasons[:1]), *tried.notices]
+            return changed
+        raise UserError(reasons)
 
     def gradmax(self, result: Initialized) -> placing.Blobs:
         groups, others = newcomers(self.graph, self.heads, self.lacking)
