@@ -32,7 +32,7 @@ def convert(
         list[str] | None,
         typer.Option(metavar="BLOB:CxHxW", help="An input's size where the file does not tell it; may be repeated."),
     ] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help="Fix the number of pictures (default: any).")] = None,
+    batch: Annotated[int | None, typer.Option(help="Fix the number of pictures (default: any).")] = None,
     level: o.Level = 0,
     stage: o.Stage = None,
     opset: Annotated[int, typer.Option(help="ONNX opset.")] = 20,

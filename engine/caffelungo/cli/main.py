@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import functools
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
 
-from caffelungo import __version__, threads
+from caffelungo import __version__, flags, threads
 from caffelungo.cli.spelling import caffe_spelling
-from caffelungo.errors import LungoError, of_system
+from caffelungo.errors import LungoError, UserError, of_system
+from caffelungo.visible import visible, visible_streams
 
 VERBS = {
     "demo": "Start here",
@@ -72,14 +75,32 @@ def _lungo(
     pass
 
 
+def _judged(verb: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function``, called only when all numbers it is given are in their ranges."""
+
+    @functools.wraps(function)
+    def called(**given: Any) -> Any:
+        if problems := flags.problems(verb, given):
+            raise UserError(problems)
+        return function(**given)
+
+    return called
+
+
 for _verb, _panel in VERBS.items():
     _module = importlib.import_module(f"caffelungo.cli.{_verb}")
-    app.command(_verb, rich_help_panel=_panel)(getattr(_module, _verb))
+    app.command(_verb, rich_help_panel=_panel)(_judged(_verb, getattr(_module, _verb)))
+
+
+@functools.cache
+def _command() -> Any:
+    """All verbs as click's command; making it takes longer than most of them run."""
+    return typer.main.get_command(app)
 
 
 def call(arguments: Sequence[str]) -> int:
     """Run one command line in this process; its exit status. LungoError passes through."""
-    command: Any = typer.main.get_command(app)
+    command = _command()
     status = command.main(caffe_spelling(arguments, command.commands), prog_name="lungo", standalone_mode=False)
     return status if isinstance(status, int) else 0
 
@@ -90,12 +111,13 @@ def run(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     try:
-        status = call([argument for argument in given if argument != "--debug"])
+        with visible_streams():
+            status = call([argument for argument in given if argument != "--debug"])
     except (LungoError, OSError) as error:
         if debug:
             raise
         told = error if isinstance(error, LungoError) else of_system(error)
-        typer.echo(str(told), err=True)
+        typer.echo(visible(str(told)), err=True)
         status = told.exit_status
     except (typer.Abort, KeyboardInterrupt):
         status = 130

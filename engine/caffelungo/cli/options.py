@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from caffelungo import flags
 from caffelungo.errors import UserError
 
 Set = Annotated[
@@ -53,24 +54,38 @@ def listed(texts: list[str] | None) -> list[str]:
 
 
 def numbers(text: str | None, flag: str, kind: type[Any] = float) -> list[Any]:
-    """``104,117,123`` as numbers (``kind``: float or int); empty for None."""
+    """``104,117,123`` as numbers (``kind``: float or int) in the range of ``flag``; empty for None."""
     try:
-        return [kind(word) for word in words(text)]
+        found = [kind(word) for word in words(text)]
     except ValueError:
         raise UserError(
             f"{flag} takes numbers separated by commas", received=f"{flag} {text}", remedy=f"write {flag} 104,117,123"
         ) from None
+    return in_range(flag, found, text)
+
+
+def in_range(flag: str, found: list[Any], text: str | None = None) -> list[Any]:
+    """``found``, the numbers in the words ``text`` of ``flag``; UserError for those out of its range."""
+    if wrong := flags.wrong(flag, found, flags.IN_WORDS[flag], text or ""):
+        raise UserError(wrong)
+    return found
+
+
+def whole(text: str) -> int | None:
+    """A number of digits only; None for anything else. Of a very long one the first digits do: they tell its size."""
+    return int(text.lstrip("0")[:12] or "0") if text.isascii() and text.isdecimal() else None
 
 
 def by_name(text: str, flag: str, default: int) -> tuple[int, dict[str, int]]:
     """``150``, or ``new:600,all:150`` as the number for all and those that have names."""
     named: dict[str, int] = {}
     for word in words(text):
-        name, _, number = word.rpartition(":")
-        if not number.isdecimal():
+        name, _, digits = word.rpartition(":")
+        number = whole(digits)
+        if number is None:
             raise UserError(f"{flag} takes a number, or names and numbers", received=f"{flag} {text}",
                             remedy=f"write {flag} 150 or {flag} new:600,all:150")  # fmt: skip
-        named[name] = int(number)
+        (named[name],) = in_range(flag, [number], text)
     return named.pop("", default), named
 
 
@@ -78,41 +93,42 @@ def height_width(text: str | None, flag: str) -> tuple[int, int] | None:
     """``256x340`` as height and width, ``256`` as (256, 0); None for None."""
     if text is None:
         return None
-    parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isdecimal() and int(part) for part in parts):
+    parts = [whole(part) or 0 for part in text.lower().split("x")]
+    if len(parts) > 2 or not all(parts):
         raise UserError(
             f"{flag} takes a height and a width, or one number for the shorter side",
             received=f"{flag} {text}",
             remedy=f"write {flag} 256x256 or {flag} 256",
         )
-    return int(parts[0]), int(parts[1]) if len(parts) == 2 else 0
+    return parts[0], parts[1] if len(parts) == 2 else 0
 
 
 def size(text: str | None, flag: str = "--size") -> tuple[int, int] | None:
     """``384`` or ``384x512`` as height and width; None for None."""
     if text is None:
         return None
-    parts = text.lower().split("x")  # of each the first digits do: they tell a number that is too large
-    whole = all(part.isascii() and part.isdecimal() and int(part[:12]) for part in parts)
-    if len(parts) > 2 or not whole:
+    parts = [whole(part) or 0 for part in text.lower().split("x")]
+    if len(parts) > 2 or not all(parts):
         raise UserError(
             f"{flag} takes the side of the net's input in pixels, or height and width",
             received=f"{flag} {text}",
             remedy=f"write {flag} 384 or {flag} 384x512",
         )
-    return int(parts[0][:12]), int(parts[-1][:12])
+    return parts[0], parts[-1]
 
 
 def layer_units(text: str, flag: str) -> tuple[str, int]:
     """``fc7:2048`` as a layer's name and a number of units."""
-    name, _, number = text.rpartition(":")
-    if not name or not number.isdigit():
+    name, _, digits = text.rpartition(":")
+    number = whole(digits)
+    if not name or number is None:
         raise UserError(
             f"{flag} takes a layer's name and a number of units",
             received=f"{flag} {text}",
             remedy=f"write it as {flag} fc7:2048",
         )
-    return name, int(number)
+    in_range(flag, [number], text)
+    return name, number
 
 
 def quoted(*parts: str) -> str:
@@ -131,20 +147,21 @@ def command_line() -> list[str]:
 @contextmanager
 def working(text: str) -> Iterator[Any]:
     """A spinner on a terminal while the body runs; it can be told a new text with ``.update``."""
-    from rich.console import Console
+    from caffelungo.report.terminal import Terminal
 
-    with Console(stderr=True).status(text) as status:
+    with Terminal(stderr=True).status(text) as status:
         yield status
 
 
 @contextmanager
 def progress(text: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on a terminal; the body calls what it gets with (done, total)."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from caffelungo.report.terminal import Terminal
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(text, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
@@ -156,11 +173,12 @@ def stages(quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
 
     Where there is no terminal, a line when something new begins; nothing when ``quiet``.
     """
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from caffelungo.report.terminal import Terminal
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True, highlight=False)
+    console = Terminal(stderr=True)
     last = ""
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task("starting", total=None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, get_type_hints
@@ -86,11 +85,13 @@ def number(text: str, flag: str) -> tuple[str, float]:
     """``conv*=0.1`` as a pattern and a number."""
     name, _, value = text.rpartition("=")
     try:
-        return _named(name), float(value)
+        found = _named(name), float(value)
     except ValueError:
         raise UserError(
             f"{flag} takes layers and a number", received=f"{flag} {text}", remedy=f"write it as {flag} 'conv*=0.1'"
         ) from None
+    o.in_range(flag, [found[1]], text)
+    return found
 
 
 def _named(name: str) -> str:
@@ -104,11 +105,13 @@ def scale(text: str, net: str | None, layer: str, flag: str, shared: Shared) -> 
     weights = shared.weights
     if text != "measured":
         try:
-            return float(text)
+            number = float(text)
         except ValueError:
             raise UserError(
                 "--scale takes a number or `measured`", received=f"--scale {text}", remedy="write --scale 20"
             ) from None
+        o.in_range("--scale", [number], text)
+        return number
     if net is None or weights is None:
         raise UserError(
             "the scale can be measured only with a net and its weights",
@@ -133,12 +136,11 @@ def show(done: Any, asked: Shared) -> None:
     if asked.diff:
         typer.echo(done.diff, nl=False)
     if asked.cost:
-        from rich.console import Console
-
         from caffelungo.report.cost import print_costs
+        from caffelungo.report.terminal import Terminal
 
         before, after = done.costs()
-        print_costs(before, after, Console(highlight=False, width=160))
+        print_costs(before, after, Terminal(width=160))
     if asked.draw is not None:
         from caffelungo.report.drawing import draw as picture
 
@@ -155,15 +157,16 @@ def show(done: Any, asked: Shared) -> None:
 
 
 def next_step(done: Any, net: str | None, asked: Shared) -> None:
-    """Print the command that runs both nets of a ``Rewritten`` and says what of the old one is kept."""
+    """Print the commands that train the new net of a ``Rewritten``, and say what of the old one is kept."""
+    from caffelungo import next_steps, shell
+
     if asked.quiet:
         return
-    words = ["lungo", "verify", net or str(done.before.path), str(done.written[0])]
-    moved = [str(path) for path in done.written if path.suffix == ".caffemodel"]
-    if asked.weights or moved:
-        words += ["--weights", asked.weights or "BEFORE.caffemodel"]
-    words += ["--after-weights", moved[0]] if moved else []
-    for flag, values in (("--shape", asked.shape), ("--set", asked.set_), ("--stage", asked.stage)):
-        words += [word for value in values or () for word in (flag, value)]
-    words += ["--level", str(asked.level)] if asked.level else []
-    typer.echo(f"next: {shlex.join(words)}")
+    given = {"--shape": asked.shape or [], "--set": asked.set_ or [], "--stage": asked.stage or []}
+    given["--level"] = [str(asked.level)] if asked.level else []
+    verify = shell.command(*next_steps.verifying(done, net, given))
+    if train := next_steps.training(done):
+        typer.echo(f"next: {shell.command(*train)}")
+        typer.echo(f"what is kept of the old net: {verify}")
+    else:
+        typer.echo(f"next: {verify}")

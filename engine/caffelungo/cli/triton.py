@@ -26,15 +26,16 @@ def triton(
 
     Example: [bold]lungo triton model.onnx -o repo --instances 2[/]
     """
+    from caffelungo import shell
     from caffelungo.deploy.triton import TritonOptions, triton
 
     options = TritonOptions(
         name=name, version=version, max_batch=max_batch, delay=delay,
-        preferred=[int(size) for size in o.numbers(preferred, "--preferred")], instances=instances, device=device,
-        gpus=[int(card) for card in o.numbers(gpus, "--gpus")], keep=keep,
+        preferred=o.numbers(preferred, "--preferred", int), instances=instances, device=device,
+        gpus=o.numbers(gpus, "--gpus", int), keep=keep,
     )  # fmt: skip
     placed = triton(model, output, options)
     for note in placed.notes:
         typer.echo(f"note: {note}")
     typer.echo(f"wrote {placed.folder}: version {placed.version}")
-    typer.echo(f"to serve it: tritonserver --model-repository {output}")
+    typer.echo(f"to serve it: {shell.command('tritonserver', '--model-repository', output)}")

@@ -40,6 +40,8 @@ class Bounds:
         if abs(self.high) >= LARGEST and low:
             low, high = ("", high) if high and value > self.low else (low, "")
         told = " and ".join(filter(None, (low, high)))
+        if low and high and not (self.above or self.below):
+            told = f"from {_text(self.low)} to {_text(self.high)}"
         if math.isfinite(value):
             return told
         kind = "a number" if self.infinite else "a finite number"
@@ -50,9 +52,9 @@ class Bounds:
         if self.advice:
             return self.advice
         if self.usual:
-            return f"write `{name}: {self.usual}`"
+            return f"write {name} {self.usual}" if name.startswith("--") else f"write `{name}: {self.usual}`"
         must = self.must(value)
-        return f"write a number {must}" if must.startswith(("above", "below")) else f"write {must}"
+        return f"write a number {must}" if must.startswith(("above", "below", "from")) else f"write {must}"
 
 
 def _text(value: float) -> str:
