@@ -140,7 +140,7 @@ def exclusive(
         function: Callable[Concatenate[Options, Rest], Result],
     ) -> Callable[Concatenate[Options, Rest], Result]:
         @functools.wraps(function)
-        def call(options: Options, *rest: Rest.args, **named: Rest.kwargs) -> Result:
+        def call(options: Options, /, *rest: Rest.args, **named: Rest.kwargs) -> Result:
             place = target(options)
             with alone(Path(place), what) if place else contextlib.nullcontext():
                 return function(options, *rest, **named)

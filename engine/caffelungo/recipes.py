@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from caffelungo import files, resources
+from caffelungo.definition import settings
 from caffelungo.definition.edits import Edit, SetField
 from caffelungo.definition.fields import message_info
 from caffelungo.definition.reader import Definition, read_recipe
@@ -39,7 +40,7 @@ from caffelungo.passes.recursive import RecursiveOptions, below, recursive
 from caffelungo.passes.remember import Remembering, RememberOptions
 from caffelungo.passes.side import SideOptions, side
 from caffelungo.passes.unfreeze import UnfreezeOptions, unfreeze
-from caffelungo.passes.view import View
+from caffelungo.passes.view import Classifier, View
 from caffelungo.passes.widen import WidenOptions, widen
 
 TUNE = ("ALL", "NEW", "TOP", "TOP_TWO")
@@ -144,7 +145,7 @@ def solver_edits(definition: Definition, problems: list[Problem] | None = None) 
             )
             continue
         try:
-            edits.append(SetField((setting.name,), _solver_value(setting.name, setting.value)))
+            edits.append(SetField((setting.name,), settings.value((setting.name,), setting.value)))
         except UserError as error:
             place = definition.where("solver", k, "value")
             found += [Problem(one.what, place, one.received, one.remedy) for one in error.problems]
@@ -153,22 +154,6 @@ def solver_edits(definition: Definition, problems: list[Problem] | None = None) 
     elif found:
         raise UserError(found)
     return edits
-
-
-def _solver_value(name: str, text: str) -> Any:
-    """``text`` as the solver's field takes it: what a solver file with that line would say."""
-    from caffelungo.definition.reader import parse_solver
-
-    words = [text, f'"{text}"'] if not text.startswith('"') else [text]
-    error: UserError | None = None
-    for word in words:
-        try:
-            value = getattr(parse_solver(f"{name}: {word}").message, name)
-            return list(value) if hasattr(value, "extend") else value
-        except UserError as caught:
-            error = error or caught
-    assert error is not None
-    raise error
 
 
 def tune_step(tuned: str) -> Step:
@@ -203,7 +188,7 @@ class Tuning:
         """Find the last pre-trained layer that is held fixed, None when all learn."""
         self.looked, self.to, self.layers = True, None, ()
         graph = view.graph
-        head = view.heads()[-1]
+        head = _top(view)
         joined = joins.read_by(graph, head.head)
         top = joined[-1].name if joined else feeding(graph, head)
         if top is None or self.tuned == "ALL":
@@ -228,9 +213,19 @@ class Tuning:
         return freeze(view, FreezeOptions(self.to, self.layers))
 
 
+def _top(view: View) -> Classifier:
+    """The (last) classifier; that of any label, where all read the same layer. UserError when it is not clear which."""
+    answers = view.answers
+    if view.head is None and len({one.label for one in answers}) > 1:
+        below = {(feeding(view.graph, one), *(top.name for top in joins.read_by(view.graph, one.head))) for one in answers}
+        if len(below) == 1:
+            return answers[-1]
+    return view.heads()[-1]
+
+
 def top_layer(view: View) -> str:
     """The layer that feeds the (last) classifier; Refusal when there is none."""
-    one = view.heads()[-1]
+    one = _top(view)
     found = feeding(view.graph, one)
     if found is None:
         raise Refusal(
@@ -243,7 +238,7 @@ def top_layer(view: View) -> str:
 
 def unit_layer(view: View) -> str:
     """The layer whose units feed the (last) classifier, through the pooling of joined features, too."""
-    joined = joins.read_by(view.graph, view.heads()[-1].head)
+    joined = joins.read_by(view.graph, _top(view).head)
     return joined[-1].name if joined else top_layer(view)
 
 

@@ -91,15 +91,41 @@ def test_the_best_of_an_older_run_is_not_overwritten(here):
     assert run.train(helpers.options(overwrite=True)) == 0
 
 
-def test_the_state_comes_last_and_completes_the_snapshot(here, monkeypatch):
+@pytest.mark.parametrize("moment", ["state", "weights' name", "state's name"])
+def test_the_state_comes_last_and_completes_the_snapshot(here, monkeypatch, moment):
+    """Stopped at any moment, there is no state without its weights, and no half file."""
     helpers.make(here)
     solver = helpers.solver()
     solver.step(3)
-    monkeypatch.setattr(solverstate, "write", lambda path, state: (_ for _ in ()).throw(KeyboardInterrupt))
+    real = os.replace
+
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    def replace(old, new, **place):
+        if str(new).endswith(".caffemodel" if moment == "weights' name" else ".solverstate") and not place:
+            raise KeyboardInterrupt
+        real(old, new, **place)
+
+    monkeypatch.setattr(*((solverstate, "write", stop) if moment == "state" else (os, "replace", replace)))
     with pytest.raises(KeyboardInterrupt):
         solver.snapshot()
-    assert (here / "out/s_iter_3.caffemodel").exists()
+    left = [path.name for path in (here / "out").iterdir()]
+    assert left == (["s_iter_3.caffemodel"] if moment == "state's name" else [])
     assert snapshot.newest_complete(solver.prefix) is None
+
+
+@pytest.mark.parametrize("broken", ["formats", "solverstate"])
+def test_a_full_disk_keeps_the_older_snapshot_of_the_same_iteration(here, monkeypatch, broken):
+    helpers.make(here, snapshot="10", max_iter="10")
+    run.train(helpers.options())
+    before = {path: path.read_bytes() for path in (here / "out").glob("s_iter*")}
+    helpers.make(here, snapshot="10", max_iter="10", base_lr="0.2")
+    monkeypatch.setattr(globals()[broken], "write", lambda *arguments: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(RunError, match=r"s_iter_10.*the newest complete snapshot is|s_iter_10"):
+        run.train(helpers.options(overwrite=True))
+    assert {path: path.read_bytes() for path in (here / "out").glob("s_iter*")} == before
+    assert not list((here / "out").glob(".*"))
 
 
 def test_a_truncated_snapshot_is_passed_over(here):

@@ -14,7 +14,7 @@ import torch
 
 from caffelungo.errors import RunError, UserError
 from caffelungo.report import metrics
-from caffelungo.solve import engine, evaluate, loop, run, run_folder, snapshot
+from caffelungo.solve import asked, engine, evaluate, loop, run, run_folder, snapshot
 from caffelungo.solve.checks import StuckLoss
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.options import TestOptions
@@ -203,7 +203,7 @@ def test_a_run_leaves_its_folder(here):
     assert run.train(helpers.options(command=["lungo", "train"], tensorboard=False)) == 0
     folder = here / "out/s_run_001"
     assert sorted(path.name for path in folder.iterdir()) == [
-        "curves.png", "metrics.csv", "net.prototxt", "run.json", "solver.prototxt", "train.log",
+        "curves.png", "files.json", "metrics.csv", "net.prototxt", "run.json", "solver.prototxt", "train.log",
     ]  # fmt: skip
     record = json.loads((folder / "run.json").read_text())
     assert record["seed"] == 7
@@ -255,7 +255,7 @@ def test_a_resumed_run_keeps_the_curve_whole(here):
 
 
 def test_early_stop(here):
-    helpers.make(here, base_lr="0", test_interval="2", extra="lungo { early_stop: 3 }")
+    helpers.make(here, base_lr="1e-12", test_interval="2", extra="lungo { early_stop: 3 }")
     assert run.train(helpers.options()) == 0
     assert snapshot.newest_complete(helpers.solver().prefix).iteration == 6
 
@@ -267,7 +267,7 @@ def test_watching_an_output_that_is_none(here):
 
 
 def test_a_loss_that_stays_at_chance_is_said(here, capsys):
-    helpers.make(here, base_lr="0", max_iter="60", display="0", extra="")
+    helpers.make(here, base_lr="1e-12", max_iter="60", display="0", extra="")
     text = helpers.NET.replace('weight_filler { type: "xavier" }', 'weight_filler { type: "constant" }')
     (here / "net.prototxt").write_text(text)
     run.train(helpers.options())
@@ -328,7 +328,7 @@ def test_what_the_file_says_of_the_device_is_obeyed_or_said(here, capsys):
         assert "solver_mode is GPU, but this run uses the CPU" in told
         assert "snapshot_diff is not obeyed" in told
     helpers.make(here, solver_mode="CPU")
-    assert run._device(options, helpers.solver().param) == "cpu"
+    assert asked.device_of(options, helpers.solver().param) == "cpu"
     assert options.device == "auto"
 
 

@@ -16,6 +16,20 @@ def train(
     ] = "",
     snapshot: Annotated[str | None, typer.Option(help="A .solverstate to resume from, exactly.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume from the newest complete snapshot.")] = False,
+    reset_state: Annotated[
+        bool, typer.Option("--reset-state", help="Of the snapshot take the weights; iteration and history begin anew.")
+    ] = False,
+    set_solver: Annotated[
+        list[str] | None,
+        typer.Option("--set-solver", metavar="NAME=VALUE", help="A field of the solver; may be repeated."),
+    ] = None,
+    fit_batch: Annotated[
+        bool,
+        typer.Option("--fit-batch", help="Divide a batch that memory does not hold, and multiply iter_size."),
+    ] = False,
+    weights_format: Annotated[
+        str | None, typer.Option(help="Snapshots' weights: caffemodel, h5 or safetensors (default: as the solver says).")
+    ] = None,
     reinit: Annotated[str, typer.Option(help="Layers that start from their fillers all the same.")] = "",
     set_: o.Set = None,
     device: o.Device = "auto",
@@ -36,6 +50,7 @@ def train(
     tensorboard: Annotated[
         bool | None, typer.Option(help="Write TensorBoard events (default: where it is installed).")
     ] = None,
+    stop_diverged: Annotated[bool, typer.Option(help="Stop when the loss stays far above where it began.")] = True,
     overwrite: o.Overwrite = False,
     caffe: o.Caffe = False,
     quiet: o.Quiet = False,
@@ -53,7 +68,9 @@ def train(
             variables=o.variables(set_), device=device, gpu=gpu, precision=precision, compile=compile_,
             memory_format=memory_format, threads=threads, workers=workers, level=level, stages=o.listed(stage),
             sigint_effect=sigint_effect, sighup_effect=sighup_effect, early_stop=early_stop, keep_best=keep_best,
-            keep_last=keep_last, watch=watch, tensorboard=tensorboard, overwrite=overwrite, caffe=caffe, quiet=quiet,
-            command=o.command_line(),
+            keep_last=keep_last, watch=watch, tensorboard=tensorboard,
+            stop_diverged=stop_diverged, overwrite=overwrite, caffe=caffe, quiet=quiet,
+            command=o.command_line(), reset_state=reset_state, set_solver=set_solver or [], fit_batch=fit_batch,
+            weights_format=weights_format,
         )
     )  # fmt: skip

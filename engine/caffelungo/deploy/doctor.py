@@ -84,7 +84,7 @@ def examine(progress: Any = None) -> Facts:
 def trial(kind: str, target: str, timeout: float = TIMEOUT) -> dict[str, Any]:
     """The facts of one trial; ``failure`` says what went wrong, ``log`` what the library printed."""
     with drafts.scratch() as folder:
-        command = [sys.executable, "-m", "caffelungo.deploy.trials", kind, target, folder]
+        command = [sys.executable, "-m", "caffelungo.deploy.trials", kind, target, str(folder)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
         except subprocess.TimeoutExpired:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
-from collections.abc import Mapping
+import io
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from caffelungo import files
 
 COLUMNS = ("iteration", "seconds", "phase", "net", "name", "value")
 
@@ -27,29 +32,51 @@ class Metrics:
 
     path: Path | None = None
     points: list[Point] = field(default_factory=list)
+    failed: OSError | None = None
+    """Why the file is not written any more."""
 
-    def open(self, path: Path, earlier: Path | None = None, before: int = 0) -> None:
-        """Write to ``path`` from now on; a resumed run takes over the rows of ``earlier`` that lie ``before``."""
+    def open(self, path: Path, earlier: Sequence[Path] = (), before: int = 0) -> None:
+        """Write to ``path`` from now on.
+
+        A resumed run takes over the rows that lie ``before``, of that one of the files ``earlier`` that has most of
+        them; of two that have as many, the first.
+        """
+        found = [[row for row in read(one) if row[0].iteration < before] for one in earlier]
+        kept = max(found, key=len, default=[])
+        self._write(path, kept)
         self.path = path
-        kept = []
-        if earlier is not None and earlier.exists():
-            kept = [row for row in read(earlier) if row[0].iteration < before]
-        with path.open("w", newline="", encoding="utf-8") as file:
+        self.points = [point for point, _ in kept] + self.points
+
+    def rewind(self, before: int) -> None:
+        """Forget what lies at iteration ``before`` and later: the run goes on from there anew."""
+        self.points = [point for point in self.points if point.iteration < before]
+        if self.path:
+            self._write(self.path, [row for row in read(self.path) if row[0].iteration < before])
+
+    def _write(self, path: Path, kept: Sequence[tuple[Point, float]]) -> None:
+        with files.written_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
             writer.writerows(_row(point, seconds) for point, seconds in kept)
-        self.points = [point for point, _ in kept] + self.points
 
     def add(self, iteration: int, seconds: float, phase: str, values: Mapping[str, float], net: int = 0) -> None:
-        """Record ``values`` by name; ``seconds`` since the run began. A file that fails (a full disk) is given up."""
+        """Record ``values`` by name; ``seconds`` since the run began.
+
+        A file that fails (a full disk) is given up, with the rows that are whole; ``failed`` says why.
+        """
         points = [Point(iteration, phase, net, name, float(value)) for name, value in values.items()]
         self.points += points
         if self.path:
+            before = None
             try:
+                before = self.path.stat().st_size
                 with self.path.open("a", newline="", encoding="utf-8") as file:
                     csv.writer(file).writerows(_row(point, seconds) for point in points)
-            except OSError:
-                self.path = None
+            except OSError as error:
+                if before is not None:
+                    with contextlib.suppress(OSError):
+                        os.truncate(self.path, before)
+                self.path, self.failed = None, error
 
 
 def _row(point: Point, seconds: float) -> list[object]:
@@ -57,12 +84,24 @@ def _row(point: Point, seconds: float) -> list[object]:
 
 
 def read(path: Path) -> list[tuple[Point, float]]:
-    """The points of a CSV file written by ``Metrics``, each with its seconds."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return [
-            (
-                Point(int(row["iteration"]), row["phase"], int(row["net"]), row["name"], float(row["value"])),
-                float(row["seconds"]),
-            )
-            for row in csv.DictReader(file)
-        ]
+    """The points of a CSV file written by ``Metrics``, each with its seconds; none where there is no such file.
+
+    A row that was cut when the program or the disk ended is left out, wherever it stands, and no other.
+    """
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    rows = csv.reader(io.StringIO(text[: text.rfind("\n") + 1].replace("\0", ""), newline=""))
+    found = []
+    with contextlib.suppress(csv.Error):
+        found += [row for cells in rows if (row := _read(cells)) is not None]
+    return found
+
+
+def _read(cells: Sequence[str]) -> tuple[Point, float] | None:
+    try:
+        iteration, seconds, phase, net, name, value = cells
+        return Point(int(iteration), phase, int(net), name, float(value)), float(seconds)
+    except ValueError:
+        return None

@@ -126,9 +126,7 @@ def before(solver: Solver, reporter: Reporter, *, resumed: bool = False) -> None
             reporter.notice(f"test net #{index}: {found}")
     for text in _preprocessing(solver):
         reporter.notice(text)
-    expected = memory.estimate(
-        solver.net, solver.learned, solver.update.histories, solver.engine, [test.opened.plan for test in solver.tests]
-    )
+    expected = expected_memory(solver)
     reporter.say(expected.describe())
     if too_large := memory.too_large(expected, solver.engine.device, solver.opened.batch_size):
         reporter.notice(too_large)
@@ -142,6 +140,13 @@ def learns_not(solver: Solver, resumed: bool = False) -> list[str]:
     for test in solver.tests:
         found += learning.test_notices(test.opened.plan)
     return list(dict.fromkeys(found))
+
+
+def expected_memory(solver: Solver) -> memory.Estimate:
+    """What the training will take."""
+    return memory.estimate(
+        solver.net, solver.learned, solver.update.histories, solver.engine, [test.opened.plan for test in solver.tests]
+    )
 
 
 def preprocessing_differs(opened: Opened, known: Any, of: str) -> list[str]:

@@ -151,12 +151,16 @@ def _cpu_likes_channels_last() -> bool:
     return torch.backends.mkldnn.is_available() and platform.machine().lower() in ("x86_64", "amd64")
 
 
+class OutOfMemory(RunError):  # noqa: N818
+    """A batch does not fit on the device."""
+
+
 def out_of_memory(error: BaseException, what: str) -> RunError | None:
     """A readable error when ``error`` is torch's out-of-memory, else None."""
     text = str(error)
     if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in text:
         return None
-    return RunError(
+    return OutOfMemory(
         f"not enough memory for {what}\n  received: {text.splitlines()[0]}\n"
         "  to do: halve batch_size and double iter_size, which keeps the effective batch"
     )

@@ -94,4 +94,4 @@ class Held:
     def save(self, prefix: Path, extras: Any) -> None:
         """Write the start beside the snapshots of ``prefix``, and name it in the state's ``extras``."""
         if self.start is not None:
-            extras.start_file, extras.start_sha256 = self.start.save(prefix)
+            extras.start_file, extras.start_sha256 = self.start.save(prefix, self.solver.ledger)

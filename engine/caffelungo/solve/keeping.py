@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from caffelungo.solve import nets, snapshot
+from caffelungo.solve.ledger import WHOLE
 from caffelungo.weights import formats
 
 if TYPE_CHECKING:
@@ -21,13 +22,18 @@ class Keeper:
     @property
     def best_path(self) -> Path:
         """Where the best weights go: ``<prefix>_best.caffemodel``."""
-        return snapshot.best_of(self.solver.prefix, self.solver.hdf5)
+        return snapshot.best_of(self.solver.prefix, self.solver.form)
 
     def after_snapshot(self) -> None:
         """Delete all but the newest ``keep_last`` snapshots, once a newer one is complete."""
         if self.extras.keep_last:
-            complete = [s for s in snapshot.listed(self.solver.prefix) if s.iteration <= self.solver.iteration]
-            snapshot.discard(complete[: -self.extras.keep_last])
+            ledger = self.solver.ledger
+            complete = [
+                one
+                for one in snapshot.listed(self.solver.prefix)
+                if one.iteration <= self.solver.iteration and ledger.ours(one.state)
+            ]
+            snapshot.discard(complete[: -self.extras.keep_last], ledger)
 
     def keep_best(self) -> None:
         """Write the weights of now as the best ones."""
@@ -38,7 +44,13 @@ class Keeper:
                 nets.shared_blobs(self.solver.plan),
             )
             path = self.best_path
-            snapshot.insistent(lambda: formats.write(path, weights, net, shared), path, self.solver.prefix)
+            ledger = self.solver.ledger
+
+            def write() -> None:
+                ledger.note([path.name], WHOLE)
+                formats.write(path, weights, net, shared)
+
+            snapshot.insistent(write, path, self.solver.prefix)
 
     def patience_over(self) -> bool:
         """Whether the watched output has not improved for ``early_stop`` tests."""

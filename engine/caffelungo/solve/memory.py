@@ -155,16 +155,23 @@ def available(device: torch.device) -> int | None:
     return room.available()
 
 
-def too_large(expected: Estimate, device: torch.device, batch: int) -> str | None:
-    """What to say when ``expected`` does not fit on ``device``, else None."""
+def fitting(expected: Estimate, device: torch.device, batch: int) -> int | None:
+    """How many samples of a batch that is ``expected`` to need so much fit on ``device``; None where all do."""
     free = available(device)
-    need = expected.total - expected.process
-    if free is None or need <= free:
+    if free is None or expected.total - expected.process <= free:
         return None
     fixed = expected.weights + expected.gradients + expected.history
     each = (expected.activations + expected.workspace) / max(1, batch)
-    fits = math.floor((free - fixed) / each) if each and free > fixed else 0
-    advice = f"batch_size {fits} would fit" if fits else "even one sample would not fit"
+    return math.floor((free - fixed) / each) if each and free > fixed else 0
+
+
+def too_large(expected: Estimate, device: torch.device, batch: int) -> str | None:
+    """What to say when ``expected`` does not fit on ``device``, else None."""
+    fits = fitting(expected, device, batch)
+    if fits is None:
+        return None
+    advice = f"batch_size {fits} would fit (--fit-batch divides it)" if fits else "even one sample would not fit"
+    need, free = expected.total - expected.process, available(device) or 0
     return f"the training needs {size(need)}, but {size(free)} are free: {advice}"
 
 

@@ -35,7 +35,13 @@ class TrainOptions(EngineOptions):
     fill templates. ``workers`` load data (None: as the source and the machine suggest). ``overwrite``: an older run's
     snapshots under the same prefix may be overwritten. ``keep_last``, ``keep_best``, ``early_stop`` and ``watch``
     replace what the solver file's ``lungo`` block says. ``tensorboard``: event files; None: where tensorboard
-    is installed. ``command`` is the command line to keep with the run.
+    is installed. ``stop_diverged``: a loss that stays far above its start ends the run. ``command`` is the
+    command line to keep with the run.
+
+    ``reset_state``: only the weights of the snapshot are taken. ``set_solver``: fields of the solver, NAME=VALUE,
+    instead of what the file says. ``fit_batch``: a batch that memory does not hold is divided, and iter_size
+    multiplied. ``weights_format``: "caffemodel", "h5" or "safetensors", for the weights of snapshots; None: as
+    snapshot_format says.
     """
 
     solver: str | Path = ""
@@ -55,6 +61,11 @@ class TrainOptions(EngineOptions):
     early_stop: int | None = None
     watch: str | None = None
     tensorboard: bool | None = None
+    stop_diverged: bool = True
+    reset_state: bool = False
+    fit_batch: bool = False
+    set_solver: Sequence[str] = ()
+    weights_format: str | None = None
     quiet: bool = False
     command: Sequence[str] = ()
 
@@ -106,6 +117,8 @@ class TimeOptions(EngineOptions):
 class InitOptions(EngineOptions):
     """`lungo init`: layers of ``net`` that ``weights`` lack start by ``method`` on ``batches`` of its TRAIN data.
 
+    ``method``: "gradmax", "measured", "lsuv", or "auto" for the first of them that the net allows.
+
     ``data``: a list or a folder of classes instead. ``scale``: of GradMax, the share of old units' mean norm that new
     ones have; ``outgoing_zero``: its other way round. ``seed``: of the data's order, fillers and what is drawn.
     """
@@ -113,7 +126,7 @@ class InitOptions(EngineOptions):
     net: str | Path = ""
     weights: Sequence[str] = ()
     output: str | Path = ""
-    method: str = "gradmax"
+    method: str = "auto"
     data: str | Path | None = None
     batches: int = 8
     scale: float = 0.5

@@ -10,17 +10,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from caffelungo import files
+from caffelungo import locks
 from caffelungo.definition.definition import Definition
-from caffelungo.definition.reader import read_solver
-from caffelungo.definition.template import meant_for
 from caffelungo.errors import LungoError, UserError
 from caffelungo.report import board, curves
 from caffelungo.report.console import Reporter
 from caffelungo.report.glog import Log
 from caffelungo.report.metrics import Metrics
-from caffelungo.solve import checks, loop, run_folder, snapshot, state
-from caffelungo.solve.engine import cuda_devices, make_engine, out_of_memory
+from caffelungo.solve import asked, checks, constant, fitting, ledger, loop, memory, run_folder, snapshot, state
+from caffelungo.solve.diverging import Diverging
+from caffelungo.solve.engine import OutOfMemory, make_engine, out_of_memory
 from caffelungo.solve.keeping import Keeper
 from caffelungo.solve.options import TrainOptions
 from caffelungo.solve.signals import Action, Signals, effect
@@ -35,71 +34,25 @@ REDRAW = 30.0
 def train(options: TrainOptions) -> int:
     """Train; 0 when done or stopped by SIGINT, 143 after SIGTERM. UserError and RunError as they come."""
     effects = effect(options.sigint_effect, "--sigint_effect"), effect(options.sighup_effect, "--sighup_effect")
-    definition = _definition(options)
-    _with_flags(definition, options)
+    definition = asked.definition_of(options)
+    asked.with_flags(definition, options)
     problems = solver_problems(definition.message, definition.where)
     if problems:
         raise UserError(problems)
     prefix = snapshot.prefix_of(definition.message, definition.path)
     reporter = Reporter(definition.message.max_iter, 1, quiet=options.quiet or options.caffe)
-    start = _start(options, prefix, reporter)
     where = definition.where("snapshot_prefix")
     snapshot.probe(prefix, where)
-    if not options.caffe and not options.overwrite:
-        snapshot.refuse_overwriting(prefix, _iteration(start), where, best=definition.message.lungo.keep_best)
-    return _Run(options, definition, prefix, reporter, start).run(*effects)
-
-
-def _definition(options: TrainOptions) -> Definition:
-    if not options.solver:
-        raise UserError("need a solver file to train", remedy="lungo train --solver FILE")
-    given = [name for name in ("weights", "snapshot", "resume") if getattr(options, name)]
-    if len(given) > 1:
-        raise UserError(
-            "give a snapshot to resume training or weights to fine-tune, but not both",
-            received=" and ".join(f"--{name}" for name in given),
-            remedy="a snapshot brings its own weights: leave --weights out",
-        )
-    solver = files.find(options.solver, what="solver")
-    return read_solver(options.solver, meant_for(solver, options.variables) or None)
-
-
-def _with_flags(definition: Definition, options: TrainOptions) -> None:
-    """Flags that replace what the file's ``lungo`` block says go into the message, and so into the run's record."""
-    for name in ("keep_last", "keep_best", "early_stop", "watch"):
-        value = getattr(options, name)
-        if value is not None:
-            setattr(definition.message.lungo, name, value)
-    extras = definition.message.lungo
-    if options.caffe and extras.ByteSize():
-        raise UserError(
-            "--caffe turns off everything that the original does not know",
-            where=definition.where("lungo"),
-            received="lungo { ... } in the solver, or a flag that stands for it",
-            remedy="take the block out, or leave --caffe out",
-        )
-
-
-def _start(options: TrainOptions, prefix: Path, reporter: Reporter) -> Path | None:
-    """The solverstate to go on from."""
-    if options.snapshot:
-        return Path(options.snapshot)
-    if not options.resume:
-        return None
-    newest = snapshot.newest_complete(prefix, reporter.notice)
-    if newest is None:
-        raise UserError(
-            "there is no complete snapshot to resume",
-            received=f"--resume with snapshot prefix {prefix}",
-            remedy="leave --resume out to start anew, or name a solverstate with --snapshot",
-        )
-    return newest.state
-
-
-def _iteration(start: Path | None) -> int | None:
-    from caffelungo.weights import solverstate
-
-    return None if start is None else solverstate.read(start).iter
+    with locks.alone(prefix, f"snapshots of the prefix {prefix}"):
+        start = asked.start_of(options, prefix, reporter)
+        if start is not None and options.reset_state:
+            weights = state.weights_of(start)
+            reporter.say(f"starting anew from {weights}: iteration 0, no history")
+            options, start = dataclasses.replace(options, weights=[str(weights)], snapshot=None, resume=False), None
+        if not options.caffe and not options.overwrite:
+            best = definition.message.lungo.keep_best
+            snapshot.refuse_overwriting(prefix, asked.iteration_of(start), where, best=best)
+        return _Run(options, definition, prefix, reporter, start).run(*effects)
 
 
 class _Run:
@@ -115,35 +68,87 @@ class _Run:
         self.metrics = Metrics()
         self.began = time.monotonic()
         self.drawn = self.began
-        self.told_log = False
+        self.told_log = self.told_metrics = False
+        self.parts = 1
+        """By what batches are divided."""
+        self.current: Solver
         self.board: Any = None
         self.folder: Path | None = None
         self.replaced: list[snapshot.Snapshot] = []
         """Snapshots of an older run that --overwrite gives up."""
 
     def run(self, sigint: Action, sighup: Action) -> int:
-        solver = self.build()
+        self.build()
+        solver = self.current
         with contextlib.ExitStack() as stack:
             self.open_folder(solver)
             stack.enter_context(self.log)
             stack.callback(self.close)
             signals = stack.enter_context(Signals(sigint, sighup, self.reporter.notice))
-            self.connect(solver, signals)
             if not self.options.caffe:
-                checks.before(solver, self.reporter)
+                checks.before(solver, self.reporter, resumed=self.start is not None)
             self.log.info("caffe.cpp:239", "Starting Optimization")
             stack.enter_context(self.reporter)
-            self.reporter.start(solver.iteration)
-            with _memory_errors(solver):
-                ending = loop.solve(solver)
+            while (ending := self.solve(signals)) is None:
+                self.smaller()
+            solver = self.current
             self.reporter.advance(solver.iteration, force=True)
             self.log.info("caffe.cpp:250", "Optimization Done.")
         self.conclude(solver, ending)
         return 143 if ending is loop.Ending.TERMINATED else 0
 
-    def build(self) -> Solver:
+    def solve(self, signals: Signals) -> loop.Ending | None:
+        """How the training ended; None when memory did not hold a batch that can be divided."""
+        self.connect(self.current, signals)
+        self.reporter.start(self.current.iteration)
+        try:
+            with _memory_errors(self.current):
+                return loop.solve(self.current)
+        except OutOfMemory as error:
+            if not self.options.fit_batch or not self.divisors():
+                raise
+            self.reporter.notice(str(error).splitlines()[0])
+            return None
+
+    def smaller(self) -> None:
+        """The same training with the next smaller batch, from its newest snapshot, or from its start."""
+        known, stop, parts = self.current.ledger, self.current.stop_asked, self.divisors()[0]
+        newest = [one for one in snapshot.listed(self.prefix) if known.own.get(one.state.name) == ledger.WHOLE]
+        self.start = newest[-1].state if newest else self.start
+        self.divide(parts, self.current.seed)
+        self.current.ledger, self.current.stop_asked = known, stop
+        self.metrics.rewind(self.current.iteration)
+        self.record(self.current)
+
+    def build(self) -> None:
+        """The solver at its start, with a batch that fits where that is asked for."""
+        self.current = self.solver()
+        if self.options.fit_batch:
+            batch, device = self.current.opened.batch_size, self.current.engine.device
+            fits = memory.fitting(checks.expected_memory(self.current), device, batch)
+            if fits is not None and (parts := fitting.parts_for(self.divisors(), batch, fits)) is not None:
+                self.divide(parts, self.current.seed)
+
+    def divisors(self) -> list[int]:
+        return fitting.divisors(self.current.opened.text, self.current.opened.plan.state)
+
+    def divide(self, parts: int, seed: int) -> None:
+        """Another solver: batches are ``parts`` times smaller than those so far, and iter_size so much larger."""
+        del self.current  # its memory is needed
+        fitting.free()
+        self.parts *= parts
+        self.definition.message.iter_size *= parts
+        self.current = self.solver(seed)
+        now = self.current.opened.batch_size
+        self.reporter.notice(
+            f"batch_size {now * parts} does not fit into memory: {now} with iter_size "
+            f"{self.definition.message.iter_size} gives the solver the same gradients"
+            + ("; but BatchNorm sees the smaller batches" if fitting.sees_batches(self.current.plan) else "")
+        )
+
+    def solver(self, seed: int | None = None) -> Solver:
         options, param = self.options, self.definition.message
-        engine = make_engine(dataclasses.replace(options, device=_device(options, param)))
+        engine = make_engine(dataclasses.replace(options, device=asked.device_of(options, param)))
         device = "CPU." if engine.device.type == "cpu" else f"GPU {engine.device.index}"
         self.log.info("caffe.cpp:197", f"Use {device}")
         if param.HasField("solver_mode") and param.solver_mode == 1 and engine.device.type == "cpu":
@@ -156,7 +161,8 @@ class _Run:
         solver = Solver(
             self.definition, engine, weights=weights, reinit=options.reinit, variables=dict(options.variables) or None,
             level=options.level, stages=options.stages, workers=options.workers,
-            seed=state.seed_in(self.start) if self.start else None, watch=param.lungo.watch, log=self.log,
+            seed=state.seed_in(self.start) if self.start else seed, watch=param.lungo.watch, log=self.log,
+            divided=self.parts,
         )  # fmt: skip
         for note in (*self.definition.notes, *solver.opened.text.notes):
             self.reporter.notice(note)
@@ -171,31 +177,34 @@ class _Run:
         return solver
 
     def open_folder(self, solver: Solver) -> None:
-        snapshot.sweep(self.prefix)
+        solver.ledger = known = run_folder.earlier(self.prefix)
         if self.options.overwrite:
             own = solver.iteration if self.start else -1
             self.replaced = [old for old in snapshot.listed(self.prefix) if old.iteration > own]
-        older = run_folder.existing(self.prefix)
+        earlier = run_folder.metrics_before(self.prefix, self.start) if self.start else []
         self.folder = folder = run_folder.create(self.prefix)
+        known.path = folder / ledger.RECORD
+        snapshot.sweep(self.prefix, known, bool(self.definition.message.lungo.keep_last))
         self.log.open(folder / run_folder.LOG)
-        self.metrics.open(
-            folder / run_folder.METRICS,
-            older[-1] / run_folder.METRICS if older and self.start else None,
-            solver.iteration,
-        )
-        sources = {"train": solver.opened.sources}
-        sources |= {f"test #{i}": test.opened.sources for i, test in enumerate(solver.tests)}
-        run_folder.record(
-            folder, solver=self.definition.message, net=solver.opened.text.message, seed=solver.seed,
-            settings=solver.engine.settings(), command=self.options.command, weights=solver.loaded.names,
-            tests=[test.opened.text.message for test in solver.tests],
-            resumed_from=str(self.start) if self.start else None, sources=sources,
-        )  # fmt: skip
+        self.metrics.open(folder / run_folder.METRICS, earlier, solver.iteration)
+        self.record(solver)
         if self.options.tensorboard is not False and not self.options.caffe:
             self.board = board.open_board(folder)
             if self.board is None:
                 tell = self.reporter.notice if self.options.tensorboard else self.reporter.say
                 tell("no TensorBoard events: pip install tensorboard")
+
+    def record(self, solver: Solver) -> None:
+        """What is run, into the folder."""
+        assert self.folder is not None
+        sources = {"train": solver.opened.sources}
+        sources |= {f"test #{i}": test.opened.sources for i, test in enumerate(solver.tests)}
+        run_folder.record(
+            self.folder, solver=self.definition.message, net=solver.opened.text.message, seed=solver.seed,
+            settings=solver.engine.settings(), command=self.options.command, weights=solver.loaded.names,
+            tests=[test.opened.text.message for test in solver.tests],
+            resumed_from=str(self.start) if self.start else None, sources=sources, set_solver=self.options.set_solver,
+        )  # fmt: skip
 
     def connect(self, solver: Solver, signals: Signals) -> None:
         """Let the solver's news reach the log, the console, the metrics and the folder."""
@@ -216,6 +225,11 @@ class _Run:
         if solver.held:
             solver.held.progress = self.reporter.measuring
         solver.loss_watchers.append(stuck)
+        if not self.options.caffe:
+            constant.watch(solver, stuck.patience, self.reporter.notice)
+        if self.options.stop_diverged and not self.options.caffe:
+            chance = stuck.chance if stuck.known and stuck.chance else None
+            solver.loss_watchers.append(Diverging(chance, stuck.patience, self.good, self.reporter.notice))
 
         def tested(iteration: int, net: int, result: TestResult) -> None:
             values = result.values()
@@ -230,14 +244,27 @@ class _Run:
         solver.display_watchers.append(displayed)
         solver.after_tests = lambda: self.early_stop(solver, keeper)
 
+    def good(self, iteration: int) -> Path | None:
+        """The newest snapshot from before ``iteration``."""
+        older = [one.state for one in snapshot.listed(self.prefix) if one.iteration <= iteration]
+        return older[-1] if older else None
+
     def replace(self, solver: Solver) -> None:
         """Once this run has a snapshot, remove what --overwrite gives up, which --resume would take for this run's."""
-        _, state = snapshot.names(self.prefix, solver.iteration, solver.hdf5)
+        _, state = snapshot.names(self.prefix, solver.iteration, solver.form)
         old, self.replaced = [one for one in self.replaced if one.state != state], []
         if old:
-            snapshot.discard(old)
-            snapshot.discard_starts(self.prefix, solver.held.start.path if solver.held and solver.held.start else None)
-            self.reporter.notice(f"{len(old)} snapshot(s) of the older run removed, as --overwrite says")
+            left = snapshot.discard(old, solver.ledger)
+            kept = solver.held.start.path if solver.held and solver.held.start else None
+            snapshot.discard_starts(self.prefix, kept, solver.ledger)
+            if len(left) < len(old):
+                count = len(old) - len(left)
+                self.reporter.notice(f"{count} snapshot(s) of the older run removed, as --overwrite says")
+            if left:
+                self.reporter.notice(
+                    f"{len(left)} snapshot(s) that no recorded run of this program wrote stay where they are, the "
+                    f"newest {left[-1].state}: move them away, or --resume may go on from one of them"
+                )
 
     def early_stop(self, solver: Solver, keeper: Keeper) -> None:
         if keeper.patience_over():
@@ -252,6 +279,10 @@ class _Run:
         if self.log.failed and not self.told_log:
             self.told_log = True
             self.reporter.notice(f"the log cannot be written any more: {self.log.failed.strerror}; training goes on")
+        if self.metrics.failed and not self.told_metrics:
+            self.told_metrics = True
+            reason = self.metrics.failed.strerror
+            self.reporter.notice(f"{run_folder.METRICS} cannot be written any more: {reason}; training goes on")
         self.metrics.add(iteration, time.monotonic() - self.began, phase, values, net)
         if self.board:
             board.write(self.board, iteration, phase if not net else f"{phase} #{net}", values)
@@ -295,18 +326,9 @@ class _Run:
     def best(self, solver: Solver) -> Path | None:
         """The file of the best weights, where the run keeps them and has seen a test."""
         extras = self.definition.message.lungo
-        path = snapshot.best_of(self.prefix, solver.hdf5)
+        path = snapshot.best_of(self.prefix, solver.form)
         known = solver.watch is not None and solver.watch.best is not None
         return path if extras.keep_best and known and path.exists() else None
-
-
-def _device(options: TrainOptions, param: Any) -> str:
-    """``options.device``, or what the solver file says (solver_mode, device_id) where the options leave it open."""
-    if options.device != "auto" or options.gpu not in (None, "") or not param.HasField("solver_mode"):
-        return options.device
-    if param.solver_mode == 0:
-        return "cpu"
-    return f"cuda:{param.device_id}" if param.device_id and cuda_devices() else "auto"
 
 
 def _stderr(line: str) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 from caffelungo import files
 from caffelungo.data.source import Source
 from caffelungo.definition.printer import print_lines, print_net
+from caffelungo.solve import ledger
+from caffelungo.solve.ledger import BEGUN, WHOLE, Ledger
 
 LOG, METRICS, CURVES, RECORD = "train.log", "metrics.csv", "curves.png", "run.json"
 HASHED_BYTES = 64 * 2**20
@@ -47,6 +49,24 @@ def create(prefix: Path) -> Path:
         return folder
 
 
+def earlier(prefix: Path) -> Ledger:
+    """What the runs of ``prefix`` so far have written."""
+    return Ledger(None, [ledger.read(folder) for folder in existing(prefix)])
+
+
+def writer(prefix: Path, path: Path) -> Path | None:
+    """The folder of the last run of ``prefix`` that wrote ``path``; None where none says so."""
+    named = [folder for folder in existing(prefix) if ledger.read(folder).get(path.name) in (BEGUN, WHOLE)]
+    return named[-1] if named else None
+
+
+def metrics_before(prefix: Path, state: Path) -> list[Path]:
+    """Where the rows up to ``state`` may be: the file of the run that wrote it; of all runs where none is known to."""
+    wrote = writer(prefix, state)
+    folders = [wrote] if wrote is not None else list(reversed(existing(prefix)))
+    return [folder / METRICS for folder in folders]
+
+
 def record(
     folder: Path,
     *,
@@ -59,6 +79,7 @@ def record(
     weights: Sequence[str],
     resumed_from: str | None,
     sources: Mapping[str, Sequence[Source]],
+    set_solver: Sequence[str] = (),
 ) -> None:
     """Write the expanded nets and solver, and ``run.json``. Test nets (``tests``) that are the train net's file too
     are written once."""
@@ -74,6 +95,7 @@ def record(
         "seed": seed,
         "weights": list(weights),
         "resumed_from": resumed_from,
+        "set_solver": list(set_solver),
         "settings": dict(settings),
         "python": platform.python_version(),
         "system": platform.platform(),

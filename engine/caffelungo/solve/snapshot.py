@@ -5,27 +5,59 @@ Caffe: Solver::Snapshot, Solver::SnapshotFilename, Solver::CheckSnapshotWritePer
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 import re
 import shlex
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from caffelungo import drafts, files
 from caffelungo.errors import Location, LungoError, RunError, UserError
+from caffelungo.solve.ledger import BEGUN, GOING, WHOLE, Ledger
 from caffelungo.weights import formats, solverstate
 from caffelungo.weights.base import Weights
 from caffelungo.weights.solverstate import SolverState
+
+Done = TypeVar("Done")
 
 RETRIES = 3
 """Tries to write a file before the run gives up."""
 PAUSE = 1.0
 """Seconds before the second try; doubled before each further one."""
-DISK_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
-"""Errors of a full disk or quota, which waiting does not mend."""
+DISK_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EROFS)
+"""Errors of a full disk or quota, or of one that turned read-only: waiting does not mend them."""
+WEIGHTS = r"(?:\.caffemodel(?:\.h5)?|\.safetensors)"
+"""The endings of weights, for a regular expression."""
+STATES = r"\.solverstate(?:\.h5)?"
+
+
+@dataclass(frozen=True)
+class Form:
+    """How snapshots end: ``weights`` and ``state``."""
+
+    weights: str
+    state: str
+
+
+FORMS = {
+    "caffemodel": Form(".caffemodel", ".solverstate"),
+    "h5": Form(".caffemodel.h5", ".solverstate.h5"),
+    "safetensors": Form(".safetensors", ".solverstate"),
+}
+"""By the words of --weights-format."""
+
+
+def form_of(solver: Any) -> Form:
+    """The form of snapshots that a SolverParameter asks for."""
+    word = type(solver.lungo).DESCRIPTOR.fields_by_name["weights_format"].enum_type
+    wanted = word.values_by_number[solver.lungo.weights_format].name.lower()
+    return FORMS.get(wanted) or FORMS["h5" if int(solver.snapshot_format) == 0 else "caffemodel"]
 
 
 @dataclass(frozen=True)
@@ -50,11 +82,10 @@ def prefix_of(solver: Any, path: Path | str | None) -> Path:
     return Path(given)
 
 
-def names(prefix: Path, iteration: int, hdf5: bool) -> tuple[Path, Path]:
+def names(prefix: Path, iteration: int, form: Form) -> tuple[Path, Path]:
     """Paths of weights and state of ``iteration``."""
-    ending = ".h5" if hdf5 else ""
     base = f"{prefix.name}_iter_{iteration}"
-    return prefix.with_name(f"{base}.caffemodel{ending}"), prefix.with_name(f"{base}.solverstate{ending}")
+    return prefix.with_name(base + form.weights), prefix.with_name(base + form.state)
 
 
 def probe(prefix: Path, where: Location | None = None) -> None:
@@ -81,7 +112,7 @@ def probe(prefix: Path, where: Location | None = None) -> None:
 
 
 def _files(prefix: Path, kind: str) -> dict[int, Path]:
-    pattern = re.compile(re.escape(prefix.name) + r"_iter_(\d+)\." + kind + r"(\.h5)?")
+    pattern = re.compile(re.escape(prefix.name) + r"_iter_(\d+)" + kind)
     found = {}
     if prefix.parent.is_dir():
         for path in prefix.parent.iterdir():
@@ -92,10 +123,10 @@ def _files(prefix: Path, kind: str) -> dict[int, Path]:
 
 def listed(prefix: Path) -> list[Snapshot]:
     """Snapshots under ``prefix`` that have both files, oldest first; whether they can be read is not looked at."""
-    weights = _files(prefix, "caffemodel")
+    weights = _files(prefix, WEIGHTS)
     return [
         Snapshot(iteration, weights[iteration], state)
-        for iteration, state in sorted(_files(prefix, "solverstate").items())
+        for iteration, state in sorted(_files(prefix, STATES).items())
         if iteration in weights
     ]
 
@@ -113,9 +144,9 @@ def newest_complete(prefix: Path, say: Callable[[str], None] = lambda text: None
     return None
 
 
-def best_of(prefix: Path, hdf5: bool) -> Path:
+def best_of(prefix: Path, form: Form) -> Path:
     """Where the best weights of a run go: ``<prefix>_best.caffemodel``."""
-    return prefix.with_name(f"{prefix.name}_best.caffemodel" + (".h5" if hdf5 else ""))
+    return prefix.with_name(f"{prefix.name}_best{form.weights}")
 
 
 def refuse_overwriting(prefix: Path, after: int | None, where: Location | None = None, *, best: bool = False) -> None:
@@ -125,7 +156,7 @@ def refuse_overwriting(prefix: Path, after: int | None, where: Location | None =
     the run that was broken off. None: a new run. ``best``: the run will keep its best weights.
     """
     if after is None:
-        old = sorted({**_files(prefix, "caffemodel"), **_files(prefix, "solverstate")})
+        old = sorted({**_files(prefix, WEIGHTS), **_files(prefix, STATES)})
     else:
         old = [snapshot.iteration for snapshot in listed(prefix) if snapshot.iteration > after]
     if old:
@@ -137,7 +168,7 @@ def refuse_overwriting(prefix: Path, after: int | None, where: Location | None =
             remedy=("--resume goes on from the newest; else " if listed(prefix) else "")
             + "give another snapshot_prefix, or --overwrite",
         )
-    kept = next((path for path in (best_of(prefix, False), best_of(prefix, True)) if path.exists()), None)
+    kept = next((path for form in FORMS.values() if (path := best_of(prefix, form)).exists()), None)
     if best and after is None and kept is not None:
         raise UserError(
             "the best weights of an older run stand where this one would keep its own",
@@ -147,50 +178,69 @@ def refuse_overwriting(prefix: Path, after: int | None, where: Location | None =
         )
 
 
-def sweep(prefix: Path) -> None:
-    """Remove temporary files that a killed run left under ``prefix``."""
-    for pattern in (f".{prefix.name}_iter_*.tmp", f".{prefix.name}_best.*.tmp", f".{prefix.name}_start_*.tmp"):
-        for path in prefix.parent.glob(pattern):
-            path.unlink(missing_ok=True)
+def sweep(prefix: Path, ledger: Ledger, keep_last: bool) -> None:
+    """Remove what a killed run left: drafts, snapshots that were going, and, with ``keep_last``, weights whose state
+    was never written, which no snapshot would ever take away."""
+    drafts.sweep(prefix.parent)
+    states = _files(prefix, STATES)
+    kinds = (GOING, BEGUN) if keep_last else (GOING,)
+    rests = [prefix.with_name(name) for name in ledger.names(*kinds)]
+    weights = {path: iteration for iteration, path in _files(prefix, WEIGHTS).items()}
+    ledger.remove(
+        path for path in rests if ledger.status(path.name) == GOING or (path in weights and weights[path] not in states)
+    )
 
 
 def write(
     prefix: Path,
     iteration: int,
-    hdf5: bool,
+    form: Form,
     weights: Weights,
     state: SolverState,
     net: Any,
     shared: frozenset[tuple[str, int]],
     logged: Callable[[str, Path], None] = lambda what, path: None,
+    ledger: Ledger | None = None,
 ) -> Snapshot:
-    """Write weights, then the state, whose appearance makes the snapshot complete.
+    """Write weights and state beside their places; then give them their names, the state, which completes the
+    snapshot, last.
 
-    A failed write is tried again shortly; on a full disk older snapshots stay as they are and RunError says so.
+    A failed write is tried again shortly; on a full disk older snapshots, one of the same iteration too, stay as they
+    are and RunError says so.
     """
-    model, solver_state = names(prefix, iteration, hdf5)
+    model, solver_state = names(prefix, iteration, form)
     state.learned_net = str(model)
-    logged("weights", model)
-    fresh = not model.exists()
-    solver_state.unlink(missing_ok=True)
-    insistent(lambda: formats.write(model, weights, net, shared), model, prefix)
-    logged("state", solver_state)
-    try:
-        insistent(lambda: solverstate.write(solver_state, state), solver_state, prefix)
-    except RunError:
-        if fresh:
-            model.unlink(missing_ok=True)
-        raise
+    ledger = ledger or Ledger()
+    with contextlib.ExitStack() as stack:
+        draft = insistent(lambda: stack.enter_context(drafts.folder(model)), model, prefix)
+        logged("weights", model)
+        insistent(lambda: formats.write(draft / model.name, weights, net, shared), model, prefix)
+        logged("state", solver_state)
+        insistent(lambda: solverstate.write(draft / solver_state.name, state), solver_state, prefix)
+        insistent(lambda: _commit(draft, model, solver_state, ledger), model, prefix)
     return Snapshot(iteration, model, solver_state)
 
 
-def insistent(action: Callable[[], None], path: Path, prefix: Path) -> None:
+def _commit(draft: Path, model: Path, state: Path, ledger: Ledger) -> None:
+    """Give the two files in ``draft`` their names; done again, it does what is left."""
+    both = [model.name, state.name]
+    ledger.note(both, BEGUN)
+    if (draft / model.name).exists():
+        state.unlink(missing_ok=True)
+        os.replace(draft / model.name, model)
+        files.sync_folder(model.parent)
+    if (draft / state.name).exists():
+        os.replace(draft / state.name, state)
+        files.sync_folder(state.parent)
+    ledger.note(both, WHOLE)
+
+
+def insistent(action: Callable[[], Done], path: Path, prefix: Path) -> Done:
     """``action``, tried again when the file system fails; RunError naming the newest good snapshot when it keeps on."""
     pause = PAUSE
     for attempt in range(1, RETRIES + 1):
         try:
-            action()
-            return
+            return action()
         except OSError as error:
             if attempt == RETRIES or error.errno in DISK_FULL:
                 left = listed(prefix)
@@ -204,13 +254,16 @@ def insistent(action: Callable[[], None], path: Path, prefix: Path) -> None:
                 ) from error
             time.sleep(pause)
             pause *= 2
+    raise AssertionError("the last attempt returns or raises")
 
 
-def discard(snapshots: Iterable[Snapshot]) -> None:
-    """Delete ``snapshots``, each state first, so that none is ever half there."""
-    for snapshot in snapshots:
-        snapshot.state.unlink(missing_ok=True)
-        snapshot.weights.unlink(missing_ok=True)
+def discard(snapshots: Sequence[Snapshot], ledger: Ledger) -> list[Snapshot]:
+    """Delete those of ``snapshots`` that runs have written, each state first, so that none is ever half there.
+
+    Returns the others.
+    """
+    left = ledger.remove(path for one in snapshots for path in (one.state, one.weights))
+    return [one for one in snapshots if one.state in left or one.weights in left]
 
 
 def start_of(prefix: Path, digest: str) -> Path:
@@ -218,8 +271,8 @@ def start_of(prefix: Path, digest: str) -> Path:
     return prefix.with_name(f"{prefix.name}_start_{digest[:12]}.caffemodel")
 
 
-def discard_starts(prefix: Path, kept: Path | None) -> None:
+def discard_starts(prefix: Path, kept: Path | None, ledger: Ledger) -> None:
     """Delete what older runs under ``prefix`` started from, all but ``kept``."""
-    for path in prefix.parent.glob(f"{prefix.name}_start_*.caffemodel"):
-        if kept is None or path.absolute() != kept.absolute():
-            path.unlink(missing_ok=True)
+    pattern = re.compile(re.escape(prefix.name) + r"_start_[0-9a-f]{12}\.caffemodel")
+    starts = [prefix.with_name(name) for name in ledger.names(BEGUN, WHOLE, GOING) if pattern.fullmatch(name)]
+    ledger.remove(path for path in starts if kept is None or path.absolute() != kept.absolute())

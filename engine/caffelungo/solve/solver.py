@@ -21,20 +21,23 @@ from caffelungo.layers.plan import ParamKey
 from caffelungo.net.graph import Net
 from caffelungo.net.store import Store
 from caffelungo.report.glog import Log, number, output_line
-from caffelungo.solve import debug, gradients, nets, nonfinite, snapshot, updates
+from caffelungo.solve import debug, fitting, gradients, learning, nets, nonfinite, snapshot, updates
 from caffelungo.solve.draw import seed_iteration
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
 from caffelungo.solve.held import Held, watched
+from caffelungo.solve.ledger import Ledger
 from caffelungo.solve.loading import Loaded
 from caffelungo.solve.pending import LIMIT, Pending, Seen
 from caffelungo.solve.rates import Schedule
 from caffelungo.solve.signals import Action
 from caffelungo.solve.smoothing import SmoothedLoss
+from caffelungo.solve.snapshot import Form
 from caffelungo.solve.testing import TestNet, TestResult, output_weights
 from caffelungo.solve.validate import holds, solver_problems
 from caffelungo.solve.watch import Watch, make_watch
 from caffelungo.weights.base import Weights
+from caffelungo.weights.copy import Remedy
 
 LossWatcher = Callable[[int, float], None]
 """Hears (iteration, loss) once the host has looked at it."""
@@ -51,7 +54,8 @@ class Solver:
     resumed run's own). UserError lists everything wrong with the solver and its nets.
 
     ``opened`` is a train net with its data, and stands for the one that the solver names; ``store`` holds weights to
-    train, ready as they are; ``copied`` of them came from weights files (L2-SP and DELTA ask).
+    train, ready as they are; ``copied`` of them came from weights files (L2-SP and DELTA ask). ``divided``: batches for
+    training are that much smaller than the file says.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Solver:
         opened: nets.Opened | None = None,
         store: Store | None = None,
         copied: Collection[ParamKey] = (),
+        divided: int = 1,
     ) -> None:
         self.definition, self.param = definition, definition.message
         self.engine = engine or Engine(torch.device("cpu"))
@@ -79,28 +84,26 @@ class Solver:
         if problems:
             raise UserError(problems)
         text = "\n".join(print_lines(self.param))
-        self.log.info("solver.cpp:45", f"Initializing solver from parameters: \n{text}")
+        self.log.info("solver.cpp:45", "Initializing solver from parameters: ", below=f"{text}\n")
         self.seed = _seed(self.param, seed)
         self.prefix = snapshot.prefix_of(self.param, definition.path)
 
         net = opened.text if opened else nets.train_net(definition, variables)
         self.log.info("solver.cpp:102", f"Creating training net from {net.origin}")
         state = nets.train_state(net, self.param, level, stages)
+        net = fitting.divided(net, state, divided)
         self.opened = opened or nets.open_net(net, state, seed=self.seed, caffe=self.engine.caffe)
         if error := nets.input_without_data(net, self.opened.plan):
             raise error
         self.plan = self.opened.plan
         self.store = store or Store(seed=self.seed, device=self.engine.device)
-        self.loaded = Loaded(weights, reinit, self.plan, net.where, self._log_finetuning, definition.path)
+        self.loaded = Loaded(
+            weights, reinit, self.plan, net.where, self._log_finetuning, definition.path, Remedy.REINIT
+        )
         self.store.adopt(self.plan, skip_filling=self.loaded.whole_layers(self.plan))
         self.net = Net(self.plan, self.store, watch=watched(self.param, self.plan, definition.where))
-        if not self.net.has_loss:
-            raise UserError(
-                "the train net has no loss",
-                where=net.where(),
-                received=f"outputs {', '.join(self.plan.outputs) or '(none)'}",
-                remedy="add a loss layer such as SoftmaxWithLoss, or give a layer a loss_weight",
-            )
+        if problem := learning.loss_problem(self.plan, net.where):
+            raise UserError(problem)
         self.feed = Feed(self.opened, self.engine, workers)
         self.tests = [self._test_net(i, spec, workers) for i, spec in enumerate(nets.test_nets(definition, variables))]
         self.loaded.load(self.store, [(test.opened.plan, test.opened.text.where) for test in self.tests])
@@ -130,6 +133,8 @@ class Solver:
         """Number of the batch that iteration 0 would have begun with: ``batches`` - iteration * iter_size."""
         self.stop_asked = Action.NONE
         self.poll: Callable[[], Action] = lambda: Action.NONE
+        self.ledger = Ledger()
+        """The files that this run writes."""
         self.written: int | None = None
         """Iteration of the last snapshot of this run."""
         self.on_snapshot: Callable[[], None] = lambda: None
@@ -412,17 +417,22 @@ class Solver:
         self._flush_clips()
         self._refuse_non_finite()
         kept = snapshot.write(
-            self.prefix, self.iteration, self.hdf5, self.weights(), state.of(self), nets.filtered(self.opened),
-            nets.shared_blobs(self.plan), self._log_snapshot,
+            self.prefix, self.iteration, self.form, self.weights(), state.of(self), nets.filtered(self.opened),
+            nets.shared_blobs(self.plan), self._log_snapshot, self.ledger,
         )  # fmt: skip
         self.written = self.iteration
         self.on_snapshot()
         return kept
 
     @property
+    def form(self) -> Form:
+        """How the files of snapshots end."""
+        return snapshot.form_of(self.param)
+
+    @property
     def hdf5(self) -> bool:
         """Whether snapshots are HDF5 files."""
-        return int(self.param.snapshot_format) == 0
+        return self.form is snapshot.FORMS["h5"]
 
     def _log_snapshot(self, what: str, path: Path) -> None:
         kind = "HDF5" if self.hdf5 else "binary proto"

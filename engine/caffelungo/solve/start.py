@@ -20,6 +20,7 @@ from caffelungo.errors import Location, UserError
 from caffelungo.layers.plan import ParamKey, Plan
 from caffelungo.net.store import Store
 from caffelungo.solve import snapshot
+from caffelungo.solve.ledger import WHOLE, Ledger
 from caffelungo.weights import formats
 from caffelungo.weights.base import Weights
 
@@ -68,12 +69,16 @@ class Start:
             layers[ATTENTION + name] = [tensor.detach().float().cpu().numpy()]
         return layers
 
-    def save(self, prefix: Path) -> tuple[str, str]:
+    def save(self, prefix: Path, ledger: Ledger) -> tuple[str, str]:
         """Write it beside the snapshots of ``prefix`` unless it stands there; its file's name and digest."""
         digest = self.written or self.digest()
         path = snapshot.start_of(prefix, digest)
         if self.path is None or self.path.absolute() != path.absolute() or not path.exists():
-            snapshot.insistent(lambda: formats.write(path, Weights(self._layers())), path, prefix)
+            def write() -> None:
+                ledger.note([path.name], WHOLE)
+                formats.write(path, Weights(self._layers()))
+
+            snapshot.insistent(write, path, prefix)
             self.path, self.written = path, digest
         return path.name, digest
 

@@ -16,6 +16,7 @@ from caffelungo.definition.schema import message_class
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.layers.base import shape_text
 from caffelungo.layers.plan import ParamKey
+from caffelungo.solve import resumed
 from caffelungo.solve.smoothing import SmoothedLoss
 from caffelungo.solve.snapshot import names
 from caffelungo.weights import copy, formats, solverstate
@@ -36,7 +37,9 @@ def of(solver: Solver) -> SolverState:
         smoothed_loss=float(solver.smoothed.value),
         smoothing_start=solver.smoothed.start,
         test_batches=[test.position for test in solver.tests],
+        batch_size=solver.opened.batch_size,
     )
+    resumed.record(extras, *_definitions(solver))
     watch = solver.watch
     if watch is not None and watch.best is not None:
         extras.best_value, extras.best_iter, extras.tests_since_best = watch.best, watch.iteration, watch.since
@@ -45,6 +48,11 @@ def of(solver: Solver) -> SolverState:
     for name, value in solver.engine.settings().items():
         extras.setting.add(name=name, value=value)
     return SolverState(solver.iteration, "", solver.schedule.current_step, history, extras)
+
+
+def _definitions(solver: Solver) -> tuple[Any, Any, list[Any]]:
+    """The messages of the solver, its train net and its test nets."""
+    return solver.param, solver.opened.text.message, [test.opened.text.message for test in solver.tests]
 
 
 def seed_in(path: Path) -> int | None:
@@ -67,7 +75,7 @@ def restore(solver: Solver, path: Path) -> list[str]:
                 "the snapshot's weights lack layers of the net",
                 Location(str(model)),
                 ", ".join(missing),
-                "resume with the net that was trained, or start anew from these weights with --weights",
+                "resume with the net that was trained, or add --reset-state to start anew from these weights",
             )
         )
     if problems or table.problems:
@@ -88,7 +96,7 @@ def restore(solver: Solver, path: Path) -> list[str]:
     elif not solver.engine.caffe:
         notes = _continue(solver, extras)
     solver.batch_offset = solver.batches - solver.iteration * solver.param.iter_size
-    if path.absolute() == names(solver.prefix, state.iter, solver.hdf5)[1].absolute():
+    if path.absolute() == names(solver.prefix, state.iter, solver.form)[1].absolute():
         solver.written = state.iter
     solver.log.info("sgd_solver.cpp:336", "SGDSolver: restoring history")
     return notes
@@ -96,7 +104,8 @@ def restore(solver: Solver, path: Path) -> list[str]:
 
 def _continue(solver: Solver, extras: Any) -> list[str]:
     """Positions and rings of our own state; what is different from then."""
-    solver.batches = extras.train_batches
+    batch, before = solver.opened.batch_size, int(extras.batch_size) or solver.opened.batch_size
+    solver.batches = extras.train_batches * before // batch
     if len(extras.recent_loss) <= solver.param.average_loss:
         solver.smoothed = SmoothedLoss(
             solver.param.average_loss, extras.smoothing_start, extras.recent_loss, extras.smoothed_loss
@@ -108,7 +117,10 @@ def _continue(solver: Solver, extras: Any) -> list[str]:
         solver.watch.since = extras.tests_since_best
     now = solver.engine.settings()
     then = {setting.name: setting.value for setting in extras.setting}
-    notes = [
+    notes = resumed.differences(extras, *_definitions(solver))
+    if extras.train_batches * before % batch:
+        notes.append("the data goes on within a batch of the old size: some samples are seen once more")
+    notes += [
         f"{name} is {now[name]}, was {then[name]}: losses may differ in their last digits from the unbroken run"
         for name in now
         if name in then and then[name] != now[name]
@@ -130,7 +142,7 @@ def _problems(solver: Solver, state: SolverState, path: Path) -> list[Problem]:
                 "the state was written by another solver type",
                 place,
                 f'{written}, now type: "{solver.param.type}"',
-                f'write type: "{written}", or start anew from the weights with --weights',
+                f'write type: "{written}", or add --reset-state to start anew from the weights',
             )
         )
     wanted = [tuple(tensor.shape) for tensor in solver.update.history]
@@ -141,7 +153,7 @@ def _problems(solver: Solver, state: SolverState, path: Path) -> list[Problem]:
                 "incorrect length of history blobs: the state belongs to another net or solver type",
                 place,
                 f"{len(got)}, where {solver.param.type} on this net has {len(wanted)}",
-                "resume with the solver and net that wrote it, or start anew from the weights with --weights",
+                "resume with the solver and net that wrote it, or add --reset-state to start anew from the weights",
             )
         )
         return problems
@@ -153,7 +165,7 @@ def _problems(solver: Solver, state: SolverState, path: Path) -> list[Problem]:
                     f"the history of blob {key[1]} of layer `{key[0]}` has another shape",
                     place,
                     f"{shape_text(have)}, where the net has {shape_text(want)}",
-                    "resume with the net that was trained, or start anew from the weights with --weights",
+                    "resume with the net that was trained, or add --reset-state to start anew from the weights",
                 )
             )
     return problems
@@ -162,6 +174,11 @@ def _problems(solver: Solver, state: SolverState, path: Path) -> list[Problem]:
 def _same_legacy(want: tuple[int, ...], have: tuple[int, ...]) -> bool:
     """Whether ``have`` is ``want`` with leading axes of 1, as old Caffe wrote every blob with four axes."""
     return len(have) == 4 and have == (1,) * (4 - len(want)) + want
+
+
+def weights_of(path: Path) -> Path:
+    """The weights of the snapshot whose state is ``path``."""
+    return _learned_net(solverstate.read(path), path)
 
 
 def _learned_net(state: SolverState, path: Path) -> Path:
