@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from caffelungo import files, project_texts
+from caffelungo import files, locks, project_texts
 from caffelungo.data import folder as photos
 from caffelungo.definition.reader import Definition
 from caffelungo.errors import Problem, UserError
@@ -107,6 +107,7 @@ class Summary:
     probe: Started | None = None
 
 
+@locks.exclusive(lambda options: options.out)
 def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, total: None) -> Summary:
     """Write the folder ``options.out`` and return what is in it.
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from caffelungo import catalogue, files, task_texts
+from caffelungo import catalogue, files, locks, task_texts
 from caffelungo.data import folder as photos
 from caffelungo.definition.reader import Definition, read_net
 from caffelungo.definition.schema import message_class
@@ -105,6 +105,7 @@ class TaskSummary:
     notices: list[str]
 
 
+@locks.exclusive(lambda options: options.out)
 def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, total: None) -> TaskSummary:
     """Write the folder ``options.out`` and return what is in it.
 

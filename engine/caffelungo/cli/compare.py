@@ -56,6 +56,7 @@ def compare(
 
     Example: [bold]lungo compare --data photos/ --model squeezenet1.1 --size 112 -o study/[/]
     """
+    from caffelungo import locks
     from caffelungo.report.studies import StudyBar, print_plan, print_tables
     from caffelungo.study.cells import Runner
     from caffelungo.study.compare import Study
@@ -84,9 +85,10 @@ def compare(
         return
     from caffelungo.study import reporting
 
-    with StudyBar(quiet) as bar:
-        found = study.run(Runner(study.folder, count, threads, retry, bar.see, device), bar.say)
-    written = reporting.write(found, study.folder, o.command_line())
+    with locks.alone(study.folder, "this study"):
+        with StudyBar(quiet) as bar:
+            found = study.run(Runner(study.folder, count, threads, retry, bar.see, device), bar.say)
+        written = reporting.write(found, study.folder, o.command_line())
     if not quiet:
         print_tables(reporting.brief(found), reporting.words(found))
         typer.echo(f"wrote {', '.join(path.name for path in written[1:])} into {study.folder}; open {written[0]}")

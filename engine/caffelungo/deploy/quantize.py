@@ -6,13 +6,12 @@ sums of eight. What `halves.SENSITIVE` names stays float32, and what turns pictu
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from caffelungo import drafts
 from caffelungo.deploy.apart import END, apart
 from caffelungo.deploy.halves import before_the_net, quiet
 
@@ -39,8 +38,8 @@ def _quantized(model: Any, feeds: Iterable[Mapping[str, NDArray[Any]]]) -> Any:
 
     properties = list(model.metadata_props)
     excluded = before_the_net(model)
-    with quiet(), tempfile.TemporaryDirectory(prefix="caffelungo-") as folder:
-        path = Path(folder) / "quantized.onnx"
+    with quiet(), drafts.scratch() as folder:
+        path = folder / "quantized.onnx"
         quantize_static(
             model, str(path), Reader(), quant_format=QuantFormat.QDQ, op_types_to_quantize=list(TYPES),
             per_channel=True, reduce_range=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,

@@ -1,6 +1,6 @@
 """`lungo features`: blobs of a net for every picture of a folder or a list, in a file.
 
-    <output>.part/      rows that are there, the lock of who writes them; gone when the file is whole
+    <output>.part/      rows that are there; gone when the file is whole
 
 A run that is killed goes on where it was when the same command is given again. Rows are computed once, and the file is
 written from them, so that a million pictures take no more memory than a batch and a piece of the file.
@@ -8,6 +8,7 @@ written from them, so that a million pictures take no more memory than a batch a
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from torch import Tensor
 from caffelungo import locks
 from caffelungo.errors import Location, Problem, RunError, UserError
 from caffelungo.features import addresses, formats
+from caffelungo.features.formats import lmdb
 from caffelungo.features.formats.table import Table
 from caffelungo.features.listing import FLAT, Listing, listing
 from caffelungo.features.opening import MEAN, Ready, find_net, make_ready
@@ -61,10 +63,10 @@ class FeatureOptions(EngineOptions):
     pool: str = "mean"
     batch_size: int | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
-    overwrite: bool = False
-
     stages: Sequence[str] = ()
     level: int = 0
+    overwrite: bool = False
+
 
 @dataclass(frozen=True)
 class Written:
@@ -107,6 +109,7 @@ def extract(options: FeatureOptions, told: Told = lambda what, done, total: None
         labels = found.pictures.labels if found.labelled else None
         formats.write(path, Table(arrays, labels, found.pictures.names, ready.extras))
         rows.remove()
+        _take_away(part)
     return Written(path, shapes, running.count, before, found.labelled, ready.notices)
 
 
@@ -123,6 +126,9 @@ def _check(options: FeatureOptions, path: Path) -> None:
             problems.append(_exists(where))
         elif not any(path.rglob("data.mdb")):
             problems.append(Problem("this folder holds no database", where, str(path.absolute()), "name another place"))
+        elif foreign := lmdb.other_files(path):
+            problems.append(Problem("the database's folder holds other files, which would be lost", where,
+                                    ", ".join(foreign[:5]), "move them away, or name another place"))  # fmt: skip
     elif (there := obstacle(path)) is not None:
         problems.append(there)
     elif path.exists() and not options.overwrite:
@@ -175,23 +181,27 @@ def _check_room(folder: Path, shapes: Sequence[tuple[int, ...]], count: int, don
 
 @contextmanager
 def _alone(part: Path) -> Iterator[None]:
-    """The folder ``part``, made if need be; RunError while another process writes into it."""
+    """The folder ``part``, made if need be; UserError while another process writes into it."""
     fresh = not part.exists()
     if part.exists() and not part.is_dir():
         raise UserError("a file stands where rows are kept until they are complete", where=Location(str(part)),
                         remedy="move it away")  # fmt: skip
-    part.mkdir(exist_ok=True)
-    handle = locks.take(part / "lock")
-    if handle is None:
-        raise RunError(f"{part}: another process writes these features\n  to do: wait for it, or choose another name")
-    try:
-        yield
-    except UserError:
-        if fresh and part.exists() and {entry.name for entry in part.iterdir()} <= {"lock", FLAT, MEAN}:
-            shutil.rmtree(part)
-        raise
-    finally:
-        locks.release(handle)
+    with locks.alone(part, "these features"):
+        part.mkdir(exist_ok=True)
+        try:
+            yield
+        except UserError:
+            if fresh and part.exists() and {entry.name for entry in part.iterdir()} <= {FLAT, MEAN}:
+                _take_away(part)
+            raise
+
+
+def _take_away(part: Path) -> None:
+    """Remove what is left of ``part`` once its rows are gone; what somebody else put there stays."""
+    for name in (FLAT, MEAN):
+        (part / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        part.rmdir()
 
 
 # -- computing

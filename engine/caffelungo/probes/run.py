@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from caffelungo import locks
 from caffelungo.definition.definition import Definition
 from caffelungo.errors import Problem, UserError
 from caffelungo.features.pooled import Pooled
@@ -44,6 +45,7 @@ def _silent(what: str, done: int, total: int) -> None:
     pass
 
 
+@locks.exclusive(lambda options: options.output)
 def probe(options: ProbeOptions, say: Stage = _silent) -> Probed:
     """Fit, choose, judge, and write what ``options.output`` asks for. UserError with everything wrong, as it is found.
 
@@ -125,9 +127,9 @@ def _wanted(options: ProbeOptions) -> PointOptions:
     return PointOptions(
         options.net, options.weights, suffix=options.suffix or word_of(options.data or ""), size=options.size,
         batch_size=options.batch_size, device=options.device, variables=options.variables,
+        stages=options.stages, level=options.level,
     )  # fmt: skip
 
-        stages=options.stages, level=options.level,
 
 class _Work:
     """The net pointed at the pictures, its candidates, and the features that they share."""

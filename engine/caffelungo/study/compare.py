@@ -12,19 +12,18 @@ what is left of it afterwards.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from caffelungo import catalogue, files
+from caffelungo import catalogue, drafts, files
 from caffelungo.data.parallel import Progress
 from caffelungo.definition import editor
 from caffelungo.definition.edits import Edit, SetField
 from caffelungo.definition.printer import print_net
 from caffelungo.definition.reader import Definition, read_net
-from caffelungo.layers import states
 from caffelungo.errors import UserError
+from caffelungo.layers import states
 from caffelungo.passes.base import Step, step
 from caffelungo.passes.finetune import FinetuneOptions, finetune
 from caffelungo.passes.view import View
@@ -219,8 +218,8 @@ class Study:
             if Path(path).is_file():
                 return self.inputs.add(Path(path))
             carried = load(path)
-        with tempfile.TemporaryDirectory() as folder:
-            written = Path(folder) / "weights.caffemodel"
+        with drafts.scratch() as folder:
+            written = folder / "weights.caffemodel"
             formats.write(written, carried, net.message)
             return self.inputs.add(written)
 
