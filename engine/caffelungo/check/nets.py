@@ -8,19 +8,17 @@ from typing import Any
 from caffelungo import files
 from caffelungo.check import learning
 from caffelungo.check.findings import Findings
-from caffelungo.check.pictures import check_pictures
-from caffelungo.data import image_list, labels
+from caffelungo.check.pictures import check_pictures, check_records
+from caffelungo.data import image_list, label_uses
 from caffelungo.data.source import places
 from caffelungo.data.sources import open_source
 from caffelungo.definition import filter as filter_
 from caffelungo.definition.reader import Definition
-from caffelungo.definition.schema import TEST
 from caffelungo.errors import Problem, UserError
 from caffelungo.layers import registry, room
 from caffelungo.layers import states as in_state
 from caffelungo.layers.base import Shape
 from caffelungo.layers.plan import Plan, PlannedLayer, Where, build_plan
-from caffelungo.passes.view import CLASS_LOSSES, Graph
 from caffelungo.weights import meanfile
 
 
@@ -69,10 +67,13 @@ def _checked_data(definition: Definition, plan: Plan, mistakes: list[Problem], f
     mistakes += room.problems(plan, definition.where)
     if not mistakes:
         learning.judge(definition, plan, findings)
-    for name, source in found.items():
+    odd = [problem for source in found.values() for problem in [*source.survey(), *check_records(source, findings)]]
+    for source in found.values():
         findings.notices += source.notices
-        mistakes += _labels(plan, plan.layer(name), source, definition.where, findings)
-    return mistakes
+    looked = [] if odd else label_uses.look(plan, found)
+    for one in looked:
+        findings.notices += one.notices
+    return list(dict.fromkeys([*mistakes, *odd, *(problem for one in looked for problem in one.problems)]))
 
 
 def _opened(definition: Definition, plan: Plan, planned: PlannedLayer, findings: Findings) -> Any:
@@ -110,52 +111,6 @@ def _mean(definition: Definition, planned: PlannedLayer, findings: Findings) -> 
         findings.problems += error.problems
         return False
     return True
-
-
-def _labels(plan: Plan, planned: PlannedLayer, source: Any, where: Where, findings: Findings) -> list[Problem]:
-    """Labels against the outputs of each classifier that a loss or an Accuracy compares them with."""
-    graph = Graph(plan)
-    problems: list[Problem] = []
-    values = None
-    for value in planned.top_values[1:] if planned.layer.type != "HDF5Data" else planned.top_values:
-        for reader in graph.consumers(value):
-            outputs = _outputs(reader, value)
-            if outputs is None:
-                continue
-            if values is None:
-                values = source.labels()
-            if values is None:
-                return problems
-            report = labels.scan(values, _ignored(reader))
-            offset = int(planned.layer.param.transform_param.lungo.label_offset)
-            problems += labels.check(
-                report, outputs, layer=planned.name, offset=offset,
-                can_offset=planned.layer.type != "HDF5Data", where=_place(planned, where),
-            )  # fmt: skip
-            shuffled = planned.layer.type == "ImageData" or plan.phase == TEST
-            findings.notices += labels.notices(report, outputs, layer=planned.name, shuffled=shuffled)
-    return list(dict.fromkeys(problems))
-
-
-def _ignored(reader: PlannedLayer) -> int | None:
-    """The label that ``reader`` leaves out, if it leaves one out."""
-    for name in ("loss_param", "accuracy_param"):
-        options = getattr(reader.layer.param, name)
-        if options.HasField("ignore_label"):
-            return int(options.ignore_label)
-    return None
-
-
-def _outputs(reader: PlannedLayer, value: int) -> int | None:
-    """How many classes ``reader`` tells apart, when ``value`` is its label."""
-    if reader.layer.type not in CLASS_LOSSES | {"Accuracy"} or len(reader.bottom_values) < 2:
-        return None
-    if reader.bottom_values[1] != value:
-        return None
-    shape = reader.bottom_shapes[0]
-    if shape is None or len(shape) < 2:
-        return None
-    return shape[1]
 
 
 def _place(planned: PlannedLayer, where: Where) -> Any:

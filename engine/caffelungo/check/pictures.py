@@ -8,8 +8,11 @@ from caffelungo import files
 from caffelungo.check.findings import Findings
 from caffelungo.data import image_list, labels
 from caffelungo.data.image_list import ImageList
+from caffelungo.data.parallel import in_order
+from caffelungo.data.source import Source
+from caffelungo.data.sources.database import DatabaseSource
 from caffelungo.definition.reader import read_net
-from caffelungo.errors import UserError
+from caffelungo.errors import Location, Problem, UserError
 
 
 def check_list(path: Path, findings: Findings) -> str:
@@ -47,3 +50,25 @@ def check_pictures(pictures: ImageList, findings: Findings) -> bool:
         findings.problems += problems
         findings.seen[key] = not problems
     return findings.seen[key]
+
+
+def check_records(source: Source, findings: Findings) -> list[Problem]:
+    """Records of a database whose picture files cannot be decoded; a database is read once."""
+    if not isinstance(source, DatabaseSource):
+        return []
+    key = ("records", str(source.path.resolve()))
+    if key in findings.seen:
+        return []
+    wrong: list[Problem] = []
+    for _, problem in in_order(source.undecodable, range(source.reader.size), findings.progress):
+        if problem is not None:
+            wrong.append(problem)
+    findings.seen[key] = not wrong
+    if len(wrong) > image_list.LIMIT:
+        more = len(wrong) - image_list.LIMIT
+        received = f"{len(wrong)} of {source.reader.size} records"
+        wrong[image_list.LIMIT :] = [
+            Problem(f"{more} more pictures of the database cannot be read", Location(str(source.path)), received,
+                    "make it again with `lungo convert_imageset`, and look at what that says of missing pictures")
+        ]  # fmt: skip
+    return wrong

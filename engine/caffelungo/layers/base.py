@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from caffelungo.definition.schema import TEST, TRAIN, FillerParameter
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 Shape = tuple[int | None, ...]
@@ -48,6 +49,15 @@ class BlobSpec:
     shape: Shape
     filler: Any
     learned: bool = True
+
+
+@dataclass(frozen=True)
+class ClassNumbers:
+    """A bottom that holds whole numbers from 0 to ``count`` - 1, or ``ignored`` where that is given."""
+
+    bottom: int
+    count: int | None
+    ignored: int | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +139,17 @@ class Layer:
         """The parameter blobs for these bottom shapes, in Caffe's order."""
         return ()
 
+    def class_numbers(self, bottoms: Sequence[Shape | None]) -> ClassNumbers | None:
+        """The bottom whose values are taken for class numbers or indices, and how many there are; None without one."""
+        return None
+
+    def rearranged(
+        self, values: np.ndarray[Any, Any], tops: Sequence[Shape | None]
+    ) -> list[np.ndarray[Any, Any]] | None:
+        """The tops (of shapes ``tops``) for bottom ``values`` of any number of samples, where this layer only hands
+        them on in other places; None where it computes, or mixes samples."""
+        return None
+
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         """The tops. Pure, but for statistics that a layer keeps in ``blobs`` (BatchNorm, TRAIN)."""
         raise NotImplementedError
@@ -205,3 +226,10 @@ def shape_text(shape: Shape | None) -> str:
 def named(blobs: Sequence[str], shapes: Sequence[Shape]) -> str:
     """Blobs and their shapes for people, as in messages."""
     return ", ".join(f"`{blob}` {shape_text(shape)}" for blob, shape in zip(blobs, shapes, strict=True))
+
+
+def reshaped(values: np.ndarray[Any, Any], top: Shape | None) -> list[np.ndarray[Any, Any]] | None:
+    """``values`` of any number of samples in the shape ``top`` of one batch; None where samples would be mixed."""
+    if not top or None in top[1:] or math.prod(values.shape[1:]) != count(top[1:]):
+        return None
+    return [values.reshape((len(values), *top[1:]))]

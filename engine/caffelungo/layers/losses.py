@@ -5,11 +5,12 @@ Caffe: SoftmaxWithLossLayer::get_normalizer and its copies.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from caffelungo.definition.schema import enum_value
-from caffelungo.layers.base import Layer, Shape, count, shape_text
+from caffelungo.layers.base import ClassNumbers, Layer, Shape, count, shape_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,6 +45,37 @@ def normalized(total: Tensor, mode: int, batch: int, labels: Tensor, ignore: int
     if mode == VALID:
         return total / (labels != ignore).sum().clamp(min=1).to(total.dtype)
     return total / {FULL: labels.numel(), BATCH_SIZE: batch, NONE: 1}[mode]
+
+
+def class_numbers(bottoms: Sequence[Shape | None], axis: int, options: object = None) -> ClassNumbers:
+    """Bottom 1 as the classes on ``axis`` of the scores in bottom 0; ``options`` may hold an ignore_label."""
+    scores = bottoms[0]
+    known = scores is not None and -len(scores) <= axis < len(scores)
+    skipped = options is not None and options.HasField("ignore_label")  # type: ignore[attr-defined]
+    return ClassNumbers(1, scores[axis] if known and scores else None, ignored(options) if skipped else None)
+
+
+def within(labels: Tensor, classes: int, ignore: int = NEVER) -> tuple[Tensor, Tensor]:
+    """``labels`` with 0 in place of those outside 0 .. ``classes`` - 1, and whether there are such (a bool on the
+    device). ``ignore`` is let through.
+
+    To be used with ``poisoned``: a read outside of memory would end a GPU's context, and to ask would stop it.
+    """
+    import torch
+
+    outside = (labels < 0) | (labels >= classes)
+    if ignore != NEVER:
+        outside &= labels != ignore
+    return torch.where(outside, 0, labels), outside.any()
+
+
+def poisoned(value: Tensor, outside: Tensor) -> Tensor:
+    """``value``, or NaN where a label was ``outside``: what no run takes for a result, and asks the reason of."""
+    import torch
+
+    if torch.compiler.is_exporting():  # another engine has its own way with such an index
+        return value
+    return torch.where(outside, torch.full_like(value, math.nan), value)
 
 
 def check_labels(layer: Layer, bottoms: Sequence[Shape], axis: int) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from caffelungo.data import labels, preprocess
+from caffelungo.data import label_uses, labels, preprocess
 from caffelungo.data.source import Source
+from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import Problem, UserError
 from caffelungo.layers.plan import Plan, PlannedLayer
 from caffelungo.report.console import Reporter
@@ -76,31 +77,21 @@ def _learning_below(plan: Plan, planned: PlannedLayer) -> PlannedLayer:
 
 
 def label_problems(opened: Opened, say: Callable[[str], None] = lambda text: None) -> list[Problem]:
-    """Labels that the net's classifiers have no output for; ``say`` hears what is only worth knowing."""
-    problems: list[Problem] = []
+    """Samples that do not fit together, labels that a layer has no class for; ``say`` hears what is worth knowing."""
+    sources = {source.name: source for source in opened.sources}
+    problems = [problem for source in opened.sources for problem in source.survey()]
+    if problems:
+        return problems
     told: set[str] = set()
-    for head in heads(opened):
-        if head.source is None or head.data is None or head.source.name in told:
-            continue
-        values = head.source.labels()
-        if values is None:
-            continue
-        told.add(head.source.name)
-        parameters = head.loss.layer.param.loss_param
-        report = labels.scan(values, parameters.ignore_label if parameters.HasField("ignore_label") else None)
-        found = labels.check(
-            report, head.classes, layer=head.data.name,
-            offset=int(head.data.layer.param.transform_param.lungo.label_offset),
-            can_offset=head.data.layer.type != "HDF5Data", where=head.source.opening.at("source"),
-        )  # fmt: skip
-        problems += found
-        if not found and report.size:
-            shuffled = head.source.order is not None and head.source.order.shuffle
-            say(f"layer `{head.data.name}`: {report.describe()}")
-            if opened.plan.phase == 0:
-                for text in labels.notices(report, head.classes, layer=head.data.name, shuffled=shuffled):
-                    say(text)
-    return problems
+    for one in label_uses.look(opened.plan, sources):
+        problems += one.problems
+        name = one.use.data.name
+        if one.report.single and one.report.size and not one.problems and name not in told:
+            told.add(name)
+            say(f"layer `{name}`: {one.report.describe()}")
+            for text in one.notices if opened.plan.phase == TRAIN else ():
+                say(text)
+    return list(dict.fromkeys(problems))
 
 
 def labels_fit(solver: Solver, reporter: Reporter) -> None:

@@ -108,6 +108,7 @@ class Counter:
         if self.ignore is not None:
             used = labels != self.ignore
             scores, labels = scores[used], labels[used]
+        labels = torch.where((labels < 0) | (labels >= self.classes), 0, labels)  # the layer itself says what is wrong
         true = scores.gather(1, labels[:, None])
         better = (scores >= true).sum(1) - 1
         # Caffe counts a tie with the true class as wrong, so the class predicted then is another one.

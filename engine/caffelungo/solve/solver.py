@@ -21,7 +21,8 @@ from caffelungo.layers.plan import ParamKey
 from caffelungo.net.graph import Net
 from caffelungo.net.store import Store
 from caffelungo.report.glog import Log, number, output_line
-from caffelungo.solve import debug, fitting, gradients, learning, nets, nonfinite, snapshot, updates
+from caffelungo.solve import debug, fitting, gradients, learning, nets, nonfinite, outside, snapshot, updates
+from caffelungo.solve.beginning import Beginning
 from caffelungo.solve.draw import seed_iteration
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
@@ -366,7 +367,10 @@ class Solver:
     def test(self, index: int = 0) -> TestResult | None:
         """Test one net and log it; None when a signal interrupted."""
         self.log.info("solver.cpp:347", f"Iteration {self.iteration}, Testing net (#{index})")
-        result = self.tests[index].run(self._interrupted, self.test_progress)
+        try:
+            result = self.tests[index].run(self._interrupted, self.test_progress)
+        except outside.OutsideError as error:
+            raise outside.kept(self, self.iteration, error.what) from error
         if result is None:
             self.log.info("solver.cpp:395", "Test interrupted.")
             return None

@@ -5,6 +5,7 @@ Caffe: Solver::Test.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from caffelungo.net.graph import Net
 from caffelungo.net.store import Store
+from caffelungo.solve import outside
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
 from caffelungo.solve.nets import Opened
@@ -103,6 +105,10 @@ class TestNet:
             self.position += count
         assert total is not None
         mean = [value / (count if self.iterations is not None else samples) for value in total.tolist()]
+        if any(math.isnan(value) for value in mean):
+            wrong = outside.first(self.net.plan, self.net.store, self._batches(first, count))
+            if wrong:
+                raise outside.OutsideError(wrong)
         values = iter(mean[1:])
         scores = [Score(blob, next(values), self.weights[blob]) for blob, n in sizes.items() for _ in range(n)]
         return TestResult(mean[0], scores, samples)

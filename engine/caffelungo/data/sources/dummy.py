@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,11 @@ class DummySource(Source):
 
     def batch(self, k: int) -> Batch:
         return Batch(tuple(self._filled(k, top) for top in range(len(self.names))))
+
+    def blocks(self, top: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """What a constant top holds; nothing of one that is drawn anew each time."""
+        if self.fillers[top].type == "constant":
+            yield 0, self._filled(0, top)
 
     def _filled(self, k: int, top: int) -> NDArray[np.float32]:
         from caffelungo.layers.fillers import fill

@@ -14,7 +14,7 @@ from caffelungo.data.order import Order
 from caffelungo.data.pictures import PictureSource
 from caffelungo.data.source import Batch, Opening, stacked
 from caffelungo.definition.schema import TRAIN
-from caffelungo.errors import Problem, UserError
+from caffelungo.errors import Location, Problem, UserError
 
 IN_MEMORY = 256 << 20
 """Decoded pictures are kept up to this many bytes, in each process."""
@@ -93,3 +93,6 @@ class ImageSource(PictureSource):
 
     def labels(self) -> NDArray[np.int64]:
         return self.pictures.labels + int(self.extras.label_offset)
+
+    def place(self, index: int) -> Location:
+        return self.pictures.where(index)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from caffelungo.layers import losses
-from caffelungo.layers.base import Arity, Layer, Shape, State, shape_text
+from caffelungo.layers.base import Arity, ClassNumbers, Layer, Shape, State, shape_text
 from caffelungo.layers.precision import full
 from caffelungo.layers.registry import register
 
@@ -50,10 +50,14 @@ class Accuracy(Layer):
             )
         return [(), (classes,)] if self.per_class else [()]
 
+    def class_numbers(self, bottoms: Sequence[Shape | None]) -> ClassNumbers:
+        return losses.class_numbers(bottoms, self.along, self.options)
+
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch
 
         scores, labels = losses.side_by_side(full(bottoms[0].detach()), bottoms[1], self.along)
+        labels, outside = losses.within(labels, scores.shape[1], self.ignore)
         valid = labels != self.ignore
         truth = torch.where(valid, labels, 0).unsqueeze(1)
         others = (scores >= scores.gather(1, truth)).sum(1) - 1
@@ -63,4 +67,4 @@ class Accuracy(Layer):
             classes = torch.arange(scores.shape[1], device=labels.device)
             member = (labels.unsqueeze(1) == classes.unsqueeze(1)) & valid.unsqueeze(1)
             tops.append((member & right.unsqueeze(1)).sum((0, 2)) / member.sum((0, 2)).clamp(min=1))
-        return tops
+        return [losses.poisoned(top, outside) for top in tops]

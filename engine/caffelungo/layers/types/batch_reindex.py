@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from caffelungo.layers.base import Arity, Layer, Shape, State, count, shape_text
+from caffelungo.layers import losses
+from caffelungo.layers.base import Arity, ClassNumbers, Layer, Shape, State, count, shape_text
 from caffelungo.layers.registry import register
 
 if TYPE_CHECKING:
@@ -33,5 +34,9 @@ class BatchReindex(Layer):
             )
         return [(count(bottoms[1]), *bottoms[0][1:])]
 
+    def class_numbers(self, bottoms: Sequence[Shape | None]) -> ClassNumbers:
+        return ClassNumbers(1, bottoms[0][0] if bottoms[0] else None)
+
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
-        return [bottoms[0].index_select(0, bottoms[1].long())]
+        indices, outside = losses.within(bottoms[1].long(), bottoms[0].shape[0])
+        return [losses.poisoned(bottoms[0].index_select(0, indices), outside)]

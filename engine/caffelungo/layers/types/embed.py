@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from caffelungo.layers.base import BlobSpec, Layer, Shape, State
+from caffelungo.layers import losses
+from caffelungo.layers.base import BlobSpec, ClassNumbers, Layer, Shape, State
 from caffelungo.layers.registry import register
 
 if TYPE_CHECKING:
@@ -40,8 +41,12 @@ class Embed(Layer):
         bias = BlobSpec("bias", (outputs,), self.options.bias_filler)
         return (weight, bias) if self.bias else (weight,)
 
+    def class_numbers(self, bottoms: Sequence[Shape | None]) -> ClassNumbers:
+        return ClassNumbers(0, int(self.options.input_dim))
+
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch.nn.functional as F
 
-        y = F.embedding(bottoms[0].long(), blobs[0])
+        indices, outside = losses.within(bottoms[0].long(), blobs[0].shape[0])
+        y = losses.poisoned(F.embedding(indices, blobs[0]), outside)
         return [y + blobs[1] if self.bias else y]

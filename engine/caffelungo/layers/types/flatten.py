@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from caffelungo.layers.base import Layer, Shape, State, count, shape_text
+from caffelungo.layers.base import Layer, Shape, State, count, reshaped, shape_text
 from caffelungo.layers.registry import register
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 
@@ -37,6 +38,11 @@ class Flatten(Layer):
                 path="end_axis" if self.options.HasField("end_axis") else "axis",
             )
         return [(*shape[:first], count(shape[first : last + 1]), *shape[last + 1 :])]
+
+    def rearranged(
+        self, values: np.ndarray[Any, Any], tops: Sequence[Shape | None]
+    ) -> list[np.ndarray[Any, Any]] | None:
+        return reshaped(values, tops[0]) if self.first % (values.ndim) else None
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         return [bottoms[0].flatten(self.first, self.last)]

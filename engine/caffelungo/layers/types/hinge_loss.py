@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from caffelungo.layers import losses
-from caffelungo.layers.base import Loss, Shape, State
+from caffelungo.layers.base import ClassNumbers, Loss, Shape, State, count
 from caffelungo.layers.precision import full
 from caffelungo.layers.registry import register
 
@@ -32,10 +32,15 @@ class HingeLoss(Loss):
         losses.check_labels(self, [(*bottoms[0][:1], None), bottoms[1]], 1)
         return super().shapes(bottoms)
 
+    def class_numbers(self, bottoms: Sequence[Shape | None]) -> ClassNumbers:
+        return ClassNumbers(1, None if not bottoms[0] else count(bottoms[0][1:]))
+
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch
 
         scores, labels = losses.side_by_side(full(bottoms[0]).flatten(1), bottoms[1], 1)
+        labels, outside = losses.within(labels, scores.shape[1])
         sign = torch.ones_like(scores).scatter(1, labels.unsqueeze(1), -1.0)
         missed = (1 + sign * scores).clamp(min=0)
-        return [(missed.square() if self.square else missed).sum() / scores.shape[0]]
+        total = (missed.square() if self.square else missed).sum() / scores.shape[0]
+        return [losses.poisoned(total, outside)]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from caffelungo.layers.base import Layer, LayerError, Shape, State, count, shape_text
+from caffelungo.layers.base import Layer, LayerError, Shape, State, count, reshaped, shape_text
 from caffelungo.layers.registry import register
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 
@@ -75,6 +76,11 @@ class Reshape(Layer):
                 ("reshape_param", "shape"),
             )
         return [(*shape[:start], *sizes, *shape[end:])]
+
+    def rearranged(
+        self, values: np.ndarray[Any, Any], tops: Sequence[Shape | None]
+    ) -> list[np.ndarray[Any, Any]] | None:
+        return reshaped(values, tops[0])
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         x = bottoms[0]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from caffelungo.layers.base import Arity, Layer, Shape, State, shape_text
 from caffelungo.layers.registry import register
@@ -69,6 +71,15 @@ class Slice(Layer):
         else:
             sizes = [None if size is None else size // self.parts] * self.parts
         return [(*shape[:axis], part, *shape[axis + 1 :]) for part in sizes]
+
+    def rearranged(
+        self, values: np.ndarray[Any, Any], tops: Sequence[Shape | None]
+    ) -> list[np.ndarray[Any, Any]] | None:
+        axis = self.along % values.ndim
+        sizes = [None if top is None else top[axis] for top in tops]
+        if axis == 0 or None in sizes or sum(size or 0 for size in sizes) != values.shape[axis]:
+            return None
+        return np.split(values, np.cumsum([size or 0 for size in sizes])[:-1].tolist(), axis)
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         x = bottoms[0]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from caffelungo.layers import losses
-from caffelungo.layers.base import Loss, Shape, State
+from caffelungo.layers.base import ClassNumbers, Loss, Shape, State
 from caffelungo.layers.precision import full
 from caffelungo.layers.registry import register
 
@@ -42,11 +42,16 @@ class SoftmaxWithLoss(Loss):
         losses.check_labels(self, bottoms, axis)
         return tops
 
+    def class_numbers(self, bottoms: Sequence[Shape | None]) -> ClassNumbers:
+        return losses.class_numbers(bottoms, self.along, self.options)
+
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch.nn.functional as F
 
         scores, labels = losses.side_by_side(full(bottoms[0]), bottoms[1], self.along)
+        labels, outside = losses.within(labels, scores.shape[1], self.ignore)
         total = F.cross_entropy(
             scores, labels, ignore_index=self.ignore, reduction="sum", label_smoothing=self.smoothing
         )
-        return [losses.normalized(total, self.mode, scores.shape[0], labels, self.ignore)]
+        total = losses.normalized(total, self.mode, scores.shape[0], labels, self.ignore)
+        return [losses.poisoned(total, outside)]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from caffelungo.layers.base import Arity, Layer, Shape, State
 from caffelungo.layers.registry import register
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 
@@ -29,6 +30,11 @@ class Split(Layer):
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         return [bottoms[0]] * self.parts
+
+    def rearranged(
+        self, values: np.ndarray[Any, Any], tops: Sequence[Shape | None]
+    ) -> list[np.ndarray[Any, Any]] | None:
+        return [values] * self.parts
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         return [bottoms[0]] * self.parts
