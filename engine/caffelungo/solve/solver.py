@@ -22,7 +22,6 @@ from caffelungo.net.graph import Net
 from caffelungo.net.store import Store
 from caffelungo.report.glog import Log, number, output_line
 from caffelungo.solve import debug, fitting, gradients, learning, nets, nonfinite, outside, snapshot, updates
-from caffelungo.solve.beginning import Beginning
 from caffelungo.solve.draw import seed_iteration
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
