@@ -58,7 +58,7 @@ def pooling(size: tuple[int, int]) -> tuple[str, int]:
     for kind, kernel, stride, pad, mode in product(
         ("MAX", "AVE"), (1, 2, 3), (1, 2, 3, 4), (0, 1, 2), ("CEIL", "FLOOR")
     ):
-        if pad < kernel and kernel <= min(size) + 2 * pad:
+        if pad < kernel and kernel <= min(size) + 2 * pad + (stride - 1 if mode == "CEIL" else 0):
             text += pool(
                 f"pool: {kind} kernel_size: {kernel} stride: {stride} pad: {pad} round_mode: {mode}", f"p{number}"
             )
@@ -102,9 +102,25 @@ def test_ceil_average_with_padding_is_two_operators() -> None:
     assert kinds(exported(INPUT.format(7, 7) + text)[0]) == ["AveragePool"]
 
 
-def test_indices_of_maxima() -> None:
-    text = pool("kernel_size: 2 stride: 2").replace('top: "p"', 'top: "p" top: "at"')
+@pytest.mark.parametrize("kernel", [2, 5])
+def test_indices_of_maxima(kernel: int) -> None:
+    text = pool(f"kernel_size: {kernel} stride: 2").replace('top: "p"', 'top: "p" top: "at"')
     check(*exported(INPUT.format(6, 4) + text))
+
+
+def test_windows_larger_than_the_plane() -> None:
+    convolution = 'layer {{ name: "{0}" type: "{1}" bottom: "data" top: "{0}" convolution_param {{ {2} }} }}\n'
+    text = INPUT.format(2, 4)
+    text += convolution.format("conv", "Convolution", "num_output: 4 kernel_size: 3 stride: 2")
+    text += convolution.format(
+        "wide", "Convolution", "num_output: 3 group: 3 kernel_size: 3 dilation: 3 pad: 1 stride: 4"
+    )
+    text += convolution.format("patches", "Im2col", "kernel_size: 3 stride: 2")
+    text += convolution.format("up", "Deconvolution", "num_output: 4 kernel_size: 5 stride: 3 pad: 2")
+    text += pool("kernel_size: 5 stride: 4 pad: 1 pool: AVE", "mean") + pool("kernel_size: 5 stride: 4", "most")
+    text += 'layer { name: "n" type: "LRN" bottom: "conv" top: "n" lrn_param { norm_region: WITHIN_CHANNEL } }\n'
+    text += 'layer { name: "spp" type: "SPP" bottom: "data" top: "spp" spp_param { pyramid_height: 2 } }\n'
+    check(*exported(text))
 
 
 def test_lrn_is_one_operator() -> None:

@@ -131,6 +131,16 @@ def test_pictures_of_any_size(tmp_path: Path) -> None:
     assert best[0].best.label in "abcde"
 
 
+def test_a_kernel_that_reaches_beyond_its_plane_is_refused(tmp_path: Path) -> None:
+    text = POOLS + (
+        'layer { name: "far" type: "Convolution" bottom: "conv" top: "far" '
+        "convolution_param { num_output: 2 kernel_size: 19 stride: 17 } }\n"
+    )
+    with pytest.raises(UserError, match=r"`far` .* no form that holds at every size") as raised:
+        exported(text, tmp_path, preprocess=False)
+    assert "larger size" in str(raised.value)
+
+
 def test_what_fixes_the_size_is_listed_completely(tmp_path: Path) -> None:
     options = ConvertOptions(free_size=True)
     (tmp_path / "net.prototxt").write_text(

@@ -74,3 +74,10 @@ def test_rows_stand_where_layers_stood() -> None:
     assert [(row.name, row.before is not None, row.after is not None) for row in rows] == [
         ("a", True, True), ("b", True, False), ("n", False, True), ("c", True, True), ("m", False, True)
     ]  # fmt: skip
+
+
+def test_a_window_counts_what_it_sees() -> None:
+    """Of a window of 11 x 11 on 8 x 8 with a pad of 1, the 10 x 10 that Caffe's loops go through."""
+    window = "kernel_size: 11 stride: 4 pad: 1"
+    pool = f'layer {{ name: "p" type: "Pooling" bottom: "data" top: "p" pooling_param {{ {window} }} }}'
+    assert of(pool)[1].operations == 3 * 10 * 10

@@ -219,6 +219,8 @@ def _pool(
 ) -> nn.Module:  # fmt: skip
     """Caffe's pooling of ``bottom`` to ``top`` (channels, height, width)."""
     size, out = tuple(bottom[1:]), tuple(top[1:])
+    # No runtime need be asked whether it takes a window larger than the padded plane.
+    kernel = [min(k, n + 2 * p) for k, n, p in zip(kernel, size, pad, strict=True)]
     if out == (1, 1) and tuple(kernel) == size and tuple(pad) == (0, 0):
         return Operator("GlobalAveragePool" if mean else "GlobalMaxPool", {}, top)
     # Windows that hold any input; a stride beyond the kernel can leave one that holds none.

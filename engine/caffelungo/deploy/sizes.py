@@ -16,8 +16,9 @@ from caffelungo.definition.schema import TEST
 from caffelungo.deploy.network import DeployNet
 from caffelungo.deploy.operators import free_pool_problem
 from caffelungo.errors import Problem
+from caffelungo.layers import windows
 from caffelungo.layers.base import shape_text
-from caffelungo.layers.plan import Plan, build_plan
+from caffelungo.layers.plan import Plan, PlannedLayer, build_plan
 
 HEIGHT, WIDTH = "height", "width"
 FIXED = frozenset({"Flatten", "Im2col", "MVN", "Reduction", "Reshape", "SPP", "Tile"})
@@ -68,7 +69,20 @@ def problems_of_free_sizes(net: DeployNet, record: Any | None) -> list[Problem]:
                 Problem(f"layer `{planned.name}` (Pooling) has no form that holds at every size", received=why,
                         remedy="choose a kernel at least as large as stride and pad together")
             )  # fmt: skip
+        if planned.layer.type == "Convolution" and _reaches_beyond(planned):
+            problems.append(
+                Problem(f"layer `{planned.name}` (Convolution) has no form that holds at every size",
+                        received=f"its kernel reaches beyond its bottom, {shape_text(planned.bottom_shapes[0])}",
+                        remedy="export the net at a larger size: --size")
+            )  # fmt: skip
     return problems
+
+
+def _reaches_beyond(planned: PlannedLayer) -> bool:
+    layer: Any = planned.layer
+    shape = planned.bottom_shapes[0] or ()
+    axis, _axes, (kernel, _stride, pad, dilation) = layer.layout([shape])
+    return any(windows.beyond(tuple(int(size or 0) for size in shape[axis + 1 :]), kernel, pad, dilation))
 
 
 def _resized(net: DeployNet, size: tuple[int, int]) -> tuple[Plan, list[Problem]]:

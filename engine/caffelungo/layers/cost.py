@@ -137,7 +137,11 @@ def _channels(shape: Shape | None) -> int:
 
 def _pooling(one: PlannedLayer, first: int, top: int) -> int:
     layer: Any = one.layer
-    return first if layer.whole else top * math.prod(layer.kernel)
+    if layer.whole:
+        return first
+    sizes = [size or 1 for size in (one.bottom_shapes[0] or (1, 1, 1, 1))[2:]]
+    seen = zip(layer.kernel, sizes, layer.pad, strict=True)
+    return top * math.prod(min(kernel, size + 2 * pad) for kernel, size, pad in seen)
 
 
 def _scale(one: PlannedLayer, first: int, top: int) -> int:

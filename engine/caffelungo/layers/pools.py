@@ -17,11 +17,12 @@ LOWEST = -3.4028234663852886e38
 
 
 def pooled(size: int, axis: int, kernel: Pair, stride: Pair, pad: Pair, ceil: bool = True) -> int:
-    """Size of the top along spatial axis 0 or 1; 0 when the kernel does not fit."""
+    """Size of the top along spatial axis 0 or 1; 0 when not even one window fits.
+
+    Rounded up, a window that reaches beyond the padded plane by less than the stride counts, and sees what is there.
+    """
     room = size + 2 * pad[axis] - kernel[axis]
-    if room < 0:
-        return 0
-    windows = (-(-room // stride[axis]) if ceil else room // stride[axis]) + 1
+    windows = max((-(-room // stride[axis]) if ceil else room // stride[axis]) + 1, 0)
     # Caffe looks at both pads before it leaves out a window that starts in the padding of one axis.
     return windows - 1 if any(pad) and (windows - 1) * stride[axis] >= size + pad[axis] else windows
 

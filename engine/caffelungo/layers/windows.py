@@ -5,7 +5,12 @@ Caffe: BaseConvolutionLayer::LayerSetUp.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from caffelungo.layers.base import Layer
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Ints = tuple[int, ...]
 
@@ -75,8 +80,29 @@ def extent(kernel: int, dilation: int) -> int:
 
 
 def convolved(size: int | None, kernel: int, stride: int, pad: int, dilation: int) -> int | None:
-    """Size of a convolution's top along one axis; may be below 1 when the kernel does not fit."""
-    return None if size is None else (size + 2 * pad - extent(kernel, dilation)) // stride + 1
+    """Size of a convolution's top along one axis; below 1 when the kernel does not fit.
+
+    Caffe divides as C does, towards 0: a kernel that reaches beyond the padded plane by less than the stride has one
+    place, where im2col reads 0 beyond the plane.
+    """
+    if size is None:
+        return None
+    room = size + 2 * pad - extent(kernel, dilation)
+    return (room // stride if room >= 0 else -(-room // stride)) + 1
+
+
+def beyond(sizes: Ints, kernel: Ints, pad: Ints, dilation: Ints) -> Ints:
+    """By how much a kernel reaches beyond the padded plane on each axis; 0 where it fits."""
+    axes = zip(sizes, kernel, pad, dilation, strict=True)
+    return tuple(max(0, extent(k, d) - size - 2 * p) for size, k, p, d in axes)
+
+
+def reached(x: Tensor, kernel: Ints, pad: Ints, dilation: Ints) -> Tensor:
+    """``x`` with zeros behind its spatial axes as far as the kernel reaches ``beyond`` them; else ``x`` itself."""
+    import torch.nn.functional as F
+
+    more = beyond(tuple(x.shape[-len(kernel) :]), kernel, pad, dilation)
+    return F.pad(x, [side for end in reversed(more) for side in (0, end)]) if any(more) else x
 
 
 def deconvolved(size: int | None, kernel: int, stride: int, pad: int, dilation: int) -> int | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from tests.layers.helper import check_layer, refused, shape_of
+from tests.layers.helper import check_layer, layer_net, refused, run_net, shape_of
 
 RNG = np.random.default_rng(0)
 X, W, B = RNG.normal(size=(2, 4, 5, 6)), RNG.normal(size=(6, 2, 3, 2)), RNG.normal(size=6)
@@ -44,6 +45,47 @@ def test_shapes() -> None:
     assert shape_of(layer, [(10, 3, 227, 227)]) == [(10, 96, 55, 55)]
     layer = 'type: "Convolution" convolution_param { num_output: 7 kernel_size: 3 kernel_size: 2 kernel_size: 1 }'
     assert shape_of(layer, [(1, 2, 5, 6, 7)]) == [(1, 7, 3, 5, 7)]
+
+
+def caffe_loops(x: np.ndarray, weight: np.ndarray, stride: int, pad: int, dilation: int) -> np.ndarray | None:
+    """im2col_cpu and the sum over what it gives, with C's division; None where Caffe has no top."""
+    extent = dilation * (weight.shape[2] - 1) + 1
+    sizes = [int((size + 2 * pad - extent) / stride) + 1 for size in x.shape[2:]]
+    if min(sizes) < 1:
+        return None
+    top = np.zeros((len(x), len(weight), *sizes))
+    for row, column in np.ndindex(*sizes):
+        for i, j in np.ndindex(*weight.shape[2:]):
+            h, w = row * stride - pad + i * dilation, column * stride - pad + j * dilation
+            if 0 <= h < x.shape[2] and 0 <= w < x.shape[3]:
+                top[:, :, row, column] += x[:, :, h, w] @ weight[:, :, i, j].T
+    return top
+
+
+@pytest.mark.parametrize("kernel", [2, 3, 5])
+@pytest.mark.parametrize("stride", [1, 2, 4])
+@pytest.mark.parametrize(("pad", "dilation"), [(0, 1), (1, 2)])
+def test_any_plane_is_the_original_s(kernel: int, stride: int, pad: int, dilation: int) -> None:
+    weight = RNG.normal(size=(3, 2, kernel, kernel))
+    options = f"num_output: 3 bias_term: false kernel_size: {kernel} stride: {stride} pad: {pad} dilation: {dilation}"
+    layer = f'type: "Convolution" convolution_param {{ {options} }}'
+    for height, width in np.ndindex(6, 6):
+        x = RNG.normal(size=(1, 2, height + 1, width + 1))
+        top = caffe_loops(x, weight, stride, pad, dilation)
+        if top is None:
+            refused(layer, [x.shape], "impossible shape", "larger input")
+        else:
+            run = run_net(layer_net(layer, [x.shape]), {"x0": x}, {("l", 0): weight})
+            np.testing.assert_allclose(run.data["y0"], top, rtol=1e-4, atol=1e-5)
+
+
+def test_everything_asked_of_a_kernel_that_reaches_beyond_the_plane() -> None:
+    x, weight = RNG.normal(size=(2, 2, 2, 4)), RNG.normal(size=(3, 2, 3, 3))
+    top = caffe_loops(x, weight, 2, 0, 1)
+    assert top is not None
+    assert top.shape == (2, 3, 1, 1)
+    layer = 'type: "Convolution" convolution_param { num_output: 3 bias_term: false kernel_size: 3 stride: 2 }'
+    check_layer(layer, [x], [top], blobs=[weight])
 
 
 def test_refusals() -> None:

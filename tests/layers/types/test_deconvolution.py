@@ -23,6 +23,15 @@ def test_numbers() -> None:
     check_layer(layer, [X], [by_hand(X, W, B)], blobs=[W, B])
 
 
+def test_a_plane_of_one_place_and_a_pad_that_leaves_the_middle() -> None:
+    layer = (
+        'type: "Deconvolution" convolution_param { num_output: 3 kernel_h: 3 kernel_w: 5 stride: 2 pad_h: 1 pad_w: 2 }'
+    )
+    x, weight = RNG.normal(size=(2, 2, 1, 1)), RNG.normal(size=(2, 3, 3, 5))
+    top = np.einsum("nc,co->no", x[:, :, 0, 0], weight[:, :, 1, 2]) + B
+    check_layer(layer, [x], [top[:, :, None, None]], blobs=[weight, B])
+
+
 def test_shapes_and_refusals() -> None:
     layer = 'type: "Deconvolution" convolution_param { num_output: 4 group: 4 kernel_size: 4 stride: 2 pad: 1 }'
     assert shape_of(layer, [(1, 4, 10, 20)]) == [(1, 4, 20, 40)]

@@ -14,6 +14,14 @@ def test_numbers() -> None:
     check_layer(layer, [x], [want.reshape(2, 18, 3, 3)])
 
 
+def test_a_kernel_that_reaches_beyond_the_plane_reads_zeros() -> None:
+    x = np.random.default_rng(0).normal(size=(2, 3, 2, 5))
+    padded = np.pad(x, ((0, 0), (0, 0), (0, 1), (0, 0)))
+    want = np.stack([padded[:, :, :, j : j + 3] for j in (0, 2)], -1)  # N C kh kw places
+    layer = 'type: "Im2col" convolution_param { kernel_size: 3 stride: 2 }'
+    check_layer(layer, [x], [want.reshape(2, 27, 1, 2)])
+
+
 def test_refusals() -> None:
     refused('type: "Im2col"', [(1, 2, 3, 3)], "`kernel_size` is missing")
     refused('type: "Im2col" convolution_param { kernel_size: 4 }', [(1, 2, 3, 3)], "impossible shape")

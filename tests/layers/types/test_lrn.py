@@ -31,9 +31,11 @@ def test_across_channels(size: int, beta: float) -> None:
     check_layer(f'type: "LRN" lrn_param {{ {options} }}', [X], [across(X, size, 0.5, beta, 2)])
 
 
-def test_within_channel() -> None:
-    options = "local_size: 3 alpha: 0.5 beta: 0.75 k: 5 norm_region: WITHIN_CHANNEL"
-    check_layer(f'type: "LRN" lrn_param {{ {options} }}', [X], [within(X, 3, 0.5, 0.75)])
+@pytest.mark.parametrize(("size", "plane"), [(3, (3, 4)), (9, (3, 4)), (5, (1, 1))])
+def test_within_channel(size: int, plane: tuple[int, int]) -> None:
+    options = f"local_size: {size} alpha: 0.5 beta: 0.75 k: 5 norm_region: WITHIN_CHANNEL"
+    x = X[:, :, : plane[0], : plane[1]]
+    check_layer(f'type: "LRN" lrn_param {{ {options} }}', [x], [within(x, size, 0.5, 0.75)])
 
 
 def test_refusals() -> None:

@@ -20,7 +20,8 @@ class Convolution(Convolving):
     """Cross-correlation with learned filters: top[n, o] = bias[o] + sum over c of weight[o, c] * bottom[n, c].
 
     Bottom: N x C x spatial (1 to 3 axes; several bottoms of one shape share the weights). Top: N x num_output x
-    floor((size + 2 pad - (dilation (kernel - 1) + 1)) / stride) + 1 on each axis.
+    floor((size + 2 pad - (dilation (kernel - 1) + 1)) / stride) + 1 on each axis. A kernel that reaches beyond the
+    padded plane by less than the stride has one place, and reads 0 there.
     Blobs: weight (num_output, C / group, kernel...), bias (num_output).
     Caffe: ConvolutionLayer.
     """
@@ -46,6 +47,7 @@ class Convolution(Convolving):
             # Axes before the channels are one batch; Caffe's `axis` says how many there are.
             batch = x.shape[: x.dim() - axes - 1]
             flat = x if len(batch) == 1 else x.reshape(-1, *x.shape[len(batch) :])
+            flat = windows.reached(flat, weight.shape[2:], pad, dilation)
             y = convolve(flat, weight, bias, stride, pad, dilation, self.group)
             tops.append(y if len(batch) == 1 else y.reshape(*batch, *y.shape[1:]))
         return tops

@@ -57,4 +57,5 @@ class Im2col(Convolving):
             windows.each(values, 2) for values in (self.kernel, self.stride, self.pad, self.dilation)
         )
         sizes = [self.size(*parts) for parts in zip(x.shape[2:], kernel, stride, pad, dilation, strict=True)]
+        x = windows.reached(x, kernel, pad, dilation)
         return [F.unfold(x, kernel, dilation, pad, stride).unflatten(2, sizes)]

@@ -20,6 +20,7 @@ class Pooling(Layer):
     Bottom: N x C x H x W. Round_mode FLOOR rounds down. When any pad is given, a last window that would start in the
     padding is left out. MAX takes the first of equal maxima; its second top, if there is one, holds their indices
     h * W + w (no gradient). AVE divides by the part of the window inside the padded input: padding counts.
+    A window that reaches beyond the padded plane by less than the stride sees what is there.
     Where stride exceeds kernel a last window may hold no input: MAX gives -FLT_MAX there and AVE 0 (Caffe: 0 / 0).
     `global_pooling` takes the whole plane.
     Caffe: PoolingLayer.
@@ -127,10 +128,16 @@ class Pooling(Layer):
             raise self.fail(
                 "impossible shape: the kernel is larger than the padded input",
                 received=f"bottom {shape_text(shape)}, kernel {shape_text(self.kernel)}, pad {shape_text(self.pad)}",
-                remedy="use a larger input, a smaller kernel, or `global_pooling: true`",
+                remedy=f"use a larger bottom ({self._least()}), a smaller kernel, or `global_pooling: true`",
                 path=(self._written("kernel_size") or [""])[0],
             )
         return [(shape[0], shape[1], *plane)] * (2 if self.indices else 1)
+
+    def _least(self) -> str:
+        """The smallest plane that holds a window."""
+        reach = [step - 1 if self.ceil else 0 for step in self.stride]
+        sides = zip(self.kernel, reach, self.pad, strict=True)
+        return f"at least {shape_text([max(kernel - more - 2 * pad, 1) for kernel, more, pad in sides])}"
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         x = bottoms[0]

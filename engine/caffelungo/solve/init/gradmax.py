@@ -26,6 +26,7 @@ from torch import Tensor
 from torch.nn.grad import conv2d_weight
 
 from caffelungo.errors import RunError
+from caffelungo.layers import windows
 from caffelungo.layers.base import State
 from caffelungo.layers.plan import PlannedLayer
 from caffelungo.net.stepwise import StepNet
@@ -125,7 +126,7 @@ def patches(units: PlannedLayer, read: Tensor) -> Tensor:
     layer: Any = units.layer
     _axis, _axes, (kernel, stride, pad, dilation) = layer.layout([tuple(read.shape)])
     height, width = (units.top_shapes[0] or (0, 0, 0, 0))[2:]
-    unfolded = F.unfold(read, kernel, dilation, pad, stride)
+    unfolded = F.unfold(windows.reached(read, kernel, pad, dilation), kernel, dilation, pad, stride)
     return unfolded.reshape(len(read), -1, int(height or 0), int(width or 0))
 
 
@@ -146,6 +147,7 @@ def _outer(outlet: Outlet, gradient: Tensor, patch: Tensor) -> Tensor:
     layer: Any = outlet.head.layer
     _axis, _axes, (kernel, stride, pad, dilation) = layer.layout([tuple(seen.shape)])
     shape = (gradient.shape[1], weights, *kernel)
+    seen = windows.reached(seen, kernel, pad, dilation)
     found = conv2d_weight(seen, shape, gradient, stride, pad, dilation)
     return found.permute(0, 2, 3, 1).reshape(-1, weights)
 
