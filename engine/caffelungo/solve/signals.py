@@ -1,7 +1,7 @@
 """What SIGINT, SIGHUP and SIGTERM do to a training run.
 
-Caffe: SignalHandler. Handlers only set flags; the loop asks for them after every iteration and before every test
-iteration.
+Caffe: SignalHandler. Handlers only set flags; the loop asks for them after every iteration, before every test iteration
+and, for a stop, between the sub-batches of an iteration.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Signals:
         self._asked[name] = True
         self._stopping = name == "SIGINT" and self.effects[name] is Action.STOP
         if self._stopping and self.say:
-            self.say("stopping after this iteration; press Ctrl-C again to stop at once, without a snapshot")
+            self.say("stopping; press Ctrl-C again to stop at once, without a snapshot")
 
     def poll(self) -> Action:
         """The next action asked for, or NONE."""

@@ -22,6 +22,7 @@ from caffelungo.net.graph import Net
 from caffelungo.net.store import Store
 from caffelungo.report.glog import Log, number, output_line
 from caffelungo.solve import debug, fitting, gradients, learning, nets, nonfinite, outside, snapshot, updates
+from caffelungo.solve.beginning import Beginning
 from caffelungo.solve.draw import seed_iteration
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
@@ -133,6 +134,7 @@ class Solver:
         """Number of the batch that iteration 0 would have begun with: ``batches`` - iteration * iter_size."""
         self.stop_asked = Action.NONE
         self.poll: Callable[[], Action] = lambda: Action.NONE
+        self._snapshot_asked = False
         self.ledger = Ledger()
         """The files that this run writes."""
         self.written: int | None = None
@@ -188,11 +190,14 @@ class Solver:
                     self.test_all()
                     if self.stop_asked is not Action.NONE:
                         break
-                self._iterate(feed)
+                if not self._iterate(feed):
+                    if self._snapshot_asked:
+                        self.snapshot()
+                    break
                 self.progress(self.iteration)
                 action = self.poll()
                 due = self.param.snapshot and self.iteration % self.param.snapshot == 0
-                if due or action is Action.SNAPSHOT:
+                if due or self._snapshot_asked or action is Action.SNAPSHOT:
                     self.snapshot()
                 if action in (Action.STOP, Action.TERMINATE):
                     self.stop_asked = action
@@ -208,10 +213,14 @@ class Solver:
             and (self.iteration > 0 or self.param.test_initialization)
         )  # fmt: skip
 
-    def _iterate(self, feed: Iterator[list[Tensor]]) -> None:
+    def _iterate(self, feed: Iterator[list[Tensor]]) -> bool:
+        """One iteration; False when a signal asked to stop in the midst of it, and it was taken back."""
         display = bool(self.param.display) and self.iteration % self.param.display == 0
         debugged = display and self.param.debug_info
-        loss, outputs = self._forward_backward(feed, debugged)
+        made = self._forward_backward(feed, debugged)
+        if made is None:
+            return False
+        loss, outputs = made
         norm = self._gradient_norm()
         flag = self._health(loss, norm)
         self._pending.add(self.iteration, loss, flag, norm)
@@ -237,10 +246,17 @@ class Solver:
         for param in self.learned:
             param.grad = None
         self.iteration += 1
+        return True
 
-    def _forward_backward(self, feed: Iterator[list[Tensor]], debugged: bool) -> tuple[Tensor, dict[str, Tensor]]:
+    def _forward_backward(
+        self, feed: Iterator[list[Tensor]], debugged: bool
+    ) -> tuple[Tensor, dict[str, Tensor]] | None:
         total: Tensor | None = None
+        beginning = Beginning(self) if self.param.iter_size > 1 and not self.engine.caffe else None
         for sub_batch in range(self.param.iter_size):
+            if beginning and sub_batch and self._stopped_inside():
+                beginning.restore()
+                return None
             tensors = next(feed)
             self.batches += 1
             seed_iteration(self.engine.device, self.seed, self.iteration, sub_batch)
@@ -262,6 +278,16 @@ class Solver:
             total = loss if total is None else total + loss
         assert total is not None
         return (total if self.param.iter_size == 1 else total / self.param.iter_size), outputs
+
+    def _stopped_inside(self) -> bool:
+        """Whether a signal asks to stop between two sub-batches; a snapshot waits for the end of the iteration."""
+        while (action := self.poll()) is not Action.NONE:
+            if action is Action.SNAPSHOT:
+                self._snapshot_asked = True
+            else:
+                self.stop_asked = action
+                return True
+        return False
 
     def _gradient_norm(self) -> Tensor | None:
         if self.param.clip_gradients < 0:
@@ -423,7 +449,7 @@ class Solver:
             self.prefix, self.iteration, self.form, self.weights(), state.of(self), nets.filtered(self.opened),
             nets.shared_blobs(self.plan), self._log_snapshot, self.ledger,
         )  # fmt: skip
-        self.written = self.iteration
+        self.written, self._snapshot_asked = self.iteration, False
         self.on_snapshot()
         return kept
 
