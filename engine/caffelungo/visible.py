@@ -8,6 +8,10 @@ person passes here; data that a program reads (files) keeps its bytes.
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import IO, Any
 
 _STEERING = (
     r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line end
@@ -39,3 +43,42 @@ def _escape(match: re.Match[str]) -> str:
     if 0xDC80 <= code <= 0xDCFF:
         code -= 0xDC00  # the byte that was read
     return _NAMED.get(match[0]) or (f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}")
+
+
+class VisibleStream:
+    """A text stream on which all that is written is made ``visible``; the rest of it is the stream below."""
+
+    def __init__(self, below: IO[str]) -> None:
+        self.rich_proxied_file = below
+        """Where a Rich console writes, which escapes text itself and steers the terminal on purpose."""
+
+    def write(self, text: str) -> int:
+        """As a text stream's."""
+        self.rich_proxied_file.write(visible(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """As a text stream's."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.rich_proxied_file, name)
+
+
+@contextmanager
+def visible_streams() -> Iterator[None]:
+    """Standard output and error escape what would steer the terminal while the body runs."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = VisibleStream(sys.stdout), VisibleStream(sys.stderr)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def below(stream: IO[str]) -> IO[str]:
+    """The stream itself, for a progress bar, which steers the terminal on purpose."""
+    while (inner := getattr(stream, "rich_proxied_file", None)) is not None:
+        stream = inner
+    return stream

@@ -55,10 +55,10 @@ def diff(
         return
     if quiet:
         return
-    from rich.console import Console
+    from caffelungo.report.terminal import Terminal
 
-    terminal = Console(highlight=False)
-    report.show(found, terminal if terminal.is_terminal else Console(highlight=False, width=160))
+    terminal = Terminal()
+    report.show(found, terminal if terminal.is_terminal else Terminal(width=160))
     for word, path in (("wrote", csv), ("wrote", units), ("drew", draw)):
         if path is not None:
             typer.echo(f"{word} {path}")

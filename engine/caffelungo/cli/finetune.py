@@ -74,12 +74,11 @@ def finetune(
     each = f"{least}" if least == most else f"{least} to {most}"
     typer.echo(f"{len(done.classes)} classes, {each} pictures each: {done.train} to train on, {done.val} to test on")
     if done.probe is not None:
-        from rich.console import Console
-
         from caffelungo.report.probes import table
+        from caffelungo.report.terminal import Terminal
 
         typer.echo("linear classifiers on frozen features, by cross-validation on the pictures to train on:")
-        Console(highlight=False).print(table(done.probe.rows, done.probe.chosen))
+        Terminal().print(table(done.probe.rows, done.probe.chosen))
         typer.echo(f"training starts from the one on {done.probe.chosen.candidate.name}")
     typer.echo(f"new classifier: {', '.join(done.heads)}; {done.iterations} iterations of {done.batch_size} pictures")
     if explain:

@@ -45,8 +45,7 @@ def inspect(
 
     Example: [bold]lungo inspect --model mine/grown.prototxt --weights mine/grown_iter_300.caffemodel -o report/[/]
     """
-    from rich.console import Console
-
+    from caffelungo.report.terminal import Terminal
     from caffelungo.study.inspect.options import InspectOptions
     from caffelungo.study.inspect.run import inspect as run
 
@@ -56,7 +55,7 @@ def inspect(
         variables=o.variables(set_), device=device, gpu=gpu, precision=precision, threads=threads, workers=workers,
         level=level, stages=o.listed(stage), quiet=quiet,
     )  # fmt: skip
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Terminal(stderr=True, soft_wrap=True)
     with o.stages(quiet) as progress:
         page = run(wanted, console, progress)
     if not quiet:

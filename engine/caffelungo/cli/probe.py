@@ -63,12 +63,11 @@ def probe(
     """
     import json
 
-    from rich.console import Console
-
     from caffelungo import files
     from caffelungo.probes.options import ProbeOptions
     from caffelungo.probes.run import probe as run
     from caffelungo.report.probes import table
+    from caffelungo.report.terminal import Terminal
 
     if json_file is not None:
         files.refuse_existing(json_file, overwrite, "--json")
@@ -86,7 +85,7 @@ def probe(
         return
     typer.echo(f"{len(found.classes)} classes, {found.pictures} pictures to learn from")
     if found.best is not None:
-        Console(highlight=False).print(table(found.rows, found.best))
+        Terminal().print(table(found.rows, found.best))
     if found.again is not None and found.again.kept:
         typer.echo(
             "the classifier stays as it was trained: on the pictures set aside its log loss is "

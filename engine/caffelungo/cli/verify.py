@@ -65,10 +65,9 @@ def verify(
         if not found.kept:
             typer.echo(found.verdict, err=True)
     else:
-        from rich.console import Console
-
+        from caffelungo.report.terminal import Terminal
         from caffelungo.report.verify import show
 
-        terminal = Console(highlight=False)
-        show(found, terminal if terminal.is_terminal else Console(highlight=False, width=160), every)
+        terminal = Terminal()
+        show(found, terminal if terminal.is_terminal else Terminal(width=160), every)
     return found.exit_status

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from caffelungo.report.glog import number
+from caffelungo.report.terminal import Terminal
 
 REFRESH = 0.2
 """Seconds between redraws."""
@@ -25,7 +26,7 @@ class Reporter:
     """
 
     def __init__(self, total: int, images: int, *, quiet: bool = False, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self.console = console or Terminal(stderr=True, soft_wrap=True)
         self.total, self.images, self.quiet = total, images, quiet
         self.live = self.console.is_terminal and not quiet
         self._bar: Progress | None = None

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
+from caffelungo.visible import on_one_line, visible
+
 
 def number(value: float) -> str:
     """``value`` as C++ streams print a float: six significant digits."""
@@ -48,9 +50,12 @@ class Log:
             self._file.write(line)
         self._early.clear()
 
-    def info(self, source: str, message: str, severity: str = "I") -> None:
-        """Log ``message`` as from Caffe's ``source`` ("solver.cpp:239")."""
-        line = f"{prefix(source, severity)} {message}\n"
+    def info(self, source: str, message: str, severity: str = "I", below: str = "") -> None:
+        """Log ``message`` as from Caffe's ``source`` ("solver.cpp:239"); ``below`` is a printed message under it.
+
+        A line end in ``message``, which may hold names, is escaped: only this function begins a line of the log.
+        """
+        line = f"{prefix(source, severity)} {on_one_line(message)}\n{visible(below)}"
         if self._file:
             self._write(line)
         elif self.failed is None:

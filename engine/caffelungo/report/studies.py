@@ -12,13 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from caffelungo.report.console import REFRESH
+from caffelungo.report.terminal import Terminal
 
 
 class StudyBar:
     """One line on a terminal: cells done, failed and left, the time left, what runs now. Elsewhere one line a tenth."""
 
     def __init__(self, quiet: bool = False, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self.console = console or Terminal(stderr=True, soft_wrap=True)
         self.quiet, self.live = quiet, self.console.is_terminal and not quiet
         columns = (BarColumn(), TextColumn("{task.description}", markup=False))
         self.bar = Progress(
@@ -80,7 +81,7 @@ def print_plan(pictures: Any, plan: Sequence[Any], rates: int, seeds: int, via: 
 
     ``via``: the pictures of a task between, whose trainings come on top.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = Terminal(soft_wrap=True)
     for name, each in (("", pictures), ("the task between: ", via)):
         if each is not None:
             console.print(
@@ -110,7 +111,7 @@ def _count(number: int, what: str) -> str:
 
 def print_tables(tables: Sequence[Any], sentences: Sequence[str]) -> None:
     """Each table under its title, what is said of it below, and the ``sentences`` at the end."""
-    console = Console(highlight=False)
+    console = Terminal()
     for one in tables:
         table = Table(title=one.title, title_justify="left", title_style="bold", box=None, pad_edge=False)
         for column, name in enumerate(one.head):

@@ -22,6 +22,7 @@ from caffelungo.passes.view import HEADS
 from caffelungo.report import confusion
 from caffelungo.report.glog import Log, number
 from caffelungo.report.tables import print_classes
+from caffelungo.report.terminal import Terminal
 from caffelungo.solve import checks, nets
 from caffelungo.solve.engine import Engine, make_engine, out_of_memory
 from caffelungo.solve.heads import judge, judged_head, pointed
@@ -43,7 +44,7 @@ class Evaluation:
 
 def test(options: TestOptions) -> int:
     """Test, print, write what ``options.output`` asks for; exit status 0. UserError and RunError as they come."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Terminal(stderr=True, soft_wrap=True)
     log = Log(echo=lambda line: print(line, file=sys.stderr)) if options.iterations is not None else Log()
     net = build(options, log, console)
     if options.iterations is not None:
@@ -55,7 +56,7 @@ def test(options: TestOptions) -> int:
         found = evaluate(net, lambda done, count: status.update(f"testing: batch {done} of {count}"))
     if not options.quiet:
         _tell_heads(net.opened)
-        show(found, Console(highlight=False))
+        show(found, Terminal())
     if options.output and found.classified:
         written = confusion.write(found.classified, Path(options.output), _pictures(net.opened))
         if not options.quiet:
@@ -156,7 +157,7 @@ def _tell_heads(opened: nets.Opened) -> None:
     tested = judged_head(opened.plan)
     if len(heads) > 1 and tested in heads:
         others = ", ".join(named.told(head) for name, head in heads.items() if name != tested)
-        Console(highlight=False).print(f"head     {named.told(heads[tested])}; not {others} (--head)", markup=False)
+        Terminal().print(f"head     {named.told(heads[tested])}; not {others} (--head)", markup=False)
 
 
 def _same_classes(opened: nets.Opened, trained: Any, data: str | Path) -> None:

@@ -26,6 +26,7 @@ from caffelungo.definition.reader import read_solver
 from caffelungo.errors import Location, RunError, UserError
 from caffelungo.report import arms as picture
 from caffelungo.report import metrics
+from caffelungo.report.terminal import Terminal
 from caffelungo.study.demo_arms import Arm, Trained, chosen, differences, table, verdict
 
 NET, SIZE = "squeezenet1.1", 64
@@ -155,7 +156,7 @@ class Demo:
 
 def demo(output: str, overwrite: bool, run: Command) -> int:
     """Run the demo into the folder ``output``; 0 when all of it worked. UserError when the folder is taken."""
-    out, console = Path(output), Console()
+    out, console = Path(output), Terminal(markup=True, highlight=True)
     clear(out, overwrite)
     begin = time.monotonic()
     steps = Demo(out, run, console)

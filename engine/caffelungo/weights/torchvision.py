@@ -7,8 +7,10 @@ which is the mean in both). BatchNorm becomes BatchNorm (mean, variance, factor 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ import numpy as np
 from caffelungo.definition.schema import message_class
 from caffelungo.errors import Location, RunError, UserError, did_you_mean
 from caffelungo.resources import folder
+from caffelungo.visible import below
 from caffelungo.weights.base import Array, Weights
 
 PREFIX = "torchvision:"
@@ -300,7 +303,8 @@ def _download(url: str, target: Path, fetch: Callable[[str, str, str | None], No
     wanted = target.stem.rsplit("-", 1)[-1]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        fetch(url, str(target), wanted)
+        with contextlib.redirect_stderr(below(sys.stderr)):
+            fetch(url, str(target), wanted)
     except (OSError, RuntimeError) as error:
         raise UserError(
             "torchvision's weights could not be downloaded",
