@@ -428,3 +428,42 @@ def test_no_torch() -> None:
 
     code = "import sys; import caffelungo.check, caffelungo.project; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_pictures_of_other_sizes_are_found_though_the_first_one_fits(folder: Path) -> None:
+    Image.fromarray(np.zeros((12, 30, 3), np.uint8)).save(folder / "narrow.png")
+    names = [line.split()[0] for line in (folder / "train.txt").read_text().splitlines()]
+    with (folder / "train.txt").open("a") as file:
+        file.write("narrow.png 0\n")
+    (problem,) = check_files(["net.prototxt"])
+    assert "a picture does not fit into the batch" in problem.what
+    assert str(problem.where) == f"train.txt:{len(names) + 1}:1"
+    assert "3 channel(s) of 12x30 where 3 of at least 16x16 are wanted" in str(problem.received)
+    resized = "image_data_param { new_height: 20 new_width: 20"
+    (folder / "net.prototxt").write_text(NET.replace("image_data_param {", resized))
+    assert check_files(["net.prototxt"]) == []
+
+
+@pytest.mark.parametrize("kind", ["no picture", "small"])
+def test_every_picture_file_of_a_database_is_looked_at(folder: Path, kind: str) -> None:
+    import io
+
+    import lmdb
+
+    from caffelungo.definition.schema import Datum
+
+    with lmdb.open("db", map_size=1 << 24) as env, env.begin(write=True) as txn:
+        for number in range(30):
+            stream = io.BytesIO()
+            small = kind == "small" and number >= 5
+            Image.fromarray(np.zeros((10 if small else 20, 20, 3), np.uint8)).save(stream, "PNG")
+            content = stream.getvalue()[: 45 if kind == "no picture" and number >= 5 else None]
+            txn.put(b"%02d" % number, Datum(data=content, encoded=True, label=0).SerializeToString())
+    text = NET.replace("ImageData", "Data").replace("image_data_param", "data_param").replace("train.txt", "db")
+    text = text.replace("batch_size: 2", "batch_size: 2 backend: LMDB")
+    (folder / "net.prototxt").write_text(text)
+    problems = check_files(["net.prototxt"])
+    assert len(problems) == 21
+    assert "record 5 (05)" in str(problems[0].where)
+    assert ("cannot be read" if kind == "no picture" else "does not fit into the batch") in problems[0].what
+    assert problems[-1].received == "25 of 30"

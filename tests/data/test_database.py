@@ -118,13 +118,26 @@ def test_a_mean_larger_than_the_pictures_is_centred_with_a_notice(tmp_path: Path
     assert samples.shape == (7, 3, 8, 9)
 
 
-@pytest.mark.parametrize("shape", [(3, 5, 5), (1, 8, 9)])
-def test_a_mean_that_does_not_fit_is_refused(tmp_path: Path, shape: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize(
+    ("shape", "crop", "remedy"),
+    [
+        ((3, 5, 5), 0, "mean_value: 7 mean_value: 7 mean_value: 7; or bring the pictures to 5x5"),
+        ((3, 64, 64), 0, "or bring the pictures to 64x64"), ((3, 9, 9), 0, "or bring"), ((3, 8, 10), 0, "or bring"),
+        ((3, 5, 5), 6, "mean_value: 7"), ((1, 8, 9), 0, "compute_image_mean"), ((1, 64, 64), 4, "compute_image_mean"),
+        ((4, 8, 9), 4, "compute_image_mean"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("phase", [TRAIN, TEST])
+def test_a_mean_that_does_not_fit_is_refused(
+    tmp_path: Path, shape: tuple[int, int, int], crop: int, remedy: str, phase: int
+) -> None:
     path, _ = random_database(tmp_path / "db")
-    meanfile.write(tmp_path / "mean.binaryproto", np.zeros(shape, np.float32))
+    meanfile.write(tmp_path / "mean.binaryproto", np.full(shape, 7, np.float32))
     with pytest.raises(UserError, match="the mean picture does not fit") as error:
-        data(path, f'mean_file: "{tmp_path}/mean.binaryproto"')
-    assert "x".join(map(str, shape)) in str(error.value)
+        data(path, f'mean_file: "{tmp_path}/mean.binaryproto" crop_size: {crop}', phase=phase)
+    (problem,) = error.value.problems
+    assert "x".join(map(str, shape)) in str(problem.received)
+    assert remedy in str(problem.remedy)
 
 
 @pytest.mark.parametrize(

@@ -29,3 +29,5 @@ class Findings:
     read: dict[Path, Weights] = field(default_factory=dict)
     weights: list[tuple[Weights, bool]] = field(default_factory=list)
     seen: dict[Any, bool] = field(default_factory=dict)
+    shapes: dict[Any, dict[int, tuple[int, int]]] = field(default_factory=dict)
+    """Height and width of the pictures of each list, by their numbers."""

@@ -8,7 +8,7 @@ from typing import Any
 from caffelungo import files
 from caffelungo.check import learning
 from caffelungo.check.findings import Findings
-from caffelungo.check.pictures import check_pictures, check_records
+from caffelungo.check.pictures import check_pictures, check_records, check_sizes
 from caffelungo.data import image_list, label_uses
 from caffelungo.data.source import places
 from caffelungo.data.sources import open_source
@@ -67,7 +67,9 @@ def _checked_data(definition: Definition, plan: Plan, mistakes: list[Problem], f
     mistakes += room.problems(plan, definition.where)
     if not mistakes:
         learning.judge(definition, plan, findings)
-    odd = [problem for source in found.values() for problem in [*source.survey(), *check_records(source, findings)]]
+    odd = []
+    for source in found.values():
+        odd += [*source.survey(), *check_records(source, findings), *check_sizes(source, findings)]
     for source in found.values():
         findings.notices += source.notices
     looked = [] if odd else label_uses.look(plan, found)

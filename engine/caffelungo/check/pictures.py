@@ -11,6 +11,7 @@ from caffelungo.data.image_list import ImageList
 from caffelungo.data.parallel import in_order
 from caffelungo.data.source import Source
 from caffelungo.data.sources.database import DatabaseSource
+from caffelungo.data.sources.images import ImageSource
 from caffelungo.definition.reader import read_net
 from caffelungo.errors import Location, Problem, UserError
 
@@ -46,29 +47,44 @@ def check_pictures(pictures: ImageList, findings: Findings) -> bool:
     """Whether every picture of a list exists and decodes; what is wrong goes to ``findings``. A list is read once."""
     key = ("pictures", str(pictures.file.resolve()), pictures.bases)
     if key not in findings.seen:
-        problems = image_list.check(pictures, decoded=True, progress=findings.progress)
+        shapes: dict[int, tuple[int, int]] = {}
+        problems = image_list.check(pictures, decoded=True, progress=findings.progress, shapes=shapes)
+        findings.shapes[pictures.file.resolve(), pictures.bases] = shapes
         findings.problems += problems
         findings.seen[key] = not problems
     return findings.seen[key]
 
 
 def check_records(source: Source, findings: Findings) -> list[Problem]:
-    """Records of a database whose picture files cannot be decoded; a database is read once."""
+    """Records of a database whose picture files cannot be decoded, or do not fit; a database is read once."""
     if not isinstance(source, DatabaseSource):
         return []
-    key = ("records", str(source.path.resolve()))
+    key = ("records", str(source.path.resolve()), source.resize, source.crop, source.color)
     if key in findings.seen:
         return []
     wrong: list[Problem] = []
-    for _, problem in in_order(source.undecodable, range(source.reader.size), findings.progress):
+    for _, problem in in_order(source.unusable, range(source.reader.size), findings.progress):
         if problem is not None:
             wrong.append(problem)
     findings.seen[key] = not wrong
-    if len(wrong) > image_list.LIMIT:
-        more = len(wrong) - image_list.LIMIT
-        received = f"{len(wrong)} of {source.reader.size} records"
-        wrong[image_list.LIMIT :] = [
-            Problem(f"{more} more pictures of the database cannot be read", Location(str(source.path)), received,
-                    "make it again with `lungo convert_imageset`, and look at what that says of missing pictures")
-        ]  # fmt: skip
-    return wrong
+    return limited(wrong, Location(str(source.path)), source.reader.size)
+
+
+def check_sizes(source: Source, findings: Findings) -> list[Problem]:
+    """Pictures of a list that cannot go into a batch with the first one, or are smaller than the crop."""
+    if not isinstance(source, ImageSource) or source.resize[0]:
+        return []
+    pictures = source.pictures
+    shapes = findings.shapes.get((pictures.file.resolve(), pictures.bases), {})
+    channels = source.shapes[0][1]
+    found = (source.misfit((channels, *shape), pictures.where(index)) for index, shape in sorted(shapes.items()))
+    return limited([one for one in found if one is not None], Location(str(pictures.file)), len(pictures))
+
+
+def limited(problems: list[Problem], where: Location, total: int) -> list[Problem]:
+    """The first of ``problems`` with samples, and how many more there are."""
+    shown = problems[: image_list.LIMIT]
+    if more := len(problems) - len(shown):
+        received = f"{len(problems)} of {total}"
+        shown.append(Problem(f"{more} more pictures are so", where, received, "mend these first"))
+    return shown

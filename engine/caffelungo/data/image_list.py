@@ -107,13 +107,16 @@ def _parse(file: Path) -> tuple[list[str], list[int], list[int]]:
                 continue
             parts = line.rsplit(None, 1)
             try:
-                labels.append(int(parts[1]))
+                label = int(parts[1])
+                if not -(2**31) <= label < 2**31:  # what Caffe's lists and databases hold
+                    raise ValueError(label)
+                labels.append(label)
             except (IndexError, ValueError):
                 wrong += 1
                 if wrong <= LIMIT:
                     place = Location(str(file), number, 1, raw.encode(errors="replace").decode())
                     received = f"`{parts[1]}` after the last space" if len(parts) > 1 else "no space"
-                    remedy = "end the line with a space and the label, a whole number: `pictures/cat 1.jpg 0`"
+                    remedy = "end the line with a space and the label, a whole number of 32 bits: `pictures/cat 1.jpg 0`"
                     problems.append(Problem("the line has no label", place, received, remedy))
                 continue
             names.append(_unquoted(parts[0].rstrip()))
@@ -201,12 +204,20 @@ def _below(folder: Path, suffixes: frozenset[str]) -> list[str]:
 
 
 def check(
-    pictures: ImageList, *, decoded: bool = False, limit: int = LIMIT, progress: Progress | None = None
+    pictures: ImageList,
+    *,
+    decoded: bool = False,
+    limit: int = LIMIT,
+    progress: Progress | None = None,
+    shapes: dict[int, tuple[int, int]] | None = None,
 ) -> list[Problem]:
-    """A problem for each picture that is missing or empty, or (``decoded``) cannot be decoded; the rest counted."""
+    """A problem for each picture that is missing or empty, or (``decoded``) cannot be decoded; the rest counted.
+
+    ``shapes`` takes height and width of those that are decoded.
+    """
     problems: list[Problem] = []
     wrong = 0
-    for _, problem in in_order(lambda index: _fault(pictures, index, decoded), range(len(pictures)), progress):
+    for _, problem in in_order(lambda index: _fault(pictures, index, decoded, shapes), range(len(pictures)), progress):
         if problem is not None:
             wrong += 1
             if wrong <= limit:
@@ -223,7 +234,7 @@ def check(
     return problems
 
 
-def _fault(pictures: ImageList, index: int, decoded: bool) -> Problem | None:
+def _fault(pictures: ImageList, index: int, decoded: bool, shapes: dict[int, tuple[int, int]] | None) -> Problem | None:
     path = pictures.path(index)
     where = pictures.where(index)
     try:
@@ -239,7 +250,9 @@ def _fault(pictures: ImageList, index: int, decoded: bool) -> Problem | None:
         return Problem("picture is an empty file", where, f"{path}, 0 bytes", "replace the file, or remove its line")
     if decoded:
         try:
-            decode(path)
+            height, width, _ = decode(path).shape
+            if shapes is not None:
+                shapes[index] = height, width
         except UserError as error:
             first = error.problems[0]
             return Problem(first.what, where, f"{path}, {first.received}", first.remedy)

@@ -17,7 +17,7 @@ from caffelungo.data.decode import MOST_PIXELS
 from caffelungo.data.resize import resize
 from caffelungo.data.source import Batch, Opening, Source, to_device
 from caffelungo.definition.schema import TRAIN, Preprocessing
-from caffelungo.errors import Location, UserError
+from caffelungo.errors import Location, Problem, UserError
 
 if TYPE_CHECKING:
     from torch import Tensor, device
@@ -121,14 +121,23 @@ class PictureSource(Source):
         if not transform.mean_file:
             return None
         mean = preprocess.read_mean(transform.mean_file, self.opening.beside, self.opening.at("mean_file"))
-        if mean.shape[0] != channels or mean.shape[1] < height or mean.shape[2] < width:
-            raise UserError(
-                f"layer `{self.name}`: the mean picture does not fit",
-                where=self.opening.at("mean_file"),
-                received=f"mean {'x'.join(map(str, mean.shape))} for pictures of {channels}x{height}x{width}",
-                remedy="make this database's mean with `lungo compute_image_mean`, or write mean_value per channel",
-            )
-        return mean
+        larger = mean.shape[1] >= height and mean.shape[2] >= width
+        if mean.shape[0] == channels and (mean.shape[1:] == (height, width) or (larger and self.crop)):
+            return mean
+        means = mean.mean(axis=(1, 2), dtype=np.float64)
+        remedy = (
+            "make the mean of these pictures with `lungo compute_image_mean`, or write one mean per channel, which "
+        )
+        remedy += f"goes with any size: {' '.join(f'mean_value: {value:.4g}' for value in means)}"
+        if mean.shape[0] == channels and not self.crop:
+            remedy += f"; or bring the pictures to {mean.shape[1]}x{mean.shape[2]} (new_height, resize_height)"
+        raise UserError(
+            f"layer `{self.name}`: the mean picture does not fit",
+            where=self.opening.at("mean_file"),
+            received=f"mean {'x'.join(map(str, mean.shape))} for pictures of {channels}x{height}x{width}"
+            + ("" if self.crop else ", which are not cut"),
+            remedy=remedy if mean.shape[0] == channels else remedy.partition(", or")[0],
+        )
 
     def placed(
         self, samples: list[Array], epoch: Array, index: Array, labels: Array | None, place: Callable[[int], Location]
@@ -208,22 +217,31 @@ class PictureSource(Source):
     def _check(
         self, samples: list[Array], height: int, width: int, index: Array, place: Callable[[int], Location]
     ) -> None:
-        channels = self.shapes[0][1]
         for sample, number in zip(samples, index, strict=True):
-            if self.crop:
-                fits = sample.shape[1] >= height and sample.shape[2] >= width
-            else:
-                fits = sample.shape[1:] == (height, width)
-            if fits and sample.shape[0] == channels:
-                continue
-            raise UserError(
-                f"layer `{self.name}`: a picture does not fit into the batch",
-                where=place(int(number)),
-                received=f"{sample.shape[0]} channel(s) of {sample.shape[1]}x{sample.shape[2]} where "
-                f"{channels} of {'at least ' if self.crop else ''}{height}x{width} are wanted",
-                remedy="bring all pictures to one size: new_height and new_width (ImageData), or "
-                "`transform_param { lungo { resize_height: ... resize_width: ... } }` (Data)",
-            )
+            if received := self._unfit(sample.shape, height, width):
+                raise UserError(self._misfit(received, place(int(number))))
+
+    def misfit(self, shape: tuple[int, ...], where: Location) -> Problem | None:
+        """Why a sample of ``shape`` (C x H x W, resized) cannot go into a batch; None where it can."""
+        if self.augmentations and self.crop:
+            return None
+        received = self._unfit(shape, *self.shapes[0][2:])
+        return self._misfit(received, where) if received else None
+
+    def _unfit(self, shape: tuple[int, ...], height: int, width: int) -> str | None:
+        channels = self.shapes[0][1]
+        fits = shape[1] >= height and shape[2] >= width if self.crop else shape[1:] == (height, width)
+        if fits and shape[0] == channels:
+            return None
+        wanted = f"{channels} of {'at least ' if self.crop else ''}{height}x{width} are wanted"
+        return f"{shape[0]} channel(s) of {shape[1]}x{shape[2]} where {wanted}"
+
+    def _misfit(self, received: str, where: Location) -> Problem:
+        return Problem(
+            f"layer `{self.name}`: a picture does not fit into the batch", where, received,
+            "bring all pictures to one size: new_height and new_width (ImageData), or "
+            "`transform_param { lungo { resize_height: ... resize_width: ... } }` (Data)",
+        )  # fmt: skip
 
     def resized(self, image: Array) -> Array:
         """``image`` (uint8, H x W x C) at the size the layer states, if it states one."""

@@ -146,12 +146,13 @@ class DatabaseSource(PictureSource):
     def labels(self) -> NDArray[np.int64] | None:
         return self._surveyed().labels + int(self.extras.label_offset) if len(self.names) > 1 else None
 
-    def undecodable(self, index: int) -> Problem | None:
-        """Why the picture file in record ``index`` cannot be decoded; None where it can, or is none."""
+    def unusable(self, index: int) -> Problem | None:
+        """Why the picture file in record ``index`` cannot be used; None where it can, or is none."""
         try:
             message = datum.parse(self.reader.record(index), str(self.path))
             if message.encoded and not datum.of(message).fault():
-                self._decoded(message, str(self.reader.where(index)))
+                where = self.reader.where(index)
+                return self.misfit(self._decoded(message, str(where)).shape, where)
         except UserError as error:
             return error.problems[0]
         return None
