@@ -8,6 +8,7 @@ number alone.
 from __future__ import annotations
 
 import atexit
+import functools
 import itertools
 import os
 import queue
@@ -19,6 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from caffelungo import processes
 from caffelungo.data.source import Batch, Source
 from caffelungo.errors import LungoError, RunError, UserError
 
@@ -111,7 +113,7 @@ class Loader:
                 num_workers=self.workers,
                 prefetch_factor=AHEAD,
                 pin_memory=torch.device(self.device).type == "cuda",
-                worker_init_fn=_quiet,
+                worker_init_fn=functools.partial(_begin, os.getpid(), _main_thread()),
                 multiprocessing_context="fork" if sys.platform == "linux" else None,
                 generator=torch.Generator(),  # its own, so that the run's random numbers stay as they are
             )
@@ -185,8 +187,16 @@ def _stop_workers() -> None:
         iterator._shutdown_workers()
 
 
-def _quiet(_worker: int) -> None:
-    """Signals meant for the run reach its workers too; the run decides, and ends them in order."""
+def _main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _begin(parent: int, by_system: bool, _worker: int) -> None:
+    """Signals meant for the run reach its workers too; the run decides, and ends them in order, if it can.
+
+    A run that is killed cannot: torch's workers would wait for ever for somebody to take their batches.
+    """
     for name in ("SIGINT", "SIGHUP", "SIGTERM"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+    processes.end_with(parent, by_system)

@@ -10,6 +10,7 @@ largest error against NumPy, and how long a second run took.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caffelungo import processes
 from caffelungo.deploy.profile import nodes
 
 Array = NDArray[np.float32]
@@ -123,4 +125,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    processes.end_with(os.getppid(), by_system=False)
     main()

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-from caffelungo import __version__, threads
+from caffelungo import __version__, processes, threads
 from caffelungo.errors import LungoError, UserError
 from caffelungo.study.cell import JSON, Cell, unpacked
 from caffelungo.study.place import Place
@@ -34,6 +34,7 @@ PAUSE = 0.2
 def main() -> None:
     """Serve until the runner closes the pipe."""
     threads.settle()
+    processes.end_with(os.getppid(), by_system=False)  # besides the pipe's end, which a child may hold open
     tasks, channel = _pipes()
     jobs: queue.SimpleQueue[dict[str, JSON]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(tasks, jobs), daemon=True).start()
