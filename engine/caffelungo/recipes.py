@@ -15,6 +15,7 @@ from caffelungo import files, resources
 from caffelungo.definition import settings
 from caffelungo.definition.edits import Edit, SetField
 from caffelungo.definition.fields import message_info
+from caffelungo.definition.numeric import range_problems
 from caffelungo.definition.reader import Definition, read_recipe
 from caffelungo.definition.schema import SolverParameter
 from caffelungo.errors import Problem, UserError, did_you_mean
@@ -97,7 +98,7 @@ def open_recipe(path: str | Path, variables: Mapping[str, Any] | None = None) ->
 def recipe(definition: Definition) -> Recipe:
     """The passes of a recipe that was read; UserError with every mistake found in it."""
     message = definition.message
-    problems: list[Problem] = []
+    problems = range_problems(message, definition.where)
     steps: list[Step] = []
     if message.HasField("head"):
         given = message.head
@@ -257,7 +258,7 @@ def _step(definition: Definition, k: int, one: Any, problems: list[Problem]) -> 
         return []
     name = given[0]
     message = getattr(one, name)
-    if name in ("widen", "deepen", "joint", "recursive", "enlarge") and not message.units:
+    if name in ("widen", "deepen", "joint", "recursive", "enlarge") and not message.HasField("units"):
         problems.append(_incomplete(definition, "units", "step", k, name))
         return []
     return [_STEPS[name](message)]
