@@ -122,7 +122,7 @@ def test_costs_before_and_after() -> None:
         ({"recipe": "step { cast { } }"}, ["changes pre-trained weights", "--weights net.caffemodel"]),
         (
             {"recipe": "step { cast { } }", "weights": "residual.caffemodel"},
-            ["answer.prototxt:4:9", "of layer `conv1`"],
+            ["residual.caffemodel: these are the weights of another net", "`conv1`"],
         ),
         ({"recipe": "step { cast { } }", "weights": "no.caffemodel"}, ["not found"]),
         ({"net": None, "recipe": "step { fold { } }"}, ["no net is named"]),

@@ -32,7 +32,7 @@ from caffelungo.project_texts import About
 from caffelungo.rewriting import carried
 from caffelungo.weights import formats
 from caffelungo.weights.base import Weights
-from caffelungo.weights.load import split
+from caffelungo.weights.load import anywhere
 
 if TYPE_CHECKING:
     from caffelungo.probes.starting import Started
@@ -153,7 +153,7 @@ def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, to
         net=reference(out, "train_val.prototxt"), pictures=len(parts.train), tested=len(tested),
         classes=len(found.classes), batch_size=batch, weights=weights, solver=str(out / "solver.prototxt"),
         fresh=opened.weights is None, passes=options.passes, seed=options.seed, started=probe is not None,
-        named=(reference(out, STARTED),) if started is not None else _anywhere(weights),
+        named=(reference(out, STARTED),) if started is not None else anywhere(weights),
         watch=_loss(definition) if probing else "",
     )  # fmt: skip
     about = About(
@@ -190,12 +190,6 @@ def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, to
         notices=_notices(options, opened, view, found, parts, result),
         probe=probe,
     )
-
-
-def _anywhere(weights: str | None) -> tuple[str, ...]:
-    """The names in ``weights``, files by their whole paths, so that they hold from every folder."""
-    names = [] if weights is None else split(weights)
-    return tuple(str(Path(name).resolve()) if Path(name).exists() else name for name in names)
 
 
 def _refuse_contradictions(options: ProjectOptions, opened: Opened) -> None:

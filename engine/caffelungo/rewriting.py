@@ -5,14 +5,15 @@ NET [weights] + passes or a recipe  ->  OUT.prototxt  [OUT.caffemodel, where old
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from caffelungo import catalogue, files, recipes
+from caffelungo import catalogue, files, recipes, shell
 from caffelungo.definition import editor
-from caffelungo.definition.edits import Edit, SetField
+from caffelungo.definition.edits import ClearField, Edit, SetField
 from caffelungo.definition.reader import Definition, read_net, read_solver
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.definition.template import meant_for
@@ -25,10 +26,16 @@ from caffelungo.passes.base import Note, Result, Step, run
 from caffelungo.passes.moves import Blobs, moved
 from caffelungo.passes.remember import Remembering
 from caffelungo.passes.view import View
+from caffelungo.project_files import reference
 from caffelungo.weights import formats
 from caffelungo.weights.base import Weights
 from caffelungo.weights.copy import match
-from caffelungo.weights.load import load
+from caffelungo.weights.load import anywhere, load, split
+
+_TRAINS = re.compile(r"^([ \t]*#[ \t]*)lungo train\b.*--solver\b.*$", re.MULTILINE)
+
+SOLVER = "_solver.prototxt"
+"""What the name of a solver that is written with a net ends in."""
 
 Sources = Mapping[str, Sequence[Shape]]
 """The shapes of a data layer's tops, by its name."""
@@ -60,7 +67,10 @@ class RewriteOptions:
 
 @dataclass(frozen=True)
 class Rewritten:
-    """What was done: the passes' notes, the change as a unified diff, the files, what is worth a look, both nets."""
+    """What was done: the passes' notes, the change as a unified diff, the files, what is worth a look, both nets.
+
+    ``weights`` are those of the old net, as they were named.
+    """
 
     notes: list[Note]
     diff: str
@@ -69,6 +79,7 @@ class Rewritten:
     before: Definition
     after: Definition
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    weights: str | None = None
 
     def costs(self) -> tuple[list[Cost], list[Cost]]:
         """The cost of every layer before and after."""
@@ -102,7 +113,7 @@ def rewrite(options: RewriteOptions) -> Rewritten:
             remedy="say what, as --freeze-to conv3; `lungo rewrite --help` lists the rest. A recipe needs a step",
         )
     target = _target(options.output, path)
-    solver_target = target.with_name(f"{target.stem}_solver.prototxt")
+    solver_target = target.with_name(f"{target.stem}{SOLVER}")
     weights_target = target.with_suffix(".caffemodel")
     result = apply(original, steps, sources(original, options.shapes))
     weights = options.weights or (_recipe_weights(opened) if opened is not None else None)
@@ -114,7 +125,7 @@ def rewrite(options: RewriteOptions) -> Rewritten:
             "write the net there, or name it by its full path"
         )
     if weights is not None and not result.moves:
-        notices.append(f"no old blob changes, so the weights fit as they are: --weights {weights}")
+        notices.append(f"no old blob changes, so the weights fit as they are: --weights {shell.word(weights)}")
     changes = recipes.solver_edits(opened.definition) if opened is not None else []
     if changes and options.solver is None:
         notices.append("the recipe changes the solver: name it with --solver for a copy with the changes")
@@ -122,12 +133,13 @@ def rewrite(options: RewriteOptions) -> Rewritten:
     targets += [solver_target] if options.solver else []
     targets += [weights_target] if new_weights is not None else []
     _refuse_overwriting(targets, options.overwrite)
-    solver = _solver(options.solver, target, changes) if options.solver else None
+    named = [reference(target.parent, weights_target.name)] if new_weights is not None else anywhere(weights)
+    solver = _solver(options.solver, target, changes, named) if options.solver else None
     target.parent.mkdir(parents=True, exist_ok=True)
     if new_weights is not None:
         formats.write(weights_target, new_weights, result.definition.message)
     if solver is not None:
-        files.write_text(solver_target, solver.text)
+        files.write_text(solver_target, commented(solver.text, solver_target))
     files.write_text(target, result.definition.text)
     return Rewritten(
         notes=result.notes,
@@ -137,6 +149,7 @@ def rewrite(options: RewriteOptions) -> Rewritten:
         before=original,
         after=result.definition,
         shapes=options.shapes,
+        weights=weights,
     )
 
 
@@ -213,7 +226,7 @@ def _target(output: str, net: Path) -> Path:
         raise UserError(
             "the output is the net's file; weights are written beside it under the same name",
             received=f"-o {output}",
-            remedy=f"-o {target.with_suffix('.prototxt')}",
+            remedy=f"-o {shell.word(target.with_suffix('.prototxt'))}",
         )
     return target
 
@@ -295,8 +308,12 @@ def _solver_stages(path: str | None) -> dict[int, tuple[str, ...]]:
     return {phase: tuple(stages) for phase, stages in ((TRAIN, message.train_state.stage), (TEST, tests)) if stages}
 
 
-def _solver(path: str, net: Path, changes: Sequence[Edit]) -> Definition:
-    """The solver at ``path`` for the net at ``net``: the same but for the net it names, its snapshots, ``changes``."""
+def _solver(path: str, net: Path, changes: Sequence[Edit], weights: Sequence[str] = ()) -> Definition:
+    """The solver at ``path`` for the net at ``net``: the same but for the net it names, its snapshots, ``changes``.
+
+    ``weights``: what training starts from, as the file is to name it; none: what the solver names already, which is
+    then found from its new place, too.
+    """
     solver = read_solver(path)
     if not solver.message.net:
         raise UserError(
@@ -305,12 +322,38 @@ def _solver(path: str, net: Path, changes: Sequence[Edit]) -> Definition:
             remedy='write net: "train_val.prototxt" instead of train_net and test_net',
         )
     named = {edit.path for edit in changes if isinstance(edit, SetField)}
-    edits: list[Edit] = [SetField(("net",), net.name)] if ("net",) not in named else []
+    edits: list[Edit] = [SetField(("net",), reference(net.parent, net.name))] if ("net",) not in named else []
     if solver.message.snapshot_prefix and ("snapshot_prefix",) not in named:
         # Without one, snapshots stand beside the solver under its own name, which is a new one.
         prefix = Path(solver.message.snapshot_prefix).with_name(net.stem)
         edits.append(SetField(("snapshot_prefix",), str(prefix)))
+    if ("weights",) not in named:
+        edits += _weights(solver, weights or [_found(one, path) for one in solver.message.weights])
     return editor.apply(solver, [*edits, *changes])
+
+
+def _weights(solver: Definition, names: Sequence[str]) -> list[Edit]:
+    """Edits that make the solver name the weights ``names``."""
+    old = list(solver.message.weights)
+    if list(names) == old:
+        return []
+    edits: list[Edit] = [SetField(("weights", index), name) for index, name in enumerate(names)]
+    return edits + [ClearField(("weights", index)) for index in range(len(names), len(old))]
+
+
+def _found(given: str, solver: str) -> str:
+    """The comma list ``given`` in the solver's file, each file by its whole path where it stands beside the solver."""
+    names = []
+    for name in split(given):
+        beside = Path(solver).parent / name
+        names.append(str(beside.resolve()) if not Path(name).exists() and beside.exists() else name)
+    return ",".join(names)
+
+
+def commented(text: str, solver: Path) -> str:
+    """``text`` of the solver at ``solver``, with the commands that its comments give for the one it was made from
+    replaced by its own."""
+    return _TRAINS.sub(lambda match: f"{match[1]}{shell.command('lungo', 'train', '--solver', solver)}", text)
 
 
 def _still(definition: Definition, shapes: Mapping[str, Sequence[int]]) -> Sources | None:

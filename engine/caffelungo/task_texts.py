@@ -60,8 +60,7 @@ def _steps(about: About, net: str, before: str, start: str, at: Callable[[str], 
     settings = [word for key, value in about.variables.items() for word in ("--set", f"{key}={value}")]
     return [
         (["lungo", "check", at("solver.prototxt")], "everything wrong with the files, before anything is loaded"),
-        (["lungo", "train", "--solver", at("solver.prototxt"), *([] if about.fitted else ["--weights", start])],
-         "train what is new; Ctrl-C stops with a snapshot"),
+        (["lungo", "train", "--solver", at("solver.prototxt")], "train what is new; Ctrl-C stops with a snapshot"),
         (["lungo", "test", "--model", at("train_val.prototxt"), "--weights", final],
          "accuracy of each class of the new task; --head and --data test an old one"),
         (["lungo", "verify", net, at("deploy.prototxt"), "--weights", before, "--after-weights", final,

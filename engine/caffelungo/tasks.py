@@ -9,7 +9,6 @@ NET, its weights, DIR/wren/*.jpg, DIR/owl/*.jpg  ->  OUT/train.txt val.txt label
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,11 +29,12 @@ from caffelungo.passes.task import KnownTask, TaskOptions, task_steps
 from caffelungo.passes.view import View
 from caffelungo.project_files import STARTED, reference, refuse_overwriting, size_elsewhere, staged, word_of
 from caffelungo.rewriting import apply, carried
+from caffelungo.solve import step_size
 from caffelungo.weights import formats
 from caffelungo.weights.base import Weights
 from caffelungo.weights.copy import NEW, match
 from caffelungo.weights.heads import heads_of
-from caffelungo.weights.load import load
+from caffelungo.weights.load import anywhere, load
 
 if TYPE_CHECKING:
     from caffelungo.probes.fitting import Tried
@@ -42,11 +42,6 @@ if TYPE_CHECKING:
 
 Stage = Callable[[str, int, int], None]
 """What is done now, how much of it is, and of how much."""
-STEP = 5.0
-"""rate x |h|^2 at which a step changes what a classifier with lr_mult 1 on features h answers a little
-(``study.scale``)."""
-FASTEST = 0.003
-"""The rate is at most this, however short the features are."""
 FILES = (
     "train.txt", "val.txt", "labels.txt", "train_val.prototxt", "deploy.prototxt", "solver.prototxt", "README.md",
     "run.sh",
@@ -74,12 +69,12 @@ class TaskProjectOptions:
     size: int | None = None
     resize: int | None = None
     batch_size: int | None = None
-    stages: Sequence[str] = ()
-    level: int = 0
     passes: int | None = None
     seed: int = 0
     device: str = "cpu"
     variables: Mapping[str, Any] = field(default_factory=dict)
+    stages: Sequence[str] = ()
+    level: int = 0
     overwrite: bool = False
 
 
@@ -169,10 +164,9 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
     ]
     solver = SolverOptions(
         net=reference(out, "train_val.prototxt"), pictures=len(parts.train), tested=len(tested),
-        classes=len(found.classes), batch_size=batch, weights=shlex.quote(trained),
-        solver=str(out / "solver.prototxt") if fitted else shlex.quote(str(out / "solver.prototxt")),
+        classes=len(found.classes), batch_size=batch, weights=trained, solver=str(out / "solver.prototxt"),
         passes=options.passes, seed=options.seed, held=True, rate=_rate(fitted), watch=_loss(result) if fitted else "",
-        named=(reference(out, STARTED),) if fitted else (),
+        named=(reference(out, STARTED),) if started is not None else anywhere(given),
     )  # fmt: skip
     about = task_texts.About(options.net, name, out, given, trained, sizes(solver).all, found.folder.resolve(),
                              fitted is not None, dict(options.variables))  # fmt: skip
@@ -204,7 +198,7 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
 
 def _rate(fitted: FittedHead | None) -> float | None:
     """The rate that a fitted classifier bears: the longer its features, the less."""
-    return float(f"{min(STEP / max(fitted.energy, 1e-12), FASTEST):.1e}") if fitted is not None else None
+    return step_size.rate(fitted.energy, fitted=True) if fitted is not None else None
 
 
 def _loss(result: Result) -> str:

@@ -39,7 +39,9 @@ def test_widen() -> None:
     ran = lungo("grow", "alex.prototxt", "--widen", "fc7:20", "-o", "wide.prototxt")
     assert (ran.status, ran.err) == (0, "")
     assert ran.out == (
-        "wrote wide.prototxt\nparameters: 17,294 before, 37,584 now\nnext: lungo verify alex.prototxt wide.prototxt\n"
+        "wrote wide.prototxt\nparameters: 17,294 before, 37,584 now\n"
+        "next: lungo train --solver solver.prototxt --set-solver net=wide.prototxt --set-solver snapshot_prefix=wide\n"
+        "what is kept of the old net: lungo verify alex.prototxt wide.prototxt\n"
     )
     assert units("wide.prototxt", "fc7_new") == 20
     assert units("wide.prototxt", "fc7") == 10

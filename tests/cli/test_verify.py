@@ -24,8 +24,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def told(out: str) -> list[str]:
     """The words of the command that a verb named as the next one."""
-    line = next(line for line in out.splitlines() if line.startswith("next: lungo "))
-    return shlex.split(line)[2:]
+    line = next(line for line in out.splitlines() if "lungo verify " in line)
+    return shlex.split(line[line.index("lungo ") :])[1:]
 
 
 @pytest.mark.parametrize(

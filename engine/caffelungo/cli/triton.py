@@ -11,7 +11,8 @@ from caffelungo.cli import options as o
 
 def triton(
     model: Annotated[str, typer.Argument(help="An ONNX file of `lungo export` or `lungo convert`.")],
-    output: Annotated[str, typer.Option("-o", "--output", help="The model repository; made if it is missing.")],
+    repository: Annotated[str | None, typer.Argument(help="The model repository; made if it is missing.")] = None,
+    output: Annotated[str | None, typer.Option("-o", "--output", help="The same, as an option.")] = None,
     name: Annotated[str | None, typer.Option(help="The model's name there (default: the file's).")] = None,
     version: Annotated[int | None, typer.Option(help="Its version (default: the next).")] = None,
     max_batch: Annotated[int, typer.Option(help="Most pictures that Triton puts together.")] = 64,
@@ -24,18 +25,26 @@ def triton(
 ) -> None:
     """Put an exported net into a model repository of NVIDIA's Triton Inference Server.
 
-    Example: [bold]lungo triton model.onnx -o repo --instances 2[/]
+    Example: [bold]lungo triton model.onnx repo --instances 2[/]
     """
     from caffelungo import shell
     from caffelungo.deploy.triton import TritonOptions, triton
+    from caffelungo.errors import UserError
 
+    if (repository is None) == (output is None):
+        raise UserError(
+            "one model repository is written",
+            received="none" if output is None else f"{repository} and -o {output}",
+            remedy=shell.command("lungo", "triton", model, "-o", output or "repo"),
+        )
+    place = str(repository or output)
     options = TritonOptions(
         name=name, version=version, max_batch=max_batch, delay=delay,
         preferred=o.numbers(preferred, "--preferred", int), instances=instances, device=device,
         gpus=o.numbers(gpus, "--gpus", int), keep=keep,
     )  # fmt: skip
-    placed = triton(model, output, options)
+    placed = triton(model, place, options)
     for note in placed.notes:
         typer.echo(f"note: {note}")
     typer.echo(f"wrote {placed.folder}: version {placed.version}")
-    typer.echo(f"to serve it: {shell.command('tritonserver', '--model-repository', output)}")
+    typer.echo(f"to serve it: {shell.command('tritonserver', '--model-repository', place)}")

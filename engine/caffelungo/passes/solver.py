@@ -9,9 +9,9 @@ after:   net: "train_val.prototxt"   base_lr: 0.001   lr_policy: "multistep"   s
 from __future__ import annotations
 
 import math
-import shlex
 from dataclasses import dataclass
 
+from caffelungo import shell
 from caffelungo.definition.schema import TRAIN
 from caffelungo.layers.base import count
 from caffelungo.passes.view import View
@@ -123,8 +123,8 @@ def solver_text(options: SolverOptions) -> str:
 
 
 def _command(options: SolverOptions) -> str:
-    named = "" if options.named or not options.weights else f" --weights {options.weights}"
-    return f"lungo train --solver {shlex.quote(options.solver) if options.named else options.solver}{named}"
+    named = [] if options.named or not options.weights else ["--weights", options.weights]
+    return shell.command("lungo", "train", "--solver", options.solver, *named)
 
 
 def _weights(options: SolverOptions) -> list[str]:

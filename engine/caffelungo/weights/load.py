@@ -35,6 +35,12 @@ def split(given: str) -> list[str]:
     return [name.strip() for name in given.split(",") if name.strip()]
 
 
+def anywhere(given: str | None) -> tuple[str, ...]:
+    """The names in the comma list ``given`` as they hold from every folder: files by their whole paths."""
+    names = [] if given is None else split(given)
+    return tuple(str(Path(name).resolve()) if Path(name).exists() else name for name in names)
+
+
 def _one(name: str, beside: str | Path | None, where: Location | None) -> Weights:
     if name.startswith(TORCHVISION):
         from caffelungo.weights import torchvision
