@@ -6,8 +6,6 @@ within a round, and its spread is over rounds. Answers are compared before anyth
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caffelungo import tabular
 from caffelungo.deploy import liveness, profile
 from caffelungo.deploy.doctor import memory
 from caffelungo.deploy.engine import TYPES, Engine
@@ -113,9 +112,7 @@ class Benched:
 
     def csv(self) -> str:
         """The same, as CSV."""
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([COLUMNS, *(row.cells() for row in self.rows)])
-        return text.getvalue()
+        return tabular.as_text(COLUMNS, (row.cells() for row in self.rows))
 
     def markdown(self) -> str:
         """The same, as a table of Markdown."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caffelungo import tabular
 from caffelungo.data import preprocess
 from caffelungo.deploy import metadata, pictures
 from caffelungo.deploy.engine import Engine
@@ -374,12 +373,8 @@ def _plain(guess: Guess) -> Mapping[str, Any]:
 
 def as_csv(predictions: Sequence[Prediction]) -> str:
     """CSV with the columns picture, (head where there are several,) rank, index, label, probability."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(csv_header(predictions))
-    for prediction in predictions:
-        writer.writerows(csv_rows(prediction))
-    return text.getvalue()
+    rows = (row for prediction in predictions for row in csv_rows(prediction))
+    return tabular.as_text(csv_header(predictions), rows)
 
 
 CSV_HEADER = ("picture", "rank", "index", "label", "probability")

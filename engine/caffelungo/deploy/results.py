@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 import zipfile
@@ -14,7 +13,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo import drafts, files
+from caffelungo import drafts, files, tabular
 from caffelungo.deploy.classify import CSV_HEADER, Prediction, csv_header, csv_rows, plain
 from caffelungo.errors import UserError
 
@@ -31,21 +30,20 @@ class Sink(Protocol):
 @contextmanager
 def csv_file(path: Path) -> Iterator[Sink]:
     """Lines as ``classify.as_csv`` has them."""
-    with files.written_whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
+    with tabular.written(path, "\n") as writer:
         begun = False
 
         def add(names: Sequence[str], predictions: Sequence[Prediction], outputs: Arrays) -> None:
             nonlocal begun
             if not begun:
-                writer.writerow(csv_header(predictions))
+                writer.row(csv_header(predictions))
                 begun = True
             for prediction in predictions:
-                writer.writerows(csv_rows(prediction))
+                writer.rows(csv_rows(prediction))
 
         yield _Sink(add)
         if not begun:
-            writer.writerow(CSV_HEADER)
+            writer.row(CSV_HEADER)
 
 
 @contextmanager

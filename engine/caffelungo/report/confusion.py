@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from caffelungo import tabular
 from caffelungo.files import write_text, written_whole
 
 if TYPE_CHECKING:
@@ -19,10 +19,11 @@ NUMBERED = 25
 """Up to so many classes, each cell shows its count and each axis all names."""
 
 
-def write(found: Classified, folder: Path, pictures: Sequence[str] = ()) -> list[Path]:
+def write(found: Classified, folder: Path, pictures: Sequence[str] = (), title: str = "") -> list[Path]:
     """Write confusion.png, confusion.csv, classes.csv and summary.json into ``folder``; returns their paths.
 
     Where the answer to each sample is known, answers.csv has them; ``pictures`` are the samples' names, where known.
+    ``title``: the classifier's, where there are several.
     """
     picture, matrix, classes = folder / "confusion.png", folder / "confusion.csv", folder / "classes.csv"
     summary = folder / "summary.json"
@@ -31,7 +32,7 @@ def write(found: Classified, folder: Path, pictures: Sequence[str] = ()) -> list
     _csv(matrix, rows)
     head = ["class", "samples", "right", "recall", "precision"]
     _csv(classes, [head, *([name, *map(str, rest)] for name, *rest in found.per_class())])
-    draw(found, picture)
+    draw(found, picture, title)
     low, high = found.interval
     counts = {"samples": found.samples, "right": found.right, "accuracy": found.accuracy, "low": low, "high": high}
     write_text(summary, json.dumps({**counts, "top5": found.top}, indent=2) + "\n")
@@ -48,11 +49,11 @@ def write(found: Classified, folder: Path, pictures: Sequence[str] = ()) -> list
 
 
 def _csv(path: Path, rows: list[list[str]]) -> None:
-    with written_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows)
+    with tabular.written(path) as writer:
+        writer.rows(rows)
 
 
-def draw(found: Classified, path: Path) -> None:
+def draw(found: Classified, path: Path, title: str = "") -> None:
     """The matrix as shares of each true class, PNG."""
     from matplotlib.figure import Figure
 
@@ -73,7 +74,9 @@ def draw(found: Classified, path: Path) -> None:
     axis.set_ylabel("true class")
     low, high = found.interval
     axis.set_title(
-        f"{found.right} of {found.samples} right: {found.accuracy:.1%} ({low:.1%} to {high:.1%})", fontsize=10
+        f"{title}{': ' if title else ''}{found.right} of {found.samples} right: {found.accuracy:.1%} "
+        f"({low:.1%} to {high:.1%})",
+        fontsize=10,
     )
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from caffelungo import tabular
 from caffelungo.files import written_whole
 from caffelungo.layers.base import shape_text
 from caffelungo.weights.difference import iteration
@@ -223,10 +223,8 @@ def _plain(value: float) -> str:
 
 
 def _csv(path: str | Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    with written_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(head)
-        writer.writerows(rows)
+    with tabular.written(path) as writer:
+        writer.rows([head, *rows])
 
 
 def as_json(differences: Sequence[Difference]) -> str:

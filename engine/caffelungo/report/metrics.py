@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from caffelungo import files
+from caffelungo import tabular
 
 COLUMNS = ("iteration", "seconds", "phase", "net", "name", "value")
 
@@ -54,10 +54,9 @@ class Metrics:
             self._write(self.path, [row for row in read(self.path) if row[0].iteration < before])
 
     def _write(self, path: Path, kept: Sequence[tuple[Point, float]]) -> None:
-        with files.written_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            writer.writerows(_row(point, seconds) for point, seconds in kept)
+        with tabular.written(path) as writer:
+            writer.row(COLUMNS)
+            writer.rows(_row(point, seconds) for point, seconds in kept)
 
     def add(self, iteration: int, seconds: float, phase: str, values: Mapping[str, float], net: int = 0) -> None:
         """Record ``values`` by name; ``seconds`` since the run began.
@@ -70,8 +69,8 @@ class Metrics:
             before = None
             try:
                 before = self.path.stat().st_size
-                with self.path.open("a", newline="", encoding="utf-8") as file:
-                    csv.writer(file).writerows(_row(point, seconds) for point in points)
+                with self.path.open("a", newline="", encoding="utf-8", errors="surrogateescape") as file:
+                    tabular.Writer(file, "\r\n").rows(_row(point, seconds) for point in points)
             except OSError as error:
                 if before is not None:
                     with contextlib.suppress(OSError):
@@ -89,7 +88,7 @@ def read(path: Path) -> list[tuple[Point, float]]:
     A row that was cut when the program or the disk ended is left out, wherever it stands, and no other.
     """
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return []
     rows = csv.reader(io.StringIO(text[: text.rfind("\n") + 1].replace("\0", ""), newline=""))
@@ -102,6 +101,6 @@ def read(path: Path) -> list[tuple[Point, float]]:
 def _read(cells: Sequence[str]) -> tuple[Point, float] | None:
     try:
         iteration, seconds, phase, net, name, value = cells
-        return Point(int(iteration), phase, int(net), name, float(value)), float(seconds)
+        return Point(int(iteration), phase, int(net), tabular.plain(name), float(value)), float(seconds)
     except ValueError:
         return None

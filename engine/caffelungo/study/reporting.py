@@ -5,8 +5,6 @@ OUT/index.html  tables.md  intervals.png  results.csv  rates.csv  summary.json
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import shlex
@@ -16,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from caffelungo import files
+from caffelungo import files, tabular
 from caffelungo.report import intervals, losses
 from caffelungo.report.page import Cell, Page
 from caffelungo.study.arms import REFERENCE
@@ -220,12 +218,7 @@ def _rounded(value: float, digits: int) -> float | None:
 
 
 def _csv(found: Sequence[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    if found:
-        writer = csv.DictWriter(text, list(found[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(found)
-    return text.getvalue()
+    return tabular.as_text(list(found[0]), (row.values() for row in found)) if found else ""
 
 
 def _summary(comparison: Comparison, command: Sequence[str]) -> dict[str, Any]:

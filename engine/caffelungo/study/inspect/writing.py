@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from caffelungo.files import write_text, written_whole
+from caffelungo import tabular
+from caffelungo.files import write_text
 from caffelungo.report import confusion
 from caffelungo.study.inspect import page, units
 from caffelungo.study.inspect.findings import Findings
@@ -106,10 +106,9 @@ def _summary(found: Findings, options: InspectOptions) -> dict[str, Any]:
 
 
 def _csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
-    with written_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8", errors="replace") as file:
-        writer = csv.writer(file)
-        writer.writerow(head)
-        writer.writerows([_value(one) for one in row] for row in rows)
+    with tabular.written(path) as writer:
+        writer.row(head)
+        writer.rows([_value(one) for one in row] for row in rows)
     return path
 
 
