@@ -400,9 +400,14 @@ def test_flags_that_do_not_go_with_a_task(place: Path, words: list[str], message
     assert not (place / "new").exists()
 
 
-def test_flags_of_a_task_without_one(place: Path) -> None:
-    ran = lungo("grow", place / "old.prototxt", "--widen", "fc7:4", "--name", "x", "-o", place / "new.prototxt")
-    assert (ran.status, "goes with --task" in ran.err) == (2, True)
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [("--name", "x"), ("--read", "fc6"), ("--val", "0.1"), ("--val", "0"), ("--passes", "3"), ("--device", "cpu")],
+)
+def test_flags_of_a_task_without_one(place: Path, flag: str, value: str) -> None:
+    ran = lungo("grow", place / "old.prototxt", "--widen", "fc7:4", flag, value, "-o", place / "new.prototxt")
+    assert (ran.status, f"{flag} goes with --task" in ran.err) == (2, True)
+    assert not (place / "new.prototxt").exists()
 
 
 def test_weights_that_lack_what_would_be_held_are_refused(place: Path) -> None:

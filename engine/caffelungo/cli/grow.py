@@ -57,14 +57,18 @@ def grow(
     head: Annotated[
         str | None, typer.Option(help="With --task: the old classifier that the new one is like (default: the last).")
     ] = None,
-    val: Annotated[float, typer.Option(help="With --task: share of the pictures kept to test on.")] = 0.2,
+    val: Annotated[
+        float | None, typer.Option(help="With --task: share of the pictures kept to test on (default: 0.2).")
+    ] = None,
     size: Annotated[int | None, typer.Option(help="With --task: input size in pixels.")] = None,
     resize: Annotated[
         int | None, typer.Option(help="With --task: pixels that pictures are scaled to before the crop.")
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="With --task: pictures a batch.")] = None,
     passes: Annotated[int | None, typer.Option(help="With --task: how often training sees each picture.")] = None,
-    device: Annotated[str, typer.Option(help="With --task: cpu or cuda; the batch size is chosen for it.")] = "cpu",
+    device: Annotated[
+        str | None, typer.Option(help="With --task: cpu (the default) or cuda; the batch size is chosen for it.")
+    ] = None,
     *,
     shared: r.Shared,
 ) -> None:
@@ -95,14 +99,15 @@ def grow(
         g.check(net, asked)
         wanted = TaskProjectOptions(
             net=str(net), data=task, out=output, weights=shared.weights, name=name, head=head,
-            widen=units(widen, "--widen"), reads=read or (), val=val, size=size, resize=resize, batch_size=batch_size,
-            passes=passes, seed=seed, device=device, variables=o.variables(shared.set_), overwrite=shared.overwrite,
-            stages=o.listed(shared.stage), level=shared.level,
+            widen=units(widen, "--widen"), reads=read or (), val=0.2 if val is None else val, size=size, resize=resize,
+            batch_size=batch_size, passes=passes, seed=seed, device=device or "cpu", variables=o.variables(shared.set_),
+            overwrite=shared.overwrite, stages=o.listed(shared.stage), level=shared.level,
         )  # fmt: skip
         g.run(wanted, shared)
         return
-    g.refuse_without_task({"--name": name, "--read": read, "--head": head, "--size": size, "--resize": resize,
-                           "--batch-size": batch_size, "--passes": passes})  # fmt: skip
+    g.refuse_without_task({"--name": name, "--read": read, "--head": head, "--val": val, "--size": size,
+                           "--resize": resize, "--batch-size": batch_size, "--passes": passes,
+                           "--device": device})  # fmt: skip
     copied = [o.layer_units(word, "--enlarge") for word in enlarge or []]
     done = grow(
         GrowOptions(

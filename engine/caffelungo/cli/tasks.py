@@ -26,8 +26,8 @@ def check(net: str | None, asked: Mapping[str, Any]) -> None:
 
 
 def refuse_without_task(asked: Mapping[str, Any]) -> None:
-    """UserError for flags of ``--task`` without it."""
-    wrong = [flag for flag, value in asked.items() if value]
+    """UserError for flags of ``--task`` without it; what was not given is None, or an empty list."""
+    wrong = [flag for flag, value in asked.items() if value is not None and value != []]
     if wrong:
         raise UserError(
             f"{wrong[0]} goes with --task", received=" ".join(wrong), remedy="add --task FOLDER, or leave it out"
