@@ -107,3 +107,21 @@ def test_every_message_and_top_level_enum_has_a_comment() -> None:
         if line.startswith(("message ", "enum ")) and not above.startswith("//")
     ]
     assert not bare
+
+
+@pytest.mark.parametrize("name", ["NetParameter", "lungo.StateExtras", "lungo.NetExtras", "SolverState"])
+def test_text_that_is_not_utf8_becomes_text(name: str) -> None:
+    """protobuf gives a string field of a damaged file as bytes, which no reader of text expects."""
+    message = schema.message_class(name)()
+    texts = [field for field in message.DESCRIPTOR.fields if field.type == field.TYPE_STRING]
+    assert texts
+    for field in texts:
+        (getattr(message, field.name).append("MARK") if field.is_repeated else setattr(message, field.name, "MARK"))
+    if name == "NetParameter":
+        message.layer.add(name="MARK", bottom=["MARK", "fine"])
+    read = schema.from_bytes(name, message.SerializeToString().replace(b"MARK", b"\xff\xfe\x80k"))
+    for field in texts:
+        value = getattr(read, field.name)
+        assert (value[0] if field.is_repeated else value) == "\\xff\\xfe\\x80k"
+    if name == "NetParameter":
+        assert (read.layer[0].name, list(read.layer[0].bottom)) == ("\\xff\\xfe\\x80k", ["\\xff\\xfe\\x80k", "fine"])

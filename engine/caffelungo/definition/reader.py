@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from caffelungo import files
-from caffelungo.definition import decoding, printer
+from caffelungo.definition import decoding, printer, schema
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.parser import MAX_CHARACTERS, ForeignField, Unknown, parse
 from caffelungo.definition.schema import NetParameter, Recipe, SolverParameter
@@ -169,7 +169,7 @@ def _upgraded(definition: Definition) -> Definition:
 def _binary_net(data: bytes) -> Any | None:
     """The NetParameter in ``data`` without weights, or None if it is none."""
     try:
-        net = NetParameter.FromString(data)
+        net = schema.from_bytes(NetParameter, data)
     except DecodeError:
         return None
     if not (net.layer or net.layers):

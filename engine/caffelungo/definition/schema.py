@@ -42,6 +42,29 @@ def enum_value(name: str, label: str) -> int:
     return int(pool().FindEnumTypeByName(f"caffe.{name}").values_by_name[label].number)
 
 
+def from_bytes(message: Any, data: bytes) -> Any:
+    """The message of class ``message``, or of that name, in ``data``. Raises DecodeError for damage.
+
+    A string that is not UTF-8, which protobuf gives as bytes, becomes a string with escapes.
+    """
+    result = (message_class(message) if isinstance(message, str) else message).FromString(data)
+    _escape(result)
+    return result
+
+
+def _escape(message: Any) -> None:
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for one in value if field.is_repeated else [value]:
+                _escape(one)
+        elif field.type == field.TYPE_STRING:
+            if not field.is_repeated:
+                if isinstance(value, bytes):
+                    setattr(message, field.name, value.decode("utf-8", "backslashreplace"))
+            elif any(isinstance(one, bytes) for one in value):
+                value[:] = [one.decode("utf-8", "backslashreplace") if isinstance(one, bytes) else one for one in value]
+
+
 TRAIN = 0
 TEST = 1
 PHASE_NAMES = {TRAIN: "TRAIN", TEST: "TEST"}

@@ -11,8 +11,9 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from caffelungo.definition import schema
 from caffelungo.definition.filter import included, net_state
-from caffelungo.definition.schema import TRAIN, LayerParameter, NetParameter, message_class
+from caffelungo.definition.schema import TRAIN, LayerParameter, NetParameter
 from caffelungo.definition.upgrade import upgrade_net
 from caffelungo.errors import Location, UserError
 from caffelungo.files import written_whole
@@ -67,26 +68,21 @@ def parse(path: str | Path, wanted: str, message: Any, inner: Any) -> tuple[Any,
         raise sniff.wrong_kind(path, str(found), wanted)
     try:
         skeleton, arrays = wire.take_blobs(buffer, inner)
-        return message.FromString(skeleton), arrays
+        return schema.from_bytes(message, skeleton), arrays
     except (wire.WireError, DecodeError) as error:
         raise damaged(path, len(buffer), error) from None
-
-
-def text(value: str | bytes) -> str:
-    """A string field; one that is not UTF-8 comes from protobuf as bytes, and is given in escapes."""
-    return value if isinstance(value, str) else value.decode("utf-8", "backslashreplace")
 
 
 def read(path: str | Path) -> Weights:
     """The weights in a binary `.caffemodel` of any age; UserError when it is damaged or another kind of file."""
     net, arrays = parse(path, sniff.WEIGHTS, NetParameter, wire.NET)
     upgrade_net(net, lambda *field: Location(str(path)))
-    weights = Weights(name=text(net.name), path=str(path))
+    weights = Weights(name=net.name, path=str(path))
     for layer in net.layer:
         if layer.blobs:
-            name = text(layer.name)
+            name = layer.name
             weights.layers[name] = [arrays[blob.num] for blob in layer.blobs]
-            weights.types[name] = text(layer.type)
+            weights.types[name] = layer.type
     if not weights.layers:
         raise UserError(
             "the file holds no weights",
@@ -95,7 +91,7 @@ def read(path: str | Path) -> Weights:
             remedy="give the .caffemodel that a training wrote, not a definition saved in binary form",
         )
     if net.HasField("lungo"):
-        weights.extras = message_class("lungo.NetExtras").FromString(net.lungo.SerializeToString())
+        weights.extras = schema.from_bytes("lungo.NetExtras", net.lungo.SerializeToString())
     return weights
 
 
@@ -104,8 +100,6 @@ def read_net(path: str | Path) -> Any:
     net, _ = parse(path, sniff.WEIGHTS, NetParameter, wire.NET)
     for layers in (net.layer, net.layers):
         for layer in layers:
-            if isinstance(layer.name, bytes):
-                layer.name = text(layer.name)
             layer.ClearField("blobs")
     return net
 

@@ -14,7 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from caffelungo.definition.schema import message_class
+from caffelungo.definition import schema
 from caffelungo.errors import Location, UserError
 from caffelungo.files import write_bytes
 from caffelungo.weights import sniff
@@ -138,7 +138,7 @@ class Reader:
         content = self.attribute(self.file, EXTRAS)
         if content is None and EXTRAS in self.file:
             content = self.array(self.member(self.file, EXTRAS)).astype(np.uint8).tobytes()
-        return None if content is None else message_class(name).FromString(content)
+        return None if content is None else schema.from_bytes(name, content)
 
     def attribute(self, holder: Any, name: str) -> bytes | None:
         """The bytes of attribute ``name``, or None; no string of variable length, as a damaged one crashes HDF5."""

@@ -13,8 +13,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from caffelungo.definition import schema
 from caffelungo.definition.schema import SolverState as SolverStateMessage
-from caffelungo.definition.schema import message_class
 from caffelungo.weights import caffemodel, hdf5, sniff, wire
 from caffelungo.weights.base import Array
 
@@ -49,10 +49,10 @@ def read(path: str | Path) -> SolverState:
     if not message.HasField("iter"):
         raise caffemodel.damaged(path, Path(path).stat().st_size, ValueError("no iteration number"))
     history = [arrays[blob.num] for blob in message.history]
-    extras = message_class("lungo.StateExtras").FromString(message.lungo.SerializeToString())
+    extras = schema.from_bytes("lungo.StateExtras", message.lungo.SerializeToString())
     return SolverState(
         message.iter,
-        caffemodel.text(message.learned_net),
+        message.learned_net,
         message.current_step,
         history,
         extras if message.HasField("lungo") else None,

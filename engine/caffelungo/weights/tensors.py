@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from caffelungo.definition.schema import message_class
+from caffelungo.definition import schema
 from caffelungo.errors import Location, UserError
 from caffelungo.files import write_bytes
 from caffelungo.weights.base import Array, Weights
@@ -42,7 +42,7 @@ def read(path: str | Path) -> Weights:
         types = json.loads(metadata.get(TYPES, "{}"))
         extras = None
         if EXTRAS in metadata:
-            extras = message_class("lungo.NetExtras").FromString(base64.b64decode(metadata[EXTRAS], validate=True))
+            extras = schema.from_bytes("lungo.NetExtras", base64.b64decode(metadata[EXTRAS], validate=True))
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, DecodeError) as error:
         raise damaged(path, len(data), error) from None
     weights = Weights(name=metadata.get(NAME, ""), extras=extras, path=str(path))
