@@ -153,3 +153,11 @@ def test_a_written_list_reads_back(tmp_path: Path) -> None:
     found = read_list(tmp_path / "list.txt")
     assert found.names == names
     assert np.array_equal(found.labels, np.arange(4))
+
+
+@pytest.mark.parametrize("label", ["2147483648", "-2147483649", "9" * 400, "1e3", "nan", "0x10"])
+def test_a_label_that_no_list_can_hold(label: str, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text(f"a.png 0\nb.png {label}\n")
+    with pytest.raises(UserError, match="no label") as caught:
+        read_list(tmp_path / "list.txt")
+    assert "list.txt:2:1" in str(caught.value)
