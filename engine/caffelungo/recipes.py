@@ -218,7 +218,9 @@ def _top(view: View) -> Classifier:
     """The (last) classifier; that of any label, where all read the same layer. UserError when it is not clear which."""
     answers = view.answers
     if view.head is None and len({one.label for one in answers}) > 1:
-        below = {(feeding(view.graph, one), *(top.name for top in joins.read_by(view.graph, one.head))) for one in answers}
+        below = {
+            (feeding(view.graph, one), *(top.name for top in joins.read_by(view.graph, one.head))) for one in answers
+        }
         if len(below) == 1:
             return answers[-1]
     return view.heads()[-1]

@@ -44,7 +44,7 @@ Sources = Mapping[str, Sequence[Shape]]
 @dataclass(frozen=True)
 class RewriteOptions:
     """What is asked. ``net`` is a path or a name of the catalogue (None: the recipe names it); ``output`` a prototxt,
-    or a folder for a file of the same name.
+    or a folder for a file of the same name. ``head``: of several classifiers the one meant (see ``View.heads``).
 
     ``steps`` come after those of the ``recipe``, and ``tune`` (see ``recipes.TUNE``) instead of the recipe's own.
     ``solver`` is copied beside the output, pointed at the new net, with a snapshot prefix of its own.
@@ -61,6 +61,7 @@ class RewriteOptions:
     variables: Mapping[str, Any] = field(default_factory=dict)
     stages: Sequence[str] = ()
     level: int = 0
+    head: str | None = None
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     overwrite: bool = False
 
@@ -115,7 +116,8 @@ def rewrite(options: RewriteOptions) -> Rewritten:
     target = _target(options.output, path)
     solver_target = target.with_name(f"{target.stem}{SOLVER}")
     weights_target = target.with_suffix(".caffemodel")
-    result = apply(original, steps, sources(original, options.shapes))
+    head = options.head or (opened.message.classifier if opened is not None else None) or None
+    result = apply(original, steps, sources(original, options.shapes), head)
     weights = options.weights or (_recipe_weights(opened) if opened is not None else None)
     notices = states.said(original, answering=not states.words(result.definition.message))
     new_weights = carried(original, result, weights, notices, options.shapes) if result.moves else None
@@ -153,18 +155,20 @@ def rewrite(options: RewriteOptions) -> Rewritten:
     )
 
 
-def apply(original: Definition, steps: Sequence[Step], sources: Sources | None = None) -> Result:
+def apply(
+    original: Definition, steps: Sequence[Step], sources: Sources | None = None, head: str | None = None
+) -> Result:
     """``steps`` on ``original``; those that ask what was there before growth are shown it.
 
-    ``sources`` are shapes as ``View`` takes them.
+    ``sources`` are shapes, and ``head`` a classifier, as ``View`` takes them.
     """
     asking = [one for one in steps if isinstance(one, recipes.Tuning | Remembering)]
     if asking:
-        view = View(original, sources=sources)
+        view = View(original, sources=sources, head=head)
         for one in asking:
             one.look(view)
     first = [one.first for one in asking if isinstance(one, Remembering)]
-    return run(original, [*first, *steps], sources)
+    return run(original, [*first, *steps], sources, head)
 
 
 def sources(definition: Definition, shapes: Mapping[str, Sequence[int]]) -> Sources | None:

@@ -8,6 +8,8 @@ import pytest
 from caffelungo.definition.reader import parse_net
 from caffelungo.deploy.network import deploy_net, parse_shapes, unsized_inputs
 from caffelungo.errors import UserError
+from caffelungo.passes.base import run, step
+from caffelungo.passes.deploy import DeployOptions, deploy
 from tests.deploy.nets import SMALL, TRAIN_VAL
 
 DATA = """
@@ -91,8 +93,28 @@ def test_auxiliary_classifiers_are_left_out_with_a_note() -> None:
 def test_two_equal_classifiers_both_leave() -> None:
     text = DATA + fc("a", "data") + loss("l1", "a") + fc("b", "data") + loss("l2", "b")
     net = deploy_net(parse_net(text))
-    assert net.outputs == ["prob", "b_prob"]
+    assert net.outputs == ["a_prob", "b_prob"]
     assert net.classes is None
+
+
+SEVERAL = DATA.replace('top: "label"', 'top: "label" top: "other"').replace("dim: 8 } }", "dim: 8 } shape { dim: 8 } }")
+
+
+@pytest.mark.parametrize("weight", ["", "loss_weight: 0.3"])
+@pytest.mark.parametrize("own", [False, True])
+def test_every_label_has_its_answer_and_export_calls_it_as_the_pass_does(weight: str, own: bool) -> None:
+    """A loss that weighs less is an auxiliary one only where it is on the same label; one net may have a Softmax."""
+    text = SEVERAL + fc("a", "data") + loss("l1", "a", weight)
+    text += fc("b", "data") + loss("l2", "b").replace('bottom: "label"', 'bottom: "other"')
+    if own:
+        text += 'layer { name: "b_soft" type: "Softmax" bottom: "b" top: "b_soft" }'
+    exported = deploy_net(parse_net(text))
+    assert sorted(exported.outputs) == ["a_prob", "b_soft" if own else "b_prob"]
+    assert exported.notes == []
+    rewritten = run(parse_net(text), [step(deploy, DeployOptions())]).definition
+    assert {(one.layer, one.blob) for one in deploy_net(rewritten).answers} == {
+        (one.layer, one.blob) for one in exported.answers
+    }
 
 
 def test_silenced_and_measuring_branches_go() -> None:

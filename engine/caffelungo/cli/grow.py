@@ -55,7 +55,8 @@ def grow(
         list[str] | None, typer.Option(help="With --task: a layer that its classifier reads besides; repeatable.")
     ] = None,
     head: Annotated[
-        str | None, typer.Option(help="With --task: the old classifier that the new one is like (default: the last).")
+        str | None,
+        typer.Option(help="Of several classifiers: the one that is meant (with --task: that the new one is like)."),
     ] = None,
     val: Annotated[
         float | None, typer.Option(help="With --task: share of the pictures kept to test on (default: 0.2).")
@@ -105,13 +106,12 @@ def grow(
         )  # fmt: skip
         g.run(wanted, shared)
         return
-    g.refuse_without_task({"--name": name, "--read": read, "--head": head, "--val": val, "--size": size,
-                           "--resize": resize, "--batch-size": batch_size, "--passes": passes,
-                           "--device": device})  # fmt: skip
+    g.refuse_without_task({"--name": name, "--read": read, "--val": val, "--size": size, "--resize": resize,
+                           "--batch-size": batch_size, "--passes": passes, "--device": device})  # fmt: skip
     copied = [o.layer_units(word, "--enlarge") for word in enlarge or []]
     done = grow(
         GrowOptions(
-            shared.files(net, output, recipe=recipe, tune=r.tune(shared.tune)), units(widen, "--widen"),
+            shared.files(net, output, recipe=recipe, tune=r.tune(shared.tune), head=head), units(widen, "--widen"),
             units(deepen, "--deepen"), units(joint, "--joint"), units(recursive, "--recursive"),
             [(layer, UnitOptions(number, seed=seed)) for layer, number in copied],
         )

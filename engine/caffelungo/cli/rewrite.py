@@ -17,6 +17,9 @@ def rewrite(
     net: Annotated[str, typer.Argument(help="The net: a prototxt, or a name of `lungo nets`.")],
     output: Annotated[str, typer.Option("-o", "--output", help="The prototxt to write, or a folder.")],
     classes: Annotated[int | None, typer.Option(help="A fresh classifier for so many classes.")] = None,
+    head: Annotated[
+        str | None, typer.Option(help="Of several classifiers: the one that --classes, --read and the like mean.")
+    ] = None,
     suffix: Annotated[str, typer.Option(help="Stands behind the classifier's name in its new one.")] = "new",
     join: Annotated[
         str | None,
@@ -69,6 +72,6 @@ def rewrite(
         unfreeze_from=unfreeze_from, rates=tuple(r.number(word, "--rate") for word in rate or ()),
         rate_decay=rate_decay, deploy=deploy, cast=tuple(cast or ()), size=o.size(size), fold=fold,
     )  # fmt: skip
-    done = rewrite(shared.files(net, output, steps=changes.steps()))
+    done = rewrite(shared.files(net, output, steps=changes.steps(), head=head))
     r.show(done, shared)
     r.next_step(done, net, shared)

@@ -19,13 +19,11 @@ from caffelungo.errors import Problem, UserError
 from caffelungo.layers import registry
 from caffelungo.layers.base import Shape, shape_text
 from caffelungo.layers.plan import Plan, build_plan
-from caffelungo.passes.view import HEADS, PASSING, free_name
+from caffelungo.passes.names import PROB, answer_name
+from caffelungo.passes.view import HEADS, PASSING, Graph, free_name
 
 OUTPUT_LAYER = {"SoftmaxWithLoss": "Softmax", "SigmoidCrossEntropyLoss": "Sigmoid"}
 """The layer that makes probabilities of what a loss measures."""
-
-PROB = "prob"
-"""Name of the added layer of a net with one classifier, and of its top."""
 
 MEASURES = frozenset({"Accuracy", "Silence"})
 """Types that are dropped although they are no loss."""
@@ -124,12 +122,13 @@ def deploy_net(
             message.layer.append(layer)
     if problems:
         raise UserError(problems)
+    several = _probabilities(heads, kept) > 1
     for blob, loss in heads.items():
         if loss is not None and loss.type in OUTPUT_LAYER:
-            added = _output_layer(blob, loss, message)
+            added = _output_layer(blob, loss, message, answer_name(_classifier(whole, blob), several))
             if added is not None:
                 message.layer.append(added)
-                if added.name != PROB and any(PROB in (one.name, *one.top) for one in kept):
+                if not several and added.name != PROB and any(PROB in (one.name, *one.top) for one in kept):
                     notes.append(f"`{PROB}` is taken in the net, so the probabilities come out as `{added.name}`")
     if not any(layer.bottom for layer in message.layer):
         raise UserError(
@@ -193,10 +192,13 @@ def _heads(net: Any, layers: list[Any], plan: Plan) -> tuple[dict[str, Any], set
                 losses.setdefault(blob, layer)
                 weights[blob] = max(weights.get(blob, 0.0), layer.loss_weight[0] if layer.loss_weight else 1.0)
     notes = []
-    softmaxed = [blob for blob, layer in losses.items() if layer.type == "SoftmaxWithLoss"]
-    if len(softmaxed) > 1 and len({weights[blob] for blob in softmaxed}) > 1:
-        best = max(weights[blob] for blob in softmaxed)
-        for blob in softmaxed:
+    softmaxed: dict[str, list[str]] = {}
+    for blob, layer in losses.items():
+        if layer.type == "SoftmaxWithLoss":
+            softmaxed.setdefault(layer.bottom[1] if len(layer.bottom) > 1 else "", []).append(blob)
+    for blobs in softmaxed.values():  # those on one label; another label is another task
+        best = max(weights[blob] for blob in blobs)
+        for blob in blobs:
             if weights[blob] < best:
                 notes.append(f"classifier `{blob}` is left out: its loss has weight {weights[blob]:g}, not {best:g}")
                 del losses[blob]
@@ -249,12 +251,24 @@ def _needed(layers: list[Any], dropped: set[str], heads: Mapping[str, Any], plan
     return kept[::-1]
 
 
-def _output_layer(blob: str, loss: Any, message: Any) -> Any:
+def _probabilities(heads: Mapping[str, Any], kept: Sequence[Any]) -> int:
+    """How many of the outputs ``heads`` hold probabilities, or get a layer that makes them."""
+    made = {top for layer in kept if layer.type in OUTPUT_LAYER.values() for top in layer.top}
+    return sum(blob in made if loss is None else loss.type in OUTPUT_LAYER for blob, loss in heads.items())
+
+
+def _classifier(plan: Plan, blob: str) -> str:
+    """The layer whose scores ``blob`` holds; the blob where it comes from something else than one classifier."""
+    found = Graph(plan).head_of(plan.value_of(blob))
+    return found.name if found is not None else blob
+
+
+def _output_layer(blob: str, loss: Any, message: Any, name: str) -> Any:
     kind = OUTPUT_LAYER[loss.type]
     if any(layer.type == kind and blob in layer.bottom for layer in message.layer):
         return None
     taken = {layer.name for layer in message.layer} | {top for layer in message.layer for top in layer.top}
-    plain = (PROB, f"{blob}_prob", f"{loss.name}_prob", f"{blob}_probability")
+    plain = (name, f"{blob}_prob", f"{loss.name}_prob", f"{blob}_probability")
     name = next((name for name in plain if name not in taken), None) or free_name(plain[-1], taken, "_")
     added = LayerParameter(name=name, type=kind, bottom=[blob], top=[name])
     if kind == "Softmax" and loss.HasField("softmax_param"):

@@ -150,13 +150,13 @@ def fitted(net: DeployNet, weights: Weights, definition: Any) -> tuple[Arrays, l
 
 
 def heads(opened: Opened) -> list[metadata.Head]:
-    """The classifiers of a net that answers for several tasks; none for one that answers for one, or names none.
+    """The classifiers of a net that has several answers, each with its task and labels where they are known; else none.
 
     Labels of another number than the classes are left out, and a note says so.
     """
     extras = opened.weights.extras
     named = heads_of(opened.definition.message.lungo, extras)
-    if len(opened.net.answers) < 2 or not any(answer.layer in named for answer in opened.net.answers):
+    if len(opened.net.answers) < 2:
         return []
     unnamed = [answer.layer for answer in opened.net.answers if answer.layer not in named]
     found = []
@@ -183,7 +183,7 @@ def labels_of(opened: Opened, options: ExportOptions) -> list[str] | None:
     net, weights, notes = opened.net, opened.weights, opened.notes
     classes = net.classes
     named = heads_of(opened.definition.message.lungo, weights.extras)
-    several = len(net.answers) > 1 and any(answer.layer in named for answer in net.answers)
+    several = len(net.answers) > 1
     if several and options.labels is not None:
         raise UserError(
             "the net has several classifiers, each with classes of its own",

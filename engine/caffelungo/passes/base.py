@@ -16,7 +16,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from caffelungo.definition import editor
-from caffelungo.definition.edits import Edit
+from caffelungo.definition.edits import Edit, SetField
 from caffelungo.definition.reader import Definition
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.layers.base import Shape
@@ -99,15 +99,26 @@ class Result:
         return [move for rewrite in self.rewrites for move in rewrite.moves]
 
 
-def run(definition: Definition, steps: Iterable[Step], sources: Mapping[str, Sequence[Shape]] | None = None) -> Result:
+def run(
+    definition: Definition,
+    steps: Iterable[Step],
+    sources: Mapping[str, Sequence[Shape]] | None = None,
+    head: str | None = None,
+) -> Result:
     """Apply ``steps`` one after the other, each to a fresh view of what the last one left.
 
-    ``sources`` tells the shapes of data layers' tops that only opening the data tells, by layer name.
+    ``sources`` tells the shapes of data layers' tops that only opening the data tells, by layer name. ``head``: the
+    classifier that is meant where a step names none, under whatever name the steps before gave it.
 
     Raises Refusal when a step refuses or would leave a net that does not fit together; ``definition`` is not changed.
     """
     rewrites: list[Rewrite] = []
-    view = View(definition, sources=sources)
+    steps, amiss = list(steps), list[Problem]()
+    view = View(definition, amiss, sources=sources, head=head)
+    if amiss and not (steps and _gives_sizes(steps[0])):
+        raise UserError(amiss)
+    if head is not None:
+        view.heads(head)  # says so when there is no such classifier
     for one in steps:
         rewrite = one(view)
         rewrites.append(rewrite)
@@ -115,7 +126,24 @@ def run(definition: Definition, steps: Iterable[Step], sources: Mapping[str, Seq
             problems: list[Problem] = []
             before, view = view, View(editor.apply(view.definition, rewrite.edits), problems, sources=sources)
             _hold(problems or ([] if before.amiss else view.amiss))
+            view.head = _followed(before, view, rewrite)
     return Result(view.definition, tuple(rewrites))
+
+
+def _gives_sizes(one: Step) -> bool:
+    """Whether it is the next view that must fit together, as the sizes in the file are place-holders."""
+    return any(getattr(bound, "gives_sizes", False) for bound in getattr(one, "args", ()))
+
+
+def _followed(before: View, after: View, rewrite: Rewrite) -> str | None:
+    """What the classifier ``before.head`` is called in ``after``: renamed, or the last one on its label."""
+    if before.head is None:
+        return None
+    one = before.heads(before.head)[0]
+    renamed = {edit.path: str(edit.value) for edit in rewrite.edits if isinstance(edit, SetField)}
+    name = renamed.get(("layer", one.head.index, "name"), one.name)
+    same = [found.name for found in after.classifiers if found.label == one.label]
+    return name if any(found.name == name for found in after.classifiers) else (same[-1] if same else None)
 
 
 def _hold(problems: Sequence[Problem]) -> None:

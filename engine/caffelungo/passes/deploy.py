@@ -21,6 +21,7 @@ from caffelungo.layers import states
 from caffelungo.layers.base import Shape
 from caffelungo.layers.plan import PlannedLayer, build_plan
 from caffelungo.passes.base import Note, Refusal, Rewrite
+from caffelungo.passes.names import answer_name
 from caffelungo.passes.view import Classifier, Graph, View, onward
 
 PROBABILITIES = frozenset({"SoftmaxWithLoss", "InfogainLoss"})
@@ -48,7 +49,7 @@ def deploy(view: View, options: DeployOptions) -> Rewrite:
     if stage is not None:
         graph = stage
         notes.append(Note(f"what answers is read in phase {filter_.told(stage.plan.state)}", None, "its rules name it"))
-        keep.update((layer.index, layer) for layer in _of_head(view, stage, options.head))
+        keep.update((layer.index, layer) for layer in _of_head(view, stage, options.head or view.head))
     heads = _answers(view, options) if stage is None else []
     for one in heads:
         passed = [layer for layer in graph.plan.layers if layer.index in {b.index for b in one.between}]
@@ -56,7 +57,7 @@ def deploy(view: View, options: DeployOptions) -> Rewrite:
         softmax = [end for end in one.ends if end.layer.type == "Softmax"]
         keep.update((layer.index, layer) for layer in graph.upstream([*head, *passed, *softmax[:1]]))
         if not softmax and not any(layer.layer.type == "Softmax" for layer in passed):
-            edits += _softmax(view, one, last=len(heads) == 1)
+            edits += _softmax(view, one, several=len(heads) > 1)
     sources = [one for one in keep.values() if one.layer.source and (stage is None or one.layer.type != "Input")]
     for source in sources:
         edits += _inputs(view, graph, source, keep, options)
@@ -106,18 +107,18 @@ def _passed(graph: Graph, head: PlannedLayer) -> list[PlannedLayer]:
 
 
 def _answers(view: View, options: DeployOptions) -> list[Classifier]:
-    if options.head is not None:
-        return view.heads(options.head)
+    if options.head is not None or view.head is not None:
+        return view.heads(options.head or view.head)
     if not view.answers:
         view.heads()
     return view.answers
 
 
-def _softmax(view: View, one: Classifier, last: bool) -> list[Edit]:
+def _softmax(view: View, one: Classifier, several: bool) -> list[Edit]:
     end = next((end for end in one.ends if end.layer.type in PROBABILITIES), None)
     if end is None:
         return []
-    name = view.free("prob" if last else f"{one.name}_prob")
+    name = view.free(answer_name(one.name, several))
     layer = LayerParameter(name=name, type="Softmax", bottom=[end.bottoms[0]], top=[name])
     axis = end.layer.param.softmax_param
     if axis.HasField("axis"):

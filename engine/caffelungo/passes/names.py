@@ -10,6 +10,9 @@ import re
 
 from caffelungo.passes.view import View
 
+PROB = "prob"
+"""The probabilities of a net's one classifier, by Caffe's custom."""
+
 
 class Names:
     """Names that are free in the net and not yet given out."""
@@ -26,6 +29,11 @@ class Names:
     def norm(self, layer: str) -> str:
         """``norm7`` for ``fc7``, ``fire9/concat_norm`` for ``fire9/concat``."""
         return self.take(norm_name(layer))
+
+
+def answer_name(layer: str, several: bool) -> str:
+    """How the probabilities of the classifier ``layer`` are called: ``prob``, or ``fc8_prob`` beside others."""
+    return f"{layer}_prob" if several else PROB
 
 
 def norm_name(layer: str, suffix: str = "") -> str:

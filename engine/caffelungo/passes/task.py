@@ -27,7 +27,7 @@ from caffelungo.passes.branch import UnitOptions
 from caffelungo.passes.deploy import PROBABILITIES
 from caffelungo.passes.finetune import FinetuneOptions, picture_layers
 from caffelungo.passes.freeze import hold
-from caffelungo.passes.names import Names, root
+from caffelungo.passes.names import Names, answer_name, root
 from caffelungo.passes.rates import OLD, give_rates, head_filler, options_field, weak, weighted_blobs
 from caffelungo.passes.read import ReadOptions, read
 from caffelungo.passes.view import NONLINEAR, PASSING, Classifier, View
@@ -148,7 +148,7 @@ def _softmax(view: View, one: Classifier) -> list[Edit]:
         return []
     name = view.free("prob")
     if name != "prob":
-        name = view.free(f"{one.name}_prob")
+        name = view.free(answer_name(one.name, several=True))
     layer = LayerParameter(name=name, type="Softmax", bottom=[loss.bottoms[0]], top=[name])
     if loss.layer.param.softmax_param.HasField("axis"):
         layer.softmax_param.axis = loss.layer.param.softmax_param.axis

@@ -149,6 +149,12 @@ class Graph:
                 queue.extend(self.producer[one].bottom_values)
         return found
 
+    def head_of(self, value: int) -> PlannedLayer | None:
+        """The classifier whose scores, or what only passes them on, are ``value``; None for anything else."""
+        while (one := self.producer.get(value)) is not None and one.layer.type in PASSING and one.bottom_values:
+            value = one.bottom_values[0]
+        return one if one is not None and one.layer.type in HEADS else None
+
     def shape(self, value: int) -> Shape | None:
         """The shape of ``value``, None where it is not known."""
         return self.plan.values[value].shape
@@ -160,7 +166,7 @@ class View:
     A phase that has no source of data is left out (a training file whose data layer is ``include { phase: TRAIN }``
     has no TEST net). A net that needs stages is seen in those for training and for testing (see ``layers.states``);
     ``others`` are graphs of its further states, ``amiss`` what does not fit there. ``sources`` tells shapes of data
-    layers that the file does not, by layer name.
+    layers that the file does not, by layer name. ``head``: the classifier that passes mean when they name none.
     """
 
     def __init__(
@@ -169,7 +175,9 @@ class View:
         problems: list[Problem] | None = None,
         *,
         sources: Mapping[str, Sequence[Shape]] | None = None,
+        head: str | None = None,
     ) -> None:
+        self.head = head
         self.definition = definition
         self.net: Any = definition.message
         self.sources = sources
@@ -326,7 +334,10 @@ class View:
                     yield Classifier(trail[-1], None, (), tuple(reversed(trail[:-1])))
 
     def heads(self, name: str | None = None) -> list[Classifier]:
-        """The classifier called ``name``; without a name all classifiers on one label. UserError when unclear."""
+        """The classifier called ``name``; without a name all classifiers on one label. UserError when unclear.
+
+        With several labels it is the label of ``head``, and with one that classifier alone.
+        """
         place = Location(str(self.definition.path))
         if name is not None:
             planned = self.find(name, "--head")
@@ -349,12 +360,15 @@ class View:
                 remedy='add a layer { type: "InnerProduct" } with one output a class at the end of the net',
             )
         labels = sorted({one.label for one in self.classifiers if one.label is not None})
+        if self.head is not None:
+            found = self.heads(self.head)
+            return [one for one in self.classifiers if one.label == found[0].label] if len(labels) > 1 else found
         if len(labels) > 1:
             raise UserError(
                 "the net is trained on more than one label",
                 where=place,
                 received=f"labels {', '.join(labels)}",
-                remedy=f"say which classifier is meant: --head {' | --head '.join(o.name for o in self.classifiers)}",
+                remedy=f"say which classifier is meant: --head {' or --head '.join(o.name for o in self.answers)}",
             )
         learned = [one for one in self.classifiers if one.label is not None]
         return learned or self.classifiers

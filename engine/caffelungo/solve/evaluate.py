@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST
 from caffelungo.errors import Location, RunError, UserError
 from caffelungo.layers import room, states
+from caffelungo.layers.plan import Plan, PlannedLayer, build_plan
 from caffelungo.net.store import Store
 from caffelungo.passes import planes
 from caffelungo.passes.resize import asked, at
@@ -25,7 +27,7 @@ from caffelungo.report.tables import print_classes
 from caffelungo.report.terminal import Terminal
 from caffelungo.solve import checks, nets
 from caffelungo.solve.engine import Engine, make_engine, out_of_memory
-from caffelungo.solve.heads import judge, judged_head, pointed
+from caffelungo.solve.heads import head_of, judged_head, judges, pointed
 from caffelungo.solve.loading import Loaded
 from caffelungo.solve.net_text import NetText
 from caffelungo.solve.options import TestOptions
@@ -35,11 +37,29 @@ from caffelungo.weights import heads as named
 
 
 @dataclass(frozen=True)
+class Tested:
+    """One classifier's counts: ``layer`` is its name (the blob of the scores where no layer alone makes them).
+
+    ``title`` is what people call it, ``blobs`` are the outputs of the net that measure it.
+    """
+
+    layer: str
+    title: str
+    blobs: tuple[str, ...]
+    classified: Classified
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """A test of a net. ``classified`` is None for a net without classifier and labels."""
+    """A test of a net. ``heads`` are its classifiers, one a label, in the order of the file."""
 
     result: TestResult
-    classified: Classified | None
+    heads: tuple[Tested, ...] = ()
+
+    @property
+    def classified(self) -> Classified | None:
+        """The counts of the last classifier; None for a net without classifier and labels."""
+        return self.heads[-1].classified if self.heads else None
 
 
 def test(options: TestOptions) -> int:
@@ -55,13 +75,24 @@ def test(options: TestOptions) -> int:
     with console.status("testing ...") as status:
         found = evaluate(net, lambda done, count: status.update(f"testing: batch {done} of {count}"))
     if not options.quiet:
-        _tell_heads(net.opened)
-        show(found, Terminal())
-    if options.output and found.classified:
-        written = confusion.write(found.classified, Path(options.output), _pictures(net.opened))
+        show(found, Terminal(), _untested(net.opened, found))
+    if options.output and found.heads:
+        written = _written(found, Path(options.output), _pictures(net.opened))
         if not options.quiet:
             console.print(f"wrote {', '.join(str(path) for path in written)}", markup=False)
     return 0
+
+
+def _written(found: Evaluation, folder: Path, pictures: Sequence[str]) -> list[Path]:
+    """The tables and the picture of each classifier; of several each in a folder of its name."""
+    if len(found.heads) == 1:
+        return confusion.write(found.heads[0].classified, folder, pictures)
+    paths = []
+    for one in found.heads:
+        own = folder / re.sub(r"[^\w.-]", "_", one.layer)
+        own.mkdir(exist_ok=True)
+        paths += confusion.write(one.classified, own, pictures, one.title)
+    return paths
 
 
 test.__test__ = False  # type: ignore[attr-defined]
@@ -100,15 +131,17 @@ def build(options: TestOptions, log: Log, console: Console | None = None) -> Tes
     if options.data is not None:
         text = nets.elsewhere(text, state, options.data)
     whole = options.iterations is None
-    if options.head is not None:
-        text = pointed(text, state, _head(text, state, options.head))
+    head = _head(text, state, options.head) if options.head is not None else None
+    if head is not None:
+        text = _judging(text, state, head)
 
     def opening(text: NetText) -> nets.Opened:
         return nets.open_net(text, state, once=whole, caffe=engine.caffe, shuffle=False if whole else None)
 
     opened = opening(text)
     if options.head is None and options.data is not None and (meant := _meant(opened)) is not None:
-        text = pointed(text, state, meant)
+        head = meant
+        text = _judging(text, state, meant)
         opened = opening(text)
     if error := nets.input_without_data(text, opened.plan):
         raise error
@@ -130,6 +163,9 @@ def build(options: TestOptions, log: Log, console: Console | None = None) -> Tes
         _same_classes(opened, trained, options.data)
     net = make_net(opened, loaded, engine, options.iterations, options.workers)
     net.names = nets.labels_of(opened, trained)
+    several = [one for judging in judges(opened.plan) if (one := head_of(opened.plan, judging)) is not None]
+    net.names_of = {one: nets.labels_of(opened, trained, one) for one in several} if len(several) > 1 else {}
+    net.head = head
     return net
 
 
@@ -138,6 +174,23 @@ def _head(text: NetText, state: Any, word: str) -> str:
     heads = named.heads_of(text.message.lungo)
     layers = {layer.name for layer in text.message.layer if included(layer, state) and layer.type in HEADS}
     return word if word in layers else str(named.find(heads, word, str(text.path or "")).name)
+
+
+def _judging(text: NetText, state: Any, head: str) -> NetText:
+    """``text`` with the classifier ``head`` compared with the data's label, where it is not yet.
+
+    UserError where the data have several labels, and none of them is for it.
+    """
+    plan = build_plan(text.message, state, where=text.where, problems=[])
+    on = {head_of(plan, one): one for one in judges(plan)}
+    if head in on or len(on) < 2:
+        return text if head in on else pointed(text, state, head)
+    raise UserError(
+        f"the data have several labels, and none of them is compared with what `{head}` answers",
+        where=text.where(),
+        received=f"--head {head}",
+        remedy=f"add an Accuracy layer with its scores and its label, or test {', '.join(map(str, on))}",
+    )
 
 
 def _meant(opened: nets.Opened) -> str | None:
@@ -149,15 +202,6 @@ def _meant(opened: nets.Opened) -> str | None:
             if len(fitting) == 1 and fitting[0] != judged_head(opened.plan):
                 return str(fitting[0])
     return None
-
-
-def _tell_heads(opened: nets.Opened) -> None:
-    """Which of several classifiers was tested."""
-    heads = named.heads_of(opened.text.message.lungo)
-    tested = judged_head(opened.plan)
-    if len(heads) > 1 and tested in heads:
-        others = ", ".join(named.told(head) for name, head in heads.items() if name != tested)
-        Terminal().print(f"head     {named.told(heads[tested])}; not {others} (--head)", markup=False)
 
 
 def _same_classes(opened: nets.Opened, trained: Any, data: str | Path) -> None:
@@ -192,8 +236,13 @@ def make_net(
 
 def evaluate(net: TestNet, each: Callable[[int, int], None] = lambda done, count: None) -> Evaluation:
     """Run ``net`` over its test set and count what it gets right; ``each`` hears how many batches are done."""
-    planned = judge(net.opened.plan)
-    counter = Counter(net.net, planned, net.names) if planned is not None else None
+    plan = net.opened.plan
+    counters = []
+    for one in judges(plan):
+        layer = head_of(plan, one)
+        if net.head is None or layer == net.head:
+            names = net.names_of.get(layer or "", []) if net.names_of else net.names
+            counters.append((layer or one.bottoms[0], one, Counter(net.net, one, names)))
     try:
         result = net.run(each=each)
     except RuntimeError as error:
@@ -202,26 +251,62 @@ def evaluate(net: TestNet, each: Callable[[int, int], None] = lambda done, count
         raise
     if result is None:
         raise RunError("the test was interrupted")
-    return Evaluation(result, counter.result() if counter and counter.confusion is not None else None)
-
-
-def show(found: Evaluation, console: Console) -> None:
-    """Print the whole result."""
-    classified = found.classified
-    if classified:
-        low, high = classified.interval
-        console.print(
-            f"accuracy {classified.accuracy:.4f}  ({classified.right} of {classified.samples}; "
-            f"95 % interval {low:.4f} to {high:.4f})"
+    heads = named.heads_of(net.opened.text.message.lungo)
+    return Evaluation(result, tuple(
+        Tested(
+            layer, named.told(heads[layer]) if layer in heads else f"`{layer}`", _measured(plan, one), counter.result()
         )
-        if len(classified.names) > 5:
-            console.print(f"top 5    {classified.top:.4f}")
+        for layer, one, counter in counters if counter.confusion is not None
+    ))  # fmt: skip
+
+
+def _measured(plan: Plan, judging: PlannedLayer) -> tuple[str, ...]:
+    """The outputs that measure the classifier that ``judging`` judges."""
+    head = head_of(plan, judging)
+    return tuple(
+        one.tops[0] for one in plan.layers
+        if one.tops and one.tops[0] in plan.outputs and len(one.bottoms) > 1
+        and one.bottom_values[1] == judging.bottom_values[1] and head_of(plan, one) == head
+    )  # fmt: skip
+
+
+def _untested(opened: nets.Opened, found: Evaluation) -> list[str]:
+    """Classifiers that the net names and that no label of its data is for."""
+    tested = {one.layer for one in found.heads}
+    heads = named.heads_of(opened.text.message.lungo, layers=[one.name for one in opened.plan.layers])
+    return [named.told(head) for name, head in heads.items() if name not in tested] if tested else []
+
+
+def show(found: Evaluation, console: Console, untested: Sequence[str] = ()) -> None:
+    """Print the whole result; of several classifiers, or where the net names some ``untested``, each under its name."""
+    several = len(found.heads) > 1
+    if untested and not several:
+        console.print(f"head     {found.heads[0].title}; not {', '.join(untested)} (--head)", markup=False)
+    for one in found.heads:
+        if several:
+            console.print(f"head     {one.title}", markup=False)
+        _show_counts(one.classified, console)
+        if several:
+            print_classes(one.classified.per_class(), console)
+            console.print()
+    of = {blob: one.title for one in found.heads for blob in one.blobs} if several else {}
     for score in found.result.scores:
         if score.blob in found.result.values():
-            console.print(f"{score.blob} = {number(score.value)}", markup=False)
+            whose = f"  ({of[score.blob]})" if score.blob in of else ""
+            console.print(f"{score.blob} = {number(score.value)}{whose}", markup=False)
     console.print(f"samples  {found.result.samples}")
-    if classified:
-        print_classes(classified.per_class(), console)
+    if found.heads and not several:
+        print_classes(found.heads[0].classified.per_class(), console)
+
+
+def _show_counts(classified: Classified, console: Console) -> None:
+    low, high = classified.interval
+    console.print(
+        f"accuracy {classified.accuracy:.4f}  ({classified.right} of {classified.samples}; "
+        f"95 % interval {low:.4f} to {high:.4f})"
+    )
+    if len(classified.names) > 5:
+        console.print(f"top 5    {classified.top:.4f}")
 
 
 def caffes_way(net: TestNet, iterations: int, log: Log) -> None:

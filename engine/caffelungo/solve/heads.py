@@ -6,12 +6,13 @@ after:   fc8 -> prob, loss, accuracy      fc8_birds                  (``pointed`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from caffelungo.definition.filter import included
 from caffelungo.layers.plan import Plan, PlannedLayer, build_plan
-from caffelungo.passes.view import CLASS_LOSSES, HEADS, PASSING, Graph, onward
+from caffelungo.passes.view import CLASS_LOSSES, Graph, onward
 
 if TYPE_CHECKING:
     from caffelungo.solve.net_text import NetText
@@ -19,22 +20,39 @@ if TYPE_CHECKING:
 
 def judge(plan: Plan) -> PlannedLayer | None:
     """The layer whose scores and labels are to be counted: the last top-1 Accuracy, else the last softmax loss."""
-    found = [p for p in plan.layers if p.layer.type == "Accuracy" and p.layer.param.accuracy_param.top_k == 1]
-    found = found or [p for p in plan.layers if p.layer.type == "Accuracy"]
-    found = found or [p for p in plan.layers if p.layer.type == "SoftmaxWithLoss"]
+    return _best(plan.layers)
+
+
+def judges(plan: Plan) -> list[PlannedLayer]:
+    """For each label of the data the layer whose scores are to be counted, as ``judge`` finds it among those on it.
+
+    Several classifiers on one label are one (GoogLeNet's earlier ones serve training only).
+    """
+    on: dict[int, list[PlannedLayer]] = {}
+    for one in plan.layers:
+        if _best([one]) is not None and len(one.bottom_values) > 1:
+            on.setdefault(one.bottom_values[1], []).append(one)
+    found = [best for layers in on.values() if (best := _best(layers)) is not None]
+    return sorted(found, key=lambda one: one.index)
+
+
+def _best(layers: Sequence[PlannedLayer]) -> PlannedLayer | None:
+    found = [p for p in layers if p.layer.type == "Accuracy" and p.layer.param.accuracy_param.top_k == 1]
+    found = found or [p for p in layers if p.layer.type == "Accuracy"]
+    found = found or [p for p in layers if p.layer.type == "SoftmaxWithLoss"]
     return found[-1] if found else None
 
 
 def judged_head(plan: Plan) -> str | None:
     """The name of the classifier whose scores ``judge`` compares with the labels; None where there is no such."""
     found = judge(plan)
-    if found is None:
-        return None
-    graph = Graph(plan)
-    one = graph.producer.get(found.bottom_values[0])
-    while one is not None and one.layer.type in PASSING and one.bottom_values:
-        one = graph.producer.get(one.bottom_values[0])
-    return one.name if one is not None and one.layer.type in HEADS else None
+    return head_of(plan, found) if found is not None else None
+
+
+def head_of(plan: Plan, judging: PlannedLayer) -> str | None:
+    """The name of the classifier whose scores ``judging`` compares; None where they are not one classifier's."""
+    one = Graph(plan).head_of(judging.bottom_values[0])
+    return one.name if one is not None else None
 
 
 def pointed(text: NetText, state: Any, head: str) -> NetText:

@@ -241,13 +241,13 @@ def extras(opened: Opened, loaded: Any = None) -> Any:
     return result if result.ByteSize() else None
 
 
-def labels_of(opened: Opened, loaded: Any = None) -> list[str]:
+def labels_of(opened: Opened, loaded: Any = None, head: str | None = None) -> list[str]:
     """Class names: the net's own, else the data's, else those of the weights' ``loaded`` extras; or none.
 
-    Of a net with several heads they are those of the head that the data's label is for.
+    Of a net with several heads they are those of ``head``, or of the one that the data's label is for.
     """
     own = opened.text.message.lungo
-    head = judged_head(opened.plan)
+    head = head or judged_head(opened.plan)
     heads = heads_of(own, layers=[head] if head else ())
     known = list(own.label) or [label for one in heads.values() for label in one.label]
     known = known or next((names for source in opened.sources if (names := class_names(source))), [])

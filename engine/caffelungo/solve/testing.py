@@ -66,6 +66,10 @@ class TestNet:
         self.position = 0
         self.names: list[str] = []
         """Class names, where known."""
+        self.names_of: dict[str, list[str]] = {}
+        """Those of each classifier, by its layer, where several are tested."""
+        self.head: str | None = None
+        """The classifier that alone is to be judged; None: all that have a label."""
 
     @property
     def batches(self) -> int:
@@ -83,9 +87,9 @@ class TestNet:
         """
         count = self.batches
         first = self.position if self.iterations is not None else 0
-        total: Tensor | None = None
+        loss_sum = torch.zeros((), device=self.engine.device)
+        sums: dict[str, Tensor] = {}
         samples = 0
-        sizes: dict[str, int] = {}
         with torch.no_grad():
             for done, tensors in enumerate(self._batches(first, count)):
                 if stop():
@@ -95,22 +99,25 @@ class TestNet:
                     loss, outputs = self.net(*tensors)
                 size = int(tensors[0].shape[0]) if tensors and tensors[0].dim() else 1
                 share = float(size) if self.iterations is None else 1.0
-                zero = torch.zeros((), device=self.engine.device)
-                parts = [zero if loss is None else loss, *outputs.values()]
-                row = torch.cat([part.reshape(-1).float() for part in parts])
-                total = row * share if total is None else total + row * share
+                loss_sum = loss_sum if loss is None else loss_sum + loss.float() * share
+                rows = {blob: output.reshape(-1).float() * share for blob, output in outputs.items()}
+                # What has a value a sample has no mean over batches of different sizes.
+                sums = {
+                    blob: sums[blob] + row if done else row
+                    for blob, row in rows.items()
+                    if not done or (blob in sums and sums[blob].shape == row.shape)
+                }
                 samples += size
-                sizes = {blob: output.numel() for blob, output in outputs.items()}
         if self.iterations is not None:
             self.position += count
-        assert total is not None
+        total = torch.cat([loss_sum.reshape(1), *sums.values()])
         mean = [value / (count if self.iterations is not None else samples) for value in total.tolist()]
         if any(math.isnan(value) for value in mean):
             wrong = outside.first(self.net.plan, self.net.store, self._batches(first, count))
             if wrong:
                 raise outside.OutsideError(wrong)
         values = iter(mean[1:])
-        scores = [Score(blob, next(values), self.weights[blob]) for blob, n in sizes.items() for _ in range(n)]
+        scores = [Score(blob, next(values), self.weights[blob]) for blob, row in sums.items() for _ in row]
         return TestResult(mean[0], scores, samples)
 
     def _batches(self, first: int, count: int) -> Iterator[list[Tensor]]:
