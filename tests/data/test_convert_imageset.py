@@ -157,6 +157,19 @@ def test_a_failed_replacement_leaves_the_old_database(tmp_path: Path) -> None:
     assert left_over(tmp_path) == ["db"]
 
 
+def test_a_folder_with_other_files_is_not_replaced(tmp_path: Path) -> None:
+    pictures(tmp_path, 2)
+    convert(tmp_path)
+    (tmp_path / "db" / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="holds other files") as error:
+        convert(tmp_path, overwrite=True)
+    assert error.value.problems[0].received == "notes.txt"
+    assert (tmp_path / "db" / "notes.txt").read_text() == "mine"
+    (tmp_path / "db" / "notes.txt").unlink()
+    convert(tmp_path, overwrite=True)
+    assert left_over(tmp_path) == ["db"]
+
+
 def test_the_map_grows_with_the_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lmdb_writer, "COMMIT", 40_000)
     with lmdb_writer.new_database(tmp_path / "db") as writer:

@@ -133,3 +133,25 @@ def test_pictures_that_are_missing_are_all_told(folder: Path) -> None:
         run(folder)
     assert len(error.value.problems) == 2
     assert not list(folder.glob("out*"))
+
+
+@pytest.mark.parametrize("blobs", [["fc"], ["conv", "fc"]])
+def test_other_files_of_a_databases_folder_are_not_replaced(folder: Path, blobs: list[str]) -> None:
+    run(folder, "out.lmdb", blobs=blobs)
+    place = folder / "out.lmdb" / ("" if len(blobs) == 1 else "conv") / "notes.txt"
+    place.write_text("mine")
+    with pytest.raises(UserError, match=r"holds other files[^$]*notes\.txt"):
+        run(folder, "out.lmdb", blobs=blobs, overwrite=True)
+    assert place.read_text() == "mine"
+    place.unlink()
+    run(folder, "out.lmdb", blobs=["fc"], overwrite=True)
+    assert not list(folder.glob(".*"))
+
+
+def test_a_users_own_file_among_the_rows_stays(folder: Path) -> None:
+    part = folder / "out.npz.part"
+    part.mkdir()
+    for name in ("notes.rows", "a.txt"):
+        (part / name).write_text("mine")
+    run(folder)
+    assert sorted(path.name for path in part.iterdir()) == ["a.txt", "notes.rows"]

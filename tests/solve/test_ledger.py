@@ -33,14 +33,14 @@ def test_a_damaged_record_names_nothing_to_remove(tmp_path, content):
 @pytest.mark.parametrize("name", ["s", "s[1-9]", "s*", "s?", "[!a]", "run_001"])
 def test_a_users_own_files_stay_whatever_they_are_called(here, name):
     extra = "weight_decay: 0.01 lungo { l2_sp: 0.1 keep_last: 1 keep_best: true }"
-    helpers.make(here, snapshot_prefix=f'"out/first"', max_iter="3")
+    helpers.make(here, snapshot_prefix='"out/first"', max_iter="3")
     run.train(helpers.options())
     changes = {"snapshot_prefix": f'"out/{name}"', "snapshot": "5", "max_iter": "10", "test_interval": "5",
                "extra": extra}  # fmt: skip
     helpers.make(here, **changes)
     weights = ["out/first_iter_3.caffemodel"]
     assert run.train(helpers.options(weights=weights)) == 0
-    starts = list(path.name for path in (here / "out").iterdir() if "_start_" in path.name)
+    starts = [path.name for path in (here / "out").iterdir() if "_start_" in path.name]
     assert len(starts) == 1
     own = [
         f"{name}_start_mine.caffemodel", f"{name}_start_0123456789ab.caffemodel", f"{name}_iter_1.caffemodel",

@@ -75,19 +75,20 @@ def new_database(path: Path, *, overwrite: bool = False) -> Iterator[LmdbWriter]
 
     Raises UserError when ``path`` exists, unless ``overwrite`` and it is an LMDB database.
     """
-    check_target(path, overwrite)
-    with locks.alone(path, "this database"), drafts.folder(path) as draft:
-        made = draft / path.name
-        made.mkdir()
-        writer = LmdbWriter(made)
-        try:
-            yield writer
-            writer.finish()
-        finally:
-            writer.close()
-        sync_folder(made)
-        drafts.replace(made, path)
-        sync_folder(path.parent)
+    with locks.alone(path, "this database"):
+        check_target(path, overwrite)
+        with drafts.folder(path) as draft:
+            made = draft / path.name
+            made.mkdir()
+            writer = LmdbWriter(made)
+            try:
+                yield writer
+                writer.finish()
+            finally:
+                writer.close()
+            sync_folder(made)
+            drafts.replace(made, path)
+            sync_folder(path.parent)
 
 
 def other_files(path: Path) -> list[str]:

@@ -347,4 +347,4 @@ def _memory_errors(solver: Solver) -> Iterator[None]:
         readable = out_of_memory(error, f"a batch of {solver.opened.batch_size} on {solver.engine.device}")
         if readable is None:
             raise
-        raise readable from error
+        raise OutOfMemory(f"{readable}: --fit-batch does so") from error

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import queue
 import secrets
 import shutil
@@ -18,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from caffelungo import files, locks
+from caffelungo import drafts, files, locks
 from caffelungo.errors import RunError, UserError
 from caffelungo.study.cell import RESULT, Cell, Result, in_order, load
 from caffelungo.study.hands import Hand, Message
@@ -65,6 +64,7 @@ class Runner:
         """
         for name in ("cells", "partial", "locks"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
+        drafts.sweep(self.folder / "cells")
         _sweep(self.folder)
         run = _Run(self, list(cells))
         try:
@@ -205,11 +205,7 @@ class _Run:
         files.write_text(partial / RESULT, json.dumps(record, indent=1) + "\n")
         for path in partial.rglob("*"):
             files.sync_folder(path)
-        if final.exists():
-            older = self._fresh(cell.key)
-            os.replace(final, older)
-            shutil.rmtree(older)
-        os.replace(partial, final)
+        drafts.replace(partial, final)
         files.sync_folder(final.parent)
         locks.release(self.locked.pop(cell.key))
         result = load(self.folder, cell.key)
