@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -125,16 +126,37 @@ def _in(folder: Path, words: list[str]) -> Ran:
         return lungo(*words)
 
 
-def test_photos_set_aside_by_the_user_stay_aside(fire: Place, tmp_path: Path) -> None:
+def test_photos_set_aside_by_the_user_only_choose(fire: Place, tmp_path: Path) -> None:
+    """Between the weights before and after training: a lowest loss may be luck on few photos, whoever chose them."""
     both = tmp_path / "both"
     shutil.copytree(fire.data, both / "train")
     shutil.copytree(fire.test, both / "val")
-    for spot, more in ((Place(fire.net, fire.weights, both, fire.test), {}), (fire, {"val": 0.0})):
-        found = make(spot, tmp_path / f"mine{len(more)}", **more)
-        words = [shlex.split(command) for command, _ in found.commands]
-        assert [each[1] for each in words] == ["check", "train", "test", "export", "classify"]
-        best = str(tmp_path / f"mine{len(more)}" / "solver_best.caffemodel")
-        assert words[3][words[3].index("--weights") + 1] == best
+    out = tmp_path / "mine"
+    found = make(Place(fire.net, fire.weights, both, fire.test), out)
+    words = [shlex.split(command) for command, _ in found.commands]
+    assert [each[1] for each in words] == ["check", "train", "test", "probe", "export", "classify"]
+    assert "--no-refit" in words[3]
+    assert words[4][words[4].index("--weights") + 1] == str(out / "final" / "probe.caffemodel")
+    start = formats.read(out / STARTED)
+    # What training left is worse, so the start stays, and no photo of the user's is learned from.
+    worse = {name: [-blob for blob in blobs] if "joined" in name else blobs for name, blobs in start.layers.items()}
+    formats.write(out / "solver_best.caffemodel", replace(start, layers=worse))
+    ran = _in(tmp_path, words[3][1:])
+    assert ran.status == 0, ran.err
+    final = formats.read(out / "final" / "probe.caffemodel").layers
+    for name, blobs in start.layers.items():
+        assert [one.tobytes() for one in final[name]] == [one.tobytes() for one in blobs], name
+    judges = (out / "final" / "test.txt").read_text().splitlines()
+    assert judges
+    assert all("/val/" in line for line in judges)
+    assert not any("/val/" in line for line in (out / "final" / "train.txt").read_text().splitlines())
+
+
+def test_without_photos_set_aside_nothing_chooses(fire: Place, tmp_path: Path) -> None:
+    found = make(fire, tmp_path / "mine", val=0.0)
+    words = [shlex.split(command) for command, _ in found.commands]
+    assert [each[1] for each in words] == ["check", "train", "test", "export", "classify"]
+    assert words[3][words[3].index("--weights") + 1] == str(tmp_path / "mine" / "solver_best.caffemodel")
 
 
 def test_caffes_way_names_its_weights_from_every_folder(

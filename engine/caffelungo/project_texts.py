@@ -26,7 +26,7 @@ class About:
 
     ``penalty`` is that of the linear classifier it starts from; None where it starts otherwise. ``mirrored``: it has
     learned from mirrored photos, too. ``shared``: the photos to test on are a share of ``data``, so that the classifier
-    can learn from them in the end.
+    can learn from them in the end; those of a folder of the user's own only choose.
     """
 
     net: str
@@ -72,13 +72,13 @@ def _steps(about: About, at: Callable[[str], str]) -> list[tuple[list[str], str]
         (["lungo", "test", "--model", net, "--weights", trained],
          "accuracy on the photos set aside, per class, and the confusion matrix"),
     ]  # fmt: skip
-    if about.penalty is not None and about.shared:
-        final = at("final")
-        steps.append(
-            (["lungo", "probe", net, "--weights", trained, "--before", at(STARTED), "--layers", "head",
-              *(["--mirror"] if about.mirrored else []), "-o", final],
-             "keep what training gained beyond chance, else the start; fit the classifier to the photos set aside, too")
-        )  # fmt: skip
+    if about.penalty is not None and about.val:
+        words, what = ["--no-refit"], "keep what training gained beyond chance, else the start"
+        if about.shared:
+            words = ["--mirror"] if about.mirrored else []
+            what += "; fit the classifier to the photos set aside, too"
+        probe = ["lungo", "probe", net, "--weights", trained, "--before", at(STARTED), "--layers", "head"]
+        steps.append(([*probe, *words, "-o", at("final")], what))
         net, trained = at("final/train_val.prototxt"), at("final/probe.caffemodel")
     export = ["lungo", "export", "--model", net, "--weights", trained, "-o", at(ONNX)]
     return [*steps, (export, "one file with weights, labels and preprocessing")]

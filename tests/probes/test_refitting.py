@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,11 +23,12 @@ from caffelungo.probes.pictures import own
 from caffelungo.probes.reading import Subject, read_head
 from caffelungo.probes.refitting import as_it_is, gained, is_converged, refitted
 from caffelungo.probes.scaling import global_scale
+from caffelungo.probes.written import own_blobs
 from caffelungo.solve.engine import Engine
 from caffelungo.weights import formats
 from tests.lungo import lungo
 from tests.probes.own_nets import HEADS, own_net
-from tests.probes.places import answers
+from tests.probes.places import Place, answers
 
 CPU = Engine(torch.device("cpu"))
 CLASSES = 3
@@ -292,6 +295,42 @@ def test_what_needs_pictures_to_be_named(more: dict[str, object], words: str, tm
 def test_a_penalty_that_is_given_is_taken(tmp_path: Path) -> None:
     found = own_net(tmp_path).probe(data=None, layers=("head",), penalty=2.0)
     assert (found.again, found.rows, found.head.penalty) == (None, [], 2.0)
+
+
+@pytest.mark.parametrize("kind", HEADS)
+@pytest.mark.parametrize("better", ["before", "after"])
+def test_without_refitting_only_the_better_weights_are_taken(kind: str, better: str, tmp_path: Path) -> None:
+    spot = own_net(tmp_path, kind)
+    definition, weights = read_net(spot.net), formats.read(spot.weights)
+    gathered, head = own(definition), View(definition).heads()[-1]
+    assert gathered.aside is not None
+    x = read_head(Subject(definition, [str(spot.weights)], CPU), gathered.entries, head)
+    good = fit_head(x[torch.from_numpy(gathered.aside)], gathered.labels[gathered.aside], 3, 1.0)
+    if kind == "no bias":
+        good = Head(good.weight, np.zeros(3, np.float32), 1.0, True)
+    paths = {name: tmp_path / f"{name}.caffemodel" for name in ("before", "after")}
+    for name, file in paths.items():
+        sign = 1 if name == better else -1
+        layers = {**weights.layers, **own_blobs(head, Head(sign * good.weight, sign * good.bias, 1.0, True))}
+        formats.write(file, replace(weights, layers=layers))
+    out = tmp_path / "final"
+    found = Place(spot.net, paths["after"], spot.data, spot.test).probe(
+        data=None, layers=("head",), before=str(paths["before"]), refit=False, output=str(out)
+    )
+    taken, written = formats.read(paths[better]).layers, formats.read(out / "probe.caffemodel").layers
+    assert {name: [one.tobytes() for one in blobs] for name, blobs in written.items()} == {
+        name: [one.tobytes() for one in blobs] for name, blobs in taken.items()
+    }
+    assert (found.pictures, found.rows, found.kept, found.tested) == (12, [], True, None)
+    assert len((out / "train.txt").read_text().splitlines()) == 12
+    assert len((out / "test.txt").read_text().splitlines()) == 6
+    assert json.loads((out / "probe.json").read_text())["kept_as_trained"]
+
+
+@pytest.mark.parametrize("more", [{}, {"before": "x.caffemodel", "penalty": 1.0}])
+def test_without_refitting_there_is_a_training_to_judge(more: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="only a training to judge"):
+        own_net(tmp_path).probe(data=None, layers=("head",), refit=False, **more)
 
 
 def test_a_training_has_gained_only_where_pictures_agree() -> None:

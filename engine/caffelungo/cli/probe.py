@@ -38,6 +38,9 @@ def probe(
         str | None,
         typer.Option(help="With --layers head: weights from before training, kept unless it gained beyond chance."),
     ] = None,
+    no_refit: Annotated[
+        bool, typer.Option("--no-refit", help="With --before: choose between the two weights, and fit no classifier.")
+    ] = False,
     folds: Annotated[int, typer.Option(help="Folds of the cross-validation.")] = 5,
     size: Annotated[int | None, typer.Option(help="Input size in pixels (default: the net's).")] = None,
     batch_size: Annotated[int, typer.Option(help="Batch size of the forward pass.")] = 32,
@@ -51,6 +54,7 @@ def probe(
     device: o.Device = "auto",
     precision: o.Precision = "fp32",
     threads: o.Threads = None,
+    head: Annotated[str | None, typer.Option(help="Of several classifiers: the one whose place is taken.")] = None,
     set_: o.Set = None,
     level: o.Level = 0,
     stage: o.Stage = None,
@@ -73,9 +77,9 @@ def probe(
         files.refuse_existing(json_file, overwrite, "--json")
     wanted = ProbeOptions(
         net=net, data=data, test=test, weights=weights, layers=tuple(o.words(layers)), classifier=classifier,
-        scaling=scaling, mirrored=mirror, penalty=penalty, before=before, folds=folds, size=size, batch_size=batch_size,
-        suffix=suffix, output=output, cache=cache, seed=seed, device=device, precision=precision, threads=threads,
-        variables=o.variables(set_), stages=o.listed(stage), level=level, overwrite=overwrite,
+        scaling=scaling, mirrored=mirror, penalty=penalty, before=before, refit=not no_refit, folds=folds, size=size,
+        batch_size=batch_size, suffix=suffix, output=output, cache=cache, seed=seed, device=device, precision=precision,
+        threads=threads, variables=o.variables(set_), head=head, stages=o.listed(stage), level=level, overwrite=overwrite,
     )  # fmt: skip
     with o.stages(quiet) as say:
         found = run(wanted, say)
@@ -92,6 +96,8 @@ def probe(
             f"{found.again.loss:.3f}, that of the best fitted again {found.again.row.loss:.3f}; "
             f"{found.seconds:.0f} s in all"
         )
+    elif found.kept:
+        typer.echo(f"the classifier stays as it was; {found.seconds:.0f} s in all")
     else:
         typer.echo(f"chosen: {found.chosen.name}, fitted to all pictures; {found.seconds:.0f} s in all")
     if found.tested is not None:

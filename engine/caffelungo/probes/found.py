@@ -33,7 +33,8 @@ class Probed:
     fitted to all pictures: it plays no part in the choice.
 
     ``files`` are those written (none without an output), ``commands`` what to run next. ``again``: where a trained
-    net's own classifier was fitted again, and its pictures set aside chose.
+    net's own classifier was fitted again, and its pictures set aside chose. ``kept``: whether the classifier is as it
+    was trained (None where there was none).
     """
 
     classes: tuple[str, ...]
@@ -46,6 +47,7 @@ class Probed:
     seconds: float
     notices: list[str] = field(default_factory=list)
     again: Refitted | None = None
+    kept: bool | None = None
     files: list[Path] = field(default_factory=list)
     commands: list[tuple[str, str]] = field(default_factory=list)
 
@@ -60,12 +62,12 @@ class Probed:
             "classes": list(self.classes), "pictures": self.pictures, "layers": [row.plain() for row in self.rows],
             "chosen": {
                 "layers": self.chosen.name, "blobs": list(self.chosen.blobs),
-                "penalty": None if self.again and self.again.kept else self.head.penalty,
+                "penalty": None if self.kept else self.head.penalty,
                 "features": self.head.weight.shape[1], "converged": self.head.converged,
             },
             "test": asdict(self.tested) if self.tested else None,
             "test_by_layer": {name: asdict(one) for name, one in self.judged.items()},
-            "kept_as_trained": self.again.kept if self.again else None,
+            "kept_as_trained": self.kept,
             "notices": self.notices,
         }  # fmt: skip
 

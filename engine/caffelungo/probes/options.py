@@ -20,8 +20,9 @@ class ProbeOptions(EngineOptions):
     ``layers``: "auto" (each stage and all joined), "all", "head" (what the net's own classifier reads), blobs, or
     blobs joined by "+". ``mirrored``: mirrored copies are learned from, too. ``penalty`` None: chosen by
     cross-validation with ``folds`` folds; a number: this one. ``before``: the weights that a training began with, which
-    stay unless those it led to are better on the pictures it set aside by more than chance. ``output`` None: nothing is
-    written. ``cache``: a folder for features (None: inside ``output``).
+    stay unless those it led to are better on the pictures it set aside by more than chance; with ``refit`` False that
+    is all, and no classifier is fitted. ``output`` None: nothing is written. ``cache``: a folder for features (None:
+    inside ``output``).
     """
 
     net: str = ""
@@ -38,10 +39,12 @@ class ProbeOptions(EngineOptions):
     batch_size: int = 32
     suffix: str | None = None
     before: str | None = None
+    refit: bool = True
     output: str | None = None
     cache: str | None = None
     seed: int = 0
     variables: Mapping[str, Any] = field(default_factory=dict)
+    head: str | None = None
     stages: Sequence[str] = ()
     level: int = 0
     overwrite: bool = False

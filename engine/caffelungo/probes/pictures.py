@@ -28,7 +28,8 @@ class Gathered:
     """``entries`` are learned from, ``test`` judges (None: nothing does). ``groups`` are copies of one picture, by
     their places in ``entries``; ``counts`` the pictures per class.
 
-    ``aside`` (N): which of the entries a training before has set aside, so that they can choose (None: there are none).
+    ``aside`` (N): which of the entries, the last ones, a training before has set aside, so that they can choose (None:
+    there are none).
     """
 
     classes: tuple[str, ...]

@@ -72,19 +72,20 @@ def probe(options: ProbeOptions, say: Stage = _silent) -> Probed:
     if options.before is not None:
         work.unless_gained(options.before)
     # What is decided already is not tried: its features may have been learned from the very pictures.
-    decided = options.penalty is not None and len(work.candidates) == 1
+    decided = not options.refit or (options.penalty is not None and len(work.candidates) == 1)
     again = work.refitted(gathered.aside) if gathered.aside is not None and not decided else None
     rows = [again.row] if again else [] if decided else [work.tried(one) for one in work.candidates]
     best = choose(rows, options.classifier) if rows else None
     chosen = best.candidate if best is not None else work.candidates[0]
     penalty = options.penalty if options.penalty is not None else best.penalty if best is not None else 1.0
-    head = again.head if again else work.head(chosen, penalty)
+    head = again.head if again else work.head(chosen, penalty) if options.refit else work.as_it_is()
     heads = {row.candidate: work.head(row.candidate, row.penalty) for row in rows if row is not best and options.test}
     judged = {one.name: found for one, fitted in {**heads, chosen: head}.items() if (found := work.judged(one, fitted))}
     tested = judged.get(chosen.name)
+    kept = again.kept if again else None if options.refit else True
     result = Probed(
-        gathered.classes, len(gathered.entries), rows, chosen, head, tested, judged, 0.0,
-        work.notices(rows, head), again,
+        gathered.classes, len(work.learned), rows, chosen, head, tested, judged, 0.0, work.notices(rows, head), again,
+        kept,
     )  # fmt: skip
     result.seconds = time.monotonic() - begin
     if out is not None:
@@ -113,6 +114,12 @@ def _check(options: ProbeOptions) -> None:
             Problem("a trained net's own classifier is fitted again as it was trained, by its log loss", None,
                     f"--classifier {options.classifier}", "leave it out, or name pictures: --data photos/")
         )  # fmt: skip
+    if not options.refit and (options.before is None or options.penalty is not None):
+        given = "--no-refit" if options.penalty is None else f"--no-refit --penalty {options.penalty:g}"
+        problems.append(
+            Problem("without fitting a classifier there is only a training to judge", None, given,
+                    "name the weights that it began with, and no penalty: --before start.caffemodel")
+        )  # fmt: skip
     if options.folds < 2:
         problems.append(Problem("two folds are the least", None, f"--folds {options.folds}", "--folds 5"))
     if options.batch_size < 1:
@@ -125,7 +132,7 @@ def _check(options: ProbeOptions) -> None:
 
 def _wanted(options: ProbeOptions) -> PointOptions:
     return PointOptions(
-        options.net, options.weights, suffix=options.suffix or word_of(options.data or ""), size=options.size,
+        options.net, options.weights, head=options.head, suffix=options.suffix or word_of(options.data or ""), size=options.size,
         batch_size=options.batch_size, device=options.device, variables=options.variables,
         stages=options.stages, level=options.level,
     )  # fmt: skip
@@ -141,7 +148,7 @@ class _Work:
         self.classes, self.labels = gathered.classes, gathered.labels
         self.keeps = tuple(options.layers) == (HEAD,)
         self.definition = self.opened.definition if self.keeps else self._pointed(wanted)
-        self.view = View(self.definition)
+        self.view = View(self.definition, head=options.head if self.keeps else None)
         self.candidates = candidates(self.view, options.layers)
         self.engine = make_engine(options)
         self.subject = Subject(self.definition, [self.weights], self.engine)
@@ -241,8 +248,8 @@ class _Work:
         chosen = np.flatnonzero(self.gathered.aside)
         aside = [self.gathered.entries[index] for index in chosen]
         answers = []
-        for name in (before, self.weights):
-            subject = Subject(self.definition, [name], self.engine)
+        subjects = [Subject(self.definition, [name], self.engine) for name in (before, self.weights)]
+        for subject in subjects:
             x = read_head(subject, aside, self.classifier)
             assert subject.store is not None
             answers.append(as_it_is(self.classifier, subject.store).answers(x))
@@ -251,17 +258,27 @@ class _Work:
         what = f"on the {len(aside)} pictures set aside {losses}"
         if better:
             self.told.append(f"{what}: what was trained is kept")
+            self.subject = subjects[1]
         else:
             self.told.append(f"{what}, no more than chance explains: the layers are as they were before it")
-            self.weights, self.subject = before, Subject(self.definition, [before], self.engine)
+            self.weights, self.subject = before, subjects[0]
+
+    @property
+    def learned(self) -> Sequence[Entry]:
+        """The pictures that the classifier has learned from in the end: those set aside come last."""
+        aside = 0 if self.options.refit or self.gathered.aside is None else int(self.gathered.aside.sum())
+        return self.gathered.entries[: len(self.gathered.entries) - aside]
+
+    def as_it_is(self) -> Head:
+        """The net's own classifier."""
+        assert self.subject.store is not None
+        return as_it_is(self.classifier, self.subject.store)
 
     def refitted(self, aside: NDArray[np.bool_]) -> Refitted:
         """The net's own classifier fitted again, chosen by the pictures that its training has set ``aside``."""
         x = self.features(self.gathered.entries, self.candidates[0], self.options.mirrored).to(self.engine.device)
-        assert self.subject.store is not None
         return refitted(
-            x, self.labels, len(self.classes), torch.from_numpy(aside),
-            as_it_is(self.classifier, self.subject.store), scaling=self.options.scaling,
+            x, self.labels, len(self.classes), torch.from_numpy(aside), self.as_it_is(), scaling=self.options.scaling,
             progress=lambda done, total: self.say("fitting the classifier again", done, total),
         )  # fmt: skip
 
@@ -302,9 +319,12 @@ class _Work:
 
     def write(self, out: Path, found: Probed) -> tuple[list[Path], list[tuple[str, str]]]:
         """The chosen classifier as a net, and what was found, into ``out``."""
+        learned = self.learned
+        # What only judged the training goes on doing so.
+        aside = self.gathered.entries[len(learned) :]
         subject = written.Chosen(
             self.definition, self.weights, None if found.chosen.own else self.joined(found.chosen), found.head,
-            self.classifier, self.classes, self.gathered.entries, self.gathered.test, self.options.net,
+            self.classifier, self.classes, learned, self.gathered.test or aside or None, self.options.net,
             self.subject.filled,
         )  # fmt: skip
         paths = written.write(out, subject, found.plain(), found.rows, found.chosen)

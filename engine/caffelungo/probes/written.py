@@ -80,10 +80,10 @@ def with_head(
 
 
 def own_blobs(classifier: Classifier, head: Head) -> Blobs:
-    """``head`` as the blobs of the layer that ``classifier`` is. UserError for one without a bias."""
+    """``head`` as the blobs of the layer that ``classifier`` is. UserError where that lacks the bias of ``head``."""
     planned = classifier.head
     shapes = [use.shape for use in planned.params]
-    if len(shapes) != 2:
+    if len(shapes) != 2 and head.bias.any():
         raise UserError(
             f"`{planned.name}` has no bias, which a converged classifier needs",
             received="bias_term: false",
@@ -91,7 +91,7 @@ def own_blobs(classifier: Classifier, head: Head) -> Blobs:
         )
     weight = head.weight.T if planned.layer.type == "InnerProduct" and planned.layer.options.transpose else head.weight
     shape = tuple(int(size or 1) for size in shapes[0])
-    return {planned.name: [np.ascontiguousarray(weight.reshape(shape)), head.bias]}
+    return {planned.name: [np.ascontiguousarray(weight.reshape(shape)), head.bias][: len(shapes)]}
 
 
 def write(out: Path, chosen: Chosen, found: dict[str, Any], rows: Sequence[Tried], best: Candidate) -> list[Path]:
