@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from caffelungo import files, locks, project_texts
+from caffelungo import files, locks, project_texts, shell
 from caffelungo.data import folder as photos
 from caffelungo.definition.reader import Definition
 from caffelungo.errors import Problem, UserError
@@ -265,7 +265,7 @@ def _notices(
     if options.classic and opened.weights is not None and options.freeze_to is None and below is not None and few:
         notices.append(
             f"about {len(parts.train) / len(found.classes):.0f} pictures per class are few to train a whole net on; "
-            f"compare with --freeze-to {below}, which trains only the classifier, and faster"
+            f"compare with --freeze-to {shell.word(below)}, which trains only the classifier, and faster"
         )
     notices += [f"{note.what} ({note.why})" for note in result.notes if "assumed:" in note.why]
     if opened.weights is None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from caffelungo import shell
 from caffelungo.cli import options as o
 
 Layout = Annotated[str, typer.Option(help="Of the pictures that the file takes: nhwc, as decoders give them, or nchw.")]
@@ -61,7 +62,7 @@ def tell(written: Any) -> None:
     typer.echo(f"wrote {written.path} ({written.size / 1e6:.1f} MB): {', '.join(written.inputs)} -> "
                f"{', '.join(written.outputs)}")  # fmt: skip
     if written.metadata.input.takes_pictures and written.metadata.classifiers:
-        typer.echo(f"to use it: lungo classify {written.path} photo.jpg")
+        typer.echo(f"to use it: lungo classify {shell.word(written.path)} photo.jpg")
 
 
 def tell_caffe(written: Any) -> None:

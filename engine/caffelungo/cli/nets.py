@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from caffelungo import shell
 from caffelungo.cli import options as o
 from caffelungo.errors import UserError
 
@@ -25,7 +26,8 @@ def nets(
     if action == "list":
         typer.echo(catalogue.overview())
     elif action in ("show", "copy") and name is None:
-        raise UserError("which net?", received=f"lungo nets {action}", remedy=f"as `lungo nets {action} caffenet`")
+        remedy = f"as `{shell.command('lungo', 'nets', action, 'caffenet')}`"
+        raise UserError("which net?", received=f"lungo nets {action}", remedy=remedy)
     elif action == "show":
         typer.echo(catalogue.find(name or "").card)
     elif action == "copy":

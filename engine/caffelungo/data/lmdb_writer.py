@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from caffelungo import drafts, locks
+from caffelungo import drafts, locks, shell
 from caffelungo.data.image_list import LABELS
 from caffelungo.data.preprocess import BESIDE
 from caffelungo.errors import Location, RunError, UserError
@@ -104,7 +104,7 @@ def check_target(path: Path, overwrite: bool) -> None:
             "the database's folder does not exist",
             where=where,
             received=str(path.parent.absolute()),
-            remedy=f"make it: mkdir -p {path.parent}",
+            remedy=f"make it: mkdir -p {shell.word(path.parent)}",
         )
     if not os.access(path.parent, os.W_OK):
         raise UserError(

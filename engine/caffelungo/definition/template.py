@@ -16,6 +16,7 @@ from jinja2 import TemplateError, TemplateSyntaxError, UndefinedError, meta, nod
 from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
 
+from caffelungo import shell
 from caffelungo.definition.sandbox import MAX_TEXT, Sandbox, TooMuchError, Unusual
 from caffelungo.definition.tree import LineTable
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
@@ -257,7 +258,7 @@ def _refuse_unused(variables: Variables, wanted: Mapping[str, bool], file: str) 
         if name not in wanted:
             near = did_you_mean(name, wanted)
             known = f"its variables are {', '.join(wanted)}" if wanted else "it has no variables"
-            remedy = f"did you mean `{near}`? ({known})" if near else f"leave out --set {name}; {known}"
+            remedy = f"did you mean `{near}`? ({known})" if near else f"leave out --set {shell.word(name)}; {known}"
             problems.append(
                 Problem(f"the template has no variable `{name}`", Location(file), f"{name}={value}", remedy)
             )
@@ -272,7 +273,7 @@ def _undefined(error: UndefinedError, lines: LineTable, wanted: Mapping[str, boo
         remedy = "mend the line, or the value that is --set for it"
         return UserError("the template cannot be rendered", where=where, received=error.message, remedy=remedy)
     many = "s" if len(missing) > 1 else ""
-    settings = " ".join(f"--set {name}=VALUE" for name in missing)
+    settings = " ".join(f"--set {shell.word(name + '=VALUE')}" for name in missing)
     return UserError(
         f"the template needs the variable{many} {', '.join(f'`{name}`' for name in missing)}",
         where=where,

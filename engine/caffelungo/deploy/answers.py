@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from caffelungo import files
+from caffelungo import files, shell
 from caffelungo.deploy.classify import Classifier, PictureModel, Prediction, as_csv, as_json, no_classifier, stream
 from caffelungo.errors import Location, UserError
 
@@ -64,7 +64,7 @@ def judges_of(model: PictureModel, head: str | None, target: Path | None) -> lis
             "a sheet shows one classifier's answers, and the file has several",
             where=Location(str(model.path)),
             received=", ".join(one.head for one in judges),
-            remedy=f"say which: --head {judges[-1].head}",
+            remedy=f"say which: --head {shell.word(judges[-1].head)}",
         )
     return judges
 

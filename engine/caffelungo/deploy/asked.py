@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from caffelungo import shell
 from caffelungo.data import preprocess
 from caffelungo.definition import editor
 from caffelungo.definition.edits import ClearField, Edit, SetField
@@ -77,12 +78,13 @@ def _dims(path: tuple[Any, ...], old: Sequence[int], new: Sequence[int]) -> list
 
 
 def _mistakes(definition: Definition, index: int, top: str, asked: Sequence[int], own: Sequence[int]) -> list[Problem]:
-    text, where = f"--shape {top}:{shape_text(tuple(asked))}", definition.where("layer", index)
+    text, where = f"--shape {shell.word(f'{top}:{shape_text(tuple(asked))}')}", definition.where("layer", index)
     if not asked or any(size < 1 for size in asked):
         return [Problem(f"the shape given for input `{top}` has no size", where, text, "give sizes from 1")]
     if own and len(asked) != len(own) - 1:
         what = f"input `{top}` has {len(own) - 1} axes besides the batch"
-        return [Problem(what, where, text, f"give them all, as --shape {top}:{shape_text(tuple(own[1:]))}")]
+        whole = shell.word(f"{top}:{shape_text(tuple(own[1:]))}")
+        return [Problem(what, where, text, "give them all, as --shape " + whole)]
     if len(asked) == 3 and asked[1] * asked[2] > planes.MOST_PIXELS:
         return [Problem(f"a picture has at most {planes.MOST_PIXELS} pixels", where, text, "give a smaller shape")]
     return []

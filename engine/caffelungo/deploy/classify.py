@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo import tabular
+from caffelungo import shell, tabular
 from caffelungo.data import preprocess
 from caffelungo.deploy import metadata, pictures
 from caffelungo.deploy.engine import Engine
@@ -183,7 +183,7 @@ class Classifier(PictureModel):
                 "this file answers for several tasks, and one is wanted",
                 where=Location(str(self.path)),
                 received=", ".join(one.title for one in self.heads),
-                remedy=f"say which: --head {self.heads[-1].title}",
+                remedy=f"say which: --head {shell.word(self.heads[-1].title)}",
             )
         if self.heads or head is not None:
             self.__dict__.update(self.judges(head)[0].__dict__)

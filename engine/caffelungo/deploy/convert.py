@@ -7,11 +7,12 @@ missing or of other shapes, an input of unknown size, preprocessing and labels t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from caffelungo import shell
 from caffelungo.data import preprocess
 from caffelungo.definition import editor
 from caffelungo.definition.edits import ClearField, Edit
@@ -191,7 +192,10 @@ def _part(model: str | Path, options: ConvertOptions) -> Cut:
     notes: list[str] = []
     definition = read_net(model, options.variables or None, foreign).within(options.stages, options.level)
     definition = states.settled(definition, TEST, answering=True, notes=notes)
-    part = cut(asked.placed(definition, options.shapes), foreign, options.outputs)
+    definition = asked.placed(definition, options.shapes)
+    with suppress(UserError):  # told when what leaves is resized; until then a place-holder's mistakes are none
+        definition = asked.sized(definition, options.size, options.shapes, options.outputs)
+    part = cut(definition, foreign, options.outputs)
     part.notes[:0] = notes
     return part
 
@@ -231,7 +235,10 @@ def _shapes(part: Cut, options: ConvertOptions, weights: Weights | None, notes: 
             blob, shape = guess
             shapes[blob] = shape
             text = shape_text(shape)
-            notes.append(f"`{blob}` is taken to be {text}, which the weights admit; else say --shape {blob}:{text}")
+            notes.append(
+                f"`{blob}` is taken to be {text}, which the weights admit; else say --shape "
+                + shell.word(f"{blob}:{text}")
+            )
     return shapes
 
 

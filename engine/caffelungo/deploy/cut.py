@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from caffelungo import shell
 from caffelungo.definition import editor
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, SetField
 from caffelungo.definition.filter import included, net_state
@@ -221,5 +222,5 @@ def _way_out(net: Any, here: Sequence[int], foreign: Sequence[ForeignField], def
         return None
     return Problem(
         "what does not depend on these layers can be converted by itself",
-        remedy=f"name the blobs that are to come out: --outputs {','.join(ends)}",
+        remedy=f"name the blobs that are to come out: --outputs {shell.word(','.join(ends))}",
     )

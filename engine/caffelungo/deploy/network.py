@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from caffelungo import shell
 from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.schema import TEST, TRAIN, LayerParameter
 from caffelungo.errors import Problem, UserError
@@ -314,7 +315,7 @@ def _input_shape(
                 f"the size of input `{top}` is not known: layer `{layer.name}` ({layer.type}) leaves it to the data",
                 definition.where("layer", planned.index),
                 shape_text(known),
-                f"give it without the batch, as --shape {top}:3x227x227",
+                f"give it without the batch, as --shape {shell.word(f'{top}:3x227x227')}",
             )
         )
         return ()

@@ -11,6 +11,7 @@ from typing import Any
 
 import onnx_ir as ir
 
+from caffelungo import shell
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST
 from caffelungo.deploy.network import DeployNet
@@ -47,7 +48,7 @@ def problems_of_free_sizes(net: DeployNet, record: Any | None) -> list[Problem]:
     if record is not None and record.mean_image:
         problems.append(
             Problem("a mean picture fits one size only", received=f"{shape_text(tuple(record.mean_image_shape))}",
-                    remedy="use one value a channel: --mean 104,117,123")
+                    remedy="use one value a channel: lungo convert --mean 104,117,123")
         )  # fmt: skip
     plans = [_resized(net, size) for size in other_sizes(net)]
     told: set[str] = set()
@@ -101,7 +102,7 @@ def _fixed(ours: Any, theirs: Any) -> Problem | None:
         return Problem(
             f"layer `{ours.name}` ({ours.layer.type}) has weights for one size",
             received=f"bottom {mine}, and {other} at another size",
-            remedy=f"make it a Convolution: lungo rewrite NET --cast {ours.name}"
+            remedy=f"make it a Convolution: lungo rewrite NET --cast {shell.word(ours.name)}"
             if ours.layer.type == "InnerProduct" else "leave out --dynamic-size",
         )  # fmt: skip
     if ours.layer.type in FIXED and ours.bottom_shapes != theirs.bottom_shapes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from caffelungo import shell
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST, LayerParameter, NetParameter
 from caffelungo.deploy.trace import capture, trace
@@ -38,7 +39,7 @@ def _refused(plan: Plan, opset: int | None, batch: int | None) -> list[Problem]:
                 received=", ".join(map(shape_text, planned.bottom_shapes)) + ("" if mixes else f"; {tried[kind]}"),
                 remedy="give the number of pictures that the file is for, as --batch 1" if mixes
                 else "write the net without it, or stop before it: --outputs "
-                f"{','.join(planned.bottoms)}",
+                f"{shell.word(','.join(planned.bottoms))}",
             )
         )  # fmt: skip
     return problems

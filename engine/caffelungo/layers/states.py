@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from caffelungo import shell
 from caffelungo.definition import editor
 from caffelungo.definition import filter as filter_
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, SetField
@@ -343,6 +344,6 @@ def _refuse_unknown(definition: Definition) -> None:
                 "no layer of the net names this stage",
                 where=Location(str(definition.path)),
                 received=f"--stage {stage}",
-                remedy=(f"did you mean --stage {near}? " if near else "")
+                remedy=(f"did you mean --stage {shell.word(near)}? " if near else "")
                 + (f"its rules name {', '.join(dict.fromkeys(known))}" if known else "leave it out: it names none"),
             )

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from caffelungo import shell
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, RenameBlob, RenameField, SetField
 from caffelungo.layers.base import Shape, shape_text
 from caffelungo.layers.plan import PlannedLayer
@@ -154,7 +155,7 @@ def _refuse_sharing(view: View, chosen: Sequence[PlannedLayer]) -> None:
                     raise Refusal(
                         f"`{one.name}` shares its weights with `{other.name}`, which stays as it is",
                         view.where(one.index, "param"),
-                        remedy=f"cast both: --cast {one.name} --cast {other.name}",
+                        remedy=f"cast both: --cast {shell.word(one.name)} --cast {shell.word(other.name)}",
                     )
 
 

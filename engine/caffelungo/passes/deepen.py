@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from caffelungo import shell
 from caffelungo.definition.edits import Edit, InsertLayer, SetField
 from caffelungo.definition.schema import LayerParameter
 from caffelungo.layers.base import count, shape_text
@@ -124,7 +125,8 @@ def _identity(view: View, graph: Graph, head: PlannedLayer, value: int, first: A
             "only a new layer as wide as what it reads can start as the identity",
             view.where(head.index),
             received=f"{options.unit.units} units on {shape_text(shape)}",
-            remedy=f"write --deepen {options.layer}:{inputs or 'UNITS'}, or leave --keep-head out",
+            remedy=f"write --deepen {shell.word(f'{options.layer}:{inputs}' if inputs else f'{options.layer}:UNITS')}, "
+            "or leave --keep-head out",
         )
     if not _positive(graph, value):
         raise Refusal(

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from caffelungo import shell
 from caffelungo.definition import filter as filter_
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLayer
 from caffelungo.definition.schema import TEST, LayerParameter
@@ -172,7 +173,7 @@ def _shape(view: View, source: PlannedLayer, top: str, known: Shape | None, opti
             f"the size of what `{source.name}` gives is not written in the file",
             view.where(source.index),
             received="x".join("?" if not size else str(size) for size in result),
-            remedy=f"say it: --shape {top}:3x227x227",
+            remedy=f"say it: --shape {shell.word(f'{top}:3x227x227')}",
         )
     return [int(size) for size in result if size]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from caffelungo import files
+from caffelungo import files, shell
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLayer, SetField
 from caffelungo.definition.schema import PHASE_NAMES, TEST, TRAIN, LayerParameter
 from caffelungo.errors import UserError
@@ -88,7 +88,7 @@ def finetune(view: View, options: FinetuneOptions) -> Rewrite:
             "the net has several outputs that could be the classifier",
             view.where(heads[0].head.index),
             received=", ".join(one.name for one in heads),
-            remedy=f"say which: --head {heads[-1].name}",
+            remedy=f"say which: --head {shell.word(heads[-1].name)}",
         )
     tops: dict[str, str] = {}
     for one in heads:

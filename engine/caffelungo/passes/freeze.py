@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from caffelungo import shell
 from caffelungo.definition.edits import Edit, SetField
 from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes import select
@@ -89,7 +90,8 @@ def _refuse_unknown(view: View, held: Iterable[PlannedLayer]) -> None:
                 f"the shape of `{blob}`, which `{one.name}` reads, is not known",
                 view.where(one.index),
                 received="a size that only the data know",
-                remedy=f"say it where the data come in: --shape {view.plan.sources[0].tops[0]}:3x227x227",
+                remedy="say it where the data come in: --shape "
+                + shell.word(f"{view.plan.sources[0].tops[0]}:3x227x227"),
             )
 
 

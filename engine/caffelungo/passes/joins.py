@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from caffelungo import shell
 from caffelungo.definition.edits import Edit, InsertLayer, SetField
 from caffelungo.definition.schema import LayerParameter
 from caffelungo.layers.base import count
@@ -120,7 +121,7 @@ def refuse(view: View, graph: Graph, place: Place, option: str) -> None:
         f"{what}, and {option} is for units that a classifier reads as they are",
         view.where(place.target.index),
         received=f"{option} {place.base}",
-        remedy=f"add units whose features join the others: --widen {layer}:64",
+        remedy=f"add units whose features join the others: --widen {shell.word(f'{layer}:64')}",
     )
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from caffelungo import shell
 from caffelungo.definition.edits import InsertLayer
 from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes import beside, branch, joins
@@ -109,7 +110,8 @@ def _path(view: View, graph: Graph, lower: Place, upper: Place) -> Sequence[Plan
                 f"`{upper.base}` does not read what `{lower.base}` makes",
                 view.where(upper.target.index),
                 received=f"it reads `{graph.plan.values[upper.reads].blob}`",
-                remedy=f"name the layer below it, or only the upper one: --recursive {upper.target.name}:UNITS",
+                remedy="name the layer below it, or only the upper one: --recursive "
+                + shell.word(f"{upper.target.name}:UNITS"),
             )
         path.insert(0, maker)
         value = maker.bottom_values[0]

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from caffelungo import shell
 from caffelungo.definition.edits import Edit, SetField
 from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes.base import Refusal
@@ -49,7 +50,7 @@ def chosen(view: View, name: str | None) -> tuple[list[Classifier], list[Classif
             "the net has several outputs that could be the classifier",
             view.where(heads[0].head.index),
             received=", ".join(one.name for one in heads),
-            remedy=f"say which: --head {main.name}",
+            remedy=f"say which: --head {shell.word(main.name)}",
         )
     return [one for one in heads if one.name == main.name], heads
 

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from caffelungo import shell
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLayer, SetField
 from caffelungo.definition.schema import TEST, FillerParameter, LayerParameter, message_class
 from caffelungo.layers.plan import PlannedLayer
@@ -253,7 +254,9 @@ def _between(view: View, model: Classifier, start: int, layer: str) -> list[Plan
                 f"units beside `{layer}` would be read by old layers, which stay as they are",
                 None if maker is None else view.where(maker.index),
                 received=f"--widen {layer}",
-                remedy=f"widen what the classifier reads: --widen {feeding}:UNITS" if feeding else "leave --widen out",
+                remedy=f"widen what the classifier reads: --widen {shell.word(f'{feeding}:UNITS')}"
+                if feeding
+                else "leave --widen out",
             )
         passed.insert(0, maker)
         value = maker.bottom_values[0]

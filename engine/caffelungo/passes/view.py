@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from caffelungo import shell
 from caffelungo.definition.reader import Definition
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
@@ -368,7 +369,8 @@ class View:
                 "the net is trained on more than one label",
                 where=place,
                 received=f"labels {', '.join(labels)}",
-                remedy=f"say which classifier is meant: --head {' or --head '.join(o.name for o in self.answers)}",
+                remedy="say which classifier is meant: --head "
+                + " or --head ".join(shell.word(one.name) for one in self.answers),
             )
         learned = [one for one in self.classifiers if one.label is not None]
         return learned or self.classifiers

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from caffelungo import __version__
+from caffelungo import __version__, shell
 from caffelungo.errors import RunError, UserError, did_you_mean
 from caffelungo.solve.options import EngineOptions
 
@@ -121,7 +121,7 @@ def _device(options: EngineOptions) -> torch.device:
         return torch.device("cpu")
     kind, _, number = name.partition(":")
     if kind == "cuda" and (not number or number.isdigit()):
-        return _cuda(f"cuda:{number or 0}", f"--device {name}")
+        return _cuda(f"cuda:{number or 0}", f"--device {shell.word(name)}")
     raise UserError("unknown device", received=f"--device {name}", remedy="one of auto, cpu, cuda, cuda:0, cuda:1 ...")
 
 

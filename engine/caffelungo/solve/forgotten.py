@@ -33,7 +33,9 @@ def notice(solver: Definition, plan: Plan) -> str | None:
 
 def _commented(solver: Definition) -> str | None:
     found = _COMMENT.search(solver.text)
-    return f"a comment of the solver names some (--weights {found[1]})" if found and found[1] != "none" else None
+    if found is None or found[1] == "none":
+        return None
+    return "a comment of the solver names some (--weights " + found[1] + ")"
 
 
 def _multipliers(plan: Plan) -> list[float]:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caffelungo import shell
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.schema import LayerParameter, Preprocessing
@@ -170,7 +171,7 @@ def _shapes(
                     "to the data",
                     where=definition.where("layer", source.index),
                     received=shape_text(tuple(sizes)),
-                    remedy=f"give it without the batch, as --shape {top}:3x227x227",
+                    remedy=f"give it without the batch, as --shape {shell.word(f'{top}:3x227x227')}",
                 )
             result[top] = tuple(int(size) for size in sizes if size)
     return result

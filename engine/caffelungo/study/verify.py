@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from caffelungo import catalogue
+from caffelungo import catalogue, shell
 from caffelungo.definition.reader import Definition, read_net
 from caffelungo.definition.schema import PHASE_NAMES, TEST
 from caffelungo.definition.template import meant_for
-from caffelungo.errors import Problem, UserError
+from caffelungo.deploy.asked import placed
+from caffelungo.errors import UserError
 from caffelungo.layers import room, states
 from caffelungo.layers.plan import Plan
 from caffelungo.net.stepwise import StepNet
@@ -194,9 +195,9 @@ def _file(name: str, options: VerifyOptions) -> Definition:
 def _in_state(
     definition: Definition, options: VerifyOptions, phase: int, stages: Sequence[str], chosen: list[str]
 ) -> Definition:
-    """``definition`` in its state, at the size asked for."""
+    """``definition`` in its state, at the size or the shapes asked for."""
     settled = states.settled(definition.within(stages, options.level), phase, notes=chosen)
-    return at(settled, asked(options.size, (phase,))).definition
+    return at(placed(settled, options.shapes), asked(options.size, (phase,))).definition
 
 
 def _made_up(plan: Plan, seed: int) -> Weights:
@@ -227,11 +228,11 @@ def _matched(plan: Plan, weights: Weights, definition: Definition, options: Veri
     if not is_after or options.after_weights:
         raise UserError(table.problems)
     written = Path(options.after).with_suffix(".caffemodel")
-    name = str(written) if written.is_file() else "the .caffemodel that was written with it"
-    remedy = f"name the weights of the rewritten net: --after-weights {name}"
+    name = shell.word(written) if written.is_file() else "the .caffemodel that was written with it"
+    remedy = "name the weights of the rewritten net: --after-weights " + name
     if not options.weights:
-        remedy = f"name both nets' weights: --weights before.caffemodel --after-weights {name}"
-    raise UserError([Problem(one.what, one.where, one.received, remedy) for one in table.problems])
+        remedy = "name both nets' weights: --weights before.caffemodel --after-weights " + name
+    raise UserError([replace(one, remedy=remedy) for one in table.problems])
 
 
 def _store(plan: Plan, table: CopyTable, seed: int) -> Store:
@@ -352,11 +353,12 @@ def _notices(
     lost = [blob for blob in blobs if "no weights were given" in blob.why]
     if lost:
         written = Path(options.after).with_suffix(".caffemodel")
-        name = written if written.is_file() else "OUT.caffemodel"
+        name = shell.word(written) if written.is_file() else "OUT.caffemodel"
         result.append(
             f"`{lost[0].layer}` is an old layer in another form, and its weights were not found"
             + (f" (nor those of {len(lost) - 1} more)" if len(lost) > 1 else "")
-            + f": --after-weights {name}"
+            + ": --after-weights "
+            + name
         )
     if phase != TEST and any(one.layer.type == "Dropout" for one in fed.after.layers):
         result.append("in phase TRAIN layers that draw at random (Dropout) may differ by their draws alone")

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from caffelungo import catalogue
+from caffelungo import catalogue, shell
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TRAIN
@@ -98,7 +98,8 @@ def _checked(options: InitOptions) -> Path:
         problems.append(
             Problem(
                 "the output is a weights file", None, f"-o {options.output}",
-                f"-o {target.with_suffix('.caffemodel')}; the ending is one of {', '.join(formats.SUFFIXES)}",
+                f"-o {shell.word(target.with_suffix('.caffemodel'))}; "
+                f"the ending is one of {', '.join(formats.SUFFIXES)}",
             )
         )  # fmt: skip
     elif target.exists() and not options.overwrite:

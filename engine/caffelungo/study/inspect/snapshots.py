@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from caffelungo import shell
 from caffelungo.errors import Location, UserError
 from caffelungo.solve import run_folder
 from caffelungo.weights.load import TORCHVISION, split
@@ -54,7 +55,7 @@ def find(given: str | None, weights: Sequence[str]) -> list[Weighed]:
         names = ", ".join(prefix.name for prefix in prefixes)
         raise UserError(
             "the folder holds the snapshots of several runs",
-            where=Location(given), received=names, remedy=f"name one of them: --snapshots {prefixes[-1]}",
+            where=Location(given), received=names, remedy=f"name one of them: --snapshots {shell.word(prefixes[-1])}",
         )  # fmt: skip
     found = [one for prefix in prefixes for one in _of_prefix(prefix)]
     if not found:
