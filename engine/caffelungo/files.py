@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from caffelungo import drafts
+from caffelungo import drafts, filetypes
 from caffelungo.errors import Location, Problem, RunError, UserError
 
 _WRITING = (
@@ -21,6 +21,8 @@ _WRITING = (
     errno.ENOTDIR, errno.ESTALE,
 )  # fmt: skip
 """What writing fails with; the user is told the name that he gave, not that of a temporary file."""
+MOST_TEXT = 1 << 30
+"""Longest text file that is read, in bytes: lists of millions of pictures have less."""
 _BY_FOLDER = os.open in os.supports_dir_fd and os.rename in os.supports_dir_fd and hasattr(os, "O_DIRECTORY")
 
 
@@ -205,17 +207,50 @@ def refuse_special(path: str | Path, where: Location | None = None, *, most: int
     UserError, at ``where`` (the path by default), for what is no regular file, which could keep a reader waiting or
     never end, and for a file of more than ``most`` bytes. What else keeps it from being read raises OSError.
     """
-    found = os.stat(path)
+    found = Path(path).stat()
     where = where or Location(str(path))
     for special, received, remedy in _SPECIAL:
         if special(found.st_mode):
-            raise UserError("this is not a regular file", where=where, received=received, remedy=remedy)
+            raise UserError(
+                "this is a folder, not a file" if special is stat.S_ISDIR else "this is not a regular file",
+                where=where,
+                received=received,
+                remedy=remedy,
+            )
     if most is not None and found.st_size > most:
         raise UserError(
             "the file is too large", where=where, received=f"{found.st_size:,} bytes",
             remedy=f"name the right file; one of this kind has at most {most:,} bytes",
         )  # fmt: skip
     return found.st_size
+
+
+def read(
+    path: str | Path,
+    where: Location | None = None,
+    *,
+    most: int | None = None,
+    what: str = "this is another kind of file",
+) -> bytes:
+    """The bytes of the file at ``path``; UserError as ``refuse_special`` raises it, and for what ``filetypes`` knows.
+
+    A file that grows while it is read is read up to the size it had. ``what`` begins the message of a mistaken file.
+    """
+    size = refuse_special(path, where, most=most)
+    with Path(path).open("rb") as stream:
+        data = stream.read(size)
+    if (other := filetypes.mistaken(data[: filetypes.HEAD])) is not None:
+        raise UserError(what, where=where or Location(str(path)), received=other.kind, remedy=other.remedy)
+    return data
+
+
+def read_text(path: str | Path, where: Location | None = None, *, most: int = MOST_TEXT) -> str:
+    """The text, in UTF-8 with or without a mark, of the file at ``path``; UserError as ``read`` raises it.
+
+    Line ends are given as ``\\n``. Bytes that are not UTF-8 raise UnicodeDecodeError.
+    """
+    text = read(path, where, most=most).decode("utf-8-sig")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def find(

@@ -122,7 +122,8 @@ def test_every_form_of_the_text_format_is_read(text: str) -> None:
         ("pooling_param { lr_mult: 1 }", 17, "no field `lr_mult`", None),
         ('convolution_param { top: "x" }', 21, "no field `top`", "move it out of this block"),
         ("roi_pooling_param { pooled_h: 7 }", 1, "it comes from Fast and Faster R-CNN", None),
-        ("\u00a0", 1, "a character that no definition may have", "delete it"),
+        ("\u00a0", 1, "of a web page or a word processor", "write a blank in place of U+00A0"),
+        ("é", 1, "a character that no definition may have", "delete it"),
         ("lrn_param { alpha: 1 >", 22, "closed by the wrong brace", "write }"),
     ],
 )

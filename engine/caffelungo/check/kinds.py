@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from caffelungo import filetypes
 from caffelungo.data.decode import SUFFIXES
 from caffelungo.data.image_list import LABELS
+from caffelungo.definition import typography
 from caffelungo.definition.schema import NetParameter, Recipe, SolverParameter
 from caffelungo.errors import did_you_mean
 from caffelungo.weights import sniff
@@ -23,6 +25,7 @@ _CLOSING = {"{%": "%}", "{{": "}}", "{#": "#}"}
 # Possessive, and with ends that may lack, so that no text is looked at twice.
 _QUIET = re.compile(r"\"(?:\\.|[^\"\\\n])*+\"?|'(?:\\.|[^'\\\n])*+'?|#[^\n]*+")
 _FIELD = re.compile(r"[{}<>]|(?<!\w)[A-Za-z_]\w*+(?=\s*+[:{<])")
+_DEFINITIONS = (".prototxt", ".j2", ".pbtxt")
 _HDF5 = (".h5", ".hdf5")
 _OTHER = (".md", ".onnx", ".json", ".csv", ".log", ".py", ".sh")
 
@@ -42,9 +45,13 @@ def kind_of(path: Path) -> str:
             head = file.read(HEAD)
     except OSError:
         return _by_name(path)
-    if head and not _is_text(head):
+    if (encoding := filetypes.encoding_of(head[: filetypes.HEAD])) is not None:
+        text = head[: len(head) // 4 * 4].decode(encoding[1], "replace")
+    elif head and not _is_text(head) and not (path.suffix in _DEFINITIONS and b"\0" not in head):
         return _binary(path)
-    text = head.decode("utf-8", "replace").removeprefix("\ufeff")
+    else:
+        text = head.decode("utf-8", "replace")
+    text, _ = typography.mended(text.removeprefix("\ufeff"))
     fields = _top_fields(text)
     if not fields & _known() and _is_list(text):
         first = next(line for line in text.splitlines() if line.strip())
@@ -69,7 +76,7 @@ def _binary(path: Path) -> str:
 def _by_name(path: Path) -> str:
     if path.suffix == ".txt":
         return LIST
-    if path.suffix not in (".prototxt", ".j2", ".pbtxt", ""):
+    if path.suffix not in (*_DEFINITIONS, ""):
         return _binary(path)
     return SOLVER if "solver" in path.name else NET
 

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import codecs
-
+from caffelungo.definition.tree import LineTable
 from caffelungo.errors import Location, UserError
+from caffelungo.filetypes import HEAD, mistaken
 
 _MAGIC = (
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file", "weights (.caffemodel.h5) go to --weights, a .solverstate.h5 to --snapshot"),
-    (b"PK\x03\x04", "a zip archive (perhaps PyTorch weights)", "give the .prototxt file"),
-    (b"\x80\x02", "a Python pickle", "give the .prototxt file; pickles are never opened"),
-    (b"\x80\x03", "a Python pickle", "give the .prototxt file; pickles are never opened"),
-    (b"\x80\x04", "a Python pickle", "give the .prototxt file; pickles are never opened"),
-    (b"\x1f\x8b", "a gzip archive", "unpack it first"),
     (b"\x89PNG", "a PNG picture", "give the .prototxt file"),
     (b"\xff\xd8\xff", "a JPEG picture", "give the .prototxt file"),
-    (codecs.BOM_UTF32_LE, "text in UTF-32", "save it as UTF-8"),
-    (codecs.BOM_UTF16_LE, "text in UTF-16", "save it as UTF-8"),
-    (codecs.BOM_UTF16_BE, "text in UTF-16", "save it as UTF-8"),
 )
 _ONNX_MARKS = (b"onnx", b"pytorch", b"tf2onnx", b"caffelungo", b"Conv", b"Gemm", b"Relu")
-HEAD = 4096
 _TEXT_CONTROLS = b"\t\n\r\v\f"
 
 
@@ -32,11 +23,18 @@ def is_binary(data: bytes) -> bool:
 
 def refuse_binary(data: bytes, file: str) -> None:
     """Raise UserError if ``data`` is no text, naming what it is and what to do with it."""
+    if (other := mistaken(data[:HEAD])) is not None:
+        raise UserError("this is no definition", where=Location(file), received=other.kind, remedy=other.remedy)
     for magic, kind, remedy in _MAGIC:
         if data.startswith(magic):
             raise UserError("this is no definition", where=Location(file), received=kind, remedy=remedy)
     if not is_binary(data):
         return
+    if b"\0" not in data and (place := _control(data, file)) is not None:
+        raise UserError(
+            "a character that no definition may have", where=place, received="a control character",
+            remedy="delete it, or write it as an escape inside quotes",
+        )  # fmt: skip
     head = data[:HEAD]
     if data[:1] == b"\x08" and any(mark in head for mark in _ONNX_MARKS):
         received, remedy = (
@@ -49,6 +47,16 @@ def refuse_binary(data: bytes, file: str) -> None:
         received = "a binary file (perhaps .caffemodel weights)"
         remedy = "give the .prototxt file here; weights go to --weights, a .solverstate to --snapshot"
     raise UserError("this is no definition", where=Location(file), received=received, remedy=remedy)
+
+
+def _control(data: bytes, file: str) -> Location | None:
+    """Where the first control character of ``data`` stands, if the rest of it is UTF-8 text with few of them."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    found = [at for at, one in enumerate(text[:HEAD]) if one < " " and one not in _TEXT_CONTROLS.decode()]
+    return LineTable(file, text).locate(found[0]) if 0 < len(found) * 16 < len(text) else None
 
 
 def decode(data: bytes) -> str:

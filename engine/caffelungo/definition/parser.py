@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from caffelungo.definition import suggestions
+from caffelungo.definition import suggestions, typography
 from caffelungo.definition.cursor import Cursor, TooManyError
 from caffelungo.definition.fields import FieldInfo, MessageInfo, message_info
 from caffelungo.definition.forks import fork_of
@@ -68,10 +68,12 @@ def parse(
             received=f"{len(text) / 2**20:.0f} million characters",
             remedy=f"text files may have {MAX_CHARACTERS // 2**20} million characters; keep weights in a .caffemodel",
         )
-    parser = _Parser(text, lines, partial, unknown)
+    readable, foreign = typography.mended(text)
+    parser = _Parser(readable, lines, partial, unknown)
     document = parser.document(message)
-    if parser.problems:
-        raise UserError(parser.problems)
+    problems = [typography.problem(text, foreign, lines)] if foreign else []
+    if problems or parser.problems:
+        raise UserError([*problems, *parser.problems])
     return document
 
 

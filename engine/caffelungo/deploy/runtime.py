@@ -20,6 +20,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from caffelungo import files
 from caffelungo.errors import Location, RunError, UserError
 
 Array = NDArray[Any]
@@ -194,18 +195,18 @@ def read_file(given: str | Path) -> bytes:
             "this is a folder, not an ONNX file", where=Location(str(path)), received=str(path.absolute()),
             remedy="name the file inside it",
         )  # fmt: skip
-    if not path.is_file():
+    if not path.exists():
         raise UserError(
             "ONNX file not found", where=Location(str(path)), received=str(path.absolute()),
             remedy="correct the path, or write the file with `lungo export`",
         )  # fmt: skip
-    size = path.stat().st_size
+    size = files.refuse_special(path)
     if size > LIMIT:
         raise UserError(
             "file is larger than one ONNX file can be", where=Location(str(path)), received=f"{size} bytes",
             remedy="give a file that `lungo export` wrote",
         )  # fmt: skip
-    return path.read_bytes()
+    return files.read(path, what="this is no ONNX file")
 
 
 def _runtime() -> Any:

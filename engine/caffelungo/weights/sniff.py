@@ -5,14 +5,13 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+from caffelungo import files, filetypes
 from caffelungo.errors import Location, UserError
+from caffelungo.filetypes import HEAD
 from caffelungo.weights import wire
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 NUMPY_SIGNATURE = b"\x93NUMPY"
-ZIP_SIGNATURE = b"PK\x03\x04"
-PICKLE_SIGNATURE = b"\x80"
-HEAD = 4096
 
 WEIGHTS, STATE, MEAN, ONNX = "weights", "state", "mean", "onnx"
 HDF5, SAFETENSORS, NUMPY, PROTOBUF = "hdf5", "safetensors", "numpy", "protobuf"
@@ -31,12 +30,8 @@ def container(path: str | Path) -> str:
     """``hdf5``, ``safetensors``, ``numpy`` or ``protobuf``; UserError for an empty file, text, or a PyTorch file."""
     path = Path(path)
     where = Location(str(path))
-    if path.is_dir():
-        raise UserError(
-            "this is a folder, not a file", where=where, received="a folder", remedy="name the file inside it"
-        )
     try:
-        size = path.stat().st_size
+        size = files.refuse_special(path)
         with path.open("rb") as file:
             head = file.read(HEAD)
     except FileNotFoundError:
@@ -53,12 +48,9 @@ def container(path: str | Path) -> str:
     if len(head) > 8 and head[8:9] == b"{" and struct.unpack("<Q", head[:8])[0] <= size:
         # Its first byte, part of a length, may be any: asked before the one-byte mark of a pickle.
         return SAFETENSORS
-    if head.startswith((ZIP_SIGNATURE, PICKLE_SIGNATURE)):
+    if (other := filetypes.mistaken(head)) is not None:
         raise UserError(
-            "this is a PyTorch or pickle file, which is not read because it may run code",
-            where=where,
-            received=f"a file that begins with {head[:2]!r}",
-            remedy="save its tensors as .safetensors, or name torchvision's weights as torchvision:NAME",
+            "this is no file of weights, state or mean", where=where, received=other.kind, remedy=other.remedy
         )
     for signature, kind in PICTURES.items():
         if head.startswith(signature):
