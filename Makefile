@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-all lint format bench passes conversions small-sets proto docs clean
+.PHONY: demo test test-all lint format bench passes conversions small-sets growing continual proto docs clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "caffelungo needs Python 3.11 or newer; set PYTHON=")'
@@ -45,6 +45,13 @@ conversions: $(STAMP)
 # The defaults of `lungo probe` and `lungo finetune` on small sets of photos against what they replace: hours, likewise.
 small-sets: $(STAMP)
 	$(BIN)/python -m benchmarks.small_sets
+
+# Growth against its controls and linear classifiers; one net on three tasks, one after the other: hours, likewise.
+growing: $(STAMP)
+	$(BIN)/python -m benchmarks.growing
+
+continual: $(STAMP)
+	$(BIN)/python -m benchmarks.continual
 
 proto: $(STAMP)
 	$(BIN)/python -m grpc_tools.protoc -Iproto --include_imports --descriptor_set_out=proto/caffelungo.desc proto/caffe.proto

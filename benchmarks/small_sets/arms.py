@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.commands import lungo, processors, python
 from caffelungo.files import write_text
 
 NET = "squeezenet1.1"
@@ -60,35 +58,22 @@ class Job:
 def run(job: Job) -> None:
     """Run the arm and keep what came of it. RuntimeError with what a command said where it fails."""
     shutil.rmtree(job.out, ignore_errors=True)
-    begin, before = time.monotonic(), os.times()
+    begin, before = time.monotonic(), processors()
     found = ARMS[job.arm](job)
-    after = os.times()
+    cpu = processors() - before
     seconds = time.monotonic() - begin - found.pop("judging", 0.0)
-    # On a machine that does other work, too, the time of the processors says more than that of the clock.
-    processors = sum(after[2:4]) - sum(before[2:4])
-    write_text(job.result, json.dumps({"seconds": round(seconds, 1), "cpu": round(processors, 1), **found}, indent=1))
+    write_text(job.result, json.dumps({"seconds": round(seconds, 1), "cpu": round(cpu, 1), **found}, indent=1))
     for pattern in ("solver_iter_*.caffemodel", "*.solverstate", "**/features/*"):
         for path in sorted(job.out.glob(pattern)):
             path.unlink()
 
 
-def _lungo(*words: object) -> float:
-    """Run one command; its seconds."""
-    return _python("-m", "caffelungo", *words)
-
-
-def _python(*words: object) -> float:
-    begin = time.monotonic()
-    done = subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(map(str, words))}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
-    return time.monotonic() - begin
-
-
 def _judged(job: Job, model: Path, weights: Path) -> dict[str, Any]:
     """`lungo test` on the photos to judge by; its seconds are not the arm's."""
     out = job.out / "judged"
-    seconds = _lungo("test", "--model", model, "--weights", weights, "--data", job.test, "-o", out, "--quiet")
+    begin = time.monotonic()
+    lungo("test", "--model", model, "--weights", weights, "--data", job.test, "-o", out, "--quiet")
+    seconds = time.monotonic() - begin
     summary = json.loads((out / "summary.json").read_text())
     with (out / "classes.csv").open() as file:
         recalls = [float(row["recall"]) for row in csv.DictReader(file) if int(row["samples"])]
@@ -99,13 +84,13 @@ def _judged(job: Job, model: Path, weights: Path) -> dict[str, Any]:
 
 
 def _train(job: Job, solver: Path) -> None:
-    _lungo("train", "--solver", solver, "--precision", job.precision, "--quiet")
+    lungo("train", "--solver", solver, "--precision", job.precision, "--quiet")
 
 
 def probe(job: Job) -> dict[str, Any]:
     """`lungo probe`: every stage and all joined; chosen by cross-validation, each judged."""
     found = job.folder / "probe_found.json"
-    _lungo("probe", NET, "--data", job.train, "--test", job.test, "--size", job.size, "--seed", job.seed, "--mirror",
+    lungo("probe", NET, "--data", job.train, "--test", job.test, "--size", job.size, "--seed", job.seed, "--mirror",
            "-o", job.out, "--json", found, "--overwrite", "--quiet")  # fmt: skip
     values = json.loads(found.read_text())
     layers = {
@@ -136,11 +121,11 @@ def grown(job: Job) -> dict[str, Any]:
     """As the defaults, with new units beside the last layer, whose classifier starts fitted, too."""
     _finetune(job, "--layers", "all")
     net, grew = job.out / "train_val.prototxt", job.out / "grown.prototxt"
-    _lungo(
+    lungo(
         "grow", net, "--widen", f"fire9/concat:{UNITS}", "--solver", job.out / "solver.prototxt", "-o", grew, "--quiet"
     )
     start = job.out / "grown_start"
-    _lungo("probe", grew, "--weights", job.out / "start.caffemodel", "--layers", "head", "--mirror",
+    lungo("probe", grew, "--weights", job.out / "start.caffemodel", "--layers", "head", "--mirror",
            "--data", _listed(job.out, "train.txt", job.train), "--seed", job.seed, "-o", start, "--quiet")  # fmt: skip
     solver = job.out / "grown_solver.prototxt"
     text = solver.read_text().replace('"start.caffemodel"', '"grown_start/probe.caffemodel"')
@@ -161,19 +146,19 @@ def handwritten(job: Job) -> dict[str, Any]:
     """A torchvision-style fine-tuning, written by hand: see ``handwritten.py``."""
     out = job.folder / "handwritten_found.json"
     words = (job.train, job.test, out, job.answers, "--size", job.size, "--seed", job.seed)
-    _python("-m", "benchmarks.small_sets.handwritten", *words, "--precision", job.precision)
+    python("-m", "benchmarks.small_sets.handwritten", *words, "--precision", job.precision)
     return dict(json.loads(out.read_text()))
 
 
 def _finetune(job: Job, *words: str) -> None:
-    _lungo("finetune", NET, "--data", job.train, "--size", job.size, "--seed", job.seed, "-o", job.out, "--overwrite",
+    lungo("finetune", NET, "--data", job.train, "--size", job.size, "--seed", job.seed, "-o", job.out, "--overwrite",
            "--quiet", *words)  # fmt: skip
 
 
 def _refitted(job: Job, net: Path, weights: Path, before: Path) -> dict[str, Any]:
     """The step of run.sh after training."""
     final = job.out / "final"
-    _lungo("probe", net, "--weights", weights, "--before", before, "--layers", "head", "--mirror", "-o", final,
+    lungo("probe", net, "--weights", weights, "--before", before, "--layers", "head", "--mirror", "-o", final,
            "--quiet")  # fmt: skip
     plain = _judged(job, net, weights)
     log = sorted(job.out.glob("*_run_001/metrics.csv"))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+from benchmarks.photos import link, photos
+
 SETS = ("caltech101", "grocery", "trashnet", "clothing", "sign_digits", "elpv")
 JUDGED = 0.3
-PHOTOS = (".jpg", ".jpeg", ".png")
 
 
 def split(source: Path, folder: Path, seed: int) -> None:
@@ -20,28 +21,18 @@ def split(source: Path, folder: Path, seed: int) -> None:
     given = [(source / name, part) for name, part in parts if name in own]
     if given:
         for root, part in given:
-            for photo in _photos(root):
-                _link(photo, folder / part / photo.parent.name / f"{root.name}_{photo.name}")
+            for photo in photos(root):
+                link(photo, folder / part / photo.parent.name / f"{root.name}_{photo.name}")
     else:
         inside = [path for path in source.iterdir() if path.is_dir()]
         root = inside[0] if len(inside) == 1 else source
         by: dict[str, list[Path]] = {}
-        for photo in _photos(root):
+        for photo in photos(root):
             by.setdefault(photo.parent.name, []).append(photo)
         draw = random.Random(seed)
         for name in sorted(by):
-            photos = sorted(by[name])
-            judged = set(draw.sample(photos, round(JUDGED * len(photos))))
-            for photo in photos:
-                _link(photo, folder / ("test" if photo in judged else "train") / name / photo.name)
+            own_photos = sorted(by[name])
+            judged = set(draw.sample(own_photos, round(JUDGED * len(own_photos))))
+            for photo in own_photos:
+                link(photo, folder / ("test" if photo in judged else "train") / name / photo.name)
     done.write_text(f"{source.name}, seed {seed}, {'its own split' if given else f'{JUDGED:.0%} of each class'}\n")
-
-
-def _photos(root: Path) -> list[Path]:
-    return sorted(path for path in root.glob("*/*") if path.suffix.lower() in PHOTOS)
-
-
-def _link(photo: Path, at: Path) -> None:
-    at.parent.mkdir(parents=True, exist_ok=True)
-    if not at.exists():
-        at.symlink_to(photo.resolve())
