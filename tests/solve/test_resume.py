@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -13,9 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from caffelungo.errors import UserError
+from caffelungo.errors import RunError, UserError
 from caffelungo.report import metrics
-from caffelungo.solve import run, snapshot
+from caffelungo.report.console import Reporter
+from caffelungo.report.metrics import Metrics
+from caffelungo.solve import run, run_folder, snapshot
 from caffelungo.weights import formats, solverstate
 from tests.solve import helpers
 
@@ -99,6 +102,27 @@ def test_a_cut_file_of_numbers_and_a_try_that_died_lose_nothing(here):
     assert losses(here / "out/s_run_003") == whole
 
 
+@pytest.mark.parametrize("moment", ["record", "metrics"])
+def test_a_disk_that_is_full_at_the_start_leaves_no_empty_run(here, monkeypatch, moment):
+    helpers.make(here, snapshot="10", display="1")
+    run.train(helpers.options())
+    whole = losses(here / "out/s_run_001")
+    for path in (here / "out").glob("s_iter_20*"):
+        path.unlink()
+    before = sorted((here / "out").rglob("*"))
+
+    def full(*arguments, **named):
+        raise OSError(errno.ENOSPC, "No space left on device", "out/s_run_002/x")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_folder, "record", full) if moment == "record" else patch.setattr(Metrics, "open", full)
+        with pytest.raises(OSError, match="No space left"):
+            run.train(helpers.options(resume=True))
+    assert sorted((here / "out").rglob("*")) == before
+    run.train(helpers.options(resume=True))
+    assert losses(here / "out/s_run_002") == whole
+
+
 def test_two_runs_of_one_prefix_are_refused_and_named(here):
     helpers.make(here, max_iter="100000", display="0", snapshot="0")
     command = [sys.executable, "-m", "caffelungo", "train", "--solver", "solver.prototxt", "--device", "cpu"]
@@ -149,3 +173,41 @@ def test_an_unknown_format_is_a_mistake(here):
     helpers.make(here)
     with pytest.raises(UserError, match="did you mean safetensors"):
         run.train(helpers.options(weights_format="safetensor"))
+
+
+@pytest.mark.parametrize("ending", ["done", "early", "SIGINT", "SIGTERM", "failed", "resumed"])
+def test_the_best_weights_are_named_however_a_run_ends(here, capsys, monkeypatch, ending):
+    extra = "lungo { keep_best: true early_stop: 2 }" if ending == "early" else "lungo { keep_best: true }"
+    rate = {"early": "1e-12", "failed": "0.1"}.get(ending, "0.1")
+    helpers.make(here, test_interval="4", snapshot="8", display="1", base_lr=rate, extra=extra)
+    real = Reporter.displayed
+
+    def displayed(self, iteration, *rest):
+        real(self, iteration, *rest)
+        if iteration == 10 and ending.startswith("SIG"):
+            os.kill(os.getpid(), getattr(signal, ending))
+        if iteration == 10 and ending == "failed":
+            raise RunError("a value is not finite")
+
+    monkeypatch.setattr(Reporter, "displayed", displayed)
+    if ending == "failed":
+        with pytest.raises(RunError, match="not finite"):
+            run.train(helpers.options(quiet=False))
+    else:
+        assert run.train(helpers.options(quiet=False)) == (143 if ending == "SIGTERM" else 0)
+    if ending == "resumed":
+        capsys.readouterr()
+        helpers.make(here, test_interval="400", max_iter="22", extra=extra)
+        run.train(helpers.options(quiet=False, resume=True))
+    told = capsys.readouterr()
+    assert re.search(r"best weights in out/s_best\.caffemodel: accuracy [01]\S* at iteration \d+",
+                     " ".join((told.out + told.err).split()))  # fmt: skip
+
+
+def test_the_end_names_the_runs_own_weights(here, capsys):
+    helpers.make(here, max_iter="20")
+    run.train(helpers.options())
+    helpers.make(here, max_iter="10", snapshot_after_train="false")
+    run.train(helpers.options(quiet=False, overwrite=True))
+    told = capsys.readouterr()
+    assert "done at iteration 10; log and curves" in " ".join((told.out + told.err).split())

@@ -6,13 +6,13 @@ import contextlib
 import dataclasses
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from caffelungo import locks
+from caffelungo import drafts, locks
 from caffelungo.definition.definition import Definition
-from caffelungo.errors import LungoError, UserError
+from caffelungo.errors import LungoError, RunError, UserError
 from caffelungo.report import board, curves
 from caffelungo.report.console import Reporter
 from caffelungo.report.glog import Log
@@ -89,8 +89,14 @@ class _Run:
                 checks.before(solver, self.reporter, resumed=self.start is not None)
             self.log.info("caffe.cpp:239", "Starting Optimization")
             stack.enter_context(self.reporter)
-            while (ending := self.solve(signals)) is None:
-                self.smaller()
+            try:
+                while (ending := self.solve(signals)) is None:
+                    self.smaller()
+            except RunError:
+                failed = getattr(self, "current", None)  # none where not even a smaller batch could be set up
+                if failed is not None and (best := self.best(failed)) is not None:
+                    self.reporter.notice(best_words(failed, best))
+                raise
             solver = self.current
             self.reporter.advance(solver.iteration, force=True)
             self.log.info("caffe.cpp:250", "Optimization Done.")
@@ -183,6 +189,16 @@ class _Run:
             self.replaced = [old for old in snapshot.listed(self.prefix) if old.iteration > own]
         earlier = run_folder.metrics_before(self.prefix, self.start) if self.start else []
         self.folder = folder = run_folder.create(self.prefix)
+        try:
+            self.fill_folder(solver, folder, earlier)
+        except BaseException:
+            self.log.close()
+            drafts.remove(folder)  # it is this run's alone, and says nothing yet
+            raise
+
+    def fill_folder(self, solver: Solver, folder: Path, earlier: Sequence[Path]) -> None:
+        """The files that a run begins with."""
+        known = solver.ledger
         known.path = folder / ledger.RECORD
         snapshot.sweep(self.prefix, known, bool(self.definition.message.lungo.keep_last))
         self.log.open(folder / run_folder.LOG)
@@ -306,16 +322,14 @@ class _Run:
 
     def conclude(self, solver: Solver, ending: loop.Ending) -> None:
         word = {"DONE": "done", "STOPPED": "stopped", "TERMINATED": "terminated"}[ending.name]
-        newest = snapshot.listed(self.prefix)
+        # Those that stand there from an older run are not this one's end.
+        wrote = {*solver.ledger.own, self.start.name if self.start else ""}
+        newest = [one for one in snapshot.listed(self.prefix) if one.state.name in wrote]
         where = f"; weights in {newest[-1].weights}" if newest else ""
         self.reporter.say(f"{word} at iteration {solver.iteration}{where}; log and curves in {self.folder}")
         best = self.best(solver)
-        if best is not None and solver.watch is not None:
-            self.reporter.say(
-                f"best weights in {best}: {solver.watch.name} {solver.watch.best:.6g} at iteration "
-                f"{solver.watch.iteration}"
-                + (", where training began: no test after it was better" if solver.watch.iteration == 0 else "")
-            )
+        if best is not None:
+            self.reporter.say(best_words(solver, best))
         net = solver.opened.text.path
         if newest and ending is not loop.Ending.TERMINATED and net is not None and not self.options.caffe:
             model = ["--model", str(net), "--weights", str(best or newest[-1].weights)]
@@ -329,6 +343,14 @@ class _Run:
         path = snapshot.best_of(self.prefix, solver.form)
         known = solver.watch is not None and solver.watch.best is not None
         return path if extras.keep_best and known and path.exists() else None
+
+
+def best_words(solver: Solver, best: Path) -> str:
+    """Where the best weights of a run are, and how good they were."""
+    watch = solver.watch
+    assert watch is not None
+    began = ", where training began: no test after it was better" if watch.iteration == 0 else ""
+    return f"best weights in {best}: {watch.name} {watch.best:.6g} at iteration {watch.iteration}{began}"
 
 
 def _stderr(line: str) -> None:
