@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,10 +16,13 @@ from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy import pictures
 from caffelungo.deploy.convert import ConvertOptions, convert, examine
+from caffelungo.deploy.export import ExportOptions
 from caffelungo.deploy.metadata import read as read_metadata
+from caffelungo.deploy.opening import open_net
 from caffelungo.deploy.runtime import open_session
 from caffelungo.errors import UserError
 from caffelungo.layers import registry
+from caffelungo.study.verify import VerifyOptions, verify
 from caffelungo.weights import caffemodel, formats, meanfile
 from caffelungo.weights.base import Weights
 from tests.deploy.nets import SMALL, TRAIN_VAL, random_weights
@@ -371,3 +375,30 @@ def test_the_corpus_of_forks_is_refused_with_complete_lists(tmp_path: Path) -> N
         assert types <= set(registry.layer_types()), path
         assert any("how a fork computes" in note for note in found.notes), path
     assert refused > 5
+
+
+HELD = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 1 dim: 1 } } }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+  convolution_param { num_output: 4 kernel_size: 3 } }
+layer { name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1" pooling_param { kernel_size: 3 } }
+"""
+
+
+@pytest.mark.parametrize("options", [{"size": (9, 12)}, {"shapes": {"data": (3, 9, 12)}}])
+def test_the_size_that_is_asked_for_is_judged(options: dict[str, Any], tmp_path: Path) -> None:
+    """Not the place-holder in the file, whichever way it is asked; and what is asked must fit."""
+    net = tmp_path / "net.prototxt"
+    net.write_text(HELD)
+    weights = random_weights(HELD.replace("dim: 1 dim: 1 }", "dim: 9 dim: 12 }"))
+    found = examine(net, weights, tmp_path / "x.onnx", ConvertOptions(**options))
+    assert not found.problems
+    assert found.net is not None
+    assert found.net.plan.blobs["pool1"] == (1, 4, 5, 8)
+    assert open_net(net, weights, ExportOptions(**options)).net.plan.blobs["pool1"] == (1, 4, 5, 8)
+    verified = verify(VerifyOptions(str(net), str(net), random=2, **options))
+    assert verified.blobs[-1].shape == (2, 4, 5, 8)
+    small: dict[str, Any] = {key: (2, 2) if key == "size" else {"data": (3, 2, 2)} for key in options}
+    (problem, *_) = examine(net, weights, tmp_path / "x.onnx", ConvertOptions(**small)).problems
+    assert "impossible shape" in problem.what
+    assert "bottom 1x3x2x2" in (problem.received or "")

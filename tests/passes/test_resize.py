@@ -13,6 +13,7 @@ from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
 from caffelungo.passes import planes
 from caffelungo.passes.base import Result, step
+from caffelungo.passes.fold import FoldOptions, fold
 from caffelungo.passes.resize import ResizeOptions, at, before_crop, resize_for, resized
 from caffelungo.passes.view import View
 from tests.passes.nets import ALEX, ANSWER, FIRE, apply, comments, layer, net
@@ -217,3 +218,18 @@ def test_pictures_are_never_smaller_than_the_crop(crop: int, old: int, margin: i
 )  # fmt: skip
 def test_margins(crop: int, old: int, resize: int, side: int) -> None:
     assert before_crop(crop, old, resize) == side
+
+
+@pytest.mark.parametrize("plane", ["dim: 1 dim: 1", "dim: 2 dim: 3"])
+@pytest.mark.parametrize("tail", ["", 'layer { name: "ip" type: "InnerProduct" bottom: "pool1" top: "ip"\n'
+                                      "  inner_product_param { num_output: 4 } }\n"])  # fmt: skip
+def test_a_place_holder_is_not_judged(plane: str, tail: str) -> None:
+    """What the file says of the size until the program runs need not fit; what is asked for must."""
+    text = f'layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ dim: 1 dim: 3 {plane} }} }} }}\n'
+    text += POOLED[POOLED.index('layer { name: "conv1"') : POOLED.index('layer { name: "conv2"')] + tail
+    found = made(text, 24)
+    assert View(found.definition).graph.plan.blobs["pool1"] == (1, 5, 5, 5)
+    with pytest.raises(UserError, match="impossible shape"):
+        made(text, 3)
+    with pytest.raises(UserError, match="impossible shape"):
+        apply(text, step(fold, FoldOptions()))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from caffelungo.definition import editor
 from caffelungo.definition.definition import Definition
@@ -36,6 +36,7 @@ class ResizeOptions:
     resize: int | None = None
     phases: tuple[int, ...] | None = None
     only: frozenset[str] | None = None
+    gives_sizes: ClassVar[bool] = True
 
 
 @dataclass
@@ -119,6 +120,8 @@ def _with_edits(view: View, options: ResizeOptions) -> _Work:
         known = found[index].top_shapes if index in found else ()
         _SOURCES.get(layer.type, _refused)(work, index, layer, known)
     if not work.pictures:
+        _place_holders(work)
+    if not work.pictures:
         raise Refusal(
             "the net takes no pictures, so there is no size to change",
             received=f"--size {planes.text(options.size)}",
@@ -171,6 +174,21 @@ def _plain(work: _Work, index: int, layer: Any, known: Sequence[Shape | None]) -
         _sees(work, index, layer.name, (int(one.dim[2]), int(one.dim[3])), tops)
 
 
+def _place_holders(work: _Work) -> None:
+    """Where no Input has a plane, one of 1 x 1 with 1 or 3 channels stands for pictures whose size is still to come."""
+    for index, layer in enumerate(work.view.net.layer):
+        shapes = list(layer.input_param.shape)
+        if layer.type != "Input" or not any(len(one.dim) == 4 and one.dim[1] in COLORS for one in shapes):
+            continue
+        found = [len(one.dim) == 4 and one.dim[1] in COLORS for one in shapes]
+        for k, one in enumerate(shapes):
+            for axis, value in enumerate(work.size):
+                if found[k] and one.dim[2 + axis] != value:
+                    work.edits.append(SetField(("layer", index, "input_param", "shape", k, "dim", 2 + axis), value))
+        _sees(work, index, layer.name, planes.PLACE_HOLDER, found if len(found) == len(layer.top) else
+              found * len(layer.top))  # fmt: skip
+
+
 def _pictures(work: _Work, index: int, layer: Any, known: Sequence[Shape | None]) -> None:
     """Data and ImageData: the crop, and what pictures are scaled to before it."""
     path, transform = ("layer", index), layer.transform_param
@@ -221,7 +239,8 @@ def _refused(work: _Work, index: int, layer: Any, known: Sequence[Shape | None])
         f"`{layer.name}` ({layer.type}) takes its size from the data",
         work.view.where(index),
         received=f"--size {planes.text(work.size)}",
-        remedy="rewrite the deployed net (--deploy), say --shape data:3x224x224, or bring data of that size",
+        remedy="bring data of that size, or rewrite the net that answers: "
+        "lungo rewrite NET --deploy --shape data:3x224x224 --size N",
     )
 
 
