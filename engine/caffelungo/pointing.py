@@ -15,6 +15,7 @@ from caffelungo.definition.definition import Definition
 from caffelungo.definition.reader import read_net
 from caffelungo.errors import Location, UserError
 from caffelungo.layers import states
+from caffelungo.passes.alone import AloneOptions, alone
 from caffelungo.passes.base import Result, Step, step
 from caffelungo.passes.finetune import FinetuneOptions, finetune
 from caffelungo.passes.solver import activations, batch_size
@@ -128,7 +129,7 @@ def point(opened: Opened, options: PointOptions, pictures: Pictures, more: tuple
         mean_value=options.mean_value, preprocessing=record_of(opened.weights), fresh=opened.weights is None,
         augmented=pictures.augmented,
     )  # fmt: skip
-    return apply(opened.definition, [step(finetune, pointed), *more])
+    return apply(opened.definition, [step(alone, AloneOptions(options.head)), step(finetune, pointed), *more])
 
 
 def batch_of(view: View, options: PointOptions, pictures: int) -> int:

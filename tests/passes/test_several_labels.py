@@ -10,6 +10,7 @@ from caffelungo import recipes
 from caffelungo.definition.reader import Definition, parse_net, parse_recipe
 from caffelungo.definition.template import meant_for
 from caffelungo.errors import UserError
+from caffelungo.passes.alone import AloneOptions, alone
 from caffelungo.passes.base import run, step
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.head import HeadOptions, head
@@ -133,3 +134,21 @@ def test_the_file_of_a_recipe_names_the_classifier(tmp_path: Path) -> None:
     assert parse_recipe(recipe.read_text()).message.classifier == "fc_b"
     done = rewrite(RewriteOptions(str(net), str(tmp_path / "out.prototxt"), recipe=str(recipe)))
     assert [one.classes for one in View(done.after).answers] == [2, 9]
+
+
+@pytest.mark.parametrize(("chosen", "stays"), [("fc_a", "a"), ("fc_b", "b")])
+@pytest.mark.parametrize("apart", [False, True], ids=["one data layer", "a data layer a label"])
+def test_what_serves_other_labels_goes_where_data_have_one(chosen: str, stays: str, apart: bool) -> None:
+    text = ONE_LAYER
+    if apart:
+        text = text.replace(' top: "b"\n', "\n", 1).replace("shape { dim: 4 } } }", "} }", 1)
+        text += 'layer { name: "e" type: "DummyData" top: "b" dummy_data_param { shape { dim: 4 } } }\n'
+        lines = text.splitlines(keepends=True)
+        text = "".join([lines[-1], *lines[:-1]])
+    left = run(parse_net(text), [step(alone, AloneOptions(chosen))]).definition
+    assert [one.name for one in View(left).classifiers] == [chosen]
+    assert {f"loss_{stays}", f"acc_{stays}", "d", "fc7"} <= set(names(left))
+    assert not {f"loss_{one}" for one in "ab" if one != stays} & set(names(left))
+    assert ("e" in names(left)) == (apart and stays == "b")
+    single = run(left, [step(alone, AloneOptions(chosen))])
+    assert single.definition.text == left.text

@@ -47,6 +47,7 @@ def compare(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be trained and how long it takes, and stop.")
     ] = False,
+    head: Annotated[str | None, typer.Option(help="Of several classifiers: the one to compare.")] = None,
     set_: o.Set = None,
     level: o.Level = 0,
     stage: o.Stage = None,
@@ -69,7 +70,7 @@ def compare(
         tune=tuple(o.words(tune)), units=tuple(o.numbers(units, "--units", int)), seeds=seeds,
         rates=() if rates == "measured" else tuple(o.numbers(rates, "--rates")), extend=extend,
         start=start, iterations=every, iterations_at=at, batch_size=batch_size, size=size, per_class=per_class,
-        variables=o.variables(set_), stages=o.listed(stage), level=level,
+        variables=o.variables(set_), head=head, stages=o.listed(stage), level=level,
     )  # fmt: skip
     count = workers_for(device, workers)
     with o.progress("reading pictures") as progress:

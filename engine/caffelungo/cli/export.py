@@ -25,6 +25,8 @@ def export(
         bool | None, typer.Option(help="Put channel order, mean and scale into the graph (default: if pictures enter).")
     ] = None,
     pictures: Annotated[list[str] | None, typer.Option(help="Pictures or folders for the proof.")] = None,
+    outputs: Annotated[str | None, typer.Option(metavar="BLOBS", help="Blobs to come out; stop there.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Fix the number of pictures (default: any).")] = None,
     size: o.Size = None,
     shape: Annotated[
         list[str] | None,
@@ -60,6 +62,7 @@ def export(
     definition = read_net(model, o.variables(set_) or None).within(o.listed(stage), level)
     wanted = ExportOptions(
         opset=opset, preprocess=preprocess, labels=labels, size=o.size(size), shapes=parse_shapes(shape or ()),
+        outputs=o.words(outputs), batch=batch,
         pictures=pictures or (), free_size=dynamic_size, layout=layout, resize_inside=resize_inside, device=device,
     )  # fmt: skip
     if format_ == "caffe":

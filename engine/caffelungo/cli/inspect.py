@@ -31,6 +31,9 @@ def inspect(
     per_class: Annotated[int | None, typer.Option(help="Pictures of each class to look at (default: all).")] = None,
     seed: Annotated[int, typer.Option(help="Of the map of features.")] = 0,
     size: o.Size = None,
+    head: Annotated[
+        str | None, typer.Option(help="Of several classifiers: the one to look at, by its layer or its task.")
+    ] = None,
     set_: o.Set = None,
     device: o.Device = "auto",
     gpu: o.Gpu = None,
@@ -53,7 +56,7 @@ def inspect(
         model=model, weights=o.words(weights), before=before, before_model=before_model, snapshots=snapshots, data=data,
         out=output, units=units or [], per_class=per_class, seed=seed, size=o.size(size),
         variables=o.variables(set_), device=device, gpu=gpu, precision=precision, threads=threads, workers=workers,
-        level=level, stages=o.listed(stage), quiet=quiet,
+        level=level, stages=o.listed(stage), head=head, quiet=quiet,
     )  # fmt: skip
     console = Terminal(stderr=True, soft_wrap=True)
     with o.stages(quiet) as progress:

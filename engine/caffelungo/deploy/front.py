@@ -65,7 +65,7 @@ def problems_of_resize(record: Any) -> list[Problem]:
     return [
         Problem("pictures are resized to less than the crop", None,
                 f"{made} for a crop of {record.crop_height}x{record.crop_width}",
-                "resize to at least the crop: --resize 256")
+                "resize to at least the crop: lungo convert --resize 256")
     ]  # fmt: skip
 
 

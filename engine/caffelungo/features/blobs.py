@@ -39,7 +39,7 @@ def stage_ends(view: View) -> list[str]:
             "the net has no classifier, so the ends of its stages are not known",
             where=Location(str(view.definition.path)),
             received=f"outputs: {', '.join(graph.plan.outputs) or 'none'}",
-            remedy="name the blobs to read: --blobs conv4,conv5",
+            remedy="name the blobs to read: lungo features --blobs conv4,conv5, or lungo probe --layers conv4,conv5",
         )
     trunk = _trunk(graph, heads)
     blocks, singles = _stations(graph, trunk, {head.index for head in heads})

@@ -24,7 +24,8 @@ from caffelungo.definition.printer import print_net
 from caffelungo.definition.reader import Definition, read_net
 from caffelungo.errors import UserError
 from caffelungo.layers import states
-from caffelungo.passes.base import Step, step
+from caffelungo.passes.alone import AloneOptions, alone
+from caffelungo.passes.base import Step, run, step
 from caffelungo.passes.finetune import FinetuneOptions, finetune
 from caffelungo.passes.view import View
 from caffelungo.study import bar, effort
@@ -90,7 +91,7 @@ class Study:
         path, variables = catalogue.resolve(options.model, options.variables)
         self.stages: list[str] = []
         read = states.phased(read_net(path, variables or None).within(options.stages, options.level), self.stages)
-        self.original = anchored(read, path)
+        self.original = anchored(run(read, [step(alone, AloneOptions(options.head))]).definition, path)
         self.side = options.size or _side(self.original)
         self.start = weights_of(options)
         if self.start:

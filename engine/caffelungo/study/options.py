@@ -22,8 +22,8 @@ class CompareOptions:
 
     ``rates``: these for all arms, instead of three around what the size of the features suggests. ``extend``: how often
     the range grows where its end is best. ``iterations_at``: other numbers of iterations at some depths. ``via``: a
-    folder of other classes. ``start``: how fresh classifiers start, one of ``search.STARTS``. The rest is as `lungo
-    compare --help` says.
+    folder of other classes. ``head``: of several classifiers the one that is compared. ``start``: how fresh classifiers
+    start, one of ``search.STARTS``. The rest is as `lungo compare --help` says.
     """
 
     data: str
@@ -46,6 +46,7 @@ class CompareOptions:
     size: int | None = None
     per_class: int | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
+    head: str | None = None
     stages: Sequence[str] = ()
     level: int = 0
 

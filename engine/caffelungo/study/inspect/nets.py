@@ -20,7 +20,7 @@ from caffelungo.net.store import Store
 from caffelungo.passes.view import HEADS, PASSING, Graph, View
 from caffelungo.report.glog import Log
 from caffelungo.solve import evaluate
-from caffelungo.solve.heads import judge
+from caffelungo.solve.heads import head_of, judge, judges
 from caffelungo.solve.options import TestOptions
 from caffelungo.solve.testing import TestNet
 from caffelungo.study.inspect.groups import output_of
@@ -111,11 +111,12 @@ def open_tuned(options: InspectOptions, console: Any = None) -> Tuned:
         TestOptions(
             **given, model=options.model, weights=options.weights, data=options.data, variables=options.variables,
             level=options.level, stages=options.stages, workers=options.workers, size=options.size, quiet=options.quiet,
+            head=options.head,
         ),
         Log(), console,
     )  # fmt: skip
     plan, text = test.opened.plan, test.opened.text
-    compared = judge(plan)
+    compared = next((one for one in judges(plan) if head_of(plan, one) == test.head), judge(plan))
     graph = Graph(plan)
     head = _head(graph, compared.bottom_values[0]) if compared is not None else None
     if compared is None or head is None:

@@ -34,6 +34,7 @@ class InspectOptions(EngineOptions):
     variables: Mapping[str, str] = field(default_factory=dict)
     level: int = 0
     stages: Sequence[str] = ()
+    head: str | None = None
     workers: int | None = None
     quiet: bool = False
 

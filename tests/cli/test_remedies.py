@@ -1,0 +1,195 @@
+"""Whatever option a message of the engine names is one that the user's command has, as a search of the texts says."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import typer.main
+
+from caffelungo.cli.main import VERBS, app
+
+ENGINE = Path(__file__).parents[2] / "engine" / "caffelungo"
+FLAG = re.compile(r"(?<![\w-])--[a-z][a-z_-]*[a-z]")
+COMMAND = re.compile(r"(?:lungo |`)(" + "|".join(VERBS) + r")\b")
+OTHERS = re.compile(r"docker run|in a container|nvidia-smi|--query-gpu|--format=csv")
+"""Texts about other programs."""
+
+READS = (
+    "check", "compare", "convert", "export", "features", "finetune", "grow", "init", "inspect", "probe", "rewrite",
+    "test", "time", "verify",
+)  # fmt: skip
+"""The verbs that read a net in its stages."""
+GROWS, OUT, SHOWN = ["grow"], ["export", "convert"], ["classify", "infer", "serve"]
+TAKES_IN = ["finetune", "probe", "compare"]
+"""The verbs that give a net the user's pictures."""
+
+SPEAKERS: dict[str, list[str]] = {
+    "changes.py": ["rewrite"],
+    "data/convert_imageset.py": ["convert_imageset"],
+    "data/lmdb_writer.py": ["convert_imageset", "features", "extract_features"],
+    "data/preprocess.py": ["export"],
+    "definition/decoding.py": ["train", "test", "time", "export", "grow", "rewrite", "verify", "finetune"],
+    "definition/reader.py": ["test", "time", "export", "grow", "rewrite", "verify", "finetune", "probe", "features"],
+    "definition/settings.py": ["train"],
+    "definition/template.py": [*READS, "train", "extract_features"],
+    "deploy/accuracy.py": OUT, "deploy/answers.py": ["classify", "infer"], "deploy/asked.py": OUT,
+    "deploy/bench.py": ["bench"], "deploy/classify.py": SHOWN, "deploy/convert.py": ["convert"],
+    "deploy/cut.py": ["convert"], "deploy/doctor.py": ["doctor"], "deploy/export.py": OUT, "deploy/front.py": OUT,
+    "deploy/infer.py": ["infer"], "deploy/network.py": OUT, "deploy/opening.py": OUT, "deploy/opponents.py": ["bench"],
+    "deploy/photos.py": OUT, "deploy/precision.py": OUT, "deploy/runtime.py": [*OUT, *SHOWN, "bench"],
+    "deploy/sizes.py": OUT, "deploy/triton.py": ["triton"], "deploy/untraceable.py": OUT,
+    "features/blobs.py": ["features", "probe", "finetune", "compare", "grow", "rewrite"],
+    "features/extract.py": ["features"], "features/opening.py": ["features"], "features/oversample.py": ["features"],
+    "files.py": ["probe"],
+    "growth.py": GROWS, "layers/room.py": [], "layers/states.py": [*READS],
+    "passes/adapters.py": ["rewrite"], "passes/branch.py": GROWS, "passes/cast.py": ["rewrite"],
+    "passes/copies.py": GROWS, "passes/deepen.py": GROWS, "passes/deploy.py": ["rewrite", "grow"],
+    "passes/enlarge.py": GROWS, "passes/finetune.py": TAKES_IN, "passes/fold.py": ["rewrite"],
+    "passes/freeze.py": ["rewrite", "finetune"], "passes/heads.py": ["grow", "rewrite"], "passes/joins.py": GROWS,
+    "passes/joint.py": GROWS, "passes/layerwise.py": ["rewrite"], "passes/normalize.py": ["rewrite"],
+    "passes/planes.py": [verb for verb in READS if verb not in ("check", "diff", "grow", "init")],
+    "passes/read.py": ["rewrite", "grow"], "passes/recursive.py": GROWS, "passes/remember.py": ["rewrite", "finetune"],
+    "passes/resize.py": ["rewrite", "finetune", "grow"], "passes/side.py": ["rewrite"],
+    "passes/swap.py": [*TAKES_IN, "grow", "rewrite"], "passes/task.py": GROWS, "passes/unfreeze.py": ["rewrite"],
+    "passes/view.py": [*TAKES_IN, "grow", "rewrite", "inspect"], "passes/widen.py": GROWS,
+    "pointing.py": TAKES_IN, "probes/candidates.py": ["probe", "finetune"], "probes/fitting.py": ["probe"],
+    "probes/pictures.py": ["probe"], "probes/reading.py": ["probe", "finetune"], "probes/run.py": ["probe"],
+    "project.py": ["finetune"], "project_files.py": ["finetune", "grow", "probe"],
+    "rewriting.py": ["grow", "rewrite"], "serving/bodies.py": ["serve"], "serving/hosts.py": ["serve"],
+    "serving/screening.py": ["serve"], "serving/server.py": ["serve"], "solve/asked.py": ["train"],
+    "solve/diverging.py": ["train"],
+    "solve/engine.py": ["train", "test", "time", "inspect", "features", "probe", "init"],
+    "solve/evaluate.py": ["test", "inspect"], "solve/forgotten.py": ["train"], "solve/held.py": ["train"],
+    "solve/init/placing.py": ["init"], "solve/init/run.py": ["init"], "solve/measure.py": GROWS,
+    "solve/memory.py": ["train"], "solve/nets.py": ["test", "init", "inspect"], "solve/run.py": ["train"],
+    "solve/snapshot.py": ["train"], "solve/start.py": ["train"], "solve/state.py": ["train"],
+    "solve/timing.py": ["time"], "solve/validate.py": ["train"], "study/compare.py": ["compare"],
+    "study/demo.py": ["demo"], "study/inspect/accuracy.py": ["inspect"], "study/inspect/nets.py": ["inspect"],
+    "study/inspect/options.py": ["inspect"], "study/inspect/run.py": ["inspect"],
+    "study/inspect/snapshots.py": ["inspect"], "study/inspect/units.py": ["inspect"], "study/options.py": ["compare"],
+    "study/pictures.py": ["compare"], "study/same_inputs.py": ["verify"], "study/verify.py": ["verify"],
+    "tasks.py": GROWS, "weights/copy.py": ["train"], "weights/difference.py": ["diff"],
+    "weights/heads.py": ["test", "inspect"], "weights/sniff.py": ["train", "test", "export", "grow", "verify"],
+}  # fmt: skip
+"""The verbs on whose way the messages of a module lie. A module that names an option stands here."""
+
+COMMANDS = (
+    "flags.py", "next_steps.py", "passes/solver.py", "probes/written.py", "project_texts.py", "shell.py",
+    "study/demo.py", "task_texts.py",
+)  # fmt: skip
+"""Modules that put commands of other verbs together: each option is one of some verb (their own tests run them)."""
+
+EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("definition/decoding.py", "--snapshot"): "says what a file of another kind is for, whatever the verb",
+    ("weights/sniff.py", "--model"): "says what a file of another kind is for, whatever the verb",
+    ("weights/sniff.py", "--solver"): "says what a file of another kind is for, whatever the verb",
+    ("weights/sniff.py", "--snapshot"): "says what a file of another kind is for, whatever the verb",
+    ("deploy/runtime.py", "--provider"): "said only where it was given",
+    ("solve/engine.py", "--memory-format"): "said only where it was given",
+    ("solve/engine.py", "--precision"): "said only where it was given",
+    ("solve/engine.py", "--threads"): "said only where it was given",
+    ("solve/evaluate.py", "--iterations"): "said only where it was given",
+    ("passes/read.py", "--read"): "of a recipe it is the layer that `read` names",
+    ("passes/freeze.py", "--freeze"): "said only where it was given",
+    ("passes/freeze.py", "--shape"): "finetune knows the size of its pictures",
+    ("passes/joins.py", "--start"): "said only where it was given",
+    ("passes/resize.py", "--resize"): "said only where it was given",
+    ("rewriting.py", "--freeze-to"): "`lungo grow` says first that nothing is to be added",
+    ("solve/run.py", "--model"): "of the commands that are printed as next",
+    ("solve/run.py", "--sighup_effect"): "Caffe's spelling, which is understood, too",
+    ("solve/run.py", "--sigint_effect"): "Caffe's spelling, which is understood, too",
+    ("solve/init/placing.py", "--no-normalize"): "of `grow`, as the text says",
+    ("solve/init/run.py", "--no-normalize"): "of `grow`, as the text says",
+    ("solve/init/run.py", "--widen"): "of `grow`, as the text says",
+}
+"""(module, option) that a speaker lacks, and why that is no fault."""
+
+
+OWN_EXCEPTIONS = {
+    ("diff.py", "--weights"): "what that option of other verbs takes is given here as an argument",
+    ("main.py", "--debug"): "of `lungo` itself, before the verb",
+    ("main.py", "--version"): "of `lungo` itself, before the verb",
+}
+
+
+def texts(source: str) -> Iterator[str]:
+    """Every string of a module but its docstrings; of an f-string the fixed parts."""
+    tree = ast.parse(source)
+    silent = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            silent.update(id(part) for part in ast.walk(node) if isinstance(part, ast.Constant))
+            yield "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in silent:
+            yield node.value
+
+
+@cache
+def options() -> dict[str, frozenset[str]]:
+    """The options of each verb, as they are typed."""
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    return {
+        verb: frozenset(word for param in command.params for word in (*param.opts, *param.secondary_opts)) | {"--help"}
+        for verb, command in commands.items()
+    }
+
+
+@cache
+def named() -> tuple[tuple[str, str, str | None], ...]:
+    """(module, option, verb that the text names it with or None) of every option in a text of the engine."""
+    found = {}
+    for path in sorted(ENGINE.rglob("*.py")):
+        module = path.relative_to(ENGINE).as_posix()
+        if module.startswith("cli/"):
+            continue
+        for text in texts(path.read_text()):
+            for match in FLAG.finditer("" if OTHERS.search(text) else text):
+                verb = ([None, *COMMAND.findall(text[: match.start()])])[-1]
+                found[module, match[0], verb] = None
+    return tuple(found)
+
+
+def test_an_option_that_is_named_with_its_command_is_one_of_that_command() -> None:
+    wrong = [one for one in named() if one[2] is not None and one[1] not in options()[one[2]]]
+    assert wrong == []
+
+
+def test_an_option_that_is_named_alone_is_one_of_every_command_that_can_say_so() -> None:
+    lacking = []
+    for module, option, verb in named():
+        if verb is None and module not in COMMANDS and (module, option) not in EXCEPTIONS:
+            assert module in SPEAKERS, f"{module} names {option}: add the verbs that can print it to SPEAKERS"
+            lacking += [(module, option, one) for one in SPEAKERS[module] if option not in options()[one]]
+    assert lacking == []
+
+
+def test_commands_that_are_put_together_have_options_that_exist() -> None:
+    every = frozenset().union(*options().values())
+    assert [one for one in named() if one[0] in COMMANDS and one[1] not in every] == []
+
+
+def test_options_of_the_command_line_s_own_texts_exist_in_their_verb() -> None:
+    """cli/VERB.py speaks for its verb; what several share speaks for those that have the option."""
+    every = frozenset().union(*options().values())
+    wrong = []
+    for path in sorted((ENGINE / "cli").glob("*.py")):
+        mine = options().get(path.stem, every)
+        for text in texts(path.read_text()):
+            for match in FLAG.finditer(text):
+                verb = ([None, *COMMAND.findall(text[: match.start()])])[-1]
+                known = mine if verb is None else options()[verb]
+                if match[0] not in known and (path.name, match[0]) not in OWN_EXCEPTIONS:
+                    wrong.append((path.name, match[0], verb))
+    assert wrong == []
+
+
+def test_the_tables_hold_nothing_that_is_over() -> None:
+    spoken = {one[0] for one in named()}
+    assert sorted(set(SPEAKERS) - spoken - {"layers/room.py", "deploy/doctor.py", "data/preprocess.py"}) == []
+    pairs = {(module, option) for module, option, verb in named() if verb is None}
+    assert sorted(set(EXCEPTIONS) - pairs) == []
