@@ -27,6 +27,7 @@ from caffelungo import locks
 from caffelungo.data.source import Batch, Source, stacked, to_device
 from caffelungo.data.sources.images import ImageSource
 from caffelungo.features import addresses, prefix
+from caffelungo.features.mapped import new_rows
 from caffelungo.features.running import mirror
 from caffelungo.files import written_whole
 from caffelungo.layers.plan import ParamKey
@@ -194,7 +195,7 @@ def _decode(source: ImageSource, path: Path, say: Say) -> None:
     count = len(source.pictures)
     first = source.picture(0).transpose(1, 2, 0)
     with written_whole(path) as temporary:
-        rows = open_memmap(temporary, "w+", np.uint8, (count, *first.shape))
+        rows = new_rows(temporary, np.uint8, (count, *first.shape))
         for index in range(count):
             rows[index] = source.picture(index).transpose(1, 2, 0)
             if index % 50 == 0:
@@ -297,7 +298,7 @@ class _Maker:
     ) -> None:
         array = _rows(values)
         if path not in rows:
-            rows[path] = open_memmap(temporary[path], "w+", np.float32, (self.count, *array.shape[1:]))
+            rows[path] = new_rows(temporary[path], np.float32, (self.count, *array.shape[1:]))
         rows[path][index] = array
 
 

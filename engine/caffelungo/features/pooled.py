@@ -23,6 +23,7 @@ from caffelungo.data.source import Source
 from caffelungo.errors import UserError
 from caffelungo.features import addresses
 from caffelungo.features.frozen import Say, locked, silent
+from caffelungo.features.mapped import new_rows
 from caffelungo.features.names import files_of, labels_of
 from caffelungo.features.rows import Rows
 from caffelungo.features.running import Running
@@ -240,7 +241,7 @@ def _complete(running: Running, lacking: Mapping[Key, int], paths: Mapping[Key, 
 
 def _write(path: Path, rows: NDArray[np.float32], span: slice) -> None:
     with written_whole(path) as temporary:
-        target: Any = open_memmap(temporary, "w+", np.float32, (len(rows), span.stop - span.start))
+        target = new_rows(temporary, np.float32, (len(rows), span.stop - span.start))
         for start in range(0, len(rows), CHUNK):
             target[start : start + CHUNK] = rows[start : start + CHUNK, span]
         target.flush()

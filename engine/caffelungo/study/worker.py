@@ -6,6 +6,7 @@ cell prints goes to ``output.txt`` in the cell's folder.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import importlib
 import json
@@ -154,8 +155,9 @@ def _pipes() -> tuple[TextIO, TextIO]:
 
 
 def _listen(tasks: TextIO, jobs: queue.SimpleQueue[dict[str, JSON]]) -> None:
-    for line in tasks:
-        jobs.put(json.loads(line))
+    with contextlib.suppress(ValueError):  # a runner that is killed may leave half a line
+        for line in tasks:
+            jobs.put(json.loads(line))
     # The runner is gone: nobody would take the result, and the cell may be run elsewhere by now.
     if os.name == "posix" and os.getpid() == os.getpgrp():
         os.killpg(0, signal.SIGKILL)
