@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from caffelungo import folder_texts
 from caffelungo.definition.definition import Definition
 from caffelungo.passes.base import Note
 from caffelungo.project_files import STARTED
@@ -51,16 +51,13 @@ def commands(about: About) -> list[tuple[str, str]]:
     """What to run next, from where the folder was made, with a word on each; quoted for a shell."""
     steps = _steps(about, lambda name: str(about.out / name))
     classify = ["lungo", "classify", str(about.out / ONNX), "photo.jpg"]
-    return [(shlex.join(words), what) for words, what in (*steps, (classify, "use it"))]
+    return folder_texts.quoted([*steps, (classify, "use it")])
 
 
 def script(about: About) -> str:
     """run.sh: the same commands from the folder itself, wherever it is called from."""
-    lines = ["#!/bin/sh", "# Trains, tests and exports what `lungo finetune` prepared; `sh run.sh` from anywhere."]
-    lines += ["set -e", 'cd -- "$(dirname -- "$0")"']
-    for words, what in _steps(about, lambda name: name):
-        lines += [f"# {what}", shlex.join(words)]
-    return "\n".join(lines) + "\n"
+    line = "Trains, tests and exports what `lungo finetune` prepared; `sh run.sh` from anywhere."
+    return folder_texts.script(line, _steps(about, lambda name: name))
 
 
 def _steps(about: About, at: Callable[[str], str]) -> list[tuple[list[str], str]]:
@@ -86,36 +83,27 @@ def _steps(about: About, at: Callable[[str], str]) -> list[tuple[list[str], str]
 
 def headed(definition: Definition, about: About, classes: Sequence[str]) -> str:
     """The text of the net under a line that says where it comes from."""
-    some = ", ".join(classes[:6]) + (f" and {len(classes) - 6} more" if len(classes) > 6 else "")
-    line = f"# {Path(about.net).name}, made ready for {len(classes)} classes ({some}) by `lungo finetune`.\n"
-    text = definition.text
-    return line + text if not text.startswith("\ufeff") else text
+    some = folder_texts.some_of(classes)
+    line = f"{Path(about.net).name}, made ready for {len(classes)} classes ({some}) by `lungo finetune`."
+    return folder_texts.headed(definition, line)
 
 
 def readme(about: About, notes: Sequence[Note], probe: Started | None) -> str:
     """README.md: classes, what linear classifiers reach, what to run next, what was changed."""
-    lines = [f"# {about.net} on {about.data.name}", ""]
-    lines += [f"{len(about.counts)} classes, {about.train} pictures to train on, {about.val} to test on.", ""]
-    lines += ["| label | class | pictures |", "|---|---|---|"]
-    lines += [f"| {label} | {name} | {number} |" for label, (name, number) in enumerate(about.counts.items())]
+    told: list[str] = []
     if probe is not None:
-        lines += ["", "## What the net knows already", ""]
-        lines += ["Linear classifiers on frozen features, by cross-validation on the pictures to train on:", ""]
-        lines += ["| layer | features | accuracy, % | 95 % interval | log loss |", "|---|---|---|---|---|"]
-        lines += [
+        told += ["", "## What the net knows already", ""]
+        told += ["Linear classifiers on frozen features, by cross-validation on the pictures to train on:", ""]
+        told += ["| layer | features | accuracy, % | 95 % interval | log loss |", "|---|---|---|---|---|"]
+        told += [
             f"| {row.candidate.name} | {row.features} | {100 * row.accuracy:.1f} | {100 * row.low:.1f} to "
             f"{100 * row.high:.1f} | {row.loss:.3f} |"
             for row in probe.rows
         ]
-        lines += ["", f"Training starts from the one on `{probe.chosen.candidate.name}`, which is `{STARTED}`."]
-    lines += ["", "## Next", "", "`run.sh` runs all but the last of these.", "", "```"]
-    for command, what in commands(about):
-        lines += [f"# {what}", command]
-    lines += ["```", "", "## What was changed in the net", ""]
-    lines += [f"- {replace(note, where=None)}" for note in notes]
-    lines += [
-        "",
+        told += ["", f"Training starts from the one on `{probe.chosen.candidate.name}`, which is `{STARTED}`."]
+    end = [
         "The classes are numbered as in `labels.txt`. Pictures are found through `root_folder` in",
         "`train_val.prototxt`: change it there when they move. All files here are plain text and meant to be edited.",
     ]
-    return "\n".join(lines) + "\n"
+    title, parts = f"{about.net} on {about.data.name}", (about.train, about.val)
+    return folder_texts.readme(title, about.counts, parts, told, commands(about), notes, end)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from caffelungo import folder_texts
 from caffelungo.definition.reader import Definition
 from caffelungo.passes.base import Note
 from caffelungo.passes.task import KnownTask
@@ -32,9 +32,9 @@ class About:
 
 def commands(about: About) -> list[tuple[str, str]]:
     """What to run next, from where the folder was made, with a word on each; quoted for a shell."""
-    told = _steps(about, about.net, about.before, about.start, lambda name: str(about.out / name))
+    steps = _steps(about, about.net, about.before, about.start, lambda name: str(about.out / name))
     classify = ["lungo", "classify", str(about.out / "model.onnx"), "photo.jpg"]
-    return [(shlex.join(words), what) for words, what in (*told, (classify, "use it: every task answers"))]
+    return folder_texts.quoted([*steps, (classify, "use it: every task answers")])
 
 
 def script(about: About) -> str:
@@ -43,11 +43,8 @@ def script(about: About) -> str:
     before, start = (",".join(map(_absolute, text.split(","))) for text in (about.before, about.start))
     if Path(about.start).parent == about.out:
         start = Path(about.start).name
-    lines = ["#!/bin/sh", f"# The task {about.task}: train it, test it, and prove that the old answers stayed."]
-    lines += ["set -e", 'cd -- "$(dirname -- "$0")"']
-    for words, what in _steps(about, net, before, start, lambda name: name):
-        lines += [f"# {what}", shlex.join(words)]
-    return "\n".join(lines) + "\n"
+    line = f"The task {about.task}: train it, test it, and prove that the old answers stayed."
+    return folder_texts.script(line, _steps(about, net, before, start, lambda name: name))
 
 
 def _absolute(name: str) -> str:
@@ -73,10 +70,9 @@ def _steps(about: About, net: str, before: str, start: str, at: Callable[[str], 
 
 def headed(definition: Definition, about: About, classes: Sequence[str]) -> str:
     """The text of the net under a line that says where it comes from."""
-    some = ", ".join(classes[:6]) + (f" and {len(classes) - 6} more" if len(classes) > 6 else "")
-    line = f"# {Path(about.net).name} and the task {about.task} ({some}), added by `lungo grow --task`.\n"
-    text = definition.text
-    return line + text if not text.startswith("\ufeff") else text
+    some = folder_texts.some_of(classes)
+    line = f"{Path(about.net).name} and the task {about.task} ({some}), added by `lungo grow --task`."
+    return folder_texts.headed(definition, line)
 
 
 def readme(
@@ -87,25 +83,16 @@ def readme(
     notes: Sequence[Note],
 ) -> str:
     """README.md: classes, the old tasks, what to run next, what was changed. ``parts``: pictures to train, to test."""
-    lines = [f"# {about.task} on {Path(about.net).name}", ""]
-    lines += [f"{len(counts)} classes, {parts[0]} pictures to train on, {parts[1]} to test on.", ""]
-    lines += ["| label | class | pictures |", "|---|---|---|"]
-    lines += [f"| {label} | {name} | {number} |" for label, (name, number) in enumerate(counts.items())]
-    lines += ["", "## What it answers already, and goes on to", ""]
-    lines += [
-        f"- {one.task} (`{name}`)" + (f": {len(one.labels)} classes, {', '.join(one.labels[:6])}" if one.labels else "")
-        + (" ..." if len(one.labels) > 6 else "")
+    told = ["", "## What it answers already, and goes on to", ""]
+    told += [
+        f"- {one.task} (`{name}`)"
+        + (f": {len(one.labels)} classes, {folder_texts.some_of(one.labels)}" if one.labels else "")
         for name, one in known.items()
-    ]  # fmt: skip
-    lines += ["", "## Next", "", "`run.sh` runs all but the last of these.", "", "```"]
-    for command, what in commands(about):
-        lines += [f"# {what}", command]
-    lines += ["```", "", "## What was changed in the net", ""]
-    lines += [f"- {replace(note, where=None)}" for note in notes]
-    lines += [
-        "",
+    ]
+    end = [
         "The new classes are numbered as in `labels.txt`. Pictures are found through `root_folder` in",
         "`train_val.prototxt`: change it there when they move. `lungo { head }` at its end names the classifiers,",
         "their tasks and their classes; the weights carry them, too.",
     ]
-    return "\n".join(lines) + "\n"
+    title = f"{about.task} on {Path(about.net).name}"
+    return folder_texts.readme(title, counts, parts, told, commands(about), notes, end)

@@ -1,0 +1,63 @@
+"""What every folder for a training says to people: the commands that come next, run.sh, and a README. No torch."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from caffelungo.definition.definition import Definition
+from caffelungo.passes.base import Note
+
+Steps = Sequence[tuple[list[str], str]]
+"""The words of each command, and what it is for."""
+SHOWN = 6
+"""So many names of a list are shown."""
+
+
+def quoted(steps: Steps) -> list[tuple[str, str]]:
+    """Each command as one line for a shell, and what it is for."""
+    return [(shlex.join(words), what) for words, what in steps]
+
+
+def script(line: str, steps: Steps) -> str:
+    """run.sh: ``steps`` from the folder itself, wherever it is called from; ``line`` says what it does."""
+    lines = ["#!/bin/sh", f"# {line}", "set -e", 'cd -- "$(dirname -- "$0")"']
+    for command, what in quoted(steps):
+        lines += [f"# {what}", command]
+    return "\n".join(lines) + "\n"
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first names, and how many there are besides."""
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def headed(definition: Definition, line: str) -> str:
+    """The text of the net under the comment ``line``."""
+    text = definition.text
+    # A byte order mark is one at the start of a file alone.
+    return f"# {line}\n{text}" if not text.startswith("\ufeff") else text
+
+
+def readme(
+    title: str,
+    counts: Mapping[str, int],
+    parts: tuple[int, int],
+    told: Sequence[str],
+    commands: Sequence[tuple[str, str]],
+    notes: Sequence[Note],
+    end: Sequence[str],
+) -> str:
+    """README.md: the classes and how many pictures each has (``counts``), how many train and test (``parts``), lines of
+    the verb's own (``told``), what to run next, what was changed, and the ``end``."""
+    lines = [f"# {title}", ""]
+    lines += [f"{len(counts)} classes, {parts[0]} pictures to train on, {parts[1]} to test on.", ""]
+    lines += ["| label | class | pictures |", "|---|---|---|"]
+    lines += [f"| {label} | {name} | {number} |" for label, (name, number) in enumerate(counts.items())]
+    lines += [*told, "", "## Next", "", "`run.sh` runs all but the last of these.", "", "```"]
+    for command, what in commands:
+        lines += [f"# {what}", command]
+    lines += ["```", "", "## What was changed in the net", ""]
+    lines += [f"- {replace(note, where=None)}" for note in notes]
+    return "\n".join([*lines, "", *end]) + "\n"
