@@ -92,7 +92,7 @@ def test_a_net_without_a_classifier() -> None:
     text = GROWN.split('layer { name: "fc6"')[0] + (
         'layer { name: "pool" type: "Eltwise" bottom: "relu1" bottom: "relu1" top: "sum" }'
     )
-    with pytest.raises(UserError, match="name the blobs to read: --blobs"):
+    with pytest.raises(UserError, match="name the blobs to read: lungo features --blobs"):
         stage_ends(View(parse_net(text)))
 
 
