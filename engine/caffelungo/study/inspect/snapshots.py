@@ -11,11 +11,12 @@ from pathlib import Path
 from caffelungo import shell
 from caffelungo.errors import Location, UserError
 from caffelungo.solve import run_folder
+from caffelungo.solve.snapshot import WEIGHTS
 from caffelungo.weights.load import TORCHVISION, split
 
 MOST = 12
 """Snapshots that are looked at; of more, some at even distances, the first and the last among them."""
-_NAME = re.compile(r"(?P<prefix>.+)_iter_(?P<iteration>\d+)\.caffemodel(\.h5)?")
+_NAME = re.compile(r"(?P<prefix>.+)_iter_(?P<iteration>\d+)" + WEIGHTS)
 _RUN = re.compile(r"(?P<prefix>.+)_run_\d+")
 
 
