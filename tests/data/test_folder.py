@@ -37,11 +37,11 @@ def test_what_is_wrong_is_said(tmp_path: Path) -> None:
     shutil.copy(root / "dog" / "0.png", root / "ant" / "z.png")
     found = folder.scan(root)
     text = "\n".join(found.notices)
-    assert "1 class folder(s) hold no readable picture but keep their label: empty" in text
+    assert "1 folder(s) hold no picture and are no classes: empty" in text
     assert "1 class(es) have fewer than 10 pictures: bee (2)" in text
     assert "the largest class has 33 pictures, the smallest 2" in text
     assert "1 picture(s) cannot be read and are left out: cat/0.png (6 bytes that are no picture Pillow knows)" in text
-    assert "3 picture(s) are copies of another" in text
+    assert "3 picture(s) are copies of another, as ant/0.png = ant/copy.png" in text
     assert "1 picture(s) stand in several classes: ant/z.png = dog/0.png" in text
     names = [{found.pictures.names[i] for i in group} for group in found.groups]
     assert {"ant/0.png", "ant/copy.png", "ant/same.bmp"} in names
@@ -116,6 +116,7 @@ def test_a_lone_picture_trains_and_is_said() -> None:
     parts = folder.split(made_up([1, 10], []), 0.2)
     assert 0 in parts.train
     assert "1 class(es) have one picture only" in parts.notices[0]
+    assert "the test tells nothing of them: 0" in parts.notices[0]
 
 
 @pytest.mark.parametrize("share", [-0.1, 1, 5])
@@ -199,3 +200,102 @@ def test_a_folder_of_nothing_but_such_photos(tmp_path: Path) -> None:
     problem = caught.value.problems[0]
     assert problem.received == "2 sub-folder(s), 2 photo(s) of a kind that is not read, as ant/1.heic"
     assert problem.remedy == "convert them to JPEG or PNG, in one sub-folder a class"
+
+
+JUNK = ["__MACOSX", "@eaDir", ".ipynb_checkpoints", ".hidden", "$RECYCLE.BIN", "Thumbs.db", "System Volume Information"]
+
+
+@pytest.mark.parametrize("junk", JUNK)
+@pytest.mark.parametrize("place", ["", "ant", "train"])
+def test_what_systems_leave_behind_is_no_class_and_no_picture(tmp_path: Path, junk: str, place: str) -> None:
+    root = tmp_path / "p"
+    classes(root / "train" if place == "train" else root, {"ant": 3, "bee": 3})
+    if place == "train":
+        save(root / "val" / "ant" / "v.png", picture(90))
+    save(root / (place if place == "ant" else "") / junk / "ant" / "0.png", picture(91))
+    for name in {"Thumbs.db", "desktop.ini", ".DS_Store", "._0.png"} - {junk}:
+        (root / name).write_bytes(b"x")
+    found = folder.scan(root)
+    assert found.classes == ("ant", "bee")
+    assert len(found.pictures) == (7 if place == "train" else 6)
+    assert (found.given is not None) is (place == "train")
+    if not place:
+        assert any(junk in text and "left out" in text for text in found.notices)
+    if place != "train":
+        assert read_list(root).names == found.pictures.names
+
+
+def test_a_class_of_which_nothing_can_be_read_is_none(tmp_path: Path) -> None:
+    root = classes(tmp_path / "p", {"ant": 3, "bee": 2, "cat": 3, "dog": 3})
+    for number in range(2):
+        (root / "bee" / f"{number}.png").write_bytes(b"spoilt")
+    (root / "dog" / "0.png").write_bytes(b"spoilt")
+    shutil.copy(root / "cat" / "1.png", root / "dog" / "copy.png")
+    found = folder.scan(root)
+    assert found.classes == ("ant", "cat", "dog")
+    assert found.counts() == {"ant": 3, "cat": 3, "dog": 3}
+    assert [found.pictures.names[index] for index in found.unreadable] == ["dog/0.png"]
+    assert [[found.pictures.names[i] for i in group] for group in found.groups] == [["cat/1.png", "dog/copy.png"]]
+    text = "\n".join(found.notices)
+    assert "1 folder(s) hold no readable picture and are no classes: bee" in text
+    assert "3 picture(s) cannot be read" in text
+
+
+def test_an_empty_folder_keeps_its_label_where_a_net_reads_the_folder(tmp_path: Path) -> None:
+    root = classes(tmp_path / "p", {"ant": 1, "bee": 0, "cat": 1})
+    pictures = read_list(root)
+    assert (pictures.classes, pictures.labels.tolist()) == (("ant", "bee", "cat"), [0, 2])
+    assert pictures.notices == ("1 folder(s) hold no picture but keep their label: bee",)
+
+
+@pytest.mark.parametrize(("one", "other"), [("caf\u00e9", "cafe\u0301"), ("ant", "ant "), (" ant", "ant")])
+def test_folders_of_one_name_to_the_eye_are_refused(tmp_path: Path, one: str, other: str) -> None:
+    root = classes(tmp_path / "p", {one: 2, other: 2, "bee": 2})
+    with pytest.raises(UserError, match="one name but for blanks") as error:
+        folder.scan(root)
+    assert repr(one) in str(error.value)
+    assert repr(other) in str(error.value)
+    classes(tmp_path / "q" / "train", {one: 2, "bee": 2})
+    save(tmp_path / "q" / "val" / other / "v.png", picture(90))
+    with pytest.raises(UserError, match="not called the same in train and val"):
+        folder.scan(tmp_path / "q")
+
+
+def test_capitals_make_two_classes_and_are_said(tmp_path: Path) -> None:
+    found = folder.scan(classes(tmp_path / "p", {"a": 2, "A": 2, "b": 2}))
+    assert found.classes == ("A", "a", "b")
+    assert any("differ in capitals only are different classes: A and a" in text for text in found.notices)
+    classes(tmp_path / "q" / "train", {"Ant": 2, "bee": 2})
+    save(tmp_path / "q" / "test" / "ant" / "v.png", picture(90))
+    with pytest.raises(UserError, match="not called the same"):
+        folder.scan(tmp_path / "q")
+
+
+def test_classes_of_val_are_those_of_train(tmp_path: Path) -> None:
+    classes(tmp_path / "train", {"ant": 2, "bee": 2, "cat": 2})
+    for number, name in enumerate(["bee", "cow"]):
+        save(tmp_path / "val" / name / "0.png", picture(50 + number))
+    found = folder.scan(tmp_path)
+    assert found.classes == ("ant", "bee", "cat")
+    assert [found.pictures.names[index] for index in folder.split(found).val] == ["val/bee/0.png"]
+    text = "\n".join(found.notices)
+    assert "1 class(es) of val are not in train, and are left out: cow" in text
+    assert "2 class(es) have no picture in val, which tells nothing of them: ant, cat" in text
+
+
+def test_folders_below_a_class_are_said_and_a_folder_around_all_is_looked_through(tmp_path: Path) -> None:
+    root = classes(tmp_path / "p", {"ant": 1, "bee": 2, "cat/persian": 2, "cat/siamese": 1})
+    found = folder.scan(root)
+    assert found.counts() == {"ant": 1, "bee": 2, "cat": 3}
+    assert any("are of that class: cat/persian, cat/siamese" in text for text in found.notices)
+    (tmp_path / "around").mkdir()
+    root.rename(tmp_path / "around" / "p")
+    with pytest.raises(UserError, match="two classes with pictures") as error:
+        folder.scan(tmp_path / "around")
+    assert f"name the folder inside, which has 3 folders: {tmp_path}/around/p" in str(error.value)
+
+
+def test_a_link_that_leads_back_ends(tmp_path: Path) -> None:
+    root = classes(tmp_path / "p", {"ant": 2, "bee": 2})
+    (root / "ant" / "again").symlink_to(root / "ant")
+    assert folder.scan(root).counts() == {"ant": 2, "bee": 2}

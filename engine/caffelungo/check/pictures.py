@@ -20,6 +20,7 @@ def check_list(path: Path, findings: Findings) -> str:
     """Check the list ``path`` by itself: lines, files (decoded), labels from 0 without gaps. Raises UserError."""
     net, root = _user(path)
     pictures = image_list.read_list(path, root, beside=net)
+    findings.notices += [f"{path}: {text}" for text in pictures.notices]
     check_pictures(pictures, findings)
     report = labels.scan(pictures.labels)
     findings.notices += labels.notices(report, layer=str(path), shuffled=True)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from caffelungo.data import draws
+from caffelungo.data import class_folders, draws
 from caffelungo.data.decode import decode
 from caffelungo.data.image_list import ImageList, read_folder, unread_below, write_list
 from caffelungo.data.labels import listed
 from caffelungo.data.parallel import Progress, in_order
-from caffelungo.errors import Location, UserError
+from caffelungo.errors import Location, Problem, UserError
 from caffelungo.files import find, write_text
 
 FEW = 10
@@ -90,29 +90,66 @@ def scan(folder: str | Path, *, decoded: bool | None = None, progress: Progress 
     found = PhotoFolder(path, pictures, given=given)
     _look(found, len(pictures) <= DECODED if decoded is None else decoded, progress)
     _judge(found)
-    return found
+    return _without_empty(found)
 
 
 def _pictures(folder: Path) -> tuple[ImageList, list[bool] | None]:
-    inside = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    """The pictures below ``folder``, and for each whether the folder itself keeps it for validation."""
+    inside = [name for name in class_folders.sub_folders(folder)[0] if class_folders.has_pictures(folder / name)]
     train = [name for name in inside if name.lower() in _TRAIN]
     # With val and test both there, test is left for the end.
     val = sorted((name for name in inside if name.lower() in _VAL), key=lambda name: name.lower().startswith("test"))
     if (
         len(train) != 1
         or len(inside) != 1 + len(val)
-        or not any(entry.is_dir() for entry in (folder / train[0]).iterdir())
-    ):
-        return read_folder(folder), None
+        or not any(class_folders.has_pictures(folder / train[0] / name)
+                   for name in class_folders.sub_folders(folder / train[0])[0])
+    ):  # fmt: skip
+        return read_folder(folder, empty=False), None
     parts = [(train[0], False), *((name, True) for name in val[:1])]
-    lists = [(name, is_val, read_folder(folder / name)) for name, is_val in parts]
-    classes = tuple(sorted({each for _, _, pictures in lists for each in pictures.classes}))
-    names = [f"{name}/{picture}" for name, _, pictures in lists for picture in pictures.names]
-    labels = [classes.index(pictures.classes[label]) for _, _, pictures in lists for label in pictures.labels]
-    given = [is_val for _, is_val, pictures in lists for _ in pictures.names]
+    lists = [(name, is_val, read_folder(folder / name, empty=False)) for name, is_val in parts]
+    classes, notices = _matched(folder, lists)
+    kept = [
+        (f"{name}/{picture}", classes.index(pictures.classes[label]), is_val)
+        for name, is_val, pictures in lists
+        for picture, label in zip(pictures.names, pictures.labels, strict=True)
+        if pictures.classes[label] in classes
+    ]
+    names, labels, given = [list(column) for column in zip(*kept, strict=True)]
     array = np.array(labels, np.int64)
-    merged = ImageList(folder, names, array, np.zeros(len(names), np.int64), (f"{folder}/",), classes)
+    notices = [*(text for _, _, pictures in lists for text in pictures.notices), *notices]
+    merged = ImageList(
+        folder, names, array, np.zeros(len(names), np.int64), (f"{folder}/",), classes, tuple(dict.fromkeys(notices))
+    )
     return merged, given if val else None
+
+
+def _matched(folder: Path, lists: list[tuple[str, bool, ImageList]]) -> tuple[tuple[str, ...], list[str]]:
+    """The classes of train, and what is worth saying where those of val are others."""
+    classes = lists[0][2].classes
+    if len(lists) == 1:
+        return classes, []
+    (train, _, _), (val, _, tested) = lists
+    extra = [name for name in tested.classes if name not in classes]
+    known = {class_folders.same_name(name).casefold(): name for name in classes}
+    nearly = [(known.get(class_folders.same_name(name).casefold()), name) for name in extra]
+    problems = [
+        Problem(
+            "a class folder is not called the same in train and val", Location(str(folder)),
+            f"{f'{train}/{near}'!r} and {f'{val}/{name}'!r}", "give both one name",
+        )
+        for near, name in nearly if near is not None and near not in tested.classes
+    ]  # fmt: skip
+    if problems:
+        raise UserError(problems)
+    notices = []
+    if extra:
+        notices.append(f"{len(extra)} class(es) of {val} are not in {train}, and are left out: {listed(extra, 5)}")
+    if missing := [name for name in classes if name not in tested.classes]:
+        notices.append(
+            f"{len(missing)} class(es) have no picture in {val}, which tells nothing of them: {listed(missing, 5)}"
+        )
+    return classes, notices
 
 
 def _look(found: PhotoFolder, decoded: bool, progress: Progress | None) -> None:
@@ -150,16 +187,21 @@ def _judge(found: PhotoFolder) -> None:
     counts = found.counts()
     full = [name for name, number in counts.items() if number]
     if len(full) < 2:
+        inner = found.folder / full[0] if full and found.given is None else None
+        more = [] if inner is None else [name for name in class_folders.sub_folders(inner)[0]
+                                         if class_folders.has_pictures(inner / name)]  # fmt: skip
+        remedy = f"make one sub-folder a class, and put its pictures into it: {found.folder}/cat/1.jpg"
         raise UserError(
             "a classifier needs at least two classes with pictures",
             where=Location(str(found.folder)),
             received=f"{len(full)} class(es) with readable pictures: {listed(full) or 'none'}",
-            remedy=f"make one sub-folder a class, and put its pictures into it: {found.folder}/cat/1.jpg",
+            remedy=f"name the folder inside, which has {len(more)} folders: {inner}" if len(more) > 1 else remedy,
         )
+    found.notices += found.pictures.notices
     say = found.notices.append
     empty = [name for name, number in counts.items() if not number]
     if empty:
-        say(f"{len(empty)} class folder(s) hold no readable picture but keep their label: {listed(empty)}")
+        say(f"{len(empty)} folder(s) hold no readable picture and are no classes: {listed(empty)}")
     few = [f"{name} ({number})" for name, number in counts.items() if 0 < number < FEW]
     if few:
         say(f"{len(few)} class(es) have fewer than {FEW} pictures: {listed(few)}")
@@ -174,11 +216,31 @@ def _judge(found: PhotoFolder) -> None:
         say(f"{len(unread)} photo(s) are of a kind that is not read, and left out: {listed(unread, 3)}; JPEG is read")
     if found.groups:
         extra = sum(len(group) - 1 for group in found.groups)
-        say(f"{extra} picture(s) are copies of another; copies stay on one side of the split")
+        pairs = [" = ".join(found.pictures.names[i] for i in group[:2]) for group in found.groups]
+        say(f"{extra} picture(s) are copies of another, as {listed(pairs, 2)}; copies stay on one side of the split")
     torn = [group for group in found.groups if len({int(found.pictures.labels[i]) for i in group}) > 1]
     if torn:
         texts = [" = ".join(found.pictures.names[i] for i in group) for group in torn]
         say(f"{len(torn)} picture(s) stand in several classes: {listed(texts, 3)}")
+
+
+def _without_empty(found: PhotoFolder) -> PhotoFolder:
+    """``found`` without the classes of which no picture can be read."""
+    counts, old = found.counts(), found.pictures
+    classes = tuple(name for name in old.classes if counts[name])
+    if len(classes) == len(old.classes):
+        return found
+    places = {index: place for place, index in enumerate(i for i, label in enumerate(old.labels)
+                                                         if counts[old.classes[label]])}  # fmt: skip
+    kept = list(places)
+    labels = np.array([classes.index(old.classes[label]) for label in old.labels[kept]], np.int64)
+    pictures = replace(
+        old, names=[old.names[index] for index in kept], labels=labels, lines=old.lines[kept], classes=classes
+    )
+    unreadable = {places[index]: reason for index, reason in found.unreadable.items() if index in places}
+    groups = [[places[index] for index in group] for group in found.groups]
+    given = None if found.given is None else [found.given[index] for index in kept]
+    return PhotoFolder(found.folder, pictures, unreadable, groups, given, found.notices)
 
 
 def split(found: PhotoFolder, share: float = 0.2, seed: int = 0) -> Split:
@@ -212,7 +274,10 @@ def split(found: PhotoFolder, share: float = 0.2, seed: int = 0) -> Split:
                 val.update(unit)
                 taken += len(unit)
     if lonely:
-        notices.append(f"{len(lonely)} class(es) have one picture only, which is used for training: {listed(lonely)}")
+        notices.append(
+            f"{len(lonely)} class(es) have one picture only, which is used for training, so that the test tells "
+            f"nothing of them: {listed(lonely)}"
+        )
     train = [index for index in found.usable if index not in val]
     return Split(train, sorted(val), notices)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.data.decode import SUFFIXES, UNREAD, decode
+from caffelungo.data import class_folders
+from caffelungo.data.decode import UNREAD, decode
+from caffelungo.data.labels import listed
 from caffelungo.data.parallel import Progress as Progress
 from caffelungo.data.parallel import in_order
 from caffelungo.errors import Location, Problem, UserError
@@ -29,6 +31,7 @@ class ImageList:
 
     ``bases`` are the prefixes a name is tried with. ``lines`` are line numbers in ``file`` (0s for a folder), ``texts``
     the lines. ``classes`` are the names of the classes: of a folder, or of ``labels.txt`` beside a list; else empty.
+    ``notices``: what is worth knowing of a folder.
     """
 
     file: Path
@@ -37,6 +40,7 @@ class ImageList:
     lines: NDArray[np.int64]
     bases: tuple[str, ...]
     classes: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -116,7 +120,9 @@ def _parse(file: Path) -> tuple[list[str], list[int], list[int]]:
                 if wrong <= LIMIT:
                     place = Location(str(file), number, 1, raw.encode(errors="replace").decode())
                     received = f"`{parts[1]}` after the last space" if len(parts) > 1 else "no space"
-                    remedy = "end the line with a space and the label, a whole number of 32 bits: `pictures/cat 1.jpg 0`"
+                    remedy = (
+                        "end the line with a space and the label, a whole number of 32 bits: `pictures/cat 1.jpg 0`"
+                    )
                     problems.append(Problem("the line has no label", place, received, remedy))
                 continue
             names.append(_unquoted(parts[0].rstrip()))
@@ -154,53 +160,57 @@ def _bases(root: str, file: Path, beside: str | Path | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(bases))
 
 
-def read_folder(folder: Path) -> ImageList:
-    """The pictures below ``folder``, which has one sub-folder a class; classes and pictures sorted by name."""
-    classes = tuple(
-        sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    )
-    names: list[str] = []
-    labels: list[int] = []
-    for label, name in enumerate(classes):
-        found = sorted(pictures_below(folder / name))
-        names.extend(f"{name}/{picture}" for picture in found)
-        labels.extend([label] * len(found))
-    if not names:
-        received = "no picture in them"
-        remedy = f"make one sub-folder a class, and put its pictures into it: {folder}/cat/1.jpg, {folder}/dog/1.jpg"
-        if unread := unread_below(folder):
-            received = f"{len(unread)} photo(s) of a kind that is not read, as {unread[0]}"
-            remedy = "convert them to JPEG or PNG, in one sub-folder a class"
-        raise UserError(
-            "the folder holds no pictures in class folders",
-            where=Location(str(folder)),
-            received=f"{len(classes)} sub-folder(s), {received}",
-            remedy=remedy,
-        )
-    return ImageList(
-        folder, names, np.array(labels, np.int64), np.zeros(len(names), np.int64), (f"{folder}/",), classes
+def read_folder(folder: Path, *, empty: bool = True) -> ImageList:
+    """The pictures below ``folder``, which has one sub-folder a class; classes and pictures sorted by name.
+
+    ``empty``: whether a sub-folder without pictures is a class, too, so that labels are those of another folder of the
+    same classes. Folders that systems leave behind are none. UserError when there is no picture, or when two folders
+    have the same name to the eye.
+    """
+    names, others = class_folders.sub_folders(folder)
+    found = {name: sorted(class_folders.below(folder / name)) for name in names}
+    bare = [name for name in names if not found[name]]
+    classes = tuple(name for name in names if empty or found[name])
+    problems, notices = class_folders.twins(classes, folder)
+    if problems:
+        raise UserError(problems)
+    pictures = [f"{name}/{picture}" for name in classes for picture in found[name]]
+    labels = [label for label, name in enumerate(classes) for _ in found[name]]
+    if not pictures:
+        raise _no_pictures(folder, names)
+    if left := [name for name in others if class_folders.has_pictures(folder / name)]:
+        notices.append(f"{len(left)} folder(s) of the system's hold pictures that are left out: {listed(left, 5)}")
+    if bare:
+        kept = "hold no picture but keep their label" if empty else "hold no picture and are no classes"
+        notices.append(f"{len(bare)} folder(s) {kept}: {listed(bare, 5)}")
+    if deep := class_folders.nested(pictures):
+        notices.append(deep)
+    lines = np.zeros(len(pictures), np.int64)
+    return ImageList(folder, pictures, np.array(labels, np.int64), lines, (f"{folder}/",), classes, tuple(notices))
+
+
+def _no_pictures(folder: Path, classes: list[str]) -> UserError:
+    received = "no picture in them"
+    remedy = f"make one sub-folder a class, and put its pictures into it: {folder}/cat/1.jpg, {folder}/dog/1.jpg"
+    if unread := unread_below(folder):
+        received = f"{len(unread)} photo(s) of a kind that is not read, as {unread[0]}"
+        remedy = "convert them to JPEG or PNG, in one sub-folder a class"
+    return UserError(
+        "the folder holds no pictures in class folders",
+        where=Location(str(folder)),
+        received=f"{len(classes)} sub-folder(s), {received}",
+        remedy=remedy,
     )
 
 
 def pictures_below(folder: Path) -> list[str]:
     """Paths of the pictures in ``folder`` and below, relative to it, by their suffix; hidden ones are left out."""
-    return _below(folder, SUFFIXES)
+    return list(class_folders.below(folder))
 
 
 def unread_below(folder: Path) -> list[str]:
     """Paths of the photos in ``folder`` and below that cannot be read (HEIC, raw files), by their suffix; sorted."""
-    return sorted(_below(folder, UNREAD))
-
-
-def _below(folder: Path, suffixes: frozenset[str]) -> list[str]:
-    found = []
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        prefix = os.path.relpath(parent, folder)
-        for name in files:
-            if not name.startswith(".") and PurePath(name).suffix.lower() in suffixes:
-                found.append(name if prefix == "." else f"{prefix}/{name}".replace(os.sep, "/"))
-    return found
+    return sorted(class_folders.below(folder, UNREAD))
 
 
 def check(

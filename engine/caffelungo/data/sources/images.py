@@ -29,6 +29,8 @@ class ImageSource(PictureSource):
         self.pictures = read_list(
             options.source, options.root_folder, beside=opening.beside, where=opening.at("source")
         )
+        for text in self.pictures.notices:
+            self.notice(text)
         self.color = bool(options.is_color)
         if options.new_height or options.new_width:
             self.set_resize(int(options.new_height), int(options.new_width))
