@@ -7,41 +7,24 @@ ImageNet models transfer better? (CVPR 2019), whose penalties are on this sum, t
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
-from numpy.typing import ArrayLike
 from torch import Tensor
 
 from caffelungo.probes import problems
 from caffelungo.probes.lbfgs import Minimum, minimise
-from caffelungo.probes.problems import ITERATIONS, TOLERANCE, Fitted, Problems
-
-
-def fit(
-    x: Tensor | ArrayLike,
-    y: Tensor | ArrayLike,
-    classes: int,
-    penalty: Tensor | ArrayLike | float,
-    weights: Tensor | ArrayLike | None = None,
-    start: Fitted | None = None,
-    tolerance: float = TOLERANCE,
-    iterations: int = ITERATIONS,
-) -> Fitted:
-    """P classifiers of features ``x`` N x D with labels ``y`` N, one for each penalty (P or one) and row of
-    ``weights`` P x N.
-
-    Works in float32 or float64, as ``x``, and on its device. ``start`` is where to begin. A class whose rows have no
-    weight in a problem gets no coefficients and the bias ``problems.ABSENT`` there. UserError, all at once, for arrays
-    that do not fit, features that are not finite and labels that are no class.
-    """
-    return problems.fit(solve, x, y, classes, penalty, weights, start, tolerance, iterations)
+from caffelungo.probes.problems import Problems
 
 
 def solve(given: Problems, penalty: Tensor, start: Tensor, tolerance: float, iterations: int) -> Minimum:
     """The least objectives of ``given`` for penalties (P) on the sum, from ``start``, (R + 1) x P x C."""
     loss = CrossEntropy(given.y, given.weights)
     return minimise(given.basis, loss, given.penalty(penalty), start, given.seen, tolerance, iterations)
+
+
+fit = partial(problems.fit, solve)
+"""Of P problems: see ``problems.fit``."""
 
 
 class CrossEntropy:

@@ -84,12 +84,18 @@ def fit(
     y: Tensor | ArrayLike,
     classes: int,
     penalty: Tensor | ArrayLike | float,
-    weights: Tensor | ArrayLike | None,
-    start: Fitted | None,
-    tolerance: float,
-    iterations: int,
+    weights: Tensor | ArrayLike | None = None,
+    start: Fitted | None = None,
+    tolerance: float = TOLERANCE,
+    iterations: int = ITERATIONS,
 ) -> Fitted:
-    """The classifiers that ``solve`` finds; arguments and errors as of ``logistic.fit``."""
+    """P classifiers by ``solve`` of features ``x`` N x D with labels ``y`` N, one for each penalty (P or one) and row
+    of ``weights`` P x N.
+
+    Works in float32 or float64, as ``x``, and on its device. ``start`` is where to begin. A class whose rows have no
+    weight in a problem gets no coefficients and the bias ``ABSENT`` there. UserError, all at once, for arrays that do
+    not fit, features that are not finite and labels that are no class.
+    """
     x, y = checks.rows_and_labels(x, y, classes)
     penalty = checks.penalties(penalty, x)
     each = checks.row_weights(weights, len(penalty), x)

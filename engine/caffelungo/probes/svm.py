@@ -7,29 +7,14 @@ more feature of value ``intercept_scaling``; the larger that value, the closer t
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
-from numpy.typing import ArrayLike
 from torch import Tensor
 
 from caffelungo.probes import problems
 from caffelungo.probes.lbfgs import Minimum, minimise
-from caffelungo.probes.problems import ITERATIONS, TOLERANCE, Fitted, Problems
-
-
-def fit(
-    x: Tensor | ArrayLike,
-    y: Tensor | ArrayLike,
-    classes: int,
-    penalty: Tensor | ArrayLike | float,
-    weights: Tensor | ArrayLike | None = None,
-    start: Fitted | None = None,
-    tolerance: float = TOLERANCE,
-    iterations: int = ITERATIONS,
-) -> Fitted:
-    """P classifiers of C classes each, an own machine for each class; arguments and errors as of ``logistic.fit``."""
-    return problems.fit(solve, x, y, classes, penalty, weights, start, tolerance, iterations)
+from caffelungo.probes.problems import Problems
 
 
 def solve(given: Problems, penalty: Tensor, start: Tensor, tolerance: float, iterations: int) -> Minimum:
@@ -54,6 +39,10 @@ def solve(given: Problems, penalty: Tensor, start: Tensor, tolerance: float, ite
         found.gradient.view(count, classes).amax(1),
         found.converged.view(count, classes).all(1),
     )
+
+
+fit = partial(problems.fit, solve)
+"""Of P problems, an own machine for each class: see ``problems.fit``."""
 
 
 class SquaredHinge:
