@@ -102,7 +102,8 @@ def rewrite(options: RewriteOptions) -> Rewritten:
     if name is None:
         raise UserError("no net is named", remedy='give its file, or write net: "train_val.prototxt" into the recipe')
     path, variables = catalogue.resolve(name, variables)
-    original = read_net(path, variables or None).within(options.stages, options.level, _solver_stages(options.solver))
+    read = read_net(path, variables or None)
+    original = states.checked(read.within(options.stages, options.level, _solver_stages(options.solver)))
     steps = [*(opened.steps if opened is not None else ()), *options.steps]
     if options.tune is not None:
         steps = [one for one in steps if not isinstance(one, recipes.Tuning)]

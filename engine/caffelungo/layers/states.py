@@ -117,12 +117,10 @@ def words(net: Any) -> list[str]:
 def state_of(definition: Definition, phase: int, answering: bool = False) -> Any:
     """The NetState that ``definition`` is read in: with the stages and level asked for, else with those it needs.
 
-    ``answering``: the net is read for its answers alone, without labels. Raises UserError for a stage that no layer
-    of the net names.
+    ``answering``: the net is read for its answers alone, without labels.
     """
     net = definition.message
     if definition.stages or definition.level:
-        _refuse_unknown(definition)
         return net_state(net, phase, definition.level, definition.stages)
     if definition.solver_stages.get(phase) and not answering:
         return net_state(net, phase, stages=definition.solver_stages[phase])
@@ -197,7 +195,7 @@ def settled(definition: Definition, phase: int, answering: bool = False, notes: 
     In a state that only answers and has no data layer, the data layers of testing (of training, where there are none)
     give its inputs. ``notes`` hears which stages were chosen, where none were asked for.
     """
-    net = definition.message
+    net = checked(definition).message
     asked = bool(definition.stages or definition.level)
     state = state_of(definition, phase, answering)
     stages, own = list(state.stage), list(net.state.stage)
@@ -248,7 +246,7 @@ def phased(definition: Definition, notes: list[str] | None = None) -> Definition
     Layers that are in neither the state for training nor that for testing go. A net that needs no stages stays as it
     is.
     """
-    states = [state_of(definition, phase) for phase in (TRAIN, TEST)]
+    states = [state_of(checked(definition), phase) for phase in (TRAIN, TEST)]
     more = [tuple(state.stage)[len(definition.message.state.stage) :] for state in states]
     if not any(more) and not definition.level:
         return definition.within((), 0)
@@ -287,8 +285,7 @@ def judged(definition: Definition) -> list[Judged]:
     """
     net = definition.message
     asked = definition.stages or definition.level
-    if asked:
-        _refuse_unknown(definition)
+    checked(definition)
     singles = _asked_together(net)
     if asked or net.state.stage or not singles:
         return [
@@ -335,7 +332,8 @@ def with_feeders(definition: Definition, state: Any) -> Definition:
     return editor.apply(definition, edits) if edits else definition
 
 
-def _refuse_unknown(definition: Definition) -> None:
+def checked(definition: Definition) -> Definition:
+    """``definition``; UserError for a stage asked for that no layer of it names."""
     known = [*words(definition.message), *definition.message.state.stage]
     for stage in definition.stages:
         if stage not in known:
@@ -347,3 +345,4 @@ def _refuse_unknown(definition: Definition) -> None:
                 remedy=(f"did you mean --stage {shell.word(near)}? " if near else "")
                 + (f"its rules name {', '.join(dict.fromkeys(known))}" if known else "leave it out: it names none"),
             )
+    return definition

@@ -187,7 +187,8 @@ class View:
         for phase in (TRAIN, TEST):
             mistakes: list[Problem] = []
             state = states.state_of(definition, phase)
-            plan = build_plan(self.net, state, where=definition.where, sources=sources, problems=mistakes)
+            fed = states.with_feeders(definition, state) if state.stage else definition
+            plan = build_plan(fed.message, state, where=fed.where, sources=sources, problems=mistakes)
             if not plan.sources and phase == TEST and self.graphs:
                 continue
             if plan.sources:

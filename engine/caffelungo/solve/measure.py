@@ -45,7 +45,7 @@ def channel_norm(
     none that can grow, or the weights do not fit.
     """
     path, given = catalogue.resolve(net, variables)
-    definition = read_net(path, given or None).within(stages, level)
+    definition = states.checked(read_net(path, given or None).within(stages, level))
     view = View(definition)
     place = find_place(view, view.graph, layer, option)
     watched = (place.before or [place.target])[-1].name
