@@ -107,8 +107,8 @@ def _check_named(
     check_net(definition, findings, built)
     for state in built:
         plan = build_plan(definition.message, state, problems=[])
-        if error := input_without_data(from_definition(definition), plan):
-            findings.problems += error.problems
+        if without := input_without_data(from_definition(definition), plan):
+            findings.problems += without.problems
         if state.phase == TRAIN:
             if problem := loss_problem(plan, definition.where):
                 findings.problems.append(problem)

@@ -127,7 +127,8 @@ def _rates(plan: Plan) -> list[str]:
 def _unreached(graph: Graph) -> list[str]:
     """Layers with a rate that no gradient of a loss arrives at."""
     arrive, without_stops = _reached(graph, stops=True), _reached(graph, stops=False)
-    stopped, apart = [], []
+    stopped: list[str] = []
+    apart: list[str] = []
     for planned, use in _learning(graph.plan):
         if use.key not in arrive:
             (stopped if use.key in without_stops else apart).append(planned.name)

@@ -311,7 +311,8 @@ class _Matcher:
     def reason(self, planned: PlannedLayer, file: Shape, net: Shape) -> str:
         """The likely cause of two shapes that differ, where one is known."""
         if len(file) != len(net):
-            return f"the file has a layer of type {kind}" if (kind := self.weights.types.get(planned.name)) else ""
+            kind = self.weights.types.get(planned.name)
+            return f"the file has a layer of type {kind}" if kind and kind != planned.layer.type else ""
         differing = [axis for axis, (a, b) in enumerate(zip(file, net, strict=True)) if a != b]
         kind = planned.layer.type
         if kind == "InnerProduct" and differing == [1] and len(net) == 2:
