@@ -11,6 +11,8 @@ import pytest
 from caffelungo import catalogue
 from caffelungo.definition.reader import read_net, read_solver
 from caffelungo.errors import UserError
+from caffelungo.study.options import CompareOptions
+from caffelungo.study.options import weights_of as study_weights
 
 
 def test_families_hold_every_name_once() -> None:
@@ -70,6 +72,28 @@ def test_a_copy_takes_parameters(tmp_path: Path) -> None:
     train_val = catalogue.copy("resnet18", tmp_path, {"classes": 7})[0]
     assert "classes=7" in train_val.read_text("utf-8").splitlines()[0]
     assert read_net(train_val).message.layer[-4].inner_product_param.num_output == 7
+
+
+@pytest.mark.parametrize(
+    ("variables", "come"),
+    [({}, True), ({"size": 67, "classes": 9}, True), ({"version": 1.1}, True), ({"version": "1.0"}, False),
+     ({"variant": "torchvision"}, False)],
+)  # fmt: skip
+def test_weights_come_with_the_net_that_they_were_trained_in(variables: dict[str, object], come: bool) -> None:
+    """Another version has other shapes, another variant the same: its answers would silently be wrong."""
+    assert (catalogue.weights_with("squeezenet1.1", variables) is not None) is come
+    with pytest.raises(UserError, match="no weights"):
+        study_weights(CompareOptions("data", "out", "lenet", variables=variables))
+    asked = CompareOptions("data", "out", "squeezenet1.1", variables=variables)
+    if come:
+        assert study_weights(asked) == str(catalogue.find("squeezenet1.1").weights)
+    else:
+        with pytest.raises(UserError, match="no weights"):
+            study_weights(asked)
+
+
+def test_a_file_comes_without_weights(tmp_path: Path) -> None:
+    assert catalogue.weights_with(catalogue.copy("squeezenet1.1", tmp_path)[0]) is None
 
 
 def test_a_plain_net_takes_no_parameters(tmp_path: Path) -> None:

@@ -156,6 +156,17 @@ def resolve(net: str | Path, variables: Mapping[str, Any] | None = None) -> tupl
     )
 
 
+def weights_with(net: str | Path, variables: Mapping[str, Any] | None = None) -> str | None:
+    """The weights that come with a NET argument; None for a file, and where ``variables`` make it another net."""
+    if Path(net).is_file():
+        return None
+    found, given = find(str(net)), variables or {}
+    version = found.variables.get("version")
+    if given.get("variant") or str(given.get("version", version)) != str(version):
+        return None
+    return None if found.weights is None else str(found.weights)
+
+
 def copy(name: str, destination: str | Path, variables: Mapping[str, Any] | None = None) -> list[Path]:
     """Write the files of net ``name`` into the folder ``destination`` as plain prototxt, and its weights if it has any.
 

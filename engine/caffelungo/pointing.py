@@ -94,10 +94,7 @@ def weights_of(net: str, weights: str | None, variables: Mapping[str, Any]) -> s
             if ":" not in name.strip():
                 sniff.container(files.find(name.strip(), what="weights file"))
         return weights
-    if Path(net).is_file() or variables.get("variant"):
-        return None
-    shipped = catalogue.find(net).weights
-    return None if shipped is None else str(shipped)
+    return catalogue.weights_with(net, variables)
 
 
 def needed(opened: Opened, net: str) -> str:

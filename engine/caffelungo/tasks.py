@@ -241,14 +241,14 @@ def _weights_named(options: TaskProjectOptions) -> str:
     """The weights as the commands will name them: the user's, else those that come with a net of the catalogue."""
     if options.weights is not None:
         return options.weights
-    shipped = None if Path(options.net).is_file() else catalogue.find(options.net).weights
+    shipped = catalogue.weights_with(options.net, options.variables)
     if shipped is None:
         raise UserError(
             "a task is added to a trained net, and its weights are not named",
             received=f"lungo grow {options.net} --task {options.data}",
             remedy="name them: --weights mine/solver_iter_300.caffemodel",
         )
-    return str(shipped)
+    return shipped
 
 
 def _refuse_random(view: View, original: Definition, weights: Weights) -> None:

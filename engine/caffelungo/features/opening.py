@@ -71,7 +71,7 @@ def find_net(
     definition = replace(states.settled(definition, TEST, notes=notes), notes=[*definition.notes, *notes])
     if weights is not None:
         return Net(definition, () if weights == "none" else (weights,))
-    shipped = None if Path(net).is_file() or variables.get("variant") else catalogue.find(net).weights
+    shipped = catalogue.weights_with(net, variables)
     if shipped is None:
         raise UserError(
             "no weights are named, and none come with this net",
@@ -79,7 +79,7 @@ def find_net(
             received=net,
             remedy="name them: --weights net.caffemodel, or torchvision:NAME for a net of torchvision",
         )
-    return Net(definition, (str(shipped),))
+    return Net(definition, (shipped,))
 
 
 def make_ready(

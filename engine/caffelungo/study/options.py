@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from caffelungo import catalogue
@@ -57,14 +56,14 @@ def weights_of(options: CompareOptions) -> str | None:
         return None
     if options.weights is not None:
         return options.weights
-    shipped = None if Path(options.model).is_file() else catalogue.find(options.model).weights
+    shipped = catalogue.weights_with(options.model, options.variables)
     if shipped is None:
         raise UserError(
             "there are no weights to start from",
             received=f"--model {options.model}",
             remedy="name them: --weights net.caffemodel; or compare from scratch: --weights none",
         )
-    return str(shipped)
+    return shipped
 
 
 def check(options: CompareOptions) -> None:
