@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-all lint format bench passes conversions small-sets growing continual proto docs clean
+.PHONY: demo test test-all lint format bench passes conversions small-sets growing continual soak proto docs clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "caffelungo needs Python 3.11 or newer; set PYTHON=")'
@@ -45,6 +45,10 @@ conversions: $(STAMP)
 # The defaults of `lungo probe` and `lungo finetune` on small sets of photos against what they replace: hours, likewise.
 small-sets: $(STAMP)
 	$(BIN)/python -m benchmarks.small_sets
+
+# kill -9 at random moments, damaged inputs and values at the ends of their ranges: about an hour on one core.
+soak: $(STAMP)
+	$(BIN)/python -m benchmarks.soak
 
 # Growth against its controls and linear classifiers; one net on three tasks, one after the other: hours, likewise.
 growing: $(STAMP)

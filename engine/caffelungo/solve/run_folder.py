@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from caffelungo import files
+from caffelungo import drafts, files
 from caffelungo.data.source import Source
 from caffelungo.definition.printer import print_lines, print_net
 from caffelungo.solve import ledger
@@ -33,6 +33,12 @@ def existing(prefix: Path) -> list[Path]:
         int(m[1]): path for path in prefix.parent.iterdir() if (m := pattern.fullmatch(path.name)) and path.is_dir()
     }
     return [found[number] for number in sorted(found)]
+
+
+def sweep(prefix: Path) -> None:
+    """Remove the drafts that killed runs left in their folders."""
+    for folder in existing(prefix):
+        drafts.sweep(folder)
 
 
 def create(prefix: Path) -> Path:
