@@ -22,6 +22,7 @@ from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.weights import copy
 from tests.deploy.nets import SMALL, plan_of, random_weights
+from tests.lungo import lungo
 
 RECORD = Preprocessing(resize_height=15, resize_width=12, crop_height=13, crop_width=11, mean_value=[104, 117, 123],
                        scale=0.0625)  # fmt: skip
@@ -104,6 +105,27 @@ def test_every_bad_picture_is_told_and_the_good_ones_come(folder: Path, tmp_path
     }
     with pytest.raises(UserError, match="holds no pictures"):
         classifier.classify([tmp_path / "empty"])
+
+
+@pytest.mark.parametrize("output", [None, "out.csv", "out.json", "out.png"])
+def test_the_command_answers_for_the_good_pictures_and_ends_with_1(
+    folder: Path, tmp_path: Path, output: str | None
+) -> None:
+    good = [str(folder / "photos" / f"bild {number} ä.png") for number in (0, 1)]
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    bad = [str(tmp_path / "broken.jpg"), str(tmp_path / "none.png")]
+    more = ["-o", str(tmp_path / output)] if output else []
+    given = ["classify", str(folder / "inside.onnx"), bad[0], good[0], bad[1], good[1], *more]
+    printed = lungo(*given)
+    assert printed.status == 1
+    for name in bad:
+        assert name in printed.err
+    if output in (None, "out.csv", "out.json"):
+        answers = (tmp_path / output).read_text("utf-8") if output else printed.out
+        assert all(name in answers for name in good)
+    else:
+        assert (tmp_path / "out.png").is_file()
+    assert lungo("classify", folder / "inside.onnx", *bad).status == 2
 
 
 def test_outputs(folder: Path) -> None:

@@ -25,6 +25,10 @@ def classify(
     """
     from caffelungo.deploy import answers
     from caffelungo.deploy.classify import table
+    from caffelungo.errors import Problem
 
-    found = answers.classify_files(answers.ClassifyOptions(model, pictures, top, device, output, head=head))
+    failed: list[Problem] = []
+    found = answers.classify_files(answers.ClassifyOptions(model, pictures, top, device, output, head=head), failed)
     typer.echo(f"wrote {output}" if output else table(found))
+    if failed:
+        raise answers.incomplete(failed)

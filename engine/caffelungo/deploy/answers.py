@@ -8,7 +8,7 @@ from pathlib import Path
 
 from caffelungo import files, shell
 from caffelungo.deploy.classify import Classifier, PictureModel, Prediction, as_csv, as_json, no_classifier, stream
-from caffelungo.errors import Location, UserError
+from caffelungo.errors import Location, Problem, RunError, UserError
 
 SUFFIXES = (".csv", ".json", ".png")
 
@@ -29,10 +29,11 @@ class ClassifyOptions:
     head: str | None = None
 
 
-def classify_files(options: ClassifyOptions) -> list[Prediction]:
+def classify_files(options: ClassifyOptions, failed: list[Problem] | None = None) -> list[Prediction]:
     """Classify, and write ``options.output``; the most probable classes of each picture come first.
 
-    Raises UserError for a model that is none, pictures that cannot be read, or an output of unknown kind.
+    ``failed`` takes what is wrong with pictures that cannot be read, where others can; without it, and where none can,
+    they are a UserError. So are a model that is none, and an output of unknown kind.
     """
     target = Path(options.output) if options.output else None
     if target is not None and target.suffix.lower() not in SUFFIXES:
@@ -44,7 +45,13 @@ def classify_files(options: ClassifyOptions) -> list[Prediction]:
     if target is not None:
         files.refuse_obstacle(target)
     judges = judges_of(PictureModel(options.model, options.device), options.head, target)
-    predictions = list(stream(judges, options.pictures, top=options.top))
+    predictions: list[Prediction] = []
+    try:
+        predictions += stream(judges, options.pictures, top=options.top)
+    except UserError as error:
+        if failed is None or not predictions:
+            raise
+        failed += error.problems
     if target is None:
         return predictions
     if target.suffix.lower() == ".png":
@@ -52,6 +59,12 @@ def classify_files(options: ClassifyOptions) -> list[Prediction]:
     else:
         files.write_text(target, as_csv(predictions) if target.suffix.lower() == ".csv" else as_json(predictions))
     return predictions
+
+
+def incomplete(failed: Sequence[Problem]) -> RunError:
+    """What to end with after the answers for all other pictures."""
+    problems = "\n".join(str(problem) for problem in failed)
+    return RunError(f"{len(failed)} picture(s) could not be read and have no answer:\n{problems}")
 
 
 def judges_of(model: PictureModel, head: str | None, target: Path | None) -> list[Classifier]:

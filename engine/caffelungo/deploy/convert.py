@@ -386,7 +386,9 @@ def _state_mean(record: Any, shape: Sequence[int], options: ConvertOptions) -> N
         raise UserError(
             f"--mean takes one value, or one for each of the {shape[1]} channels",
             received=", ".join(f"{value:g}" for value in options.mean),
-            remedy="write --mean 104,117,123 (blue, green, red, unless --channel-order says otherwise)",
+            remedy="write --mean 104,117,123 (blue, green, red, unless --channel-order says otherwise)"
+            if shape[1] == 3
+            else f"write one value, or {shape[1]}: --mean {','.join(['110'] * min(shape[1], 4))}",
         )
 
 

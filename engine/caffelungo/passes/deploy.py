@@ -21,6 +21,7 @@ from caffelungo.definition.schema import TEST, LayerParameter
 from caffelungo.layers import states
 from caffelungo.layers.base import Shape
 from caffelungo.layers.plan import PlannedLayer, build_plan
+from caffelungo.passes import channels
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.names import answer_name
 from caffelungo.passes.view import Classifier, Graph, View, onward
@@ -138,17 +139,17 @@ def _inputs(
         shape = _shape(view, source, top, graph.shape(value), options)
         layer = LayerParameter(name=top, type="Input", top=[top])
         layer.input_param.shape.add(dim=shape)
-        edits.append(InsertLayer(source.index, layer, _comment(source.layer.param)))
+        edits.append(InsertLayer(source.index, layer, _comment(source.layer.param, shape)))
     return edits
 
 
-def _comment(layer: Any) -> str | None:
+def _comment(layer: Any, shape: Sequence[int]) -> str | None:
     """What the data layer did to a picture, for whoever feeds the Input."""
     transform = layer.transform_param
     if not layer.HasField("transform_param"):
         return None
     mean = ", ".join(f"{one:g}" for one in transform.mean_value) or transform.mean_file
-    parts = ["Pictures as 0..255, channels blue, green, red"]
+    parts = [f"Pictures as 0..255, {channels.told(layer, shape[1] if len(shape) == 4 else None)}"]
     if mean:
         parts.append(f"less the mean {mean}")
     if transform.scale != 1:

@@ -15,10 +15,11 @@ from typing import Any
 
 from caffelungo import files, shell
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLayer, SetField
-from caffelungo.definition.schema import PHASE_NAMES, TEST, TRAIN, LayerParameter
+from caffelungo.definition.schema import PHASE_NAMES, TEST, TRAIN, LayerParameter, Preprocessing
 from caffelungo.errors import UserError
 from caffelungo.layers.base import shape_text
 from caffelungo.layers.plan import PlannedLayer
+from caffelungo.passes import channels as channel_names
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.heads import fresh_head
 from caffelungo.passes.rates import NEW, OLD
@@ -381,7 +382,8 @@ def _preprocess(work: _Work, phase: int, old: PlannedLayer, transform: Any) -> N
     else:
         return
     if phase == TRAIN:
-        work.note(f"mean {text} (blue, green, red)", old.index, why)
+        rgb = transform.lungo.channel_order == Preprocessing.RGB
+        work.note(f"mean {text} ({channel_names.named(channels, rgb)})", old.index, why)
 
 
 def _sizes(work: _Work, old: PlannedLayer, train: PlannedLayer) -> tuple[int, int, int]:

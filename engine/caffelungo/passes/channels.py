@@ -1,0 +1,28 @@
+"""What the channels of pictures are called.
+
+1 -> grey          3 -> blue, green, red (red, green, blue where the net is told so)          others -> by their number
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from caffelungo.definition.schema import Preprocessing
+
+
+def named(count: int | None, rgb: bool = False) -> str:
+    """The names of ``count`` channels in their order; None where their number is not known, as of most pictures."""
+    if count == 1:
+        return "grey"
+    if count in (3, None):
+        return "red, green, blue" if rgb else "blue, green, red"
+    return f"{count} channels in the order of the data"
+
+
+def told(layer: Any, count: int | None) -> str:
+    """The ``count`` channels that a data layer (a LayerParameter) gives, in a sentence."""
+    if count is None and (layer.transform_param.force_gray or not layer.image_data_param.is_color):
+        count = 1
+    rgb = layer.transform_param.lungo.channel_order == Preprocessing.RGB
+    names = named(count, rgb)
+    return {1: f"in {names}", 3: f"channels {names}", None: f"channels {names}"}.get(count, names)
