@@ -242,7 +242,9 @@ class View:
         """The layers that read ``value`` of ``graph``, in this state of the net or in any other one, with its graph."""
         found = {one.index: (graph, one) for one in graph.consumers(value)}
         maker = graph.producer.get(value)
-        for other in self.every if maker is not None else ():
+        if maker is None:
+            return [found[index] for index in sorted(found)]
+        for other in self.every:
             for same in (one for one in other.plan.layers if one.index == maker.index):
                 theirs = same.top_values[maker.top_values.index(value)]
                 more = [one for one in other.consumers(theirs) if one.index not in found]

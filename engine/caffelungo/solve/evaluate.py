@@ -120,11 +120,11 @@ def build(options: TestOptions, log: Log, console: Console | None = None) -> Tes
     log.info(
         "caffe.cpp:275", "Use CPU." if engine.device.type == "cpu" else f"Use GPU with device ID {engine.device.index}"
     )
-    told: list[str] = []
+    chosen: list[str] = []
     definition = read_net(options.model, dict(options.variables) or None).within(options.stages, options.level)
-    resized = at(states.settled(definition, TEST, notes=told), asked(options.size, (TEST,)))
+    resized = at(states.settled(definition, TEST, notes=chosen), asked(options.size, (TEST,)))
     if console is not None and not options.quiet:
-        for line in [*told, *(note.what + (f" ({note.why})" if note.why else "") for note in resized.notes)]:
+        for line in [*chosen, *(note.what + (f" ({note.why})" if note.why else "") for note in resized.notes)]:
             console.print(f"notice: {line}", markup=False)
     text = nets.from_definition(resized.definition)
     state = net_state(text.message, TEST)
