@@ -83,12 +83,21 @@ def models(folder: Path, good: Path) -> None:
         ("input", "input", "{broken"),
         ("labels", "labels", '{"a": 1}'),
         ("old", "caffelungo.format", "0"),
+        ("name", "input", '{"name": [], "layout": "NHWC", "type": "uint8", "channels": "RGB", "resize": ""}'),
+        ("half", "labels", '["a", "b", "\\ud83d", "d", "e"]'),
+        ("scale", "preprocessing", "scale: nan"),
     ):
         model = onnx.load(good)
         for entry in model.metadata_props:
             if entry.key == key:
                 entry.value = value
         onnx.save(model, folder / f"{name}.onnx")
+    model = onnx.load(good)
+    model.graph.node[-1].input[0] = "nowhere"
+    (folder / "nowhere.onnx").write_bytes(model.SerializeToString())
+    model = onnx.load(good)
+    model.opset_import[0].version = 99
+    (folder / "future.onnx").write_bytes(model.SerializeToString())
     model = onnx.load(good)
     del model.metadata_props[:]
     onnx.save(model, folder / "foreign.onnx")

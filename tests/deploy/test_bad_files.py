@@ -119,8 +119,15 @@ def test_where_weights_would_be_is_told() -> None:
 
 
 @pytest.mark.parametrize("verb", ["classify", "infer", "bench", "serve"])
-def test_a_graph_that_cannot_be_run(verb: str) -> None:
-    told(run(verb, "bad/operator.onnx"), "bad/operator.onnx: ONNX Runtime cannot load this file")
+@pytest.mark.parametrize("name", ["operator", "nowhere", "future"])
+def test_a_graph_that_cannot_be_run(verb: str, name: str) -> None:
+    told(run(verb, f"bad/{name}.onnx"), f"bad/{name}.onnx: ONNX Runtime cannot load this file")
+
+
+@pytest.mark.parametrize("name", ["operator", "nowhere", "future"])
+def test_no_repository_of_a_graph_that_cannot_be_run(name: str, out: Path) -> None:
+    told(run("triton", f"bad/{name}.onnx"), "this ONNX file is damaged, or of a later version")
+    assert not list(out.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -129,7 +136,10 @@ def test_a_graph_that_cannot_be_run(verb: str) -> None:
         ("foreign", "does not say how pictures become its input", "`lungo convert`"),
         ("old", "exported by another version", "export the net again"),
         ("input", "metadata of this ONNX file is damaged", "export the net again"),
-        ("labels", "metadata of this ONNX file is damaged", "export the net again"),
+        ("labels", "metadata of this ONNX file is damaged, in its entry `labels`", "export the net again"),
+        ("name", "metadata of this ONNX file is damaged, in its entry `input`", "export the net again"),
+        ("half", "metadata of this ONNX file is damaged, in its entry `labels`", "export the net again"),
+        ("scale", "metadata of this ONNX file is damaged, in its entry `preprocessing`", "export the net again"),
     ],
 )
 @pytest.mark.parametrize("verb", ["classify", "infer", "serve"])
@@ -146,9 +156,10 @@ def test_what_is_possible_with_a_model_of_another_program(out: Path) -> None:
     assert answers["prob"].shape == (2, 5)
 
 
-@pytest.mark.parametrize("name", ["input", "labels"])
-def test_triton_with_damaged_metadata(name: str, out: Path) -> None:
-    told(run("triton", f"bad/{name}.onnx"), "metadata of this ONNX file is damaged")
+@pytest.mark.parametrize("name", ["input", "labels", "name", "half"])
+def test_triton_and_bench_with_damaged_metadata(name: str, out: Path) -> None:
+    for verb in ("triton", "bench"):
+        told(run(verb, f"bad/{name}.onnx"), "metadata of this ONNX file is damaged")
     assert not list(out.iterdir())
 
 

@@ -1,20 +1,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from caffelungo.definition.schema import Preprocessing
-from caffelungo.deploy.metadata import ImageInput, Metadata, read, read_labels
+from caffelungo.deploy.metadata import Head, ImageInput, Metadata, read, read_labels
 from caffelungo.errors import UserError
 
 IMAGE = ImageInput("image", "NHWC", "uint8", "RGB")
 
 
-@given(st.none() | st.lists(st.text()), st.none() | st.text(), st.floats(width=32, allow_nan=False))
+SCALES = st.floats(width=32, allow_nan=False, allow_infinity=False).filter(bool)
+
+
+@given(st.none() | st.lists(st.text()), st.none() | st.text(), SCALES)
 def test_round_trip(labels: list[str] | None, classifier: str | None, scale: float) -> None:
     written = Metadata(IMAGE, Preprocessing(scale=scale, mean_value=[1.5]), labels, classifier, {"opset": "20"})
     assert read(written.properties(), "m.onnx") == written
@@ -55,6 +61,76 @@ def test_labels_file(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="no UTF-8"):
         read_labels(path)
+
+
+WRONG: list[Any] = [None, True, -1, 1e400, "", "\ud83d", [], [[]], {}, {"name": "x"}]
+RECORD = Preprocessing(mean_value=[104, 117, 123], scale=0.5, crop_height=4, crop_width=5)
+HEADS = (Head("prob", "fc", "birds", ("a", "b")), Head("q", "fd", ""))
+WHOLE = Metadata(IMAGE, RECORD, ["a", "b"], "prob", {"accuracy": "{}"}, HEADS).properties()
+
+
+def mutated(value: Any) -> Iterator[Any]:
+    """``value`` with each of its nodes in turn, itself included, replaced by each wrong one, left out, or joined."""
+    yield from WRONG
+    items = list(enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ())
+    for key, inner in items:
+        for other in mutated(inner):
+            copy = value.copy()
+            copy[key] = other
+            yield copy
+        copy = value.copy()
+        del copy[key]
+        yield copy
+    if isinstance(value, dict):
+        yield {**value, "more": 1}
+
+
+def words(value: Any) -> Iterator[Any]:
+    for one in asdict(value).values() if isinstance(value, ImageInput | Head) else value:
+        yield from one or () if isinstance(one, tuple) else [one]
+
+
+@pytest.mark.parametrize("key", ["input", "labels", "heads"])
+def test_every_node_of_every_entry_is_what_it_should_be_or_named(key: str) -> None:
+    refused = 0
+    for value in mutated(json.loads(WHOLE[key])):
+        text = json.dumps(value)
+        try:
+            found = read(WHOLE | {key: text}, "model.onnx")
+        except UserError as error:
+            refused += 1
+            (problem,) = error.problems
+            assert f"damaged, in its entry `{key}`" in problem.what
+            str(error).encode()
+        else:
+            texts = [
+                *words(found.input),
+                *(found.labels or ()),
+                *(word for head in found.heads for word in words(head)),
+            ]
+            assert all(word is None or isinstance(word, str) for word in texts), text
+            "".join(word or "" for word in texts).encode()
+            assert found.input.layout in ("NHWC", "NCHW")
+    assert refused > 15
+
+
+@pytest.mark.parametrize(
+    "record",
+    ["{", "scale: nan", "scale: 0", "mean_value: inf", "mean_value: 1 mean_value: 2", "no_field: 1", "crop_height: 3",
+     "mean_image: 1 mean_image: 2", "mean_image: 1 mean_image_shape: 3", "crop_height: 4000000000 crop_width: 1",
+     "scale: 'a'", "channel_order: 7"],
+)  # fmt: skip
+def test_a_damaged_record_is_named(record: str) -> None:
+    with pytest.raises(UserError, match="damaged, in its entry `preprocessing`"):
+        read(WHOLE | {"preprocessing": record}, "model.onnx")
+
+
+def test_all_damaged_entries_are_told_at_once() -> None:
+    with pytest.raises(UserError) as caught:
+        read(WHOLE | {"labels": "5", "heads": "5", "classifier": "\ud800"}, "model.onnx")
+    assert [problem.what.split("`")[1] for problem in caught.value.problems] == ["labels", "classifier", "heads"]
+    with pytest.raises(UserError, match="in its entry `input`"):
+        read({key: value for key, value in WHOLE.items() if key != "input"}, "model.onnx")
 
 
 @pytest.mark.parametrize("heads", ["{", "[5]", '[{"output": "prob"}]', '[{"output": 1, "name": "a", "task": "b"}]'])

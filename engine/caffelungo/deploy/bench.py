@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo import tabular
-from caffelungo.deploy import liveness, profile
+from caffelungo.deploy import liveness, metadata, profile
 from caffelungo.deploy.doctor import memory
 from caffelungo.deploy.engine import TYPES, Engine
 from caffelungo.errors import RunError, UserError
@@ -132,6 +132,8 @@ def bench(options: BenchOptions, *, progress: Tell | None = None) -> Benched:
     threads = options.threads or physical_cores()
     tell("opening the file", 0, 0)
     engine = Engine(options.model, options.device, provider=options.provider, threads=threads, graphs=options.graphs)
+    if engine.metadata.get("caffelungo.format") == metadata.FORMAT:
+        metadata.read(engine.metadata, options.model)  # a damaged file is refused, as everywhere
     fixed = [shape[0] for shape in engine.shapes.values() if shape and isinstance(shape[0], int)]
     batches = sorted(set(fixed[:1] or options.batches))
     ran = profile.told(engine.ran_on(feeds_of(engine, batches[0], options.size)))

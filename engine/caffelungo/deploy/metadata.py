@@ -17,19 +17,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf import text_format
 
+from caffelungo.data import preprocess
 from caffelungo.definition.schema import Preprocessing
-from caffelungo.errors import Location, UserError
+from caffelungo.errors import Location, Problem, UserError
 
 FORMAT = "1"
 LONGEST_LABELS = 16 * 2**20
-"""Most bytes of labels that are read from a file that others made."""
+"""Most bytes of a file of labels."""
+LONGEST = 2**26
+"""Most characters of one entry that are read from a file that others made; a mean picture takes millions."""
+LONGEST_SIDE = 2**16
+"""Of a picture, in pixels."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -120,44 +128,125 @@ def read(properties: Mapping[str, str], file: str | Path) -> Metadata:
             received=f"caffelungo.format {properties['caffelungo.format']!r:.40}; this version reads {FORMAT}",
             remedy="export the net again with this version, or install the version that exported it",
         )
-    try:
-        given = ImageInput(**json.loads(properties["input"]))
-        record = text_format.Parse(properties.get("preprocessing", ""), Preprocessing())
-        labels = _labels(properties.get("labels"))
-        heads = _heads(properties.get("heads"))
-    except (KeyError, TypeError, ValueError, RecursionError, text_format.ParseError) as error:
-        raise UserError(
-            "the metadata of this ONNX file is damaged",
-            where=Location(str(file)),
-            received=f"{type(error).__name__}: {error}"[:300],
-            remedy="export the net again",
-        ) from error
+    entries = Entries(properties, str(file))
+    given = entries.get("input", read_input) if "input" in properties else entries.missing("input")
+    record = entries.get("preprocessing", _record) or Preprocessing()
+    labels = entries.get("labels", read_names)
+    classifier = entries.get("classifier", _word)
+    heads = entries.get("heads", _heads) or ()
+    if given is not None and not entries.problems:
+        entries.get("preprocessing", lambda text: _fits(record, given))
+    if entries.problems:
+        raise UserError(entries.problems)
+    assert given is not None
     known = {"caffelungo.format", "input", "preprocessing", "labels", "classifier", "heads"}
     more = {key: value for key, value in properties.items() if key not in known}
-    return Metadata(given, record, labels, properties.get("classifier"), more, heads)
+    return Metadata(given, record, labels, classifier, more, heads)
 
 
-def _labels(text: str | None) -> list[str] | None:
-    if text is None:
-        return None
-    if len(text) > LONGEST_LABELS:
-        raise ValueError(f"{len(text)} bytes of labels")
+class Entries:
+    """Entries of the metadata ``properties`` of ``file``, and in ``problems`` those of them that are damaged."""
+
+    def __init__(self, properties: Mapping[str, str], file: str) -> None:
+        self.properties, self.file = properties, file
+        self.problems: list[Problem] = []
+
+    def get(self, key: str, read: Callable[[str], T]) -> T | None:
+        """What ``read`` makes of an entry; None for one that is not there, or that it raises an error for."""
+        if key not in self.properties:
+            return None
+        try:
+            if len(self.properties[key]) > LONGEST:
+                raise ValueError(f"{len(self.properties[key])} characters")
+            return read(self.properties[key])
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError, text_format.ParseError) as error:
+            self._damaged(key, f"{type(error).__name__}: {error}")
+            return None
+
+    def missing(self, key: str) -> None:
+        self._damaged(key, "no such entry")
+
+    def _damaged(self, key: str, why: str) -> None:
+        what = f"the metadata of this ONNX file is damaged, in its entry `{key}`"
+        why = why.encode(errors="backslashreplace").decode()
+        self.problems.append(Problem(what, Location(self.file), why[:300], "export the net again"))
+
+
+def _word(value: Any) -> str:
+    """A text that can be written and printed: lone halves of a character come in by JSON's escapes."""
+    if not isinstance(value, str):
+        raise TypeError(f"a text is expected, and this is {json.dumps(value)[:80]}")
+    value.encode()
+    return value
+
+
+def _fields(value: Any, names: Sequence[str]) -> dict[str, Any]:
+    if not isinstance(value, dict) or any(name not in names for name in value):
+        raise TypeError(f"a record of {', '.join(names)} is expected, and this is {json.dumps(value)[:80]}")
+    return value
+
+
+def read_input(text: str) -> ImageInput:
+    """The entry `input`; an error that ``Entries.get`` knows for anything else."""
+    value = _fields(json.loads(text), [one.name for one in fields(ImageInput)])
+    given = ImageInput(**{name: _word(word) for name, word in value.items()})
+    allowed = {"layout": ("NHWC", "NCHW"), "type": ("uint8", "float32"), "channels": ("RGB", "BGR", "GRAY", "")}
+    for name, words in allowed.items():
+        if getattr(given, name) not in words:
+            raise ValueError(f"{name} is {getattr(given, name)!r}, which is none of {', '.join(map(repr, words))}")
+    if not given.name or (given.takes_pictures and not given.channels):
+        raise ValueError("the name or the channels are empty")
+    return given
+
+
+def _record(text: str) -> Any:
+    record = text_format.Parse(text, Preprocessing())
+    numbers = [record.scale, *record.mean_value, *record.mean_image]
+    if not all(map(math.isfinite, numbers)) or record.scale == 0:
+        raise ValueError("scale and mean must be finite, and the scale not 0")
+    sides = ("resize_height", "resize_width", "resize_shorter", "crop_height", "crop_width")
+    if any(getattr(record, side) > LONGEST_SIDE for side in sides):
+        raise ValueError(f"pictures have sides up to {LONGEST_SIDE}")
+    if bool(record.resize_height) != bool(record.resize_width) or bool(record.crop_height) != bool(record.crop_width):
+        raise ValueError("a height comes with a width")
+    return record
+
+
+def _fits(record: Any, given: ImageInput) -> None:
+    """ValueError where the mean is not that of pictures of the input's channels."""
+    subtract = preprocess.mean(record)  # raises for a mean picture whose sizes are not those of its numbers
+    if subtract is None:
+        return
+    if subtract.ndim != 3:
+        raise ValueError(f"the mean picture has {subtract.ndim} axes, not 3")
+    if given.channels and subtract.shape[0] not in (1, 1 if given.channels == "GRAY" else 3):
+        raise ValueError(f"the mean has {subtract.shape[0]} channels, and the input is {given.channels}")
+    size = (record.crop_height, record.crop_width)
+    if record.mean_image and not given.takes_pictures and any(size) and subtract.shape[1:] != size:
+        raise ValueError(
+            f"the mean picture is {subtract.shape[1]}x{subtract.shape[2]}, pictures are {size[0]}x{size[1]}"
+        )
+
+
+def read_names(text: str) -> list[str]:
+    """Class names of the entry `labels`; an error that ``Entries.get`` knows for anything else."""
     labels = json.loads(text)
-    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-        raise ValueError("labels are no list of strings")
-    return labels
+    if not isinstance(labels, list):
+        raise TypeError(f"a list of texts is expected, and this is {json.dumps(labels)[:80]}")
+    return [_word(label) for label in labels]
 
 
-def _heads(text: str | None) -> tuple[Head, ...]:
-    if text is None:
-        return ()
-    if len(text) > LONGEST_LABELS:
-        raise ValueError(f"{len(text)} bytes of heads")
-    found = [Head(**entry) for entry in json.loads(text)]
-    for one in found:
-        if not all(isinstance(word, str) for word in (one.output, one.name, one.task, *(one.labels or ()))):
-            raise ValueError("a head is no record of strings")
-    return tuple(replace(one, labels=None if one.labels is None else tuple(one.labels)) for one in found)
+def _heads(text: str) -> tuple[Head, ...]:
+    entries = json.loads(text)
+    if not isinstance(entries, list):
+        raise TypeError(f"a list of heads is expected, and this is {json.dumps(entries)[:80]}")
+    found = []
+    for entry in entries:
+        value = dict(_fields(entry, [one.name for one in fields(Head)]))
+        labels = value.pop("labels", None)
+        names = None if labels is None else tuple(read_names(json.dumps(labels)))
+        found.append(Head(**{name: _word(word) for name, word in value.items()}, labels=names))
+    return tuple(found)
 
 
 def read_labels(path: str | Path) -> list[str]:

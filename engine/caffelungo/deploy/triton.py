@@ -11,7 +11,6 @@ Source: Triton's docs, user_guide/model_repository.md and model_configuration.md
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
 from caffelungo import drafts, files
+from caffelungo.deploy import metadata
 from caffelungo.deploy.runtime import read_file, refuse_external_data
 from caffelungo.errors import Location, Problem, UserError
 
@@ -95,7 +95,7 @@ def triton(model: str | Path, repository: str | Path, options: TritonOptions | N
     _check(options)
     data = read_file(source)
     refuse_external_data(data, str(source))
-    graph, properties = _graph(data)
+    graph, properties = _graph(data, str(source))
     name = options.name or re.sub(r"[^A-Za-z0-9_.-]", "_", source.stem)
     folder = repository / name
     labels, layouts = _described(properties, str(source))
@@ -143,17 +143,11 @@ def _place(folder: Path, version: int, data: bytes, beside: Mapping[str, str]) -
 
 def _described(properties: Mapping[str, str], file: str) -> tuple[list[str] | None, dict[str, str]]:
     """(labels, layouts by input) that the file's metadata tell; UserError when they are damaged."""
-    try:
-        labels = json.loads(properties["labels"]) if "labels" in properties else None
-        if labels is not None and not (isinstance(labels, list) and all(isinstance(one, str) for one in labels)):
-            raise ValueError("labels are no list of names")
-        given = json.loads(properties.get("input", "{}"))
-        return labels, {str(given["name"]): str(given["layout"])} if given else {}
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(
-            "the metadata of this ONNX file is damaged", where=Location(file),
-            received=f"{type(error).__name__}: {error}"[:300], remedy="export the net again",
-        ) from error  # fmt: skip
+    entries = metadata.Entries(properties, file)
+    labels, given = entries.get("labels", metadata.read_names), entries.get("input", metadata.read_input)
+    if entries.problems:
+        raise UserError(entries.problems)
+    return labels, {} if given is None else {given.name: given.layout}
 
 
 def config_of(
@@ -264,10 +258,23 @@ def _check(options: TritonOptions) -> None:
         raise UserError(problems)
 
 
-def _graph(data: bytes) -> tuple[Any, dict[str, str]]:
+def _graph(data: bytes, file: str) -> tuple[Any, dict[str, str]]:
+    """The graph and the metadata of an ONNX file; UserError where no runtime could load it."""
     import onnx
 
     model = onnx.load_model_from_string(data)
+    try:
+        newest = onnx.defs.onnx_opset_version()
+        for entry in model.opset_import:
+            if not entry.domain and entry.version > newest:
+                raise ValueError(f"opset {entry.version}, where {newest} is the newest that is known")
+        onnx.checker.check_model(model)
+    except Exception as error:  # the checker's own, and what it makes of versions that it does not know
+        raise UserError(
+            "this ONNX file is damaged, or of a later version", where=Location(file),
+            received=(str(error).strip().splitlines() or [type(error).__name__])[0][:300],
+            remedy="give a file that `lungo export` wrote",
+        ) from error  # fmt: skip
     return model.graph, {entry.key: entry.value for entry in model.metadata_props}
 
 
