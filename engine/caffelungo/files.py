@@ -256,10 +256,15 @@ def read_text(path: str | Path, where: Location | None = None, *, most: int = MO
 def find(
     path: str | Path, beside: str | Path | None = None, *, what: str = "file", where: Location | None = None
 ) -> Path:
-    """The existing file or folder that ``path`` means (see ``candidates``); UserError listing all places tried."""
+    """The existing file or folder that ``path`` means (see ``candidates``); UserError listing all places tried.
+
+    What is there but is neither a file nor a folder is refused, too (``refuse_special``).
+    """
     tried = candidates(path, beside)
     for candidate in tried:
         if candidate.exists():
+            if not candidate.is_dir():
+                refuse_special(candidate, where)
             return candidate
     absolute = [Path(os.path.abspath(candidate)) for candidate in tried]
     parent = absolute[-1].parent

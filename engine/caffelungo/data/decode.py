@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caffelungo import files
 from caffelungo.errors import Location, UserError
 
 Pixels = NDArray[np.uint8]
@@ -62,6 +63,8 @@ def decode(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
+            if not isinstance(source, bytes):
+                files.refuse_special(source, Location(label))
             with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=kinds) as image:
                 return _pixels(image, color)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

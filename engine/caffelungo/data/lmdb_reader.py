@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import overload
 
+from caffelungo import files
 from caffelungo.data import lmdb_pages
 from caffelungo.errors import Location, RunError, UserError
 
@@ -27,7 +28,9 @@ class LmdbReader:
         self._records: lmdb_pages.Records | None = None
         self._lock = threading.Lock()
         with self._readable():
-            self._file = lmdb_pages.File(path / "data.mdb" if path.is_dir() else path)
+            file = path / "data.mdb" if path.is_dir() else path
+            files.refuse_special(file)
+            self._file = lmdb_pages.File(file)
             self._began = self._stamp()
             self._meta = lmdb_pages.meta(self._file)
         self.size = self._meta.entries

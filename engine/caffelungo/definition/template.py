@@ -16,7 +16,7 @@ from jinja2 import TemplateError, TemplateSyntaxError, UndefinedError, meta, nod
 from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
 
-from caffelungo import shell
+from caffelungo import files, shell
 from caffelungo.definition.sandbox import MAX_TEXT, Sandbox, TooMuchError, Unusual
 from caffelungo.definition.tree import LineTable
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
@@ -194,8 +194,8 @@ def _read_by(path: str | Path, variables: Variables) -> set[str]:
     if not variables:
         return set()
     try:
-        wanted = wanted_variables(Path(path).read_text("utf-8", "replace"), str(path))
-    except (OSError, TemplateError):
+        wanted = wanted_variables(files.read(path, most=MAX_TEXT).decode("utf-8", "replace"), str(path))
+    except (OSError, TemplateError, UserError):
         return set(variables)
     return set(variables) & set(wanted)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from caffelungo.data.decode import SUFFIXES
 from caffelungo.deploy import pictures
 from caffelungo.errors import Location, Problem, UserError
-from caffelungo.files import candidates
+from caffelungo.files import candidates, read_text, refuse_special
 
 Item = TypeVar("Item")
 LISTS = frozenset({".txt", ".lst", ".list"})
@@ -81,14 +81,15 @@ def gather(given: Sequence[str | Path]) -> Given:
 
 def read_list(path: Path) -> Given:
     """What a list tells; relative names are tried from the working directory and from the list's folder."""
-    if not path.is_file():
+    if not path.exists():
         raise UserError("list of pictures not found", where=Location(str(path)), received=str(path.absolute()),
                         remedy="correct the path")  # fmt: skip
-    if path.stat().st_size > LONGEST_LIST:
+    size = refuse_special(path)
+    if size > LONGEST_LIST:
         raise UserError("this is too large for a list of pictures", where=Location(str(path)),
-                        received=f"{path.stat().st_size} bytes", remedy="split it")  # fmt: skip
+                        received=f"{size} bytes", remedy="split it")  # fmt: skip
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_text(path).splitlines()
     except UnicodeDecodeError as error:
         raise UserError("a list of pictures must be text", where=Location(str(path)), received=str(error),
                         remedy="write one path a line, as UTF-8") from error  # fmt: skip

@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 
 from google.protobuf import text_format
 
+from caffelungo import files
 from caffelungo.data import preprocess
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.errors import Location, Problem, UserError
@@ -252,7 +253,7 @@ def _heads(text: str) -> tuple[Head, ...]:
 def read_labels(path: str | Path) -> list[str]:
     """Class names from a text file, one a line, in the order of the classifier's outputs (``synset_words.txt`` too)."""
     place = Path(path)
-    if not place.is_file():
+    if not place.exists():
         raise UserError(
             "labels file not found",
             where=Location(str(place)),
@@ -260,7 +261,7 @@ def read_labels(path: str | Path) -> list[str]:
             remedy="give a text file with one class name a line",
         )
     try:
-        lines = place.read_text(encoding="utf-8-sig").splitlines()
+        lines = files.read_text(place, most=LONGEST_LABELS).splitlines()
     except UnicodeDecodeError as error:
         raise UserError(
             "labels file is no UTF-8 text", where=Location(str(place)), received=str(error),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from caffelungo.data.order import Order
 from caffelungo.data.source import Batch, Opening, Source
 from caffelungo.errors import Location, Problem, RunError, UserError
-from caffelungo.files import find
+from caffelungo.files import find, read_text
 from caffelungo.layers import room
 
 if TYPE_CHECKING:
@@ -116,7 +116,13 @@ class Hdf5Source(Source):
 
 def read_file_list(path: Path, beside: str | None = None) -> list[Path]:
     """The HDF5 files that a list names, one a line; relative to the working directory, the list or the net."""
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    try:
+        lines = read_text(path).splitlines()
+    except UnicodeDecodeError as error:
+        raise UserError(
+            "a list of HDF5 files must be text", where=Location(str(path)), received=str(error),
+            remedy="write one path a line, as UTF-8; an HDF5 file itself goes into such a list",
+        ) from None  # fmt: skip
     files: list[Path] = []
     problems: list[Problem] = []
     for number, line in enumerate(lines, 1):
