@@ -76,3 +76,21 @@ def test_every_policy_gives_a_float32():
     for policy in POLICIES:
         value = schedule(lr_policy=policy, gamma=0.9, power=0.7, stepsize=3, stepvalue=[2]).rate(4)
         assert float(np.float32(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("fields", "iteration", "wanted"),
+    [
+        ({"lr_policy": "exp", "gamma": 2.0}, 5000, math.inf),
+        ({"lr_policy": "exp", "gamma": 2.0}, 200, math.inf),
+        ({"lr_policy": "step", "gamma": 3e38, "stepsize": 1}, 40, math.inf),
+        ({"lr_policy": "inv", "gamma": 3e38, "power": 0.5}, 40, 0.0),
+        ({"lr_policy": "inv", "gamma": -0.025, "power": 1.0}, 40, math.inf),
+        ({"lr_policy": "poly", "power": 0.5}, 200, math.nan),
+        ({"lr_policy": "poly", "power": -1.0}, 100, math.inf),
+        ({"lr_policy": "sigmoid", "gamma": 3e38, "stepsize": 3}, 2, 0.0),
+        ({"lr_policy": "fixed", "lungo": {"warmup_iter": 10, "warmup_start": 3e38}}, 0, 3e37),
+    ],
+)
+def test_a_rate_out_of_reach_is_what_c_makes_of_it(fields, iteration, wanted):
+    assert schedule(**fields).rate(iteration) == pytest.approx(wanted, nan_ok=True)

@@ -111,6 +111,18 @@ def test_a_frozen_update_changes_nothing(rule):
         assert torch.equal(old, new)
 
 
+@pytest.mark.parametrize("rule", [*updates.RULES, "AdamW"])
+@pytest.mark.parametrize("momentum", [0.9, 0.0])
+def test_a_rate_too_small_for_float32_changes_nothing(rule, momentum):
+    weights, gradients = start()
+    params, update = make(rule, solver(rule, momentum=momentum), weights)
+    for param, grad in zip(params, gradients[0], strict=True):
+        param.grad = torch.from_numpy(grad.copy())
+    update.apply(1e-45, 0, 1.0, torch.tensor(0.0))
+    for param, weight in zip(params, weights, strict=True):
+        np.testing.assert_array_equal(param.detach().numpy(), weight)
+
+
 def test_parameters_in_channels_last_are_updated_alike():
     weights, gradients = start()
     s = solver("SGD")

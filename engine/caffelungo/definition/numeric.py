@@ -42,7 +42,8 @@ def range_problems(
 
 
 @cache
-def _range(message: str, field: str, within: str) -> Bounds:
+def range_of(message: str, field: str, within: str = "") -> Bounds:
+    """The range of ``field`` of ``message`` (full name); ``within`` is the field of another message that holds it."""
     return WITHIN.get(f"{within}.{field}") or RANGES.get(message, {}).get(field, ANY)
 
 
@@ -60,7 +61,7 @@ def _wrong(message: Any, within: str, skip: Sequence[str] = ()) -> Iterator[tupl
                 for path, bounds, number in _wrong(one, inside):
                     yield (*prefix, *path), bounds, number
         elif field.cpp_type in NUMBERS:
-            bounds = _range(kind.full_name, field.name, within)
+            bounds = range_of(kind.full_name, field.name, within)
             if not field.is_repeated:
                 if not bounds.admits(value):
                     yield (field.name,), bounds, value

@@ -20,9 +20,13 @@ Array = NDArray[np.float32]
 
 
 def fill(filler: Any, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """A float32 array of ``shape`` as the FillerParameter ``filler`` says; LayerError when it does not fit."""
+    """A float32 array of ``shape`` as the FillerParameter ``filler`` says; LayerError when it does not fit.
+
+    Values that float32 does not reach are infinite.
+    """
     check(filler, shape)
-    return FILLERS[filler.type](filler, tuple(shape), rng)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return FILLERS[filler.type](filler, tuple(shape), rng)
 
 
 def check(filler: Any, shape: Shape) -> None:

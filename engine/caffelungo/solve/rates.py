@@ -29,22 +29,33 @@ class Schedule:
         self._policy = POLICIES[solver.lr_policy]
 
     def rate(self, iteration: int) -> float:
-        """The rate for ``iteration``: a float32 value."""
+        """The rate for ``iteration``: a float32 value, infinite or NaN where the policy makes it so."""
         self.stepped = False
-        value = self._policy(self, self.solver, iteration)
-        warmup = self.solver.lungo.warmup_iter
-        if iteration < warmup:
-            start = self.solver.lungo.warmup_start
-            value = value * f32(start + (1 - start) * iteration / warmup)
-        return float(f32(value))
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            value = self._policy(self, self.solver, iteration)
+            warmup = self.solver.lungo.warmup_iter
+            if iteration < warmup:
+                start = self.solver.lungo.warmup_start
+                value = value * f32(start + (1 - start) * iteration / warmup)
+            return float(f32(value))
+
+
+def _power(base: float, exponent: float) -> float:
+    """C's pow: infinite where the result is too large, NaN where there is none."""
+    try:
+        return math.pow(base, exponent)
+    except OverflowError:
+        return math.inf
+    except ValueError:
+        return math.inf if base == 0 else math.nan
 
 
 def _double_power(solver: Any, exponent: int) -> np.float32:
-    return f32(float(f32(solver.base_lr)) * math.pow(f32(solver.gamma), exponent))
+    return f32(float(f32(solver.base_lr)) * _power(f32(solver.gamma), exponent))
 
 
 def _float_power(base: np.float32, exponent: np.float32) -> np.float32:
-    return f32(math.pow(base, exponent))
+    return f32(_power(base, exponent))
 
 
 def _fixed(_: Schedule, s: Any, i: int) -> Any:

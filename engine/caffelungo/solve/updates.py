@@ -18,6 +18,9 @@ from torch import Tensor, nn
 
 from caffelungo.solve.validate import ENTRY_POINTS
 
+SMALLEST = 1 / float(np.finfo(np.float32).max)
+"""Rates up to this have no inverse in float32; they change no weight."""
+
 
 @dataclass
 class Group:
@@ -192,7 +195,7 @@ class SGD(Update):
             torch._foreach_mul_(group.grads, scale)
             self.regularize(group, decay)
             scale, decay = 1.0, 0.0
-        inverse = 1 / rate if rate else math.inf
+        inverse = math.inf if rate <= SMALLEST else 1 / rate
         divisor = torch.full((), inverse, device=self.device) / scale
         torch._fused_sgd_(
             group.params, group.grads, group.history[0],

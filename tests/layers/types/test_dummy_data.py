@@ -33,3 +33,10 @@ def test_shapes() -> None:
 def test_refusals(options: str, what: str) -> None:
     with pytest.raises(UserError, match=what):
         shapes(options, 2)
+
+
+def test_a_filler_that_does_not_fit_is_refused_before_data_is_made() -> None:
+    with pytest.raises(UserError, match="min is above max") as caught:
+        plan_of('layer { name: "d" type: "DummyData" top: "a" top: "b" dummy_data_param { shape { dim: 2 } '
+                'data_filler { } data_filler { type: "uniform" min: 2 max: 1 } } }')  # fmt: skip
+    assert len(caught.value.problems) == 1

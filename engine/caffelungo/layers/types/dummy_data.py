@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffelungo.layers.base import Shape, Source
+from caffelungo.layers import fillers
+from caffelungo.layers.base import LayerError, Shape, Source
 from caffelungo.layers.registry import register
 
 LEGACY = ("num", "channels", "height", "width")
@@ -45,6 +46,7 @@ class DummyData(Source):
                     remedy=f"write 1 or {tops}",
                     path=name,
                 )
+        self._check_fillers(self.shapes(()))
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         tops = len(self.param.top)
@@ -55,3 +57,13 @@ class DummyData(Source):
             rows = max(map(len, columns))
             shapes = list(zip(*(column * rows if len(column) == 1 else column for column in columns), strict=True))
         return shapes * tops if len(shapes) == 1 else shapes
+
+    def _check_fillers(self, shapes: Sequence[Shape]) -> None:
+        given = list(self.options.data_filler)
+        for position, shape in enumerate(shapes if given else ()):
+            number = position if len(given) > 1 else 0
+            try:
+                fillers.check(given[number], shape)
+            except LayerError as error:
+                error.path = ("dummy_data_param", "data_filler", number, *error.path)
+                raise
