@@ -11,6 +11,7 @@ import lmdb
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from caffelungo.data.label_uses import Looked, look, uses
 from caffelungo.data.labels import Tally
@@ -19,7 +20,7 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import TRAIN, Datum
 from caffelungo.layers.plan import build_plan
-from tests.data.make import pictures
+from tests.data.make import database, pictures
 
 FC = 'layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc" inner_product_param { num_output: 5 } }'
 CONV = FC.replace("InnerProduct", "Convolution").replace("inner_product_param {", "convolution_param { kernel_size: 1")
@@ -173,3 +174,32 @@ def test_counts_do_not_depend_on_the_blocks(size: int, span: int) -> None:
     assert (report.size, report.minimum, report.maximum) == (int(counts.sum()), kinds[0], kinds[-1])
     outside = [int(kind) for kind in kinds if not 0 <= kind < 4]
     assert report.firsts == {kind: int(np.argmax((values == kind).any(axis=(1, 2, 3)))) for kind in outside}
+
+
+@pytest.mark.parametrize("kind", ["Data", "ImageData"])
+def test_pictures_that_are_maps_of_labels_are_read(tmp_path: Path, kind: str) -> None:
+    maps = [np.full((1, 4, 5), number, np.uint8) for number in (0, 4, 2)]
+    maps[2][0, 3, 4] = 255
+    file = tmp_path / "list.txt"
+    for number, values in enumerate(maps):
+        Image.fromarray(values[0]).save(tmp_path / f"{number}.png")
+    file.write_text("".join(f"{number}.png 0\n" for number in range(3)))
+    database(tmp_path / "db", maps, [0, 0, 0])
+    source = {
+        "Data": f'data_param {{ source: "{tmp_path}/db" batch_size: 1 backend: LMDB }}',
+        "ImageData": f'image_data_param {{ source: "{file}" batch_size: 1 is_color: false shuffle: false }}',
+    }[kind]
+    shape = "shape { dim: 1 dim: 2 dim: 4 dim: 5 }"
+    tops = 'top: "label"' if kind == "Data" else 'top: "label" top: "none"'
+    text = (
+        f'layer {{ name: "i" type: "DummyData" top: "data" dummy_data_param {{ {shape} }} }}'
+        f'layer {{ name: "d" type: "{kind}" {tops} {source} }} {CONV}'
+    )
+    found = [one for one in of_net(text + reading("Accuracy")) if one.use.data.name == "d"]
+    assert [str(problem.received).partition(": ")[2] for one in found for problem in one.problems] == [
+        f"255 at {tmp_path}/db, record 2 (00000002)" if kind == "Data" else f"255 at {file}:3:1"
+    ]
+    options = "accuracy_param { ignore_label: 255 }"
+    assert [one.problems for one in of_net(text + reading("Accuracy", more=options)) if one.use.data.name == "d"] == [
+        []
+    ]

@@ -10,8 +10,10 @@ from typing import Any
 from caffelungo import files
 from caffelungo.check import kinds, learning, nets, pictures, solvers
 from caffelungo.check.findings import Findings
+from caffelungo.data import phases
 from caffelungo.data.image_list import Progress
 from caffelungo.definition.reader import read_net, read_solver
+from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.definition.template import meant_for
 from caffelungo.errors import Problem, UserError
 
@@ -67,6 +69,8 @@ def check(
         except UserError as error:
             findings.problems.extend(error.problems)
             summary = ""
+        findings.notices += phases.notices(findings.prepared.get(TRAIN, []), findings.prepared.get(TEST, []))
+        findings.prepared.clear()
         report.files.append(Checked(path, kind, summary))
     report.problems = list(dict.fromkeys(findings.problems))
     report.notices = list(dict.fromkeys(findings.notices))

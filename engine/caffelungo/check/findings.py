@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from caffelungo.data.image_list import Progress
+from caffelungo.data.source import Source
 from caffelungo.errors import Problem
 from caffelungo.weights.base import Weights
 
@@ -31,3 +32,5 @@ class Findings:
     seen: dict[Any, bool] = field(default_factory=dict)
     shapes: dict[Any, dict[int, tuple[int, int]]] = field(default_factory=dict)
     """Height and width of the pictures of each list, by their numbers."""
+    prepared: dict[int, list[Source]] = field(default_factory=dict)
+    """The sources of pictures of one file that is checked, by the phase that reads them."""

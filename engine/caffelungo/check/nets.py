@@ -9,7 +9,7 @@ from caffelungo import files
 from caffelungo.check import learning
 from caffelungo.check.findings import Findings
 from caffelungo.check.pictures import check_pictures, check_records, check_sizes
-from caffelungo.data import image_list, label_uses
+from caffelungo.data import image_list, label_uses, phases
 from caffelungo.data.source import places
 from caffelungo.data.sources import open_source
 from caffelungo.definition import filter as filter_
@@ -72,6 +72,7 @@ def _checked_data(definition: Definition, plan: Plan, mistakes: list[Problem], f
         odd += [*source.survey(), *check_records(source, findings), *check_sizes(source, findings)]
     for source in found.values():
         findings.notices += source.notices
+    findings.prepared.setdefault(plan.phase, []).extend(phases.pictures(plan, found.values()))
     looked = [] if odd else label_uses.look(plan, found)
     for one in looked:
         findings.notices += one.notices

@@ -6,7 +6,7 @@ mean, scale. A mean picture as large as the uncropped picture is cut where the p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,6 +100,18 @@ class PictureSource(Source):
             self.record.assumed.append("resize_shorter")
         batch = self.order.batch_size if self.order else 1
         self.shapes = [(batch, channels, *out), (batch,)][: max(1, len(self.names))]
+
+    def sample(self, index: int) -> Array:
+        """Sample ``index`` of top 0, decoded and resized: C x H x W."""
+        raise NotImplementedError
+
+    def blocks(self, top: int) -> Iterator[tuple[int, Array]]:
+        """Pictures are maps of labels where they are used so, as long as their values stay what they are."""
+        if top:
+            yield from super().blocks(top)
+        elif self._mean is None and self.transform.scale == 1 and not self.augmentations:
+            for index in range(self.size or 0):
+                yield index, self.sample(index)[None]
 
     def _mean_picture(self, channels: int, height: int, width: int) -> Array | None:
         """The picture in mean_file, None without one; UserError when it is no mean of pictures of this size."""

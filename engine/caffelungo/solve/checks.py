@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from caffelungo.data import label_uses, labels, preprocess
+from caffelungo.data import label_uses, labels, phases, preprocess
 from caffelungo.data.source import Source
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import Problem, UserError
@@ -148,9 +148,7 @@ def preprocessing_differs(opened: Opened, known: Any, of: str) -> list[str]:
     ``known`` is None where nothing is known, and nothing is said then; ``of`` says whose record it is.
     """
     found = []
-    for source in opened.sources:
-        if known is None or source.record is None:
-            continue
+    for source in phases.pictures(opened.plan, opened.sources) if known is not None else ():
         if apart := preprocess.differences(source.record, known):
             found.append(
                 f"layer `{source.name}` does not prepare pictures as {of}: {'; '.join(apart)}. Is that meant? Else "
@@ -170,9 +168,9 @@ def _preprocessing(solver: Solver) -> list[str]:
     found = preprocessing_differs(
         solver.opened, record_in(weights.extras if weights else None), "the weights' training did"
     )
-    trained = next((source.record for source in solver.opened.sources if source.record is not None), None)
+    trained = phases.pictures(solver.opened.plan, solver.opened.sources)
     for test in solver.tests:
-        found += preprocessing_differs(test.opened, trained, "training does")
+        found += phases.notices(trained, phases.pictures(test.opened.plan, test.opened.sources))
     return list(dict.fromkeys(found))
 
 

@@ -130,6 +130,10 @@ class DatabaseSource(PictureSource):
     def _batch_labels(self, labels: NDArray[np.int64]) -> NDArray[np.float32] | None:
         return stacked(labels + int(self.extras.label_offset)) if len(self.names) > 1 else None
 
+    def sample(self, index: int) -> NDArray[Any]:
+        name = str(self.reader.where(index))
+        return self._decoded(datum.parse(self.reader.record(index), name), name)
+
     def survey(self) -> list[Problem]:
         known = self._surveyed()
         for text in known.notices:

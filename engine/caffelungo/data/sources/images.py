@@ -86,6 +86,9 @@ class ImageSource(PictureSource):
             self._kept[index] = image
         return image
 
+    def sample(self, index: int) -> NDArray[np.uint8]:
+        return self.picture(index)
+
     def batch(self, k: int) -> Batch:
         assert self.order is not None
         epoch, index = self.order.samples(k)
