@@ -341,7 +341,11 @@ def test_what_the_file_says_of_the_device_is_obeyed_or_said(here, capsys):
         ("precision", "fp16", "unknown value for --precision"),
         ("precision", "tf32", "TF32 is arithmetic of NVIDIA"),
         ("memory_format", "channel_last", "unknown value for --memory-format"),
-        ("threads", 0, "threads must be at least 1"),
+        ("threads", 0, "--threads must be from 1"),
+        ("workers", -1, "--workers must be from 0"),
+        ("early_stop", -3, "--early-stop must be at least 0"),
+        ("keep_last", 0, "--keep-last must be at least 1"),
+        ("level", 2**31, "--level must be at most"),
     ],
 )
 def test_options_that_make_no_sense(here, name, value, text):

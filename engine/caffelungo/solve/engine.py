@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from caffelungo import __version__, shell
+from caffelungo import __version__, flags, shell
 from caffelungo.errors import RunError, UserError, did_you_mean
 from caffelungo.solve.options import EngineOptions
 
@@ -69,6 +69,7 @@ def format_name(memory_format: torch.memory_format) -> str:
 
 def make_engine(options: EngineOptions) -> Engine:
     """The engine that ``options`` ask for, its threads and switches set; UserError when they make no sense."""
+    flags.judge("engine", options)
     for value, known, flag in (
         (options.precision, PRECISIONS, "--precision"),
         (options.memory_format, FORMATS, "--memory-format"),
@@ -81,8 +82,6 @@ def make_engine(options: EngineOptions) -> Engine:
                 remedy=f"did you mean {near}?" if near else f"one of {', '.join(known)}",
             )
     if options.threads is not None:
-        if options.threads < 1:
-            raise UserError("threads must be at least 1", received=str(options.threads), remedy="leave --threads out")
         torch.set_num_threads(options.threads)
     device = _device(options)
     precision = "fp32" if options.caffe else options.precision

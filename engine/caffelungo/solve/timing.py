@@ -56,12 +56,6 @@ def measure(options: TimeOptions, log: Log) -> Times:
             received=f"--phase {options.phase}",
             remedy="write --phase TEST, or leave it out for TRAIN",
         )
-    if options.iterations < 1:
-        raise UserError(
-            "iterations must be at least 1",
-            received=f"--iterations {options.iterations}",
-            remedy="leave it out to average over 50",
-        )
     engine = make_engine(options)
     log.info(
         "caffe.cpp:343", "Use CPU." if engine.device.type == "cpu" else f"Use GPU with device ID {engine.device.index}"
