@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from caffelungo import files
+from caffelungo.cli.main import run
 from caffelungo.errors import RunError, UserError, of_system
 
 
@@ -194,3 +196,36 @@ def test_another_user_is_told_what_is_not_permitted(tmp_path) -> None:
     assert wrong is not None
     assert "no permission" in wrong.what
     assert of_system(caught.value).exit_status == 2
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG])
+def test_an_error_of_writing_names_the_file(code: int) -> None:
+    def fail(*name: str) -> None:
+        with files.named("features/rows_0"):
+            raise OSError(code, "strange", *name)
+
+    with pytest.raises(OSError, match="strange") as caught:
+        fail()
+    assert caught.value.filename == "features/rows_0"
+    assert "features/rows_0" in str(of_system(caught.value))
+    with pytest.raises(OSError, match="strange") as caught:
+        fail("its own")
+    assert caught.value.filename == "its own"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_full_disk_behind_standard_output_or_an_option_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = tmp_path / "net.prototxt"
+    net.write_text('layers { name: "r" type: RELU bottom: "a" top: "b" }\n')
+    with pytest.raises(SystemExit, match="1"):
+        run(["upgrade_net_proto_text", str(net), "/dev/full"])
+    assert "/dev/full: No space left on device" in capsys.readouterr().err
+    full = open("/dev/full", "w", buffering=1)  # noqa: PTH123, SIM115 - closing it fails, too
+    monkeypatch.setattr("sys.stdout", full)
+    with pytest.raises(SystemExit, match="1"):
+        run(["nets"])
+    assert "standard output: No space left on device" in capsys.readouterr().err
+    with contextlib.suppress(OSError):
+        full.close()

@@ -69,6 +69,17 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     sync_folder(target.parent)
 
 
+@contextmanager
+def named(path: str | Path) -> Iterator[None]:
+    """Give an error of writing in the body the name ``path``, where it has none: a full disk tells of no file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _WRITING and error.filename is None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
 class _Folder:
     """A folder by what it is, not by its name, where the system can: another one may get the name meanwhile."""
 

@@ -7,6 +7,7 @@ person passes here; data that a program reads (files) keeps its bytes.
 
 from __future__ import annotations
 
+import errno
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ _STEERING = (
 )
 _CONTROL = re.compile(f"[{_STEERING}]")
 _CONTROL_OR_LINE_END = re.compile(f"[{_STEERING}\n]")
+_STREAMS = {"stdout": "output", "stderr": "error"}
 _NAMED = {"\n": "\\n", "\r": "\\r"}
 
 
@@ -54,8 +56,25 @@ class VisibleStream:
 
     def write(self, text: str) -> int:
         """As a text stream's."""
-        self.rich_proxied_file.write(visible(text))
+        with self._named():
+            self.rich_proxied_file.write(visible(text))
         return len(text)
+
+    def flush(self) -> None:
+        """As a text stream's."""
+        with self._named():
+            self.rich_proxied_file.flush()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """An error of a full disk says that it is this stream's; a pipe that nobody reads is no such error."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno == errno.EPIPE or error.filename is not None:
+                raise
+            name = str(getattr(self.rich_proxied_file, "name", "")).strip("<>")
+            raise OSError(error.errno, error.strerror, f"standard {_STREAMS.get(name, 'output')}") from error
 
     def writelines(self, lines: Iterable[str]) -> None:
         """As a text stream's."""

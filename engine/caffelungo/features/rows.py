@@ -20,7 +20,7 @@ from typing import IO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.files import write_text
+from caffelungo.files import named, write_text
 
 RECORD, ROWS = "progress.json", ".rows"
 
@@ -59,14 +59,16 @@ class Rows:
         for stream, array, shape in zip(self._files, arrays, self.shapes, strict=True):
             if array.shape[1:] != shape or array.dtype != np.float32 or len(array) != len(arrays[0]):
                 raise ValueError(f"{array.dtype} {array.shape} does not fit rows of float32 {shape}")
-            stream.write(np.ascontiguousarray(array).data)
+            with named(stream.name):
+                stream.write(np.ascontiguousarray(array).data)
         self.done += len(arrays[0])
 
     def commit(self) -> None:
         """Put what was appended on disk and count it."""
         for stream in self._files:
-            stream.flush()
-            os.fsync(stream.fileno())
+            with named(stream.name):
+                stream.flush()
+                os.fsync(stream.fileno())
         write_text(self.folder / RECORD, json.dumps({"identity": self.identity, "rows": self.done}) + "\n")
 
     def array(self, number: int) -> NDArray[np.float32]:

@@ -67,7 +67,7 @@ def digest(path: Path) -> str:
 
 def _copy(path: Path, target: Path) -> str:
     found = hashlib.sha256()
-    with path.open("rb") as file, target.open("wb") as out:
+    with files.named(target), path.open("rb") as file, target.open("wb") as out:
         while chunk := file.read(CHUNK):
             found.update(chunk)
             out.write(chunk)

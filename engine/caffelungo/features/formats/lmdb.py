@@ -20,7 +20,7 @@ from caffelungo.data.lmdb_writer import EXTRAS, FILES, new_database
 from caffelungo.definition.schema import Datum
 from caffelungo.errors import Location, UserError
 from caffelungo.features.formats.table import Table, pieces, written
-from caffelungo.files import sync_folder
+from caffelungo.files import named, sync_folder
 
 FLOAT_TAG = 0x35
 """Field 6 (float_data), four bytes."""
@@ -100,5 +100,5 @@ def _database(path: Path, array: NDArray[np.float32], table: Table) -> None:
 
 
 def _lines(path: Path, texts: Iterable[str]) -> None:
-    with path.open("w", encoding="utf-8") as stream:
+    with named(path), path.open("w", encoding="utf-8") as stream:
         stream.writelines(f"{written(text)}\n" for text in texts)
