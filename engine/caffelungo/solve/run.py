@@ -22,6 +22,7 @@ from caffelungo.solve.diverging import Diverging
 from caffelungo.solve.engine import OutOfMemory, make_engine, out_of_memory
 from caffelungo.solve.keeping import Keeper
 from caffelungo.solve.options import TrainOptions
+from caffelungo.solve.sheet import sheet_of
 from caffelungo.solve.signals import Action, Signals, effect
 from caffelungo.solve.solver import Solver
 from caffelungo.solve.testing import TestResult
@@ -201,10 +202,13 @@ class _Run:
         """The files that a run begins with."""
         known = solver.ledger
         known.path = folder / ledger.RECORD
+        run_folder.sweep(self.prefix)
         snapshot.sweep(self.prefix, known, bool(self.definition.message.lungo.keep_last))
         self.log.open(folder / run_folder.LOG)
         self.metrics.open(folder / run_folder.METRICS, earlier, solver.iteration)
         self.record(solver)
+        if not self.options.caffe:
+            sheet_of(solver, folder)
         if self.options.tensorboard is not False and not self.options.caffe:
             self.board = board.open_board(folder)
             if self.board is None:
