@@ -19,7 +19,8 @@ QUOTED = {"shell.word", "shlex.quote", "shell.command", "shlex.join", "str.join"
 NUMBERS = {
     "works", "side", "own", "values", "work.size[0]", "max(options.size)", "host", "port", "planes.text(size)",
     "planes.text(options.size)", "options.folds", "options.batch_size", "options.size", "options.crops",
-    "','.join(['110'] * min(shape[1], 4))", "options.penalty", "options.batches", "options.scale", "CURAND.get(major, 'nvidia-curand')",
+    "','.join(['110'] * min(shape[1], 4))",
+    "options.penalty", "options.batches", "options.scale", "CURAND.get(major, 'nvidia-curand')",
 }  # fmt: skip
 """Expressions that are numbers, sizes or constants of ours."""
 RECEIVED = {"received", "was_received"}
