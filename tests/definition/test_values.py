@@ -51,11 +51,13 @@ def test_other_scalars() -> None:
         print_value(CONVOLUTION["num_output"], 3.5)
 
 
-WRITTEN = [
-    *"""0 -0 +0 00 007 017 018 08 -017 0x1F 0X1f -0x1f 0x 0xg 1 -1 +1 - + 1.0 1. .5 -.5 1e3 1e+3 1e-3 1e 1e400 -1e400
+_WORDS = """
+    0 -0 +0 00 007 017 018 08 -017 0x1F 0X1f -0x1f 0x 0xg 1 -1 +1 - + 1.0 1. .5 -.5 1e3 1e+3 1e-3 1e 1e400 -1e400
     1e-400 1f 1.5f 0f inf -inf nan -nan infinity INF NaN -Infinity 2147483647 2147483648 -2147483648 -2147483649
     4294967295 4294967296 9223372036854775807 9223372036854775808 18446744073709551615 18446744073709551616
-    true false True False TRUE t f T 2 MAX 01.5 00.5 1.5.2 --1 -+1 1E5 0e0 "1" '1' "true" """.split(),
+    true false True False TRUE t f T 2 MAX 01.5 00.5 1.5.2 --1 -+1 1E5 0e0 "1" '1' "true" """
+WRITTEN = [
+    *_WORDS.split(),
     "9" * 5000, "-" + "9" * 5000, "0x" + "f" * 5000, "0" + "7" * 5000, "1" + "0" * 5000 + ".0", "0." + "0" * 5000 + "1",
 ]  # fmt: skip
 """Every way to write a number, and words that are none."""
