@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caffelungo.definition.reader import parse_solver
+from caffelungo.errors import UserError
 from caffelungo.passes.solver import LEAST, MOST, SolverOptions, activations, base_rate, batch_size, sizes, solver_text
 from caffelungo.solve.validate import solver_problems
 from tests.passes.nets import ALEX, view
@@ -120,3 +121,10 @@ def test_batches_fit(pictures: int, each: int) -> None:
 def test_activations_of_a_small_net() -> None:
     assert activations(view(ALEX)) >= 2 * 8 * 16 * 16 + 8 * 8 * 8
     assert batch_size(2000, activations(view(ALEX)), "cuda:0") == 64
+
+
+def test_more_passes_than_a_solver_can_count() -> None:
+    with pytest.raises(UserError, match="more than 2147483647 iterations") as caught:
+        sizes(options(passes=2**31 - 1))
+    most = int((caught.value.problems[0].remedy or "").split()[-1])
+    assert sizes(options(passes=most)).all <= 2**31 - 1 < sizes(options(passes=1)).one_pass * (most + 1)

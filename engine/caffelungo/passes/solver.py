@@ -12,7 +12,9 @@ import math
 from dataclasses import dataclass
 
 from caffelungo import shell
+from caffelungo.definition.bounds import LARGEST
 from caffelungo.definition.schema import TRAIN
+from caffelungo.errors import UserError
 from caffelungo.layers.base import count
 from caffelungo.passes.view import View
 
@@ -80,10 +82,19 @@ class Sizes:
 
 
 def sizes(options: SolverOptions) -> Sizes:
-    """How long to train: ``options.passes`` over the pictures, within sensible bounds when none are asked for."""
+    """How long to train: ``options.passes`` over the pictures, within sensible bounds when none are asked for.
+
+    UserError for passes that are more iterations than a solver can count.
+    """
     one_pass = max(1, math.ceil(options.pictures / options.batch_size))
     if options.passes is not None:
         iterations = max(1, options.passes) * one_pass
+        if iterations > LARGEST:
+            raise UserError(
+                f"so many passes are more than {LARGEST} iterations",
+                received=f"--passes {options.passes}: {iterations} iterations of {options.batch_size} pictures",
+                remedy=f"write at most --passes {LARGEST // one_pass}",
+            )
     else:
         passes, least = (STARTED_PASSES, STARTED_LEAST) if options.started else (PASSES, LEAST)
         iterations = min(max(passes * one_pass, least), max(MOST, one_pass))
