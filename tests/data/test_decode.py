@@ -115,7 +115,7 @@ def test_no_picture_is_refused(tmp_path: Path) -> None:
     assert "an empty file" in refused(tmp_path / "empty.jpg")
     assert "no such file" in refused(tmp_path / "missing.jpg")
     assert "correct the path" in refused(tmp_path / "missing.jpg")
-    assert "picture cannot be read" in refused(tmp_path)
+    assert "this is a folder, not a file" in refused(tmp_path)
     assert "no picture" in refused(b"GIF89a")
 
 

@@ -58,7 +58,10 @@ def test_labels_file(tmp_path: Path) -> None:
     path = tmp_path / "labels.txt"
     path.write_bytes("\ufeffone\r\n\r\n  zwei, drei\n".encode())
     assert read_labels(path) == ["one", "zwei, drei"]
-    path.write_bytes(b"\xff\xfe\x00")
+    path.write_bytes("eins".encode("utf-16"))
+    with pytest.raises(UserError, match="text in UTF-16"):
+        read_labels(path)
+    path.write_bytes(b"\xff\xff\x00")
     with pytest.raises(UserError, match="no UTF-8"):
         read_labels(path)
 
