@@ -66,6 +66,23 @@ def test_a_batch_of_another_size_goes_on_in_the_data(here):
     assert solver.batches == 20
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_other_data_is_said(here, capsys, damaged):
+    helpers.make(here, snapshot="10", max_iter="10", test_interval="10")
+    run.train(helpers.options())
+    helpers.make(here, max_iter="12", test_interval="10")
+    helpers.write_data(here / "data.h5", samples=11)
+    if damaged:
+        record = here / "out/s_run_001/run.json"
+        record.write_text(record.read_text()[:-40])
+    capsys.readouterr()
+    run.train(helpers.options(resume=True))
+    told = " ".join(capsys.readouterr().err.split())
+    for net in ("train", "test #0"):
+        line = f"the data of layer `data` ({net}) is not what it was: 11 samples, 10 then"
+        assert (line in told) is not damaged
+
+
 def test_another_solver_type_is_refused_with_the_way_out(here):
     helpers.make(here, max_iter="10")
     run.train(helpers.options())

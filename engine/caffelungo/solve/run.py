@@ -185,7 +185,7 @@ class _Run:
         return solver
 
     def open_folder(self, solver: Solver) -> None:
-        solver.ledger = known = run_folder.earlier(self.prefix)
+        solver.ledger = run_folder.earlier(self.prefix)
         if self.options.overwrite:
             own = solver.iteration if self.start else -1
             self.replaced = [old for old in snapshot.listed(self.prefix) if old.iteration > own]
@@ -207,6 +207,9 @@ class _Run:
         self.log.open(folder / run_folder.LOG)
         self.metrics.open(folder / run_folder.METRICS, earlier, solver.iteration)
         self.record(solver)
+        wrote = run_folder.writer(self.prefix, self.start) if self.start and not self.options.caffe else None
+        for line in run_folder.data_changes(wrote, folder) if wrote is not None else ():
+            self.reporter.notice(line)
         if not self.options.caffe:
             sheet_of(solver, folder)
         if self.options.tensorboard is not False and not self.options.caffe:

@@ -110,6 +110,22 @@ def record(
     files.write_text(folder / RECORD, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
+def data_changes(before: Path, now: Path) -> list[str]:
+    """A line for each layer whose data is not what it was in the run of the folder ``before``, as both records say."""
+    try:
+        old, new = (json.loads((folder / RECORD).read_text("utf-8"))["data"] for folder in (before, now))
+        known = {(net, one["layer"]): one for net, sources in old.items() for one in sources}
+        pairs = [(net, one, known.get((net, one["layer"]))) for net, sources in new.items() for one in sources]
+        return [
+            f"the data of layer `{one['layer']}` ({net}) is not what it was: {one['samples']} samples, "
+            f"{was['samples']} then"
+            for net, one, was in pairs
+            if was is not None and was["sha256"] != one["sha256"]
+        ]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
 def fingerprint(source: Source) -> dict[str, Any]:
     """Name, size and hash of what ``source`` reads: its files' bytes, its pictures' names and sizes, its labels."""
     digest = hashlib.sha256()
