@@ -376,8 +376,10 @@ def test_truncated_weights(folder: Path) -> None:
 def test_pictures_and_databases(folder: Path) -> None:
     import lmdb
 
+    from caffelungo.definition.schema import Datum
+
     with lmdb.open("db", map_size=1 << 20) as database, database.begin(write=True) as transaction:
-        transaction.put(b"0", b"x")
+        transaction.put(b"0", Datum(data=b"x", channels=1, height=1, width=1).SerializeToString())
     report = check(["1.jpg", "db"])
     assert report.problems == []
     assert [one.summary for one in report.files] == ["20x20x3", "1 records"]
@@ -467,3 +469,19 @@ def test_every_picture_file_of_a_database_is_looked_at(folder: Path, kind: str) 
     assert "record 5 (05)" in str(problems[0].where)
     assert ("cannot be read" if kind == "no picture" else "does not fit into the batch") in problems[0].what
     assert problems[-1].received == "25 of 30"
+
+
+def test_a_database_by_itself_is_looked_at_record_by_record(folder: Path) -> None:
+    import lmdb
+
+    from caffelungo.definition.schema import Datum
+
+    with lmdb.open("db", map_size=1 << 24) as env, env.begin(write=True) as txn:
+        for number in range(4):
+            size = 12 if number < 3 else 11
+            datum = Datum(data=bytes(size), channels=3, height=2, width=2, label=number)
+            txn.put(b"%d" % number, datum.SerializeToString() if number != 1 else b"\xff\xff")
+    problems = check_files(["db"])
+    assert [(problem.what.partition(" holds")[0], str(problem.where)) for problem in problems] == [
+        ("database record is no Datum", "db, record 1 (1)"), ("database record", "db, record 3 (3)"),
+    ]  # fmt: skip

@@ -101,8 +101,11 @@ def _one(kind: str, path: Path, findings: Findings) -> str:
         return "x".join(map(str, decode(path).shape))
     if kind == kinds.DATABASE:
         from caffelungo.data.lmdb_reader import LmdbReader
+        from caffelungo.data.survey import survey
 
-        return f"{LmdbReader(path).size} records"
+        reader = LmdbReader(path)
+        findings.problems += survey(reader, resized=True, labelled=False).problems
+        return f"{reader.size} records"
     if kind == kinds.HDF5_LIST:
         from caffelungo.data.sources.hdf5 import read_file_list
 

@@ -15,6 +15,7 @@ SHOWN = 10
 """Classes that a message lists one by one."""
 PLACES = 3
 """Samples whose places a message lists, each with another wrong label."""
+NO_SAMPLE = "have no sample"
 WIDE = 1 << 16
 """Labels that are counted in a table."""
 
@@ -214,7 +215,7 @@ def notices(report: LabelReport, outputs: int | None = None, *, layer: str = "",
     if outputs is not None and 0 <= report.maximum < outputs:
         gaps.update(range(report.maximum + 1, min(outputs, report.maximum + 100_001)))
     if gaps:
-        found.append(f"{start}{len(gaps)} class(es) have no sample: {listed(sorted(gaps))}")
+        found.append(f"{start}{len(gaps)} class(es) {NO_SAMPLE}: {listed(sorted(gaps))}")
     if report.in_runs and not shuffled:
         found.append(
             f"{start}labels come sorted, and this source keeps the file's order: each batch sees few classes, "

@@ -70,8 +70,21 @@ def _record(definition: Any, weights: Weights, options: ExportOptions) -> tuple[
     if options.record is not None:
         return options.record, []
     if weights.extras is not None and weights.extras.HasField("preprocessing"):
-        return weights.extras.preprocessing, []
+        return weights.extras.preprocessing, _contradictions(definition, weights.extras.preprocessing)
     return pictures.record_of(definition)
+
+
+def _contradictions(definition: Any, known: Any) -> list[str]:
+    """A note where the data layer of ``definition`` prepares pictures otherwise than ``known``, the weights' record."""
+    try:
+        own, _ = pictures.record_of(definition)
+    except UserError:
+        return []  # a mean file that is not here: the weights' record has it
+    apart = preprocess.differences(known, own) if own is not None else []
+    if not apart:
+        return []
+    told = "pictures are prepared as the record in the weights says, and the net's data layer says otherwise"
+    return [f"{told}: {'; '.join(apart)}. Is the net the one that was trained?"]
 
 
 def _shapes(definition: Any, record: Any | None, options: ExportOptions) -> Mapping[str, Sequence[int]]:

@@ -94,11 +94,19 @@ def label_problems(opened: Opened, say: Callable[[str], None] = lambda text: Non
     return list(dict.fromkeys(problems))
 
 
+def labels_missing(opened: Opened) -> list[str]:
+    """Classes that a test tells nothing of, since it has no sample of them."""
+    found = label_uses.look(opened.plan, {source.name: source for source in opened.sources})
+    return list(dict.fromkeys(text for one in found for text in one.notices if labels.NO_SAMPLE in text))
+
+
 def labels_fit(solver: Solver, reporter: Reporter) -> None:
     """UserError when any label of the train or test data has no output in the net."""
     problems = label_problems(solver.opened, reporter.say)
-    for test in solver.tests:
+    for index, test in enumerate(solver.tests):
         problems += label_problems(test.opened)
+        for text in labels_missing(test.opened):
+            reporter.say(f"test net #{index}: {text}")
     if problems:
         raise UserError(list(dict.fromkeys(problems)))
 
