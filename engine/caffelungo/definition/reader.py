@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from caffelungo import files
+from caffelungo import files, filetypes
 from caffelungo.definition import decoding, printer, schema
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.parser import MAX_CHARACTERS, ForeignField, Unknown, parse
@@ -116,7 +116,7 @@ def _blanked(text: str, kind: Any, lines: LineTable, foreign: list[ForeignField]
 def _bytes_of(path: Path, file: str, word: str) -> bytes:
     try:
         with path.open("rb") as opened:
-            head, size = opened.read(decoding.HEAD), path.stat().st_size
+            head, size = opened.read(filetypes.HEAD), path.stat().st_size
             if size > (MAX_BYTES if decoding.is_binary(head) else MAX_CHARACTERS * MAX_BYTES_A_CHARACTER):
                 received = f"{size >> 20} MB"
                 raise UserError(f"the {word} is too large", where=Location(file), received=received, remedy=_SMALLER)
