@@ -58,6 +58,17 @@ def test_a_repository(tmp_path: Path) -> None:
     assert config == text_format.Parse(expected, message("ModelConfig")())
 
 
+def test_the_repository_with_or_without_its_flag(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, repo = str(model(tmp_path / "net.onnx")), str(tmp_path / "my repo")
+    assert call(["triton", source, repo]) == 0
+    assert f"tritonserver --model-repository '{repo}'" in capsys.readouterr().out
+    assert call(["triton", source, "-o", repo]) == 0
+    for words in ([], [repo, "-o", repo]):
+        with pytest.raises(UserError, match="one model repository is written") as caught:
+            call(["triton", source, *words])
+        assert "lungo triton" in str(caught.value)
+
+
 def test_versions(tmp_path: Path) -> None:
     first = triton(model(tmp_path / "net.onnx"), tmp_path / "repo")
     again = triton(tmp_path / "net.onnx", tmp_path / "repo")
