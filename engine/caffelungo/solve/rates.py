@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 
@@ -40,14 +40,14 @@ class Schedule:
             return float(f32(value))
 
 
-def _power(base: float, exponent: float) -> float:
+def _power(base: SupportsFloat, exponent: SupportsFloat) -> float:
     """C's pow: infinite where the result is too large, NaN where there is none."""
     try:
-        return math.pow(base, exponent)
+        return math.pow(float(base), float(exponent))
     except OverflowError:
         return math.inf
     except ValueError:
-        return math.inf if base == 0 else math.nan
+        return math.inf if float(base) == 0 else math.nan
 
 
 def _double_power(solver: Any, exponent: int) -> np.float32:
