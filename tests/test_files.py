@@ -157,9 +157,14 @@ def test_a_temporary_file_has_no_name_that_can_be_guessed(tmp_path) -> None:
 def test_what_takes_the_place_of_files_and_folders_meanwhile_is_not_written_to(tmp_path) -> None:
     far = tmp_path / "far"
     far.write_text("mine")
-    with pytest.raises(RunError, match="replaced by a link"), files.written_whole(tmp_path / "a") as temporary:
-        temporary.unlink()
-        temporary.symlink_to(far)
+
+    def linked() -> None:
+        with files.written_whole(tmp_path / "a") as temporary:
+            temporary.unlink()
+            temporary.symlink_to(far)
+
+    with pytest.raises(RunError, match="replaced by a link"):
+        linked()
     assert far.read_text() == "mine"
     with files.written_whole(tmp_path / "a") as temporary:  # a link that comes meanwhile is replaced, not followed
         temporary.write_text("new")
@@ -171,11 +176,16 @@ def test_what_takes_the_place_of_files_and_folders_meanwhile_is_not_written_to(t
 @pytest.mark.skipif(os.name != "posix", reason="folders in use cannot be moved")
 def test_a_folder_that_is_replaced_meanwhile_gets_nothing(tmp_path) -> None:
     (tmp_path / "out").mkdir()
-    with pytest.raises(RunError, match="its folder was replaced"), files.written_whole(tmp_path / "out" / "a") as made:
-        made.write_text("x")
-        (tmp_path / "out").rename(tmp_path / "moved")
-        (tmp_path / "out").mkdir()
-        made.write_text("x")
+
+    def moved() -> None:
+        with files.written_whole(tmp_path / "out" / "a") as made:
+            made.write_text("x")
+            (tmp_path / "out").rename(tmp_path / "moved")
+            (tmp_path / "out").mkdir()
+            made.write_text("x")
+
+    with pytest.raises(RunError, match="its folder was replaced"):
+        moved()
     assert not list((tmp_path / "moved").iterdir())
     assert not (tmp_path / "out" / "a").exists()
 

@@ -8,7 +8,8 @@ from caffelungo.definition.changed import changes
 from caffelungo.definition.reader import parse_net, parse_solver
 
 SOLVER = 'net: "a" base_lr: 0.1 lr_policy: "step" gamma: 0.1 stepsize: 5'
-DATA = 'layer { name: "data" type: "ImageData" top: "data" top: "label" image_data_param { source: "a.txt" batch_size: 8 } }'
+DATA = """layer { name: "data" type: "ImageData" top: "data" top: "label"
+  image_data_param { source: "a.txt" batch_size: 8 } }"""
 HEAD = 'layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc" inner_product_param { num_output: 3 } }'
 
 
@@ -30,9 +31,11 @@ def test_solvers(now, said):
 @pytest.mark.parametrize(
     ("now", "said"),
     [(HEAD + DATA, []),
-     (DATA.replace("batch_size: 8", "batch_size: 4") + HEAD, ["layer `data`: image_data_param.batch_size is 4, was 8"]),
+     (DATA.replace("batch_size: 8", "batch_size: 4") + HEAD,
+      ["layer `data`: image_data_param.batch_size is 4, was 8"]),
      (DATA.replace('"data" type', '"pictures" type') + HEAD, ["layer `data` is gone", "layer `pictures` is new"]),
-     (DATA + HEAD.replace("num_output: 3", "num_output: 4"), ["layer `fc`: inner_product_param.num_output is 4, was 3"]),
+     (DATA + HEAD.replace("num_output: 3", "num_output: 4"),
+      ["layer `fc`: inner_product_param.num_output is 4, was 3"]),
      (DATA + HEAD[:-2] + " param { lr_mult: 0 } }", ["layer `fc`: param is new"]),
      (DATA + HEAD + HEAD, ["layer `fc` is new"])],
 )  # fmt: skip

@@ -74,6 +74,7 @@ class Start:
         digest = self.written or self.digest()
         path = snapshot.start_of(prefix, digest)
         if self.path is None or self.path.absolute() != path.absolute() or not path.exists():
+
             def write() -> None:
                 ledger.note([path.name], WHOLE)
                 formats.write(path, Weights(self._layers()))
