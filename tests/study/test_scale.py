@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from caffelungo.study.cells import Cell, Inputs, Place
 from caffelungo.solve.step_size import FASTEST
+from caffelungo.study.cells import Cell, Inputs, Place
 from caffelungo.study.scale import centre, measure
 from tests.study.nets import convolution, data, head, layer, write
 
