@@ -32,6 +32,7 @@ from caffelungo.deploy.network import DeployNet
 from caffelungo.deploy.opening import Opened, heads, labels_of, open_net
 from caffelungo.deploy.parity import BATCHES, TOLERANCE, Feeds, Parity, Reference, prove
 from caffelungo.deploy.photos import Inside, prove_photos, random_sizes
+from caffelungo.deploy.ranges import usual_spread
 from caffelungo.deploy.runtime import LIMIT, parse_device
 from caffelungo.deploy.sizes import open_sizes, other_sizes, problems_of_free_sizes
 from caffelungo.deploy.trace import trace
@@ -163,15 +164,17 @@ def export(
     data = proto.SerializeToString()
     inside = Inside(data, front, next(iter(net.inputs)), options.device) if front is not None and front.resize else None
     reference = _reference(net, arrays, known, front, inside)
-    random = _random(net, record if feasible else None, front)
+    known_range = feasible and (front is not None or not {"mean_value", "scale"} & set(record.assumed))
+    spread = 0.0 if known_range else usual_spread(reference, arrays, net.inputs)
+    random = _random(net, record if known_range else None, front, spread=spread)
     paths = _photos(options, notes) if feasible else []
     proof = prove(
         data, reference,
         random=random,
-        real=None if inside or not paths else _real(net, record, front, options, paths),
+        real=None if inside or not paths else _real(net, record, front, options, paths, spread),
         batches=(options.batch,) * 2 if options.batch else options.batches, tolerance=options.tolerance,
         device=options.device, classifiers=described.classifiers,
-        sized=_sized(net, record if feasible else None, front, options),
+        sized=_sized(net, record if known_range else None, front, options),
     )  # fmt: skip
     if front is not None and inside is not None and paths:
         photos = prove_photos(data, reference, front, inside, paths, options.batch or 1, proof, described.classifiers)
@@ -318,9 +321,9 @@ def _misplaced(options: ExportOptions) -> list[Problem]:
 
 
 def _random(
-    net: DeployNet, record: Any | None, front: Front | None, size: tuple[int, int] | None = None
+    net: DeployNet, record: Any | None, front: Front | None, size: tuple[int, int] | None = None, spread: float = 1.0
 ) -> Callable[[int, np.random.Generator], Feeds]:
-    """Random inputs: noise pictures where the net takes pictures, else values as wide as those of pictures.
+    """Random inputs: noise pictures where the net's preprocessing is known, else normal ones of ``spread``.
 
     Pictures are of ``size`` (None: the net's, or any of a few where the graph resizes).
     """
@@ -336,7 +339,7 @@ def _random(
                 return {front.image: pictures.laid(noise, front.layout)}
             return {blob: pictures.apply(record, noise)}
         return {
-            blob: (50 * rng.standard_normal((batch, *shape[1:]))).astype(np.float32)
+            blob: (spread * rng.standard_normal((batch, *shape[1:]))).astype(np.float32)
             for blob, shape in net.inputs.items()
         }
 
@@ -370,12 +373,20 @@ def _photos(options: ExportOptions, notes: list[str]) -> list[Path]:
     return paths
 
 
-def _real(net: DeployNet, record: Any, front: Front | None, options: ExportOptions, paths: list[Path]) -> Feeds:
+def _real(
+    net: DeployNet, record: Any, front: Front | None, options: ExportOptions, paths: list[Path], spread: float
+) -> Feeds:
+    """Real pictures; where it is not known which numbers the net takes, of mean 0 and of ``spread`` (else 0)."""
     blob, (_, _, height, width) = next(iter(net.inputs.items()))  # type: ignore[misc]
     if options.batch:  # whole batches only
         paths = [paths[i % len(paths)] for i in range(-(-len(paths) // options.batch) * options.batch)]
     images = np.stack([pictures.fitted(record, path, height, width) for path in paths])
-    return {front.image: pictures.laid(images, front.layout)} if front else {blob: pictures.apply(record, images)}
+    if front:
+        return {front.image: pictures.laid(images, front.layout)}
+    values = pictures.apply(record, images)
+    if spread:
+        values = (values - values.mean()) * np.float32(spread / max(float(values.std()), 1.0))
+    return {blob: values}
 
 
 def _examples() -> list[Path]:

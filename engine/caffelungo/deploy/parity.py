@@ -3,8 +3,9 @@
 PyTorch runs the net as the definition says it, unfolded and layer by layer; ONNX Runtime runs the bytes of the file.
 First every blob is compared on one batch, then every output on random and on real pictures at several batch sizes.
 
-A difference above the tolerance that float32 itself makes is no disagreement: where PyTorch's own numbers are about as
-far from float64's (a Normalize of a vector that is small beside its neighbours), the blob is told, not refused.
+A difference above the tolerance that float32 itself makes is no disagreement: where PyTorch's own numbers, in the blob
+or in one before it, are about as far from float64's (a Normalize of a vector that is small beside its neighbours), the
+blob is told, not refused.
 """
 
 from __future__ import annotations
@@ -118,8 +119,12 @@ class Reference:
 
     def run(self, feeds: Feeds) -> dict[str, Array]:
         """Every value of the net by its tensor's name, in the order in which layers make them."""
+        return {self.names[value]: array for value, array in self.values(feeds).items()}
+
+    def values(self, feeds: Feeds) -> dict[int, Array]:
+        """The same by the plan's number of each value."""
         self._forward(self.net, feeds, torch.float32)
-        return {self.names[value]: self.net.data[value].numpy() for value in sorted(self.net.data)}
+        return {value: self.net.data[value].numpy() for value in sorted(self.net.data)}
 
     def producer(self, name: str) -> PlannedLayer:
         """The layer that makes the tensor ``name``."""
@@ -133,21 +138,26 @@ class Reference:
         return replace(apart, relative=apart.largest)
 
     def rounding(self, got: Mapping[str, Array], feeds: Feeds) -> dict[str, float]:
-        """How far each tensor of ``got``, in float32, is from float64, relative to its largest value."""
-        if not got:
-            return {}
+        """How far off each tensor of ``got``, in PyTorch's float32, may be: its distance from float64 relative to its
+        largest value, or that of a tensor before it, since what a layer reads is no better than that."""
         store = Store(self.plan, seed=0, dtype=torch.float64)
         store.load(self.net.store.arrays())
-        net, wanted = StepNet(self.plan, store), {name: self.names.index(name) for name in got}
+        net = StepNet(self.plan, store)
         last = {value: planned.key for planned in self.plan.layers for value in planned.bottom_values}
+        off: dict[int, float] = {}
 
-        def forget(planned: PlannedLayer) -> None:  # in float64 all values of a large net are more than memory holds
-            for value in set(planned.bottom_values) - set(wanted.values()):
+        def measure(planned: PlannedLayer) -> None:
+            read = max((off.get(value, 0.0) for value in planned.bottom_values), default=0.0)
+            for value in planned.top_values:
+                name = self.names[value]
+                own = difference(name, net.data[value].numpy(), got[name], "").relative if name in got else 0.0
+                off[value] = max(own, read)
+            for value in set(planned.bottom_values):  # in float64 all values of a large net are more than memory holds
                 if last[value] == planned.key:
                     del net.data[value]
 
-        self._forward(net, feeds, torch.float64, forget)
-        return {name: difference(name, net.data[wanted[name]].numpy(), got[name], "").relative for name in got}
+        self._forward(net, feeds, torch.float64, measure)
+        return {self.names[value]: off[value] for value in off if self.names[value] in got}
 
     def _forward(self, net: StepNet, feeds: Feeds, dtype: torch.dtype, each: Hook | None = None) -> None:
         given = self.prepare(feeds) if self.prepare else feeds
@@ -196,7 +206,7 @@ def prove(
             if apart.blob not in proof.worst or apart.relative >= proof.worst[apart.blob].relative:
                 proof.worst[apart.blob] = apart
         if wrong is not None:
-            raise _failure(wrong, tolerance, f"output `{wrong.blob}`")
+            raise _failure(wrong, tolerance, f"output `{wrong.blob}`", found, feeds)
         if classifiers:
             same = np.all([same_class(expected[one], got[one], tolerance) for one in classifiers], axis=0)
             agreed, seen = agreed + int(same.sum()), seen + len(same)
@@ -241,7 +251,8 @@ def _every_blob(model: bytes, reference: Reference, feeds: Feeds, proof: Parity)
     there = [name for name in expected if name in got]
     found, wrong = compare(there, expected, got, reference, feeds, title, proof)
     if wrong is not None:
-        raise _failure(wrong, proof.tolerance, f"layer `{reference.producer(wrong.blob).name}` (blob `{wrong.blob}`)")
+        where = f"layer `{reference.producer(wrong.blob).name}` (blob `{wrong.blob}`)"
+        raise _failure(wrong, proof.tolerance, where, found, feeds)
     proof.blobs = max(proof.blobs, len(found))
     for apart in found:
         if proof.worst_blob is None or apart.relative > proof.worst_blob.relative:
@@ -275,7 +286,7 @@ def compare(
     """
     found = [reference.scaled(difference(name, expected[name], got[name], inputs)) for name in names]
     beyond = [one for one in found if not one.relative <= proof.tolerance]
-    told = reference.rounding({one.blob: expected[one.blob] for one in beyond if np.isfinite(one.relative)}, feeds)
+    told = reference.rounding(expected, feeds) if any(np.isfinite(one.relative) for one in beyond) else {}
     for one in beyond:
         own = told.get(one.blob, np.inf)
         if not np.isfinite(own) or one.relative > ROUNDING * own:
@@ -296,8 +307,13 @@ def _split(feeds: Feeds, batches: Sequence[int]) -> list[Feeds]:
     return pieces
 
 
-def _failure(apart: Difference, tolerance: float, where: str) -> RunError:
+def _failure(apart: Difference, tolerance: float, where: str, found: Sequence[Difference], feeds: Feeds) -> RunError:
+    worst = max(found, key=lambda one: one.relative)
+    ranges = ", ".join(f"`{name}` from {array.min():.4g} to {array.max():.4g}" for name, array in feeds.items())
     return RunError(
         f"PyTorch and ONNX Runtime disagree from {where} on: {apart.largest:.3g}, that is {apart.relative:.3g} of its "
-        f"largest value, where {tolerance:g} is allowed ({apart.inputs})\n  to do: report the net; no file was written"
+        f"largest value, where {tolerance:g} is allowed ({apart.inputs}: {ranges}); most in `{worst.blob}`: "
+        f"{worst.relative:.3g}\n"
+        "  to do: where the net is meant for inputs of another range, prove it with pictures (--pictures) or say its "
+        "preprocessing (--mean, --scale); else report the net; no file was written"
     )
