@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from caffelungo.passes.base import Refusal, Result, step
+from caffelungo.definition.reader import parse_net
+from caffelungo.deploy.network import deploy_net
+from caffelungo.passes.base import Refusal, Result, run, step
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.finetune import FinetuneOptions, finetune
+from caffelungo.passes.view import View
 from tests.passes.nets import ALEX, FIRE, THREE_HEADS, apply, comments, layer, lines
 
 
@@ -76,3 +79,39 @@ layer { name: "loss" type: "EuclideanLoss" bottom: "a" bottom: "b" top: "loss" }
 """
     with pytest.raises(Exception, match="no classifier"):
         answering(text)
+
+
+EUCLIDEAN = """
+layer { name: "d" type: "DummyData" top: "data" top: "label"
+  dummy_data_param { shape { dim: 4 dim: 5 } shape { dim: 4 dim: 2 } } }
+layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc" inner_product_param { num_output: 2 } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "fc" bottom: "label" top: "loss" }
+"""
+PAIRS = """
+layer { name: "d" type: "DummyData" top: "data" top: "other" top: "same"
+  dummy_data_param { shape { dim: 4 dim: 5 } shape { dim: 4 dim: 5 } shape { dim: 4 } } }
+layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc" param { name: "w" } param { name: "b" }
+  inner_product_param { num_output: 2 } }
+layer { name: "fc_p" type: "InnerProduct" bottom: "other" top: "fc_p" param { name: "w" } param { name: "b" }
+  inner_product_param { num_output: 2 } }
+layer { name: "loss" type: "ContrastiveLoss" bottom: "fc" bottom: "fc_p" bottom: "same" top: "loss" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "inputs", "outputs"),
+    [
+        (EUCLIDEAN, ["data"], ["fc"]),
+        (EUCLIDEAN.replace("EuclideanLoss", "SigmoidCrossEntropyLoss"), ["data"], ["prob"]),
+        (PAIRS, ["data", "other"], ["fc", "fc_p"]),
+    ],
+    ids=["regression", "attributes", "pairs"],
+)
+def test_a_net_without_classifier_answers_what_its_losses_compare(
+    text: str, inputs: list[str], outputs: list[str]
+) -> None:
+    """As the export does, and under the same names."""
+    result = run(parse_net(text), [step(deploy, DeployOptions())]).definition
+    assert [layer.name for layer in result.message.layer if layer.type == "Input"] == inputs
+    assert sorted(View(result).plan.outputs) == outputs
+    assert sorted(deploy_net(parse_net(text)).outputs) == outputs

@@ -5,7 +5,7 @@
              layers that the answer does not depend on are gone; all others keep names, order and comments
 
 Of several classifiers on one label the last stays (GoogLeNet's auxiliary ones serve training only), and every one that
-`lungo { head }` names.
+`lungo { head }` names. A net without a classifier (regression, pairs) answers what its losses compare with the data.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class DeployOptions:
 
 
 def deploy(view: View, options: DeployOptions) -> Rewrite:
-    """The rewrite; Refusal for a net without a classifier, or whose input's size is not known."""
+    """The rewrite; Refusal for a net without a classifier and a loss, or whose input's size is not known."""
     stage = _stage(view)
     if stage is None and view.deploy_only and all(one.layer.type == "Input" for one in view.plan.sources):
         return Rewrite(notes=(Note("the net is one that answers already: nothing to do"),))
@@ -52,7 +52,11 @@ def deploy(view: View, options: DeployOptions) -> Rewrite:
         graph = stage
         notes.append(Note(f"what answers is read in phase {filter_.told(stage.plan.state)}", None, "its rules name it"))
         keep.update((layer.index, layer) for layer in _of_head(view, stage, options.head or view.head))
-    heads = _answers(view, options) if stage is None else []
+    compared = _compared(graph) if stage is None and not view.answers else []
+    for loss, value in compared:
+        keep.update((layer.index, layer) for layer in graph.upstream([graph.producer[value]]))
+        edits += _sigmoid(view, graph, loss, value, several=len({one for _, one in compared}) > 1)
+    heads = _answers(view, options) if stage is None and not compared else []
     for one in heads:
         passed = [layer for layer in graph.plan.layers if layer.index in {b.index for b in one.between}]
         head = [layer for layer in graph.plan.layers if layer.index == one.head.index]
@@ -114,6 +118,26 @@ def _answers(view: View, options: DeployOptions) -> list[Classifier]:
     if not view.answers:
         view.heads()
     return view.answers
+
+
+def _compared(graph: Graph) -> list[tuple[PlannedLayer, int]]:
+    """Each loss of a net without classifier, and a value that it compares with the data: what such a net answers."""
+    return [
+        (one, value)
+        for one in graph.plan.layers
+        if one.layer.loss
+        for k, value in enumerate(one.bottom_values)
+        if k not in one.layer.labels and not graph.producer[value].layer.source
+    ]
+
+
+def _sigmoid(view: View, graph: Graph, loss: PlannedLayer, value: int, several: bool) -> list[Edit]:
+    """A Sigmoid where the loss takes one."""
+    if loss.layer.type != "SigmoidCrossEntropyLoss":
+        return []
+    blob, head = graph.plan.values[value].blob, graph.head_of(value)
+    name = view.free(answer_name(head.name if head is not None else blob, several))
+    return [InsertLayer(loss.index, LayerParameter(name=name, type="Sigmoid", bottom=[blob], top=[name]))]
 
 
 def _softmax(view: View, one: Classifier, several: bool) -> list[Edit]:
