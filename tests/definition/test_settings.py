@@ -50,3 +50,13 @@ def test_a_mistake_names_the_flag_and_the_remedy(given, remedy):
     assert len(caught.value.problems) == 2
     assert caught.value.problems[0].received == f"--set-solver {given}"
     assert remedy in caught.value.problems[0].remedy
+
+
+@pytest.mark.parametrize("text", ['a "b" c', "c:\\models\\net", "it's", "a b"])
+def test_names_with_quotes_and_backslashes_are_taken_as_they_are(text: str) -> None:
+    assert settings.value(("net",), text) == text
+
+
+@pytest.mark.parametrize("text", ["[3, 4]", "3,4", "3, 4", "[3,4]"])
+def test_a_list_with_or_without_its_brackets(text: str) -> None:
+    assert settings.value(("stepvalue",), text) == [3, 4]

@@ -79,9 +79,11 @@ def value(path: Sequence[str], text: str) -> Any:
     from caffelungo.definition.reader import parse_solver
 
     info = _field(path)
-    words = [f"[{text}]"] if info.repeated and info.kind != "string" else [text]
+    words = [f"[{text}]"] if info.repeated and info.kind != "string" and not text.startswith("[") else [text]
     if not text.startswith('"'):
-        words.append(f'"{text}"' if not info.repeated else ", ".join(f'"{word.strip()}"' for word in text.split(",")))
+        words.append(
+            _quoted(text) if not info.repeated else ", ".join(_quoted(word.strip()) for word in text.split(","))
+        )
         if info.repeated:
             words[-1] = f"[{words[-1]}]"
     error: UserError | None = None
@@ -103,6 +105,10 @@ def value(path: Sequence[str], text: str) -> Any:
         return list(message) if info.repeated else message
     assert error is not None
     raise error
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _field(path: Sequence[str]) -> FieldInfo:
