@@ -42,7 +42,7 @@ def test_a_field_is_what_a_file_would_say(given, path, wanted):
      ("lungo=3", "name one of them: lungo.warmup_iter"), ("lr_policy.x=3", "name lr_policy alone"),
      ("max_iter", "write --set-solver base_lr"), ("=3", "write --set-solver base_lr"),
      ("base_lr=0.1 max_iter: 5", "one value"), ("stepvalue=1,x", "digits"), ("max_iter=1 } net {", ""),
-     ("zzzzzz=1", "name a field of the solver"), ("type=Adam\" max_iter: 5 type: \"SGD", "")],
+     ("zzzzzz=1", "name a field of the solver")],
 )  # fmt: skip
 def test_a_mistake_names_the_flag_and_the_remedy(given, remedy):
     with pytest.raises(UserError) as caught:
@@ -52,7 +52,7 @@ def test_a_mistake_names_the_flag_and_the_remedy(given, remedy):
     assert remedy in caught.value.problems[0].remedy
 
 
-@pytest.mark.parametrize("text", ['a "b" c', "c:\\models\\net", "it's", "a b"])
+@pytest.mark.parametrize("text", ['a "b" c', 'Adam" max_iter: 5 type: "SGD', "c:\\models\\net", "it's", "a b"])
 def test_names_with_quotes_and_backslashes_are_taken_as_they_are(text: str) -> None:
     assert settings.value(("net",), text) == text
 
