@@ -248,7 +248,7 @@ def test_a_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "open", refused)
     with pytest.raises(UserError, match=r"no permission to read it\n  to do: change its permissions"):
         decode("good.png")
-    monkeypatch.setattr(Path, "read_bytes", refused)
+    monkeypatch.setattr("caffelungo.files.read", refused)
     told(run("bench"), "Permission denied")
 
 
