@@ -58,7 +58,7 @@ def check_pictures(pictures: ImageList, findings: Findings) -> bool:
 
 def check_records(source: Source, findings: Findings) -> list[Problem]:
     """Records of a database whose picture files cannot be decoded, or do not fit; a database is read once."""
-    if not isinstance(source, DatabaseSource):
+    if not isinstance(source, DatabaseSource) or not source.encoded:
         return []
     key = ("records", str(source.path.resolve()), source.resize, source.crop, source.color)
     if key in findings.seen:

@@ -17,11 +17,15 @@ ALIKE = "make the database again with one kind of samples"
 
 @dataclass(frozen=True)
 class Survey:
-    """The label of every record (0 where it has none, as Caffe reads it), and what is wrong or worth knowing."""
+    """The label of every record (0 where it has none, as Caffe reads it), and what is wrong or worth knowing.
+
+    ``encoded``: how many records are picture files.
+    """
 
     labels: NDArray[np.int64]
     problems: list[Problem]
     notices: list[str]
+    encoded: int
 
 
 @dataclass
@@ -43,6 +47,7 @@ class _Surveyor:
     resized: bool
     first: Header | None = None
     missing: int = 0
+    encoded: int = 0
     faults: dict[str, _Faults] = field(default_factory=dict)
 
     def fault(self, index: int, what: str, received: str, remedy: str) -> None:
@@ -53,6 +58,7 @@ class _Surveyor:
 
     def see(self, index: int, found: Header) -> None:
         self.missing += found.label is None
+        self.encoded += found.encoded
         if wrong := found.fault():
             self.fault(index, *wrong)
         elif not found.encoded:
@@ -108,4 +114,4 @@ def survey(reader: LmdbReader, *, crop: int = 0, resized: bool = False, labelled
             f"{seen.missing} of {reader.size} records hold no label, and count as class 0; write `label` into each "
             "when the database is made"
         )
-    return Survey(labels, problems, notices)
+    return Survey(labels, problems, notices, seen.encoded)

@@ -150,6 +150,11 @@ class DatabaseSource(PictureSource):
     def labels(self) -> NDArray[np.int64] | None:
         return self._surveyed().labels + int(self.extras.label_offset) if len(self.names) > 1 else None
 
+    @property
+    def encoded(self) -> bool:
+        """Whether any record is a picture file."""
+        return bool(self._surveyed().encoded)
+
     def unusable(self, index: int) -> Problem | None:
         """Why the picture file in record ``index`` cannot be used; None where it can, or is none."""
         try:
