@@ -145,10 +145,12 @@ def solver_edits(definition: Definition, problems: list[Problem] | None = None) 
                 )
             )
             continue
+        place = definition.where("solver", k, "value")
         try:
-            edits.append(SetField((setting.name,), settings.value((setting.name,), setting.value)))
+            value = settings.value((setting.name,), setting.value)
+            edits.append(SetField((setting.name,), value))
+            found += range_problems(SolverParameter(**{setting.name: value}), lambda *path, place=place: place)
         except UserError as error:
-            place = definition.where("solver", k, "value")
             found += [Problem(one.what, place, one.received, one.remedy) for one in error.problems]
     if problems is not None:
         problems += found

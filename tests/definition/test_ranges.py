@@ -118,6 +118,19 @@ def test_a_large_mean_picture_is_judged_whole() -> None:
     assert problem.received == "mean_image: nan"
 
 
+@pytest.mark.parametrize(("name", "value"), [("base_lr", "-0.1"), ("stepvalue", "-1"), ("momentum", "nan")])
+def test_a_recipe_gives_a_solver_no_number_out_of_range(name: str, value: str) -> None:
+    definition = parse_recipe(
+        f'solver {{ name: "type" value: "Adam" }}\nsolver {{ name: "{name}" value: "{value}" }}', "f"
+    )
+    with pytest.raises(UserError) as caught:
+        recipes.solver_edits(definition)
+    (problem,) = caught.value.problems
+    assert problem.received == f"{name}: {value}"
+    assert problem.where is not None
+    assert problem.where.line == 2
+
+
 def test_a_recipe_is_refused_with_all_of_them() -> None:
     text = "step { widen { units: 0 } } step { normalize { scale: 0 } } rate { layer: 'a' lr_mult: nan } rate_decay: -1"
     with pytest.raises(UserError) as caught:
