@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from caffelungo import files
+from caffelungo import files, resources
 from caffelungo.definition import settings
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.reader import read_solver
@@ -31,8 +31,15 @@ def definition_of(options: TrainOptions) -> Definition:
             received=" and ".join(f"--{name}" for name in given),
             remedy="a snapshot brings its own weights: leave --weights out",
         )
-    solver = files.find(options.solver, what="solver")
-    return settings.told(read_solver(options.solver, meant_for(solver, options.variables) or None), options.set_solver)
+    name = _card(str(options.solver))
+    solver = files.find(name, what="solver")
+    return settings.told(read_solver(name, meant_for(solver, options.variables) or None), options.set_solver)
+
+
+def _card(name: str) -> str:
+    """``name``, or the card of that name that comes with the program, where there is no such file."""
+    card = resources.folder("solvers") / name
+    return str(card) if Path(name).name == name and not Path(name).exists() and card.is_file() else name
 
 
 def with_flags(definition: Definition, options: TrainOptions) -> None:
