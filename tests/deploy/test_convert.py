@@ -20,7 +20,7 @@ from caffelungo.deploy.export import ExportOptions
 from caffelungo.deploy.metadata import read as read_metadata
 from caffelungo.deploy.opening import open_net
 from caffelungo.deploy.runtime import open_session
-from caffelungo.errors import UserError
+from caffelungo.errors import Problem, UserError
 from caffelungo.layers import registry
 from caffelungo.study.verify import VerifyOptions, verify
 from caffelungo.weights import caffemodel, formats, meanfile
@@ -402,3 +402,33 @@ def test_the_size_that_is_asked_for_is_judged(options: dict[str, Any], tmp_path:
     (problem, *_) = examine(net, weights, tmp_path / "x.onnx", ConvertOptions(**small)).problems
     assert "impossible shape" in problem.what
     assert "bottom 1x3x2x2" in (problem.received or "")
+
+
+@pytest.mark.parametrize(
+    ("bottoms", "told", "untold"),
+    [
+        ([2], ["max-unpooling", "the rest is 0", "mask"], "bilinear"),
+        ([1], ["Deconvolution", "weights of 1", "bilinear"], "unpooling"),
+        ([2, 1], ["max-unpooling", "for those with one bottom, write a Deconvolution"], "other"),
+    ],
+)
+def test_unpooling_is_no_interpolation(bottoms: list[int], told: list[str], untold: str, tmp_path: Path) -> None:
+    text = (
+        'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }\n'
+        'layer { name: "bn" type: "BN" bottom: "data" top: "bn" bn_param { bn_mode: INFERENCE } }\n'
+        'layer { name: "p" type: "Pooling" bottom: "bn" top: "p" top: "m" pooling_param { kernel_size: 2 } }\n'
+    )
+    for number, count in enumerate(bottoms):
+        mask = 'bottom: "m"' if count == 2 else ""
+        text += f'layer {{ name: "up{number}" type: "Upsample" bottom: "p" {mask} top: "up{number}" }}\n'
+    (tmp_path / "net.prototxt").write_text(text)
+    found = {one.what.split()[-7]: one.remedy or "" for one in _unknown_types(tmp_path / "net.prototxt")}
+    assert all(word in found["Upsample,"] for word in told)
+    assert untold not in found["Upsample,"]
+    assert "BatchNorm followed by Scale" in found["BN,"]
+    assert "Scale { bias_term: true } alone" in found["BN,"]
+
+
+def _unknown_types(net: Path) -> list[Problem]:
+    problems = examine(net, None, net.with_name("x.onnx"), ConvertOptions()).problems
+    return [one for one in problems if "which Caffe itself does not have" in one.what]

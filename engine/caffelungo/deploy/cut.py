@@ -46,9 +46,16 @@ WAYS = {
     "Python": "write it with the layers that `lungo layers` lists, or let the blobs that it reads come out",
     "ROIPooling": "let the feature map that it reads come out, and cut out the regions outside",
     "ShuffleChannel": "write a 1x1 Convolution whose weights are the permutation",
-    "Upsample": "write a Deconvolution with group: C and the bilinear filler",
+    "Upsample": "write a Deconvolution with group: C, kernel_size and stride the factor, and weights of 1 where it "
+    "repeats values, the bilinear filler where it interpolates",
 }
 """What does the work of a fork's layer, where that is not a layer of Caffe's own (``registry.RELATED``)."""
+
+UNPOOLING = (
+    "it is max-unpooling: each value goes back to where the pooling found its maximum, the rest is 0. No layer does "
+    "that here: let the blobs that it reads come out, values and mask, and put them back outside"
+)
+"""What takes the place of an Upsample that reads a pooling's mask; interpolation would be another function."""
 
 
 @dataclass
@@ -163,10 +170,17 @@ def _unknown(definition: Definition, state: Any) -> list[Problem]:
                 if kind not in registry.ABSENT else f"{several} type {kind}, which is not offered",
                 definition.where("layer", places[0], "type"),
                 ", ".join(names),
-                WAYS.get(kind) or registry.suggestion(kind),
+                _way(kind, [definition.message.layer[index] for index in places]),
             )
         )  # fmt: skip
     return problems
+
+
+def _way(kind: str, layers: Sequence[Any]) -> str:
+    if kind == "Upsample" and any(len(layer.bottom) > 1 for layer in layers):
+        rest = "" if all(len(layer.bottom) > 1 for layer in layers) else f"; for those with one bottom, {WAYS[kind]}"
+        return f"{UNPOOLING}{rest}"
+    return WAYS.get(kind) or registry.suggestion(kind)
 
 
 def _left_out(costless: Sequence[ForeignField]) -> list[str]:

@@ -18,7 +18,8 @@ L = TypeVar("L", bound=type[Layer])
 
 RELATED = {
     "Axpy": "Scale with two bottoms (axis: 0) followed by Eltwise",
-    "BN": "BatchNorm followed by Scale",
+    "BN": "BatchNorm followed by Scale; where its bn_mode is INFERENCE, its two blobs are scale and shift already, "
+    "which a Scale { bias_term: true } alone takes",
     "SyncBN": "BatchNorm followed by Scale",
 }
 """Types of Caffe forks that two layers of Caffe's own do."""
