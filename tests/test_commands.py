@@ -41,6 +41,7 @@ def unquoted(tree: ast.AST) -> Iterator[tuple[int, str]]:
             assert isinstance(part, ast.FormattedValue)
             shown = ast.unparse(part.value)
             safe = isinstance(part.value, ast.Call) and ast.unparse(part.value.func) in QUOTED
+            safe = safe or (isinstance(part.value, ast.BinOp) and isinstance(part.value.op, ast.FloorDiv | ast.Mult))
             if AFTER.search(before) and not safe and part.format_spec is None and shown not in NUMBERS:
                 yield node.lineno, shown
             before = ""
