@@ -164,7 +164,9 @@ def export(
     data = proto.SerializeToString()
     inside = Inside(data, front, next(iter(net.inputs)), options.device) if front is not None and front.resize else None
     reference = _reference(net, arrays, known, front, inside)
-    known_range = feasible and (front is not None or not {"mean_value", "scale"} & set(record.assumed))
+    known_range = False
+    if feasible and record is not None:
+        known_range = front is not None or not {"mean_value", "scale"} & set(record.assumed)
     spread = 0.0 if known_range else usual_spread(reference, arrays, net.inputs)
     random = _random(net, record if known_range else None, front, spread=spread)
     paths = _photos(options, notes) if feasible else []

@@ -130,7 +130,9 @@ def read(properties: Mapping[str, str], file: str | Path) -> Metadata:
             remedy="export the net again with this version, or install the version that exported it",
         )
     entries = Entries(properties, str(file))
-    given = entries.get("input", read_input) if "input" in properties else entries.missing("input")
+    given = entries.get("input", read_input)
+    if "input" not in properties:
+        entries.missing("input")
     record = entries.get("preprocessing", _record) or Preprocessing()
     labels = entries.get("labels", read_names)
     classifier = entries.get("classifier", _word)

@@ -137,7 +137,7 @@ class Pooling(Layer):
         """The smallest plane that holds a window."""
         reach = [step - 1 if self.ceil else 0 for step in self.stride]
         sides = zip(self.kernel, reach, self.pad, strict=True)
-        return f"at least {shape_text([max(kernel - more - 2 * pad, 1) for kernel, more, pad in sides])}"
+        return f"at least {shape_text(tuple(max(kernel - more - 2 * pad, 1) for kernel, more, pad in sides))}"
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         x = bottoms[0]
