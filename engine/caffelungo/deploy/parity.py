@@ -315,5 +315,5 @@ def _failure(apart: Difference, tolerance: float, where: str, found: Sequence[Di
         f"largest value, where {tolerance:g} is allowed ({apart.inputs}: {ranges}); most in `{worst.blob}`: "
         f"{worst.relative:.3g}\n"
         "  to do: where the net is meant for inputs of another range, prove it with pictures (--pictures) or say its "
-        "preprocessing (--mean, --scale); else report the net; no file was written"
+        "preprocessing (lungo convert --mean --scale); else report the net; no file was written"
     )
