@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from caffelungo import __version__, threads
@@ -105,6 +106,17 @@ def test_a_failure_while_running_exits_1(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(main, "call", fail)
     ran = lungo("train")
     assert (ran.status, ran.err) == (1, "the disk is full\n")
+
+
+def test_memory_that_is_not_there_exits_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(arguments: object) -> int:
+        return len(np.empty(2**55, np.uint8))
+
+    monkeypatch.setattr(main, "call", ask)
+    ran = lungo("train")
+    assert ran.status == 1
+    assert "32.0 PiB" in ran.err
+    assert "smaller sizes" in ran.err
 
 
 def test_ctrl_c_exits_130(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,11 @@ def run(arguments: Sequence[str] | None = None) -> None:
         told = error if isinstance(error, LungoError) else of_system(error)
         typer.echo(visible(str(told)), err=True)
         status = told.exit_status
+    except MemoryError as error:
+        if debug:
+            raise
+        typer.echo(visible(f"not enough memory: {error}\n  to do: ask for smaller sizes or batches"), err=True)
+        status = 1
     except (typer.Abort, KeyboardInterrupt):
         status = 130
     except Exception as error:
