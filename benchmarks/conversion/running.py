@@ -17,10 +17,10 @@ from caffelungo.definition.schema import TEST
 from caffelungo.deploy import names, parity, pictures
 from caffelungo.deploy.convert import Examined, convert, examine
 from caffelungo.deploy.export import Exported
+from caffelungo.deploy.front import IMAGE
 from caffelungo.deploy.network import DeployNet
 from caffelungo.deploy.opening import fitted, read_weights
 from caffelungo.deploy.parity import Parity, Reference, with_all_outputs
-from caffelungo.deploy.trace import IMAGE
 from caffelungo.errors import RunError, UserError
 from caffelungo.layers.cost import costs
 from caffelungo.layers.plan import build_plan

@@ -79,7 +79,8 @@ def probe(
         net=net, data=data, test=test, weights=weights, layers=tuple(o.words(layers)), classifier=classifier,
         scaling=scaling, mirrored=mirror, penalty=penalty, before=before, refit=not no_refit, folds=folds, size=size,
         batch_size=batch_size, suffix=suffix, output=output, cache=cache, seed=seed, device=device, precision=precision,
-        threads=threads, variables=o.variables(set_), head=head, stages=o.listed(stage), level=level, overwrite=overwrite,
+        threads=threads, variables=o.variables(set_), head=head, stages=o.listed(stage), level=level,
+        overwrite=overwrite,
     )  # fmt: skip
     with o.stages(quiet) as say:
         found = run(wanted, say)

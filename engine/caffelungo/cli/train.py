@@ -28,7 +28,7 @@ def train(
         typer.Option("--fit-batch", help="Divide a batch that memory does not hold, and multiply iter_size."),
     ] = False,
     weights_format: Annotated[
-        str | None, typer.Option(help="Snapshots' weights: caffemodel, h5 or safetensors (default: as the solver says).")
+        str | None, typer.Option(help="Weights of snapshots: caffemodel, h5 or safetensors (default: the solver's).")
     ] = None,
     reinit: Annotated[str, typer.Option(help="Layers that start from their fillers all the same.")] = "",
     set_: o.Set = None,

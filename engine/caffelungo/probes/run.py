@@ -132,8 +132,8 @@ def _check(options: ProbeOptions) -> None:
 
 def _wanted(options: ProbeOptions) -> PointOptions:
     return PointOptions(
-        options.net, options.weights, head=options.head, suffix=options.suffix or word_of(options.data or ""), size=options.size,
-        batch_size=options.batch_size, device=options.device, variables=options.variables,
+        options.net, options.weights, head=options.head, suffix=options.suffix or word_of(options.data or ""),
+        size=options.size, batch_size=options.batch_size, device=options.device, variables=options.variables,
         stages=options.stages, level=options.level,
     )  # fmt: skip
 
