@@ -1,9 +1,9 @@
 """One label of several: what answers on the others is taken out, so that data with one label can train the net.
 
-    before:  data, a, b -> fc7 -> fc_a -> loss_a(a)
-                             `-> fc_b -> loss_b(b)
-    after:   data, a, b -> fc7 -> fc_a -> loss_a(a)
-             with what served `fc_b` alone gone, data layers too
+before:  data, a, b -> fc7 -> fc_a -> loss_a(a)
+                         `-> fc_b -> loss_b(b)
+after:   data, a, b -> fc7 -> fc_a -> loss_a(a)
+         with what served `fc_b` alone gone, data layers too
 """
 
 from __future__ import annotations
