@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import errno
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from caffelungo.visible import on_one_line, shortened, visible
@@ -18,6 +18,8 @@ WINDOW = 100
 """Longest stretch of a source line that a message quotes, in characters."""
 LONGEST = 2000
 """Longest part of a message, in characters: a name in a file may have millions."""
+PLACES = 12
+"""So many places of one mistake are named."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,19 @@ class Location:
 
 
 @dataclass(frozen=True)
+class Alike:
+    """What several problems of one remedy are called together, as "layers of type BN", and how this one is called."""
+
+    what: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Problem:
     """One thing that is wrong: ``what``, where, what was received, and the remedy.
 
-    ``table`` shows the whole that it is a part of; problems that share one are printed below it.
+    ``table`` shows the whole that it is a part of; problems that share one are printed below it. ``alike`` is for
+    those that differ by a name alone and are printed as one.
     """
 
     what: str
@@ -61,6 +72,7 @@ class Problem:
     received: str | None = None
     remedy: str | None = None
     table: str | None = field(default=None, compare=False, kw_only=True)
+    alike: Alike | None = field(default=None, compare=False, kw_only=True)
 
     def __str__(self) -> str:
         what = _told(self.what)
@@ -72,6 +84,42 @@ class Problem:
         if self.remedy is not None:
             lines.append(f"  to do: {_told(self.remedy)}")
         return "\n".join(lines)
+
+
+def grouped(problems: Iterable[Problem]) -> list[Problem]:
+    """``problems``, with one in the place of those of a file that differ by their places alone, or are ``alike``."""
+    groups: dict[object, list[Problem]] = {}
+    for number, one in enumerate(problems):
+        key: object = number  # without a line there is no place to tell them apart by
+        if one.alike is not None:
+            key = (one.alike.what, one.remedy, one.where.file if one.where else None)
+        elif one.where is not None and one.where.line is not None:
+            key = (one.what, one.received, one.remedy, one.where.file)
+        groups.setdefault(key, []).append(one)
+    return [_as_one(group) if len(group) > 1 else group[0] for group in groups.values()]
+
+
+def _as_one(group: list[Problem]) -> Problem:
+    first = group[0]
+    lines = [one.where.line if one.where is not None else None for one in group]
+    if first.alike is not None:
+        named = {
+            one.alike.name + (f" (line {line})" if line is not None else ""): None
+            for one, line in zip(group, lines, strict=True)
+            if one.alike is not None
+        }
+        return replace(first, what=f"{len(group)} {first.alike.what}", received=_listed(list(named)))
+    places = list(dict.fromkeys(map(str, lines)))
+    if len(places) < 2:
+        received = first.received
+    else:
+        received = f"{f'{first.received}, ' if first.received is not None else ''}on lines {_listed(places)}"
+    return replace(first, what=f"{first.what} ({len(group)} times)", received=received)
+
+
+def _listed(words: list[str]) -> str:
+    more = len(words) - PLACES
+    return ", ".join(words[:PLACES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _told(text: str) -> str:
@@ -99,7 +147,7 @@ class UserError(LungoError):
             problems = Problem(problems, **parts)  # type: ignore[arg-type]
         self.problems: list[Problem] = [problems] if isinstance(problems, Problem) else list(problems)
         tables = dict.fromkeys(problem.table for problem in self.problems if problem.table)
-        super().__init__("\n".join([*map(visible, tables), *map(str, self.problems)]))
+        super().__init__("\n".join([*map(visible, tables), *map(str, grouped(self.problems))]))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

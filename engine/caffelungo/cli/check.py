@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
-from caffelungo.errors import UserError
+from caffelungo.errors import UserError, grouped
 
 
 def check(
@@ -29,6 +29,6 @@ def check(
     for notice in report.notices:
         typer.echo(f"notice: {notice}")
     if report.problems:
-        typer.echo(f"{len(report.problems)} problem(s):", err=True)
+        typer.echo(f"{len(grouped(report.problems))} problem(s):", err=True)
         raise UserError(report.problems)
     typer.echo("no problem found")

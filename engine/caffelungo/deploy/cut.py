@@ -34,30 +34,6 @@ LABELS = frozenset({"label", "labels", "sim"})
 """Blobs that are never pictures, where a fork's data layer makes several."""
 
 
-WAYS = {
-    "ConvolutionDepthwise": "write Convolution with group: C (its channels); the weights stay",
-    "DepthwiseConvolution": "write Convolution with group: C (its channels); the weights stay",
-    "DetectionOutput": "decode the boxes outside: let the blobs that it reads come out",
-    "Flip": "turn the picture, or the answer, outside",
-    "Interp": "write a Deconvolution with group: C and the bilinear filler, if its factor is whole",
-    "Permute": "let the blob that it reads come out, and put its axes in order outside",
-    "PriorBox": "its boxes depend on sizes alone: compute them once, outside",
-    "Proposal": "compute the boxes outside: let the blobs that it reads come out",
-    "Python": "write it with the layers that `lungo layers` lists, or let the blobs that it reads come out",
-    "ROIPooling": "let the feature map that it reads come out, and cut out the regions outside",
-    "ShuffleChannel": "write a 1x1 Convolution whose weights are the permutation",
-    "Upsample": "write a Deconvolution with group: C, kernel_size and stride the factor, and weights of 1 where it "
-    "repeats values, the bilinear filler where it interpolates",
-}
-"""What does the work of a fork's layer, where that is not a layer of Caffe's own (``registry.RELATED``)."""
-
-UNPOOLING = (
-    "it is max-unpooling: each value goes back to where the pooling found its maximum, the rest is 0. No layer does "
-    "that here: let the blobs that it reads come out, values and mask, and put them back outside"
-)
-"""What takes the place of an Upsample that reads a pooling's mask; interpolation would be another function."""
-
-
 @dataclass
 class Cut:
     """``definition`` without what no output needs. ``problems`` stand in the way; ``shapes`` of inputs were found."""
@@ -151,36 +127,12 @@ def _pictures(layer: Any) -> dict[str, tuple[int, ...]]:
 
 
 def _unknown(definition: Definition, state: Any) -> list[Problem]:
-    """One problem for each type that does not exist here, with every layer of it."""
-    found: dict[str, list[int]] = {}
-    for index, layer in enumerate(definition.message.layer):
-        if registry.find(layer.type) is None and included(layer, state):
-            found.setdefault(layer.type, []).append(index)
-    problems = []
-    for kind, places in found.items():
-        names = []
-        for index in places:
-            where = definition.where("layer", index)
-            line = f" (line {where.line})" if where is not None and where.line is not None else ""
-            names.append(f"`{definition.message.layer[index].name}`{line}")
-        several = f"{len(places)} layers of" if len(places) > 1 else "a layer of"
-        problems.append(
-            Problem(
-                f"{several} type {kind}, which Caffe itself does not have"
-                if kind not in registry.ABSENT else f"{several} type {kind}, which is not offered",
-                definition.where("layer", places[0], "type"),
-                ", ".join(names),
-                _way(kind, [definition.message.layer[index] for index in places]),
-            )
-        )  # fmt: skip
-    return problems
-
-
-def _way(kind: str, layers: Sequence[Any]) -> str:
-    if kind == "Upsample" and any(len(layer.bottom) > 1 for layer in layers):
-        rest = "" if all(len(layer.bottom) > 1 for layer in layers) else f"; for those with one bottom, {WAYS[kind]}"
-        return f"{UNPOOLING}{rest}"
-    return WAYS.get(kind) or registry.suggestion(kind)
+    """One problem for each layer of a type that does not exist here."""
+    return [
+        registry.unknown_type(layer, definition.where("layer", index, "type"))
+        for index, layer in enumerate(definition.message.layer)
+        if registry.find(layer.type) is None and included(layer, state)
+    ]
 
 
 def _left_out(costless: Sequence[ForeignField]) -> list[str]:

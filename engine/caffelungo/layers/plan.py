@@ -187,12 +187,7 @@ class _Builder:
     def add(self, index: int, param: Any) -> None:
         cls = registry.find(param.type)
         if cls is None:
-            self.problem(
-                f"unknown layer type in layer `{param.name}`",
-                "layer", index, "type",
-                received=f'type: "{param.type}"',
-                remedy=registry.suggestion(param.type),
-            )  # fmt: skip
+            self.problems.append(registry.unknown_type(param, self.where("layer", index, "type")))
             self.place_unknown(index, param)
             return
         if wrong := range_problems(param, self.where, ("layer", index), of=f"layer `{param.name}` ({param.type}): "):

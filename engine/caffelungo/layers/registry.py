@@ -6,23 +6,15 @@ import importlib
 import pkgutil
 from functools import cache
 from importlib.metadata import entry_points
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from caffelungo.definition.forks import fork_of_type
-from caffelungo.errors import did_you_mean
-from caffelungo.layers import types
+from caffelungo.errors import Alike, Location, Problem, did_you_mean
+from caffelungo.layers import remedies, types
 from caffelungo.layers.base import Layer
 
 _registered: dict[str, type[Layer]] = {}
 L = TypeVar("L", bound=type[Layer])
-
-RELATED = {
-    "Axpy": "Scale with two bottoms (axis: 0) followed by Eltwise",
-    "BN": "BatchNorm followed by Scale; where its bn_mode is INFERENCE, its two blobs are scale and shift already, "
-    "which a Scale { bias_term: true } alone takes",
-    "SyncBN": "BatchNorm followed by Scale",
-}
-"""Types of Caffe forks that two layers of Caffe's own do."""
 
 ABSENT = frozenset({"Filter", "HDF5Output", "InfogainLoss", "LSTM", "LSTMUnit", "Python", "RNN", "WindowData"})
 """Types of Caffe's own that do not exist here, so that no other type of a similar name is suggested for them."""
@@ -56,13 +48,26 @@ def find(type_name: str) -> type[Layer] | None:
     return _registered.get(type_name)
 
 
-def suggestion(type_name: str) -> str:
-    """What to do about an unknown ``type_name``."""
-    if type_name in RELATED:
-        return f"write {RELATED[type_name]}"
+def suggestion(type_name: str, layer: Any = None) -> str:
+    """What to do about an unknown ``type_name``, which ``layer`` (a LayerParameter, where there is one) has."""
+    if way := remedies.way(type_name, len(layer.bottom) if layer is not None else None):
+        fork = fork_of_type(type_name)
+        return f"{way} (a type of {fork})" if fork else way
     if type_name in ABSENT and type_name not in layer_types():
         return "this type of Caffe's is not offered; `lungo layers` lists those that are"
     if fork := fork_of_type(type_name):
         return f"it is a layer of {fork}; write the net with the types that `lungo layers` lists"
     near = did_you_mean(type_name, layer_types())
     return f'did you mean "{near}"?' if near else "`lungo layers` lists the types that exist"
+
+
+def unknown_type(layer: Any, where: Location | None) -> Problem:
+    """What is wrong with ``layer``, a LayerParameter of a type that does not exist here; ``where`` its type stands."""
+    received = "not offered" if layer.type in ABSENT else "unknown"
+    return Problem(
+        f"unknown layer type in layer `{layer.name}`",
+        where,
+        f'type: "{layer.type}"',
+        suggestion(layer.type, layer),
+        alike=Alike(f"layers of type {layer.type}, which is {received}", f"`{layer.name}`"),
+    )
