@@ -17,13 +17,12 @@ import random
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import numpy as np
 import torch
 
 from benchmarks.cells import SHARED
@@ -65,17 +64,30 @@ class Run:
         return self.folder / "photos" / task / part
 
 
-Tested = Sequence[tuple[Path, str, str | None]]
-"""For each task the net that answers, its weights and, of several, the classifier."""
+@dataclass(frozen=True)
+class Answer:
+    """What answers for a task in the end: a net, its weights and, of several, the classifier.
+
+    ``learned``: the weights right after the task was learned, where later ones have changed what it reads.
+    """
+
+    net: Path
+    weights: str
+    head: str | None = None
+    learned: str | None = None
 
 
-def first(run: Run) -> Tested:
+Answers = Sequence[Answer]
+"""One a task."""
+
+
+def first(run: Run) -> Answers:
     """The first task, by `lungo finetune`."""
     _finetune(run, NET, None, TASKS[0], run.out)
-    return [(run.out / "train_val.prototxt", str(run.out / "solver_best.caffemodel"), None)]
+    return [Answer(run.out / "train_val.prototxt", str(run.out / "solver_best.caffemodel"))]
 
 
-def grown(run: Run) -> Tested:
+def grown(run: Run) -> Answers:
     """`lungo grow --task`: all that is there is held fixed."""
     net, weights = run.first
     for task in TASKS[1:]:
@@ -86,10 +98,10 @@ def grown(run: Run) -> Tested:
         net, weights = out / "deploy.prototxt", out / "solver_best.caffemodel"
     last = run.out / TASKS[-1] / "train_val.prototxt"
     # The first task is called as the folder of its photos.
-    return [(last, str(weights), "train" if task == TASKS[0] else task) for task in TASKS]
+    return [Answer(last, str(weights), "train" if task == TASKS[0] else task) for task in TASKS]
 
 
-def sequential(run: Run, *words: str, best: bool = True) -> Tested:
+def sequential(run: Run, *words: str, best: bool = True) -> Answers:
     """`lungo finetune` on what the task before left, everything tuned; a task's own classifier stays as it was."""
     found = [run.first]
     for task in TASKS[1:]:
@@ -98,23 +110,25 @@ def sequential(run: Run, *words: str, best: bool = True) -> Tested:
         found.append((out / "train_val.prototxt", out / "solver_best.caffemodel" if best else _last(out)))
     last = found[-1][1]
     # Layers that were trained since, and the classifier as this task left it.
-    return [(net, str(weights) if weights == last else f"{weights},{last}", None) for net, weights in found]
+    return [
+        Answer(net, str(own) if own == last else f"{own},{last}", None, None if own == last else str(own))
+        for net, own in found
+    ]
 
 
-def classic(run: Run) -> Tested:
+def classic(run: Run) -> Answers:
     """The same, Caffe's way: a fresh classifier that learns ten times as fast."""
     return sequential(run, "--caffe-classic", best=False)
 
 
-def remembering(run: Run) -> Tested:
+def remembering(run: Run) -> Answers:
     """The same, while a frozen copy teaches the old classifiers (learning without forgetting)."""
     found = sequential(run, "--remember", best=False)
-    last = found[-1][1]
     # The old classifiers have learned on, too: all weights are the last ones.
-    return [(net, last, None) for net, _, _ in found]
+    return [replace(each, weights=found[-1].weights) for each in found]
 
 
-def separate(run: Run) -> Tested:
+def separate(run: Run) -> Answers:
     """`lungo probe`: a linear classifier on the pre-trained net for each task, a net a task."""
     found = []
     for task in TASKS:
@@ -122,11 +136,11 @@ def separate(run: Run) -> Tested:
         lungo("probe", NET, "--data", run.photos(task, "train"), "--size", run.size, "--seed", run.seed, "--mirror",
               "-o", out, "--quiet")  # fmt: skip
         shutil.rmtree(out / "features")
-        found.append((out / "train_val.prototxt", str(out / "probe.caffemodel"), None))
+        found.append(Answer(out / "train_val.prototxt", str(out / "probe.caffemodel")))
     return found
 
 
-WAYS: dict[str, tuple[str, Callable[[Run], Tested]]] = {
+WAYS: dict[str, tuple[str, Callable[[Run], Answers]]] = {
     "grown": ("`lungo grow --task`", grown),
     "sequential": ("`lungo finetune`, one after the other", sequential),
     "classic": ("`lungo finetune --caffe-classic`, likewise", classic),
@@ -149,21 +163,23 @@ def _last(out: Path) -> Path:
 # -- running
 
 
-def run(one: Run, way: Callable[[Run], Tested]) -> None:
+def run(one: Run, way: Callable[[Run], Answers]) -> None:
     """Go the way, and keep accuracies, parameters and seconds. RuntimeError with what a command said where it fails."""
     shutil.rmtree(one.out, ignore_errors=True)
     before = processors()
-    tested = way(one)
+    answers = way(one)
     seconds = processors() - before
-    accuracies = [_accuracy(one, task, *each) for task, each in zip(TASKS, tested, strict=False)]
-    files = {path for _, weights, _ in tested[-1:] for path in weights.split(",")[-1:]}
-    if one.way == "separate":
-        files = {weights for _, weights, _ in tested}
-    parameters = sum(blob.size for path in files for blob in _blobs(Path(path)))
-    write_text(
-        one.result,
-        json.dumps({"accuracies": accuracies, "parameters": parameters, "seconds": round(seconds, 1)}, indent=1),
-    )
+    tasks = list(zip(TASKS, answers, strict=False))
+    accuracies = [_accuracy(one, task, each, each.weights) for task, each in tasks]
+    learned = [_accuracy(one, task, each, each.learned) if each.learned else None for task, each in tasks]
+    files = {each.weights for each in answers} if one.way == "separate" else {answers[-1].weights}
+    found = {
+        "accuracies": accuracies,
+        "learned": [now if then is None else then for now, then in zip(accuracies, learned, strict=True)],
+        "parameters": sum(blob.size for path in files for blob in _blobs(Path(path))),
+        "seconds": round(seconds, 1),
+    }
+    write_text(one.result, json.dumps(found, indent=1))
     for path in (*one.out.rglob("*.solverstate"), *one.out.rglob("*.caffemodel")):
         if one.way != "first":
             path.unlink()
@@ -175,13 +191,13 @@ def _blobs(path: Path) -> list[Any]:
     return [blob for name, blobs in layers.items() if not name.startswith("teacher") for blob in blobs]
 
 
-def _accuracy(one: Run, task: str, net: Path, weights: str, head: str | None) -> float:
+def _accuracy(one: Run, task: str, answer: Answer, weights: str) -> float:
     """In percent, on the photos to judge by."""
     # By numbers: the weights that are read last name the classes of another task.
     listed = one.folder / "photos" / f"{task}.txt"
     out = one.out / f"tested_{task}"
-    words = ("--head", head) if head else ()
-    lungo("test", "--model", net, "--weights", weights, "--data", listed, "-o", out, "--quiet", *words)
+    words = ("--head", answer.head) if answer.head else ()
+    lungo("test", "--model", answer.net, "--weights", weights, "--data", listed, "-o", out, "--quiet", *words)
     return 100 * float(json.loads((out / "summary.json").read_text())["accuracy"])
 
 
@@ -236,20 +252,21 @@ def page(runs: Sequence[Run], size: int, passes: int) -> str:
                 f"| {words}{short} | {' | '.join(each)} | {total:.1f} | {own[0]['parameters']:,} | "
                 f"{mean(one['seconds'] for one in own):.0f} |"
             )
-    lines += ["", "Of forgetting, seed by seed (accuracy on the first two tasks at the end, less that of `lungo grow "
-              "--task`, which keeps them to the bit):", ""]  # fmt: skip
-    for way in ("sequential", "classic", "remembering"):
-        pairs = [
-            (done[way, seed], done["grown", seed]) for seed in seeds if {(way, seed), ("grown", seed)} <= set(done)
-        ]
-        if pairs:
-            gaps = np.array([[a["accuracies"][k] - b["accuracies"][k] for k in (0, 1)] for a, b in pairs])
-            lines.append(f"- {WAYS[way][0]}: {', '.join(f'{a:+.1f} and {b:+.1f}' for a, b in gaps)}")
+    lines += [
+        "",
+        "Forgetting: accuracy after the last task less that right after the task was learned, mean over seeds:",
+        "",
+    ]
+    for way in ("grown", "sequential", "classic", "remembering"):
+        own = [done[way, seed] for seed in seeds if (way, seed) in done]
+        if own:
+            lost = [[one["accuracies"][k] - one["learned"][k] for one in own] for k in (0, 1)]
+            lines.append(f"- {WAYS[way][0]}: {', '.join(f'{TASKS[k]} {_spread(lost[k])}' for k in (0, 1))}")
     return "\n".join(lines) + "\n"
 
 
 def _spread(values: Sequence[float]) -> str:
-    return f"{mean(values):.1f} ({min(values):.1f}-{max(values):.1f})"
+    return f"{mean(values):.1f} ({min(values):.1f} to {max(values):.1f})"
 
 
 def main() -> int:

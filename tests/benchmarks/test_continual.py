@@ -52,11 +52,21 @@ def test_a_page_of_what_is_there(tmp_path: Path) -> None:
         if one.way in ends and (one.seed, one.way) != (1, "sequential"):
             one.result.parent.mkdir(exist_ok=True)
             values = [value + one.seed for value in ends[one.way]]
-            one.result.write_text(json.dumps({"accuracies": values, "parameters": 1234, "seconds": 20}))
+            one.result.write_text(
+                json.dumps(
+                    {
+                        "accuracies": values,
+                        "learned": [60.0 + one.seed, *values[1:]],
+                        "parameters": 1234,
+                        "seconds": 20,
+                    }
+                )
+            )
     text = page(runs, 64, 8)
-    assert "| after the first task | 60.5 (60.0-61.0) |" in text
+    assert "| after the first task | 60.5 (60.0 to 61.0) |" in text
     assert (
-        "| `lungo grow --task` | 60.5 (60.0-61.0) | 50.5 (50.0-51.0) | 40.5 (40.0-41.0) | 50.5 | 1,234 | 20 |" in text
+        "| `lungo grow --task` | 60.5 (60.0 to 61.0) | 50.5 (50.0 to 51.0) | 40.5 (40.0 to 41.0) | 50.5 | 1,234 | 20 |"
+        in text
     )
-    assert "one after the other (1 seeds) | 45.0 (45.0-45.0) |" in text
-    assert "- `lungo finetune`, one after the other: -15.0 and +1.0" in text
+    assert "one after the other (1 seeds) | 45.0 (45.0 to 45.0) |" in text
+    assert "- `lungo finetune`, one after the other: trashnet -15.0 (-15.0 to -15.0), clothing 0.0 (0.0 to 0.0)" in text
