@@ -28,11 +28,11 @@ from caffelungo.deploy import metadata, names, pictures
 from caffelungo.deploy.fold import Arrays, Folded, fold_batch_norm
 from caffelungo.deploy.front import IMAGE, INTERPOLATION, Front, check_layout, problems_of_resize
 from caffelungo.deploy.given import gather
+from caffelungo.deploy.input_spread import usual_spread
 from caffelungo.deploy.network import DeployNet
 from caffelungo.deploy.opening import Opened, heads, labels_of, open_net
 from caffelungo.deploy.parity import BATCHES, TOLERANCE, Feeds, Parity, Reference, prove
 from caffelungo.deploy.photos import Inside, prove_photos, random_sizes
-from caffelungo.deploy.ranges import usual_spread
 from caffelungo.deploy.runtime import LIMIT, parse_device
 from caffelungo.deploy.sizes import open_sizes, other_sizes, problems_of_free_sizes
 from caffelungo.deploy.trace import trace

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from caffelungo.deploy.apart import apart
+from caffelungo.deploy.name_clashes import without_clashes
 
 SENSITIVE = (
     "Softmax", "LogSoftmax", "LRN", "LpNormalization", "BatchNormalization", "InstanceNormalization",
@@ -24,7 +24,7 @@ SENSITIVE = (
 
 def halved(model: Any) -> Any:
     """``model`` (a ModelProto, left as it is) with weights and activations in float16."""
-    return apart(model, _halved)
+    return without_clashes(model, _halved)
 
 
 def _halved(model: Any) -> Any:

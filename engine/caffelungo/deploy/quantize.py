@@ -12,8 +12,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from caffelungo import drafts
-from caffelungo.deploy.apart import END, apart
 from caffelungo.deploy.halves import before_the_net, quiet
+from caffelungo.deploy.name_clashes import END, without_clashes
 
 TYPES = ("Conv", "Gemm", "MatMul", "MaxPool", "AveragePool", "GlobalAveragePool", "Concat", "Add", "Relu", "Clip")
 """Operators that become 8 bits."""
@@ -21,7 +21,7 @@ TYPES = ("Conv", "Gemm", "MatMul", "MaxPool", "AveragePool", "GlobalAveragePool"
 
 def quantized(model: Any, feeds: Iterable[Mapping[str, NDArray[Any]]]) -> Any:
     """``model`` (a ModelProto, left as it is) in 8 bits; ranges of activations are those that ``feeds`` give."""
-    return apart(model, lambda copy: _quantized(copy, feeds))
+    return without_clashes(model, lambda copy: _quantized(copy, feeds))
 
 
 def _quantized(model: Any, feeds: Iterable[Mapping[str, NDArray[Any]]]) -> Any:

@@ -1,8 +1,8 @@
-"""Names of a graph while a program of others rewrites it: what that adds meets none that is there.
+"""An ONNX graph rewritten by another program, whose new names must not clash with those of the net.
 
     conv1, conv1_scale  ->  conv1|, conv1_scale|  ->  + conv1|_scale  ->  conv1, conv1_scale, conv1_scale_2
 
-Converters put endings to tensors' names (``conv1_scale``) without asking whether a blob of the net bears that name.
+Converters append endings to tensor names (``conv1_scale``) without looking whether a blob of the net has that name.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 from caffelungo.passes.view import free_name
 
 END = "\x1f"
-"""Stands at the end of each name that was there before."""
+"""The end, in the copy, of each name that was there before."""
 
 
-def apart(model: Any, rewrite: Callable[[Any], Any]) -> Any:
-    """``rewrite(copy of model)`` (ModelProtos): what was in ``model`` bears its names again, the rest free ones.
+def without_clashes(model: Any, rewrite: Callable[[Any], Any]) -> Any:
+    """``rewrite(copy of model)`` (ModelProtos): what was in ``model`` keeps its names, what is new has free ones.
 
     In the copy every name of a tensor or a node ends in ``END``.
     """
