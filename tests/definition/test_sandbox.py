@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from caffelungo.definition import apart, sandbox, template
+from caffelungo.definition import sandbox, template, template_process
 from caffelungo.errors import UserError
 from tests.support import REPOSITORY
 
@@ -63,7 +63,7 @@ def test_a_template_that_asks_for_too_much_is_refused(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sandbox, "MAX_SECONDS", 0.3)
-    monkeypatch.setattr(apart, "render_apart", None)  # none of these needs a process
+    monkeypatch.setattr(template_process, "render_in_process", None)  # none of these needs a process
     begun = time.thread_time()
     path = tmp_path / "net.prototxt.j2"
     where = refused("\n" + GREEDY[name], path)

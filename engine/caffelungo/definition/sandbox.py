@@ -36,60 +36,18 @@ _NODES = (
     nodes.List, nodes.Tuple, nodes.Dict, nodes.Filter, nodes.Test, nodes.Include, nodes.Import, nodes.FromImport,
     nodes.Scope, nodes.ExprStmt,
 )  # fmt: skip
-_FILTERS = frozenset(
-    {
-        "default",
-        "d",
-        "int",
-        "float",
-        "string",
-        "upper",
-        "lower",
-        "max",
-        "min",
-        "length",
-        "count",
-        "abs",
-        "round",
-        "first",
-        "last",
-        "trim",
-    }
-)
-_TESTS = frozenset(
-    {
-        "defined",
-        "undefined",
-        "none",
-        "string",
-        "number",
-        "integer",
-        "float",
-        "boolean",
-        "true",
-        "false",
-        "odd",
-        "even",
-        "sequence",
-    }
-)
-_METHODS = frozenset(
-    {
-        "split",
-        "rsplit",
-        "strip",
-        "lstrip",
-        "rstrip",
-        "startswith",
-        "endswith",
-        "lower",
-        "upper",
-        "items",
-        "keys",
-        "values",
-        "get",
-    }
-)
+_FILTERS = frozenset({
+    "default", "d", "int", "float", "string", "upper", "lower", "max", "min", "length", "count", "abs", "round",
+    "first", "last", "trim",
+})  # fmt: skip
+_TESTS = frozenset({
+    "defined", "undefined", "none", "string", "number", "integer", "float", "boolean", "true", "false", "odd",
+    "even", "sequence",
+})  # fmt: skip
+_METHODS = frozenset({
+    "split", "rsplit", "strip", "lstrip", "rstrip", "startswith", "endswith", "lower", "upper", "items", "keys",
+    "values", "get",
+})  # fmt: skip
 
 
 class TooMuchError(TemplateError):
@@ -120,25 +78,25 @@ class Folder(FileSystemLoader):
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
-    """An environment of one rendering. ``apart``: in a process of its own, where the system sets the bounds."""
+    """An environment of one rendering. ``bounded``: in a process of its own, which the system bounds."""
 
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "**", "%"})
     intercepted_unops = frozenset({"+", "-"})
 
-    def __init__(self, folder: Path, extensions: Iterable[Any] = (), apart: bool = False) -> None:
+    def __init__(self, folder: Path, extensions: Iterable[Any] = (), bounded: bool = False) -> None:
         super().__init__(
             undefined=StrictUndefined, loader=Folder(folder), extensions=list(extensions), trim_blocks=True,
             lstrip_blocks=True, keep_trailing_newline=True, autoescape=False, optimized=False,
             finalize=_finalized,  # as it takes the context, no value is computed before the template runs
         )  # fmt: skip
-        self.apart, self.made, self.begun = apart, 0, time.thread_time()
+        self.bounded, self.made, self.begun = bounded, 0, time.thread_time()
         self.sources: list[str] = []
 
     # What a template is before it runs
 
     def compile(self, source: Any, name: Any = None, filename: Any = None, *rest: Any, **options: Any) -> Any:
         """Code of a template in which each loop, macro and text counts; Unusual where something could not."""
-        if self.apart:
+        if self.bounded:
             return super().compile(source, name, filename, *rest, **options)
         tree = self.parse(source, name, filename) if isinstance(source, str) else source
         for node in list(tree.find_all(nodes.Node)):
@@ -194,7 +152,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             return value
         if value is None or isinstance(value, bool | int | float | Undefined):
             return str(value)
-        if self.apart:
+        if self.bounded:
             return str(value)
         if isinstance(value, list | tuple | dict):
             self.charge(self._printed(value))
@@ -211,7 +169,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """As Jinja2 computes it, where the result is of a size that a definition can need."""
-        if not self.apart:
+        if not self.bounded:
             self._weigh(operator, left, right)
         return super().call_binop(context, operator, left, right)
 
@@ -233,7 +191,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
         """As Jinja2 calls it, where what is called is known to stay within bounds."""
         self, function = __self, __obj
-        if self.apart:
+        if self.bounded:
             return super().call(__context, function, *args, **kwargs)
         own = getattr(function, "__self__", None)
         method = isinstance(function, types.BuiltinMethodType) and function.__name__ in _METHODS

@@ -107,20 +107,22 @@ def render(source: str, file: str, variables: Variables) -> Rendered:
     try:
         return render_here(source, file, variables)
     except Unusual:
-        from caffelungo.definition.apart import render_apart  # few templates need a process of their own
+        from caffelungo.definition.template_process import (
+            render_in_process,
+        )  # few templates need a process of their own
 
-        return render_apart(source, file, variables)
+        return render_in_process(source, file, variables)
 
 
-def render_here(source: str, file: str, variables: Variables, apart: bool = False) -> Rendered:
-    """``render`` in this process; ``apart`` when the system keeps it within bounds, else ``Unusual`` may be raised."""
+def render_here(source: str, file: str, variables: Variables, bounded: bool = False) -> Rendered:
+    """``render`` in this process; ``bounded``: the system keeps it within bounds; else ``Unusual`` may be raised."""
     path = Path(file)
     lines = LineTable(file, source)
     if len(source) > MAX_TEXT:
         raise too_much(f"its own text has {len(source):,} characters", Location(file))
     wanted: dict[str, bool] = {}
     try:
-        environment = Sandbox(path.parent, [_LineMarks], apart)
+        environment = Sandbox(path.parent, [_LineMarks], bounded)
         wanted = _wanted(environment, source, set(), file)
         _refuse_unused(variables, wanted, file)
         code = environment.compile(source, name=path.name, filename=file)

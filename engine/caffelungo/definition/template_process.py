@@ -1,7 +1,7 @@
 """A template rendered in a process of its own, which the system ends when it takes too much time or memory.
 
-Run as ``python -m caffelungo.definition.apart``: JSON in (source, file, variables), JSON out (the text and its
-lines, or the problems).
+Run as ``python -m caffelungo.definition.template_process``: JSON in (source, file, variables), JSON out (the text and
+its lines, or the problems).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ WAIT = 60.0
 """Seconds after which the process is ended on a busy machine, however little of them it had."""
 
 
-def render_apart(source: str, file: str, variables: Mapping[str, Any]) -> Rendered:
+def render_in_process(source: str, file: str, variables: Mapping[str, Any]) -> Rendered:
     """As ``template.render``."""
     asked = json.dumps({"source": source, "file": file, "variables": dict(variables)})
-    command = [sys.executable, "-m", "caffelungo.definition.apart"]
+    command = [sys.executable, "-m", "caffelungo.definition.template_process"]
     try:
         done = subprocess.run(command, input=asked.encode(), capture_output=True, timeout=WAIT, check=False)
     except subprocess.TimeoutExpired:
@@ -69,7 +69,7 @@ def main() -> None:
     asked = json.load(sys.stdin)
     _bound()
     try:
-        made = render_here(asked["source"], asked["file"], asked["variables"], apart=True)
+        made = render_here(asked["source"], asked["file"], asked["variables"], bounded=True)
         answer: dict[str, Any] = {"text": made.text, "origins": made.origins, "sources": made.sources}
     except UserError as error:
         answer = {"problems": [_parts(problem) for problem in error.problems]}
