@@ -15,9 +15,9 @@ from caffelungo.definition.definition import Definition
 from caffelungo.definition.reader import read_net
 from caffelungo.errors import Location, UserError
 from caffelungo.layers import states
-from caffelungo.passes.alone import AloneOptions, alone
 from caffelungo.passes.base import Result, Step, step
 from caffelungo.passes.finetune import FinetuneOptions, finetune
+from caffelungo.passes.one_label import OneLabelOptions, one_label
 from caffelungo.passes.solver import activations, batch_size
 from caffelungo.passes.view import View
 from caffelungo.project_files import size_elsewhere
@@ -126,7 +126,7 @@ def point(opened: Opened, options: PointOptions, pictures: Pictures, more: tuple
         mean_value=options.mean_value, preprocessing=record_of(opened.weights), fresh=opened.weights is None,
         augmented=pictures.augmented,
     )  # fmt: skip
-    return apply(opened.definition, [step(alone, AloneOptions(options.head)), step(finetune, pointed), *more])
+    return apply(opened.definition, [step(one_label, OneLabelOptions(options.head)), step(finetune, pointed), *more])
 
 
 def batch_of(view: View, options: PointOptions, pictures: int) -> int:

@@ -10,10 +10,10 @@ from caffelungo import recipes
 from caffelungo.definition.reader import Definition, parse_net, parse_recipe
 from caffelungo.definition.template import meant_for
 from caffelungo.errors import UserError
-from caffelungo.passes.alone import AloneOptions, alone
 from caffelungo.passes.base import run, step
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.head import HeadOptions, head
+from caffelungo.passes.one_label import OneLabelOptions, one_label
 from caffelungo.passes.read import ReadOptions, read
 from caffelungo.passes.view import View
 from caffelungo.rewriting import RewriteOptions, apply, rewrite
@@ -145,10 +145,10 @@ def test_what_serves_other_labels_goes_where_data_have_one(chosen: str, stays: s
         text += 'layer { name: "e" type: "DummyData" top: "b" dummy_data_param { shape { dim: 4 } } }\n'
         lines = text.splitlines(keepends=True)
         text = "".join([lines[-1], *lines[:-1]])
-    left = run(parse_net(text), [step(alone, AloneOptions(chosen))]).definition
+    left = run(parse_net(text), [step(one_label, OneLabelOptions(chosen))]).definition
     assert [one.name for one in View(left).classifiers] == [chosen]
     assert {f"loss_{stays}", f"acc_{stays}", "d", "fc7"} <= set(names(left))
     assert not {f"loss_{one}" for one in "ab" if one != stays} & set(names(left))
     assert ("e" in names(left)) == (apart and stays == "b")
-    single = run(left, [step(alone, AloneOptions(chosen))])
+    single = run(left, [step(one_label, OneLabelOptions(chosen))])
     assert single.definition.text == left.text

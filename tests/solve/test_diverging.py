@@ -10,7 +10,7 @@ import pytest
 
 from caffelungo.errors import RunError
 from caffelungo.solve import run
-from caffelungo.solve.constant import Answers
+from caffelungo.solve.constant_answers import Answers
 from caffelungo.solve.diverging import Diverging
 from tests.solve import helpers
 

@@ -14,7 +14,7 @@ import torch
 
 from caffelungo.errors import RunError, UserError
 from caffelungo.report import metrics
-from caffelungo.solve import asked, engine, evaluate, loop, run, run_folder, snapshot
+from caffelungo.solve import engine, evaluate, loop, resolving, run, run_folder, snapshot
 from caffelungo.solve.checks import StuckLoss
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.options import TestOptions
@@ -328,7 +328,7 @@ def test_what_the_file_says_of_the_device_is_obeyed_or_said(here, capsys):
         assert "solver_mode is GPU, but this run uses the CPU" in told
         assert "snapshot_diff is not obeyed" in told
     helpers.make(here, solver_mode="CPU")
-    assert asked.device_of(options, helpers.solver().param) == "cpu"
+    assert resolving.device_of(options, helpers.solver().param) == "cpu"
     assert options.device == "auto"
 
 

@@ -14,7 +14,7 @@ from caffelungo.errors import Problem, UserError
 from caffelungo.layers.plan import Plan, PlannedLayer
 from caffelungo.report.console import Reporter
 from caffelungo.report.glog import number
-from caffelungo.solve import forgotten, learning, memory
+from caffelungo.solve import learning, memory, missing_weights
 from caffelungo.solve.nets import Opened
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def labels_fit(solver: Solver, reporter: Reporter) -> None:
 
 def before(solver: Solver, reporter: Reporter, *, resumed: bool = False) -> None:
     """Say what a person should know before the first iteration; ``resumed``: all weights are those of a snapshot."""
-    if not resumed and not solver.loaded.names and (text := forgotten.notice(solver.definition, solver.plan)):
+    if not resumed and not solver.loaded.names and (text := missing_weights.notice(solver.definition, solver.plan)):
         reporter.notice(text)
     for text in learns_not(solver, resumed):
         reporter.notice(text)

@@ -13,7 +13,7 @@ from caffelungo.errors import RunError
 from caffelungo.layers.plan import PlannedLayer
 from caffelungo.net.stepwise import StepNet
 from caffelungo.report.glog import number
-from caffelungo.solve import outside
+from caffelungo.solve import label_errors
 from caffelungo.solve.draw import seed_iteration
 from caffelungo.solve.pending import Seen
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 def explain(solver: Solver, seen: Seen, batches: Sequence[Sequence[Tensor]], good: Path | None) -> RunError:
     """The error for iteration ``seen``: the first layer whose output or gradient is not finite on its ``batches``."""
-    if wrong := outside.first(solver.plan, solver.store, batches):
-        return outside.kept(solver, seen.iteration, wrong)
+    if wrong := label_errors.first(solver.plan, solver.store, batches):
+        return label_errors.kept(solver, seen.iteration, wrong)
     found = _in_blobs(solver) or _in_batches(solver, seen.iteration, batches)
     what = found or f"the loss became {number(seen.loss)}, but not when its batch was run again"
     return _error(solver, seen.iteration, what, good)

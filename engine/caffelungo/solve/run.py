@@ -17,12 +17,23 @@ from caffelungo.report import board, curves
 from caffelungo.report.console import Reporter
 from caffelungo.report.glog import Log
 from caffelungo.report.metrics import Metrics
-from caffelungo.solve import asked, checks, constant, fitting, ledger, loop, memory, run_folder, snapshot, state
+from caffelungo.solve import (
+    checks,
+    constant_answers,
+    ledger,
+    loop,
+    memory,
+    resolving,
+    run_folder,
+    samples,
+    smaller_batches,
+    snapshot,
+    state,
+)
 from caffelungo.solve.diverging import Diverging
 from caffelungo.solve.engine import OutOfMemory, make_engine, out_of_memory
 from caffelungo.solve.keeping import Keeper
 from caffelungo.solve.options import TrainOptions
-from caffelungo.solve.sheet import sheet_of
 from caffelungo.solve.signals import Action, Signals, effect
 from caffelungo.solve.solver import Solver
 from caffelungo.solve.testing import TestResult
@@ -36,8 +47,8 @@ def train(options: TrainOptions) -> int:
     """Train; 0 when done or stopped by SIGINT, 143 after SIGTERM. UserError and RunError as they come."""
     flags.judge("train", options)
     effects = effect(options.sigint_effect, "--sigint_effect"), effect(options.sighup_effect, "--sighup_effect")
-    definition = asked.definition_of(options)
-    asked.with_flags(definition, options)
+    definition = resolving.definition_of(options)
+    resolving.with_flags(definition, options)
     problems = solver_problems(definition.message, definition.where)
     if problems:
         raise UserError(problems)
@@ -46,14 +57,14 @@ def train(options: TrainOptions) -> int:
     where = definition.where("snapshot_prefix")
     snapshot.probe(prefix, where)
     with locks.alone(prefix, f"snapshots of the prefix {prefix}"):
-        start = asked.start_of(options, prefix, reporter)
+        start = resolving.start_of(options, prefix, reporter)
         if start is not None and options.reset_state:
             weights = state.weights_of(start)
             reporter.say(f"starting anew from {weights}: iteration 0, no history")
             options, start = dataclasses.replace(options, weights=[str(weights)], snapshot=None, resume=False), None
         if not options.caffe and not options.overwrite:
             best = definition.message.lungo.keep_best
-            snapshot.refuse_overwriting(prefix, asked.iteration_of(start), where, best=best)
+            snapshot.refuse_overwriting(prefix, resolving.iteration_of(start), where, best=best)
         return _Run(options, definition, prefix, reporter, start).run(*effects)
 
 
@@ -134,16 +145,16 @@ class _Run:
         if self.options.fit_batch:
             batch, device = self.current.opened.batch_size, self.current.engine.device
             fits = memory.fitting(checks.expected_memory(self.current), device, batch)
-            if fits is not None and (parts := fitting.parts_for(self.divisors(), batch, fits)) is not None:
+            if fits is not None and (parts := smaller_batches.parts_for(self.divisors(), batch, fits)) is not None:
                 self.divide(parts, self.current.seed)
 
     def divisors(self) -> list[int]:
-        return fitting.divisors(self.current.opened.text, self.current.opened.plan.state)
+        return smaller_batches.divisors(self.current.opened.text, self.current.opened.plan.state)
 
     def divide(self, parts: int, seed: int) -> None:
         """Another solver: batches are ``parts`` times smaller than those so far, and iter_size so much larger."""
         del self.current  # its memory is needed
-        fitting.free()
+        smaller_batches.free()
         self.parts *= parts
         self.definition.message.iter_size *= parts
         self.current = self.solver(seed)
@@ -151,12 +162,12 @@ class _Run:
         self.reporter.notice(
             f"batch_size {now * parts} does not fit into memory: {now} with iter_size "
             f"{self.definition.message.iter_size} gives the solver the same gradients"
-            + ("; but BatchNorm sees the smaller batches" if fitting.sees_batches(self.current.plan) else "")
+            + ("; but BatchNorm sees the smaller batches" if smaller_batches.sees_batches(self.current.plan) else "")
         )
 
     def solver(self, seed: int | None = None) -> Solver:
         options, param = self.options, self.definition.message
-        engine = make_engine(dataclasses.replace(options, device=asked.device_of(options, param)))
+        engine = make_engine(dataclasses.replace(options, device=resolving.device_of(options, param)))
         device = "CPU." if engine.device.type == "cpu" else f"GPU {engine.device.index}"
         self.log.info("caffe.cpp:197", f"Use {device}")
         if param.HasField("solver_mode") and param.solver_mode == 1 and engine.device.type == "cpu":
@@ -211,7 +222,7 @@ class _Run:
         for line in run_folder.data_changes(wrote, folder) if wrote is not None else ():
             self.reporter.notice(line)
         if not self.options.caffe:
-            sheet_of(solver, folder)
+            samples.leave_sheet(solver, folder)
         if self.options.tensorboard is not False and not self.options.caffe:
             self.board = board.open_board(folder)
             if self.board is None:
@@ -250,7 +261,7 @@ class _Run:
             solver.held.progress = self.reporter.measuring
         solver.loss_watchers.append(stuck)
         if not self.options.caffe:
-            constant.watch(solver, stuck.patience, self.reporter.notice)
+            constant_answers.watch(solver, stuck.patience, self.reporter.notice)
         if self.options.stop_diverged and not self.options.caffe:
             chance = stuck.chance if stuck.known and stuck.chance else None
             solver.loss_watchers.append(Diverging(chance, stuck.patience, self.good, self.reporter.notice))

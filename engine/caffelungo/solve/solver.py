@@ -21,8 +21,17 @@ from caffelungo.layers.plan import ParamKey
 from caffelungo.net.graph import Net
 from caffelungo.net.store import Store
 from caffelungo.report.glog import Log, number, output_line
-from caffelungo.solve import debug, fitting, gradients, learning, nets, nonfinite, outside, snapshot, updates
-from caffelungo.solve.beginning import Beginning
+from caffelungo.solve import (
+    debug,
+    gradients,
+    label_errors,
+    learning,
+    nets,
+    nonfinite,
+    smaller_batches,
+    snapshot,
+    updates,
+)
 from caffelungo.solve.draw import seed_iteration
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
@@ -31,6 +40,7 @@ from caffelungo.solve.ledger import Ledger
 from caffelungo.solve.loading import Loaded
 from caffelungo.solve.pending import LIMIT, Pending, Seen
 from caffelungo.solve.rates import Schedule
+from caffelungo.solve.rollback import Rollback
 from caffelungo.solve.signals import Action
 from caffelungo.solve.smoothing import SmoothedLoss
 from caffelungo.solve.snapshot import Form
@@ -92,7 +102,7 @@ class Solver:
         net = opened.text if opened else nets.train_net(definition, variables)
         self.log.info("solver.cpp:102", f"Creating training net from {net.origin}")
         state = nets.train_state(net, self.param, level, stages)
-        net = fitting.divided(net, state, divided)
+        net = smaller_batches.divided(net, state, divided)
         self.opened = opened or nets.open_net(net, state, seed=self.seed, caffe=self.engine.caffe)
         if error := nets.input_without_data(net, self.opened.plan):
             raise error
@@ -252,10 +262,10 @@ class Solver:
         self, feed: Iterator[list[Tensor]], debugged: bool
     ) -> tuple[Tensor, dict[str, Tensor]] | None:
         total: Tensor | None = None
-        beginning = Beginning(self) if self.param.iter_size > 1 and not self.engine.caffe else None
+        rollback = Rollback(self) if self.param.iter_size > 1 and not self.engine.caffe else None
         for sub_batch in range(self.param.iter_size):
-            if beginning and sub_batch and self._stopped_inside():
-                beginning.restore()
+            if rollback and sub_batch and self._stopped_inside():
+                rollback.restore()
                 return None
             tensors = next(feed)
             self.batches += 1
@@ -394,8 +404,8 @@ class Solver:
         self.log.info("solver.cpp:347", f"Iteration {self.iteration}, Testing net (#{index})")
         try:
             result = self.tests[index].run(self._interrupted, self.test_progress)
-        except outside.OutsideError as error:
-            raise outside.kept(self, self.iteration, error.what) from error
+        except label_errors.LabelError as error:
+            raise label_errors.kept(self, self.iteration, error.what) from error
         if result is None:
             self.log.info("solver.cpp:395", "Test interrupted.")
             return None

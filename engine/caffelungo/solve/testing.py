@@ -14,7 +14,7 @@ from torch import Tensor
 
 from caffelungo.net.graph import Net
 from caffelungo.net.store import Store
-from caffelungo.solve import outside
+from caffelungo.solve import label_errors
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
 from caffelungo.solve.nets import Opened
@@ -113,9 +113,9 @@ class TestNet:
         total = torch.cat([loss_sum.reshape(1), *sums.values()])
         mean = [value / (count if self.iterations is not None else samples) for value in total.tolist()]
         if any(math.isnan(value) for value in mean):
-            wrong = outside.first(self.net.plan, self.net.store, self._batches(first, count))
+            wrong = label_errors.first(self.net.plan, self.net.store, self._batches(first, count))
             if wrong:
-                raise outside.OutsideError(wrong)
+                raise label_errors.LabelError(wrong)
         values = iter(mean[1:])
         scores = [Score(blob, next(values), self.weights[blob]) for blob, row in sums.items() for _ in row]
         return TestResult(mean[0], scores, samples)

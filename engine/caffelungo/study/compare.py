@@ -24,9 +24,9 @@ from caffelungo.definition.printer import print_net
 from caffelungo.definition.reader import Definition, read_net
 from caffelungo.errors import UserError
 from caffelungo.layers import states
-from caffelungo.passes.alone import AloneOptions, alone
 from caffelungo.passes.base import Step, run, step
 from caffelungo.passes.finetune import FinetuneOptions, finetune
+from caffelungo.passes.one_label import OneLabelOptions, one_label
 from caffelungo.passes.view import View
 from caffelungo.study import bar, effort
 from caffelungo.study.arms import ARMS, BAR, Configuration, build, chosen, configurations
@@ -91,7 +91,7 @@ class Study:
         path, variables = catalogue.resolve(options.model, options.variables)
         self.stages: list[str] = []
         read = states.phased(read_net(path, variables or None).within(options.stages, options.level), self.stages)
-        self.original = anchored(run(read, [step(alone, AloneOptions(options.head))]).definition, path)
+        self.original = anchored(run(read, [step(one_label, OneLabelOptions(options.head))]).definition, path)
         self.side = options.size or _side(self.original)
         self.start = weights_of(options)
         if self.start:

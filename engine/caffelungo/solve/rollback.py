@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from caffelungo.solve.solver import Solver
 
 
-class Beginning:
-    """Where ``solver`` stands before an iteration."""
+class Rollback:
+    """What an iteration of ``solver`` changes before its end, as it is now."""
 
     def __init__(self, solver: Solver) -> None:
         self.solver, self.batches = solver, solver.batches

@@ -13,7 +13,7 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.report import sheet as drawing
-from caffelungo.solve import nets, run, sheet
+from caffelungo.solve import nets, run, samples
 from tests.data.make import database
 from tests.solve import helpers
 
@@ -42,7 +42,7 @@ def rows_of(text: str, monkeypatch: pytest.MonkeyPatch, test: bool = True) -> tu
     definition = parse_net(text)
     net = nets.from_definition(definition)
     opened = [nets.open_net(net, net_state(definition.message, phase)) for phase in (TRAIN, TEST)]
-    assert sheet.write(Path("x.png"), opened[0], opened[1:] if test else [])
+    assert samples.write(Path("x.png"), opened[0], opened[1:] if test else [])
     return drawn[0], drawn[1]
 
 
@@ -55,7 +55,7 @@ def test_colours_are_those_of_the_files_whatever_the_nets_order(order: str, monk
     assert [tuple(image[3, 3]) for image, _ in train.pictures[:2]] == [RED, GREEN]
     assert tuple(test.pictures[1][0][3, 3]) == GREEN
     assert "crop 20x20, mirror" in epochs.title
-    assert len(epochs.pictures) == sheet.SHOWN
+    assert len(epochs.pictures) == samples.SHOWN
     names = ["blue", "green", "red"] if order == "BGR" else ["red", "green", "blue"]
     assert [caption for _, caption in channels.pictures] == [f"channel {n}: {name}" for n, name in enumerate(names)]
     values = dict(zip(["red", "green", "blue"], RED, strict=True))
@@ -87,7 +87,7 @@ def test_training_leaves_it_and_survives_pictures_that_it_cannot_show(folder: Pa
     helpers.make(folder, NET.format(transform="mirror: true", more=""), max_iter="2")
     run.train(helpers.options(tensorboard=False))
     with Image.open("out/s_run_001/samples.png") as image:
-        assert image.width > sheet.SHOWN * drawing.SIDE
+        assert image.width > samples.SHOWN * drawing.SIDE
         assert image.getpixel((drawing.GAP + 5, 100)) == RED
     helpers.make(folder, max_iter="2")
     run.train(helpers.options(tensorboard=False, overwrite=True))

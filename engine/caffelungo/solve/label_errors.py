@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from caffelungo.solve.solver import Solver
 
 
-class OutsideError(RunError):
+class LabelError(RunError):
     """A layer read a label that it has no class for: ``what``, and what is left of the run."""
 
     def __init__(self, what: str, kept: str = "") -> None:
@@ -70,7 +70,7 @@ def first(plan: Plan, store: Store, batches: Iterable[Sequence[Tensor]]) -> str 
     return None
 
 
-def kept(solver: Solver, iteration: int, what: str) -> OutsideError:
+def kept(solver: Solver, iteration: int, what: str) -> LabelError:
     """The error for iteration ``iteration`` of a training, after a snapshot from before it: updates stopped there."""
     told = "nothing was trained before it"
     if iteration > 0:
@@ -78,4 +78,4 @@ def kept(solver: Solver, iteration: int, what: str) -> OutsideError:
         if solver.written != iteration:
             solver.snapshot()
         told = f"the snapshot of iteration {iteration} holds all training before it"
-    return OutsideError(f"iteration {iteration}: {what}", told)
+    return LabelError(f"iteration {iteration}: {what}", told)

@@ -28,7 +28,7 @@ NAME = "samples.png"
 SHOWN = 6
 
 
-def sheet_of(solver: Solver, folder: Path) -> None:
+def leave_sheet(solver: Solver, folder: Path) -> None:
     """Leave the sheet of a training in ``folder``; a picture that cannot be read is told when it is its turn."""
     with contextlib.suppress(LungoError, OSError):
         names = labels_of(solver.opened, solver.loaded.extras)

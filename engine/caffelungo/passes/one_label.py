@@ -17,13 +17,13 @@ from caffelungo.passes.view import View
 
 
 @dataclass(frozen=True)
-class AloneOptions:
+class OneLabelOptions:
     """``head``: the classifier whose label stays; None: all stay."""
 
     head: str | None = None
 
 
-def alone(view: View, options: AloneOptions) -> Rewrite:
+def one_label(view: View, options: OneLabelOptions) -> Rewrite:
     """The rewrite; nothing for a net of one label. UserError when there is no such classifier."""
     main = view.heads(options.head)[-1] if options.head is not None else None
     others = [one for one in view.classifiers if one.label is not None]

@@ -11,7 +11,7 @@ from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import RunError
 from caffelungo.net.graph import Net
-from caffelungo.solve import fitting, memory, run
+from caffelungo.solve import memory, run, smaller_batches
 from caffelungo.solve.net_text import NetText
 from caffelungo.weights import formats, solverstate
 from tests.solve import helpers
@@ -43,7 +43,7 @@ def same(whole, path) -> bool:
 )
 def test_the_least_division_that_fits(batch, fits, parts):
     divisors = [n for n in range(2, batch + 1) if batch % n == 0]
-    assert fitting.parts_for(divisors, batch, fits) == parts
+    assert smaller_batches.parts_for(divisors, batch, fits) == parts
 
 
 @pytest.mark.parametrize("fits", [6, 5, 1])
@@ -100,8 +100,8 @@ def test_all_sources_of_the_phase_are_divided_alike(here):
     text = NetText(parse_net(NET + more % "" + (more % "include { phase: TEST }").replace("8", "5")).message, None,
                    lambda *path: None, "")  # fmt: skip
     state = net_state(text.message, TRAIN)
-    assert fitting.divisors(text, state) == [2, 4]
-    divided = fitting.divided(text, state, 4).message.layer
+    assert smaller_batches.divisors(text, state) == [2, 4]
+    divided = smaller_batches.divided(text, state, 4).message.layer
     sizes = [one.hdf5_data_param.batch_size for one in divided if one.type == "HDF5Data"]
     assert sizes == [3, 2, 5]
-    assert fitting.divided(text, state, 1) is text
+    assert smaller_batches.divided(text, state, 1) is text

@@ -6,8 +6,8 @@ import pytest
 
 from caffelungo import resources
 from caffelungo.errors import UserError
-from caffelungo.solve.asked import definition_of
 from caffelungo.solve.options import TrainOptions
+from caffelungo.solve.resolving import definition_of
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in resources.folder("solvers").glob("*.prototxt.j2")))

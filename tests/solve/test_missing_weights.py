@@ -9,7 +9,7 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import parse_net, parse_solver, read_net, read_solver
 from caffelungo.definition.schema import TRAIN
 from caffelungo.layers.plan import build_plan
-from caffelungo.solve import forgotten, run
+from caffelungo.solve import missing_weights, run
 from tests.solve import helpers
 
 RATES = "param {{ lr_mult: {0} }} param {{ lr_mult: {0} }} "
@@ -26,7 +26,7 @@ def plan(*rates: float):
 
 
 def notice(rates=(1, 1, 1, 1), comment: str = "", base_lr: float = 0.01) -> str:
-    return forgotten.notice(parse_solver(f"{comment}\nbase_lr: {base_lr}\n"), plan(*rates)) or ""
+    return missing_weights.notice(parse_solver(f"{comment}\nbase_lr: {base_lr}\n"), plan(*rates)) or ""
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,9 @@ def test_a_known_net_at_a_tenth_of_its_rate(name, share):
     definition = read_net(net.train_val, dict(net.variables) or None)
     known = build_plan(definition.message, net_state(definition.message, TRAIN), problems=[])
     rate = read_solver(net.solver, net.solver_variables or None).message.base_lr
-    told = forgotten.notice(parse_solver(f"base_lr: {min(rate * share, 1e-3) if share < 1 else rate}"), known) or ""
+    told = (
+        missing_weights.notice(parse_solver(f"base_lr: {min(rate * share, 1e-3) if share < 1 else rate}"), known) or ""
+    )
     assert (f"{name}, which this net is like" in told) == (share < 1)
 
 
@@ -78,7 +80,7 @@ def test_no_net_of_the_catalogue_is_accused_with_its_own_solver():
         net = catalogue.find(name)
         definition = read_net(net.train_val, dict(net.variables) or None)
         known = build_plan(definition.message, net_state(definition.message, TRAIN), problems=[])
-        assert forgotten.notice(read_solver(net.solver, net.solver_variables or None), known) is None
+        assert missing_weights.notice(read_solver(net.solver, net.solver_variables or None), known) is None
 
 
 def test_a_training_says_it_unless_there_are_weights(tmp_path, monkeypatch, capsys):

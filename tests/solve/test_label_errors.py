@@ -9,8 +9,8 @@ import pytest
 from caffelungo.errors import UserError
 from caffelungo.report.glog import Log
 from caffelungo.solve import evaluate, run, snapshot
+from caffelungo.solve.label_errors import LabelError
 from caffelungo.solve.options import TestOptions
-from caffelungo.solve.outside import OutsideError
 from tests.solve import helpers
 
 COMPUTED = helpers.NET.replace('bottom: "label"', 'bottom: "moved"').replace(
@@ -73,7 +73,7 @@ def test_a_label_that_the_net_computes_ends_training_with_what_was_learnt(folder
     good = {key: tensor.clone() for key, tensor in solver.store.tensors.items()}
     for arrays in solver.opened.sources[0]._loaded.values():
         arrays["label"][1] = 2 if shift == "2" else 0
-    with pytest.raises(OutsideError) as error:
+    with pytest.raises(LabelError) as error:
         solver.step(5)
     value = "4" if shift == "2" else "-1"
     text = str(error.value)
@@ -97,19 +97,19 @@ def test_a_test_net_that_computes_them_ends_training_likewise(folder):
     )
     net = "\n".join([*net.splitlines()[:-1], loss])
     helpers.make(folder, net, **TESTED)
-    with pytest.raises(OutsideError, match=r"layer `accuracy` \(Accuracy\) reads 3 of sample 2") as error:
+    with pytest.raises(LabelError, match=r"layer `accuracy` \(Accuracy\) reads 3 of sample 2") as error:
         run.train(helpers.options(tensorboard=False))
     assert "snapshot of iteration 4" in str(error.value)
     assert [one.iteration for one in snapshot.listed(folder / "out" / "s")] == [4]
     weights = str(snapshot.listed(folder / "out" / "s")[0].weights)
     built = evaluate.build(TestOptions(model="net.prototxt", weights=(weights,), device="cpu", quiet=True), Log())
-    with pytest.raises(OutsideError, match="reads 3 of sample 2"):
+    with pytest.raises(LabelError, match="reads 3 of sample 2"):
         evaluate.evaluate(built)
 
 
 def test_nothing_is_saved_of_a_run_that_learnt_nothing(folder):
     helpers.make(folder, COMPUTED.replace("SHIFT", "3"))
-    with pytest.raises(OutsideError, match="nothing was trained before it"):
+    with pytest.raises(LabelError, match="nothing was trained before it"):
         helpers.solver().step(3)
     assert not list(folder.glob("out/*"))
 
