@@ -84,7 +84,7 @@ def here(tmp_path, monkeypatch):
 def test_a_run_that_diverges_but_stays_finite_is_stopped(here):
     # Sigmoids keep the features finite, whatever the rate makes of the weights.
     net = helpers.NET.replace('type: "ReLU"', 'type: "Sigmoid"').replace("batch_size: 4", "batch_size: 10")
-    helpers.make(here, net, base_lr="1000", momentum="0.9", max_iter="100", snapshot="1")
+    helpers.make(here, net, base_lr="1000", momentum="0.9", max_iter="70", snapshot="10")
     with pytest.raises(RunError, match="has diverged") as caught:
         run.train(helpers.options())
     assert "newest snapshot from before that is out/s_iter_" in str(caught.value)
