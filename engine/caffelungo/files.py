@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shlex
 import shutil
 import stat
 import tempfile
@@ -13,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from caffelungo import drafts, filetypes
+from caffelungo import drafts, filetypes, shell
 from caffelungo.errors import Location, Problem, RunError, UserError
 
 _WRITING = (
@@ -141,7 +140,7 @@ def obstacle(path: str | Path) -> Problem | None:
             return Problem("the file to write to would be below a file", where, str(folder.absolute()),
                            "name a place that is not below a file")  # fmt: skip
         return Problem("the folder to write to does not exist", where, str(folder.absolute()),
-                       f"create it: mkdir -p {shlex.quote(str(folder))}")  # fmt: skip
+                       f"create it: mkdir -p {shell.word(folder)}")  # fmt: skip
     effective = os.access in os.supports_effective_ids
     if not os.access(target if _special(target) else folder, os.W_OK, effective_ids=effective):
         return Problem("there is no permission to write there", where, str(target.absolute()),

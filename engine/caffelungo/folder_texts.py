@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from caffelungo import shell
 from caffelungo.definition.definition import Definition
 from caffelungo.passes.base import Note
 
 Steps = Sequence[tuple[list[str], str]]
 """The words of each command, and what it is for."""
 SHOWN = 6
-"""So many names of a list are shown."""
+"""Classes that a text names."""
 
 
 def quoted(steps: Steps) -> list[tuple[str, str]]:
     """Each command as one line for a shell, and what it is for."""
-    return [(shlex.join(words), what) for words, what in steps]
+    return [(shell.command(*words), what) for words, what in steps]
 
 
 def script(line: str, steps: Steps) -> str:
@@ -26,11 +26,6 @@ def script(line: str, steps: Steps) -> str:
     for command, what in quoted(steps):
         lines += [f"# {what}", command]
     return "\n".join(lines) + "\n"
-
-
-def some_of(names: Sequence[str]) -> str:
-    """The first names, and how many there are besides."""
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 def headed(definition: Definition, line: str) -> str:
@@ -44,18 +39,18 @@ def readme(
     title: str,
     counts: Mapping[str, int],
     parts: tuple[int, int],
-    told: Sequence[str],
+    middle: Sequence[str],
     commands: Sequence[tuple[str, str]],
     notes: Sequence[Note],
     end: Sequence[str],
 ) -> str:
     """README.md: the classes and how many pictures each has (``counts``), how many train and test (``parts``), lines of
-    the verb's own (``told``), what to run next, what was changed, and the ``end``."""
+    the verb's own (``middle``), what to run next, what was changed, and the ``end``."""
     lines = [f"# {title}", ""]
     lines += [f"{len(counts)} classes, {parts[0]} pictures to train on, {parts[1]} to test on.", ""]
     lines += ["| label | class | pictures |", "|---|---|---|"]
     lines += [f"| {label} | {name} | {number} |" for label, (name, number) in enumerate(counts.items())]
-    lines += [*told, "", "## Next", "", "`run.sh` runs all but the last of these.", "", "```"]
+    lines += [*middle, "", "## Next", "", "`run.sh` runs all but the last of these.", "", "```"]
     for command, what in commands:
         lines += [f"# {what}", command]
     lines += ["```", "", "## What was changed in the net", ""]

@@ -11,6 +11,7 @@ from caffelungo import folder_texts
 from caffelungo.definition.definition import Definition
 from caffelungo.passes.base import Note
 from caffelungo.project_files import STARTED
+from caffelungo.wording import listed
 
 if TYPE_CHECKING:
     from caffelungo.probes.starting import Started
@@ -83,27 +84,27 @@ def _steps(about: About, at: Callable[[str], str]) -> list[tuple[list[str], str]
 
 def headed(definition: Definition, about: About, classes: Sequence[str]) -> str:
     """The text of the net under a line that says where it comes from."""
-    some = folder_texts.some_of(classes)
+    some = listed(classes, folder_texts.SHOWN)
     line = f"{Path(about.net).name}, made ready for {len(classes)} classes ({some}) by `lungo finetune`."
     return folder_texts.headed(definition, line)
 
 
 def readme(about: About, notes: Sequence[Note], probe: Started | None) -> str:
     """README.md: classes, what linear classifiers reach, what to run next, what was changed."""
-    told: list[str] = []
+    middle: list[str] = []
     if probe is not None:
-        told += ["", "## What the net knows already", ""]
-        told += ["Linear classifiers on frozen features, by cross-validation on the pictures to train on:", ""]
-        told += ["| layer | features | accuracy, % | 95 % interval | log loss |", "|---|---|---|---|---|"]
-        told += [
+        middle += ["", "## What the net knows already", ""]
+        middle += ["Linear classifiers on frozen features, by cross-validation on the pictures to train on:", ""]
+        middle += ["| layer | features | accuracy, % | 95 % interval | log loss |", "|---|---|---|---|---|"]
+        middle += [
             f"| {row.candidate.name} | {row.features} | {100 * row.accuracy:.1f} | {100 * row.low:.1f} to "
             f"{100 * row.high:.1f} | {row.loss:.3f} |"
             for row in probe.rows
         ]
-        told += ["", f"Training starts from the one on `{probe.chosen.candidate.name}`, which is `{STARTED}`."]
+        middle += ["", f"Training starts from the one on `{probe.chosen.candidate.name}`, which is `{STARTED}`."]
     end = [
         "The classes are numbered as in `labels.txt`. Pictures are found through `root_folder` in",
         "`train_val.prototxt`: change it there when they move. All files here are plain text and meant to be edited.",
     ]
     title, parts = f"{about.net} on {about.data.name}", (about.train, about.val)
-    return folder_texts.readme(title, about.counts, parts, told, commands(about), notes, end)
+    return folder_texts.readme(title, about.counts, parts, middle, commands(about), notes, end)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from caffelungo import folder_texts
+from caffelungo import folder_texts, shell
 from caffelungo.definition.reader import Definition
 from caffelungo.passes.base import Note
 from caffelungo.passes.task import KnownTask
+from caffelungo.wording import listed
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def _absolute(name: str) -> str:
 def _steps(about: About, net: str, before: str, start: str, at: Callable[[str], str]) -> list[tuple[list[str], str]]:
     """The words of each command; ``at`` says how a file of the folder is named."""
     final = at("solver_best.caffemodel" if about.fitted else f"solver_iter_{about.iterations}.caffemodel")
-    settings = [word for key, value in about.variables.items() for word in ("--set", f"{key}={value}")]
+    settings = shell.settings(about.variables.items())
     return [
         (["lungo", "check", at("solver.prototxt")], "everything wrong with the files, before anything is loaded"),
         (["lungo", "train", "--solver", at("solver.prototxt")], "train what is new; Ctrl-C stops with a snapshot"),
@@ -70,7 +71,7 @@ def _steps(about: About, net: str, before: str, start: str, at: Callable[[str], 
 
 def headed(definition: Definition, about: About, classes: Sequence[str]) -> str:
     """The text of the net under a line that says where it comes from."""
-    some = folder_texts.some_of(classes)
+    some = listed(classes, folder_texts.SHOWN)
     line = f"{Path(about.net).name} and the task {about.task} ({some}), added by `lungo grow --task`."
     return folder_texts.headed(definition, line)
 
@@ -83,10 +84,10 @@ def readme(
     notes: Sequence[Note],
 ) -> str:
     """README.md: classes, the old tasks, what to run next, what was changed. ``parts``: pictures to train, to test."""
-    told = ["", "## What it answers already, and goes on to", ""]
-    told += [
+    middle = ["", "## What it answers already, and goes on to", ""]
+    middle += [
         f"- {one.task} (`{name}`)"
-        + (f": {len(one.labels)} classes, {folder_texts.some_of(one.labels)}" if one.labels else "")
+        + (f": {len(one.labels)} classes, {listed(one.labels, folder_texts.SHOWN)}" if one.labels else "")
         for name, one in known.items()
     ]
     end = [
@@ -95,4 +96,4 @@ def readme(
         "their tasks and their classes; the weights carry them, too.",
     ]
     title = f"{about.task} on {Path(about.net).name}"
-    return folder_texts.readme(title, counts, parts, told, commands(about), notes, end)
+    return folder_texts.readme(title, counts, parts, middle, commands(about), notes, end)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caffelungo.data.labels import check, listed, notices, scan
+from caffelungo.data.labels import check, notices, scan
 
 
 def array(*labels: int) -> np.ndarray:
@@ -69,8 +69,3 @@ def test_sorted_labels_are_said_and_shuffled_ones_are_not() -> None:
 def test_gaps_and_single_classes_are_said() -> None:
     assert notices(scan(array(0, 2, 4)), 8) == ["5 class(es) have no sample: 1, 3, 5, 6, 7"]
     assert "nothing to tell apart" in notices(scan(array(2, 2)), None)[0]
-
-
-def test_listed() -> None:
-    assert listed(range(3)) == "0, 1, 2"
-    assert listed(range(12), 2) == "0, 1 and 10 more"

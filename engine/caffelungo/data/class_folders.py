@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
 from caffelungo.data.decode import SUFFIXES
-from caffelungo.data.labels import listed
 from caffelungo.errors import Location, Problem
+from caffelungo.wording import listed
 
 JUNK = frozenset(
     {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found", "__pycache__", "thumbs.db",

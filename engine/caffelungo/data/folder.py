@@ -13,10 +13,10 @@ import numpy as np
 from caffelungo.data import class_folders, draws
 from caffelungo.data.decode import decode
 from caffelungo.data.image_list import ImageList, read_folder, unread_below, write_list
-from caffelungo.data.labels import listed
 from caffelungo.data.parallel import Progress, in_order
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.files import find, write_text
+from caffelungo.wording import listed
 
 FEW = 10
 """Fewer pictures of a class than this are worth a notice."""

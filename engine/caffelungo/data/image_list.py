@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from caffelungo.data import class_folders
 from caffelungo.data.decode import UNREAD, decode
-from caffelungo.data.labels import listed
 from caffelungo.data.parallel import Progress as Progress
 from caffelungo.data.parallel import in_order
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.files import find, write_bytes
+from caffelungo.wording import listed
 
 LIMIT = 20
 """Mistakes shown one by one; the rest is counted."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.errors import Location, Problem
+from caffelungo.wording import listed
 
-SHOWN = 10
-"""Classes that a message lists one by one."""
 PLACES = 3
 """Samples whose places a message lists, each with another wrong label."""
 NO_SAMPLE = "have no sample"
@@ -222,10 +221,3 @@ def notices(report: LabelReport, outputs: int | None = None, *, layer: str = "",
             "and the loss will jump; shuffle them (convert_imageset -shuffle, or `shuffle: true` for HDF5Data)"
         )
     return found
-
-
-def listed(items: Iterable[object], shown: int = SHOWN) -> str:
-    """``a, b, c and 5 more``."""
-    texts = [str(item) for item in items]
-    more = f" and {len(texts) - shown} more" if len(texts) > shown else ""
-    return ", ".join(texts[:shown]) + more

@@ -1,7 +1,7 @@
 """Characters of web pages and word processors where a definition has ASCII ones: what is meant by each.
 
 A text that was copied from a page has curly quotes, long dashes and blanks that are no blanks. Each stands for one
-character that is known, so that reading goes on as if it were there, and all of them are told at once.
+character that is known, so that reading goes on as if it were there, and one problem names all of them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import unicodedata
 
 from caffelungo.definition.tree import LineTable
 from caffelungo.errors import Problem
+from caffelungo.wording import listed
 
 _DOUBLE, _SINGLE = "“”„‟«»″〝〞", "‘’‚‛‹›′´"
 _DASHES = "−‐‑‒–—―⁃﹘﹣"
@@ -66,7 +67,7 @@ def mended(text: str) -> tuple[str, list[int]]:
 
 
 def problem(text: str, places: list[int], lines: LineTable) -> Problem:
-    """The one problem that tells of all the characters of ``text`` at ``places``."""
+    """One problem for all the characters of ``text`` at ``places``."""
     by_character: dict[str, list[int]] = {}
     for place in places:
         by_character.setdefault(text[place], []).append(place)
@@ -78,14 +79,14 @@ def problem(text: str, places: list[int], lines: LineTable) -> Problem:
     return Problem(
         f"{len(places)} character(s) of a web page or a word processor, which no definition may have here",
         lines.locate(places[0]),
-        _first(shown, "; "),
-        _first(todo, "; "),
+        listed(shown, _KINDS, "; "),
+        listed(todo, _KINDS, "; "),
     )
 
 
 def _where(character: str, places: list[int], lines: LineTable) -> str:
     found = [lines.locate(place) for place in places[:_PLACES]]
-    return f"{_code(character)} at {_first([f'{one.line}:{one.column}' for one in found], ', ', len(places))}"
+    return f"{_code(character)} at {listed((f'{one.line}:{one.column}' for one in found), total=len(places))}"
 
 
 def _code(character: str) -> str:
@@ -94,12 +95,7 @@ def _code(character: str) -> str:
 
 
 def _instead(meant: str, codes: list[str]) -> str:
-    which = _first([code.partition(" ")[0] for code in codes], ", ")
+    which = listed((code.partition(" ")[0] for code in codes), _KINDS)
     if not meant:
         return f"delete {which}"
     return f"write {'a blank' if meant == ' ' else meant} in place of {which}"
-
-
-def _first(parts: list[str], between: str, count: int | None = None) -> str:
-    more = (len(parts) if count is None else count) - min(len(parts), _KINDS)
-    return between.join(parts[:_KINDS]) + (f" and {more} more" if more > 0 else "")

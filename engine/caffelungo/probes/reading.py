@@ -31,7 +31,10 @@ from caffelungo.probes.pictures import Entry
 from caffelungo.solve import nets
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.loading import Loaded
+from caffelungo.wording import listed
 
+LISTED = 6
+"""Layers that a message names."""
 LEAST = 1e-10
 """What Normalize adds to a sum of squares (norm_param.eps)."""
 
@@ -84,7 +87,7 @@ class Subject:
             raise UserError(
                 "the weights lack layers that these blobs need",
                 where=Location(", ".join(map(str, self.weights))),
-                received=", ".join(lacking[:6]) + (f" and {len(lacking) - 6} more" if len(lacking) > 6 else ""),
+                received=listed(lacking, LISTED),
                 remedy="name the weights of this net, or blobs before these layers",
             )
         return self.store

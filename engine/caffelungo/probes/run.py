@@ -30,10 +30,11 @@ from caffelungo.probes.fitting import CLASSIFIERS, SCALES, Head, Tried, attempt,
 from caffelungo.probes.found import Judged, Probed, judge
 from caffelungo.probes.options import ProbeOptions
 from caffelungo.probes.pictures import Entry, Gathered, gather, own
-from caffelungo.probes.reading import Subject, matrix, read, read_head
+from caffelungo.probes.reading import LISTED, Subject, matrix, read, read_head
 from caffelungo.probes.refitting import Refitted, as_it_is, gained, refitted
 from caffelungo.project_files import refuse_overwriting, word_of
 from caffelungo.solve.engine import make_engine
+from caffelungo.wording import listed
 
 CACHE = "features"
 """Folder in the output that keeps features and the rows of the table."""
@@ -302,8 +303,7 @@ class _Work:
         """What is worth a look."""
         found = [*self.opened.definition.notes, *self.gathered.notices, *self.told]
         if new := list(self.subject.filled):
-            some = ", ".join(new[:6]) + (f" and {len(new) - 6} more" if len(new) > 6 else "")
-            found.append(f"not in the weights, so as their fillers make them: {some}")
+            found.append(f"not in the weights, so as their fillers make them: {listed(new, LISTED)}")
         slow = [row.candidate.name for row in rows if not row.converged]
         if slow:
             found.append(f"not converged within the iterations allowed: {', '.join(slow)}")

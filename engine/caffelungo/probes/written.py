@@ -6,7 +6,6 @@ DIR/train_val.prototxt deploy.prototxt probe.caffemodel labels.txt train.txt [te
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from caffelungo import drafts, files
+from caffelungo import drafts, files, folder_texts
 from caffelungo.data.image_list import write_list
 from caffelungo.definition import editor
 from caffelungo.definition.definition import Definition
@@ -152,10 +151,8 @@ def commands(out: Path) -> list[tuple[str, str]]:
     """What to run next, quoted for a shell."""
     net, model = str(out / "train_val.prototxt"), str(out / MODEL)
     export = ["lungo", "export", "--model", net, "--weights", model, "-o", str(out / "model.onnx")]
-    return [
-        (shlex.join(export), "one file with weights, labels and preprocessing"),
-        (shlex.join(["lungo", "classify", str(out / "model.onnx"), "photo.jpg"]), "use it"),
-    ]
+    classify = ["lungo", "classify", str(out / "model.onnx"), "photo.jpg"]
+    return folder_texts.quoted([(export, "one file with weights, labels and preprocessing"), (classify, "use it")])
 
 
 # -- rows of the table, kept

@@ -9,11 +9,11 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from caffelungo.data.labels import listed
 from caffelungo.errors import Problem
 from caffelungo.layers.plan import ParamKey, ParamUse, Plan, PlannedLayer, Where
 from caffelungo.passes.view import NEURONS, Graph
 from caffelungo.solve.rates import Schedule
+from caffelungo.wording import listed
 
 FEW = 4
 """Batches of at most this size give BatchNorm statistics that differ much from batch to batch."""

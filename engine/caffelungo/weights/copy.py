@@ -5,15 +5,16 @@ Caffe: Net::CopyTrainedLayersFrom, Blob::ShapeEquals. Caffe stops at the first m
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from caffelungo import shell
 from caffelungo.errors import Location, Problem, did_you_mean
 from caffelungo.layers.base import Shape, count, shape_text
 from caffelungo.layers.plan import ParamKey, ParamUse, Plan, PlannedLayer
 from caffelungo.weights.base import Array, Weights
+from caffelungo.wording import listed
 
 Where = Callable[..., Location | None]
 
@@ -341,7 +342,7 @@ class _Matcher:
         place = self.where("layer", planned.index, "name")
         at = f" at {place}" if place else " in the definition"
         rename = f"rename the layer{at}, for example to `{planned.name}_mine`"
-        return rename if self.remedy is Remedy.RENAME else f"{rename}, or pass --reinit {shlex.quote(planned.name)}"
+        return rename if self.remedy is Remedy.RENAME else f"{rename}, or pass --reinit {shell.word(planned.name)}"
 
     def problem(self, planned: PlannedLayer, what: str, received: str, remedy: str) -> None:
         self.table.problems.append(Problem(what, self.where("layer", planned.index, "name"), received, remedy))
@@ -394,8 +395,7 @@ def _option(value: object) -> str:
 
 
 def _some(names: list[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in names[:3])
-    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
+    return listed([f"`{name}`" for name in names], 3)
 
 
 def _collapsed(rows: list[Row]) -> list[Row]:

@@ -28,6 +28,7 @@ from caffelungo.layers.plan import build_plan
 from caffelungo.weights.base import Array, Weights
 from caffelungo.weights.copy import fits
 from caffelungo.weights.load import load
+from caffelungo.wording import listed
 
 Doubles = NDArray[np.float64]
 
@@ -434,9 +435,7 @@ def _counted(count: int, what: str) -> str:
 
 
 def _some(names: Mapping[str, Any] | Sequence[str]) -> str:
-    listed = list(names)
-    shown = ", ".join(f"`{name}`" for name in listed[:3])
-    return f"{shown} and {len(listed) - 3} more" if len(listed) > 3 else shown
+    return listed([f"`{name}`" for name in names], 3)
 
 
 def compare_files(
