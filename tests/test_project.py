@@ -110,7 +110,7 @@ def test_a_name_of_the_catalogue_brings_its_weights(photos: Path, tmp_path: Path
 
 def test_weights_that_are_none_are_refused_before_anything_is_written(net: Path, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "w.caffemodel").write_text("<html>\n")
-    with pytest.raises(UserError, match="text"):
+    with pytest.raises(UserError, match="an HTML page"):
         make(net, photos, tmp_path / "mine", weights=str(tmp_path / "w.caffemodel"))
     assert not (tmp_path / "mine").exists()
 
