@@ -247,7 +247,7 @@ def page(runs: Sequence[Run], size: int, passes: int) -> str:
         if own:
             each = [_spread([one["accuracies"][k] for one in own]) for k in range(len(TASKS))]
             total = mean(mean(one["accuracies"]) for one in own)
-            short = "" if len(own) == len(seeds) else f" ({len(own)} seeds)"
+            short = "" if len(own) == len(seeds) else f" ({len(own)} of {len(seeds)} seeds)"
             lines.append(
                 f"| {words}{short} | {' | '.join(each)} | {total:.1f} | {own[0]['parameters']:,} | "
                 f"{mean(one['seconds'] for one in own):.0f} |"
@@ -258,7 +258,7 @@ def page(runs: Sequence[Run], size: int, passes: int) -> str:
         "",
     ]
     for way in ("grown", "sequential", "classic", "remembering"):
-        own = [done[way, seed] for seed in seeds if (way, seed) in done]
+        own = [done[way, seed] for seed in seeds if "learned" in done.get((way, seed), ())]
         if own:
             lost = [[one["accuracies"][k] - one["learned"][k] for one in own] for k in (0, 1)]
             lines.append(f"- {WAYS[way][0]}: {', '.join(f'{TASKS[k]} {_spread(lost[k])}' for k in (0, 1))}")

@@ -68,5 +68,5 @@ def test_a_page_of_what_is_there(tmp_path: Path) -> None:
         "| `lungo grow --task` | 60.5 (60.0 to 61.0) | 50.5 (50.0 to 51.0) | 40.5 (40.0 to 41.0) | 50.5 | 1,234 | 20 |"
         in text
     )
-    assert "one after the other (1 seeds) | 45.0 (45.0 to 45.0) |" in text
+    assert "one after the other (1 of 2 seeds) | 45.0 (45.0 to 45.0) |" in text
     assert "- `lungo finetune`, one after the other: trashnet -15.0 (-15.0 to -15.0), clothing 0.0 (0.0 to 0.0)" in text
