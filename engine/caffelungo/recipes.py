@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from caffelungo import files, resources
-from caffelungo.definition import settings
+from caffelungo.definition import solver_settings
 from caffelungo.definition.edits import Edit, SetField
 from caffelungo.definition.fields import message_info
 from caffelungo.definition.numeric import range_problems
@@ -147,7 +147,7 @@ def solver_edits(definition: Definition, problems: list[Problem] | None = None) 
             continue
         place = definition.where("solver", k, "value")
         try:
-            value = settings.value((setting.name,), setting.value)
+            value = solver_settings.value((setting.name,), setting.value)
             edits.append(SetField((setting.name,), value))
             found += range_problems(SolverParameter(**{setting.name: value}), lambda *path, place=place: place)
         except UserError as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from caffelungo import files, resources
-from caffelungo.definition import settings
+from caffelungo.definition import solver_settings
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.reader import read_solver
 from caffelungo.definition.template import meant_for
@@ -33,7 +33,9 @@ def definition_of(options: TrainOptions) -> Definition:
         )
     name = _card(str(options.solver))
     solver = files.find(name, what="solver")
-    return settings.told(read_solver(name, meant_for(solver, options.variables) or None), options.set_solver)
+    return solver_settings.with_settings(
+        read_solver(name, meant_for(solver, options.variables) or None), options.set_solver
+    )
 
 
 def _card(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from caffelungo.definition import settings
+from caffelungo.definition import solver_settings
 from caffelungo.definition.reader import parse_solver
 from caffelungo.errors import UserError
 
@@ -24,7 +24,7 @@ SOLVER = 'net: "net.prototxt"\nbase_lr: 0.1\nlr_policy: "fixed"\nstepvalue: 5\nl
 )  # fmt: skip
 def test_a_field_is_what_a_file_would_say(given, path, wanted):
     solver = parse_solver(SOLVER)
-    made = settings.told(solver, [given])
+    made = solver_settings.with_settings(solver, [given])
     value = made.message
     for part in path:
         value = getattr(value, part)
@@ -46,7 +46,7 @@ def test_a_field_is_what_a_file_would_say(given, path, wanted):
 )  # fmt: skip
 def test_a_mistake_names_the_flag_and_the_remedy(given, remedy):
     with pytest.raises(UserError) as caught:
-        settings.told(parse_solver(SOLVER), [given, "momentum=x"])
+        solver_settings.with_settings(parse_solver(SOLVER), [given, "momentum=x"])
     assert len(caught.value.problems) == 2
     assert caught.value.problems[0].received == f"--set-solver {given}"
     assert remedy in caught.value.problems[0].remedy
@@ -54,9 +54,9 @@ def test_a_mistake_names_the_flag_and_the_remedy(given, remedy):
 
 @pytest.mark.parametrize("text", ['a "b" c', 'Adam" max_iter: 5 type: "SGD', "c:\\models\\net", "it's", "a b"])
 def test_names_with_quotes_and_backslashes_are_taken_as_they_are(text: str) -> None:
-    assert settings.value(("net",), text) == text
+    assert solver_settings.value(("net",), text) == text
 
 
 @pytest.mark.parametrize("text", ["[3, 4]", "3,4", "3, 4", "[3,4]"])
 def test_a_list_with_or_without_its_brackets(text: str) -> None:
-    assert settings.value(("stepvalue",), text) == [3, 4]
+    assert solver_settings.value(("stepvalue",), text) == [3, 4]

@@ -17,19 +17,19 @@ _ROOT = SolverParameter.DESCRIPTOR.full_name
 
 
 @dataclass(frozen=True, eq=False)
-class Told(Definition):
-    """A solver of which some fields were told elsewhere: what is wrong with these is not looked for in the file."""
+class _WithSettings(Definition):
+    """A solver with fields from the command line, which is where their mistakes are."""
 
-    told: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+    given: Mapping[tuple[str, ...], str] = field(default_factory=dict)
 
     def where(self, *path: PathPart) -> Location | None:
         names = tuple(part for part in path if isinstance(part, str))
-        if names in self.told:
-            return Location(f"{FLAG} {self.told[names]}")
+        if names in self.given:
+            return Location(f"{FLAG} {self.given[names]}")
         return super().where(*path)
 
 
-def told(solver: Definition, settings: Sequence[str]) -> Definition:
+def with_settings(solver: Definition, settings: Sequence[str]) -> Definition:
     """``solver`` with ``settings`` (NAME=VALUE, with points where the field lies in a block).
 
     UserError with all mistakes.
@@ -57,7 +57,7 @@ def told(solver: Definition, settings: Sequence[str]) -> Definition:
     if problems:
         raise UserError(problems)
     parts = {one.name: getattr(solver, one.name) for one in fields(Definition)}
-    return Told(**{**parts, "message": message}, told=known)
+    return _WithSettings(**{**parts, "message": message}, given=known)
 
 
 def _set(message: Any, path: tuple[str, ...], found: Any) -> None:
