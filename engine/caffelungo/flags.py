@@ -16,7 +16,8 @@ from caffelungo.errors import Problem, UserError
 MOST_WORKERS = 1024
 """Processes or threads: more are a slip of the keyboard, and starting them takes the machine down."""
 SEED = Bounds(0, 2**63 - 1)
-BYTES = Bounds(1, 2**63 - 1)
+BODY = Bounds(1024, 2**63 - 1)
+PIXELS = Bounds(1, 2**63 - 1)
 WORKERS = Bounds(0, MOST_WORKERS)
 THREADS = Bounds(1, MOST_WORKERS)
 PART = Bounds(0, 1, below=True)
@@ -43,8 +44,8 @@ OPTIONS: dict[str, Bounds] = {
     "keep_last": replace(COUNT, advice="leave it out to keep all"),
     "level": Bounds(-(2**31), LARGEST),
     "max_batch": COUNT,
-    "max_bytes": BYTES,
-    "max_pixels": BYTES,
+    "max_bytes": BODY,
+    "max_pixels": PIXELS,
     "minutes": POSITIVE,
     "noise": NOT_NEGATIVE,
     "opset": COUNT,
@@ -71,7 +72,6 @@ OPTIONS: dict[str, Bounds] = {
     "threads": THREADS,
     "tolerance": NOT_NEGATIVE,
     "top": COUNT,
-    "triton.max_batch": WHOLE,
     "val": PART,
     "version": COUNT,
     "workers": WORKERS,

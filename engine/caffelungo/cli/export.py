@@ -26,7 +26,7 @@ def export(
     ] = None,
     pictures: Annotated[list[str] | None, typer.Option(help="Pictures or folders for the proof.")] = None,
     outputs: Annotated[str | None, typer.Option(metavar="BLOBS", help="Blobs to come out; stop there.")] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help="Fix the number of pictures (default: any).")] = None,
+    batch: Annotated[int | None, typer.Option(help="Fix the number of pictures (default: any).")] = None,
     size: o.Size = None,
     shape: Annotated[
         list[str] | None,

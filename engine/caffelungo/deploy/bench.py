@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo import tabular
+from caffelungo import flags, tabular
 from caffelungo.deploy import liveness, metadata, profile
 from caffelungo.deploy.doctor import memory
 from caffelungo.deploy.engine import TYPES, Engine
-from caffelungo.errors import RunError, UserError
+from caffelungo.errors import Problem, RunError, UserError
 from caffelungo.report.console import duration
 from caffelungo.threads import physical_cores
 
@@ -327,14 +327,12 @@ def _agree(sides: Mapping[str, Side], feeds: Arrays, engine: Engine, notes: list
 
 
 def _check(options: BenchOptions) -> None:
-    small = min(options.batches, default=0) < 1 or options.rounds < 1 or options.threads < 0
-    if small or not options.seconds > 0 or not options.minutes > 0:
-        raise UserError(
-            "batch sizes and rounds must be at least 1, threads at least 0, seconds and minutes more than 0",
-            received=f"batches {list(options.batches)}, rounds {options.rounds}, threads {options.threads}, "
-            f"seconds {options.seconds:g}, minutes {options.minutes:g}",
-            remedy="leave them out for 1,8,64 and 11 rounds of 0.3 seconds",
-        )
+    problems = flags.problems("bench", vars(options))
+    problems += flags.wrong("--batch", options.batches, flags.IN_WORDS["--batch"])
+    if not options.batches:
+        problems.append(Problem("no batch size is given", received="--batch ''", remedy="write --batch 1,8,64"))
+    if problems:
+        raise UserError(problems)
     if (options.net is None) != (options.weights is None):
         raise UserError(
             "the net in PyTorch needs both its definition and its weights",

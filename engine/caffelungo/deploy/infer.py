@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from caffelungo import files
+from caffelungo import files, flags
 from caffelungo.deploy import results
 from caffelungo.deploy.answers import judges_of, sheet
 from caffelungo.deploy.classify import TOP, Classifier, PictureModel, Prediction, predictions
@@ -144,14 +144,7 @@ def infer(
 
 
 def _target(options: InferOptions) -> Path | None:
-    problems = [
-        Problem(f"{flag} must be at least {least}", received=str(value), remedy=f"give {least} or more")
-        for flag, value, least in (
-            ("--batch-size", options.batch, 1), ("--top", options.top, 1), ("--threads", options.threads, 0),
-            ("--decoders", options.decoders, 0),
-        )
-        if value < least
-    ]  # fmt: skip
+    problems = flags.problems("infer", vars(options) | {"batch": None, "batch_size": options.batch})
     target = Path(options.output) if options.output else None
     if target is not None and target.suffix.lower() not in (*SINKS, ".png"):
         problems.append(

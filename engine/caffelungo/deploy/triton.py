@@ -21,7 +21,7 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-from caffelungo import drafts, files
+from caffelungo import drafts, files, flags
 from caffelungo.deploy import metadata
 from caffelungo.deploy.runtime import read_file, refuse_external_data
 from caffelungo.errors import Location, Problem, UserError
@@ -232,16 +232,7 @@ def message(name: str) -> Any:
 
 
 def _check(options: TritonOptions) -> None:
-    problems = []
-    least = {"--max-batch": options.max_batch, "--instances": options.instances, "--keep": options.keep}
-    if options.version is not None:
-        least["--version"] = options.version
-    problems += [
-        Problem(f"{flag} must be at least 1", received=str(value), remedy="write 1 or more")
-        for flag, value in least.items() if value < 1
-    ]  # fmt: skip
-    if options.delay < 0:
-        problems.append(Problem("--delay must not be negative", received=str(options.delay), remedy="write 0 or more"))
+    problems = flags.problems("triton", vars(options))
     if any(not 1 <= size <= options.max_batch for size in options.preferred):
         received = ", ".join(map(str, options.preferred))
         remedy = f"name sizes from 1 to {options.max_batch}"

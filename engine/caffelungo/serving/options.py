@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
+from caffelungo import flags
 from caffelungo.data.decode import MOST_PIXELS
-from caffelungo.errors import Problem, UserError
-
-_SMALLEST = {"port": 0, "threads": 0, "deadline_ms": 0, "max_bytes": 1024}
+from caffelungo.definition.bounds import Bounds
+from caffelungo.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -35,19 +35,7 @@ class ServeOptions:
     allow_host: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        problems = []
-        for field in fields(self):
-            value, least = getattr(self, field.name), _SMALLEST.get(field.name, 1)
-            if isinstance(value, (int, float)) and not value >= least:
-                problems.append(_wrong(field.name, value, f"give {least} or more"))
-        if self.port > 65535:
-            problems.append(_wrong("port", self.port, "give 1 to 65535, or 0 for any that is free"))
-        if self.max_pixels > MOST_PIXELS:
-            problems.append(_wrong("max_pixels", self.max_pixels, f"give {MOST_PIXELS} or less"))
+        problems = flags.problems("serve", vars(self))
+        problems += flags.wrong("--max-pixels", [self.max_pixels], Bounds(high=MOST_PIXELS))
         if problems:
             raise UserError(problems)
-
-
-def _wrong(name: str, value: float, remedy: str) -> Problem:
-    flag = f"--{name.replace('_', '-')}"
-    return Problem(f"{flag} is out of range", received=f"{flag} {value}", remedy=remedy)

@@ -110,12 +110,6 @@ def build(options: TestOptions, log: Log, console: Console | None = None) -> Tes
         raise UserError("need a net to test", remedy="lungo test --model FILE --weights FILE")
     if not options.weights:
         raise UserError("need weights to test the net with", remedy="lungo test --model FILE --weights FILE")
-    if options.iterations is not None and options.iterations < 1:
-        raise UserError(
-            "iterations must be at least 1",
-            received=f"--iterations {options.iterations}",
-            remedy="leave it out to test the whole set once",
-        )
     engine = make_engine(options)
     log.info(
         "caffe.cpp:275", "Use CPU." if engine.device.type == "cpu" else f"Use GPU with device ID {engine.device.index}"

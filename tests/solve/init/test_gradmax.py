@@ -213,8 +213,8 @@ def test_batch_norm_behind_new_units():
 def test_what_cannot_be_done_is_said():
     grow("ip")
     assert "did you mean gradmax?" in refused("--method", "gradmx")
-    assert "batches must be at least 1" in refused("--batches", "0")
-    assert "the scale must be above 0" in refused("--scale", "0")
+    assert "--batches must be at least 1" in refused("--batches", "0")
+    assert "--scale must be above 0" in refused("--scale", "0")
     assert "only GradMax" in refused("--method", "lsuv", "--outgoing-zero")
     init()
     ran = lungo("init", "g.prototxt", "--weights", "g.caffemodel", "-o", "i.caffemodel")

@@ -5,7 +5,6 @@ W.caffemodel + data  ->  OUT.caffemodel: the layers of W, and what the method ma
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from caffelungo import catalogue, shell
+from caffelungo import catalogue, flags, shell
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TRAIN
@@ -70,15 +69,11 @@ def init(options: InitOptions, progress: Progress = lambda done, total: None) ->
 
 
 def _checked(options: InitOptions) -> Path:
-    problems: list[Problem] = []
+    problems = flags.problems("init", vars(options))
     if options.method not in (AUTO, *METHODS):
         near = did_you_mean(options.method, METHODS)
         remedy = (f"did you mean {near}? " if near else "") + f"There are {AUTO}, {', '.join(METHODS)}"
         problems.append(Problem("unknown method", None, f"--method {options.method}", remedy))
-    if options.batches < 1:
-        problems.append(Problem("batches must be at least 1", None, f"--batches {options.batches}", "--batches 8"))
-    if not (options.scale > 0 and math.isfinite(options.scale)):
-        problems.append(Problem("the scale must be above 0", None, f"--scale {options.scale:g}", "--scale 0.5"))
     if options.outgoing_zero and options.method not in (AUTO, "gradmax"):
         problems.append(
             Problem(
