@@ -120,7 +120,7 @@ def rewrite(options: RewriteOptions) -> Rewritten:
     head = options.head or (opened.message.classifier if opened is not None else None) or None
     result = apply(original, steps, sources(original, options.shapes), head)
     weights = options.weights or (_recipe_weights(opened) if opened is not None else None)
-    notices = states.said(original, answering=not states.words(result.definition.message))
+    notices = states.notices(original, answering=not states.stage_names(result.definition.message))
     new_weights = carried(original, result, weights, notices, options.shapes) if result.moves else None
     if left := _left_behind(result.definition, target):
         notices.append(

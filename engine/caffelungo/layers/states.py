@@ -30,7 +30,7 @@ Stages = tuple[str, ...]
 DEPLOY = "deploy"
 """The stage in which an all-in-one net answers, by DIGITS' and Caffe's custom."""
 MOST = 12
-"""Of so many sets of stages pairs are tried, too."""
+"""Pairs are made of at most as many sets of stages."""
 TRAINS, TESTS = ("train",), ("val", "test")
 """What stages for training and testing are called, where the layers do not tell them apart."""
 
@@ -92,7 +92,7 @@ def held(net: Any, state: Any) -> Held:
     return Held(tuple(here), tuple(sources), tuple(lacking), tuple(double), losses, measures, fed)
 
 
-def named(net: Any) -> list[Stages]:
+def stage_sets(net: Any) -> list[Stages]:
     """The sets of stages that rules of ``net`` ask for together, in the order of the file, then pairs of these."""
     found = _asked_together(net)
     pairs = {tuple(dict.fromkeys((*one, *two))): None for one, two in combinations(found[:MOST], 2)}
@@ -109,9 +109,9 @@ def _asked_together(net: Any) -> list[Stages]:
     return list(found)
 
 
-def words(net: Any) -> list[str]:
+def stage_names(net: Any) -> list[str]:
     """Every stage that ``net`` names."""
-    return list(dict.fromkeys(stage for stages in named(net) for stage in stages))
+    return list(dict.fromkeys(stage for stages in stage_sets(net) for stage in stages))
 
 
 def state_of(definition: Definition, phase: int, answering: bool = False) -> Any:
@@ -132,7 +132,7 @@ def choice(net: Any, phase: int, answering: bool = False) -> Stages:
 
     A net whose own `state` names stages is in those.
     """
-    candidates = named(net)
+    candidates = stage_sets(net)
     if not candidates or net.state.stage:
         return ()
     plain = held(net, net_state(net, phase))
@@ -206,24 +206,24 @@ def settled(definition: Definition, phase: int, answering: bool = False, notes: 
         edits.append(SetField(("state", "level"), int(state.level)))
     edits += _fed(net, state, phase)
     if notes is not None and not asked and stages != own:
-        notes.append(chosen(stages[len(own) :]))
+        notes.append(_choice_note(stages[len(own) :]))
     return editor.apply(definition, edits).within((), 0) if edits else definition.within((), 0)
 
 
-def chosen(stages: Iterable[str]) -> str:
-    """What to say of stages that the file made necessary."""
+def _choice_note(stages: Iterable[str]) -> str:
+    """A note of stages that the file made necessary."""
     several = [f"`{stage}`" for stage in stages]
     word = "stage" if len(several) == 1 else "stages"
     return f"read in {word} {' and '.join(several)}, which the net's rules name (--stage: another one)"
 
 
-def said(definition: Definition, answering: bool = False) -> list[str]:
-    """What to say of the stages in which passes saw ``definition``; nothing where they were asked for, or none."""
+def notices(definition: Definition, answering: bool = False) -> list[str]:
+    """A notice of the stages in which passes saw ``definition``; none where they were asked for, or not needed."""
     if definition.stages or definition.level:
         return []
     seen = ((TEST, True),) if answering else ((TRAIN, False), (TEST, False))
-    told = {phase: filter_.told(state_of(definition, phase, only)) for phase, only in seen}
-    more = [words for phase, words in told.items() if words != PHASE_NAMES[phase]]
+    texts = {phase: filter_.told(state_of(definition, phase, only)) for phase, only in seen}
+    more = [text for phase, text in texts.items() if text != PHASE_NAMES[phase]]
     return [f"the net was seen in {' and '.join(more)}, which its rules name (--stage: another one)"] if more else []
 
 
@@ -251,7 +251,7 @@ def phased(definition: Definition, notes: list[str] | None = None) -> Definition
     if not any(more) and not definition.level:
         return definition.within((), 0)
     if notes is not None and not (definition.stages or definition.level):
-        notes.append(chosen(dict.fromkeys(stage for stages in more for stage in stages)))
+        notes.append(_choice_note(dict.fromkeys(stage for stages in more for stage in stages)))
     for state in states:
         definition = with_feeders(definition, state)
     net = definition.message
@@ -295,7 +295,7 @@ def judged(definition: Definition) -> list[Judged]:
     broken: list[tuple[Any, Held]] = []
     seen: set[int] = set()
     whole: dict[tuple[int, ...], Judged] = {}
-    for stages in ((), *named(net)):
+    for stages in ((), *stage_sets(net)):
         looks = {phase: held(net, net_state(net, phase, stages=stages)) for phase in (TRAIN, TEST)}
         tests = bool(stages) and (bool(looks[TEST].measures) or looks[TEST].answers)
         for phase in (TEST, TRAIN) if tests else (TRAIN, TEST):
@@ -334,7 +334,7 @@ def with_feeders(definition: Definition, state: Any) -> Definition:
 
 def checked(definition: Definition) -> Definition:
     """``definition``; UserError for a stage asked for that no layer of it names."""
-    known = [*words(definition.message), *definition.message.state.stage]
+    known = [*stage_names(definition.message), *definition.message.state.stage]
     for stage in definition.stages:
         if stage not in known:
             near = did_you_mean(stage, known)

@@ -217,7 +217,7 @@ class View:
     def _look_at_others(self) -> None:
         """The graphs of further states that the file names (the stage for deployment); what does not fit there."""
         seen = {one.index for graph in self.graphs.values() for one in graph.plan.layers}
-        for one in states.judged(self.definition) if states.words(self.net) else ():
+        for one in states.judged(self.definition) if states.stage_names(self.net) else ():
             net, where = one.definition.message, one.definition.where
             plan = build_plan(net, one.state, where=where, sources=self.sources, problems=self.amiss)
             if not seen.issuperset(layer.index for layer in plan.layers):

@@ -131,7 +131,8 @@ def verify(options: VerifyOptions, told: Callable[[str], None] = lambda text: No
     phase = _phase(options.phase)
     chosen: list[str] = []
     before, after = (_file(name, options) for name in (options.before, options.after))
-    still = [stage for stage in options.stages if stage in states.words(after.message)]  # a rewrite may end stages
+    known = states.stage_names(after.message)  # a rewrite may end stages
+    still = [stage for stage in options.stages if stage in known]
     before = _in_state(before, options, phase, options.stages, chosen)
     after = _in_state(after, options, phase, still, chosen)
     told("reading weights ...")

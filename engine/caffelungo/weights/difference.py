@@ -192,7 +192,9 @@ def _layers(model: Any) -> Sequence[Any]:
 def _known(before: Weights, after: Weights, model: Any) -> dict[str, _Known]:
     found: dict[str, _Known] = {}
     if model is not None:
-        in_any = [net_state(model, phase, stages=one) for one in ((), *states.named(model)) for phase in (TRAIN, TEST)]
+        in_any = [
+            net_state(model, phase, stages=one) for one in ((), *states.stage_sets(model)) for phase in (TRAIN, TEST)
+        ]
         for state in in_any:
             for planned in build_plan(model, state, problems=[]).layers:
                 names = tuple(use.spec.name for use in planned.params)
