@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 import typer
 
-from caffelungo import flags
+from caffelungo import option_ranges
 from caffelungo.cli import main, options
 from caffelungo.cli.rewriting import number
 from caffelungo.errors import UserError
@@ -39,12 +39,12 @@ NUMERIC = list(numeric())
 
 def test_every_numeric_option_has_a_range() -> None:
     assert len(NUMERIC) > 80
-    assert [(verb, name) for verb, name, _ in NUMERIC if flags.bounds(verb, name) is None] == []
+    assert [(verb, name) for verb, name, _ in NUMERIC if option_ranges.bounds(verb, name) is None] == []
 
 
 def test_the_table_has_no_option_that_is_gone() -> None:
     known = {name for _, name, _ in NUMERIC} | {f"{verb}.{name}" for verb, name, _ in NUMERIC}
-    assert set(flags.OPTIONS) <= known
+    assert set(option_ranges.OPTIONS) <= known
 
 
 def test_every_option_with_numbers_in_its_text_has_a_range() -> None:
@@ -55,7 +55,7 @@ def test_every_option_with_numbers_in_its_text_has_a_range() -> None:
             told = param.metavar in ("LAYER:UNITS", "LAYERS=LR_MULT", "SIZES", "NUMBERS")
             if told or (default.replace(",", "").isdigit() and param.param_type_name == "option"):
                 found.add(param.opts[-1])
-                assert param.opts[-1] in flags.IN_WORDS, verb
+                assert param.opts[-1] in option_ranges.IN_WORDS, verb
     assert {"--widen", "--rate", "--batch", "--iterations", "--units", "--gpus", "--scale"} <= found
 
 
@@ -91,7 +91,7 @@ def test_extremes(call: Callable[..., Any], verb: str, name: str, kind: type) ->
     for value in EXTREMES:
         words = [*before, "--", value, *after] if argument else [*before[:-1], f"{option}={value}"]
         try:
-            right = flags.bounds(verb, name).admits(kind(value))  # type: ignore[union-attr]
+            right = option_ranges.bounds(verb, name).admits(kind(value))  # type: ignore[union-attr]
         except ValueError:  # a whole number is asked for
             right = False
         if right:

@@ -34,7 +34,7 @@ SPEAKERS: dict[str, list[str]] = {
     "data/preprocess.py": ["export"],
     "definition/decoding.py": ["train", "test", "time", "export", "grow", "rewrite", "verify", "finetune"],
     "definition/reader.py": ["test", "time", "export", "grow", "rewrite", "verify", "finetune", "probe", "features"],
-    "definition/settings.py": ["train"],
+    "definition/solver_settings.py": ["train"],
     "definition/template.py": [*READS, "train", "extract_features"],
     "deploy/accuracy.py": OUT, "deploy/answers.py": ["classify", "infer"], "deploy/asked.py": OUT,
     "deploy/bench.py": ["bench"], "deploy/classify.py": SHOWN, "deploy/convert.py": ["convert"],
@@ -80,7 +80,7 @@ SPEAKERS: dict[str, list[str]] = {
 """The verbs on whose way the messages of a module lie. A module that names an option stands here."""
 
 COMMANDS = (
-    "flags.py", "next_steps.py", "passes/solver.py", "probes/written.py", "project_texts.py", "shell.py",
+    "option_ranges.py", "next_steps.py", "passes/solver.py", "probes/written.py", "project_texts.py", "shell.py",
     "study/demo.py", "task_texts.py",
 )  # fmt: skip
 """Modules that put commands of other verbs together: each option is one of some verb (their own tests run them)."""
@@ -93,7 +93,6 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("deploy/runtime.py", "--provider"): "said only where it was given",
     ("solve/engine.py", "--memory-format"): "said only where it was given",
     ("solve/engine.py", "--precision"): "said only where it was given",
-    ("solve/evaluate.py", "--iterations"): "said only where it was given",
     ("passes/read.py", "--read"): "of a recipe it is the layer that `read` names",
     ("passes/freeze.py", "--freeze"): "said only where it was given",
     ("passes/freeze.py", "--shape"): "finetune knows the size of its pictures",

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from caffelungo import __version__, flags, threads
+from caffelungo import __version__, option_ranges, threads
 from caffelungo.cli.spelling import caffe_spelling
 from caffelungo.errors import LungoError, UserError, of_system
 from caffelungo.visible import visible, visible_streams
@@ -79,7 +79,7 @@ def _judged(verb: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def called(**given: Any) -> Any:
-        if problems := flags.problems(verb, given):
+        if problems := option_ranges.problems(verb, given):
             raise UserError(problems)
         return function(**given)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from caffelungo import flags
+from caffelungo import option_ranges
 from caffelungo.errors import UserError
 
 Set = Annotated[
@@ -66,7 +66,7 @@ def numbers(text: str | None, flag: str, kind: type[Any] = float) -> list[Any]:
 
 def in_range(flag: str, found: list[Any], text: str | None = None) -> list[Any]:
     """``found``, the numbers in the words ``text`` of ``flag``; UserError for those out of its range."""
-    if wrong := flags.wrong(flag, found, flags.IN_WORDS[flag], text or ""):
+    if wrong := option_ranges.wrong(flag, found, option_ranges.IN_WORDS[flag], text or ""):
         raise UserError(wrong)
     return found
 

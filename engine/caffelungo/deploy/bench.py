@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo import flags, tabular
+from caffelungo import option_ranges, tabular
 from caffelungo.deploy import liveness, metadata, profile
 from caffelungo.deploy.doctor import memory
 from caffelungo.deploy.engine import TYPES, Engine
@@ -327,8 +327,8 @@ def _agree(sides: Mapping[str, Side], feeds: Arrays, engine: Engine, notes: list
 
 
 def _check(options: BenchOptions) -> None:
-    problems = flags.problems("bench", vars(options))
-    problems += flags.wrong("--batch", options.batches, flags.IN_WORDS["--batch"])
+    problems = option_ranges.problems("bench", vars(options))
+    problems += option_ranges.wrong("--batch", options.batches, option_ranges.IN_WORDS["--batch"])
     if not options.batches:
         problems.append(Problem("no batch size is given", received="--batch ''", remedy="write --batch 1,8,64"))
     if problems:

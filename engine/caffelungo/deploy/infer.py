@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from caffelungo import files, flags
+from caffelungo import files, option_ranges
 from caffelungo.deploy import results
 from caffelungo.deploy.answers import judges_of, sheet
 from caffelungo.deploy.classify import TOP, Classifier, PictureModel, Prediction, predictions
@@ -144,7 +144,7 @@ def infer(
 
 
 def _target(options: InferOptions) -> Path | None:
-    problems = flags.problems("infer", vars(options) | {"batch": None, "batch_size": options.batch})
+    problems = option_ranges.problems("infer", vars(options) | {"batch": None, "batch_size": options.batch})
     target = Path(options.output) if options.output else None
     if target is not None and target.suffix.lower() not in (*SINKS, ".png"):
         problems.append(

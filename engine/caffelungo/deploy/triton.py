@@ -21,7 +21,7 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-from caffelungo import drafts, files, flags
+from caffelungo import drafts, files, option_ranges
 from caffelungo.deploy import metadata
 from caffelungo.deploy.runtime import read_file, refuse_external_data
 from caffelungo.errors import Location, Problem, UserError
@@ -232,7 +232,7 @@ def message(name: str) -> Any:
 
 
 def _check(options: TritonOptions) -> None:
-    problems = flags.problems("triton", vars(options))
+    problems = option_ranges.problems("triton", vars(options))
     if any(not 1 <= size <= options.max_batch for size in options.preferred):
         received = ", ".join(map(str, options.preferred))
         remedy = f"name sizes from 1 to {options.max_batch}"

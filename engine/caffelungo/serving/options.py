@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from caffelungo import flags
+from caffelungo import option_ranges
 from caffelungo.data.decode import MOST_PIXELS
 from caffelungo.definition.bounds import Bounds
 from caffelungo.errors import UserError
@@ -35,7 +35,7 @@ class ServeOptions:
     allow_host: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        problems = flags.problems("serve", vars(self))
-        problems += flags.wrong("--max-pixels", [self.max_pixels], Bounds(high=MOST_PIXELS))
+        problems = option_ranges.problems("serve", vars(self))
+        problems += option_ranges.wrong("--max-pixels", [self.max_pixels], Bounds(high=MOST_PIXELS))
         if problems:
             raise UserError(problems)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from caffelungo import __version__, flags, shell
+from caffelungo import __version__, option_ranges, shell
 from caffelungo.errors import RunError, UserError, did_you_mean
 from caffelungo.solve.options import EngineOptions
 
@@ -69,7 +69,7 @@ def format_name(memory_format: torch.memory_format) -> str:
 
 def make_engine(options: EngineOptions) -> Engine:
     """The engine that ``options`` ask for, its threads and switches set; UserError when they make no sense."""
-    flags.judge("engine", options)
+    option_ranges.judge("engine", options)
     for value, known, flag in (
         (options.precision, PRECISIONS, "--precision"),
         (options.memory_format, FORMATS, "--memory-format"),

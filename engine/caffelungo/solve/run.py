@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from caffelungo import drafts, flags, locks
+from caffelungo import drafts, locks, option_ranges
 from caffelungo.definition.definition import Definition
 from caffelungo.errors import LungoError, RunError, UserError
 from caffelungo.report import board, curves
@@ -45,7 +45,7 @@ REDRAW = 30.0
 
 def train(options: TrainOptions) -> int:
     """Train; 0 when done or stopped by SIGINT, 143 after SIGTERM. UserError and RunError as they come."""
-    flags.judge("train", options)
+    option_ranges.judge("train", options)
     effects = effect(options.sigint_effect, "--sigint_effect"), effect(options.sighup_effect, "--sighup_effect")
     definition = resolving.definition_of(options)
     resolving.with_flags(definition, options)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from caffelungo import catalogue, flags, shell
+from caffelungo import catalogue, option_ranges, shell
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TRAIN
@@ -69,7 +69,7 @@ def init(options: InitOptions, progress: Progress = lambda done, total: None) ->
 
 
 def _checked(options: InitOptions) -> Path:
-    problems = flags.problems("init", vars(options))
+    problems = option_ranges.problems("init", vars(options))
     if options.method not in (AUTO, *METHODS):
         near = did_you_mean(options.method, METHODS)
         remedy = (f"did you mean {near}? " if near else "") + f"There are {AUTO}, {', '.join(METHODS)}"
