@@ -15,12 +15,12 @@ from rich.console import Console
 from caffelungo import catalogue
 from caffelungo.cli.main import call
 from caffelungo.definition.reader import read_net
-from caffelungo.errors import RunError, UserError
+from caffelungo.errors import RunError
 from caffelungo.passes.base import run, step
 from caffelungo.passes.joined import JoinedOptions, Read, joined
 from caffelungo.passes.view import View
 from caffelungo.report.metrics import Metrics
-from caffelungo.study.demo import MADE, UNITS, Demo, clear, right_answers
+from caffelungo.study.demo import UNITS, Demo, right_answers
 
 SOLVER = (
     'net: "train_val.prototxt" weights: "start.caffemodel" max_iter: 30 test_interval: 10\n'
@@ -69,30 +69,6 @@ class Faked:
 
 def quiet() -> Console:
     return Console(quiet=True)
-
-
-def test_an_older_demo_is_replaced_only_when_asked(tmp_path: Path) -> None:
-    out = tmp_path / "demo"
-    clear(out, overwrite=False)
-    for name in MADE:
-        (out / name).mkdir(parents=True)
-    with pytest.raises(UserError, match="--overwrite"):
-        clear(out, overwrite=False)
-    assert len(list(out.iterdir())) == len(MADE)
-    clear(out, overwrite=True)
-    assert not out.exists()
-
-
-def test_other_things_are_never_removed(tmp_path: Path) -> None:
-    (tmp_path / "probed").mkdir()
-    (tmp_path / "thesis.tex").touch()
-    with pytest.raises(UserError) as caught:
-        clear(tmp_path, overwrite=True)
-    assert caught.value.problems[0].received == "thesis.tex"
-    assert (tmp_path / "probed").is_dir()
-    with pytest.raises(UserError):
-        clear(tmp_path / "thesis.tex", overwrite=True)
-    assert (tmp_path / "thesis.tex").is_file()
 
 
 def test_what_is_printed_is_what_runs(tmp_path: Path) -> None:

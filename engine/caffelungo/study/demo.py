@@ -12,7 +12,6 @@ from __future__ import annotations
 import csv
 import json
 import shlex
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,22 +22,17 @@ from rich.console import Console
 
 from caffelungo import files, resources
 from caffelungo.definition.reader import read_solver
-from caffelungo.errors import Location, RunError, UserError
+from caffelungo.errors import RunError
 from caffelungo.report import arms as picture
 from caffelungo.report import metrics
 from caffelungo.report.terminal import Terminal
+from caffelungo.study import demo_files
 from caffelungo.study.demo_arms import Arm, Trained, chosen, differences, table, verdict
 
 NET, SIZE = "squeezenet1.1", 64
 SMALL = "lenet"
 """It takes grey pictures of 28 pixels, as these are, and learns from a few hundred of them within seconds."""
 UNITS = 64
-
-MADE = (
-    "probed", "finetuned", "grown", "scratch", "test_a", "test_b", "test_c", "test_d", "curves.png", "animals.onnx",
-    "answers.png", "results.json",
-)  # fmt: skip
-"""What stands in the folder of a demo."""
 
 Command = Callable[[Sequence[str]], int]
 """Runs one command line in this process and returns its exit status."""
@@ -61,11 +55,15 @@ class Demo:
         line = ["lungo", *map(str, words)]
         self.say(shlex.join(line))
         start = time.monotonic()
-        if busy is None:
-            status = self.run(line[1:])
-        else:
-            with self.console.status(busy):
+        try:
+            if busy is None:
                 status = self.run(line[1:])
+            else:
+                with self.console.status(busy):
+                    status = self.run(line[1:])
+        finally:
+            if self.out.is_dir():
+                demo_files.note(self.out)
         if status:
             raise RunError(f"the demo stops: this command ended with status {status}")
         return time.monotonic() - start
@@ -157,7 +155,7 @@ class Demo:
 def demo(output: str, overwrite: bool, run: Command) -> int:
     """Run the demo into the folder ``output``; 0 when all of it worked. UserError when the folder is taken."""
     out, console = Path(output), Terminal(markup=True, highlight=True)
-    clear(out, overwrite)
+    demo_files.clear(out, overwrite)
     begin = time.monotonic()
     steps = Demo(out, run, console)
 
@@ -193,25 +191,10 @@ def demo(output: str, overwrite: bool, run: Command) -> int:
         "differences": [one.plain() for one in pairs],
     }
     files.write_text(out / "results.json", json.dumps(plain, indent=2) + "\n")
+    demo_files.note(out)
     console.print(f"\nexported: ({best.letter}) {best.title}, the lowest loss on the pictures set aside")
     console.print(f"look at {curves} (learning curves), {sheet} (answers), {model} (the net); {_took(begin)}")
     return 0
-
-
-def clear(out: Path, overwrite: bool) -> None:
-    """Remove what an older demo left in ``out``; UserError when that is not asked for, or other things are there."""
-    if not out.exists():
-        return
-    there = sorted(path.name for path in out.iterdir()) if out.is_dir() else [out.name]
-    foreign = [name for name in there if name not in MADE]
-    if foreign or not overwrite:
-        raise UserError(
-            "the folder holds other things than a demo" if foreign else "the demo's folder exists",
-            where=Location(str(out)),
-            received=", ".join((foreign or there)[:5]),
-            remedy="name another folder with -o" if foreign else "add --overwrite, or name another with -o",
-        )
-    shutil.rmtree(out)
 
 
 def right_answers(path: Path) -> np.ndarray:
