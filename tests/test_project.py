@@ -218,3 +218,23 @@ def test_the_old_classes_are_remembered(net: Path, photos: Path, tmp_path: Path)
     assert list(read_solver(found.files["solver.prototxt"]).message.weights) == ["start.caffemodel"]
     with pytest.raises(UserError, match="nothing to remember"):
         make(net, photos, tmp_path / "other", remember=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"size": 2**31 - 1}, ["--size 2147483647", "at most --size 9459"]),
+        ({"resize": 2**31 - 1}, ["--resize 2147483647", "at most --resize 9459"]),
+        ({"size": 10**4, "resize": 10**4}, ["--size 10000", "--resize 10000"]),
+        ({"size": 9459}, ["before the crop", "--size 9459: 10810x10810"]),
+        ({"batch_size": 2**31 - 1}, ["memory of this machine", "--batch-size 2147483647: "]),
+        ({"batch_size": 10**8, "size": 64}, ["memory of this machine", "--size 64 --batch-size 100000000: "]),
+    ],
+)
+def test_sizes_that_could_never_run_write_nothing(
+    asked: dict[str, int], told: list[str], net: Path, photos: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError) as caught:
+        make(net, photos, tmp_path / "mine", **asked)
+    assert all(text in str(caught.value) for text in told), str(caught.value)
+    assert not (tmp_path / "mine").exists()

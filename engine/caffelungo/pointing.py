@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
 from caffelungo import catalogue, files
 from caffelungo.definition.definition import Definition
+from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import read_net
-from caffelungo.errors import Location, UserError
-from caffelungo.layers import states
+from caffelungo.definition.schema import TEST, TRAIN
+from caffelungo.errors import Location, Problem, UserError
+from caffelungo.layers import room, states
+from caffelungo.layers.plan import build_plan
+from caffelungo.passes import planes
 from caffelungo.passes.base import Result, Step, step
 from caffelungo.passes.finetune import FinetuneOptions, finetune
 from caffelungo.passes.one_label import OneLabelOptions, one_label
@@ -76,7 +81,9 @@ class Opened:
 
 
 def open_net(options: PointOptions) -> Opened:
-    """The net and the name of its weights; UserError for files that are not there, or are no weights."""
+    """The net and the name of its weights; UserError for files that are not there, or are no weights, and for sizes
+    that no picture has."""
+    _refuse_sizes(options)
     path, variables = catalogue.resolve(options.net, options.variables)
     notes: list[str] = []
     read = read_net(path, variables or None).within(options.stages, options.level)
@@ -112,7 +119,8 @@ def needed(opened: Opened, net: str) -> str:
 def point(opened: Opened, options: PointOptions, pictures: Pictures, more: tuple[Step, ...] = ()) -> Result:
     """``opened`` with a classifier and data layers for ``pictures``, and the steps ``more`` behind that.
 
-    Raises Refusal when the net has no classifier, or inputs that pictures cannot give.
+    Raises Refusal when the net has no classifier, or inputs that pictures cannot give; UserError for sizes that
+    this machine has no memory for.
     """
     view = View(opened.definition)
     batch = batch_of(view, options, pictures.train)
@@ -126,7 +134,40 @@ def point(opened: Opened, options: PointOptions, pictures: Pictures, more: tuple
         mean_value=options.mean_value, preprocessing=record_of(opened.weights), fresh=opened.weights is None,
         augmented=pictures.augmented,
     )  # fmt: skip
-    return apply(opened.definition, [step(one_label, OneLabelOptions(options.head)), step(finetune, pointed), *more])
+    result = apply(opened.definition, [step(one_label, OneLabelOptions(options.head)), step(finetune, pointed), *more])
+    _refuse_large(result.definition, options)
+    return result
+
+
+def _refuse_sizes(options: PointOptions) -> None:
+    """UserError when `--size` or `--resize` asks for more pixels than are ever decoded."""
+    most = isqrt(planes.MOST_PIXELS)
+    problems = [
+        Problem(f"a picture has at most {planes.MOST_PIXELS:,} pixels", None, f"{flag} {side}",
+                f"write at most {flag} {most}")
+        for flag, side in (("--size", options.size), ("--resize", options.resize))
+        if side is not None and side > most
+    ]  # fmt: skip
+    if problems:
+        raise UserError(problems)
+
+
+def _refuse_large(pointed: Definition, options: PointOptions) -> None:
+    """UserError when the data layers or the memory of this machine cannot serve ``pointed``: no run could start."""
+    given = {"--size": options.size, "--resize": options.resize, "--batch-size": options.batch_size}
+    asked = " ".join(f"{flag} {value}" for flag, value in given.items() if value is not None)
+    net, problems = pointed.message, []
+    for layer in net.layer:
+        height, width = layer.image_data_param.new_height, layer.image_data_param.new_width
+        if height * width > planes.MOST_PIXELS:
+            what = f"before the crop, pictures would be scaled to more than {planes.MOST_PIXELS:,} pixels"
+            problems.append(Problem(what, None, f"{asked}: {height}x{width}".lstrip(": "), "ask for a smaller size"))
+    for phase in (TRAIN, TEST):
+        plan = build_plan(net, net_state(net, phase), problems=[])
+        for one in room.problems(plan, lambda *path: None):
+            problems.append(replace(one, received=f"{asked}: {one.received}".lstrip(": ")))
+    if problems:
+        raise UserError(list({one.what: one for one in reversed(problems)}.values())[::-1])
 
 
 def batch_of(view: View, options: PointOptions, pictures: int) -> int:
