@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from caffelungo import catalogue, files, recipes, shell
+from caffelungo import catalogue, data_paths, files, recipes, shell
 from caffelungo.definition import editor
 from caffelungo.definition.edits import ClearField, Edit, SetField
 from caffelungo.definition.reader import Definition, read_net, read_solver
@@ -122,10 +122,12 @@ def rewrite(options: RewriteOptions) -> Rewritten:
     weights = options.weights or (_recipe_weights(opened) if opened is not None else None)
     notices = states.notices(original, answering=not states.stage_names(result.definition.message))
     new_weights = carried(original, result, weights, notices, options.shapes) if result.moves else None
-    if left := _left_behind(result.definition, target):
+    edits, moved_names = data_paths.kept(result.definition, target)
+    if edits:
+        result = replace(result, definition=editor.apply(result.definition, edits))
         notices.append(
-            f"{', '.join(left)} will not be found from {target}, as it is named relative to {path.parent}: "
-            "write the net there, or name it by its full path"
+            f"{', '.join(moved_names)} {'is' if len(moved_names) == 1 else 'are'} named by the full path in {target}, "
+            "since the net was written into another folder"
         )
     if weights is not None and not result.moves:
         notices.append(f"no old blob changes, so the weights fit as they are: --weights {shell.word(weights)}")
@@ -234,19 +236,6 @@ def _target(output: str, net: Path) -> Path:
             remedy=f"-o {shell.word(target.with_suffix('.prototxt'))}",
         )
     return target
-
-
-def _left_behind(net: Definition, target: Path) -> list[str]:
-    """Files and folders of the data layers that are found beside ``net`` and will not be found beside ``target``."""
-    names: dict[str, None] = {}
-    for layer in net.message.layer:
-        sources = (layer.image_data_param, layer.data_param, layer.hdf5_data_param)
-        names |= dict.fromkeys([one.source for one in sources])
-        names |= dict.fromkeys([layer.transform_param.mean_file, layer.image_data_param.root_folder])
-    old, new = Path(net.path).parent, target.parent
-    return [
-        name for name in names if name and (old / name).exists() and not (Path(name).exists() or (new / name).exists())
-    ]
 
 
 def _refuse_overwriting(targets: Sequence[Path], overwrite: bool) -> None:
