@@ -50,7 +50,7 @@ OPTIONS: dict[str, Bounds] = {
     "noise": NOT_NEGATIVE,
     "opset": COUNT,
     "passes": COUNT,
-    "penalty": POSITIVE,
+    "penalty": replace(POSITIVE, advice="leave it out to have it chosen"),
     "per_class": COUNT,
     "port": Bounds(0, 65535),
     "queue": COUNT,

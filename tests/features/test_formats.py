@@ -91,8 +91,8 @@ def test_everything_wrong_is_told_at_once(folder: Path) -> None:
     with pytest.raises(UserError) as error:
         run(folder, "out.npy", crops=5, pool="median", batch_size=0)
     told = [problem.what for problem in error.value.problems]
-    assert told == ["the suffix of the output says no format", "--crops takes 1 or 10", "unknown pooling",
-                    "a batch holds one picture or more"]  # fmt: skip
+    assert told == ["--batch-size must be at least 1", "the suffix of the output says no format",
+                    "--crops takes 1 or 10", "unknown pooling"]  # fmt: skip
     assert "did you mean out.npz?" in str(error.value)
     with pytest.raises(UserError, match="does not exist"):
         run(folder, "no/out.npz")

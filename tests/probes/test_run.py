@@ -331,7 +331,7 @@ def test_every_mistake_at_once(fire: Place) -> None:
 
 @pytest.mark.parametrize("penalty", [float("nan"), 0.0, -1.0, float("inf")])
 def test_no_such_penalty(penalty: float, fire: Place) -> None:
-    with pytest.raises(UserError, match="a penalty is above 0"):
+    with pytest.raises(UserError, match="--penalty must be"):
         fire.probe(penalty=penalty)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,18 @@ from typing import Any
 from caffelungo import drafts, locks, shell
 from caffelungo.data.image_list import LABELS
 from caffelungo.data.preprocess import BESIDE
-from caffelungo.errors import Location, RunError, UserError
+from caffelungo.errors import Location, Problem, RunError, UserError
 from caffelungo.files import sync_folder
+from caffelungo.wording import listed
 
 COMMIT = 64 << 20
 """Bytes after which a transaction is committed."""
-
-
 FILES, EXTRAS = "files.txt", "extras.prototxt"
 """What `lungo features` puts beside the records: names of the pictures, preprocessing and class names."""
 WRITTEN = {"data.mdb", "lock.mdb", BESIDE, LABELS, FILES, EXTRAS}
 """All that the folder of a database that we wrote holds."""
+FOREIGN = 5
+"""Other files that a message names."""
 
 
 class LmdbWriter:
@@ -96,6 +97,14 @@ def other_files(path: Path) -> list[str]:
     return sorted(entry.name for entry in path.iterdir() if entry.name not in WRITTEN)
 
 
+def would_be_lost(path: Path, foreign: Sequence[str]) -> Problem:
+    """The problem of the files ``foreign`` in the folder ``path`` of a database that is to be replaced."""
+    return Problem(
+        "the database's folder holds other files, which would be lost", Location(str(path)), listed(foreign, FOREIGN),
+        "move them away, or choose another name for the database",
+    )  # fmt: skip
+
+
 def check_target(path: Path, overwrite: bool) -> None:
     """UserError unless a database may be written at ``path``."""
     where = Location(str(path))
@@ -130,9 +139,4 @@ def check_target(path: Path, overwrite: bool) -> None:
             remedy="choose another name, or replace it with --overwrite",
         )
     if foreign := other_files(path):
-        raise UserError(
-            "the database's folder holds other files, which would be lost",
-            where=where,
-            received=", ".join(foreign[:5]),
-            remedy="move them away, or choose another name for the database",
-        )
+        raise UserError(would_be_lost(path, foreign))

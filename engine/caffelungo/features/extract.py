@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from caffelungo import locks
+from caffelungo import locks, option_ranges
+from caffelungo.data.lmdb_writer import would_be_lost
 from caffelungo.errors import Location, Problem, RunError, UserError
 from caffelungo.features import addresses, formats
 from caffelungo.features.formats import lmdb
@@ -117,7 +118,7 @@ def extract(options: FeatureOptions, told: Told = lambda what, done, total: None
 
 
 def _check(options: FeatureOptions, path: Path) -> None:
-    problems = []
+    problems = option_ranges.problems("features", vars(options))
     if (wrong := formats.suffix_problem(path)) is not None:
         problems.append(wrong)
     where = Location(str(path))
@@ -127,8 +128,7 @@ def _check(options: FeatureOptions, path: Path) -> None:
         elif not any(path.rglob("data.mdb")):
             problems.append(Problem("this folder holds no database", where, str(path.absolute()), "name another place"))
         elif foreign := lmdb.other_files(path):
-            problems.append(Problem("the database's folder holds other files, which would be lost", where,
-                                    ", ".join(foreign[:5]), "move them away, or name another place"))  # fmt: skip
+            problems.append(would_be_lost(path, foreign))
     elif (there := obstacle(path)) is not None:
         problems.append(there)
     elif path.exists() and not options.overwrite:
@@ -137,9 +137,6 @@ def _check(options: FeatureOptions, path: Path) -> None:
         problems.append(Problem("--crops takes 1 or 10", None, f"--crops {options.crops}", "write --crops 10"))
     if options.pool not in POOLS:
         problems.append(Problem("unknown pooling", None, f"--pool {options.pool}", f"one of {', '.join(POOLS)}"))
-    if options.batch_size is not None and options.batch_size < 1:
-        problems.append(Problem("a batch holds one picture or more", None, f"--batch-size {options.batch_size}",
-                                "leave --batch-size out"))  # fmt: skip
     if problems:
         raise UserError(problems)
 

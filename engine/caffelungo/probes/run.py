@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from caffelungo import locks
+from caffelungo import locks, option_ranges
 from caffelungo.definition.definition import Definition
 from caffelungo.errors import Problem, UserError
 from caffelungo.features.pooled import Pooled
@@ -95,16 +95,13 @@ def probe(options: ProbeOptions, say: Stage = _silent) -> Probed:
 
 
 def _check(options: ProbeOptions) -> None:
-    problems: list[Problem] = []
+    problems = option_ranges.problems("probe", vars(options))
     if options.classifier not in CLASSIFIERS:
         problems.append(Problem("no such classifier", None, f"--classifier {options.classifier}",
                                 f"one of {', '.join(CLASSIFIERS)}"))  # fmt: skip
     if options.scaling not in SCALES:
         problems.append(Problem("no such scaling", None, f"--scaling {options.scaling}",
                                 f"one of {', '.join(SCALES)}"))  # fmt: skip
-    if options.penalty is not None and not 0 < options.penalty < float("inf"):
-        problems.append(Problem("a penalty is above 0", None, f"--penalty {options.penalty:g}",
-                                "leave it out to have it chosen"))  # fmt: skip
     if options.data is None and tuple(options.layers) != (HEAD,):
         problems.append(
             Problem("the pictures to learn from are not named", None, f"--layers {','.join(options.layers)}",
@@ -121,12 +118,6 @@ def _check(options: ProbeOptions) -> None:
             Problem("without fitting a classifier there is only a training to judge", None, given,
                     "name the weights that it began with, and no penalty: --before start.caffemodel")
         )  # fmt: skip
-    if options.folds < 2:
-        problems.append(Problem("two folds are the least", None, f"--folds {options.folds}", "--folds 5"))
-    if options.batch_size < 1:
-        problems.append(Problem("a batch has a picture", None, f"--batch-size {options.batch_size}", "--batch-size 32"))
-    if options.size is not None and options.size < 1:
-        problems.append(Problem("the size is a number of pixels", None, f"--size {options.size}", "--size 112"))
     if problems:
         raise UserError(problems)
 
