@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -44,7 +43,5 @@ def test_a_killed_conversion_leaves_nothing_for_long(tmp_path: Path, monkeypatch
     assert len(rests) == 3, rests  # the draft, the lock, the database
     assert (tmp_path / "db" / "data.mdb").read_bytes() == data
     monkeypatch.setattr(drafts, "_swept", set())
-    began = time.monotonic()
     done = convert_imageset(f"{tmp_path}/", tmp_path / "list.txt", tmp_path / "db", Options(overwrite=True))
     assert (done.written, names(tmp_path)) == (3, ["db"])
-    assert time.monotonic() - began < 2
