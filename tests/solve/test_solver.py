@@ -15,10 +15,10 @@ import torch
 from caffelungo.errors import RunError, UserError
 from caffelungo.report import metrics
 from caffelungo.solve import engine, evaluate, loop, resolving, run, run_folder, snapshot
-from caffelungo.solve.checks import StuckLoss
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.options import TestOptions
 from caffelungo.solve.signals import Action
+from caffelungo.solve.stuck import StuckLoss
 from caffelungo.weights import formats, solverstate
 from tests.data import make
 from tests.solve import helpers

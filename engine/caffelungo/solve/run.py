@@ -36,6 +36,7 @@ from caffelungo.solve.keeping import Keeper
 from caffelungo.solve.options import TrainOptions
 from caffelungo.solve.signals import Action, Signals, effect
 from caffelungo.solve.solver import Solver
+from caffelungo.solve.stuck import StuckLoss
 from caffelungo.solve.testing import TestResult
 from caffelungo.solve.validate import solver_problems, source_problem
 
@@ -245,7 +246,7 @@ class _Run:
         """Let the solver's news reach the log, the console, the metrics and the folder."""
         self.reporter.images = solver.images
         keeper = Keeper(solver, self.definition.message.lungo)
-        stuck = checks.StuckLoss(solver, self.reporter.notice)
+        stuck = StuckLoss(solver, self.reporter.notice)
         solver.poll = signals.poll
 
         def snapshotted() -> None:
