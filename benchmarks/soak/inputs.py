@@ -150,19 +150,17 @@ class _Hang(BaseException):
     """An input took too long."""
 
 
-def run_kind(
-    name: str, count: int, place: Path, folder: Path, seed: int, until: float = float("inf"), first: int = 0
-) -> Counts:
+def run_kind(name: str, count: int, place: Path, folder: Path, seed: int, until: float = float("inf")) -> Counts:
     """Try ``count`` damaged inputs of a kind, each a function of ``seed`` and its number, in restarted children."""
     kind = kinds(place)[name]
     furnish(folder, kind.name, place)
-    counts, start = Counts(), first
+    counts, start = Counts(), 0
     shared = mmap.mmap(-1, 8)
     results = folder / "results.jsonl"
     results.unlink(missing_ok=True)
-    while start < first + count and time.monotonic() < until:
+    while start < count and time.monotonic() < until:
         shared[:8] = start.to_bytes(8, "little")
-        child = forked.fork(lambda: _child(kind, name, start, first + count, place, folder, seed, shared, until))  # noqa: B023
+        child = forked.fork(lambda: _child(kind, name, start, count, place, folder, seed, shared, until))  # noqa: B023
         status = _watch(child, shared)
         at = int.from_bytes(shared[:8], "little")
         if status == 0:
@@ -171,7 +169,7 @@ def run_kind(
             what = "no answer within 60 s" if status is None else f"status {status}"
             _keep(results, name, at, what, folder / kind.name, kind.commands, folder)
             start = at + 1
-    counts.done = start - first
+    counts.done = start
     for line in results.read_text().splitlines() if results.exists() else []:
         row = json.loads(line)
         if "statuses" in row:

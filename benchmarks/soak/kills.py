@@ -169,7 +169,7 @@ def _records(folder: Path) -> list[bytes]:
 
 
 def leftovers(folder: Path) -> set[str]:
-    """Hidden and temporary files, and the names of all files of the results without the number of their run."""
+    """Hidden and temporary files; the number of a run is left out of their names."""
     names = (str(path.relative_to(folder)) for path in folder.rglob("*"))
     hidden = {name for name in names if re.search(r"(^|/)\.|\.tmp$", name)}
     return {re.sub(r"_run_\d+", "_run", name) for name in hidden}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.soak import forked, inputs, kills
+from benchmarks.soak import extremes, forked, inputs, kills
 from benchmarks.soak.mutate import BINARY, TEXT, mutated
 from tests.support import REPOSITORY
 
@@ -27,9 +27,9 @@ def test_some_damaged_inputs_and_kills(tmp_path: Path) -> None:
     """Of all kinds but those that need an exported file, whose damage tests/deploy tries; kills of trainings are
     tried in tests/solve."""
     kinds = [name for name in inputs.kinds(tmp_path) if name not in (inputs.ONNX, inputs.PICTURE)]
-    done = soak(tmp_path, "inputs", "kills", "--inputs", "130", "--kinds", *kinds, "--kills", "2", "--cases", "convert")
+    done = soak(tmp_path, "inputs", "kills", "--inputs", "65", "--kinds", *kinds, "--kills", "2", "--cases", "convert")
     assert done.returncode == 0, done.stdout + done.stderr[-4000:]
-    assert "| HDF5 data | 10 |" in done.stdout
+    assert "| HDF5 data | 5 |" in done.stdout
     assert "| convert_imageset |" in done.stdout
 
 
@@ -77,6 +77,17 @@ def test_a_fault_is_seen(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert Path(row["kept"]).is_file()
     assert row["repeat"].startswith("lungo grow")
     assert json.dumps(row)
+
+
+def test_extremes_end_with_their_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+        return real(["sleep", "9"], **{**options, "timeout": 0.1})
+
+    real = subprocess.run
+    monkeypatch.setattr(subprocess, "run", run)
+    text, wrong = extremes.run(tmp_path / "x", until=0.0)
+    assert (wrong, "give more --minutes" in text) == (0, True)
+    assert (tmp_path / "x" / "pytest.txt").exists()
 
 
 def test_a_lost_result_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
