@@ -147,13 +147,14 @@ def test_changes_are_done_in_their_order() -> None:
     assert len(changes.steps()) == 8
 
 
-def test_data_that_is_named_relative_to_the_old_folder_is_spoken_of() -> None:
+def test_data_that_is_named_relative_to_the_old_folder_is_still_found() -> None:
     Path("mine").mkdir()
     Path("mine/train.txt").write_text("a.png 0\n")
     Path("mine/train_val.prototxt").write_text(ALEX.replace("train_lmdb", "train.txt"))
     grow = "step { widen { units: 6 } }"
     moved = asked(grow, "mine/train_val.prototxt", "out.prototxt")
-    assert [notice.split(" will")[0] for notice in moved.notices] == ["train.txt"]
+    assert [notice.split(" is")[0] for notice in moved.notices] == ["train.txt"]
+    assert f'source: "{Path("mine/train.txt").resolve()}"' in Path("out.prototxt").read_text()
     assert asked(grow, "mine/train_val.prototxt", "mine/out.prototxt").notices == []
 
 
