@@ -78,7 +78,7 @@ def test_a_label_that_the_net_computes_ends_training_with_what_was_learnt(folder
     value = "4" if shift == "2" else "-1"
     text = str(error.value)
     assert f"iteration 5: layer `loss` ({kind}) reads {value} of sample 1 of the batch from blob `moved`" in text
-    assert "3 classes apart (0 to 2)" in text
+    assert "has 3 classes (0 to 2)" in text
     assert "snapshot of iteration 5" in text
     kept = snapshot.listed(solver.prefix)[-1]
     assert kept.iteration == 5

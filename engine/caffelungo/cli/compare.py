@@ -39,7 +39,7 @@ def compare(
     iterations: Annotated[str, typer.Option(help="Of each training; or by depth: new:600,all:150.")] = "150",
     batch_size: Annotated[int, typer.Option(help="Pictures a batch.")] = 16,
     size: Annotated[int | None, typer.Option(help="Input size in pixels (default: the net's).")] = None,
-    per_class: Annotated[int | None, typer.Option(help="Use at most so many training pictures a class.")] = None,
+    per_class: Annotated[int | None, typer.Option(help="Training pictures per class to use at most.")] = None,
     workers: Annotated[int, typer.Option(help="Trainings at a time (default: one a core; 2 on a GPU).")] = 0,
     threads: Annotated[int, typer.Option(help="CPU threads of each.")] = 1,
     device: o.Device = "auto",

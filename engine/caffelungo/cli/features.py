@@ -22,7 +22,7 @@ def features(
     size: Annotated[int | None, typer.Option(help="Input size in pixels.")] = None,
     crops: Annotated[int, typer.Option(help="1, or 10: corners and centre, mirrored too, averaged.")] = 1,
     pool: Annotated[str, typer.Option(help="Over the plane of a blob: mean, max or none.")] = "mean",
-    batch_size: Annotated[int | None, typer.Option(help="Pictures a batch.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Batch size.")] = None,
     set_: o.Set = None,
     level: o.Level = 0,
     stage: o.Stage = None,

@@ -17,7 +17,7 @@ def init(
         str, typer.Option(help="gradmax, measured (factors of Normalize), lsuv, or auto: what fits.")
     ] = "auto",
     data: Annotated[str | None, typer.Option(help="This list or folder of classes instead of the net's own.")] = None,
-    batches: Annotated[int, typer.Option(help="So many batches are looked at.")] = 8,
+    batches: Annotated[int, typer.Option(help="Number of batches to look at.")] = 8,
     scale: Annotated[float, typer.Option(help="Of gradmax: how large new units are beside old ones.")] = 0.5,
     outgoing_zero: Annotated[
         bool, typer.Option("--outgoing-zero", help="Of gradmax: zero in the classifier, not in the new units.")

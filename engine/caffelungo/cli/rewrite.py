@@ -16,7 +16,7 @@ Layers = list[str] | None
 def rewrite(
     net: Annotated[str, typer.Argument(help="The net: a prototxt, or a name of `lungo nets`.")],
     output: Annotated[str, typer.Option("-o", "--output", help="The prototxt to write, or a folder.")],
-    classes: Annotated[int | None, typer.Option(help="A fresh classifier for so many classes.")] = None,
+    classes: Annotated[int | None, typer.Option(help="A fresh classifier, with this number of classes.")] = None,
     head: Annotated[
         str | None, typer.Option(help="Of several classifiers: the one that --classes, --read and the like mean.")
     ] = None,

@@ -36,18 +36,8 @@ def serve(
 
     server.serve(
         options.ServeOptions(
-            model,
-            host,
-            port,
-            device,
-            max_batch,
-            deadline_ms,
-            max_bytes,
-            max_pixels,
-            queue,
-            threads,
-            head,
+            model, host, port, device, max_batch, deadline_ms, max_bytes, max_pixels, queue, threads, head,
             tuple(allow_host or ()),
         ),
         typer.echo,
-    )
+    )  # fmt: skip

@@ -13,7 +13,7 @@ def test(
     model: Annotated[str, typer.Option(help="The net, with its test data.")],
     weights: Annotated[str, typer.Option(help="Its weights.")],
     iterations: Annotated[
-        int | None, typer.Option(help="So many batches, as Caffe does; without it the whole test set once.")
+        int | None, typer.Option(help="Number of batches, as Caffe does; without it the whole test set once.")
     ] = None,
     data: Annotated[
         str | None, typer.Option(help="Test on this list or folder of classes instead of the net's own.")

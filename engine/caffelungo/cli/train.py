@@ -43,7 +43,9 @@ def train(
     stage: o.Stage = None,
     sigint_effect: Annotated[str, typer.Option(help="stop, snapshot or none.")] = "stop",
     sighup_effect: Annotated[str, typer.Option(help="stop, snapshot or none.")] = "snapshot",
-    early_stop: Annotated[int | None, typer.Option(help="Stop after so many tests without a better value.")] = None,
+    early_stop: Annotated[
+        int | None, typer.Option(help="Stop after this number of tests without a better value.")
+    ] = None,
     keep_best: Annotated[bool | None, typer.Option(help="Keep a snapshot of the best test value.")] = None,
     keep_last: Annotated[int | None, typer.Option(help="Keep only the newest k snapshots.")] = None,
     watch: Annotated[str | None, typer.Option(help="The test output that early stop and best watch.")] = None,

@@ -21,7 +21,7 @@ def verify(
     data: Annotated[str | None, typer.Option(help="Feed pictures of this folder.")] = None,
     random: Annotated[
         int | None,
-        typer.Option(help="Feed so many made-up samples; without it the first net's data, if it can be opened."),
+        typer.Option(help="Number of made-up samples to feed; without it the first net's data, if it can be opened."),
     ] = None,
     phase: Annotated[str, typer.Option(help="TEST, where nothing is drawn at random, or TRAIN.")] = "TEST",
     tolerance: Annotated[

@@ -5,7 +5,7 @@ First every blob is compared on one batch, then every output on random and on re
 
 A difference above the tolerance that float32 itself makes is no disagreement: where PyTorch's own numbers, in the blob
 or in one before it, are about as far from float64's (a Normalize of a vector that is small beside its neighbours), the
-blob is told, not refused.
+blob is reported, not refused.
 """
 
 from __future__ import annotations

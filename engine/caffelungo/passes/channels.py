@@ -1,6 +1,6 @@
 """What the channels of pictures are called.
 
-1 -> grey          3 -> blue, green, red (red, green, blue where the net is told so)          others -> by their number
+1 -> grey          3 -> blue, green, red (red, green, blue by channel_order)          others -> by their number
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from caffelungo.definition.schema import Preprocessing
 
 
 def named(count: int | None, rgb: bool = False) -> str:
-    """The names of ``count`` channels in their order; None where their number is not known, as of most pictures."""
+    """The names of ``count`` channels in their order. ``count`` None: not known, and taken for 3."""
     if count == 1:
         return "grey"
     if count in (3, None):
@@ -19,8 +19,8 @@ def named(count: int | None, rgb: bool = False) -> str:
     return f"{count} channels in the order of the data"
 
 
-def told(layer: Any, count: int | None) -> str:
-    """The ``count`` channels that a data layer (a LayerParameter) gives, in a sentence."""
+def described(layer: Any, count: int | None) -> str:
+    """The ``count`` channels (None: not known) that a data layer, a LayerParameter, gives, as part of a sentence."""
     if count is None and (layer.transform_param.force_gray or not layer.image_data_param.is_color):
         count = 1
     rgb = layer.transform_param.lungo.channel_order == Preprocessing.RGB

@@ -173,7 +173,7 @@ def _comment(layer: Any, shape: Sequence[int]) -> str | None:
     if not layer.HasField("transform_param"):
         return None
     mean = ", ".join(f"{one:g}" for one in transform.mean_value) or transform.mean_file
-    parts = [f"Pictures as 0..255, {channels.told(layer, shape[1] if len(shape) == 4 else None)}"]
+    parts = [f"Pictures as 0..255, {channels.described(layer, shape[1] if len(shape) == 4 else None)}"]
     if mean:
         parts.append(f"less the mean {mean}")
     if transform.scale != 1:

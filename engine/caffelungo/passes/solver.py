@@ -91,7 +91,7 @@ def sizes(options: SolverOptions) -> Sizes:
         iterations = max(1, options.passes) * one_pass
         if iterations > LARGEST:
             raise UserError(
-                f"so many passes are more than {LARGEST} iterations",
+                f"these passes are more than {LARGEST} iterations",
                 received=f"--passes {options.passes}: {iterations} iterations of {options.batch_size} pictures",
                 remedy=f"write at most --passes {LARGEST // one_pass}",
             )

@@ -85,7 +85,7 @@ def _row(point: Point, seconds: float) -> list[object]:
 def read(path: Path) -> list[tuple[Point, float]]:
     """The points of a CSV file written by ``Metrics``, each with its seconds; none where there is no such file.
 
-    A row that was cut when the program or the disk ended is left out, wherever it stands, and no other.
+    A row that was cut when the program or the disk ended is left out, wherever it is, and no other.
     """
     try:
         text = path.read_text(encoding="utf-8", errors="surrogateescape")

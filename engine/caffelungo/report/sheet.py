@@ -20,7 +20,7 @@ INK, FAINT, PAPER = (20, 20, 20), (110, 110, 110), (255, 255, 255)
 
 @dataclass(frozen=True)
 class Row:
-    """``pictures``: uint8, H x W x 3 in RGB or H x W in grey, each with its caption; ``title`` stands above them."""
+    """``pictures``: uint8, H x W x 3 in RGB or H x W in grey, each with its caption; ``title`` is the line above."""
 
     title: str
     pictures: Sequence[tuple[NDArray[np.uint8], str]]

@@ -39,14 +39,14 @@ class Visit:
         self._house, self._slots, self._bytes = house, 0, 0
 
     def ask(self, count: int) -> int:
-        """How many slots more than at hand make ``count``; Refused when there are not so many free. Holds none."""
+        """How many slots are missing to ``count``; Refused when fewer are free. Holds none."""
         house, more = self._house, count - self._slots
         if house.taken + more > house.slots:
             raise house.full("the service is busy", f"{house.taken} of {house.slots} places are taken")
         return more
 
     def slots(self, count: int) -> None:
-        """Hold ``count`` slots altogether; Refused when there are not so many free."""
+        """Hold ``count`` slots altogether; Refused when fewer are free."""
         more = self.ask(count)
         self._house.taken += more
         self._slots += more

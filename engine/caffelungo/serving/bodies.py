@@ -28,7 +28,7 @@ from caffelungo.serving.failures import Refused, refused
 SECONDS = 30.0
 """How long a body may take to arrive."""
 WINDOW, LEAST = 5.0, 5 * 1024
-"""Seconds in which so many more bytes arrive, or the end."""
+"""In ``WINDOW`` seconds ``LEAST`` more bytes must arrive, or the end of the body."""
 MOST_SIGNS = 10_000
 """Brackets, colons and commas of a JSON: each may become an object of Python's, many times its size."""
 _BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")

@@ -2,8 +2,8 @@
 
     <prefix>_run_NNN/files.json    {"files": {"<name>": "whole", ...}}, names beside the prefix
 
-    begun   is about to get its name        whole   stands there
-    going   is about to be removed          gone    is no file of ours any more
+    begun   is about to get its name        whole   is in place
+    going   is about to be removed          gone    is removed
 
 The record is written whole before a file gets its name and before it goes, so that a kill in between is told from
 what a user has removed or put there.
@@ -32,7 +32,7 @@ class Ledger:
             self.before.update(entries)
 
     def note(self, names: Iterable[str], status: str) -> None:
-        """Say of ``names`` how they stand, and put it on disk. OSError where that fails."""
+        """Record the status of ``names``, on disk. OSError where that fails."""
         fresh = {name: status for name in names if self.own.get(name) != status}
         if not fresh:
             return
@@ -41,7 +41,7 @@ class Ledger:
             files.write_text(self.path, json.dumps({"files": self.own}, indent=1, ensure_ascii=False) + "\n")
 
     def status(self, name: str) -> str | None:
-        """How the file ``name`` stands; None where no run has written it."""
+        """The status of the file ``name``; None where no run has written it."""
         return self.own.get(name) or self.before.get(name)
 
     def ours(self, path: Path) -> bool:
@@ -49,7 +49,7 @@ class Ledger:
         return self.status(path.name) in (BEGUN, WHOLE, GOING)
 
     def names(self, *statuses: str) -> list[str]:
-        """Files that stand so, of all runs."""
+        """Files with one of these statuses, of all runs."""
         known = {**self.before, **self.own}
         return [name for name, status in known.items() if status in statuses]
 

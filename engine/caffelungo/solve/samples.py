@@ -1,6 +1,6 @@
 """What the net gets to see, as pictures a person can judge: the sheet that a training leaves in its folder.
 
-Channels are put back into the colours of a screen, mean and scale are left out of the picture and told in words.
+Channels are put back into the colours of a screen, mean and scale are undone in the pictures and given in words.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SHOWN = 6
 
 
 def leave_sheet(solver: Solver, folder: Path) -> None:
-    """Leave the sheet of a training in ``folder``; a picture that cannot be read is told when it is its turn."""
+    """Leave the sheet of a training in ``folder``; a picture that cannot be read is reported when training reads it."""
     with contextlib.suppress(LungoError, OSError):
         names = labels_of(solver.opened, solver.loaded.extras)
         write(folder / NAME, solver.opened, [test.opened for test in solver.tests], names)

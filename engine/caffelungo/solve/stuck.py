@@ -100,7 +100,7 @@ class StuckLoss:
 
 
 def patience(solver: Any) -> int:
-    """Iterations after which a run that does not learn is told so: a quarter of them, from 50 to 500."""
+    """Iterations after which a run that does not learn is reported: a quarter of all, from 50 to 500."""
     return max(50, min(500, solver.max_iter // 4))
 
 
