@@ -23,6 +23,23 @@ def test_what_is_written_is_read_back(tmp_path_factory, layers):
     assert (again.types, again.extras, again.name) == (weights.types, weights.extras, "net")
 
 
+@pytest.mark.parametrize("typed", [True, False])
+def test_layers_come_in_one_order_each_time(tmp_path, typed):
+    """That of the net where the file knows it; the library gives the tensors in another one each time."""
+    path, names = tmp_path / "x.safetensors", [f"l{number}" for number in (3, 1, 4, 15, 9, 2, 6)]
+    layers = {name: [np.zeros(1, np.float32)] for name in names}
+    formats.write(path, Weights(layers, dict.fromkeys(names, "Scale") if typed else {}))
+    assert list(formats.read(path).layers) == (names if typed else sorted(names))
+
+
+@pytest.mark.parametrize("types", ["[1]", "3", '"x"', "[" * 20_000, '{"a":', "null"])
+def test_types_that_are_none_are_told(tmp_path, types):
+    path = tmp_path / "x.safetensors"
+    save_file({"fc.0": np.ones(1, np.float32)}, path, {"types": types})
+    with pytest.raises(UserError, match="damaged"):
+        formats.read(path)
+
+
 def test_the_library_reads_ours(tmp_path):
     path = tmp_path / "x.safetensors"
     formats.write(path, small())

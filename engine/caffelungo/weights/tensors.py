@@ -28,7 +28,7 @@ def read(path: str | Path) -> Weights:
         tensors = load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         metadata = header.get("__metadata__") or {}
-        for key, tensor in tensors.items():
+        for key in (key for key in header if key in tensors):  # `load` gives them in another order each time
             layer, _, index = key.rpartition(".")
             if not layer or not (index.isascii() and index.isdigit() and len(index) < 10):
                 raise UserError(
@@ -38,15 +38,16 @@ def read(path: str | Path) -> Weights:
                     remedy="rename them after the definition's layers; torchvision's own weights load as "
                     "torchvision:NAME",
                 )
-            found.setdefault(layer, {})[int(index)] = np.array(tensor, np.float32)
-        types = json.loads(metadata.get(TYPES, "{}"))
+            found.setdefault(layer, {})[int(index)] = np.array(tensors[key], np.float32)
+        types = dict(json.loads(metadata.get(TYPES, "{}")))
         extras = None
         if EXTRAS in metadata:
             extras = schema.from_bytes("lungo.NetExtras", base64.b64decode(metadata[EXTRAS], validate=True))
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError, DecodeError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, DecodeError, RecursionError) as error:
         raise damaged(path, len(data), error) from None
     weights = Weights(name=metadata.get(NAME, ""), extras=extras, path=str(path))
-    for layer, blobs in found.items():
+    for layer in [*(layer for layer in types if layer in found), *(layer for layer in found if layer not in types)]:
+        blobs = found[layer]
         if sorted(blobs) != list(range(len(blobs))):
             raise UserError(
                 f"the tensors of layer `{layer}` are not numbered 0, 1, ...",
