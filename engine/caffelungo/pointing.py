@@ -14,11 +14,11 @@ from typing import Any
 from caffelungo import catalogue, files
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.filter import net_state
-from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.layers import room, states
 from caffelungo.layers.plan import build_plan
+from caffelungo.layers.reading import read_net
 from caffelungo.passes import planes
 from caffelungo.passes.base import Result, Step, step
 from caffelungo.passes.finetune import FinetuneOptions, finetune

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from caffelungo import catalogue, files, locks, task_texts
 from caffelungo.data import folder as photos
-from caffelungo.definition.reader import Definition, read_net
+from caffelungo.definition.reader import Definition
 from caffelungo.definition.schema import message_class
 from caffelungo.errors import Location, UserError
 from caffelungo.layers import states
+from caffelungo.layers.reading import read_net
 from caffelungo.passes.base import Note, Result, run, step
 from caffelungo.passes.branch import UnitOptions
 from caffelungo.passes.deploy import DeployOptions, deploy

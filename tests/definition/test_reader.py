@@ -209,9 +209,19 @@ def test_size_has_a_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 def test_a_flood_of_mistakes_is_cut_off() -> None:
     with pytest.raises(UserError) as caught:
-        reader.parse_net("zork: 1\n" * 1000)
+        reader.parse_net("".join(f"zork{number}: 1\n" for number in range(1000)))
     assert len(caught.value.problems) == 21
     assert "stopped after 20" in caught.value.problems[-1].what
+
+
+def test_mistakes_that_are_alike_are_one_and_do_not_end_the_reading() -> None:
+    with pytest.raises(UserError) as caught:
+        reader.parse_net("zork: 1\n" * 30 + "name: 7\n" + "zork: 1\n" * 30)
+    first, second = caught.value.problems
+    assert first.what.startswith("NetParameter has no field `zork`")
+    assert first.what.endswith("(60 times)")
+    assert first.received == "zork, on lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 and 48 more"
+    assert "takes a string" in second.what
 
 
 @pytest.mark.parametrize("name", ["crlf", "byte_order_mark", "latin1_comment", "tabs", "plain"])

@@ -13,6 +13,7 @@ from caffelungo.check.findings import Findings
 from caffelungo.data import phases
 from caffelungo.data.image_list import Progress
 from caffelungo.definition.reader import read_net, read_solver
+from caffelungo.definition.rest import UnreadableError
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.definition.template import meant_for
 from caffelungo.errors import Problem, UserError
@@ -79,12 +80,22 @@ def check(
 
 def _one(kind: str, path: Path, findings: Findings) -> str:
     if kind == kinds.NET:
-        return nets.check_net(
-            read_net(path, findings.variables or None).within(findings.stages, findings.level), findings
-        )
+        rest = None
+        try:
+            definition = read_net(path, findings.variables or None)
+        except UnreadableError as error:
+            findings.problems += error.problems
+            if (rest := error.rest) is None:
+                return ""
+            definition = rest.definition
+        return nets.check_net(definition.within(findings.stages, findings.level), findings, rest=rest)
     if kind == kinds.SOLVER:
         given = meant_for(files.find(path), findings.variables)
-        return solvers.check_solver(read_solver(path, given or None), findings)
+        try:
+            return solvers.check_solver(read_solver(path, given or None), findings)
+        except UnreadableError as error:
+            findings.problems += error.problems
+            return solvers.check_solver(error.rest.definition, findings, error.rest) if error.rest else ""
     if kind == kinds.RECIPE:
         from caffelungo.recipes import open_recipe
 

@@ -14,44 +14,47 @@ from caffelungo.data.source import places
 from caffelungo.data.sources import open_source
 from caffelungo.definition import filter as filter_
 from caffelungo.definition.reader import Definition
+from caffelungo.definition.rest import Rest
 from caffelungo.errors import Problem, UserError
-from caffelungo.layers import registry, room
+from caffelungo.layers import doubt as doubts
+from caffelungo.layers import room
 from caffelungo.layers import states as in_state
 from caffelungo.layers.base import Shape
 from caffelungo.layers.plan import Plan, PlannedLayer, Where, build_plan
 from caffelungo.weights import meanfile
 
 
-def check_net(definition: Definition, findings: Findings, states: Iterable[Any] | None = None) -> str:
+def check_net(
+    definition: Definition, findings: Findings, states: Iterable[Any] | None = None, rest: Rest | None = None
+) -> str:
     """Check ``definition`` in ``states``; when None, in those that it is made for (see ``layers.states.judged``).
 
-    A phase without any data layer is left out then.
+    A phase without any data layer is left out then. ``rest``: what it was made of, where it could be read in part.
     """
-    given = states is not None
     plans: list[Plan] = []
-    judged = [in_state.Judged(definition, state) for state in states or ()] or in_state.judged(definition)
-    findings.notices += [f"{definition.path}: {one.notice}" for one in judged if one.notice]
-    for number, one in enumerate(judged, 1):
+    if states is None:
+        judged = in_state.judged(definition)
+        findings.notices += [f"{definition.path}: {one.notice}" for one in judged if one.notice]
+        judged = in_state.worth(judged)
+    else:
+        judged = [in_state.Judged(definition, state) for state in states]
+    for one in judged:
         mistakes: list[Problem] = []
         net = one.definition
-        plan = build_plan(net.message, one.state, where=net.where, problems=mistakes)
-        if _has_data(net.message, one.state) or given or one.state.stage or (number == len(judged) and not plans):
-            plans.append(plan)
-            told = {(problem.where, problem.received) for problem in findings.problems}
-            found = _checked_data(net, plan, mistakes, findings)
-            findings.problems += [new for new in found if (new.where, new.received) not in told]
+        doubt = doubts.of(net, rest)
+        plan = build_plan(net.message, one.state, where=net.where, problems=mistakes, doubt=doubt)
+        plans.append(plan)
+        told = {(problem.where, problem.received) for problem in findings.problems}
+        found = _checked_data(net, plan, mistakes, findings, doubt)
+        findings.problems += [new for new in found if (new.where, new.received) not in told]
     layers = max((len(plan.layers) for plan in plans), default=0)
     named = list(dict.fromkeys(filter_.told(plan.state) for plan in plans))
     return f"{layers} layers in {(' and ' if len(named) < 3 else ', ').join(named)}"
 
 
-def _has_data(net: Any, state: Any) -> bool:
-    """Whether ``net`` has a data layer in ``state``, be it one that cannot be planned."""
-    kinds = (registry.find(layer.type) for layer in net.layer if filter_.included(layer, state))
-    return any(kind is not None and kind.source for kind in kinds)
-
-
-def _checked_data(definition: Definition, plan: Plan, mistakes: list[Problem], findings: Findings) -> list[Problem]:
+def _checked_data(
+    definition: Definition, plan: Plan, mistakes: list[Problem], findings: Findings, doubt: doubts.Doubt
+) -> list[Problem]:
     """The problems of one plan once its data is opened, which may tell shapes that the file leaves open."""
     shapes: dict[str, Sequence[Shape]] = {}
     found: dict[str, Any] = {}
@@ -63,9 +66,11 @@ def _checked_data(definition: Definition, plan: Plan, mistakes: list[Problem], f
             shapes[planned.name], found[planned.name] = source.shapes, source
     if shapes:
         mistakes = []
-        plan = build_plan(definition.message, plan.state, where=definition.where, sources=shapes, problems=mistakes)
+        plan = build_plan(
+            definition.message, plan.state, where=definition.where, sources=shapes, problems=mistakes, doubt=doubt
+        )
     mistakes += room.problems(plan, definition.where)
-    if not mistakes:
+    if not mistakes and doubt == doubts.NONE:
         learning.judge(definition, plan, findings)
     odd = []
     for source in found.values():

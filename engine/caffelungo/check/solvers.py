@@ -11,21 +11,26 @@ from caffelungo.check.findings import Findings
 from caffelungo.check.nets import check_net
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import Definition, read_net
+from caffelungo.definition.rest import Rest, UnreadableError
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.definition.template import meant_for
 from caffelungo.definition.upgrade import upgrade_net
 from caffelungo.errors import UserError
+from caffelungo.layers import doubt as doubts
 from caffelungo.layers.plan import build_plan
 from caffelungo.solve import snapshot
 from caffelungo.solve.learning import loss_problem, rate_notices
 from caffelungo.solve.nets import from_definition, input_without_data
+from caffelungo.solve.reading import problems_of
 from caffelungo.solve.validate import delta_problems, solver_problems, test_nets
 
 
-def check_solver(solver: Definition, findings: Findings) -> str:
-    """Check ``solver`` and everything it names."""
+def check_solver(solver: Definition, findings: Findings, rest: Rest | None = None) -> str:
+    """Check ``solver`` and everything it names; ``rest``: what it was made of, where it could be read in part."""
     message, where = solver.message, solver.where
-    findings.problems += solver_problems(message, where)
+    told = {(problem.where, problem.received) for problem in findings.problems}
+    found = solver_problems(message, where) if rest is None else problems_of(rest)
+    findings.problems += [one for one in found if (one.where, one.received) not in told]
     if 0 in message.test_iter:
         findings.notices.append(f"{solver.path}: test_iter 0: that test net is built, but never run")
     if not message.HasField("max_iter"):
@@ -92,21 +97,30 @@ def _check_named(
 ) -> None:
     message = solver.message
     value: Any = message
+    rest = None
     for part in place:
         value = getattr(value, part) if isinstance(part, str) else value[part]
     try:
         if isinstance(value, str):
             path = files.find(value, solver.path, what="net file", where=solver.where(*place))
-            definition = read_net(path, meant_for(path, findings.variables, solver.path) or None)
+            try:
+                definition = read_net(path, meant_for(path, findings.variables, solver.path) or None)
+            except UnreadableError as error:
+                findings.problems += error.problems
+                if (rest := error.rest) is None:
+                    return
+                definition = rest.definition
         else:
             definition = _inline(solver, value, place)
     except UserError as error:
         findings.problems += error.problems
         return
     built = [net_state(definition.message, phase, solver_state=state) for phase, state in states]
-    check_net(definition, findings, built)
+    check_net(definition, findings, built, rest)
     for state in built:
-        plan = build_plan(definition.message, state, problems=[])
+        plan = build_plan(definition.message, state, problems=[], doubt=doubts.of(definition, rest))
+        if not plan.whole:  # what lacks then may be in the layers that lack
+            continue
         if without := input_without_data(from_definition(definition), plan):
             findings.problems += without.problems
         if state.phase == TRAIN:

@@ -49,9 +49,9 @@ def export(
 
     Example: [bold]lungo export --model train_val.prototxt --weights x.caffemodel -o model.onnx[/]
     """
-    from caffelungo.definition.reader import read_net
     from caffelungo.deploy.export import ExportOptions, export
     from caffelungo.deploy.network import parse_shapes
+    from caffelungo.layers.reading import read_net
 
     if format_ not in ("onnx", "caffe"):
         raise UserError("unknown format", received=f"--format {format_}", remedy="write --format onnx or caffe")

@@ -9,6 +9,9 @@ from caffelungo.errors import Problem
 from caffelungo.visible import shortened
 
 MAX_PROBLEMS = 20
+"""So many mistakes that are not alike end the reading: what is read is no definition then."""
+MAX_PLACES = 1000
+"""So many places of mistakes do, too."""
 MAX_DEPTH = 64
 """Deepest nesting of blocks; those of Caffe's schema are never half as deep, so this meets unknown fields only."""
 
@@ -30,13 +33,20 @@ class Cursor:
         self.kinds, self.starts, self.ends, self.texts = tokens.kinds, tokens.starts, tokens.ends, tokens.texts
         self.at = 0
         self.problems: list[Problem] = []
+        self.met: set[tuple[str | None, ...]] = set()
         self.stack: list[Block] = []
 
-    def problem(self, offset: int, what: str, received: str | None, remedy: str | None) -> None:
+    def problem(
+        self, offset: int, what: str, received: str | None, remedy: str | None, counted: bool = True
+    ) -> None:
+        """Put a problem to the others; a field of a fork, which is no sign of a wrong file, is not ``counted``."""
         received = printable(shortened(received, _RECEIVED)) if received else received
         self.problems.append(Problem(what, self.lines.locate(offset), received, remedy))
-        if len(self.problems) >= MAX_PROBLEMS:
-            self.problems.append(Problem(f"reading stopped after {MAX_PROBLEMS} mistakes", remedy="mend these first"))
+        if counted:
+            self.met.add((what, received, remedy))
+        if len(self.met) >= MAX_PROBLEMS or len(self.problems) >= MAX_PLACES:
+            found = f"{len(self.problems)} mistakes"
+            self.problems.append(Problem(f"reading stopped after {found}", remedy="mend these first"))
             raise TooManyError
 
     def unexpected(self, what: str, remedy: str | None = None) -> None:

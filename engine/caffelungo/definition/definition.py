@@ -50,12 +50,18 @@ class Definition:
         value that an edit or the upgrade brought is where the change was made. Without lines (a binary file) only the
         file is known.
         """
-        if self.source is None or self.document is None:
+        if self.source is None or (offset := self.offset(*path)) is None:
             return Location(str(self.path))
+        return self.source.locate(min(offset, len(self.source.text)))
+
+    def offset(self, *path: PathPart) -> int | None:
+        """As ``where``, the place as an offset in the text that was read; None where there is none."""
+        if self.document is None:
+            return None
         offset = self.document.find(path)
         for splices in reversed(self.trail):
             offset = origin(offset, splices)
-        return self.source.locate(min(offset, len(self.source.text)))
+        return offset
 
     def spliced(self, splices: Sequence[Splice], what: str) -> Definition:
         """This definition with its text changed; the message is read anew from the text."""

@@ -13,12 +13,13 @@ from typing import Any, NoReturn
 from caffelungo.definition import suggestions, typography
 from caffelungo.definition.cursor import Cursor, TooManyError
 from caffelungo.definition.fields import FieldInfo, MessageInfo, message_info
-from caffelungo.definition.forks import fork_of
+from caffelungo.definition.forks import costs_nothing, fork_of
+from caffelungo.definition.rest import Fault, Harm
 from caffelungo.definition.schema import message_class
 from caffelungo.definition.tokens import END, NAME, NUMBER, PUNCTUATION, STRING
 from caffelungo.definition.tree import Block, Document, Field, LineTable, Scalar
 from caffelungo.definition.values import BadValueError, read_string, read_value
-from caffelungo.errors import Problem, UserError
+from caffelungo.errors import Problem, UserError, grouped
 
 MAX_CHARACTERS = 16 * 2**20
 """Longest text that is read; its tokens take about sixty bytes a character while it is."""
@@ -27,6 +28,10 @@ _NOWHERE = -1
 """Start of a block whose opening brace is missing in the text."""
 
 _CLOSING = {"{": "}", "<": ">"}
+
+_ROOTS = ("NetParameter", "SolverParameter", "Recipe")
+_WIRING = (*_ROOTS, "LayerParameter", "V1LayerParameter", "V0LayerParameter", "NetStateRule", "NetState")
+"""Messages whose fields say which layers there are and what they read and make."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +59,18 @@ class _ResumeError(Exception):
 
 
 def parse(
-    text: str, message: Any, lines: LineTable, partial: bool = False, unknown: list[Unknown] | None = None
+    text: str,
+    message: Any,
+    lines: LineTable,
+    partial: bool = False,
+    unknown: list[Unknown] | None = None,
+    faults: list[Fault] | None = None,
 ) -> Document:
     """The tree of ``text``, whose fields are put into the empty ``message``; ``partial``: required fields may lack.
 
-    Raises UserError listing every mistake (the first ``MAX_PROBLEMS``), each with its place in ``lines``. Fields of
-    forks, and all that layers do not have, are put into the list ``unknown``, where one is given, rather than raised.
+    Raises UserError listing every mistake (the first ``MAX_PROBLEMS``, alike ones counted once and told as one), each
+    with its place in ``lines``. Fields of forks, and all that layers do not have, are put into the list ``unknown``,
+    where one is given, rather than raised. ``faults`` takes the parts of the text that could not be read.
     """
     if len(text) > MAX_CHARACTERS:
         raise UserError(
@@ -69,18 +80,25 @@ def parse(
             remedy=f"text files may have {MAX_CHARACTERS // 2**20} million characters; keep weights in a .caffemodel",
         )
     readable, foreign = typography.mended(text)
-    parser = _Parser(readable, lines, partial, unknown)
+    parser = _Parser(readable, lines, partial, unknown, [] if faults is None else faults)
     document = parser.document(message)
     problems = [typography.problem(text, foreign, lines)] if foreign else []
     if problems or parser.problems:
-        raise UserError([*problems, *parser.problems])
+        raise UserError(grouped([*problems, *parser.problems]))
     return document
 
 
 class _Parser(Cursor):
-    def __init__(self, text: str, lines: LineTable, partial: bool, unknown: list[Unknown] | None) -> None:
+    def __init__(
+        self, text: str, lines: LineTable, partial: bool, unknown: list[Unknown] | None, faults: list[Fault]
+    ) -> None:
         super().__init__(text, lines)
-        self.partial, self.unknown = partial, unknown
+        self.partial, self.unknown, self.faults = partial, unknown, faults
+        self.twice: set[int] = set()
+
+    def _fault(self, block: Block, start: int, end: int, lost: bool = False, instead: str = "") -> None:
+        name = block.info.name
+        self.faults.append(Fault(start, end, Harm.FIELD, name not in _ROOTS, lost or name in _WIRING, instead))
 
     def document(self, message: Any) -> Document:
         root = Block(message_info(message.DESCRIPTOR.full_name), 0, len(self.text))
@@ -109,9 +127,12 @@ class _Parser(Cursor):
                     except _ResumeError as resume:
                         if resume.depth != len(self.stack) - 1:
                             raise
+                        self._fault(block, starts[at], starts[self.at], lost=True)
                         continue
                     if entry is not None:
                         block.fields.append(entry)
+                    if entry is None or starts[at] in self.twice:
+                        self._fault(block, starts[at], self.ends[self.at - 1])
                     if kinds[self.at] == PUNCTUATION and texts[self.at] in ",;":
                         self.at += 1
                     continue
@@ -122,9 +143,11 @@ class _Parser(Cursor):
                 if kinds[at] == PUNCTUATION and texts[at] in "}>":
                     self.at = at + 1
                     if not close:
+                        self._fault(block, starts[at], self.ends[at], lost=True)
                         self.problem(starts[at], "this brace closes nothing", texts[at], "delete it")
                         continue
                     if texts[at] != close:
+                        self._fault(block, starts[at], self.ends[at], lost=True, instead=close)
                         self.problem(starts[at], f"the block is closed by the wrong brace, not by {close}", texts[at],
                                       f"write {close}")  # fmt: skip
                     block.end = self.ends[at]
@@ -132,6 +155,7 @@ class _Parser(Cursor):
                     return
                 self.unexpected("expected the name of a field")
                 self.skip_junk(known)
+                self._fault(block, starts[at], starts[self.at])
         finally:
             self.stack.pop()
 
@@ -185,6 +209,7 @@ class _Parser(Cursor):
         return Field(info, start, value.end, [value], False)
 
     def _duplicate(self, info: FieldInfo, start: int, block: Block) -> None:
+        self.twice.add(start)
         first = next((entry for entry in block.fields if entry.info is info), None)
         line = self.lines.locate(first.start).line if first else None
         again = f"; it stands on line {line} already" if line else ""
@@ -290,14 +315,19 @@ class _Parser(Cursor):
         In the root only a fork's field is kept: a misspelled `layer` would leave a net with a hole.
         """
         what, remedy = suggestions.unknown_field(block.info, name, [outer.info for outer in self.stack[:-1]])
-        keep = self.unknown is not None and (len(self.stack) > 1 or fork_of(block.info.name, name) is not None)
+        fork, message = fork_of(block.info.name, name), block.info.name
+        keep = self.unknown is not None and (len(self.stack) > 1 or fork is not None)
         if not keep:
-            self.problem(start, what, name, remedy)
+            self.problem(start, what, name, remedy, counted=fork is None)
         self.at += 1
         self.skip_after_name()
+        end = self.ends[self.at - 1]
+        harm = Harm.FIELD if fork is None else Harm.NONE if costs_nothing(message, name) else Harm.SHAPE
+        lost = fork is None and message in _WIRING
+        self.faults.append(Fault(start, end, harm, message not in _ROOTS, lost, name=name))
         if keep and self.unknown is not None:
-            problem = ForeignField(what, self.lines.locate(start), name, remedy, block.info.name)
-            self.unknown.append(Unknown(start, self.ends[self.at - 1], problem))
+            problem = ForeignField(what, self.lines.locate(start), name, remedy, message)
+            self.unknown.append(Unknown(start, end, problem))
 
     def _unknown_in_root(self, root: Block, name: str, start: int) -> None:
         """A field that a net or a solver does not have: another kind of file, a layer without its `layer {`, a typo."""
@@ -313,6 +343,7 @@ class _Parser(Cursor):
             except _ResumeError as resume:
                 if resume.depth:
                     raise
+            self._fault(root, start, self.starts[self.at], lost=True)
             return
         self._foreign(root, name, start)
 

@@ -12,6 +12,7 @@ from caffelungo import files, filetypes
 from caffelungo.definition import decoding, printer, schema
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.parser import MAX_CHARACTERS, ForeignField, Unknown, parse
+from caffelungo.definition.rest import Fault, UnreadableError, blanked, rest_of
 from caffelungo.definition.schema import NetParameter, Recipe, SolverParameter
 from caffelungo.definition.splices import Splice
 from caffelungo.definition.tree import LineTable
@@ -41,8 +42,9 @@ def read_net(
 ) -> Definition:
     """The net in ``path``: prototxt of any age, a Jinja2 template (``.j2``, or ``variables`` given), or a .caffemodel.
 
-    A binary NetParameter is read without its weights. Raises UserError with every mistake found. With the list
-    ``foreign``, fields that forks of Caffe added are left out of the definition and put there instead.
+    A binary NetParameter is read without its weights. Raises UserError with every mistake found, as UnreadableError
+    where mistakes of the text leave a rest that can be read (``layers.reading`` judges it). With the list ``foreign``,
+    fields that forks of Caffe added are left out of the definition and put there instead.
     """
     return _read(path, NetParameter, variables, foreign)
 
@@ -91,26 +93,23 @@ def _read(
         from caffelungo.definition import template  # loads Jinja2, which plain files can do without
 
         rendered = template.render(text, file, variables or {})
-        return _parse(rendered.text, file, kind, rendered, variables or {})
+        text = _without_foreign(rendered.text, kind, rendered, foreign)
+        return _parse(text, file, kind, rendered, variables or {})
     lines = LineTable(file, text)
-    if foreign is not None:
-        text = _blanked(text, kind, lines, foreign)
-    return _parse(text, file, kind, lines)
+    return _parse(_without_foreign(text, kind, lines, foreign), file, kind, lines)
 
 
-def _blanked(text: str, kind: Any, lines: LineTable, foreign: list[ForeignField]) -> str:
-    """``text`` with blanks in the place of fields that only forks know, so that all else keeps its place."""
+def _without_foreign(text: str, kind: Any, lines: LineTable, foreign: list[ForeignField] | None) -> str:
+    """``text`` without the fields that only forks know, which are put into ``foreign``, where there is such a list."""
+    if foreign is None:
+        return text
     unknown: list[Unknown] = []
     try:
         parse(text, kind(), lines, unknown=unknown)
     except UserError as error:
         raise UserError([*error.problems, *(one.problem for one in unknown)]) from None
     foreign += [one.problem for one in unknown]
-    pieces, end = [], 0
-    for one in unknown:
-        pieces += [text[end : one.start], "".join(c if c in "\r\n" else " " for c in text[one.start : one.end])]
-        end = one.end
-    return "".join([*pieces, text[end:]])
+    return blanked(text, [(one.start, one.end, "") for one in unknown])
 
 
 def _bytes_of(path: Path, file: str, word: str) -> bytes:
@@ -127,10 +126,20 @@ def _bytes_of(path: Path, file: str, word: str) -> bytes:
         raise UserError(f"the {word} cannot be read", where=Location(file), received=reason, remedy=remedy) from None
 
 
-def _parse(text: str, file: str, kind: Any, source: LineTable, variables: Variables | None = None) -> Definition:
+def _parse(
+    text: str, file: str, kind: Any, source: LineTable, variables: Variables | None = None, rest: bool = False
+) -> Definition:
+    """The definition in ``text``. In the ``rest`` of one, further mistakes leave no rest, and fields may lack."""
     word, content = _WORDS[kind.DESCRIPTOR.name]
     message = kind()
-    document = parse(text, message, source)
+    faults: list[Fault] = []
+    try:
+        document = parse(text, message, source, partial=rest, faults=faults)
+    except UserError as error:
+        if rest:
+            raise
+        left = rest_of(text, faults, lambda readable: _parse(readable, file, kind, source, variables, rest=True))
+        raise UnreadableError(error.problems, left) from None
     if not document.root.fields:
         raise UserError(
             f"the {word} is empty",

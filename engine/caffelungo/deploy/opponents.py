@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from caffelungo.data.preprocess import mean, output_size
-from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy import asked, metadata
 from caffelungo.deploy.engine import Engine
@@ -23,6 +22,7 @@ from caffelungo.deploy.export import ExportOptions
 from caffelungo.deploy.opening import open_net
 from caffelungo.deploy.photos import resized
 from caffelungo.errors import UserError
+from caffelungo.layers.reading import read_net
 from caffelungo.net.graph import Net
 from caffelungo.net.store import Store
 from caffelungo.report.console import duration

@@ -13,7 +13,6 @@ from typing import Any
 
 from caffelungo.data.lmdb_writer import check_target, new_database
 from caffelungo.definition.filter import net_state
-from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.features.formats.lmdb import datum, key
@@ -21,6 +20,7 @@ from caffelungo.features.opening import weighted
 from caffelungo.features.running import Running
 from caffelungo.features.upstream import upstream
 from caffelungo.layers import states
+from caffelungo.layers.reading import read_net
 from caffelungo.solve import nets
 from caffelungo.solve.engine import make_engine
 from caffelungo.solve.options import EngineOptions

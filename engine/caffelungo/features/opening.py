@@ -18,7 +18,6 @@ from caffelungo.data.sources.images import ImageSource
 from caffelungo.definition import editor
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.filter import net_state
-from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST, Preprocessing, message_class
 from caffelungo.errors import Location, UserError
 from caffelungo.features.blobs import find_blobs, stage_ends
@@ -26,6 +25,7 @@ from caffelungo.features.listing import Listing
 from caffelungo.features.oversample import TenCrops
 from caffelungo.features.upstream import Upstream, upstream
 from caffelungo.layers import states
+from caffelungo.layers.reading import read_net
 from caffelungo.net.store import Store
 from caffelungo.passes import resize
 from caffelungo.passes.finetune import FinetuneOptions, picture_layers

@@ -19,6 +19,7 @@ from caffelungo.definition.schema import ParamSpec
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.layers import fillers, registry
 from caffelungo.layers.base import BlobSpec, Layer, LayerError, Shape, count, shape_text
+from caffelungo.layers.doubt import NONE, Doubt
 
 Where = Callable[..., Location | None]
 """``where("layer", 3, "convolution_param")``: the place of that field of the message in the user's file."""
@@ -88,6 +89,8 @@ class Plan:
     values: list[Value] = field(default_factory=list)
     outputs: tuple[str, ...] = ()
     force_backward: bool = False
+    whole: bool = True
+    """Whether all its layers could be planned."""
 
     @property
     def phase(self) -> int:
@@ -131,14 +134,16 @@ def build_plan(
     where: Where | None = None,
     sources: Mapping[str, Sequence[Shape]] | None = None,
     problems: list[Problem] | None = None,
+    doubt: Doubt = NONE,
 ) -> Plan:
     """The plan of ``net`` (an upgraded NetParameter) in ``state`` (a NetState, see ``definition.filter.net_state``).
 
     ``sources`` gives tops' shapes of data layers, by layer name, where opening the data told more than the file.
+    ``doubt`` names the layers that could not be read as they were written; they stand as such of unknown tops.
     All mistakes are raised together as one UserError, or appended to ``problems`` when that list is given; then the
     plan is complete but has None for shapes that cannot be known.
     """
-    builder = _Builder(net, state, where or (lambda *path: None), sources or {})
+    builder = _Builder(net, state, where or (lambda *path: None), sources or {}, doubt)
     builder.run()
     if problems is not None:
         problems.extend(builder.problems)
@@ -148,8 +153,10 @@ def build_plan(
 
 
 class _Builder:
-    def __init__(self, net: Any, state: Any, where: Where, sources: Mapping[str, Sequence[Shape]]) -> None:
-        self.net, self.state, self.where, self.sources = net, state, where, sources
+    def __init__(
+        self, net: Any, state: Any, where: Where, sources: Mapping[str, Sequence[Shape]], doubt: Doubt
+    ) -> None:
+        self.net, self.state, self.where, self.sources, self.doubt = net, state, where, sources, doubt
         self.plan = Plan(net.name, state, force_backward=net.force_backward)
         self.problems: list[Problem] = []
         self.current: dict[str, int] = {}
@@ -186,6 +193,9 @@ class _Builder:
 
     def add(self, index: int, param: Any) -> None:
         cls = registry.find(param.type)
+        if index in self.doubt.broken and (cls is not None or not param.type):
+            self.place_unknown(index, param)
+            return
         if cls is None:
             self.problems.append(registry.unknown_type(param, self.where("layer", index, "type")))
             self.place_unknown(index, param)
@@ -215,7 +225,7 @@ class _Builder:
         names = list(param.top)
         while len(names) < layer.tops.least and layer.automatic_tops:
             names.append(f"(automatic) {key}")
-        if tops is None:
+        if tops is None or index in self.doubt.altered:
             tops = [None] * len(names)
         planned = PlannedLayer(
             layer, index, key, tuple(param.bottom), tuple(names), tuple(v for v in bottom_values if v is not None), (),
@@ -241,9 +251,9 @@ class _Builder:
         values: list[int | None] = []
         for position, blob in enumerate(param.bottom):
             value = self.current.get(blob)
-            if value is None:
+            if value is None and not self.doubt.lost:
                 self.unknown_bottom(index, param, position, blob)
-            else:
+            elif value is not None:
                 self.readers.setdefault(value, []).append(param.name)
                 self.unread.discard(blob)
             values.append(value)
@@ -424,7 +434,7 @@ class _Builder:
             if blob in self.current:
                 in_place = position < len(planned.bottoms) and planned.bottoms[position] == blob
                 others = self.readers.get(self.current[blob], [])[: -1 if in_place else None]
-                if not in_place:
+                if not in_place and not self.doubt.lost:
                     maker = self.plan.values[self.current[blob]].producer
                     self.problem(
                         f"top blob `{blob}` is made by two layers",
@@ -432,7 +442,7 @@ class _Builder:
                         received=f"layer `{maker}`, and again layer `{param.name}`",
                         remedy="give one of the two another top name",
                     )  # fmt: skip
-                elif others:
+                elif in_place and others:
                     self.problem(
                         f"layer `{param.name}` overwrites blob `{blob}` in place, which another layer reads as it was",
                         "layer", index, "top", position,
@@ -450,6 +460,7 @@ class _Builder:
 
     def place_unknown(self, index: int, param: Any, bottoms_read: bool = False) -> None:
         """Let later layers find the tops of a layer that could not be planned, so that one mistake is told once."""
+        self.plan.whole = False
         if not bottoms_read:
             self.read(index, param)
         for blob in param.top:

@@ -315,6 +315,18 @@ def judged(definition: Definition) -> list[Judged]:
     return result
 
 
+def worth(judged_: list[Judged]) -> list[Judged]:
+    """Those of ``judged`` to report on: a phase without any data layer is left out, unless there is no other."""
+    kept = [one for one in judged_ if one.state.stage or _has_data(one.definition.message, one.state)]
+    return kept or judged_[-1:]
+
+
+def _has_data(net: Any, state: Any) -> bool:
+    """Whether ``net`` has a data layer in ``state``, be it one that cannot be planned."""
+    here = [layer for layer in net.layer if included(layer, state)]
+    return any(_is_source(one) or getattr(registry.find(one.type), "source", False) for one in here)
+
+
 def _only_together(net: Any, new: list[int], stages: Stages, broken: list[tuple[Any, Held]]) -> str:
     """What to say of the layers ``new``, which are whole only in stages that no rule asks for together."""
     names = ", ".join(f"`{net.layer[index].name}`" for index in new)

@@ -12,11 +12,11 @@ from typing import Any
 from rich.console import Console
 
 from caffelungo.definition.filter import included, net_state
-from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST
 from caffelungo.errors import Location, RunError, UserError
 from caffelungo.layers import room, states
 from caffelungo.layers.plan import Plan, PlannedLayer, build_plan
+from caffelungo.layers.reading import read_net
 from caffelungo.net.store import Store
 from caffelungo.passes import planes
 from caffelungo.passes.resize import asked, at

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 
 from caffelungo import catalogue
-from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
 from caffelungo.layers import states
+from caffelungo.layers.reading import read_net
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.passes.beside import find_place

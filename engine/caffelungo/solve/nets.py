@@ -14,13 +14,14 @@ from caffelungo import files
 from caffelungo.data.source import Source, places
 from caffelungo.data.sources import open_source
 from caffelungo.definition.filter import included, net_state
-from caffelungo.definition.reader import Definition, read_net
+from caffelungo.definition.reader import Definition
 from caffelungo.definition.schema import TEST, TRAIN, message_class
 from caffelungo.definition.template import meant_for
 from caffelungo.definition.upgrade import upgrade_net
 from caffelungo.errors import Problem, UserError
 from caffelungo.layers import room
 from caffelungo.layers.plan import Plan, build_plan
+from caffelungo.layers.reading import read_net
 from caffelungo.solve.heads import judged_head
 from caffelungo.solve.net_text import NetText
 from caffelungo.solve.validate import test_nets as count_test_nets

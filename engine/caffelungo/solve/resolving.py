@@ -8,13 +8,13 @@ from typing import Any
 from caffelungo import files, resources
 from caffelungo.definition import solver_settings
 from caffelungo.definition.definition import Definition
-from caffelungo.definition.reader import read_solver
 from caffelungo.definition.template import meant_for
 from caffelungo.errors import UserError, did_you_mean
 from caffelungo.report.console import Reporter
 from caffelungo.solve import snapshot
 from caffelungo.solve.engine import cuda_devices
 from caffelungo.solve.options import TrainOptions
+from caffelungo.solve.reading import read_solver
 
 
 def definition_of(options: TrainOptions) -> Definition:
@@ -63,7 +63,7 @@ def with_flags(definition: Definition, options: TrainOptions) -> None:
         raise UserError(
             "--caffe turns off everything that the original does not know",
             where=definition.where("lungo"),
-            received="lungo { ... } in the solver, or a flag that stands for it",
+            received="lungo { ... } in the solver, or a flag that sets a field of it",
             remedy="take the block out, or leave --caffe out",
         )
 

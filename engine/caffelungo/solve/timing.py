@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from caffelungo.definition.filter import net_state
-from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
 from caffelungo.layers import room, states
+from caffelungo.layers.reading import read_net
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.passes import planes

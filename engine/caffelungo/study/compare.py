@@ -21,9 +21,10 @@ from caffelungo.data.parallel import Progress
 from caffelungo.definition import editor
 from caffelungo.definition.edits import Edit, SetField
 from caffelungo.definition.printer import print_net
-from caffelungo.definition.reader import Definition, read_net
+from caffelungo.definition.reader import Definition
 from caffelungo.errors import UserError
 from caffelungo.layers import states
+from caffelungo.layers.reading import read_net
 from caffelungo.passes.base import Step, run, step
 from caffelungo.passes.finetune import FinetuneOptions, finetune
 from caffelungo.passes.one_label import OneLabelOptions, one_label

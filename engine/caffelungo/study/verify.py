@@ -17,13 +17,14 @@ import numpy as np
 import torch
 
 from caffelungo import catalogue, shell
-from caffelungo.definition.reader import Definition, read_net
+from caffelungo.definition.reader import Definition
 from caffelungo.definition.schema import PHASE_NAMES, TEST
 from caffelungo.definition.template import meant_for
 from caffelungo.deploy.asked import placed
 from caffelungo.errors import UserError
 from caffelungo.layers import room, states
 from caffelungo.layers.plan import Plan
+from caffelungo.layers.reading import read_net
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.passes import planes

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from caffelungo import catalogue, option_ranges, shell
 from caffelungo.definition.filter import net_state
-from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import Problem, UserError, did_you_mean
 from caffelungo.layers import states
+from caffelungo.layers.reading import read_net
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.passes.view import Graph, View

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
 from caffelungo.layers import states
 from caffelungo.layers.plan import Plan, PlannedLayer, build_plan
+from caffelungo.layers.reading import read_net
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
-from caffelungo.passes.view import HEADS, PASSING, Graph, View
+from caffelungo.passes.view import HEADS, Graph, View
 from caffelungo.report.glog import Log
 from caffelungo.solve import evaluate
 from caffelungo.solve.heads import head_of, judge, judges
@@ -118,7 +118,7 @@ def open_tuned(options: InspectOptions, console: Any = None) -> Tuned:
     plan, text = test.opened.plan, test.opened.text
     compared = next((one for one in judges(plan) if head_of(plan, one) == test.head), judge(plan))
     graph = Graph(plan)
-    head = _head(graph, compared.bottom_values[0]) if compared is not None else None
+    head = graph.head_of(compared.bottom_values[0]) if compared is not None else None
     if compared is None or head is None:
         definition = read_net(options.model, dict(options.variables) or None).within(options.stages, options.level)
         View(definition, sources=_shapes(test)).heads()
@@ -143,18 +143,6 @@ def open_tuned(options: InspectOptions, console: Any = None) -> Tuned:
 
 def _shapes(test: TestNet) -> dict[str, list[tuple[int | None, ...]]]:
     return {source.name: list(source.shapes) for source in test.opened.sources}
-
-
-def _head(graph: Graph, value: int) -> PlannedLayer | None:
-    """The classifier whose answers ``value`` holds."""
-    while value in graph.producer:
-        maker = graph.producer[value]
-        if maker.layer.type in HEADS:
-            return maker
-        if maker.layer.type not in PASSING or not maker.bottom_values:
-            return None
-        value = maker.bottom_values[0]
-    return None
 
 
 def open_before(options: InspectOptions, before: str, tuned: Tuned) -> Before:

@@ -1,0 +1,96 @@
+"""What of a text can be read although parts of it cannot: the rest, so that its own mistakes are found as well.
+
+layer { ... num_output: x }      blanks in the place of `num_output: x`      a definition, and where it is
+layer { ... hole: 2 }        ->  and of `hole: 2`, all else in its place  -> not what the user wrote
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from caffelungo.definition import typography
+from caffelungo.errors import Problem, UserError
+
+if TYPE_CHECKING:
+    from caffelungo.definition.definition import Definition
+
+
+class Harm(Enum):
+    """What a net lacks once a part that cannot be read is left out."""
+
+    NONE = "nothing: the field of a fork says how a net is computed"
+    SHAPE = "what comes out of the layer that it is in"
+    FIELD = "something that its layer may need"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A part of a text that cannot be read. ``inside``: it stands in a layer; ``lost``: blobs may go with it.
+
+    ``instead`` is what is read in its place, ``name`` that of a field that its message does not have.
+    """
+
+    start: int
+    end: int
+    harm: Harm = Harm.FIELD
+    inside: bool = False
+    lost: bool = True
+    instead: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Rest:
+    """``definition`` without its ``faults``, whose offsets are those in the text that was given."""
+
+    definition: Definition
+    faults: tuple[Fault, ...]
+
+    def among(self, starts: Iterable[int], harm: Harm) -> frozenset[int]:
+        """Which of the layers that begin at ``starts`` have a fault of this ``harm`` in them."""
+        begun = sorted((start, index) for index, start in enumerate(starts))
+        found = set()
+        for fault in self.faults:
+            if fault.inside and fault.harm is harm:
+                found.update([index for start, index in begun if start <= fault.start][-1:])
+        return frozenset(found)
+
+    @property
+    def lost(self) -> bool:
+        """Whether blobs may lack that the text makes."""
+        return any(fault.lost for fault in self.faults)
+
+
+class UnreadableError(UserError):
+    """A text with mistakes in it, and what else can be read of it (None: nothing that could be relied on)."""
+
+    def __init__(self, problems: list[Problem], rest: Rest | None) -> None:
+        super().__init__(problems)
+        self.rest = rest
+
+
+def blanked(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
+    """``text`` with a replacement and blanks in the place of each span, so that all else keeps its place."""
+    pieces, end = [], 0
+    for start, stop, instead in sorted(spans, key=lambda span: (span[0], -span[1])):
+        if stop <= end:
+            continue
+        start = max(start, end)
+        blanks = "".join(c if c in "\r\n" else " " for c in text[start + len(instead) : stop])
+        pieces += [text[end:start], instead, blanks]
+        end = stop
+    return "".join([*pieces, text[end:]])
+
+
+def rest_of(text: str, faults: Iterable[Fault], read: Callable[[str], Definition]) -> Rest | None:
+    """What ``read`` makes of ``text`` without its ``faults``; None where more than these is wrong with it."""
+    faults = tuple(faults)
+    readable, _ = typography.mended(text)
+    spans = [(fault.start, fault.end, fault.instead) for fault in faults]
+    try:
+        return Rest(read(blanked(readable, spans)), faults)
+    except UserError:
+        return None

@@ -1,0 +1,111 @@
+"""Everything at once: what cannot be read hides nothing else, and what follows from it is not told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from caffelungo.check import check_files
+from caffelungo.errors import Problem, UserError
+from caffelungo.layers.reading import read_net
+from caffelungo.solve.reading import read_solver
+from tests.support import needs_shared, shared
+
+DATA = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }\n'
+CONV = 'layer {{ name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param {{ {} kernel_size: 3 }} }}\n'
+LATER = (
+    'layer { name: "z" type: "Zork" bottom: "c" top: "z" }\n'
+    'layer { name: "ip" type: "InnerProduct" bottom: "z" top: "ip" inner_product_param { num_output: 0 } }\n'
+    'layer { name: "e" type: "Eltwise" bottom: "c" bottom: "data" top: "e" }\n'
+)
+LATER_FAULTS = ["unknown layer type in layer `z`", "layer `ip` (InnerProduct): num_output must be at least 1"]
+BLOB = 'layer { name: "r" type: "ReLU" bottom: "nothing" top: "r" }\n'
+UNKNOWN_BLOB = "unknown bottom blob `nothing` of layer `r` in phase TRAIN"
+
+
+def told(path: Path) -> list[str]:
+    """What both `check` and a verb that reads a net say of ``path``."""
+    found = check_files([path])
+    with pytest.raises(UserError) as caught:
+        read_net(path)
+    assert sorted(map(str, caught.value.problems)) == sorted(map(str, found))
+    return [one.what for one in found]
+
+
+@pytest.mark.parametrize(
+    ("given", "what", "wired"),
+    [
+        (CONV.format("num_output: 3 hole: 2"), "ConvolutionParameter has no field `hole`; it comes from DeepLab", True),
+        (CONV.format("num_outptu: 3"), "ConvolutionParameter has no field `num_outptu`", True),
+        (CONV.format("num_output: x"), "`num_output` takes a whole number", True),
+        (CONV.format("num_output: 3 num_output: 4"), "`num_output` may stand only once", True),
+        (CONV.format("num_output: 3 pad: [1, x]"), "`pad` takes a whole number", True),
+        (CONV.format("num_output: 3 = 4"), "a character that no definition may have here", True),
+        (CONV.format("num_output: 3").replace('top: "c"', 'tpo: "c"'), "LayerParameter has no field `tpo`", False),
+        (CONV.format("num_output: 3").replace('top: "c"', "top: c"), "`top` takes a string in quotes", False),
+        (CONV.format("num_output: 3").replace(" }\n", "\n"), "this brace is never closed", False),
+        (CONV.format("num_output: 3").replace("} }\n", "> }\n"), "the block is closed by the wrong brace", False),
+    ],
+)
+def test_a_mistake_hides_no_other_and_brings_none(given: str, what: str, wired: bool, tmp_path: Path) -> None:
+    path = tmp_path / "net.prototxt"
+    path.write_text(DATA + given + LATER + BLOB)
+    found = told(path)
+    mine = [one for one in found if one.startswith(what)]
+    assert len(mine) == 1
+    rest = [one for one in found if one not in mine]
+    assert rest == [*LATER_FAULTS, *([UNKNOWN_BLOB] if wired else [])]
+
+
+def test_what_stands_behind_a_brace_too_many_is_judged(tmp_path: Path) -> None:
+    path = tmp_path / "net.prototxt"
+    path.write_text(DATA + CONV.format("num_output: 3") + "}\n" + LATER)
+    assert told(path) == [
+        "this brace closes nothing", *LATER_FAULTS, "layer `e` (Eltwise): all bottoms must have the same shape",
+    ]  # fmt: skip
+
+
+@needs_shared
+def test_four_mistakes_are_four() -> None:
+    found = told(shared("cases", "public", "check_stops_early", "net.prototxt"))
+    assert [word for word in ("bn_param", "layer type", "`bm`", "num_output") if any(word in one for one in found)] == [
+        "bn_param", "layer type", "`bm`", "num_output",
+    ]  # fmt: skip
+
+
+def test_more_fields_of_forks_than_mistakes_are_shown_end_no_reading(tmp_path: Path) -> None:
+    path = tmp_path / "net.prototxt"
+    holes = "".join(CONV.format("num_output: 3 hole: 2").replace('"c"', f'"c{k}"') for k in range(30))
+    path.write_text(DATA + holes + LATER.replace('"c"', '"c1"'))
+    found = told(path)
+    assert found == ["ConvolutionParameter has no field `hole`; it comes from DeepLab (30 times)", *LATER_FAULTS]
+
+
+def test_old_formats_and_templates_are_judged_in_their_places(tmp_path: Path) -> None:
+    old = tmp_path / "old.prototxt"
+    old.write_text(
+        'input: "data" input_dim: 1 input_dim: 3 input_dim: 8 input_dim: 8\n'
+        'layers { name: "c" type: CONVOLUTION bottom: "data" top: "c" convolution_param { hole: 2 num_output: 3 } }\n'
+        'layers { name: "ip" type: INNER_PRODUCT bottom: "c" top: "ip" inner_product_param { num_output: 0 } }\n'
+    )
+    assert {(one.where.line if one.where else 0, one.what.split()[-1]) for one in check_files([old])} >= {(3, "1")}
+    template = tmp_path / "net.prototxt.j2"
+    template.write_text(DATA + "{% for k in range(2) %}\n" + CONV.format("hole: 2") + LATER + "{% endfor %}\n")
+    found = check_files([template])
+    assert {one.where.line for one in found if one.where} >= {3, 4, 5}
+
+
+def solver(path: Path, text: str) -> list[Problem]:
+    path.write_text(text)
+    with pytest.raises(UserError) as caught:
+        read_solver(path)
+    return caught.value.problems
+
+
+def test_a_field_of_a_fork_hides_no_policy_and_what_lacks_is_not_told_of_a_typo(tmp_path: Path) -> None:
+    path = tmp_path / "solver.prototxt"
+    found = solver(path, 'net: "n"\nbase_lr: 0.1\nlr_policy: "setp"\nplateau_winsize: 9\nmomentum_policy: "fixed"\n')
+    assert [one.where.line for one in found if one.where] == [4, 5, 3]
+    found = solver(path, 'net: "n"\nbase_lr: 0.1\nlr_polcy: "step"\ntype: "SDG"\n')
+    assert [one.where.line for one in found if one.where] == [3, 4]
