@@ -27,6 +27,8 @@ ATTRIBUTE_BYTES = 60_000
 NAME = "name"
 TYPE = "type"
 MAX_DEPTH = 32
+MAX_LINKS = 64
+"""Soft links followed for one name; HDF5 itself follows 16."""
 MAX_ITEMS = 200_000
 EXPANSION = 32
 SLACK = 16 * 2**20
@@ -70,14 +72,15 @@ class Reader:
         Soft links are followed within the file, step by step, as any of them may lead to one out of it (UserError).
         """
         left, here = [part for part in reversed(name.split("/")) if part not in ("", ".")], self.file
+        links = 0
         while left:
             part = left.pop()
             link = here.get(part, getlink=True) if isinstance(here, h5py.Group) else None
             if link is None:
                 return None
             if isinstance(link, h5py.SoftLink):
-                self.items += 1
-                if self.items > MAX_ITEMS or len(left) > MAX_DEPTH:
+                links += 1
+                if links > MAX_LINKS or len(left) > MAX_DEPTH:
                     raise self.problem("links in the file lead to each other", str(link.path), "write the data itself")
                 left += [step for step in reversed(link.path.split("/")) if step not in ("", ".")]
                 here = self.file if link.path.startswith("/") else here
