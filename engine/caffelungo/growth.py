@@ -8,13 +8,13 @@ from pathlib import Path
 
 from caffelungo.errors import UserError
 from caffelungo.layers.base import count
+from caffelungo.layers.plan import Plan
 from caffelungo.passes.base import Note, Step, step
 from caffelungo.passes.branch import UnitOptions
 from caffelungo.passes.deepen import DeepenOptions, deepen
 from caffelungo.passes.enlarge import EnlargeOptions, enlarge
 from caffelungo.passes.joint import JointOptions, joint
 from caffelungo.passes.recursive import RecursiveOptions, recursive
-from caffelungo.passes.view import View
 from caffelungo.passes.widen import WidenOptions, widen
 from caffelungo.rewriting import RewriteOptions, Rewritten, rewrite
 
@@ -59,7 +59,8 @@ def grow(options: GrowOptions) -> Grown:
             remedy="say what: --widen fc7:2048 or --deepen fc7:2048",
         )
     done = rewrite(replace(options.files, steps=(*steps, *options.files.steps)))
-    sizes = (_parameters(View(done.before)), _parameters(View(done.after)))
+    before, after = done.plans()
+    sizes = (_parameters(before), _parameters(after))
     return Grown(done.notes, done.diff, done.written, sizes, done.notices, done)
 
 
@@ -74,5 +75,5 @@ def growth_steps(options: GrowOptions) -> list[Step]:
     return steps
 
 
-def _parameters(view: View) -> int:
-    return sum(count(use.shape) or 0 for use in view.plan.params.values() if use.spec.learned)
+def _parameters(plan: Plan) -> int:
+    return sum(count(use.shape) or 0 for use in plan.params.values() if use.spec.learned)

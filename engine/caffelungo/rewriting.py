@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from caffelungo import catalogue, data_paths, files, recipes, shell
+from caffelungo.data import shapes as data_shapes
 from caffelungo.definition import editor
 from caffelungo.definition.edits import ClearField, Edit, SetField
-from caffelungo.definition.reader import Definition, read_net, read_solver
+from caffelungo.definition.reader import Definition, read_solver
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.definition.template import meant_for
 from caffelungo.errors import Location, UserError
@@ -22,6 +23,7 @@ from caffelungo.layers import states
 from caffelungo.layers.base import Shape
 from caffelungo.layers.cost import Cost, costs
 from caffelungo.layers.plan import Plan
+from caffelungo.layers.reading import read_net
 from caffelungo.passes.base import Note, Result, Step, run
 from caffelungo.passes.moves import Blobs, moved
 from caffelungo.passes.remember import Remembering
@@ -48,7 +50,8 @@ class RewriteOptions:
 
     ``steps`` come after those of the ``recipe``, and ``tune`` (see ``recipes.TUNE``) instead of the recipe's own.
     ``solver`` is copied beside the output, pointed at the new net, with a snapshot prefix of its own.
-    ``shapes`` are those of blobs that the file leaves to its data, without the batch: ``{"data": (1, 28, 28)}``.
+    ``shapes`` are those of blobs that the file leaves to its data, without the batch: ``{"data": (1, 28, 28)}``; what
+    HDF5 files tell of them need not be given.
     """
 
     net: str | None
@@ -118,10 +121,11 @@ def rewrite(options: RewriteOptions) -> Rewritten:
     solver_target = target.with_name(f"{target.stem}{SOLVER}")
     weights_target = target.with_suffix(".caffemodel")
     head = options.head or (opened.message.classifier if opened is not None else None) or None
-    result = apply(original, steps, sources(original, options.shapes), head)
+    shapes = {**data_shapes.in_files(original), **options.shapes}
+    result = apply(original, steps, sources(original, shapes), head)
     weights = options.weights or (_recipe_weights(opened) if opened is not None else None)
     notices = states.notices(original, answering=not states.stage_names(result.definition.message))
-    new_weights = carried(original, result, weights, notices, options.shapes) if result.moves else None
+    new_weights = carried(original, result, weights, notices, shapes) if result.moves else None
     edits, moved_names = data_paths.kept(result.definition, target)
     if edits:
         result = replace(result, definition=editor.apply(result.definition, edits))
@@ -153,7 +157,7 @@ def rewrite(options: RewriteOptions) -> Rewritten:
         notices=notices,
         before=original,
         after=result.definition,
-        shapes=options.shapes,
+        shapes=shapes,
         weights=weights,
     )
 

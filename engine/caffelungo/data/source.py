@@ -72,10 +72,12 @@ class Source:
     ``names`` and ``shapes`` are those of the tops, batch size included. ``size`` is the number of samples, None when
     there is no end. ``heavy``: a batch takes long enough to be worth a worker process; ``ahead``: to be worth a thread
     that prepares it in advance. ``record`` is the preprocessing of top 0, None when it is no picture.
+    ``one_shape``: the files hold samples of one shape only, whatever the layer says.
     """
 
     heavy = False
     ahead = False
+    one_shape = False
     record: Any = None
     size: int | None = None
     order: Order | None = None

@@ -22,6 +22,7 @@ import onnx_ir as ir
 import caffelungo
 from caffelungo import files, resources
 from caffelungo.data import preprocess
+from caffelungo.data import shapes as data_shapes
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST, Preprocessing
 from caffelungo.deploy import metadata, names, pictures
@@ -132,6 +133,11 @@ def export(
         record = pictures.completed(record, blob, shape)
         if record.assumed:
             notes.append(f"preprocessing was assumed in part: {preprocess.describe(record)}")
+            if asked is None and blob in data_shapes.rows(opened.definition):
+                notes.append(
+                    f"training reads `{blob}` from files of numbers; where they are no pictures of 0 to 255, write "
+                    "--no-preprocess, and the exported net takes those numbers"
+                )
     known = names.BlobNames(net.plan)
     front = Front(record, options.layout.upper(), options.resize_inside, known.free(IMAGE)) if enters else None
     obstacles = problems_of_resize(record) if front is not None and front.resize else []

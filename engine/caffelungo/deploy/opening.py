@@ -6,12 +6,12 @@ definition + weights -> record -> shapes -> deployed net -> every blob of it fro
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from caffelungo.data import preprocess
-from caffelungo.definition.reader import read_net
+from caffelungo.data import shapes as data_shapes
 from caffelungo.definition.schema import TEST
 from caffelungo.deploy import asked, metadata, pictures
 from caffelungo.deploy.fold import Arrays
@@ -19,6 +19,7 @@ from caffelungo.deploy.network import DeployNet, deploy_net
 from caffelungo.deploy.runtime import LIMIT
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.layers import states
+from caffelungo.layers.reading import read_net
 from caffelungo.weights import copy
 from caffelungo.weights.base import Weights
 from caffelungo.weights.heads import heads_of
@@ -53,6 +54,9 @@ def open_net(definition: Any, weights: Weights | str | Path, options: ExportOpti
     if asked.plane(definition, None, options.shapes) != options.size:
         definition = asked.sized(definition, options.size, options.shapes, options.outputs)
     given = read_weights(weights)
+    if options.record is None and not (given.extras is not None and given.extras.HasField("preprocessing")):
+        told = {blob: shape for blob, shape in data_shapes.in_files(definition).items() if shape}
+        options = replace(options, shapes={**told, **options.shapes})
     net, record, more = record_and_shapes(definition, given, options)
     notes += more
     arrays, problems = fitted(net, given, definition)

@@ -11,13 +11,14 @@ softmax), and class numbers below both nets' numbers of classes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo import shell
+from caffelungo.data import shapes as data_shapes
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.schema import LayerParameter, Preprocessing
@@ -75,6 +76,8 @@ def feed(before: Definition, after: Definition, phase: int, wanted: Wanted, weig
     batch = len(found) or wanted.random or SAMPLES
     if own is not None:
         batch = min(len(array) for array in own.values())
+    known = {top: array.shape[1:] for top, array in own.items()} if own is not None else data_shapes.in_files(before)
+    wanted = replace(wanted, shapes={**known, **wanted.shapes})
     shapes = _shapes(before, plans[0], plans[1], wanted, weights, batch)
     if own is not None:
         shapes = {top: own[top].shape if top in own else shape for top, shape in shapes.items()}

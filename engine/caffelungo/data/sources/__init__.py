@@ -34,10 +34,11 @@ def open_source(
     if not isinstance(layer, LayerParameter):
         layer = getattr(layer, "layer", layer).param
     opening = Opening(phase, None if beside is None else str(beside), seed, shuffle, once, caffe, where, places or {})
-    return _class(str(layer.type), where)(layer, opening)
+    return source_class(str(layer.type), where)(layer, opening)
 
 
-def _class(type_name: str, where: Location | None) -> type[Source]:
+def source_class(type_name: str, where: Location | None = None) -> type[Source]:
+    """What opens data layers of the type ``type_name``; UserError where nothing does."""
     from caffelungo.data.sources.database import DatabaseSource
     from caffelungo.data.sources.dummy import DummySource
     from caffelungo.data.sources.hdf5 import Hdf5Source

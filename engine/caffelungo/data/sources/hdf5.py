@@ -36,6 +36,8 @@ SHOWN = 20
 class Hdf5Source(Source):
     """Rows come in order, file after file, and batches run on over the end. A shuffle draws files, then rows."""
 
+    one_shape = True
+
     def __init__(self, param: Any, opening: Opening) -> None:
         super().__init__(param, opening)
         options = param.hdf5_data_param
