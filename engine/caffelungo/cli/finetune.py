@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from caffelungo import shell
 from caffelungo.cli import options as o
 
 
@@ -87,6 +89,6 @@ def finetune(
     for notice in done.notices:
         typer.echo(f"notice: {notice}")
     typer.echo(f"wrote {output}: {', '.join(done.files)}")
-    typer.echo(f"next (all of it but the last line: sh {o.quoted(output, 'run.sh')}):")
+    typer.echo(f"next (all of it but the last line: {shell.command('sh', Path(output, 'run.sh'))}):")
     for command, what in done.commands:
         typer.echo(f"  # {what}\n  {command}")

@@ -131,14 +131,6 @@ def layer_units(text: str, flag: str) -> tuple[str, int]:
     return name, number
 
 
-def quoted(*parts: str) -> str:
-    """The path of ``parts`` as a shell takes it."""
-    import shlex
-    from pathlib import Path
-
-    return shlex.quote(str(Path(*parts)))
-
-
 def command_line() -> list[str]:
     """The command as it was typed, to keep with what it made."""
     return ["lungo", *sys.argv[1:]]

@@ -25,6 +25,11 @@ def print_lines(message: Any, inline: bool = False) -> list[str]:
     return _inlined(lines) if inline else lines
 
 
+def quoted(text: str) -> str:
+    """``text`` as a string of the text format."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def print_one_line(message: Any) -> str:
     """The fields of ``message`` on one line."""
     return " ".join(line.strip(" ") for line in print_lines(message))

@@ -8,6 +8,7 @@ from typing import Any
 
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.fields import FieldInfo, MessageInfo, message_info
+from caffelungo.definition.printer import quoted
 from caffelungo.definition.schema import SolverParameter
 from caffelungo.definition.tree import PathPart
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
@@ -81,9 +82,7 @@ def value(path: Sequence[str], text: str) -> Any:
     info = _field(path)
     words = [f"[{text}]"] if info.repeated and info.kind != "string" and not text.startswith("[") else [text]
     if not text.startswith('"'):
-        words.append(
-            _quoted(text) if not info.repeated else ", ".join(_quoted(word.strip()) for word in text.split(","))
-        )
+        words.append(quoted(text) if not info.repeated else ", ".join(quoted(word.strip()) for word in text.split(",")))
         if info.repeated:
             words[-1] = f"[{words[-1]}]"
     error: UserError | None = None
@@ -105,10 +104,6 @@ def value(path: Sequence[str], text: str) -> Any:
         return list(message) if info.repeated else message
     assert error is not None
     raise error
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _field(path: Sequence[str]) -> FieldInfo:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from caffelungo import shell
 from caffelungo.definition.bounds import LARGEST
+from caffelungo.definition.printer import quoted
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import UserError
 from caffelungo.layers.base import count
@@ -142,12 +143,8 @@ def _weights(options: SolverOptions) -> list[str]:
     """The line that names the weights, so that they cannot be forgotten."""
     if not options.named:
         return []
-    lines = [f"weights: {_quoted(one)}" for one in options.named]
+    lines = [f"weights: {quoted(one)}" for one in options.named]
     return ["# What training starts from; --weights names others.", *lines, ""]
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _started(options: SolverOptions) -> str:
@@ -164,7 +161,7 @@ def _started(options: SolverOptions) -> str:
         "# What to change first: max_iter (longer gains where photos differ much from those the net knows), then",
         "# base_lr, by factors of three. Where no test is better than the first, the linear classifier is the answer:",
         "# its weights are those that are kept.",
-        f"net: {_quoted(options.net)}",
+        f"net: {quoted(options.net)}",
         *_weights(options),
         f"# A test after each pass, {options.tested} pictures: without test_iter, the whole set is tested once.",
         f"test_interval: {size.test}",
@@ -185,7 +182,7 @@ def _started(options: SolverOptions) -> str:
         f"  warmup_iter: {min(2 * size.one_pass, size.all // 10)}",
         "  # The weights of the lowest loss on test pictures are kept as solver_best.caffemodel;",
         f"  # {_patience(size)} tests without a lower one end the training (the first few always are higher).",
-        f"  watch: {_quoted(options.watch)}",
+        f"  watch: {quoted(options.watch)}",
         "  keep_best: true",
         f"  early_stop: {_patience(size)}",
         "  keep_last: 2",
@@ -220,7 +217,7 @@ def _kept(options: SolverOptions) -> list[str]:
         "lungo {",
         "  # The weights of the lowest loss on test pictures are kept as solver_best.caffemodel, those of the start",
         f"  # among them; {_patience(sizes(options))} tests without a lower one end the training.",
-        f"  watch: {_quoted(options.watch)}",
+        f"  watch: {quoted(options.watch)}",
         "  keep_best: true",
         f"  early_stop: {_patience(sizes(options))}",
         "  keep_last: 2",
@@ -258,7 +255,7 @@ def _classic(options: SolverOptions) -> str:
             if options.held
             else "if it falls to nothing while test accuracy stays low, freeze more layers."
         ),
-        f"net: {_quoted(options.net)}",
+        f"net: {quoted(options.net)}",
         *(_weights(options) or [""]),
     ]
     if options.tested:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from caffelungo import drafts, locks, option_ranges
+from caffelungo import drafts, locks, option_ranges, shell
 from caffelungo.definition.definition import Definition
 from caffelungo.errors import LungoError, RunError, UserError
 from caffelungo.report import board, curves
@@ -353,8 +352,8 @@ class _Run:
         net = solver.opened.text.path
         if newest and ending is not loop.Ending.TERMINATED and net is not None and not self.options.caffe:
             model = ["--model", str(net), "--weights", str(best or newest[-1].weights)]
-            inspect = shlex.join(["lungo", "inspect", *model, "-o", str(net.parent / "report")])
-            export = shlex.join(["lungo", "export", *model, "-o", str(net.with_name("model.onnx"))])
+            inspect = shell.command("lungo", "inspect", *model, "-o", net.parent / "report")
+            export = shell.command("lungo", "export", *model, "-o", net.with_name("model.onnx"))
             self.reporter.say(f"next: {inspect}  or  {export}")
 
     def best(self, solver: Solver) -> Path | None:

@@ -9,7 +9,6 @@ import contextlib
 import errno
 import os
 import re
-import shlex
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from caffelungo import drafts, files
+from caffelungo import drafts, files, shell
 from caffelungo.errors import Location, LungoError, RunError, UserError
 from caffelungo.solve.ledger import BEGUN, GOING, WHOLE, Ledger
 from caffelungo.weights import formats, solverstate
@@ -104,7 +103,7 @@ def probe(prefix: Path, where: Location | None = None) -> None:
         elif existing == parent:
             remedy = f"make {parent} writable, or choose another snapshot_prefix"
         else:
-            remedy = f"mkdir -p {shlex.quote(str(parent))} (the nearest folder that exists is {existing})"
+            remedy = f"mkdir -p {shell.word(parent)} (the nearest folder that exists is {existing})"
         raise UserError(
             f"cannot write to snapshot prefix '{prefix}': {error.strerror}",
             where=where, received=f'snapshot_prefix: "{prefix}"', remedy=remedy,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shlex
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from caffelungo import files, resources
+from caffelungo import files, resources, shell
 from caffelungo.definition.reader import read_solver
 from caffelungo.errors import RunError
 from caffelungo.report import arms as picture
@@ -53,7 +52,7 @@ class Demo:
     def lungo(self, *words: object, busy: str | None = None) -> float:
         """Print and run one command; its seconds. RunError when it does not end with 0; its own errors pass through."""
         line = ["lungo", *map(str, words)]
-        self.say(shlex.join(line))
+        self.say(shell.command(*line))
         start = time.monotonic()
         try:
             if busy is None:
@@ -114,7 +113,7 @@ class Demo:
 
     def whole(self, listed: Path, output: Path) -> Path:
         """The list ``listed`` with whole paths, so that any command can read it from anywhere."""
-        self.say(f"sed {shlex.quote(f's|^|{self.train}/|')} {shlex.quote(str(listed))} > {shlex.quote(str(output))}")
+        self.say(f"sed {shell.word(f's|^|{self.train}/|')} {shell.word(listed)} > {shell.word(output)}")
         lines = listed.read_text(encoding="utf-8").splitlines()
         files.write_text(output, "".join(f"{self.train}/{line}\n" for line in lines))
         return output

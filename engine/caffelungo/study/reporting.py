@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import math
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from caffelungo import files, tabular
+from caffelungo import files, shell, tabular
 from caffelungo.report import intervals, losses
 from caffelungo.report.page import Cell, Page
 from caffelungo.study.arms import REFERENCE
@@ -77,7 +76,7 @@ def _iterations(comparison: Comparison) -> str:
 
 def markdown(comparison: Comparison, command: Sequence[str]) -> str:
     """The tables and words as Markdown."""
-    lines = [setting(comparison) + ".", "", f"    {shlex.join(command)}", ""]
+    lines = [setting(comparison) + ".", "", f"    {shell.command(*command)}", ""]
     for table in tables(comparison):
         lines += [f"**{table.title}**", "", *([table.text, ""] if table.text else [])]
         lines += [_markdown(table.head), "|" + "---|" * len(table.head), *(_markdown(line) for line in table.lines), ""]
@@ -129,7 +128,7 @@ def _page(comparison: Comparison, picture: Path, command: Sequence[str]) -> Page
         )
         part.figure(losses.figure(runs), "", "Training losses over the iterations")
     part = page.section("Again", "The same command continues, and repeats nothing that is done.")
-    part.code(shlex.join(command))
+    part.code(shell.command(*command))
     for notice in comparison.notices:
         part.text(notice)
     return page
@@ -223,7 +222,8 @@ def _csv(found: Sequence[dict[str, Any]]) -> str:
 
 def _summary(comparison: Comparison, command: Sequence[str]) -> dict[str, Any]:
     return {
-        "setting": setting(comparison), "command": shlex.join(command), "cpu_seconds": round(comparison.cpu_seconds),
+        "setting": setting(comparison), "command": shell.command(*command),
+        "cpu_seconds": round(comparison.cpu_seconds),
         "trainings": comparison.cells, "failed": comparison.failed, "advice": " ".join(words(comparison)),
         "results": _results(comparison),
         "claims": [
