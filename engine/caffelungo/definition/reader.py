@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from caffelungo import files, filetypes
-from caffelungo.definition import decoding, printer, schema
+from caffelungo.definition import decoding, fork_solver, printer, schema
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.parser import MAX_CHARACTERS, ForeignField, Unknown, parse
 from caffelungo.definition.rest import Fault, UnreadableError, blanked, rest_of
@@ -139,7 +139,10 @@ def _parse(
         if rest:
             raise
         left = rest_of(text, faults, lambda readable: _parse(readable, file, kind, source, variables, rest=True))
-        raise UnreadableError(error.problems, left) from None
+        problems = error.problems
+        if left is not None and kind is SolverParameter:
+            problems = fork_solver.with_values(problems, text, left)
+        raise UnreadableError(problems, left) from None
     if not document.root.fields:
         raise UserError(
             f"the {word} is empty",

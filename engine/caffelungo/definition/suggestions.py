@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from caffelungo.definition import fork_solver
 from caffelungo.definition.fields import MessageInfo, message_info
 from caffelungo.definition.forks import costs_nothing, fork_of
 from caffelungo.definition.upgrade import V1_TYPES
@@ -20,10 +21,11 @@ def unknown_field(info: MessageInfo, name: str, around: Sequence[MessageInfo]) -
     """What is wrong with field ``name`` in message ``info`` and what to do; ``around`` are the enclosing messages."""
     what = f"{info.name} has no field `{shortened(name, _LONGEST)}`"
     if fork := fork_of(info.name, name):
-        if costs_nothing(info.name, name) or info.name == "SolverParameter":
+        if info.name == "SolverParameter":
+            return f"{what}; it comes from {fork}", fork_solver.remedy(name)
+        instead = ", or write the net with the layers that `lungo layers` lists"
+        if costs_nothing(info.name, name):
             instead = ""  # nothing that `lungo layers` lists would stand for it
-        else:
-            instead = ", or write the net with the layers that `lungo layers` lists"
         place = _elsewhere(info, name, around)
         own = f"; if Caffe's is meant, {place}" if place else ""
         return f"{what}; it comes from {fork}", f"delete it{instead}{own}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from typing import Any
 
+from caffelungo.definition import fork_solver
 from caffelungo.definition.numeric import range_problems
 from caffelungo.errors import Problem, did_you_mean
 from caffelungo.layers.base import shape_text
@@ -126,12 +127,13 @@ def _policy(s: Any, where: Where) -> list[Problem]:
     policy = s.lr_policy
     if policy not in POLICIES:
         near = did_you_mean(policy, POLICIES) if policy else None
+        remedy = fork_solver.POLICIES.get(policy)
         return [
             Problem(
                 "unknown learning rate policy" if policy else "the solver has no lr_policy",
                 _at(where, "lr_policy"),
                 f'lr_policy: "{policy}"' if policy else None,
-                f'did you mean "{near}"?' if near else f"one of {', '.join(POLICIES)}",
+                remedy or (f'did you mean "{near}"?' if near else f"one of {', '.join(POLICIES)}"),
             )
         ]
     problems = []
