@@ -99,6 +99,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("passes/freeze.py", "--shape"): "finetune knows the size of its pictures",
     ("passes/joins.py", "--start"): "said only where it was given",
     ("passes/resize.py", "--resize"): "said only where it was given",
+    ("pointing.py", "--resize"): "said only where it was given",
     ("rewriting.py", "--freeze-to"): "`lungo grow` says first that nothing is to be added",
     ("solve/run.py", "--model"): "of the commands that are printed as next",
     ("solve/run.py", "--sighup_effect"): "Caffe's spelling, which is understood, too",

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
-from caffelungo.cli.exporting import Calibrate, Layout, Precision, ResizeInside, TestList, write
+from caffelungo.cli.exporting import Calibrate, Layout, Precision, Preprocess, ResizeInside, TestList, write
 
 
 def convert(
@@ -23,9 +23,7 @@ def convert(
         str | None, typer.Option(metavar="HxW", help="Pictures' size before the centre crop; one number: shorter side.")
     ] = None,
     labels: Annotated[str | None, typer.Option(help="A file with one class name a line.")] = None,
-    preprocessing: Annotated[
-        bool | None, typer.Option(help="Put channel order, mean and scale into the graph (default: if pictures enter).")
-    ] = None,
+    preprocess: Preprocess = None,
     outputs: Annotated[str | None, typer.Option(metavar="BLOBS", help="Blobs to come out; stop there.")] = None,
     size: o.Size = None,
     shape: Annotated[
@@ -57,7 +55,7 @@ def convert(
 
     wanted = ConvertOptions(
         mean=o.numbers(mean, "--mean"), mean_file=mean_file, scale=scale, channel_order=channel_order,
-        resize=o.height_width(resize, "--resize"), preprocess=preprocessing, labels=labels, outputs=o.words(outputs),
+        resize=o.height_width(resize, "--resize"), preprocess=preprocess, labels=labels, outputs=o.words(outputs),
         stages=o.listed(stage), level=level, size=o.size(size), shapes=parse_shapes(shape or ()), batch=batch,
         opset=opset, pictures=pictures or (),
         free_size=dynamic_size, layout=layout, resize_inside=resize_inside, device=device, variables=o.variables(set_),

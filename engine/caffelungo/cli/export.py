@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
-from caffelungo.cli.exporting import Calibrate, Layout, Precision, ResizeInside, TestList, tell_caffe, write
+from caffelungo.cli.exporting import (
+    Calibrate,
+    Layout,
+    Precision,
+    Preprocess,
+    ResizeInside,
+    TestList,
+    tell_caffe,
+    write,
+)
 from caffelungo.errors import UserError
 
 
@@ -21,9 +30,7 @@ def export(
     ] = "onnx",
     labels: Annotated[str | None, typer.Option(help="A file with one class name a line.")] = None,
     opset: Annotated[int, typer.Option(help="ONNX opset.")] = 20,
-    preprocess: Annotated[
-        bool | None, typer.Option(help="Put channel order, mean and scale into the graph (default: if pictures enter).")
-    ] = None,
+    preprocess: Preprocess = None,
     pictures: Annotated[list[str] | None, typer.Option(help="Pictures or folders for the proof.")] = None,
     outputs: Annotated[str | None, typer.Option(metavar="BLOBS", help="Blobs to come out; stop there.")] = None,
     batch: Annotated[int | None, typer.Option(help="Fix the number of pictures (default: any).")] = None,

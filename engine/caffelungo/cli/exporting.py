@@ -11,6 +11,13 @@ import typer
 from caffelungo import shell
 from caffelungo.cli import options as o
 
+Preprocess = Annotated[
+    bool | None,
+    typer.Option(
+        "--preprocessing/--no-preprocessing", "--preprocess/--no-preprocess",
+        help="Put channel order, mean and scale into the graph (default: if pictures enter).",
+    ),
+]  # fmt: skip
 Layout = Annotated[str, typer.Option(help="Of the pictures that the file takes: nhwc, as decoders give them, or nchw.")]
 ResizeInside = Annotated[
     bool, typer.Option("--resize-inside", help="Put resize and crop into the graph, which takes pictures of any size.")
