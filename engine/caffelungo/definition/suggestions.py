@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from caffelungo.definition import fork_solver
 from caffelungo.definition.fields import MessageInfo, message_info
 from caffelungo.definition.forks import costs_nothing, fork_of
+from caffelungo.definition.near import near_field
 from caffelungo.definition.upgrade import V1_TYPES
 from caffelungo.definition.upgrade_v0 import FIELDS as V0_FIELDS
-from caffelungo.errors import did_you_mean
 from caffelungo.visible import shortened
 
 _SHOWN = 3
@@ -62,14 +62,14 @@ def _elsewhere(info: MessageInfo, name: str, around: Sequence[MessageInfo]) -> s
         if name in outer.fields:
             return f"`{name}` is a field of {outer.name}: move it out of this block, or close the block before it"
     inside = [field.name for field in info.fields.values() if field.kind == "message" and name in field.message.fields]
-    if not inside or did_you_mean(name, info.fields):
+    if not inside or near_field(name, info.fields):
         return None
     more = ", ..." if len(inside) > _SHOWN else ""
     return f"put it into the block it belongs to: {', '.join(inside[:_SHOWN])}{more}"
 
 
 def _near(info: MessageInfo, name: str) -> str:
-    if near := did_you_mean(name, info.fields):
+    if near := near_field(name, info.fields):
         return f"did you mean `{near}`?"
     if len(info.fields) <= _ALWAYS_LISTED:
         return f"{info.name} has {', '.join(info.fields)}"
