@@ -40,6 +40,8 @@ def test_labels_that_fit_are_no_problem(labels: list[int]) -> None:
         ([0, 1, 5], 3, {}, "set `num_output: 6`"),
         ([-1, 0, 1], 3, {}, "number the classes from 0"),
         ([1, 2, 9], 3, {}, "set `num_output: 10`"),
+        ([0, 1, 255], 4, {}, "where 255 marks what has no class, write `ignore_label: 255`"),
+        ([0, 1, 99], 2, {}, "`ignore_label: 99` (in loss_param and accuracy_param); else set `num_output: 100`"),
     ],
 )
 def test_labels_that_do_not_fit(labels: list[int], outputs: int, options: dict, remedy: str) -> None:
@@ -47,6 +49,11 @@ def test_labels_that_do_not_fit(labels: list[int], outputs: int, options: dict, 
     assert remedy in (problem.remedy or "")
     assert f"labels {min(labels)} to {max(labels)} for {outputs} outputs" in (problem.received or "")
     assert "`data`" in problem.what
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2, 3], [0, 1, 4, 5], [0, 1, 4, 255]])
+def test_labels_that_are_classes_are_not_to_be_ignored(labels: list[int]) -> None:
+    assert "ignore_label" not in str(check(scan(array(*labels)), 3)[0])
 
 
 def test_following_the_offset_makes_the_labels_fit() -> None:

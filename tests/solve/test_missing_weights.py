@@ -36,7 +36,9 @@ def notice(rates=(1, 1, 1, 1), comment: str = "", base_lr: float = 0.01) -> str:
         ("# caffe train -solver s.prototxt -weights=models/a.caffemodel  # so", "models/a.caffemodel"),
         ("# lungo train --weights 'a b.caffemodel' --solver s", "'a b.caffemodel'"),
         ("# --weights none starts from scratch: train --weights none", ""),
+        ("#   lungo train --solver s \\\n#     --weights W.caffemodel", "W.caffemodel"),
         ("# these weights are good", ""),
+        ("# What training starts from; --weights names others.", ""),
         ('net: "a --weights b"', ""),
     ],
 )

@@ -321,6 +321,19 @@ def test_the_weights_of_another_net_are_called_so_before_anything_else_is_advise
     assert "reinit" not in str(problem)
 
 
+def test_of_two_layers_both_must_be_unlike() -> None:
+    planned, where = plan(
+        'layer { name: "data" type: "Input" top: "x" input_param { shape { dim: 1 dim: 4 } } }\n'
+        'layer { name: "a" type: "InnerProduct" bottom: "x" top: "a" inner_product_param { num_output: 3 } }\n'
+        'layer { name: "b" type: "InnerProduct" bottom: "a" top: "b" inner_product_param { num_output: 2 } }\n'
+    )
+    both = {"a": ones((5, 4), (5,)), "b": ones((2, 5), (2,))}
+    (problem,) = match(planned, Weights(both), (), where).problems
+    assert "the weights of another net: they fit none of the 2 layers" in problem.what
+    (problem,) = match(planned, Weights({**both, "a": ones((3, 4), (3,))}), (), where).problems
+    assert problem.what == "the weights of layer `b` have another shape in the file"
+
+
 @pytest.mark.parametrize(
     ("remedy", "advised"),
     [(copy.Remedy.REINIT, ("rename", "--reinit fc8")), (copy.Remedy.RENAME, ("rename",)), (copy.Remedy.REPLACE, ())],

@@ -174,7 +174,7 @@ def check(
 
     ``layer`` is the data layer's name, ``offset`` its label_offset, which the labels in ``report`` already contain.
     ``can_offset`` says whether that layer type has a transform_param to put an offset into, ``place`` where a sample
-    stands, ``reader`` which layer has those outputs.
+    is found, ``reader`` which layer has those outputs.
     """
     if not report.size or (report.minimum >= 0 and report.maximum < outputs):
         return []
@@ -191,6 +191,9 @@ def check(
         remedy = "number the classes from 0; leave samples without a class out, or give the loss an ignore_label"
     else:
         remedy = f"set `num_output: {high + 1}` in the classifier, or correct the labels"
+        if high > outputs and [label for label in report.counts if label >= outputs] == [high]:
+            mark = f"`ignore_label: {high}` (in loss_param and accuracy_param)"
+            remedy = f"where {high} marks what has no class, write {mark}; else {remedy}"
     bad = sum(number for label, number in report.counts.items() if not 0 <= label < outputs)
     what = f"labels of layer `{layer}` do not fit the classifier" if layer else "labels do not fit the classifier"
     received = f"labels {low} to {high} for {outputs} outputs (0 to {outputs - 1}); {bad} of {report.size} are outside"

@@ -20,7 +20,10 @@ SLACK = 0.999
 ALIKE = 0.7
 """Share of the layers of two nets, by name, that both must have to be one net."""
 
-_COMMENT = re.compile(r"^[ \t]*#.*?\s--?weights[ =]+('[^']*'|\"[^\"]*\"|[^\s#]+)", re.MULTILINE)
+# A command, or the further line of one: prose may speak of --weights, too.
+_COMMENT = re.compile(
+    r"^[ \t]*#(?:.*?\b(?:lungo|caffe|train)\s.*?)?[ \t]+--?weights[ =]+('[^']*'|\"[^\"]*\"|[^\s#]+)", re.MULTILINE
+)
 
 
 def notice(solver: Definition, plan: Plan) -> str | None:

@@ -180,7 +180,8 @@ class _Matcher:
         ours = [planned.name for planned in self.learned if planned.name not in self.reinit]
         fitting = self.table.layers(COPIED, RESHAPED, SHARED)
         unlike = self.table.layers(MISMATCH)
-        if not unlike or len(ours) < 3 or len(fitting) > FEW_FIT * len(ours) or len(unlike) <= len(fitting):
+        few = len(ours) < 3 and len(unlike) < max(2, len(ours))
+        if not unlike or few or len(fitting) > FEW_FIT * len(ours) or len(unlike) <= len(fitting):
             return
         apart = [row for row in self.table.rows if row.status == MISMATCH]
         self.table.problems = [problem for problem in self.table.problems if problem not in self.misfits]
