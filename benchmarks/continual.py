@@ -261,7 +261,8 @@ def page(runs: Sequence[Run], size: int, passes: int) -> str:
         own = [done[way, seed] for seed in seeds if "learned" in done.get((way, seed), ())]
         if own:
             lost = [[one["accuracies"][k] - one["learned"][k] for one in own] for k in (0, 1)]
-            lines.append(f"- {WAYS[way][0]}: {', '.join(f'{TASKS[k]} {_spread(lost[k])}' for k in (0, 1))}")
+            short = "" if len(own) == len(seeds) else f" ({len(own)} of {len(seeds)} seeds)"
+            lines.append(f"- {WAYS[way][0]}{short}: {', '.join(f'{TASKS[k]} {_spread(lost[k])}' for k in (0, 1))}")
     return "\n".join(lines) + "\n"
 
 
