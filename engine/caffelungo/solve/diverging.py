@@ -86,7 +86,7 @@ class Diverging:
         raise RunError(
             f"iteration {iteration}: the training has diverged: the loss has been far above {number(start)}, {what}, "
             f"since iteration {self.began}\n"
-            f"  received: a loss of {number(mean)} on average, {mean / start:.0f} times as much\n"
+            f"  received: a loss of {number(mean)} on average, {mean / start:.3g} times as much\n"
             f"  to do: lower base_lr ten times, or set clip_gradients; {back}. "
             "With --no-stop-diverged it trains on all the same"
         )
