@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from caffelungo.check import check_files
+from caffelungo.definition.filter import net_state
+from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import Problem, UserError
 from caffelungo.layers.reading import read_net
+from caffelungo.solve import nets
 from caffelungo.solve.reading import read_solver
 from tests.support import needs_shared, shared
 
@@ -109,3 +112,27 @@ def test_a_field_of_a_fork_hides_no_policy_and_what_lacks_is_not_told_of_a_typo(
     assert [one.where.line for one in found if one.where] == [4, 5, 3]
     found = solver(path, 'net: "n"\nbase_lr: 0.1\nlr_polcy: "step"\ntype: "SDG"\n')
     assert [one.where.line for one in found if one.where] == [3, 4]
+
+
+@pytest.mark.parametrize("kind", ["ImageData", "Data"])
+def test_data_that_is_missing_hides_no_augmentation(kind: str, tmp_path: Path) -> None:
+    options = {"ImageData": "image_data_param", "Data": "data_param"}[kind]
+    net = tmp_path / "net.prototxt"
+    augmentations = 'augmentation { type: "Rotate" } '
+    augmentations += 'augmentation { type: "RandomResizedCrop" min_scale: 0.9 max_scale: 0.5 }'
+    net.write_text(
+        f'layer {{ name: "data" type: "{kind}" top: "data" top: "label" include {{ phase: TRAIN }}\n'
+        f'  transform_param {{ mean_file: "mean.binaryproto" lungo {{ {augmentations} }} }}\n'
+        f'  {options} {{ source: "nowhere" batch_size: 2 }} }}\n'
+        'layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 2 } }\n'
+        'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" }\n'
+    )
+    found = [one.what for one in check_files([net])]
+    text = nets.from_definition(read_net(net))
+    with pytest.raises(UserError) as caught:
+        nets.open_net(text, net_state(text.message, TRAIN))
+    trained = [one.what for one in caught.value.problems]
+    for said in (found, trained):
+        assert sum("unknown augmentation" in one for one in said) == 1
+        assert sum("min_scale of an augmentation is above" in one for one in said) == 1
+        assert any("not found" in one or "cannot be" in one for one in said)

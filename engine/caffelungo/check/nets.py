@@ -9,12 +9,13 @@ from caffelungo import files
 from caffelungo.check import learning
 from caffelungo.check.findings import Findings
 from caffelungo.check.pictures import check_pictures, check_records, check_sizes
-from caffelungo.data import image_list, label_uses, phases
+from caffelungo.data import image_list, label_uses, phases, transforms
 from caffelungo.data.source import places
 from caffelungo.data.sources import open_source
 from caffelungo.definition import filter as filter_
 from caffelungo.definition.reader import Definition
 from caffelungo.definition.rest import Rest
+from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import Problem, UserError
 from caffelungo.layers import doubt as doubts
 from caffelungo.layers import room
@@ -88,6 +89,9 @@ def _opened(definition: Definition, plan: Plan, planned: PlannedLayer, findings:
     """The source of a data layer, or None when something is wrong with it, which is then in ``findings``."""
     where = _place(planned, definition.where)
     good = _mean(definition, planned, findings)
+    found = places(planned, definition.where)
+    transform = planned.layer.param.transform_param
+    findings.problems += transforms.problems(transform, plan.phase == TRAIN, found["lungo"] or where)
     try:
         if planned.layer.type == "ImageData":
             options = planned.layer.options
@@ -95,9 +99,7 @@ def _opened(definition: Definition, plan: Plan, planned: PlannedLayer, findings:
             good = check_pictures(listed, findings) and good
         if not good:
             return None
-        return open_source(
-            planned, plan.phase, beside=definition.path, where=where, places=places(planned, definition.where)
-        )
+        return open_source(planned, plan.phase, beside=definition.path, where=where, places=found)
     except UserError as error:
         findings.problems += error.problems
         return None

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.data.resize import resize
-from caffelungo.errors import Location, UserError, did_you_mean
+from caffelungo.errors import Location, Problem, UserError, did_you_mean
 
 Pixels = NDArray[np.uint8]
 Transform = Callable[[Pixels, Any, tuple[int, int] | None, np.random.Generator], Pixels]
@@ -77,6 +77,22 @@ def judge(options: Any, where: Location | None = None) -> None:
                 received=f"{low}: {least:g}, {high}: {most:g}",
                 remedy=f"lower {low}, or raise {high}",
             )
+
+
+def problems(transform: Any, train: bool, where: Location | None = None) -> list[Problem]:
+    """All that is wrong with the augmentations of ``transform`` (a TransformationParameter), whatever its data."""
+    found: list[Problem] = []
+    for one in transform.lungo.augmentation:
+        try:
+            if train:
+                find(one.type, where)
+        except UserError as error:
+            found += error.problems
+        try:
+            judge(one, where)
+        except UserError as error:
+            found += error.problems
+    return found
 
 
 @register("RandomResizedCrop")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from caffelungo.data import transforms
 from caffelungo.data.source import Opening, Source
 from caffelungo.definition.schema import TRAIN, LayerParameter
 from caffelungo.errors import Location, UserError
@@ -34,7 +35,17 @@ def open_source(
     if not isinstance(layer, LayerParameter):
         layer = getattr(layer, "layer", layer).param
     opening = Opening(phase, None if beside is None else str(beside), seed, shuffle, once, caffe, where, places or {})
-    return source_class(str(layer.type), where)(layer, opening)
+    kind = source_class(str(layer.type), where)
+    wrong = transforms.problems(layer.transform_param, phase == TRAIN and not once, opening.at("lungo"))
+    if not wrong:
+        return kind(layer, opening)
+    plain = LayerParameter.FromString(layer.SerializeToString())
+    del plain.transform_param.lungo.augmentation[:]
+    try:
+        kind(plain, opening)
+    except UserError as error:
+        wrong += error.problems
+    raise UserError(wrong)
 
 
 def source_class(type_name: str, where: Location | None = None) -> type[Source]:
