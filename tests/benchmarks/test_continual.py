@@ -69,4 +69,5 @@ def test_a_page_of_what_is_there(tmp_path: Path) -> None:
         in text
     )
     assert "one after the other (1 of 2 seeds) | 45.0 (45.0 to 45.0) |" in text
-    assert "- `lungo finetune`, one after the other (1 of 2 seeds): trashnet -15.0 (-15.0 to -15.0), clothing 0.0 (0.0 to 0.0)" in text
+    lost = "trashnet -15.0 (-15.0 to -15.0), clothing 0.0 (0.0 to 0.0)"
+    assert f"- `lungo finetune`, one after the other (1 of 2 seeds): {lost}" in text
