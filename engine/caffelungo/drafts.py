@@ -1,7 +1,7 @@
 """What is not finished yet: hidden files and folders beside their targets, named after the process that makes them.
 
     .<target>.lungo-<machine>-<pid>-<start>-<random>.tmp    in the making
-    .<target>.lungo-<machine>-<pid>-<start>-<random>.old    holds what stood at the target while it is replaced
+    .<target>.lungo-<machine>-<pid>-<start>-<random>.old    holds what was at the target while it is replaced
 
 A process that is killed leaves them. Whoever next makes one in the same folder removes those whose process is gone;
 nothing else is ever touched, whatever its name.
@@ -124,7 +124,7 @@ def sweep(where: Path) -> None:
 
 
 def _put_back(aside: Path) -> None:
-    """Give what was put aside its name again, unless something stands there."""
+    """Give what was put aside its name again, unless something is there."""
     for old in aside.iterdir():
         if not os.path.lexists(aside.parent / old.name):
             old.rename(aside.parent / old.name)

@@ -19,7 +19,7 @@ _WRITING = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT,
     errno.ENOTDIR, errno.ESTALE,
 )  # fmt: skip
-"""What writing fails with; the user is told the name that he gave, not that of a temporary file."""
+"""What writing fails with; messages then have the name that the user gave, not that of a temporary file."""
 MOST_TEXT = 1 << 30
 """Longest text file that is read, in bytes: lists of millions of pictures have less."""
 _BY_FOLDER = os.open in os.supports_dir_fd and os.rename in os.supports_dir_fd and hasattr(os, "O_DIRECTORY")
@@ -70,7 +70,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def named(path: str | Path) -> Iterator[None]:
-    """Give an error of writing in the body the name ``path``, where it has none: a full disk tells of no file."""
+    """Give an error of writing in the body the name ``path``, where it has none, as of a full disk."""
     try:
         yield
     except OSError as error:
@@ -130,7 +130,7 @@ def _special(path: Path) -> bool:
 
 
 def obstacle(path: str | Path) -> Problem | None:
-    """What will keep ``path`` from being written, as far as it can be told before the work is done; else None."""
+    """What will keep ``path`` from being written, as far as it can be seen before the work is done; else None."""
     target = Path(path)
     where, folder = Location(str(path)), target.parent
     if target.is_dir():

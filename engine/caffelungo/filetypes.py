@@ -6,7 +6,7 @@ import codecs
 from dataclasses import dataclass
 
 HEAD = 4096
-"""Bytes that tell."""
+"""Bytes of a file by which its kind is known."""
 
 _UNPACK = "unpack it and give the file inside"
 _PICKLE = (
@@ -43,7 +43,7 @@ def mistaken(head: bytes) -> Mistaken | None:
     """What the file that begins with ``head`` is, when it is none that any verb reads; None when it may be one."""
     if head.startswith(_LFS):
         return Mistaken(
-            "a Git LFS pointer, which stands for the file that was not fetched", "fetch the file itself: git lfs pull"
+            "a Git LFS pointer in place of the file, which was not fetched", "fetch the file itself: git lfs pull"
         )
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()[:64].lower()
     if text.startswith(_PAGES):

@@ -177,7 +177,7 @@ def _enter(place: Path) -> tuple[int, Path] | None:
 
 
 def _unlocked(place: Path) -> Path:
-    """What stands for the lock ``place`` on a disk without locks."""
+    """The file that is the lock ``place`` on a disk without locks."""
     return place.with_name(f"{place.name}ed")
 
 

@@ -15,10 +15,10 @@ from caffelungo.rewriting import SOLVER, Rewritten
 
 
 def training(done: Rewritten) -> list[str]:
-    """The words of the command that trains the new net; none where it cannot learn, or no solver of its is known.
+    """The words of the command that trains the new net; none where it cannot learn, or its solver is not known.
 
-    That is the solver that was written with it, else the one beside the old net that names that net, told of the new
-    one.
+    It takes the solver that was written with the new net, else the one beside the old net that names that one, with
+    the new net in its place.
     """
     if not _learns(done.after):
         return []
@@ -30,14 +30,14 @@ def training(done: Rewritten) -> list[str]:
     if solver is None:
         return []
     net = done.written[0]
-    told = ["--set-solver", f"net={net}", "--set-solver", f"snapshot_prefix={net.with_suffix('')}"]
-    return ["lungo", "train", "--solver", str(solver), *told, *_weights(done)]
+    changes = ["--set-solver", f"net={net}", "--set-solver", f"snapshot_prefix={net.with_suffix('')}"]
+    return ["lungo", "train", "--solver", str(solver), *changes, *_weights(done)]
 
 
 def verifying(done: Rewritten, net: str | None, given: Mapping[str, Sequence[str]]) -> list[str]:
     """The words of the command that runs both nets and says what of the old one is kept.
 
-    ``net`` as it was named, ``given`` the options that tell how it is read: those of a recipe's own are left out.
+    ``net`` is the old one as it was named, ``given`` the options by which it is read; a recipe's own are left out.
     """
     words = ["lungo", "verify", net or str(done.before.path), str(done.written[0])]
     words += _weights(done, moved=False)

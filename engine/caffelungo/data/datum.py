@@ -61,8 +61,8 @@ class Header:
     def turned(self) -> bool:
         """Whether a picture seems to be stored as height x width x channels.
 
-        No picture has more than four channels and a width of 3 or 4 pixels. A width of 1 is told from a list of
-        features by the two other sides, which are those of a picture then.
+        No picture has more than four channels and a width of 3 or 4 pixels. A list of features has a width of 1, too,
+        but not two other sides of about one length.
         """
         if self.encoded or self.size != self.values or min(self.channels, self.height) <= 4:
             return False

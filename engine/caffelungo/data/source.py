@@ -118,11 +118,11 @@ class Source:
             yield 0, labels
 
     def survey(self) -> list[Problem]:
-        """What is wrong with samples beyond the first, as far as it is told without decoding them; may add notices."""
+        """What is wrong with samples beyond the first, as far as it is seen without decoding them; may add notices."""
         return []
 
     def place(self, index: int) -> Location:
-        """Where sample ``index`` stands, for a message."""
+        """Where sample ``index`` is found, for a message."""
         return Location(f"sample {index} of layer `{self.name}`")
 
     def finish(self, batch: Batch, device: str | device = "cpu") -> list[Tensor]:

@@ -39,13 +39,13 @@ class Bounds:
         high = "" if self.high == math.inf else f"{'below' if self.below else 'at most'} {_text(self.high)}"
         if abs(self.high) >= LARGEST and low:
             low, high = ("", high) if high and value > self.low else (low, "")
-        told = " and ".join(filter(None, (low, high)))
+        text = " and ".join(filter(None, (low, high)))
         if low and high and not (self.above or self.below):
-            told = f"from {_text(self.low)} to {_text(self.high)}"
+            text = f"from {_text(self.low)} to {_text(self.high)}"
         if math.isfinite(value):
-            return told
+            return text
         kind = "a number" if self.infinite else "a finite number"
-        return f"{kind}, {told}" if told else kind
+        return f"{kind}, {text}" if text else kind
 
     def remedy(self, name: str, value: float) -> str:
         """What to do about ``name``, which is ``value``."""

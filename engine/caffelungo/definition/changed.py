@@ -1,4 +1,4 @@
-"""What differs between two messages of one kind, a line a field, by the names that stand in the files."""
+"""What differs between two messages of one kind, a line a field, by the names in the files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST = 60
 
 @dataclass(frozen=True)
 class Change:
-    """``path`` as ``lungo.keep_last``, ``layer `fc8`: param.lr_mult``; None stands for what is not there."""
+    """``path`` as ``lungo.keep_last``, ``layer `fc8`: param.lr_mult``; None for what is not there."""
 
     path: str
     was: str | None

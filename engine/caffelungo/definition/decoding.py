@@ -50,7 +50,7 @@ def refuse_binary(data: bytes, file: str) -> None:
 
 
 def _control(data: bytes, file: str) -> Location | None:
-    """Where the first control character of ``data`` stands, if the rest of it is UTF-8 text with few of them."""
+    """Where the first control character of ``data`` is, if the rest of it is UTF-8 text with few of them."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:

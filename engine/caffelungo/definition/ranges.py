@@ -97,7 +97,7 @@ NET: dict[str, dict[str, Bounds]] = {
         "crop_width": WHOLE, "mean_value": ANY, "mean_image": ANY, "mean_image_shape": COUNT, "scale": ANY,
     },
 }  # fmt: skip
-"""What stands in a net."""
+"""Messages of a net."""
 
 SOLVER: dict[str, dict[str, Bounds]] = {
     "caffe.SolverParameter": {
@@ -121,7 +121,7 @@ SOLVER: dict[str, dict[str, Bounds]] = {
     },
     "lungo.Delta": {"weight": Bounds(0, usual="0.01")},
 }  # fmt: skip
-"""What stands in a solver file, besides nets."""
+"""Messages of a solver file, besides nets."""
 
 RECIPE: dict[str, dict[str, Bounds]] = {
     "lungo.Recipe": {"rate_decay": POSITIVE},
@@ -138,7 +138,7 @@ RECIPE: dict[str, dict[str, Bounds]] = {
     "lungo.Remember": {"weight": NOT_NEGATIVE, "temperature": Bounds(0, above=True, usual="2")},
     "lungo.LayerRate": {"lr_mult": ANY},
 }  # fmt: skip
-"""What stands in a recipe."""
+"""Messages of a recipe."""
 
 WITHIN: dict[str, Bounds] = {"caffe.ReshapeParameter.shape.dim": Bounds(-1, LARGEST)}
 """Fields of a message that mean something else where it is this field of another message."""

@@ -19,19 +19,19 @@ from caffelungo.layers.plan import Plan, PlannedLayer, Where
 FLOAT = 4
 """Bytes of a number."""
 LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-"""Where Linux tells what a container may use: a number, or a word or a huge number for all."""
+"""Where Linux says how much a container may use: a number; a word, or a huge number, where it may use all."""
 MOST = 2**63
 SIZES = ("batch_size", "num_output", "tiles")
 """Fields that may have made a blob large, in the order in which they are pointed at."""
 
 
 def available() -> int | None:
-    """Free bytes of this machine's memory, None where the system does not tell."""
+    """Free bytes of this machine's memory, None where the system does not say."""
     return _meminfo("MemAvailable")
 
 
 def installed() -> int | None:
-    """Bytes of this machine's memory, or of the part that a container may use; None where the system does not tell."""
+    """Bytes of this machine's memory, or of the part that a container may use; None where the system does not say."""
     whole = _meminfo("MemTotal")
     for file in LIMITS:
         with contextlib.suppress(OSError, ValueError):
@@ -49,13 +49,13 @@ def _meminfo(name: str) -> int | None:
 
 @cache
 def largest_gpu() -> int:
-    """Bytes of the largest NVIDIA GPU, as its driver tells; 0 where there is none."""
+    """Bytes of the largest NVIDIA GPU, as its driver says; 0 where there is none."""
     try:
-        told = subprocess.run(
+        listed = subprocess.run(
             ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"],
             capture_output=True, text=True, timeout=10, check=True,
         ).stdout  # fmt: skip
-        return max((int(line) << 20 for line in told.split()), default=0)
+        return max((int(line) << 20 for line in listed.split()), default=0)
     except (OSError, subprocess.SubprocessError, ValueError):
         return 0
 

@@ -57,9 +57,9 @@ class Row:
 class Path:
     """Rows from the strongest penalty to the weakest that was tried, and the ``best`` of them (see ``path``).
 
-    ``held`` are the numbers of the pictures held out (H, all N where there are folds). At the best penalty each is said
-    to be of the class in ``predictions`` (H) and has the loss in ``losses`` (H, float64). ``unseen`` is how many of
-    them are of a class that their classifier had no picture of: their losses are huge, and in no row's mean.
+    ``held`` are the numbers of the pictures held out (H, all N where there are folds). ``predictions`` (H) are their
+    classes and ``losses`` (H, float64) their losses at the best penalty. ``unseen`` is how many of them are of a class
+    that their classifier had no picture of: their losses are huge, and in no row's mean.
     """
 
     rows: tuple[Row, ...]
@@ -125,13 +125,13 @@ def path(
     loss = _cross_entropy if smooth else _squared_hinge
     rows: list[Row] = []
     losses: list[Tensor] = []
-    told: list[Tensor] = []  # classes, not answers: those of 20,000 pictures and 1,000 classes take 80 MB a penalty
+    predictions: list[Tensor] = []  # classes: answers for 20,000 pictures and 1,000 classes take 80 MB per penalty
     best, choice, since = 0, 0, 0
     for number, penalty in enumerate(ordered.tolist()):
-        row, classes_told, each = judge.row(penalty, loss)
+        row, predicted, each = judge.row(penalty, loss)
         rows.append(row)
         losses.append(each)
-        told.append(classes_told)
+        predictions.append(predicted)
         if number == 0 or _key(row, smooth) < _key(rows[best], smooth):
             best = number
             choice = _strongest([one[judge.known] for one in losses], best) if smooth else best
@@ -141,7 +141,7 @@ def path(
             progress(number + 1, len(ordered))
         if patience is not None and (since >= patience or number - choice >= 2 * patience):
             break
-    return Path(tuple(rows), choice, judge.held, told[choice], losses[choice], judge.unseen)
+    return Path(tuple(rows), choice, judge.held, predictions[choice], losses[choice], judge.unseen)
 
 
 def interval(correct: Tensor | ArrayLike) -> tuple[float, float]:
@@ -225,7 +225,7 @@ class _Judge:
         self.unseen = int((~self.known).sum())
 
     def row(self, penalty: float, loss: Callable[[Tensor, Tensor], Tensor]) -> tuple[Row, Tensor, Tensor]:
-        """The row of one penalty, the class that each picture held out is said to be of, and the loss of each."""
+        """The row of one penalty, and the predicted class and the loss of each picture held out."""
         answers: Tensor | None = None
         steps, converged = 0, True
         for number, (part, problems) in enumerate(self.parts):
@@ -235,18 +235,18 @@ class _Judge:
             steps = max(steps, int(found.iterations.max()))
             converged = converged and bool(found.converged.all())
             own = (self.folds >= part.start) & (self.folds < part.stop)
-            told = found.answers[self.held[own], self.folds[own] - part.start]
-            answers = told.new_empty(len(self.held), told.shape[1]) if answers is None else answers
-            answers[own] = told
+            here = found.answers[self.held[own], self.folds[own] - part.start]
+            answers = here.new_empty(len(self.held), here.shape[1]) if answers is None else answers
+            answers[own] = here
         assert answers is not None
-        said = answers.argmax(1)
-        right = said == self.y
+        predicted = answers.argmax(1)
+        right = predicted == self.y
         often = torch.bincount(self.y)
         recalls = torch.bincount(self.y[right], minlength=len(often)).double()[often > 0] / often[often > 0]
         each = loss(answers.double(), self.y)
         mean = float(each[self.known].mean())
         row = Row(penalty, mean, float(right.double().mean()), float(recalls.mean()), steps, converged)
-        return row, said, each
+        return row, predicted, each
 
 
 def _folds(held_out: Tensor | ArrayLike, count: int) -> tuple[Tensor, int]:

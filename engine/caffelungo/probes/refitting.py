@@ -5,7 +5,7 @@
     -> fitted to all pictures; or the classifier as it is, unless the best is better than chance explains
 
 Where no layer below has been trained since the classifier was fitted, there is nothing to lose, and it is fitted to all
-pictures in any case: such a classifier is told by that no other does better with its penalty.
+pictures in any case: no other classifier does better with the penalty of such a one.
 
 Features of pictures that a net was trained on tell classes apart better than those of others do, so that
 cross-validation among them would choose penalties that are far too weak: only pictures set aside can choose.
@@ -106,9 +106,9 @@ ENOUGH = 100
 def is_converged(head: Head, x: Tensor, labels: NDArray[np.int64], learned: Tensor) -> bool:
     """Whether ``head`` is a linear classifier fitted to the rows ``learned`` (N, bool) of ``x``, with some penalty.
 
-    There the gradient of the losses is minus the penalty times the weights, which tells the penalty; then a solver that
-    starts there finds nothing lower. The direction of the gradient alone does not tell: of a tiny penalty there is less
-    in it than what a solver leaves. ``x`` is N x D, or versions of it.
+    There the gradient of the losses is minus the penalty times the weights, which gives the penalty; then a solver that
+    starts there finds nothing lower. The direction of the gradient alone does not decide: what a tiny penalty adds to
+    it is less than what a solver leaves. ``x`` is N x D, or versions of it.
     """
     versions = len(x) // len(labels)
     share = 1 / versions

@@ -148,7 +148,7 @@ class _Work:
         self.cache = Path(place) if place else None
         self.parts = held_out(self.labels, options.folds, options.seed, gathered.groups)
         self.classifier = self._classifier()
-        self.told: list[str] = []
+        self.judgements: list[str] = []
         self._kept: dict[tuple[bool, tuple[str, ...]], Pooled] = {}
         self._own: dict[tuple[bool, tuple[str, ...]], Tensor] = {}
 
@@ -249,10 +249,10 @@ class _Work:
         losses = f"the log loss was {first:.3f} before training and is {then:.3f} after"
         what = f"on the {len(aside)} pictures set aside {losses}"
         if better:
-            self.told.append(f"{what}: what was trained is kept")
+            self.judgements.append(f"{what}: what was trained is kept")
             self.subject = subjects[1]
         else:
-            self.told.append(f"{what}, no more than chance explains: the layers are as they were before it")
+            self.judgements.append(f"{what}, no more than chance explains: the layers are as they were before it")
             self.weights, self.subject = before, subjects[0]
 
     @property
@@ -292,7 +292,7 @@ class _Work:
 
     def notices(self, rows: Sequence[Tried], head: Head) -> list[str]:
         """What is worth a look."""
-        found = [*self.opened.definition.notes, *self.gathered.notices, *self.told]
+        found = [*self.opened.definition.notes, *self.gathered.notices, *self.judgements]
         if new := list(self.subject.filled):
             found.append(f"not in the weights, so as their fillers make them: {listed(new, LISTED)}")
         slow = [row.candidate.name for row in rows if not row.converged]
