@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from caffelungo.definition.schema import TRAIN
 from tests.layers.helper import check_layer, layer_net, run_net
@@ -41,9 +42,16 @@ def test_use_global_stats_in_train_leaves_the_blobs_alone() -> None:
     np.testing.assert_array_equal(run.params["l", 1], blobs[1])
 
 
-def test_one_value_a_channel() -> None:
-    params = {("l", index): np.zeros(size) for index, size in enumerate((3, 3, 1))}
-    run = run_net(layer_net('type: "BatchNorm"', [(1, 3)]), {"x0": np.array([[1.0, 2.0, 3.0]])}, params, phase=TRAIN)
-    np.testing.assert_array_equal(run.data["y0"], np.zeros((1, 3)))
-    np.testing.assert_array_equal(run.params["l", 0], [1, 2, 3])
-    np.testing.assert_array_equal(run.params["l", 1], [0, 0, 0])
+@pytest.mark.parametrize("shape", [(1, 3), (1, 3, 1, 1), (1,)])
+def test_one_value_a_channel(shape: tuple[int, ...]) -> None:
+    channels = shape[1] if len(shape) > 1 else 1
+    params = {("l", index): np.zeros(size) for index, size in enumerate((channels, channels, 1))}
+    x = np.arange(1.0, channels + 1).reshape(shape)
+    run = run_net(
+        layer_net('type: "BatchNorm"', [shape]), {"x0": x}, params, phase=TRAIN, top_diffs={"y0": np.ones(shape)}
+    )
+    np.testing.assert_array_equal(run.data["y0"], np.zeros(shape))
+    np.testing.assert_array_equal(run.params["l", 0], x.ravel())
+    np.testing.assert_array_equal(run.params["l", 1], np.zeros(channels))
+    # The output is 0 whatever the input is.
+    np.testing.assert_array_equal(run.diff["x0"], np.zeros(shape))

@@ -58,7 +58,8 @@ class BatchNorm(Layer):
         )
         with torch.no_grad():
             if x.numel() == x.shape[1]:
-                batch_variance.zero_()
+                # 0 / 0 as an unbiased one. Not in place: the backward pass holds it.
+                batch_variance = torch.zeros_like(variance)
             mean.mul_(self.fraction).add_(batch_mean)
             variance.mul_(self.fraction).add_(batch_variance)
             factor.mul_(self.fraction).add_(1)
