@@ -87,7 +87,7 @@ def test_metrics_are_kept_and_continued(tmp_path):
         assert next(csv.reader(file)) == list(metrics.COLUMNS)
     assert [point for point, _ in metrics.read(tmp_path / "a.csv")] == first.points
     second = Metrics()
-    second.open(tmp_path / "b.csv", tmp_path / "a.csv", before=10)
+    second.open(tmp_path / "b.csv", [tmp_path / "a.csv"], before=10)
     assert second.points == first.points[:2]
 
 
