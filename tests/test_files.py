@@ -239,3 +239,8 @@ def test_a_full_disk_behind_standard_output_or_an_option_is_named(
     assert "standard output: No space left on device" in capsys.readouterr().err
     with contextlib.suppress(OSError):
         full.close()
+
+
+def test_a_name_that_is_too_long_is_not_found() -> None:
+    with pytest.raises(UserError, match="net file not found"):
+        files.find("a/" + "x" * 5000 + ".prototxt", "solver.prototxt", what="net file")

@@ -263,6 +263,16 @@ def read_text(path: str | Path, where: Location | None = None, *, most: int = MO
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def _exists(path: Path) -> bool:
+    """Whether something is at ``path``; a name that is too long for the system is nobody's."""
+    try:
+        return path.exists()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise
+
+
 def find(
     path: str | Path, beside: str | Path | None = None, *, what: str = "file", where: Location | None = None
 ) -> Path:
@@ -272,13 +282,13 @@ def find(
     """
     tried = candidates(path, beside)
     for candidate in tried:
-        if candidate.exists():
+        if _exists(candidate):
             if not candidate.is_dir():
                 refuse_special(candidate, where)
             return candidate
     absolute = [Path(os.path.abspath(candidate)) for candidate in tried]
     parent = absolute[-1].parent
-    while not parent.exists():
+    while not _exists(parent):
         parent = parent.parent
     raise UserError(
         f"{what} not found",

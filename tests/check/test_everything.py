@@ -136,3 +136,33 @@ def test_data_that_is_missing_hides_no_augmentation(kind: str, tmp_path: Path) -
         assert sum("unknown augmentation" in one for one in said) == 1
         assert sum("min_scale of an augmentation is above" in one for one in said) == 1
         assert any("not found" in one or "cannot be" in one for one in said)
+
+
+def test_a_mean_that_is_missing_hides_no_data(tmp_path: Path) -> None:
+    net = tmp_path / "net.prototxt"
+    net.write_text(
+        'layer { name: "data" type: "Data" top: "data" top: "label" data_param { source: "nowhere" batch_size: 2 }\n'
+        '  transform_param { mean_file: "mean.binaryproto" } }\n'
+        'layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 2 } }\n'
+    )
+    assert sorted(one.what for one in check_files([net])) == ["database not found", "mean file not found"]
+
+
+def test_nets_of_a_solver_whose_shared_weights_have_other_shapes_are_told(tmp_path: Path) -> None:
+    net, path = tmp_path / "net.prototxt", tmp_path / "solver.prototxt"
+    layers = [
+        f'layer {{ name: "data" type: "DummyData" top: "data" top: "label" include {{ phase: {phase} }}\n'
+        f"  dummy_data_param {{ shape {{ dim: 2 dim: {size} }} shape {{ dim: 2 }} }} }}\n"
+        for phase, size in (("TRAIN", 4), ("TEST", 5))
+    ]
+    net.write_text(
+        "".join(layers)
+        + 'layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 2 } }\n'
+        'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" }\n'
+    )
+    path.write_text(f'net: "{net}" base_lr: 0.1 lr_policy: "fixed" max_iter: 5 test_interval: 2 test_iter: 1\n')
+    (found,) = check_files([path])
+    assert "another shape here than in the net whose weights it shares" in found.what
+    assert found.received == "blob 0 (weight) 2x5, there 2x4"
+    assert found.where is not None
+    assert found.where.line == 5

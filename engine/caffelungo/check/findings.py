@@ -8,7 +8,9 @@ from typing import Any
 
 from caffelungo.data.image_list import Progress
 from caffelungo.data.source import Source
+from caffelungo.definition.definition import Definition
 from caffelungo.errors import Problem
+from caffelungo.layers.plan import Plan
 from caffelungo.weights.base import Weights
 
 
@@ -32,5 +34,7 @@ class Findings:
     seen: dict[Any, bool] = field(default_factory=dict)
     shapes: dict[Any, dict[int, tuple[int, int]]] = field(default_factory=dict)
     """Height and width of the pictures of each list, by their numbers."""
+    plans: list[tuple[Definition, Plan]] = field(default_factory=list)
+    """The nets of one solver, in the order in which it builds them."""
     prepared: dict[int, list[Source]] = field(default_factory=dict)
     """The sources of pictures of one file that is checked, by the phase that reads them."""

@@ -71,6 +71,7 @@ def _checked_data(
             definition.message, plan.state, where=definition.where, sources=shapes, problems=mistakes, doubt=doubt
         )
     mistakes += room.problems(plan, definition.where)
+    findings.plans.append((definition, plan))
     if not mistakes and doubt == doubts.NONE:
         learning.judge(definition, plan, findings)
     odd = []
@@ -92,14 +93,19 @@ def _opened(definition: Definition, plan: Plan, planned: PlannedLayer, findings:
     found = places(planned, definition.where)
     transform = planned.layer.param.transform_param
     findings.problems += transforms.problems(transform, plan.phase == TRAIN, found["lungo"] or where)
+    param = planned.layer.param
+    if not good:  # so that it hides nothing of the data
+        param = type(param).FromString(param.SerializeToString())
+        param.transform_param.ClearField("mean_file")
     try:
         if planned.layer.type == "ImageData":
             options = planned.layer.options
             listed = image_list.read_list(options.source, options.root_folder, beside=definition.path, where=where)
-            good = check_pictures(listed, findings) and good
-        if not good:
-            return None
-        return open_source(planned, plan.phase, beside=definition.path, where=where, places=found)
+            listed_well = check_pictures(listed, findings)
+            if not listed_well:
+                return None
+        source = open_source(param, plan.phase, beside=definition.path, where=where, places=found)
+        return source if good else None
     except UserError as error:
         findings.problems += error.problems
         return None

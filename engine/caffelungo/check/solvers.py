@@ -17,6 +17,7 @@ from caffelungo.definition.template import meant_for
 from caffelungo.definition.upgrade import upgrade_net
 from caffelungo.errors import UserError
 from caffelungo.layers import doubt as doubts
+from caffelungo.layers import sharing
 from caffelungo.layers.plan import build_plan
 from caffelungo.solve import snapshot
 from caffelungo.solve.learning import loss_problem, rate_notices
@@ -44,9 +45,12 @@ def check_solver(solver: Definition, findings: Findings, rest: Rest | None = Non
         findings.notices += [f"{solver.path}: {text}" for text in rate_notices(message)]
     given = findings.weights
     learning.named_weights(solver, findings)
+    findings.plans.clear()
     for path, states in _nets(solver).items():
         _check_named(solver, path, states, findings)
     findings.weights = given
+    for definition, plan in findings.plans[1:]:
+        findings.problems += sharing.misfits(findings.plans[0][1], plan, definition.where)
     return f"{message.type}, {message.lr_policy or 'no'} policy, {message.max_iter} iterations"
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from caffelungo.errors import UserError
+from caffelungo.layers import sharing
 from caffelungo.layers.base import shape_text
 from caffelungo.layers.fillers import fill
 from caffelungo.layers.plan import ParamKey, ParamUse, Plan
@@ -50,12 +51,7 @@ class Store:
                 if key not in self.tensors:
                     self._create(key, use, planned.key in skip_filling)
                 elif tuple(self.tensors[key].shape) != use.shape and use.owner:
-                    raise UserError(
-                        f"layer `{planned.name}` has another shape here than in the net whose weights it shares",
-                        received=f"blob {position} ({use.spec.name}) {shape_text(use.shape)}, "
-                        f"there {shape_text(tuple(self.tensors[key].shape))}",
-                        remedy="make the layer alike in both phases, or give it another name",
-                    )
+                    raise UserError(sharing.misfit(planned.name, position, use, tuple(self.tensors[key].shape)))
                 self._keys[slot] = key
 
     def _create(self, key: ParamKey, use: ParamUse, zeros: bool) -> None:

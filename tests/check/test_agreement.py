@@ -1,0 +1,160 @@
+"""`check` refuses what training refuses, and nothing else, whatever is done to a net and its solver.
+
+``python -m tests.check.test_agreement 10000 [SEED]`` tries so many damages; pytest tries some.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from benchmarks.soak.mutate import mutated
+from caffelungo.check import check_files
+from caffelungo.errors import Problem, UserError
+from caffelungo.layers import room, states
+from caffelungo.layers.reading import read_net
+from caffelungo.report.console import Reporter
+from caffelungo.solve import checks, nets, snapshot
+from caffelungo.solve.reading import read_solver
+from caffelungo.solve.solver import Solver
+from caffelungo.solve.validate import solver_problems
+from tests.check.test_extremes import MEMORY
+from tests.support import needs_shared, shared
+
+NET = """name: "small"
+layer { name: "data" type: "DummyData" top: "data" top: "label" include { phase: TRAIN } dummy_data_param {
+  shape { dim: 2 dim: 4 dim: 6 dim: 6 } shape { dim: 2 } data_filler { type: "uniform" } data_filler { value: 1 } } }
+layer { name: "data" type: "DummyData" top: "data" top: "label" include { phase: TEST } dummy_data_param {
+  shape { dim: 3 dim: 4 dim: 6 dim: 6 } shape { dim: 3 } data_filler { type: "uniform" } data_filler { value: 1 } } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" param { name: "w" lr_mult: 1 } param { lr_mult: 2 }
+  convolution_param { num_output: 4 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } }
+layer { name: "conv2" type: "Convolution" bottom: "conv" top: "conv2" param { name: "w" } param { lr_mult: 2 }
+  convolution_param { num_output: 4 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } }
+layer { name: "sum" type: "Eltwise" bottom: "conv" bottom: "conv2" top: "sum" eltwise_param { operation: SUM } }
+layer { name: "relu" type: "ReLU" bottom: "sum" top: "sum" }
+layer { name: "pool" type: "Pooling" bottom: "sum" top: "pool" pooling_param { pool: MAX kernel_size: 3 stride: 2 } }
+layer { name: "fc" type: "InnerProduct" bottom: "pool" top: "fc" inner_product_param { num_output: 3 } }
+layer { name: "acc" type: "Accuracy" bottom: "fc" bottom: "label" top: "acc" include { phase: TEST } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" loss_weight: 1 }
+"""
+SOLVER = """net: "net.prototxt" type: "SGD" base_lr: 0.01 momentum: 0.9 weight_decay: 0.001 random_seed: 5
+lr_policy: "multistep" gamma: 0.5 stepvalue: 10 stepvalue: 25 iter_size: 2 average_loss: 4 clip_gradients: 5
+test_iter: 1 test_interval: 5 max_iter: 20 display: 5 snapshot: 5 snapshot_prefix: "snap"
+lungo { warmup_iter: 4 warmup_start: 0.1 keep_best: true }
+"""
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    with small_machine():
+        yield
+
+
+def small_machine() -> patch:
+    """A machine on which nothing large is made."""
+    return patch.multiple(room, installed=lambda: MEMORY, largest_gpu=lambda: 0)
+
+
+def trained() -> list[Problem]:
+    """What `lungo train` refuses before its first iteration."""
+    try:
+        definition = read_solver("solver.prototxt")
+        if problems := solver_problems(definition.message, definition.where):
+            return problems
+        snapshot.probe(snapshot.prefix_of(definition.message, definition.path))
+        solver = Solver(definition)
+        checks.labels_fit(solver, Reporter(1, 1, quiet=True))
+    except UserError as error:
+        return error.problems
+    return []
+
+
+def differs(net: bytes, solver: bytes) -> str | None:
+    """What one refuses and the other does not; None where they agree. Other errors than ours come through."""
+    Path("net.prototxt").write_bytes(net)
+    Path("solver.prototxt").write_bytes(solver)
+    checked, refused = check_files(["solver.prototxt"]), trained()
+    if bool(checked) == bool(refused):
+        return None
+    return "\n".join([f"check: {len(checked)}, train: {len(refused)}", *map(str, checked), *map(str, refused)])
+
+
+def damaged(count: int, seed: int) -> Iterator[tuple[bytes, bytes]]:
+    """So many pairs of a net and a solver, of which one is damaged."""
+    draw = random.Random(seed)
+    net, solver = NET.encode(), SOLVER.encode()
+    for number in range(count):
+        if number % 3:
+            yield mutated(draw, net, [net, solver], text=True), solver
+        else:
+            yield net, mutated(draw, solver, [solver, net], text=True)
+
+
+def test_all_is_in_order_before_it_is_damaged() -> None:
+    assert differs(NET.encode(), SOLVER.encode()) is None
+    assert check_files(["solver.prototxt"]) == []
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_damages_are_judged_alike(part: int) -> None:
+    wrong = [text for net, solver in damaged(60, part) if (text := differs(net, solver))]
+    assert not wrong, wrong[0]
+
+
+@needs_shared
+def test_nets_of_the_world_are_judged_alike() -> None:
+    """Each mistake that training would name in a state of a public net is one that `check` names."""
+    looked = 0
+    for path in sorted(shared("corpus").rglob("*.prototxt"))[::4]:
+        if path.stat().st_size > 30_000 or re.search("solver|label", path.name):
+            continue
+        told = {(one.where, one.received) for one in check_files([path])}
+        missed = [one for one in opening(path) if (one.where, one.received) not in told]
+        assert not missed, (path, *map(str, missed))
+        looked += 1
+    assert looked > 20
+
+
+def opening(path: Path) -> list[Problem]:
+    """What is wrong with the net in ``path`` where it is opened in the states that it is made for."""
+    found: list[Problem] = []
+    try:
+        definition = read_net(path)
+        for one in states.worth(states.judged(definition)):
+            try:
+                nets.open_net(nets.from_definition(one.definition), one.state)
+            except UserError as error:
+                found += error.problems
+    except UserError as error:
+        found += error.problems
+    return found
+
+
+def main() -> int:
+    count, seed = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder, small_machine():
+        os.chdir(folder)
+        for number, (net, solver) in enumerate(damaged(count, seed)):
+            try:
+                wrong = differs(net, solver)
+            except Exception as error:
+                wrong = f"{type(error).__name__}: {error}"
+            if wrong:
+                failed += 1
+                print(f"== {number}\n{wrong}\n", flush=True)
+    print(f"{count} damages, seed {seed}: {failed} judged differently")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
