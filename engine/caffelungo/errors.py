@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,6 +21,9 @@ LONGEST = 2000
 """Longest part of a message, in characters: a name in a file may have millions."""
 PLACES = 12
 """So many places of one mistake are named."""
+MOST_ALIKE = 20
+"""Problems of one kind that are printed; the rest is counted."""
+_NAMES = re.compile(r"`[^`]*`|\d+")
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,25 @@ def grouped(problems: Iterable[Problem]) -> list[Problem]:
     return [_as_one(group) if len(group) > 1 else group[0] for group in groups.values()]
 
 
+def limited(problems: Sequence[Problem]) -> list[Problem]:
+    """The first of ``problems`` of each kind, and how many more there are: what one slip makes thousands of."""
+    kinds: dict[str, list[Problem]] = {}
+    for one in problems:
+        kinds.setdefault(_kind(one), []).append(one)
+    shown = {id(one) for group in kinds.values() for one in group[:MOST_ALIKE]}
+    more = [
+        Problem(f"{len(group) - MOST_ALIKE:,} more of the kind: {_kind(group[0])}", None, None, "mend these first")
+        for group in kinds.values()
+        if len(group) > MOST_ALIKE
+    ]
+    return [one for one in problems if id(one) in shown] + more
+
+
+def _kind(problem: Problem) -> str:
+    """What is wrong, without the names and numbers that tell two of a kind apart."""
+    return _NAMES.sub("...", problem.what)
+
+
 def _as_one(group: list[Problem]) -> Problem:
     first = group[0]
     lines = [one.where.line if one.where is not None else None for one in group]
@@ -147,7 +170,7 @@ class UserError(LungoError):
             problems = Problem(problems, **parts)  # type: ignore[arg-type]
         self.problems: list[Problem] = [problems] if isinstance(problems, Problem) else list(problems)
         tables = dict.fromkeys(problem.table for problem in self.problems if problem.table)
-        super().__init__("\n".join([*map(visible, tables), *map(str, grouped(self.problems))]))
+        super().__init__("\n".join([*map(visible, tables), *map(str, limited(grouped(self.problems)))]))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
