@@ -80,6 +80,6 @@ def test_check_shares_variables_too(tmp_path: Path) -> None:
     net.write_text(NET)
     card = resources.folder("solvers") / "finetune.prototxt.j2"
     found = [str(problem) for problem in check_files([card], {"net": str(net), "images": 320, "width": 7})]
-    assert not [text for text in found if "variable" in text]
+    assert not [text for text in found if "no variable" in text]
     found = [str(problem) for problem in check_files([card], {"net": str(net), "images": 320, "wdth": 7})]
     assert [text for text in found if "no variable `wdth`" in text]

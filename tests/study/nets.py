@@ -12,6 +12,9 @@ from caffelungo.definition.reader import parse_net
 from caffelungo.solve import nets
 from caffelungo.solve.nets import Opened
 
+STILL = 1e-30
+"""A rate so small that no weight of these nets changes by it."""
+
 SIZE = 12
 
 

@@ -17,7 +17,7 @@ from caffelungo.study.starting import HEADS, PENALTIES, start
 from caffelungo.study.training import train
 from caffelungo.weights import formats
 from caffelungo.weights.base import Weights
-from tests.study.nets import convolution, data, head, layer
+from tests.study.nets import STILL, convolution, data, head, layer
 from tests.study.test_training import Study
 
 FLAT = data("", "") + convolution("conv", "data") + layer("ReLU", "relu", "conv", "conv") + head("conv")
@@ -86,13 +86,13 @@ def test_the_net_answers_as_the_linear_classifier(text: str, tmp_path: Path) -> 
     cell, values = begun(study)
     assert values["why_not"] == {}
     told = values["heads"]["head"]
-    trained = study.run(study.cell(cell, heads=0, rate=0.0, iterations=1))
-    plain = study.run(study.cell(rate=0.0, iterations=1))
+    trained = study.run(study.cell(cell, heads=0, rate=STILL, iterations=1))
+    plain = study.run(study.cell(rate=STILL, iterations=1))
     # Three colours: a converged classifier has learned them, what the filler gave knows nothing.
     assert told["accuracy"] > 0.7
     assert trained["test_accuracy"] > 0.7
     assert trained["test_loss"] < 0.8 * plain["test_loss"]
-    learned = study.run(study.cell(cell, heads=0, rate=0.0, iterations=1, test=study.fields["fit"]))
+    learned = study.run(study.cell(cell, heads=0, rate=STILL, iterations=1, test=study.fields["fit"]))
     assert learned["test_accuracy"] == 1
     assert learned["test_loss"] < 0.6
 
@@ -125,7 +125,7 @@ def test_the_answers_are_those_of_the_fit_to_the_digit(tmp_path: Path) -> None:
     assert told["loss"] == pytest.approx(fit.loss, rel=0.02)
     there, true = features("test")
     expected = torch.nn.functional.cross_entropy(fit.answers(there), true).item()
-    trained = study.run(study.cell(cell, heads=0, rate=0.0, iterations=1))
+    trained = study.run(study.cell(cell, heads=0, rate=STILL, iterations=1))
     assert trained["test_loss"] == pytest.approx(expected, rel=0.02)
     assert trained["predictions"] == fit.answers(there).argmax(1).tolist()
 

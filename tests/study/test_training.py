@@ -18,7 +18,7 @@ from caffelungo.solve.solver import Solver
 from caffelungo.study.cells import JSON, Cell, Inputs, Place
 from caffelungo.study.training import MODEL, train
 from caffelungo.weights import formats
-from tests.study.nets import convolution, data, head, layer, write
+from tests.study.nets import STILL, convolution, data, head, layer, write
 
 ARMS = ("finetune", "deeper", "wider", "joint", "recursive", "normalized", "features")
 TEXT = (
@@ -150,13 +150,13 @@ def test_weights_are_kept_and_started_from(study: Study) -> None:
     study.run(first)
     kept = weights(study, first)
     assert set(kept) == {"conv", "norm", "new", "head"}
-    second = study.cell(first, start_from=0, rate=0.0, keep="weights")
+    second = study.cell(first, start_from=0, rate=STILL, keep="weights")
     study.run(second)
-    # A rate of 0 leaves all as it was, whether it was trained from features or loaded.
+    # So small a rate leaves all as it was, whether it was trained from features or loaded.
     for name, blobs in weights(study, second).items():
         assert all(np.array_equal(a, b) for a, b in zip(blobs, kept[name], strict=True))
-    third = study.cell(weights=study.inputs.add(study.folder / "cells" / first.key / MODEL), rate=0.0)
-    assert study.run(third)["predictions"] == study.run(study.cell(first, start_from=0, rate=0.0))["predictions"]
+    third = study.cell(weights=study.inputs.add(study.folder / "cells" / first.key / MODEL), rate=STILL)
+    assert study.run(third)["predictions"] == study.run(study.cell(first, start_from=0, rate=STILL))["predictions"]
 
 
 def test_weights_that_were_not_kept(study: Study) -> None:
@@ -169,7 +169,7 @@ def test_weights_that_were_not_kept(study: Study) -> None:
 
 def test_what_is_frozen_stays(study: Study) -> None:
     """Frozen blobs are those of the file, whether or not they took part in the training."""
-    still, moved = study.cell(rate=0.0, keep="weights"), study.cell(keep="weights", cache=False)
+    still, moved = study.cell(rate=STILL, keep="weights"), study.cell(keep="weights", cache=False)
     study.run(still)
     study.run(moved)
     before, after = weights(study, still), weights(study, moved)

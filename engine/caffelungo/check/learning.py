@@ -19,7 +19,7 @@ from caffelungo.weights.load import load, split
 def read_weights(found: Sequence[tuple[Path, str]], findings: Findings) -> None:
     """Read the weights among the files ``found``, each with its kind, so that the nets among them can be matched.
 
-    Of several nets and several weights nobody says which belong together; these are read, and not matched.
+    Of several nets nobody says which one the weights belong to; they are read, and not matched.
     """
     readable = []
     for path, kind in found:
@@ -30,7 +30,7 @@ def read_weights(found: Sequence[tuple[Path, str]], findings: Findings) -> None:
                 continue  # told where the file itself is looked at
             readable.append(findings.read[path])
     nets = [path for path, kind in found if kind in (kinds.NET, kinds.SOLVER)]
-    if len(readable) == 1 or len(nets) == 1:
+    if len(nets) == 1:
         findings.weights = [(weights, True) for weights in readable]
 
 

@@ -139,7 +139,7 @@ def infer(
     if target is not None and target.suffix.lower() == ".png" and judges:
         sheet(judges[0], shown, target, options.most)
     if done.problems:
-        raise UserError(_told(done, target))
+        raise Unanswered(_told(done, target))
     return done
 
 
@@ -190,6 +190,12 @@ def _count(done: Inferred, items: Given, indices: Sequence[int], found: Sequence
             first += prediction.best.index == truth
             within += any(guess.index == truth for guess in prediction.guesses)
     done.right = first, within
+
+
+class Unanswered(UserError):
+    """Some pictures could not be used; the answers for all others are there."""
+
+    exit_status = 1
 
 
 def _told(done: Inferred, target: Path | None) -> list[Problem]:
