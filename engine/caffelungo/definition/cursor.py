@@ -36,9 +36,7 @@ class Cursor:
         self.met: set[tuple[str | None, ...]] = set()
         self.stack: list[Block] = []
 
-    def problem(
-        self, offset: int, what: str, received: str | None, remedy: str | None, counted: bool = True
-    ) -> None:
+    def problem(self, offset: int, what: str, received: str | None, remedy: str | None, counted: bool = True) -> None:
         """Put a problem to the others; a field of a fork, which is no sign of a wrong file, is not ``counted``."""
         received = printable(shortened(received, _RECEIVED)) if received else received
         self.problems.append(Problem(what, self.lines.locate(offset), received, remedy))
