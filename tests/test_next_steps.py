@@ -158,3 +158,23 @@ def test_only_comments_that_train_are_replaced(line: str, becomes: str | None) -
 def test_words_come_back_from_a_shell_as_they_were(word: str) -> None:
     assert shlex.split(shell.command("lungo", "train", word)) == ["lungo", "train", word]
     assert shlex.split(f"lungo {shell.word(word)}") == ["lungo", word]
+
+
+def test_a_net_of_stages_is_trained_next_too(folder: Path) -> None:
+    """DIGITS' form: without its stages the net has no data, and with them it learns."""
+    text = NET.replace('type: "DummyData"', 'type: "DummyData" include { stage: "train" }')
+    text = text.replace('type: "SoftmaxWithLoss"', 'type: "SoftmaxWithLoss" exclude { stage: "deploy" }')
+    text = (
+        'layer { name: "in" type: "Input" top: "data" include { stage: "deploy" }\n'
+        "  input_param { shape { dim: 1 dim: 5 } } }\n"
+        + text
+    )
+    (folder / "train_val.prototxt").write_text(text)
+    solver = (folder / "solver.prototxt").read_text().replace('weights: "start.caffemodel"\n', "")
+    (folder / "solver.prototxt").write_text(solver + 'train_state { stage: "train" }\n')
+    ran = lungo("grow", folder / "train_val.prototxt", "--widen", "fc7:2", "-o", folder / "grown.prototxt")
+    assert ran.status == 0, ran.err
+    train = shlex.split(next(line for line in ran.out.splitlines() if line.startswith("next: ")))[1:]
+    assert train[:2] == ["lungo", "train"]
+    ran = lungo(*train[1:], "--device", "cpu")
+    assert ran.status == 0, ran.err

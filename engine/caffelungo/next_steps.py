@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from caffelungo import files
-from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import Definition, read_solver
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import UserError
+from caffelungo.layers import states
 from caffelungo.layers.plan import build_plan
 from caffelungo.rewriting import SOLVER, Rewritten
 
@@ -62,7 +62,7 @@ def _moved(done: Rewritten) -> str | None:
 
 def _learns(net: Definition) -> bool:
     """Whether ``net`` has data and a loss in phase TRAIN."""
-    plan = build_plan(net.message, net_state(net.message, TRAIN), problems=[])
+    plan = build_plan(net.message, states.state_of(net, TRAIN), problems=[])
     data = [one for one in plan.sources if one.layer.type != "Input"]
     return bool(data) and any(any(one.loss_weights) for one in plan.layers)
 
