@@ -20,7 +20,6 @@ from caffelungo.definition.bounds import (
     Bounds,
 )
 
-SHARE_BELOW_1 = Bounds(0, 1, below=True)
 SHARE_ABOVE_0 = Bounds(0, 1, above=True)
 AXES = Bounds(-1, LARGEST)
 """A number of axes; -1 for all that are left."""
