@@ -166,8 +166,7 @@ def test_a_net_of_stages_is_trained_next_too(folder: Path) -> None:
     text = text.replace('type: "SoftmaxWithLoss"', 'type: "SoftmaxWithLoss" exclude { stage: "deploy" }')
     text = (
         'layer { name: "in" type: "Input" top: "data" include { stage: "deploy" }\n'
-        "  input_param { shape { dim: 1 dim: 5 } } }\n"
-        + text
+        "  input_param { shape { dim: 1 dim: 5 } } }\n" + text
     )
     (folder / "train_val.prototxt").write_text(text)
     solver = (folder / "solver.prototxt").read_text().replace('weights: "start.caffemodel"\n', "")
