@@ -139,7 +139,7 @@ def infer(
     if target is not None and target.suffix.lower() == ".png" and judges:
         sheet(judges[0], shown, target, options.most)
     if done.problems:
-        raise Unanswered(_told(done, target))
+        raise UnansweredError(_told(done, target))
     return done
 
 
@@ -192,7 +192,7 @@ def _count(done: Inferred, items: Given, indices: Sequence[int], found: Sequence
     done.right = first, within
 
 
-class Unanswered(UserError):
+class UnansweredError(UserError):
     """Some pictures could not be used; the answers for all others are there."""
 
     exit_status = 1
