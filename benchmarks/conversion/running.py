@@ -60,10 +60,10 @@ def four_inputs(found: Examined) -> Arrays:
     assert found.part is not None
     rng = np.random.default_rng(4)
     if not pictures.takes_pictures(found.net.inputs):
-        return _inputs(found.net, False, 4, rng)
+        return _inputs(found.net, None, 4, rng)
     blob, shape = next(iter(found.net.inputs.items()))
     record = found.wanted.record or pictures.record_of(found.part.definition)[0]
-    noise = _inputs(found.net, True, 4, rng)[IMAGE]
+    noise = _inputs(found.net, IMAGE, 4, rng)[IMAGE]
     return {blob: pictures.apply(pictures.completed(record, blob, shape), noise)}
 
 
@@ -105,9 +105,9 @@ def compare(made: Exported, net: DeployNet, arrays: Mapping[Any, Any], values: d
     store.load(arrays)
     record = made.metadata.record
     blob = next(iter(net.inputs))
-    inside = made.inputs == [IMAGE]
-    prepare = (lambda feeds: {blob: pictures.apply(record, feeds[IMAGE])}) if inside else None
-    reference = Reference(net.plan, store, names.value_names(net.plan), prepare)
+    image = made.metadata.input.name if made.metadata.input.takes_pictures else None
+    prepare = (lambda feeds: {blob: pictures.apply(record, feeds[image])}) if image else None
+    reference = Reference(net.plan, store, names.BlobNames(net.plan).of(net.plan), prepare)
     model = made.path.read_bytes()
     logits = _before_squash(onnx.load_model_from_string(model), made.outputs)
     everything = with_all_outputs(model, dict.fromkeys([*reference.names, *logits.values()]))
@@ -115,7 +115,7 @@ def compare(made: Exported, net: DeployNet, arrays: Mapping[Any, Any], values: d
     worst: dict[str, float] = {}
     proof = Parity()
     for batch in BATCHES:
-        feeds = _inputs(net, inside, batch, rng)
+        feeds = _inputs(net, image, batch, rng)
         expected, got = reference.run(feeds), everything.run(feeds)
         there = [name for name in expected if name in got and name not in feeds]
         found, wrong = parity.compare(there, expected, got, reference, feeds, f"batch of {batch}", proof)
@@ -134,10 +134,11 @@ def compare(made: Exported, net: DeployNet, arrays: Mapping[Any, Any], values: d
     values["distinct"] = min(distinct(got[name], got.get(logits.get(name, name))) for name in made.outputs)
 
 
-def _inputs(net: DeployNet, inside: bool, batch: int, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
-    if inside:
+def _inputs(net: DeployNet, image: str | None, batch: int, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+    """Random inputs of a file; ``image``: the input that takes pictures, where there is one."""
+    if image:
         _, colors, height, width = next(iter(net.inputs.values()))
-        return {IMAGE: rng.integers(0, 256, (batch, height, width, colors), dtype=np.uint8)}
+        return {image: rng.integers(0, 256, (batch, height, width, colors), dtype=np.uint8)}
     return {
         blob: (SPREAD * rng.standard_normal((batch, *shape[1:]))).astype(np.float32)
         for blob, shape in net.inputs.items()

@@ -66,7 +66,7 @@ def test_lenet_and_a_net_of_a_fork(tmp_path: Path) -> None:
     text = page([Entry(refused), Entry(lenet, cell)], {cell.key: result(cell, values, tmp_path)})
     assert "2 nets: 1 ok, 1 refused, 0 failed, 0 not run" in text
     assert "| lenet/lenet (deploy) |  | 431,080 |" in text
-    for told in ("type ROIPooling", "type Permute", "mean file not found", "--shape data:", "--outputs conv"):
+    for told in ('type: "ROIPooling"', 'type: "Permute"', "mean file not found", "--shape data:", "--outputs conv"):
         assert told in text
     assert str(tmp_path) not in text
 
