@@ -11,6 +11,7 @@ from PIL import Image
 
 from caffelungo.check import check, check_files
 from caffelungo.errors import Problem
+from tests.lungo import lungo
 
 NET = """name: "small"
 layer {
@@ -485,3 +486,14 @@ def test_a_database_by_itself_is_looked_at_record_by_record(folder: Path) -> Non
     assert [(problem.what.partition(" holds")[0], str(problem.where)) for problem in problems] == [
         ("database record is no Datum", "db, record 1 (1)"), ("database record", "db, record 3 (3)"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["net.onnx", "README.md", "metrics.csv"])
+def test_check_calls_nothing_sound_that_it_did_not_look_at(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("x")
+    ran = lungo("check", tmp_path / name)
+    assert ran.status == 0
+    assert "nothing was checked" in ran.out
+    assert "no problem found" not in ran.out
+    (tmp_path / "labels.txt").write_text("cat\ndog\n")
+    assert "no problem found" in lungo("check", tmp_path / name, tmp_path / "labels.txt").out

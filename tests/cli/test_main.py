@@ -185,3 +185,15 @@ def test_idle_threads_are_told_to_sleep_soon_unless_the_user_chose(monkeypatch: 
     monkeypatch.delenv("GOMP_SPINCOUNT")
     threads.settle()
     assert os.environ["GOMP_SPINCOUNT"] == threads.SPINS
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("lungo fin", "finetune"), ("lungo train --solv", "--solver"), ("lungo probe --lay", "--layers")],
+)
+def test_the_tab_key_completes_verbs_and_options(typed: str, offered: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_LUNGO_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(typed.count(" ")))
+    ran = lungo()
+    assert (ran.status, ran.out.split()) == (0, [offered])

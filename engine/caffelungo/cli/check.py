@@ -21,6 +21,7 @@ def check(
     Example: [bold]lungo check mine/solver.prototxt[/]
     """
     from caffelungo.check import check
+    from caffelungo.check.kinds import OTHER
 
     with o.progress("looking at pictures") as progress:
         report = check(files, o.variables(set_), progress, o.listed(stage), level)
@@ -31,4 +32,7 @@ def check(
     if report.problems:
         typer.echo(f"{len(grouped(report.problems))} problem(s):", err=True)
         raise UserError(report.problems)
+    if all(found.kind == OTHER for found in report.files):
+        typer.echo("nothing was checked: name nets, solvers, lists, weights or databases")
+        return
     typer.echo("no problem found")
