@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -146,7 +147,7 @@ def test_two_runs_of_one_prefix_are_refused_and_named(here):
     first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     with first:
         while not (here / "out/s_run_001/run.json").exists() and first.poll() is None:
-            pass
+            time.sleep(0.05)
         with pytest.raises(UserError) as caught:
             run.train(helpers.options())
         assert f"process {first.pid} on {os.uname().nodename}, since 20" in caught.value.problems[0].received

@@ -111,7 +111,7 @@ def test_the_export_that_training_prints_answers_as_the_stage_for_it_says(
     scores = values["fc"][0] @ np.maximum(maps, 0).ravel() + values["fc"][1]
     wanted = np.exp(3 * scores) / np.exp(3 * scores).sum()
     assert np.abs(answers[0] - wanted).max() < 1e-5
-    assert lungo("export", *words[2:], "--stage", "val").out.rstrip().count("prob") == 1 + 1
+    assert lungo("export", *words[2:], "--stage", "val").out.rstrip().count("prob") == 2
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_rewrite_keeps_the_layers_of_all_stages_and_its_edits_reach_them(place
     assert "identical to the bit" in same.out
     small = lungo("verify", place.net, tmp_path / "wide.prototxt", "--weights", place.weights, "--stage", "deploy",
                   "--shape", "data:3x8x8", "--random", "2")  # fmt: skip
-    assert "`sure`" in small.out or "sure" in small.out
+    assert "sure" in small.out
     refused = lungo("grow", place.net, "--widen", "conv1:3", "-o", tmp_path / "no.prototxt", "--stage", "vla")
     assert refused.status == 2
     assert "did you mean --stage val" in refused.err
