@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -16,7 +15,6 @@ import pytest
 import torch
 
 from caffelungo import processes
-from caffelungo.data import loader as loading
 from caffelungo.data.loader import Loader, default_workers
 from caffelungo.data.sources import database, images, open_source
 from caffelungo.definition.schema import TRAIN
@@ -166,39 +164,50 @@ def test_the_gpu_gets_the_same_numbers(tmp_path: Path) -> None:
         assert same([[tensor.cpu() for tensor in batch] for batch in found], expected)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="forks, and looks at /proc")
+KILLED = """
+import multiprocessing, signal, sys
+from caffelungo import processes
+from caffelungo.data import loader
+from caffelungo.data.sources import images, open_source
+from caffelungo.definition.schema import TRAIN
+from tests.data.make import layer
+loader._main_thread = lambda: sys.argv[2] == "True"
+images.IN_MEMORY, processes.POLL = 0, 0.05
+text = (
+    'name: "a" type: "ImageData" top: "a" top: "label" '
+    f'image_data_param {{ source: "{sys.argv[1]}/list.txt" batch_size: 64 new_height: 160 new_width: 160 }}'
+)
+batches = iter(loader.Loader([open_source(layer(text), TRAIN, seed=3)], workers=2))
+next(batches)
+print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 @pytest.mark.parametrize("by_system", [True, False])
-def test_workers_end_with_a_run_that_is_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_system: bool
-) -> None:
+def test_workers_end_with_a_run_that_is_killed(tmp_path: Path, by_system: bool) -> None:
     """Even while they wait for room for batches that nobody takes any more."""
-    monkeypatch.setattr(loading, "_main_thread", lambda: by_system)
-    monkeypatch.setattr(images, "IN_MEMORY", 0)
-    monkeypatch.setattr(processes, "POLL", 0.05)
     folder = tmp_path / "images"
     folder.mkdir()
     pictures(folder, 7)
-    text = (
-        'name: "a" type: "ImageData" top: "a" top: "label" '
-        f'image_data_param {{ source: "{folder}/list.txt" batch_size: 64 new_height: 160 new_width: 160 }}'
-    )
-    source = open_source(layer(text), TRAIN, seed=3)
-    reader, writer = os.pipe()
-    run_ = os.fork()
-    if not run_:
-        batches = iter(Loader([source], workers=2))
-        next(batches)
-        os.write(writer, " ".join(str(child.pid) for child in multiprocessing.active_children()).encode())
-        signal.pause()
-    os.close(writer)
-    workers = [int(pid) for pid in os.read(reader, 100).split()]
-    os.close(reader)
+    command = [sys.executable, "-c", KILLED, str(folder), str(by_system)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as run_:
+        assert run_.stdout is not None
+        workers = [int(pid) for pid in run_.stdout.readline().split()]
+        try:
+            _end_with(run_, workers)
+        finally:
+            run_.kill()
+
+
+def _end_with(run_: subprocess.Popen[str], workers: list[int]) -> None:
     assert len(workers) == 2
     since = {pid: processes.started(pid) for pid in workers}
     assert all(since.values())
     time.sleep(0.3)  # until they have filled what is ahead
-    os.kill(run_, signal.SIGKILL)
-    os.waitpid(run_, 0)
+    run_.kill()
+    run_.wait()
     deadline = time.monotonic() + 20  # what is fast takes 0.1 s; the machine may be busy
     while any(processes.started(pid) == since[pid] for pid in workers) and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -125,3 +125,17 @@ def test_every_template_of_ours_reads_without_variables(path: Path) -> None:
     definition = reader.read_solver(path) if "solver" in path.name else reader.read_net(path)
     assert definition.origin == "template"
     assert "{" not in definition.message.net if "solver" in path.name else definition.message.layer
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n", "\n\r", "\r\r\n"])
+def test_a_mistake_is_placed_whatever_ends_the_lines(end: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.prototxt.j2"
+    path.write_bytes(
+        end.join(['{% set a = 3 %}name: "n"', "{% for i in range(2) %}", "nme: 1", "{% endfor %}"]).encode()
+    )
+    with pytest.raises(UserError, match="nme") as caught:
+        reader.read_net(path)
+    where = caught.value.problems[0].where
+    assert where is not None
+    assert where.text == "nme: 1"
+    assert where.line == 1 + 2 * len({"\n\r": "ab", "\r\r\n": "ab"}.get(end, "a"))

@@ -26,6 +26,12 @@ Variables = Mapping[str, Any]
 _MARK = re.compile("\0([0-9]+):([0-9]+)\0")
 _MARKS = re.compile(f"(?:{_MARK.pattern})+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+def _lines(source: str) -> list[str]:
+    """The lines of a template as Jinja counts them: a carriage return alone ends one, too."""
+    return _LINE_END.split(source)
 
 
 class _LineMarks(Extension):
@@ -65,8 +71,8 @@ class Rendered(LineTable):
         assert place.line is not None
         file, line = self.origins[min(place.line, len(self.origins)) - 1]
         if file not in self.sources:
-            self.sources[file] = Path(file).read_text("utf-8", "surrogateescape").split("\n")
-        text = self.sources[file][line - 1].rstrip("\r")
+            self.sources[file] = _lines(Path(file).read_bytes().decode("utf-8", "surrogateescape"))
+        text = self.sources[file][line - 1]
         return Location(file, line, place.column, text) if text == place.text else Location(file, line, None, text)
 
 
@@ -214,7 +220,7 @@ def _wanted(environment: Any, source: str, seen: set[str], file: str) -> dict[st
             try:
                 included, path, _ = environment.loader.get_source(environment, below)
             except TemplateError as error:
-                text = source.split("\n")[line - 1]
+                text = _lines(source)[line - 1]
                 raise UserError(
                     "the template cannot be rendered",
                     where=Location(file, line, None, text.rstrip("\r")),
@@ -300,7 +306,7 @@ def _line(file: str, number: int | None, lines: LineTable) -> Location:
     if number is None:
         return Location(file)
     source = lines.text if file == lines.file else Path(file).read_text("utf-8", "replace")
-    texts = source.split("\n")
+    texts = _lines(source)
     return Location(file, number, None, texts[number - 1].rstrip("\r") if number <= len(texts) else None)
 
 
@@ -312,4 +318,4 @@ def _unmarked(text: str, file: str, files: list[str], source: str) -> Rendered:
             line = _MARK.sub("", line)
         result.append(line)
         origins.append(last)
-    return Rendered(file, "\n".join(result), origins, {file: source.split("\n")})
+    return Rendered(file, "\n".join(result), origins, {file: _lines(source)})
