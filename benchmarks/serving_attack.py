@@ -60,15 +60,15 @@ class Attacked:
     memory: float
     log: int = 0
 
-    def problems(self) -> list[str]:
-        """What did not hold."""
+    def problems(self, health: float = 1.0) -> list[str]:
+        """What did not hold; ``health``: seconds that /health may take."""
         found = [
             f"{kind}: status {status}, {count} times"
             for kind, record in self.records.items()
             for status, count in record.answers.items()
             if status >= 500 and status != 503
         ]
-        if self.health > 1:
+        if self.health > health:
             found.append(f"/health took {self.health:.2f} s")
         if self.memory > 200:
             found.append(f"memory grew by {self.memory:.0f} MiB")

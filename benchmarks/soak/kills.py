@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import re
@@ -13,6 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import lmdb
 
@@ -37,6 +39,8 @@ def _train(name: str, solver: str, more: str = "") -> Case:
     return Case(name, words, f"{words} --resume", "out/*_iter_20.*")
 
 
+RUN = "run"
+"""The folder of every run: files that name their place are then alike."""
 WITH = "net.prototxt --weights whole.caffemodel"
 PHOTOS = f"{WITH} --data photos"
 
@@ -82,7 +86,7 @@ def run(
     whole = {}
     for case in chosen:
         began = time.monotonic()
-        target = copy(place, folder / "whole")
+        target = copy(place, folder / RUN)
         _must(case, case.command, target)
         whole[case.name] = (contents(target, case.result), leftovers(target), time.monotonic() - began)
     rng = random.Random(seed)
@@ -91,7 +95,7 @@ def run(
             break
         case = chosen[number % len(chosen)]
         wanted, rests, seconds = whole[case.name]
-        target = copy(place, folder / "killed")
+        target = copy(place, folder / RUN)
         kills, problem = _killed(case, target, rng, seconds, wanted, rests)
         row = counts[case.name]
         row[0] += kills
@@ -154,18 +158,32 @@ def _onwards(case: Case, target: Path) -> str:
 
 
 def contents(folder: Path, pattern: str) -> dict[str, str]:
-    """A hash of every file that matches; of a database the records', as LMDB leaves pages that are not in use."""
+    """A hash of every file that matches; of a database of its records, as LMDB leaves pages that are not in use."""
     found = {}
     for path in sorted(folder.glob(pattern)):
         if path.is_file():
-            data = b"".join(_records(path.parent)) if path.name == "data.mdb" else path.read_bytes()
+            data = READERS.get(path.name, Path.read_bytes)(path)
             found[str(path.relative_to(folder))] = hashlib.sha256(data).hexdigest()
     return found
 
 
-def _records(folder: Path) -> list[bytes]:
-    with lmdb.open(str(folder), readonly=True, lock=False) as database, database.begin() as transaction:
-        return [part for record in transaction.cursor() for part in record]
+def _records(database: Path) -> bytes:
+    with lmdb.open(str(database.parent), readonly=True, lock=False) as opened, opened.begin() as transaction:
+        return b"".join(part for record in transaction.cursor() for part in record)
+
+
+def _values(result: Path) -> bytes:
+    """What a cell of a study found, without the time that it took."""
+    return json.dumps(_timeless(json.loads(result.read_bytes())["values"]), sort_keys=True).encode()
+
+
+def _timeless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _timeless(one) for key, one in value.items() if not key.endswith("seconds")}
+    return [_timeless(one) for one in value] if isinstance(value, list) else value
+
+
+READERS = {"data.mdb": _records, "result.json": _values}
 
 
 def leftovers(folder: Path) -> set[str]:

@@ -20,7 +20,7 @@ def test_good_clients_are_served_beside_bad_ones(start: Callable[..., Running]) 
     service = start()
     good = [request(PNG, "image/png")]
     found = asyncio.run(attack(service.port, os.getpid(), good, seconds=3, connections=4, attackers=12))
-    assert found.problems() == []
+    assert found.problems(health=9) == []  # seconds are measured by the benchmark; 10 would be no answer
     assert found.records["forms"].answers
     assert service.service.admission.taken == service.service.admission.visits == 0
 
