@@ -51,7 +51,6 @@ input: "data" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 }
 {% endfor %}
 """
 RECIPE = """step { widen { layer: "fc" units: 4 scale: 20 start: FILLER } }
-step { normalize { layer: "pool" } }
 tune: TOP freeze: "conv" rate { layer: "fc" lr_mult: 2 } solver { name: "base_lr" value: "0.0005" }
 """
 CLASSES = ("cat", "dog", "newt")
