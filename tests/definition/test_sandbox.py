@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from caffelungo.definition import sandbox, template, template_process
+from caffelungo.definition import rendering, sandbox, template, template_process
 from caffelungo.errors import UserError
 from tests.support import REPOSITORY
 
@@ -52,7 +52,7 @@ APART = {
 
 def refused(text: str, path: Path) -> str:
     with pytest.raises(UserError) as caught:
-        template.render(text, str(path), {})
+        rendering.render(text, str(path), {})
     assert len(caught.value.problems) == 1
     assert caught.value.problems[0].what == "the template asks for too much"
     return str(caught.value.problems[0].where)
@@ -80,12 +80,12 @@ def test_what_cannot_be_bounded_here_is_bounded_by_the_system(tmp_path: Path) ->
     assert refused("\n" + APART["a filter's width"], path) == f"{path}:2"
     text = '{% include "a.txt" %}\n{{ "%03d"|format(n) }}\n{{ "x"|center(5) }}|'
     (tmp_path / "a.txt").write_text("one\ntwo")
-    rendered = template.render(text, str(path), {"n": 7})
+    rendered = rendering.render(text, str(path), {"n": 7})
     assert rendered.text == "one\ntwo007\n  x  |"
     part = str(tmp_path / "a.txt")
     assert rendered.origins == [(part, 1), (part, 2), (str(path), 3)]
     with pytest.raises(UserError, match="needs the variable `n`"):
-        template.render(text, str(path), {})
+        rendering.render(text, str(path), {})
 
 
 @pytest.mark.slow
@@ -134,10 +134,10 @@ def test_a_link_is_included_only_where_it_ends_in_the_templates_folder(inside: b
     (folder / "link.txt").symlink_to(target)
     path, text = folder / "net.prototxt.j2", '\n{% include "link.txt" %}'
     if inside:
-        assert template.render(text, str(path), {}).text == '\nname: "x"\n'
+        assert rendering.render(text, str(path), {}).text == '\nname: "x"\n'
         return
     with pytest.raises(UserError, match="outside of the template's folder") as caught:
-        template.render(text, str(path), {})
+        rendering.render(text, str(path), {})
     assert str(caught.value.problems[0].where) == f"{path}:2"
 
 
@@ -147,4 +147,4 @@ def test_what_is_included_is_a_file_of_moderate_size(tmp_path: Path) -> None:
         file.truncate(1 << 40)
     for name, said in (("pipe", "not a regular file"), ("large", "1099511627776 bytes")):
         with pytest.raises(UserError, match=said):
-            template.render(f'{{% include "{name}" %}}', str(tmp_path / "net.prototxt.j2"), {})
+            rendering.render(f'{{% include "{name}" %}}', str(tmp_path / "net.prototxt.j2"), {})

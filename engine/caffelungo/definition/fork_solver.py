@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from caffelungo.definition.rest import Rest
 from caffelungo.errors import Problem
 
 _NEITHER = "without it the training is another one: leave it out only where that is meant"
@@ -88,10 +87,13 @@ def remedy(field: str) -> str:
     return FIELDS[field][1] if field in FIELDS else f"not offered; {_NEITHER}"
 
 
-def with_values(problems: list[Problem], text: str, rest: Rest) -> list[Problem]:
-    """``problems`` of a solver's ``text`` whose remedies say the numbers to write, where these follow from the file."""
-    values = {fault.name: _value(text[fault.start : fault.end]) for fault in rest.faults if fault.name in FIELDS}
-    todo = {field: told for field in values if (told := _computed(field, values, rest.definition.message))}
+def with_values(problems: list[Problem], written: Mapping[str, str], message: Any) -> list[Problem]:
+    """``problems`` of a solver whose remedies say the numbers to write, where these follow from the file.
+
+    ``written``: the text of each field that the solver ``message`` does not have.
+    """
+    values = {field: _value(text) for field, text in written.items() if field in FIELDS}
+    todo = {field: remedy for field in values if (remedy := _computed(field, values, message))}
     return [
         replace(one, remedy=todo[field]) if (field := (one.received or "").partition(",")[0]) in todo else one
         for one in problems

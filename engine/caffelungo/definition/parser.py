@@ -12,9 +12,9 @@ from typing import Any, NoReturn
 
 from caffelungo.definition import suggestions, typography
 from caffelungo.definition.cursor import Cursor, TooManyError
+from caffelungo.definition.faults import Fault, Harm
 from caffelungo.definition.fields import FieldInfo, MessageInfo, message_info
 from caffelungo.definition.forks import costs_nothing, fork_of
-from caffelungo.definition.rest import Fault, Harm
 from caffelungo.definition.schema import message_class
 from caffelungo.definition.tokens import END, NAME, NUMBER, PUNCTUATION, STRING
 from caffelungo.definition.tree import Block, Document, Field, LineTable, Scalar

@@ -11,8 +11,9 @@ from google.protobuf.message import DecodeError
 from caffelungo import files, filetypes
 from caffelungo.definition import decoding, fork_solver, printer, schema
 from caffelungo.definition.definition import Definition
+from caffelungo.definition.faults import Fault
 from caffelungo.definition.parser import MAX_CHARACTERS, ForeignField, Unknown, parse
-from caffelungo.definition.rest import Fault, UnreadableError, blanked, rest_of
+from caffelungo.definition.rest import UnreadableError, blanked, rest_of
 from caffelungo.definition.schema import NetParameter, Recipe, SolverParameter
 from caffelungo.definition.splices import Splice
 from caffelungo.definition.tree import LineTable
@@ -90,9 +91,9 @@ def _read(
             f"the {word} is empty", where=Location(file), received=f"{len(data)} bytes", remedy=f"write {content}"
         )
     if found.suffix == ".j2" or variables:
-        from caffelungo.definition import template  # loads Jinja2, which plain files can do without
+        from caffelungo.definition import rendering  # loads Jinja2, which plain files can do without
 
-        rendered = template.render(text, file, variables or {})
+        rendered = rendering.render(text, file, variables or {})
         text = _without_foreign(rendered.text, kind, rendered, foreign)
         return _parse(text, file, kind, rendered, variables or {})
     lines = LineTable(file, text)
@@ -141,7 +142,7 @@ def _parse(
         left = rest_of(text, faults, lambda readable: _parse(readable, file, kind, source, variables, rest=True))
         problems = error.problems
         if left is not None and kind is SolverParameter:
-            problems = fork_solver.with_values(problems, text, left)
+            problems = fork_solver.with_values(problems, left.written(text), left.definition.message)
         raise UnreadableError(problems, left) from None
     if not document.root.fields:
         raise UserError(

@@ -8,38 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from caffelungo.definition import typography
+from caffelungo.definition.faults import Fault, Harm
 from caffelungo.errors import Problem, UserError
 
 if TYPE_CHECKING:
     from caffelungo.definition.definition import Definition
-
-
-class Harm(Enum):
-    """What a net lacks once a part that cannot be read is left out."""
-
-    NONE = "nothing: the field of a fork says how a net is computed"
-    SHAPE = "what comes out of the layer that it is in"
-    FIELD = "something that its layer may need"
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A part of a text that cannot be read. ``inside``: it stands in a layer; ``lost``: blobs may go with it.
-
-    ``instead`` is what is read in its place, ``name`` that of a field that its message does not have.
-    """
-
-    start: int
-    end: int
-    harm: Harm = Harm.FIELD
-    inside: bool = False
-    lost: bool = True
-    instead: str = ""
-    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,6 +33,10 @@ class Rest:
             if fault.inside and fault.harm is harm:
                 found.update([index for start, index in begun if start <= fault.start][-1:])
         return frozenset(found)
+
+    def written(self, text: str) -> dict[str, str]:
+        """What ``text``, the one that was given, has in the place of each field that its message does not have."""
+        return {fault.name: text[fault.start : fault.end] for fault in self.faults if fault.name}
 
     @property
     def lost(self) -> bool:

@@ -104,24 +104,8 @@ def _value(text: str) -> bool | int | float | str:
     return text
 
 
-def render(source: str, file: str, variables: Variables) -> Rendered:
-    """The template ``source`` of ``file`` rendered with ``variables``.
-
-    Raises UserError for a syntax error, a variable that is missing or that the template does not use, anything that
-    goes wrong while rendering, and a template that asks for too much time or text, each with the template's line.
-    """
-    try:
-        return render_here(source, file, variables)
-    except Unusual:
-        from caffelungo.definition.template_process import (
-            render_in_process,
-        )  # few templates need a process of their own
-
-        return render_in_process(source, file, variables)
-
-
 def render_here(source: str, file: str, variables: Variables, bounded: bool = False) -> Rendered:
-    """``render`` in this process; ``bounded``: the system keeps it within bounds; else ``Unusual`` may be raised."""
+    """``rendering.render`` in this process. Raises ``Unusual`` too, unless it is ``bounded`` by the system."""
     path = Path(file)
     lines = LineTable(file, source)
     if len(source) > MAX_TEXT:

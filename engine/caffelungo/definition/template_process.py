@@ -24,7 +24,7 @@ WAIT = 60.0
 
 
 def render_in_process(source: str, file: str, variables: Mapping[str, Any]) -> Rendered:
-    """As ``template.render``."""
+    """As ``rendering.render``."""
     asked = json.dumps({"source": source, "file": file, "variables": dict(variables)})
     command = [sys.executable, "-m", "caffelungo.definition.template_process"]
     try:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from caffelungo.definition.definition import Definition
-from caffelungo.definition.rest import Harm, Rest
+from caffelungo.definition.faults import Harm
+from caffelungo.definition.rest import Rest
 
 
 @dataclass(frozen=True)

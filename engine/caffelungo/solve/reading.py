@@ -7,8 +7,9 @@ from pathlib import Path
 
 from caffelungo.definition import reader
 from caffelungo.definition.definition import Definition
+from caffelungo.definition.faults import Harm
 from caffelungo.definition.reader import Variables
-from caffelungo.definition.rest import Harm, Rest, UnreadableError
+from caffelungo.definition.rest import Rest, UnreadableError
 from caffelungo.errors import Problem, UserError
 from caffelungo.solve.validate import solver_problems
 
