@@ -49,7 +49,7 @@ def check_net(
         found = _checked_data(net, plan, mistakes, findings, doubt)
         findings.problems += [new for new in found if (new.where, new.received) not in told]
     layers = max((len(plan.layers) for plan in plans), default=0)
-    named = list(dict.fromkeys(filter_.told(plan.state) for plan in plans))
+    named = list(dict.fromkeys(filter_.state_text(plan.state) for plan in plans))
     return f"{layers} layers in {(' and ' if len(named) < 3 else ', ').join(named)}"
 
 

@@ -26,7 +26,7 @@ def net_state(net: Any, phase: int, level: int = 0, stages: Iterable[str] = (), 
     return state
 
 
-def told(state: Any) -> str:
+def state_text(state: Any) -> str:
     """``state`` for people: ``TEST``, ``TRAIN with stage train``."""
     stages = list(dict.fromkeys(state.stage))
     parts = [f"stage{'s' if len(stages) > 1 else ''} {', '.join(stages)}"] if stages else []

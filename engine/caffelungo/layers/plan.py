@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from caffelungo.definition.filter import included, told
+from caffelungo.definition.filter import included, state_text
 from caffelungo.definition.numeric import range_problems
 from caffelungo.definition.schema import ParamSpec
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
@@ -260,7 +260,7 @@ class _Builder:
         return values
 
     def unknown_bottom(self, index: int, param: Any, position: int, blob: str) -> None:
-        phase = told(self.state)
+        phase = state_text(self.state)
         absent = [i for i in self.makers.get(blob, ()) if i != index]
         near = did_you_mean(blob, self.current) if len(self.problems) < SUGGESTED else None
         remedy = f"did you mean `{near}`?" if near else "name the top of an earlier layer"

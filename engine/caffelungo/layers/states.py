@@ -222,7 +222,7 @@ def notices(definition: Definition, answering: bool = False) -> list[str]:
     if definition.stages or definition.level:
         return []
     seen = ((TEST, True),) if answering else ((TRAIN, False), (TEST, False))
-    texts = {phase: filter_.told(state_of(definition, phase, only)) for phase, only in seen}
+    texts = {phase: filter_.state_text(state_of(definition, phase, only)) for phase, only in seen}
     more = [text for phase, text in texts.items() if text != PHASE_NAMES[phase]]
     return [f"the net was seen in {' and '.join(more)}, which its rules name (--stage: another one)"] if more else []
 
@@ -334,7 +334,7 @@ def _only_together(net: Any, new: list[int], stages: Stages, broken: list[tuple[
     why = ""
     if alone:
         state, one = min(alone, key=lambda pair: (len(pair[0].stage), len(pair[1].lacking)))
-        why = f"; in {filter_.told(state)} nothing makes {', '.join(f'`{blob}`' for blob in one.lacking)}"
+        why = f"; in {filter_.state_text(state)} nothing makes {', '.join(f'`{blob}`' for blob in one.lacking)}"
     return f"{names} fit{'s' if len(new) == 1 else ''} only where stages {' and '.join(stages)} are given together{why}"
 
 

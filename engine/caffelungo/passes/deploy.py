@@ -50,7 +50,9 @@ def deploy(view: View, options: DeployOptions) -> Rewrite:
     notes: list[Note] = []
     if stage is not None:
         graph = stage
-        notes.append(Note(f"what answers is read in phase {filter_.told(stage.plan.state)}", None, "its rules name it"))
+        notes.append(
+            Note(f"what answers is read in phase {filter_.state_text(stage.plan.state)}", None, "its rules name it")
+        )
         keep.update((layer.index, layer) for layer in _of_head(view, stage, options.head or view.head))
     compared = _compared(graph) if stage is None and not view.answers else []
     for loss, value in compared:
