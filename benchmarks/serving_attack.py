@@ -213,6 +213,11 @@ async def attack(
     return found
 
 
+def attacked(port: int, process: int, good: list[bytes], seconds: float, connections: int, attackers: int) -> Attacked:
+    """``attack`` from its beginning to its end; in a process that is not the service's, whose memory is measured."""
+    return asyncio.run(attack(port, process, good, seconds, connections, attackers))
+
+
 def probe_health(port: int, until: float) -> Record:
     """Ask for /health on new connections; in a process of its own, whose figures the attack's own load is not in."""
     record = Record()
@@ -266,7 +271,7 @@ def main() -> int:
             port = int(process.stdout.readline().rpartition("  ")[0].rpartition(":")[2])
             time.sleep(2)
             requests = good_requests(given.pictures)
-            found = asyncio.run(attack(port, process.pid, requests, given.seconds, given.connections, given.attackers))
+            found = attacked(port, process.pid, requests, given.seconds, given.connections, given.attackers)
         finally:
             process.terminate()
             process.wait()
