@@ -30,7 +30,8 @@ import onnxruntime  # noqa: E402
 import torch  # noqa: E402
 
 from benchmarks.conversion.running import made_up  # noqa: E402
-from caffelungo import catalogue, files  # noqa: E402
+from caffelungo import files  # noqa: E402
+from caffelungo.definition import catalogue  # noqa: E402
 from caffelungo.definition.reader import read_net  # noqa: E402
 from caffelungo.deploy.bench import Benched, BenchOptions, bench  # noqa: E402
 from caffelungo.deploy.export import ExportOptions, export  # noqa: E402

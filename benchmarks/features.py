@@ -28,8 +28,8 @@ import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from benchmarks.inference import folder_of_photos  # noqa: E402
-from caffelungo.features.listing import listing  # noqa: E402
-from caffelungo.features.opening import find_net, make_ready  # noqa: E402
+from caffelungo.features.open_net import find_net, make_ready  # noqa: E402
+from caffelungo.features.picture_list import listing  # noqa: E402
 from caffelungo.features.pooled import POOLS, pooled  # noqa: E402
 from caffelungo.net.graph import Net  # noqa: E402
 from caffelungo.solve.engine import make_engine  # noqa: E402

@@ -18,12 +18,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from caffelungo import catalogue, resources
+from caffelungo import resources
 from caffelungo.data.resize import resize
+from caffelungo.definition import catalogue
 from caffelungo.deploy import pictures
 from caffelungo.deploy.export import ExportOptions, export
-from caffelungo.deploy.infer import InferOptions, infer
-from caffelungo.deploy.runtime import open_session
+from caffelungo.inference.infer import InferOptions, infer
+from caffelungo.inference.runtime import open_session
 
 
 def folder_of_photos(folder: Path, many: int) -> None:

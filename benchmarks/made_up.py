@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from caffelungo.layers.plan import Plan, PlannedLayer
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
+from caffelungo.plan.plan import Plan, PlannedLayer
 
 
 def statistics(plan: Plan, store: Store) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from caffelungo import catalogue
+from caffelungo.definition import catalogue
 from caffelungo.layers import registry
 
 SIZES: dict[str, tuple[int, ...]] = {

@@ -10,9 +10,10 @@ import statistics
 import sys
 import time
 
-from caffelungo import catalogue, recipes
+from caffelungo.definition import catalogue
 from caffelungo.definition.reader import parse_recipe, read_net
-from caffelungo.rewriting import apply
+from caffelungo.rewriting import recipes
+from caffelungo.rewriting.rewrite import apply
 
 REWRITES = (
     "step { widen { units: 256 } }",

@@ -71,7 +71,7 @@ def run_lungo(case: Case, precision: str, device: str, compiled: bool, chunks: C
 
 def net_text(case: Case) -> str:
     """The catalogue's train_val of this case, reading the benchmark's database."""
-    from caffelungo import catalogue
+    from caffelungo.definition import catalogue
     from caffelungo.definition.reader import read_net
 
     net = catalogue.find({"squeezenet": "squeezenet1.1"}.get(case.name, case.name))

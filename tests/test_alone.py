@@ -15,10 +15,10 @@ from caffelungo.errors import UserError
 from caffelungo.features.extract import FeatureOptions, extract
 from caffelungo.probes.options import ProbeOptions
 from caffelungo.probes.run import probe
-from caffelungo.project import ProjectOptions, finetune_project
-from caffelungo.project_files import staged
+from caffelungo.projects.finetune_project import ProjectOptions, finetune_project
+from caffelungo.projects.task_project import TaskProjectOptions, task_project
+from caffelungo.rewriting.folder_files import staged
 from caffelungo.study import compare
-from caffelungo.tasks import TaskProjectOptions, task_project
 from tests.data.make import pictures
 from tests.test_locks import HOLD
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from caffelungo import catalogue
 from caffelungo.cli.main import app
 from caffelungo.cli.spelling import caffe_spelling
+from caffelungo.definition import catalogue
 from tests.support import REPOSITORY
 
 PAGES = sorted(

@@ -15,9 +15,9 @@ import pytest
 
 from caffelungo.check import check
 from caffelungo.definition.reader import read_net, read_solver
-from caffelungo.deploy.runtime import open_session
 from caffelungo.errors import UserError
 from caffelungo.filetypes import encoding_of, mistaken
+from caffelungo.inference.runtime import open_session
 from caffelungo.weights import formats, meanfile
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"

@@ -15,9 +15,9 @@ from caffelungo.data.decode import decode
 from caffelungo.data.lmdb_reader import LmdbReader
 from caffelungo.data.sources.hdf5 import read_file_list
 from caffelungo.definition.reader import read_net, read_recipe, read_solver
-from caffelungo.deploy import given, metadata, runtime
 from caffelungo.errors import UserError
 from caffelungo.files import find, read, read_text, refuse_special
+from caffelungo.inference import inputs, metadata, runtime
 from caffelungo.weights import formats, meanfile, solverstate
 
 pytestmark = [
@@ -29,7 +29,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "net.prototxt.j2": read_net, "variables": lambda path: read_net(path, {"x": 1}),
     "x.caffemodel": formats.read, "x.h5": formats.read, "x.safetensors": formats.read,
     "x.solverstate": solverstate.read, "mean.binaryproto": meanfile.read, "mean.npy": meanfile.read,
-    "x.onnx": runtime.read_file, "x.jpg": decode, "list.txt": image_list.read_list, "pictures.txt": given.read_list,
+    "x.onnx": runtime.read_file, "x.jpg": decode, "list.txt": image_list.read_list, "pictures.txt": inputs.read_list,
     "labels.txt": metadata.read_labels, "hdf5.txt": lambda path: read_file_list(find(path)), "data.mdb": LmdbReader,
     "any": find, "bytes": read, "text": read_text,
 }  # fmt: skip

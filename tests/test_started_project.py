@@ -17,10 +17,10 @@ import pytest
 
 from caffelungo.definition.reader import read_net, read_solver
 from caffelungo.errors import UserError
-from caffelungo.probes import starting
-from caffelungo.project import FILES, ProjectOptions, Summary, finetune_project
-from caffelungo.project_files import STARTED, reference
+from caffelungo.probes import finetune_start
+from caffelungo.projects.finetune_project import FILES, ProjectOptions, Summary, finetune_project
 from caffelungo.report import metrics
+from caffelungo.rewriting.folder_files import STARTED, reference
 from caffelungo.weights import formats
 from tests.lungo import Ran, lungo
 from tests.passes.nets import RESIDUAL
@@ -29,7 +29,7 @@ from tests.probes.places import Place, photos, place
 
 @pytest.fixture(autouse=True)
 def few_penalties(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(starting, "PENALTIES", (0.01, 1.0))
+    monkeypatch.setattr(finetune_start, "PENALTIES", (0.01, 1.0))
 
 
 @pytest.fixture

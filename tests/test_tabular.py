@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from caffelungo import tabular
-from caffelungo.deploy import results
-from caffelungo.deploy.classify import Guess, Prediction, as_csv
+from caffelungo.inference import result_files
+from caffelungo.inference.classify import Guess, Prediction, as_csv
 from caffelungo.report import confusion, metrics
 from tests.support import REPOSITORY
 
@@ -39,7 +39,7 @@ def test_names_in_every_table_are_text(tmp_path: Path) -> None:
     made = Prediction("=1+1.jpg", (Guess(0, "@cmd", 0.5),))
     rows = list(csv.reader(io.StringIO(as_csv([made]))))
     assert rows[1] == ["'=1+1.jpg", "1", "0", "'@cmd", "0.500000"]
-    with results.csv_file(tmp_path / "infer.csv") as sink:
+    with result_files.csv_file(tmp_path / "infer.csv") as sink:
         sink.add(["=1+1.jpg"], [made], {})
     assert list(csv.reader((tmp_path / "infer.csv").read_text().splitlines())) == rows
 

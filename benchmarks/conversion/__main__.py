@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks import cells
 from benchmarks.conversion.subjects import Subject, subjects
 from benchmarks.conversion.table import Entry, page
-from caffelungo.catalogue import TEMPLATE
+from caffelungo.definition.catalogue import TEMPLATE
 from caffelungo.study.cells import Cell, Runner
 
 KIND = "benchmarks.conversion.cell:convert"

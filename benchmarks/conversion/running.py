@@ -17,14 +17,14 @@ from caffelungo.definition.schema import TEST
 from caffelungo.deploy import names, parity, pictures
 from caffelungo.deploy.convert import Examined, convert, examine
 from caffelungo.deploy.export import Exported
-from caffelungo.deploy.front import IMAGE
 from caffelungo.deploy.network import DeployNet
 from caffelungo.deploy.opening import fitted, read_weights
 from caffelungo.deploy.parity import Parity, Reference, with_all_outputs
+from caffelungo.deploy.picture_operators import IMAGE
 from caffelungo.errors import RunError, UserError
-from caffelungo.layers.cost import costs
-from caffelungo.layers.plan import build_plan
 from caffelungo.net.store import Store
+from caffelungo.plan.cost import costs
+from caffelungo.plan.plan import build_plan
 from caffelungo.weights.base import Weights
 
 Arrays = Mapping[str, NDArray[Any]]

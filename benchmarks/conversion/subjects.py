@@ -13,7 +13,7 @@ from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST
 from caffelungo.deploy.convert import ConvertOptions, Examined, examine
 from caffelungo.errors import Problem, UserError
-from caffelungo.layers.cost import costs
+from caffelungo.plan.cost import costs
 
 MODELS: dict[str, dict[str, Any]] = {
     "lenet": {"scale": 1 / 256},

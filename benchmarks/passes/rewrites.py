@@ -21,14 +21,14 @@ from caffelungo.definition.schema import LayerParameter, NetParameter
 from caffelungo.errors import UserError
 from caffelungo.layers import registry
 from caffelungo.layers.base import Shape
-from caffelungo.layers.cost import costs
 from caffelungo.passes.base import Step, step
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.finetune import FinetuneOptions, finetune
 from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.passes.view import View
-from caffelungo.recipes import recipe, top_layer
-from caffelungo.rewriting import Sources, apply, sources
+from caffelungo.plan.cost import costs
+from caffelungo.rewriting.recipes import recipe, top_layer
+from caffelungo.rewriting.rewrite import Sources, apply, sources
 
 PASSES = ("finetune", "freeze", "deploy", "cast", "DA", "WA", "DWA", "WWA")
 GROWTH = {"DA": "deepen", "WA": "widen", "DWA": "joint", "WWA": "recursive"}

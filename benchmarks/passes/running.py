@@ -14,10 +14,10 @@ from caffelungo.definition.printer import print_lines
 from caffelungo.definition.reader import parse_net, read_net, read_solver
 from caffelungo.definition.schema import TEST, LayerParameter
 from caffelungo.deploy.export import ExportOptions, export
-from caffelungo.layers.plan import Plan, build_plan
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.passes.view import View
+from caffelungo.plan.plan import Plan, build_plan
 from caffelungo.report.glog import Log
 from caffelungo.solve.solver import Solver
 from caffelungo.weights.base import Weights

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from benchmarks.small_sets.arms import Job
-from caffelungo.solve.score import wilson
+from caffelungo.report.classification_score import wilson
 
 TITLES = {
     "probe": "`lungo probe`, the chosen layer",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from caffelungo.definition.bounds import ANY, COUNT, LARGEST, NOT_NEGATIVE, POSITIVE, WHOLE, Bounds
+from caffelungo.bounds import ANY, COUNT, LARGEST, NOT_NEGATIVE, POSITIVE, WHOLE, Bounds
 from caffelungo.errors import Problem, UserError
 
 MOST_WORKERS = 1024

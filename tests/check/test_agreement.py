@@ -19,11 +19,11 @@ import pytest
 from benchmarks.soak.mutate import mutated
 from caffelungo.check import check_files
 from caffelungo.errors import Problem, UserError
-from caffelungo.layers import room, states
-from caffelungo.layers.reading import read_net
+from caffelungo.plan import memory_limits, states
+from caffelungo.plan.read_net import read_net
 from caffelungo.report.console import Reporter
-from caffelungo.solve import checks, nets, snapshot
-from caffelungo.solve.reading import read_solver
+from caffelungo.solve import before_training, nets, snapshot
+from caffelungo.solve.read_solver import read_solver
 from caffelungo.solve.solver import Solver
 from caffelungo.solve.validate import solver_problems
 from tests.check.test_extremes import MEMORY
@@ -61,7 +61,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def small_machine() -> patch:
     """A machine on which nothing large is made."""
-    return patch.multiple(room, installed=lambda: MEMORY, largest_gpu=lambda: 0)
+    return patch.multiple(memory_limits, installed=lambda: MEMORY, largest_gpu=lambda: 0)
 
 
 def trained() -> list[Problem]:
@@ -72,7 +72,7 @@ def trained() -> list[Problem]:
             return problems
         snapshot.probe(snapshot.prefix_of(definition.message, definition.path))
         solver = Solver(definition)
-        checks.labels_fit(solver, Reporter(1, 1, quiet=True))
+        before_training.labels_fit(solver, Reporter(1, 1, quiet=True))
     except UserError as error:
         return error.problems
     return []

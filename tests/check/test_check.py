@@ -429,7 +429,9 @@ def test_no_torch() -> None:
     import subprocess
     import sys
 
-    code = "import sys; import caffelungo.check, caffelungo.project; assert 'torch' not in sys.modules"
+    code = (
+        "import sys; import caffelungo.check, caffelungo.projects.finetune_project; assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

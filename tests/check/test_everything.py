@@ -10,9 +10,9 @@ from caffelungo.check import check_files
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import Problem, UserError
-from caffelungo.layers.reading import read_net
+from caffelungo.plan.read_net import read_net
 from caffelungo.solve import nets
-from caffelungo.solve.reading import read_solver
+from caffelungo.solve.read_solver import read_solver
 from tests.support import needs_shared, shared
 
 DATA = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }\n'

@@ -22,9 +22,9 @@ from caffelungo.definition.numeric import NUMBERS, range_of
 from caffelungo.definition.reader import read_solver
 from caffelungo.definition.schema import NetParameter, SolverParameter
 from caffelungo.errors import LungoError, UserError
-from caffelungo.layers import room
+from caffelungo.plan import memory_limits
 from caffelungo.report.console import Reporter
-from caffelungo.solve import checks
+from caffelungo.solve import before_training
 from caffelungo.solve.signals import Action
 from caffelungo.solve.solver import Solver
 
@@ -224,14 +224,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def small_machine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(room, "installed", lambda: MEMORY)
-    monkeypatch.setattr(room, "largest_gpu", lambda: 0)
+    monkeypatch.setattr(memory_limits, "installed", lambda: MEMORY)
+    monkeypatch.setattr(memory_limits, "largest_gpu", lambda: 0)
 
 
 def opened() -> Solver:
     """What `lungo train` does before its first iteration."""
     solver = Solver(read_solver("solver.prototxt"))
-    checks.labels_fit(solver, Reporter(1, 1, quiet=True))
+    before_training.labels_fit(solver, Reporter(1, 1, quiet=True))
     return solver
 
 

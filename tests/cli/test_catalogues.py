@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from caffelungo import catalogue
+from caffelungo.definition import catalogue
 from caffelungo.definition.reader import read_net, read_solver
 from caffelungo.layers import registry
 from tests.lungo import lungo

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from caffelungo import catalogue
 from caffelungo.cli.main import VERBS
+from caffelungo.definition import catalogue
 from caffelungo.definition.reader import read_net
 from caffelungo.weights import formats
 from caffelungo.weights.base import Weights

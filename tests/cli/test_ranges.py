@@ -13,7 +13,7 @@ import typer
 
 from caffelungo import option_ranges
 from caffelungo.cli import main, options
-from caffelungo.cli.rewriting import number
+from caffelungo.cli.rewrite_output import number
 from caffelungo.errors import UserError
 
 COMMANDS: dict[str, Any] = typer.main.get_command(main.app).commands  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from caffelungo.layers.base import State
-from caffelungo.layers.plan import PlannedLayer
+from caffelungo.plan.plan import PlannedLayer
 from tests.conformance import cases
 from tests.conformance.test_layers import OWN
 from tests.layers.helper import plan_of

@@ -14,10 +14,10 @@ from caffelungo.data import preprocess
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST, Preprocessing, message_class
-from caffelungo.layers.plan import Plan, build_plan
 from caffelungo.net.graph import Net
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
+from caffelungo.plan.plan import Plan, build_plan
 from caffelungo.weights import copy, formats
 from tests.support import needs_shared, shared
 

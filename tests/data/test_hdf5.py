@@ -183,7 +183,7 @@ def test_compressed_data_needs_memory_and_a_small_hole_is_filled(
     (tmp_path / "list.txt").write_text("a.h5\n")
     assert set(source_of(tmp_path / "list.txt").labels().tolist()) == {2}
     assert source_of(tmp_path / "list.txt", tops="data link").labels().tolist() == list(range(3000))
-    monkeypatch.setattr("caffelungo.layers.room.available", lambda: 1_000_000)
+    monkeypatch.setattr("caffelungo.plan.memory_limits.available", lambda: 1_000_000)
     text = message(tmp_path / "list.txt")
     assert "does not fit into memory" in text or "claims more than the file holds" in text
 

@@ -10,7 +10,7 @@ import pytest
 
 from caffelungo.data import shapes
 from caffelungo.definition.reader import read_net
-from caffelungo.deploy.runtime import open_session
+from caffelungo.inference.runtime import open_session
 from caffelungo.weights import Weights, formats
 from tests.lungo import lungo
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from caffelungo import recipes
+from caffelungo.bounds import ANY, COUNT, FREE, LARGEST, POSITIVE, SHARE, WHOLE, Bounds
 from caffelungo.definition import ranges
-from caffelungo.definition.bounds import ANY, COUNT, FREE, LARGEST, POSITIVE, SHARE, WHOLE, Bounds
 from caffelungo.definition.numeric import NUMBERS, range_problems
 from caffelungo.definition.reader import parse_net, parse_recipe, parse_solver
 from caffelungo.definition.schema import pool
 from caffelungo.errors import UserError
+from caffelungo.rewriting import recipes
 
 
 def messages() -> Iterator[Descriptor]:

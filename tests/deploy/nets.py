@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from caffelungo import catalogue, recipes
+from caffelungo.definition import catalogue
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import Definition, parse_net, read_net
 from caffelungo.definition.schema import TEST, Preprocessing
-from caffelungo.layers.plan import Plan, build_plan
-from caffelungo.rewriting import apply
+from caffelungo.plan.plan import Plan, build_plan
+from caffelungo.rewriting import recipes
+from caffelungo.rewriting.rewrite import apply
 from caffelungo.weights.base import Weights
 
 SMALL = """

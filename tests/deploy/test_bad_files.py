@@ -20,11 +20,11 @@ from caffelungo.data.decode import decode
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy.bench import BenchOptions, bench
-from caffelungo.deploy.classify import Classifier
-from caffelungo.deploy.engine import Engine
 from caffelungo.deploy.export import ExportOptions, export
-from caffelungo.deploy.triton import triton
 from caffelungo.errors import UserError
+from caffelungo.inference.classify import Classifier
+from caffelungo.inference.engine import Engine
+from caffelungo.inference.triton import triton
 from caffelungo.weights import caffemodel
 from tests.deploy import bad_files
 from tests.deploy.nets import SMALL, random_weights

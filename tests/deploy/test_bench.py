@@ -12,12 +12,13 @@ from typer.testing import CliRunner
 
 from caffelungo.cli.main import app
 from caffelungo.definition.reader import parse_net
+from caffelungo.deploy import baselines
 from caffelungo.deploy import bench as benches
-from caffelungo.deploy import liveness, opponents
 from caffelungo.deploy.bench import BenchOptions, bench, measure
 from caffelungo.deploy.export import ExportOptions, export
 from caffelungo.deploy.precision import PrecisionOptions, lower
 from caffelungo.errors import RunError, UserError
+from caffelungo.inference import peak_memory
 from caffelungo.weights import caffemodel
 from tests.deploy.nets import SMALL, random_weights
 
@@ -93,7 +94,7 @@ def test_a_compiler_that_fails_is_noted(classifier_file: Path, net: Path, monkey
 
         return run
 
-    monkeypatch.setattr(opponents.torch, "compile", broken)
+    monkeypatch.setattr(baselines.torch, "compile", broken)
     options = BenchOptions(classifier_file, net, str(net.with_suffix(".caffemodel")), (1, 2), **SHORT)  # type: ignore[arg-type]
     done = bench(options)
     assert {row.side for row in done.rows} == {"ONNX Runtime", "torch eager", "torch channels-last"}
@@ -119,11 +120,11 @@ def test_without_a_compiler(classifier_file: Path, net: Path, monkeypatch: pytes
 
 
 def test_batches_that_do_not_fit_are_left_out(classifier_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    each = liveness.peak(classifier_file, {"image": (1, 13, 11, 3)})
+    each = peak_memory.peak(classifier_file, {"image": (1, 13, 11, 3)})
     picture = 13 * 11 * 3
     conv = 4 * 6 * 13 * 11
     assert each == 2 * conv  # of all tensors, relu1 and what it reads are the largest two side by side
-    assert liveness.peak(classifier_file, {"image": (64, 13, 11, 3)}) == 64 * each
+    assert peak_memory.peak(classifier_file, {"image": (64, 13, 11, 3)}) == 64 * each
     assert each > 5 * picture
     monkeypatch.setattr(benches, "memory", lambda: {"free": 3 * each})
     done = bench(BenchOptions(classifier_file, batches=(1, 64), **SHORT))  # type: ignore[arg-type]
@@ -197,14 +198,14 @@ def test_the_sides_of_a_gpu_in_halves(classifier_file: Path, net: Path) -> None:
     """What runs there in bfloat16 is the same net: here on the CPU, which knows bfloat16 too."""
     engine = benches.Engine(classifier_file, "cpu", threads=1)
     options = BenchOptions(classifier_file, net, str(net.with_suffix(".caffemodel")))
-    made = opponents.Opponents(options, engine, 1, [])
+    made = baselines.Opponents(options, engine, 1, [])
     feeds = benches.feeds_of(engine, 2)
     module, _ = made.plain["torch channels-last"]
-    half = opponents._halved(module, opponents.HALVES["bf16"])
+    half = baselines._halved(module, baselines.HALVES["bf16"])
     right = engine.run(feeds)["prob"]
-    wrong = np.abs(made._side(half, opponents.HALVES["bf16"])(feeds)["prob"] - right).max() / right.max()
+    wrong = np.abs(made._side(half, baselines.HALVES["bf16"])(feeds)["prob"] - right).max() / right.max()
     assert 1e-6 < wrong < 0.05
-    assert {blob.dtype for blob in module.parameters()} == {opponents.torch.float32}
+    assert {blob.dtype for blob in module.parameters()} == {baselines.torch.float32}
 
 
 def test_a_fixed_batch_and_a_net_that_is_no_classifier(tmp_path: Path) -> None:

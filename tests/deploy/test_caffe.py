@@ -19,8 +19,8 @@ from caffelungo.layers import registry
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.passes import base
-from caffelungo.passes.branch import UnitOptions
 from caffelungo.passes.caffe import TYPES
+from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.widen import WidenOptions, widen
 from caffelungo.weights import caffemodel, copy
 from caffelungo.weights.base import Weights

@@ -10,19 +10,19 @@ import numpy as np
 import onnx
 import pytest
 
-from caffelungo import catalogue
 from caffelungo.cli.main import call
+from caffelungo.definition import catalogue
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy import pictures
 from caffelungo.deploy.convert import ConvertOptions, convert, examine
 from caffelungo.deploy.export import ExportOptions
-from caffelungo.deploy.metadata import read as read_metadata
 from caffelungo.deploy.opening import open_net
-from caffelungo.deploy.runtime import open_session
 from caffelungo.errors import Problem, UserError
+from caffelungo.inference.metadata import read as read_metadata
+from caffelungo.inference.runtime import open_session
 from caffelungo.layers import registry
-from caffelungo.study.verify import VerifyOptions, verify
+from caffelungo.verify.verify import VerifyOptions, verify
 from caffelungo.weights import caffemodel, formats, meanfile
 from caffelungo.weights.base import Weights
 from tests.deploy.nets import SMALL, TRAIN_VAL, random_weights

@@ -11,10 +11,11 @@ from PIL import Image
 from caffelungo import deploy
 from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.definition.schema import NetParameter, Preprocessing, message_class
-from caffelungo.deploy import metadata, opening, pictures, trace
+from caffelungo.deploy import opening, pictures, trace
 from caffelungo.deploy.export import Exported, ExportOptions, export
-from caffelungo.deploy.runtime import open_session
 from caffelungo.errors import RunError, UserError
+from caffelungo.inference import metadata
+from caffelungo.inference.runtime import open_session
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.weights import caffemodel, copy

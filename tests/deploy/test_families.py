@@ -12,19 +12,19 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 
-from caffelungo import catalogue
+from caffelungo.definition import catalogue
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import Definition, read_net
 from caffelungo.definition.schema import TEST
 from caffelungo.deploy import pictures
 from caffelungo.deploy.export import ExportOptions, export
 from caffelungo.deploy.fold import fold_batch_norm
-from caffelungo.deploy.front import Front
 from caffelungo.deploy.network import deploy_net
 from caffelungo.deploy.opening import fitted
+from caffelungo.deploy.picture_operators import Front
 from caffelungo.deploy.trace import trace
-from caffelungo.layers.plan import build_plan
 from caffelungo.net.store import Store
+from caffelungo.plan.plan import build_plan
 from tests.deploy.nets import msra_weights, shipped
 
 

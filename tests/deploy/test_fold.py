@@ -6,9 +6,9 @@ import torch
 
 from caffelungo.definition.reader import parse_net
 from caffelungo.deploy.fold import Folded, fold_batch_norm
-from caffelungo.layers.plan import Plan
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
+from caffelungo.plan.plan import Plan
 from caffelungo.weights import copy
 from tests.deploy.nets import plan_of, random_weights
 

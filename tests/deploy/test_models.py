@@ -9,16 +9,16 @@ import numpy as np
 import onnx
 import pytest
 
-from caffelungo import catalogue
+from caffelungo.definition import catalogue
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import Preprocessing
-from caffelungo.deploy.classify import Classifier
 from caffelungo.deploy.export import Exported, ExportOptions, export
 from caffelungo.deploy.network import deploy_net
-from caffelungo.deploy.runtime import open_session
-from caffelungo.layers.plan import Plan
+from caffelungo.inference.classify import Classifier
+from caffelungo.inference.runtime import open_session
 from caffelungo.passes import base
 from caffelungo.passes.deploy import DeployOptions, deploy
+from caffelungo.plan.plan import Plan
 from tests.support import needs_shared, shared
 
 MODELS = {

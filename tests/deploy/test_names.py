@@ -14,12 +14,12 @@ import pytest
 from caffelungo.definition.reader import parse_net
 from caffelungo.deploy import export as export_module
 from caffelungo.deploy import trace
-from caffelungo.deploy.classify import Classifier
 from caffelungo.deploy.convert import ConvertOptions, convert
 from caffelungo.deploy.export import Exported, ExportOptions, export
-from caffelungo.deploy.halves import halved
+from caffelungo.deploy.fp16 import halved
 from caffelungo.deploy.quantize import quantized
-from caffelungo.deploy.runtime import open_session
+from caffelungo.inference.classify import Classifier
+from caffelungo.inference.runtime import open_session
 from caffelungo.weights import caffemodel
 from tests.deploy.nets import RECORD, SMALL, TRAIN_VAL, random_weights
 

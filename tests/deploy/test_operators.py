@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from caffelungo.definition.reader import parse_net
-from caffelungo.deploy.runtime import open_session
 from caffelungo.deploy.trace import trace
-from caffelungo.layers.plan import Plan
+from caffelungo.inference.runtime import open_session
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
+from caffelungo.plan.plan import Plan
 from caffelungo.weights import copy
 from tests.deploy.nets import plan_of, random_weights
 

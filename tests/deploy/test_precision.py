@@ -10,10 +10,10 @@ from onnx import TensorProto
 from PIL import Image
 
 from caffelungo.deploy import precision
-from caffelungo.deploy.classify import Classifier
-from caffelungo.deploy.halves import before_the_net
+from caffelungo.deploy.fp16 import before_the_net
 from caffelungo.deploy.precision import Lowered, PrecisionOptions, check, lower
 from caffelungo.errors import RunError, UserError
+from caffelungo.inference.classify import Classifier
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ import pytest
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy import pictures
-from caffelungo.deploy.classify import Classifier
 from caffelungo.deploy.convert import ConvertOptions, convert
 from caffelungo.deploy.export import Exported, ExportOptions, export
-from caffelungo.deploy.runtime import open_session
 from caffelungo.errors import UserError
+from caffelungo.inference.classify import Classifier
+from caffelungo.inference.runtime import open_session
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.weights import copy

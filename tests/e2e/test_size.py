@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from caffelungo import catalogue
+from caffelungo.definition import catalogue
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import Preprocessing, message_class
-from caffelungo.deploy import metadata
 from caffelungo.deploy.convert import ConvertOptions, Examined, examine
 from caffelungo.deploy.export import ExportOptions
 from caffelungo.deploy.opening import Opened, open_net
-from caffelungo.deploy.runtime import open_session
-from caffelungo.layers import room
+from caffelungo.inference import metadata
+from caffelungo.inference.runtime import open_session
+from caffelungo.plan import memory_limits
 from caffelungo.solve import nets
 from caffelungo.study.inspect.nets import open_tuned
 from caffelungo.study.inspect.options import InspectOptions
@@ -268,7 +268,7 @@ def test_bad_sizes(verb: str, size: str) -> None:
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "rewrite"])
 def test_memory_is_asked_for_before_it_is_taken(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "available", lambda: 2_000_000)
+    monkeypatch.setattr(memory_limits, "available", lambda: 2_000_000)
     ran = lungo(*VERBS[verb], "--size", "2000")
     assert ran.status == 2
     assert "does not fit into memory at this size" in ran.err

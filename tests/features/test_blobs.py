@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from caffelungo import catalogue
+from caffelungo.definition import catalogue
 from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.errors import UserError
 from caffelungo.features.blobs import find_blobs, stage_ends

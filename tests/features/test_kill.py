@@ -14,7 +14,7 @@ from PIL import Image
 from caffelungo.errors import UserError
 from caffelungo.features import extract as module
 from caffelungo.features import formats
-from caffelungo.features.running import Running
+from caffelungo.features.run_part import Running
 from tests.features.made import COUNT, centre, close, forward, pictures, run
 
 KILLED = """

@@ -17,7 +17,7 @@ from caffelungo.definition.schema import TEST
 from caffelungo.errors import UserError
 from caffelungo.features import pooled as module
 from caffelungo.features.pooled import Pooled, pooled
-from caffelungo.features.running import Running
+from caffelungo.features.run_part import Running
 from caffelungo.net.store import Store
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.nets import Opened

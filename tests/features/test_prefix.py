@@ -11,9 +11,9 @@ import torch
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.features import prefix
 from caffelungo.features.prefix import Prefix
-from caffelungo.layers.plan import Plan
 from caffelungo.net.graph import Net
 from caffelungo.net.store import Store
+from caffelungo.plan.plan import Plan
 from tests.study.nets import convolution, data, head, layer, opened, write
 
 RELU = layer("ReLU", "relu", "conv", "conv")

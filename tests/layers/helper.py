@@ -16,7 +16,7 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST, TRAIN, NetParameter
 from caffelungo.errors import UserError
 from caffelungo.layers.base import Shape, State
-from caffelungo.layers.plan import ParamKey, Plan, PlannedLayer, build_plan
+from caffelungo.plan.plan import ParamKey, Plan, PlannedLayer, build_plan
 
 REARRANGES = ("Reshape", "Slice", "Crop", "Im2col")
 """Types whose tops need not lie in memory as their bottoms do."""

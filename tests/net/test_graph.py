@@ -10,10 +10,10 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
-from caffelungo.layers.plan import Plan, build_plan
 from caffelungo.net.graph import Net, may_overwrite
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
+from caffelungo.plan.plan import Plan, build_plan
 
 CLASSIFIER = """
 name: "small"

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from caffelungo import catalogue
+from caffelungo.definition import catalogue
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import read_net, read_solver
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
 from caffelungo.layers.base import count
-from caffelungo.layers.plan import Plan, build_plan
+from caffelungo.plan.plan import Plan, build_plan
 from tests.support import needs_shared, shared
 
 PUBLISHED = {

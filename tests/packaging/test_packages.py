@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from caffelungo import __version__, catalogue
+from caffelungo import __version__
+from caffelungo.definition import catalogue
 from tests.support import REPOSITORY
 
 pytest.importorskip("hatchling", reason="builds packages")

@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caffelungo import catalogue
-from caffelungo.definition import editor
+from caffelungo.definition import catalogue, editor
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST
 from caffelungo.errors import UserError

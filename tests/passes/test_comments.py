@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from caffelungo import recipes
 from caffelungo.definition import editor
 from caffelungo.definition.reader import Definition, parse_net, parse_recipe, read_net, read_solver
 from caffelungo.errors import UserError
 from caffelungo.passes.base import step
 from caffelungo.passes.unfreeze import UnfreezeOptions, unfreeze
 from caffelungo.passes.view import View
-from caffelungo.rewriting import apply
+from caffelungo.rewriting import recipes
+from caffelungo.rewriting.rewrite import apply
 from tests.passes.nets import ALEX, ANSWER, FIRE, RESIDUAL, THREE_HEADS, comments
 from tests.support import needs_shared, shared
 

@@ -9,21 +9,20 @@ from typing import Any
 import pytest
 from google.protobuf import text_format
 
-from caffelungo import catalogue
-from caffelungo.definition import editor
+from caffelungo.definition import catalogue, editor
 from caffelungo.definition.reader import Definition, parse_recipe, read_net
 from caffelungo.definition.schema import NetParameter
 from caffelungo.errors import UserError
 from caffelungo.passes.base import Step, run, step
-from caffelungo.passes.branch import UnitOptions, feeding
 from caffelungo.passes.deepen import DeepenOptions, deepen
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.finetune import FinetuneOptions, finetune
 from caffelungo.passes.freeze import FreezeOptions, freeze
+from caffelungo.passes.new_units import UnitOptions, feeding
 from caffelungo.passes.view import View
 from caffelungo.passes.widen import WidenOptions, widen
-from caffelungo.recipes import recipe
-from caffelungo.rewriting import apply
+from caffelungo.rewriting.recipes import recipe
+from caffelungo.rewriting.rewrite import apply
 from tests.passes.nets import comments
 from tests.support import needs_shared, shared
 

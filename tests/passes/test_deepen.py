@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from caffelungo.passes.base import Refusal, Result, step
-from caffelungo.passes.branch import UnitOptions
 from caffelungo.passes.deepen import DeepenOptions, deepen
+from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.widen import WidenOptions, widen
 from tests.passes.nets import ALEX, FIRE, RESIDUAL, THREE_HEADS, apply, comments, layer, lines
 

@@ -13,10 +13,10 @@ from caffelungo.definition.schema import TEST
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.passes.base import Step, run, step
-from caffelungo.passes.branch import UnitOptions
 from caffelungo.passes.deepen import DeepenOptions, deepen
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.freeze import FreezeOptions, freeze
+from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.view import View
 from caffelungo.passes.widen import WidenOptions, widen
 from tests.passes.nets import FIRE, RESIDUAL, net

@@ -34,7 +34,7 @@ def test_one_class_is_refused() -> None:
 
 
 def test_names_stay_readable_when_a_net_grows_again_and_again() -> None:
-    from caffelungo.passes.branch import UnitOptions
+    from caffelungo.passes.new_units import UnitOptions
     from caffelungo.passes.widen import WidenOptions, widen
 
     steps = []

@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from caffelungo import catalogue
-from caffelungo.definition import editor
+from caffelungo.definition import catalogue, editor
 from caffelungo.definition.reader import Definition, parse_recipe, read_net
 from caffelungo.definition.schema import TEST
 from caffelungo.deploy.caffe import export_caffe
@@ -21,7 +20,7 @@ from caffelungo.passes.joined import JoinedOptions, Read, columns, head_name, jo
 from caffelungo.passes.layerwise import RatesOptions, rates
 from caffelungo.passes.moves import Blobs
 from caffelungo.passes.view import View
-from caffelungo.recipes import recipe
+from caffelungo.rewriting.recipes import recipe
 from caffelungo.weights.base import Weights
 from tests.passes.nets import ALEX, ANSWER, FIRE, RESIDUAL, THREE_HEADS, apply, comments, layer, lines, net, view
 from tests.passes.numbers import blobs, picture, random_blobs

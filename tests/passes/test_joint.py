@@ -4,8 +4,8 @@ import pytest
 
 from caffelungo.errors import UserError
 from caffelungo.passes.base import step
-from caffelungo.passes.branch import UnitOptions
 from caffelungo.passes.joint import JointOptions, joint
+from caffelungo.passes.new_units import UnitOptions
 from tests.passes.nets import ALEX, FIRE, THREE_HEADS, apply, layer, lines
 
 

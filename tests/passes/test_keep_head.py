@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from caffelungo.passes.base import Refusal, Step, step
-from caffelungo.passes.branch import UnitOptions
 from caffelungo.passes.deepen import DeepenOptions, deepen
 from caffelungo.passes.joint import JointOptions, joint
 from caffelungo.passes.moves import moved
+from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.normalize import NormalizeOptions, normalize
 from caffelungo.passes.read import ReadOptions, read
 from caffelungo.passes.recursive import RecursiveOptions, recursive

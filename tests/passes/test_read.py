@@ -5,7 +5,7 @@ import pytest
 
 from caffelungo.errors import UserError
 from caffelungo.passes.base import step
-from caffelungo.passes.branch import UnitOptions
+from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.read import ReadOptions, read
 from caffelungo.passes.widen import WidenOptions, widen
 from tests.passes.nets import ALEX, ANSWER, FIRE, RESIDUAL, apply, layer, lines, net

@@ -9,9 +9,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from caffelungo import catalogue, recipes
 from caffelungo.data.decode import decode
 from caffelungo.data.resize import resize
+from caffelungo.definition import catalogue
 from caffelungo.definition.editor import apply as edited
 from caffelungo.definition.edits import SetField
 from caffelungo.definition.reader import Definition, parse_recipe, read_net
@@ -23,7 +23,8 @@ from caffelungo.passes.cast import CastOptions, cast
 from caffelungo.passes.fold import FoldOptions, fold
 from caffelungo.passes.moves import Blobs, moved
 from caffelungo.passes.view import View
-from caffelungo.rewriting import RewriteOptions, apply, rewrite
+from caffelungo.rewriting import recipes
+from caffelungo.rewriting.rewrite import RewriteOptions, apply, rewrite
 from caffelungo.weights import formats
 from caffelungo.weights.base import Weights
 from caffelungo.weights.copy import match

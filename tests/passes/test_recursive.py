@@ -8,7 +8,7 @@ import pytest
 from caffelungo.definition.reader import Definition
 from caffelungo.errors import UserError
 from caffelungo.passes.base import Refusal, step
-from caffelungo.passes.branch import UnitOptions
+from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.recursive import RecursiveOptions, recursive
 from caffelungo.passes.view import View
 from tests.passes.nets import ALEX, ANSWER, FIRE, RESIDUAL, apply, layer, lines, net

@@ -7,20 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from caffelungo import rewriting
-from caffelungo.changes import Changes
 from caffelungo.definition.reader import Definition, parse_recipe, read_solver
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.deploy.network import deploy_net
 from caffelungo.errors import UserError
 from caffelungo.passes.adapters import AdapterOptions, adapters
 from caffelungo.passes.base import Result, Step, step
-from caffelungo.passes.branch import UnitOptions
 from caffelungo.passes.deepen import DeepenOptions, deepen
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.head import HeadOptions, head
 from caffelungo.passes.joint import JointOptions, joint
 from caffelungo.passes.moves import moved
+from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.normalize import NormalizeOptions, normalize
 from caffelungo.passes.read import ReadOptions, read
 from caffelungo.passes.recursive import RecursiveOptions, recursive
@@ -28,8 +26,10 @@ from caffelungo.passes.remember import Remembering, RememberOptions, remember
 from caffelungo.passes.side import SideOptions, side
 from caffelungo.passes.view import View
 from caffelungo.passes.widen import WidenOptions, widen
-from caffelungo.recipes import recipe
 from caffelungo.report.glog import Log
+from caffelungo.rewriting import rewrite
+from caffelungo.rewriting.recipes import recipe
+from caffelungo.rewriting.rewrite_steps import Changes
 from caffelungo.solve.solver import Solver
 from caffelungo.weights import formats
 from caffelungo.weights.base import Weights
@@ -56,7 +56,7 @@ def remembering(**options: object) -> Remembering:
 
 
 def apply(text: str, *steps: Step) -> Result:
-    return rewriting.apply(net(text), list(steps))
+    return rewrite.apply(net(text), list(steps))
 
 
 def there(definition: Definition, phase: int) -> list[str]:
@@ -183,7 +183,7 @@ def test_the_main_classifier_of_three() -> None:
 
 def test_a_third_task() -> None:
     first = apply(ALEX, HEAD, remembering()).definition
-    result = rewriting.apply(first, [step(head, HeadOptions(6, suffix="cars")), remembering()])
+    result = rewrite.apply(first, [step(head, HeadOptions(6, suffix="cars")), remembering()])
     found = lines(result.definition)
     assert "fc8_pets_remember DistillationLoss fc8_pets,teacher2/fc8_pets -> fc8_pets_remember" in found
     assert "fc8_remember DistillationLoss fc8,teacher/fc8 -> fc8_remember" in found
@@ -198,7 +198,7 @@ def test_the_net_that_answers_has_no_teacher() -> None:
 
 def test_a_recipe() -> None:
     text = 'head { classes: 4 suffix: "pets" } step { widen { units: 6 } } step { remember { weight: 2 } }'
-    found = rewriting.apply(net(ALEX), recipe(parse_recipe(text)).steps).definition
+    found = rewrite.apply(net(ALEX), recipe(parse_recipe(text)).steps).definition
     assert list(layer(found, "fc8_remember").loss_weight) == [2]
     assert layer(found, "fc8_remember").lungo.temperature == 2
     assert "drop7_old Dropout fc7 -> drop7_old" in lines(found)
@@ -315,12 +315,12 @@ def test_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "old.prototxt").write_text(TRAINED)
     steps = Changes(classes=4, remember=True, remember_weight=2, temperature=3).steps()
     with pytest.raises(UserError, match="needs them"):
-        rewriting.rewrite(rewriting.RewriteOptions("old.prototxt", "new.prototxt", steps))
+        rewrite.rewrite(rewrite.RewriteOptions("old.prototxt", "new.prototxt", steps))
     assert not Path("new.prototxt").exists()
     old = random_blobs(net(TRAINED))
     formats.write("old.caffemodel", Weights(old))
     steps = Changes(classes=4, remember=True, remember_weight=2, temperature=3).steps()
-    rewriting.rewrite(rewriting.RewriteOptions("old.prototxt", "new.prototxt", steps, weights="old.caffemodel"))
+    rewrite.rewrite(rewrite.RewriteOptions("old.prototxt", "new.prototxt", steps, weights="old.caffemodel"))
     new = formats.read("new.caffemodel").layers
     assert set(new) == set(old) | {f"teacher/{name}" for name in old}
     assert "temperature: 3" in Path("new.prototxt").read_text()

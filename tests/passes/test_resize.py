@@ -5,13 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from caffelungo import catalogue
 from caffelungo.data import decode
-from caffelungo.definition import editor
+from caffelungo.definition import catalogue, editor
 from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
-from caffelungo.passes import planes
+from caffelungo.passes import picture_size
 from caffelungo.passes.base import Result, step
 from caffelungo.passes.fold import FoldOptions, fold
 from caffelungo.passes.resize import ResizeOptions, at, before_crop, resize_for, resized
@@ -198,7 +197,7 @@ def test_only_what_runs_must_fit() -> None:
 
 
 def test_the_limit_is_what_is_decoded() -> None:
-    assert planes.MOST_PIXELS == decode.MOST_PIXELS
+    assert picture_size.MOST_PIXELS == decode.MOST_PIXELS
 
 
 @given(st.integers(1, 600), st.integers(1, 600), st.integers(0, 200))

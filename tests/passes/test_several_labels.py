@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from caffelungo import recipes
 from caffelungo.definition.reader import Definition, parse_net, parse_recipe
 from caffelungo.definition.template import meant_for
 from caffelungo.errors import UserError
@@ -16,7 +15,8 @@ from caffelungo.passes.head import HeadOptions, head
 from caffelungo.passes.one_label import OneLabelOptions, one_label
 from caffelungo.passes.read import ReadOptions, read
 from caffelungo.passes.view import View
-from caffelungo.rewriting import RewriteOptions, apply, rewrite
+from caffelungo.rewriting import recipes
+from caffelungo.rewriting.rewrite import RewriteOptions, apply, rewrite
 from tests.lungo import lungo
 
 DATA = """

@@ -10,10 +10,10 @@ from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.deploy.network import deploy_net
 from caffelungo.errors import UserError
 from caffelungo.passes.base import Result, run, step
-from caffelungo.passes.branch import UnitOptions
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.finetune import FinetuneOptions
 from caffelungo.passes.moves import moved
+from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.task import KnownTask, TaskOptions, task_steps
 from caffelungo.passes.view import View
 from tests.passes.nets import ALEX, ANSWER, FIRE, RESIDUAL, THREE_HEADS, comments, layer, lines, net

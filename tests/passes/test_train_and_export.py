@@ -10,9 +10,9 @@ import pytest
 from caffelungo.definition.reader import parse_net, parse_recipe, read_solver
 from caffelungo.deploy.export import export
 from caffelungo.passes.moves import moved
-from caffelungo.recipes import recipe
 from caffelungo.report.glog import Log
-from caffelungo.rewriting import apply
+from caffelungo.rewriting.recipes import recipe
+from caffelungo.rewriting.rewrite import apply
 from caffelungo.solve.solver import Solver
 from caffelungo.weights.base import Weights
 from tests.passes.nets import ANSWER, FIRE, RESIDUAL

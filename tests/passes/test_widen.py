@@ -6,8 +6,8 @@ import pytest
 
 from caffelungo.errors import UserError
 from caffelungo.passes.base import Refusal, Result, step
-from caffelungo.passes.branch import UnitOptions
 from caffelungo.passes.finetune import FinetuneOptions, finetune
+from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.widen import WidenOptions, widen
 from tests.passes.nets import ALEX, FIRE, RESIDUAL, THREE_HEADS, apply, comments, layer, lines
 

@@ -17,8 +17,8 @@ from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
-from caffelungo.probes.found import Probed
 from caffelungo.probes.options import ProbeOptions
+from caffelungo.probes.results import Probed
 from caffelungo.probes.run import probe
 from caffelungo.solve import nets
 from caffelungo.weights import formats

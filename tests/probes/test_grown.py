@@ -9,10 +9,10 @@ import pytest
 
 from caffelungo.definition.reader import read_net
 from caffelungo.errors import UserError
-from caffelungo.growth import GrowOptions, grow
-from caffelungo.passes.branch import UnitOptions
+from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.view import View
-from caffelungo.rewriting import RewriteOptions
+from caffelungo.rewriting.grow_steps import GrowOptions, grow
+from caffelungo.rewriting.rewrite import RewriteOptions
 from caffelungo.weights import formats
 from caffelungo.weights.base import Weights
 from tests.probes.places import Place, answers, place

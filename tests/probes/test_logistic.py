@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from caffelungo.errors import UserError
-from caffelungo.probes import basis, logistic
+from caffelungo.probes import logistic, principal_axes
 from caffelungo.probes.problems import ABSENT
 from tests.probes.made_up import Floats, Labels, clusters
 
@@ -51,7 +51,7 @@ def test_as_sklearn(
     rows: int, features: int, classes: int, penalty: float, axes: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not axes:
-        monkeypatch.setattr(basis, "LARGEST", 0)
+        monkeypatch.setattr(principal_axes, "LARGEST", 0)
     x, y = clusters(rows, features, classes)
     fitted = logistic.fit(x, y, classes, penalty, tolerance=1e-6, iterations=5000)
     assert bool(fitted.converged.all())

@@ -19,10 +19,10 @@ import pytest
 
 from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.errors import UserError
-from caffelungo.features.running import Running
-from caffelungo.probes import fitting, written
+from caffelungo.features.run_part import Running
+from caffelungo.probes import fitting, write_net
 from caffelungo.probes import run as module
-from caffelungo.probes.found import Probed, judge
+from caffelungo.probes.results import Probed, judge
 from caffelungo.weights import formats
 from caffelungo.weights.base import Weights
 from tests.lungo import lungo
@@ -66,9 +66,9 @@ def test_the_written_net_answers_as_the_probe(text: str, layers: str, more: dict
     spot = place(tmp_path, text)
     out = tmp_path / "out"
     found = spot.probe(layers=(layers,), test=str(spot.test), output=str(out), **more)
-    assert {path.name for path in out.iterdir()} >= {*written.FILES} - {"layers.png"}
+    assert {path.name for path in out.iterdir()} >= {*write_net.FILES} - {"layers.png"}
     name = read_net(out / "deploy.prototxt").message.layer[-2].name
-    given, labels = answers(out / "train_val.prototxt", out / written.MODEL, name)
+    given, labels = answers(out / "train_val.prototxt", out / write_net.MODEL, name)
     # The features by the old net alone, over the pictures as the new one reads them.
     before = formats.read(spot.weights).layers
     blobs, _ = blobs_of(_with_outputs(out, text), before, *found.chosen.blobs)
@@ -92,14 +92,14 @@ def _with_outputs(out: Path, text: str) -> Any:
 def test_the_exported_file_answers_as_the_probe(fire: Place, tmp_path: Path) -> None:
     out = tmp_path / "out"
     found = fire.probe(layers=("conv1+fire9/concat",), penalty=0.1, test=str(fire.test), output=str(out))
-    model = ("--model", out / "train_val.prototxt", "--weights", out / written.MODEL)
+    model = ("--model", out / "train_val.prototxt", "--weights", out / write_net.MODEL)
     ran = lungo("export", *model, "-o", out / "model.onnx")
     assert ran.status == 0, ran.err
     pictures = [line.rsplit(" ", 1)[0] for line in (out / "test.txt").read_text().splitlines()]
     ran = lungo("classify", out / "model.onnx", *pictures, "-o", out / "answers.json")
     assert ran.status == 0, ran.err
     name = read_net(out / "deploy.prototxt").message.layer[-2].name
-    logits = answers(out / "train_val.prototxt", out / written.MODEL, name)[0][name].astype(np.float64)
+    logits = answers(out / "train_val.prototxt", out / write_net.MODEL, name)[0][name].astype(np.float64)
     chances = np.exp(logits - logits.max(1, keepdims=True))
     chances /= chances.sum(1, keepdims=True)
     for one, row in zip(json.loads((out / "answers.json").read_text()), chances, strict=True):
@@ -116,10 +116,10 @@ def test_its_own_classifier_is_fitted_again(tmp_path: Path) -> None:
     spot = place(tmp_path, ANSWER)
     first, second, both = tmp_path / "first", tmp_path / "second", tmp_path / "both"
     spot.probe(layers=("fc6+fc7",), penalty=0.1, output=str(first))
-    again = replace(spot, net=first / "train_val.prototxt", weights=first / written.MODEL)
+    again = replace(spot, net=first / "train_val.prototxt", weights=first / write_net.MODEL)
     found = again.probe(layers=("head",), penalty=0.1, output=str(second))
     assert found.rows == []
-    old, new = (formats.read(folder / written.MODEL).layers for folder in (first, second))
+    old, new = (formats.read(folder / write_net.MODEL).layers for folder in (first, second))
     assert old.keys() == new.keys()
     # The same pictures, penalty and features: what it was is what it is.
     assert found.head.weight.shape == (3, 22)
@@ -130,7 +130,7 @@ def test_its_own_classifier_is_fitted_again(tmp_path: Path) -> None:
     found = again.probe(layers=("head", "fc7"), output=str(both))
     assert [row.candidate.name for row in found.rows] == ["head", "fc7"]
     name = read_net(both / "deploy.prototxt").message.layer[-2].name
-    given, labels = answers(both / "train_val.prototxt", both / written.MODEL, name)
+    given, labels = answers(both / "train_val.prototxt", both / write_net.MODEL, name)
     assert (given[name].argmax(1) == labels).mean() > 0.5
 
 
@@ -294,7 +294,7 @@ def test_a_killed_probe_goes_on_and_gives_the_same(
             if ends[-1] == 0:
                 break
             # Files come to their places whole, or are not there.
-            for name in written.FILES:
+            for name in write_net.FILES:
                 if (out / name).exists():
                     assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert ends[-1] == 0

@@ -7,13 +7,13 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
-from caffelungo import catalogue
+from caffelungo.definition import catalogue
 from caffelungo.definition.reader import read_net
-from caffelungo.layers.cost import costs
 from caffelungo.passes.base import run, step
-from caffelungo.passes.branch import UnitOptions
+from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.recursive import RecursiveOptions, recursive
 from caffelungo.passes.view import View
+from caffelungo.plan.cost import costs
 from caffelungo.report.cost import amount, print_costs
 from caffelungo.report.drawing import NEW, draw, layout
 from tests.passes.nets import ALEX, net

@@ -13,8 +13,8 @@ from PIL import Image
 
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing
-from caffelungo.deploy.classify import Classifier
 from caffelungo.deploy.export import ExportOptions, export
+from caffelungo.inference.classify import Classifier
 from caffelungo.serving.options import ServeOptions
 from caffelungo.serving.service import Service
 from tests.deploy.nets import SMALL, random_weights

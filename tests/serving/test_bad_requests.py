@@ -15,8 +15,8 @@ import numpy as np
 import onnx
 import pytest
 
-from caffelungo.deploy.classify import Classifier
-from caffelungo.deploy.engine import Engine
+from caffelungo.inference.classify import Classifier
+from caffelungo.inference.engine import Engine
 from caffelungo.serving.options import ServeOptions
 from caffelungo.serving.service import Service
 from tests.deploy import bad_files

@@ -12,9 +12,9 @@ import pytest
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy import pictures
-from caffelungo.deploy.classify import Classifier
 from caffelungo.deploy.export import ExportOptions, export
-from caffelungo.deploy.runtime import open_session
+from caffelungo.inference.classify import Classifier
+from caffelungo.inference.runtime import open_session
 from caffelungo.serving import maps
 from caffelungo.serving.cam import Cam, Ending, find, open_cam
 from caffelungo.serving.occlusion import occlusion_of

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from caffelungo.deploy.classify import Classifier
 from caffelungo.errors import RunError, UserError
+from caffelungo.inference.classify import Classifier
 from caffelungo.serving.options import ServeOptions
 from caffelungo.serving.service import Service
 from tests.serving.conftest import encoded

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from caffelungo import catalogue
 from caffelungo.data import preprocess
+from caffelungo.definition import catalogue
 from caffelungo.definition.reader import read_net
-from caffelungo.deploy.classify import Classifier
 from caffelungo.deploy.export import ExportOptions, export
+from caffelungo.inference.classify import Classifier
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.resources import folder

@@ -19,8 +19,8 @@ import cv2
 import numpy as np
 import pytest
 
-from caffelungo.probes import starting
-from caffelungo.project import ProjectOptions, finetune_project
+from caffelungo.probes import finetune_start
+from caffelungo.projects.finetune_project import ProjectOptions, finetune_project
 from caffelungo.solve import snapshot
 from caffelungo.weights import formats, solverstate
 from tests.probes.places import place
@@ -227,7 +227,7 @@ def make_started(folder: Path) -> Path:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")
 def test_kills_of_a_training_that_starts_from_a_classifier_change_no_bit(tmp_path, monkeypatch):
-    monkeypatch.setattr(starting, "PENALTIES", (0.1,))
+    monkeypatch.setattr(finetune_start, "PENALTIES", (0.1,))
     survive(tmp_path, 3, 0, make_started)
     whole = tmp_path / "whole"
     state = solverstate.read(last(whole).state)
@@ -241,7 +241,7 @@ def test_kills_of_a_training_that_starts_from_a_classifier_change_no_bit(tmp_pat
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")
 def test_twelve_kills_of_a_training_that_starts_from_a_classifier_change_no_bit(tmp_path, monkeypatch):
-    monkeypatch.setattr(starting, "PENALTIES", (0.1,))
+    monkeypatch.setattr(finetune_start, "PENALTIES", (0.1,))
     survive(tmp_path, 12, 3, make_started)
 
 

@@ -14,11 +14,11 @@ import torch
 
 from caffelungo.errors import RunError, UserError
 from caffelungo.report import metrics
-from caffelungo.solve import engine, evaluate, loop, resolving, run, run_folder, snapshot
+from caffelungo.solve import engine, evaluate, loop, resolve_options, run, run_folder, snapshot
+from caffelungo.solve.chance_loss import StuckLoss
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.options import TestOptions
 from caffelungo.solve.signals import Action
-from caffelungo.solve.stuck import StuckLoss
 from caffelungo.weights import formats, solverstate
 from tests.data import make
 from tests.solve import helpers
@@ -328,7 +328,7 @@ def test_what_the_file_says_of_the_device_is_obeyed_or_said(here, capsys):
         assert "solver_mode is GPU, but this run uses the CPU" in told
         assert "snapshot_diff is not obeyed" in told
     helpers.make(here, solver_mode="CPU")
-    assert resolving.device_of(options, helpers.solver().param) == "cpu"
+    assert resolve_options.device_of(options, helpers.solver().param) == "cpu"
     assert options.device == "auto"
 
 

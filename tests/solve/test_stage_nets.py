@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from caffelungo.definition.reader import read_net
-from caffelungo.deploy.runtime import open_session
+from caffelungo.inference.runtime import open_session
 from caffelungo.passes.view import View
 from caffelungo.weights import formats
 from tests.lungo import Ran, lungo

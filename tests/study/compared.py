@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 
 from caffelungo.errors import LungoError
-from caffelungo.study import probing, scale, starting, training
+from caffelungo.study import feature_scale, probe_cell, start_heads, train_cell
 from caffelungo.study.arms import ARMS, PROBE, Configuration
-from caffelungo.study.cell import in_order, load
 from caffelungo.study.cells import JSON, Cell, Place, Result, Runner
+from caffelungo.study.cells.cell import in_order, load
 from caffelungo.study.compare import Comparison
+from caffelungo.study.comparison_task import Task
 from caffelungo.study.options import CompareOptions
-from caffelungo.study.pictures import Pictures
+from caffelungo.study.picture_splits import Pictures
 from caffelungo.study.search import Outcome, Tried
-from caffelungo.study.task import Task
 
 LISTS = {"fit": "f.txt", "validation": "v.txt", "test": "t.txt"}
 
@@ -107,7 +107,8 @@ class Here(Runner):
         folder = self.folder / "cells" / cell.key
         folder.mkdir(parents=True)
         function = {
-            "train": training.train, "measure": scale.measure, "start": starting.start, "probe": probing.probe,
+            "train": train_cell.train, "measure": feature_scale.measure, "start": start_heads.start,
+            "probe": probe_cell.probe,
         }[cell.kind.partition(":")[2]]  # fmt: skip
         values: dict[str, JSON] = {}
         error = None

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caffelungo.errors import UserError
-from caffelungo.study.cell import packed, unpacked, version_of
 from caffelungo.study.cells import Cell, Inputs, Place, in_order, load
+from caffelungo.study.cells.cell import packed, unpacked, version_of
 
 ADD = "tests.study.kinds:add"
 JSON_VALUES = st.recursive(

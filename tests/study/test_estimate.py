@@ -22,7 +22,13 @@ def candidate(net: str, effort: float, iterations: int = 10) -> Candidate:
 def kept(folder: Path, net: str, seconds: float, **more: object) -> None:
     """A training that is done."""
     fields = {"net": net, "iterations": 10, "batch": 4}
-    record = {"kind": "caffelungo.study.training:train", "fields": fields, "status": "done", "seconds": seconds, **more}
+    record = {
+        "kind": "caffelungo.study.train_cell:train",
+        "fields": fields,
+        "status": "done",
+        "seconds": seconds,
+        **more,
+    }
     target = folder / "cells" / f"{net}{seconds:g}"
     target.mkdir(parents=True)
     (target / "result.json").write_text(json.dumps(record))

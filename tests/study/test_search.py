@@ -9,8 +9,8 @@ import pytest
 
 from caffelungo.study.arms import ARMS, Configuration
 from caffelungo.study.cells import JSON, Cell, Result
+from caffelungo.study.comparison_task import Task
 from caffelungo.study.search import MEASURE, START, TRAIN, Candidate, Outcome, Search, outcome
-from caffelungo.study.task import Task
 from tests.study.compared import LISTS, Told, pictures
 
 LABELS = [0, 1, 1]

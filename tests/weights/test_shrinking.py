@@ -53,6 +53,6 @@ def test_a_file_larger_than_memory_is_refused(tmp_path: Path, monkeypatch: pytes
         meanfile.write(path, np.zeros((3, 8, 8), np.float32))
     else:
         formats.write(path, small())
-    monkeypatch.setattr("caffelungo.layers.room.available", lambda: 20)
+    monkeypatch.setattr("caffelungo.plan.memory_limits.available", lambda: 20)
     with pytest.raises(UserError, match="does not fit into memory"):
         (meanfile if mean else formats).read(path)

@@ -13,9 +13,9 @@ import torchvision.models
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST, TRAIN, NetParameter
 from caffelungo.errors import RunError, UserError
-from caffelungo.layers.plan import build_plan
 from caffelungo.net.graph import Net
 from caffelungo.net.store import Store
+from caffelungo.plan.plan import build_plan
 from caffelungo.weights import copy
 from caffelungo.weights import torchvision as tv
 

@@ -10,10 +10,10 @@ from typing import Any
 from caffelungo import files
 from caffelungo.check import kinds, learning, nets, pictures, solvers
 from caffelungo.check.findings import Findings
-from caffelungo.data import phases
+from caffelungo.data import phase_differences
 from caffelungo.data.image_list import Progress
+from caffelungo.definition.partial import UnreadableError
 from caffelungo.definition.reader import read_net, read_solver
-from caffelungo.definition.rest import UnreadableError
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.definition.template import meant_for
 from caffelungo.errors import Problem, UserError
@@ -70,7 +70,7 @@ def check(
         except UserError as error:
             findings.problems.extend(error.problems)
             summary = ""
-        findings.notices += phases.notices(findings.prepared.get(TRAIN, []), findings.prepared.get(TEST, []))
+        findings.notices += phase_differences.notices(findings.prepared.get(TRAIN, []), findings.prepared.get(TEST, []))
         findings.prepared.clear()
         report.files.append(Checked(path, kind, summary))
     report.problems = list(dict.fromkeys(findings.problems))
@@ -97,7 +97,7 @@ def _one(kind: str, path: Path, findings: Findings) -> str:
             findings.problems += error.problems
             return solvers.check_solver(error.rest.definition, findings, error.rest) if error.rest else ""
     if kind == kinds.RECIPE:
-        from caffelungo.recipes import open_recipe
+        from caffelungo.rewriting.recipes import open_recipe
 
         return f"{len(open_recipe(path, findings.variables or None).steps)} passes"
     if kind in (kinds.LIST, kinds.FOLDER):
@@ -112,7 +112,7 @@ def _one(kind: str, path: Path, findings: Findings) -> str:
         return "x".join(map(str, decode(path).shape))
     if kind == kinds.DATABASE:
         from caffelungo.data.lmdb_reader import LmdbReader
-        from caffelungo.data.survey import survey
+        from caffelungo.data.record_survey import survey
 
         reader = LmdbReader(path)
         findings.problems += survey(reader, resized=True, labelled=False).problems

@@ -10,7 +10,7 @@ from caffelungo.data.image_list import Progress
 from caffelungo.data.source import Source
 from caffelungo.definition.definition import Definition
 from caffelungo.errors import Problem
-from caffelungo.layers.plan import Plan
+from caffelungo.plan.plan import Plan
 from caffelungo.weights.base import Weights
 
 

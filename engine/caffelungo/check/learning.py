@@ -10,8 +10,8 @@ from caffelungo.check.findings import Findings
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import Problem, UserError
-from caffelungo.layers.plan import Plan, build_plan
-from caffelungo.solve import learning
+from caffelungo.plan.plan import Plan, build_plan
+from caffelungo.solve import cannot_learn
 from caffelungo.weights import copy, formats
 from caffelungo.weights.load import load, split
 
@@ -66,9 +66,9 @@ def judge(definition: Definition, plan: Plan, findings: Findings) -> None:
             findings.notices.append(f"{definition.path}: {table.summary()}")
     if wrong:
         return
-    found = learning.test_notices(plan)
+    found = cannot_learn.test_notices(plan)
     if plan.phase == TRAIN:
-        found = learning.train_notices(plan, loaded, settled=bool(findings.weights))
+        found = cannot_learn.train_notices(plan, loaded, settled=bool(findings.weights))
     findings.notices += [f"{definition.path}: {text}" for text in found]
 
 
@@ -82,4 +82,4 @@ def _by_any_size(definition: Definition, plan: Plan) -> list[str]:
     }
     mistakes: list[Problem] = []
     guessed = build_plan(definition.message, plan.state, sources=shapes, problems=mistakes)
-    return [] if mistakes or plan.phase != TRAIN else learning.train_notices(guessed, settled=False)
+    return [] if mistakes or plan.phase != TRAIN else cannot_learn.train_notices(guessed, settled=False)

@@ -9,19 +9,19 @@ from caffelungo import files
 from caffelungo.check import learning
 from caffelungo.check.findings import Findings
 from caffelungo.check.pictures import check_pictures, check_records, check_sizes
-from caffelungo.data import image_list, label_uses, phases, transforms
+from caffelungo.data import image_list, label_uses, phase_differences, transforms
 from caffelungo.data.source import places
 from caffelungo.data.sources import open_source
 from caffelungo.definition import filter as filter_
+from caffelungo.definition.partial import Rest
 from caffelungo.definition.reader import Definition
-from caffelungo.definition.rest import Rest
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import Problem, UserError
-from caffelungo.layers import doubt as doubts
-from caffelungo.layers import room
-from caffelungo.layers import states as in_state
 from caffelungo.layers.base import Shape
-from caffelungo.layers.plan import Plan, PlannedLayer, Where, build_plan
+from caffelungo.plan import memory_limits
+from caffelungo.plan import misread_layers as doubts
+from caffelungo.plan import states as in_state
+from caffelungo.plan.plan import Plan, PlannedLayer, Where, build_plan
 from caffelungo.weights import meanfile
 
 
@@ -70,7 +70,7 @@ def _checked_data(
         plan = build_plan(
             definition.message, plan.state, where=definition.where, sources=shapes, problems=mistakes, doubt=doubt
         )
-    mistakes += room.problems(plan, definition.where)
+    mistakes += memory_limits.problems(plan, definition.where)
     findings.plans.append((definition, plan))
     if not mistakes and doubt == doubts.NONE:
         learning.judge(definition, plan, findings)
@@ -79,7 +79,7 @@ def _checked_data(
         odd += [*source.survey(), *check_records(source, findings), *check_sizes(source, findings)]
     for source in found.values():
         findings.notices += source.notices
-    findings.prepared.setdefault(plan.phase, []).extend(phases.pictures(plan, found.values()))
+    findings.prepared.setdefault(plan.phase, []).extend(phase_differences.pictures(plan, found.values()))
     looked = [] if odd else label_uses.look(plan, found)
     for one in looked:
         findings.notices += one.notices

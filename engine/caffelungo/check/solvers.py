@@ -10,19 +10,19 @@ from caffelungo.check import learning
 from caffelungo.check.findings import Findings
 from caffelungo.check.nets import check_net
 from caffelungo.definition.filter import net_state
+from caffelungo.definition.partial import Rest, UnreadableError
 from caffelungo.definition.reader import Definition, read_net
-from caffelungo.definition.rest import Rest, UnreadableError
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.definition.template import meant_for
 from caffelungo.definition.upgrade import upgrade_net
 from caffelungo.errors import UserError
-from caffelungo.layers import doubt as doubts
-from caffelungo.layers import sharing
-from caffelungo.layers.plan import build_plan
+from caffelungo.plan import misread_layers as doubts
+from caffelungo.plan import sharing
+from caffelungo.plan.plan import build_plan
 from caffelungo.solve import snapshot
-from caffelungo.solve.learning import loss_problem, rate_notices
+from caffelungo.solve.cannot_learn import loss_problem, rate_notices
 from caffelungo.solve.nets import from_definition, input_without_data
-from caffelungo.solve.reading import problems_of
+from caffelungo.solve.read_solver import problems_of
 from caffelungo.solve.validate import delta_problems, solver_problems, test_nets
 
 

@@ -23,12 +23,14 @@ def classify(
 
     Example: [bold]lungo classify model.onnx photo.jpg[/]
     """
-    from caffelungo.deploy import answers
-    from caffelungo.deploy.classify import table
     from caffelungo.errors import Problem
+    from caffelungo.inference import classify_files
+    from caffelungo.inference.classify import table
 
     failed: list[Problem] = []
-    found = answers.classify_files(answers.ClassifyOptions(model, pictures, top, device, output, head=head), failed)
+    found = classify_files.classify_files(
+        classify_files.ClassifyOptions(model, pictures, top, device, output, head=head), failed
+    )
     typer.echo(f"wrote {output}" if output else table(found))
     if failed:
-        raise answers.incomplete(failed)
+        raise classify_files.incomplete(failed)

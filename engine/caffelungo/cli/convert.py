@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
-from caffelungo.cli.exporting import Calibrate, Layout, Precision, Preprocess, ResizeInside, TestList, write
+from caffelungo.cli.export_options import Calibrate, Layout, Precision, Preprocess, ResizeInside, TestList, write
 
 
 def convert(

@@ -15,6 +15,6 @@ def demo(
 ) -> int:
     """Take an ImageNet SqueezeNet to ten animals: probed, fine-tuned, grown, compared, exported, used (3 minutes)."""
     from caffelungo.cli.main import call
-    from caffelungo.study.demo import demo
+    from caffelungo.study.demo.demo import demo
 
     return demo(output, overwrite, call)

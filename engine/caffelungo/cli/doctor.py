@@ -19,7 +19,7 @@ def doctor(
     import json
     from dataclasses import asdict
 
-    from caffelungo.deploy.doctor import BAD, examine, judge, render
+    from caffelungo.inference.doctor import BAD, examine, judge, render
 
     with o.working("looking at the machine") as status:
         facts = examine(status.update)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
-from caffelungo.cli.exporting import (
+from caffelungo.cli.export_options import (
     Calibrate,
     Layout,
     Precision,
@@ -58,7 +58,7 @@ def export(
     """
     from caffelungo.deploy.export import ExportOptions, export
     from caffelungo.deploy.network import parse_shapes
-    from caffelungo.layers.reading import read_net
+    from caffelungo.plan.read_net import read_net
 
     if format_ not in ("onnx", "caffe"):
         raise UserError("unknown format", received=f"--format {format_}", remedy="write --format onnx or caffe")

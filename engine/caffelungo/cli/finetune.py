@@ -54,7 +54,7 @@ def finetune(
     Example: [bold]lungo finetune squeezenet1.1 --data photos/ -o mine/[/]
     """
     from caffelungo.errors import UserError
-    from caffelungo.project import NONE, ProjectOptions, finetune_project
+    from caffelungo.projects.finetune_project import NONE, ProjectOptions, finetune_project
 
     if scratch and weights not in (None, NONE):
         raise UserError(
@@ -76,7 +76,7 @@ def finetune(
     each = f"{least}" if least == most else f"{least} to {most}"
     typer.echo(f"{len(done.classes)} classes, {each} pictures each: {done.train} to train on, {done.val} to test on")
     if done.probe is not None:
-        from caffelungo.report.probes import table
+        from caffelungo.probes.table import table
         from caffelungo.report.terminal import Terminal
 
         typer.echo("linear classifiers on frozen features, by cross-validation on the pictures to train on:")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
-from caffelungo.cli import rewriting as r
+from caffelungo.cli import rewrite_output as r
 from caffelungo.cli import tasks as g
 
 
@@ -78,9 +78,9 @@ def grow(
     Examples: [bold]lungo grow train_val.prototxt --widen fc7:2048 -o grown.prototxt[/];
     [bold]lungo grow mine/train_val.prototxt --weights mine/solver_iter_300.caffemodel --task birds/ -o mine2/[/]
     """
-    from caffelungo.growth import GrowOptions, grow
-    from caffelungo.passes.branch import UnitOptions
-    from caffelungo.tasks import TaskProjectOptions
+    from caffelungo.passes.new_units import UnitOptions
+    from caffelungo.projects.task_project import TaskProjectOptions
+    from caffelungo.rewriting.grow_steps import GrowOptions, grow
 
     def units(words: list[str] | None, flag: str) -> list[tuple[str, UnitOptions]]:
         made = []

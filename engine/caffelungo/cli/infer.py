@@ -30,8 +30,8 @@ def infer(
 
     Example: [bold]lungo infer model.onnx photos/ -o classes.csv[/]
     """
-    from caffelungo.deploy.classify import table
-    from caffelungo.deploy.infer import InferOptions, infer
+    from caffelungo.inference.classify import table
+    from caffelungo.inference.infer import InferOptions, infer
 
     wanted = InferOptions(model, given, output, device, provider, batch_size, threads, decoders, top, graphs, head=head)
     each = None if output else lambda prediction: typer.echo(table([prediction]))

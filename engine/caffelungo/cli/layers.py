@@ -9,6 +9,6 @@ import typer
 
 def layers(type_: Annotated[str | None, typer.Argument(metavar="[TYPE]", help="One type in full.")] = None) -> None:
     """List the layer types, or describe one: its formula, shapes, blobs and options."""
-    from caffelungo.layers import catalogue
+    from caffelungo.layers import documentation
 
-    typer.echo(catalogue.describe(type_) if type_ else catalogue.overview())
+    typer.echo(documentation.describe(type_) if type_ else documentation.overview())

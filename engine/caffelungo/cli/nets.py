@@ -21,7 +21,7 @@ def nets(
 
     Example: [bold]lungo nets copy squeezenet1.1 -o mine/[/]
     """
-    from caffelungo import catalogue
+    from caffelungo.definition import catalogue
 
     if action == "list":
         typer.echo(catalogue.overview())

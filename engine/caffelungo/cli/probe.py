@@ -70,7 +70,7 @@ def probe(
     from caffelungo import files
     from caffelungo.probes.options import ProbeOptions
     from caffelungo.probes.run import probe as run
-    from caffelungo.report.probes import table
+    from caffelungo.probes.table import table
     from caffelungo.report.terminal import Terminal
 
     if json_file is not None:

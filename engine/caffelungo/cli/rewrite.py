@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
-from caffelungo.cli import rewriting as r
+from caffelungo.cli import rewrite_output as r
 
 Layers = list[str] | None
 
@@ -61,8 +61,8 @@ def rewrite(
 
     Example: [bold]lungo rewrite train_val.prototxt --freeze-to conv3 --rate-decay 0.4 -o tuned.prototxt[/]
     """
-    from caffelungo.changes import Changes
-    from caffelungo.rewriting import rewrite
+    from caffelungo.rewriting.rewrite import rewrite
+    from caffelungo.rewriting.rewrite_steps import Changes
 
     changes = Changes(
         classes=classes, suffix=suffix, join=tuple(o.words(join)), normalize=normalize, learned=not constant,

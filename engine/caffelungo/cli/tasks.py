@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from caffelungo.cli import options as o
-from caffelungo.cli.rewriting import Shared
+from caffelungo.cli.rewrite_output import Shared
 from caffelungo.errors import UserError
 
 
@@ -36,7 +36,7 @@ def refuse_without_task(asked: Mapping[str, Any]) -> None:
 
 def run(wanted: Any, shared: Shared) -> None:
     """Write the folder that ``wanted`` (``tasks.TaskProjectOptions``) asks for, and print what is in it."""
-    from caffelungo.tasks import task_project
+    from caffelungo.projects.task_project import task_project
 
     with o.stages(shared.quiet) as say:
         done = task_project(wanted, say)

@@ -28,8 +28,8 @@ def triton(
     Example: [bold]lungo triton model.onnx repo --instances 2[/]
     """
     from caffelungo import shell
-    from caffelungo.deploy.triton import TritonOptions, triton
     from caffelungo.errors import UserError
+    from caffelungo.inference.triton import TritonOptions, triton
 
     if (repository is None) == (output is None):
         raise UserError(

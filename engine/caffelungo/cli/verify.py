@@ -45,7 +45,7 @@ def verify(
     Example: [bold]lungo verify train_val.prototxt grown.prototxt --weights squeezenet_v1.1.caffemodel[/]
     """
     from caffelungo.deploy.network import parse_shapes
-    from caffelungo.study.verify import VerifyOptions, verify
+    from caffelungo.verify.verify import VerifyOptions, verify
 
     with o.working("reading the nets ...") as status:
         found = verify(
@@ -66,7 +66,7 @@ def verify(
             typer.echo(found.verdict, err=True)
     else:
         from caffelungo.report.terminal import Terminal
-        from caffelungo.report.verify import show
+        from caffelungo.verify.tables import show
 
         terminal = Terminal()
         show(found, terminal if terminal.is_terminal else Terminal(width=160), every)

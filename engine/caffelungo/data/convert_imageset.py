@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.data import draws, image_list
+from caffelungo.data import image_list, random_numbers
 from caffelungo.data.decode import decode
 from caffelungo.data.image_list import ImageList
 from caffelungo.data.lmdb_writer import check_target, new_database
@@ -74,7 +74,7 @@ def convert_imageset(
         if missing:
             raise UserError(missing)
     count = len(pictures)
-    order = draws.permutation(flags.seed, 0, count).tolist() if flags.shuffle else range(count)
+    order = random_numbers.permutation(flags.seed, 0, count).tolist() if flags.shuffle else range(count)
     skipped: list[Problem] = []
     with new_database(target, overwrite=flags.overwrite) as writer:
         size: tuple[int, ...] | None = None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from caffelungo.data import class_folders, draws
+from caffelungo.data import class_folders, random_numbers
 from caffelungo.data.decode import decode
 from caffelungo.data.image_list import ImageList, read_folder, unread_below, write_list
 from caffelungo.data.parallel import Progress, in_order
@@ -266,7 +266,7 @@ def split(found: PhotoFolder, share: float = 0.2, seed: int = 0) -> Split:
         wanted = max(1, round(size * share)) if share > 0 and len(units) > 1 else 0
         if share > 0 and len(units) == 1:
             lonely.append(name)
-        order = draws.permutation(seed, label, len(units)).tolist() if units else []
+        order = random_numbers.permutation(seed, label, len(units)).tolist() if units else []
         taken = 0
         for number in order[:-1]:
             unit = units[number]

@@ -19,7 +19,7 @@ from caffelungo.data.labels import LabelReport, Tally
 from caffelungo.data.source import Source
 from caffelungo.definition.schema import TEST
 from caffelungo.errors import Problem
-from caffelungo.layers.plan import Plan, PlannedLayer
+from caffelungo.plan.plan import Plan, PlannedLayer
 
 
 @dataclass(frozen=True)

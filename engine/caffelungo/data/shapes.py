@@ -6,8 +6,8 @@ from caffelungo.data.sources import open_source, source_class
 from caffelungo.definition.reader import Definition
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
-from caffelungo.layers import states
-from caffelungo.layers.plan import PlannedLayer, build_plan
+from caffelungo.plan import states
+from caffelungo.plan.plan import PlannedLayer, build_plan
 
 Shapes = dict[str, tuple[int, ...]]
 """Shapes by blob, without the batch."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.data.order import Order
+from caffelungo.data.sample_order import Order
 from caffelungo.definition.schema import TRAIN, LayerParameter
 from caffelungo.errors import Location, Problem
 

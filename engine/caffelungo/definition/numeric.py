@@ -9,7 +9,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from caffelungo.definition.bounds import ANY, Bounds
+from caffelungo.bounds import ANY, Bounds
 from caffelungo.definition.ranges import DATA, OLD, RANGES, WITHIN
 from caffelungo.errors import Location, Problem
 

@@ -8,17 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from caffelungo.definition.bounds import (
-    ANY,
-    COUNT,
-    FREE,
-    LARGEST,
-    NOT_NEGATIVE,
-    POSITIVE,
-    SHARE,
-    WHOLE,
-    Bounds,
-)
+from caffelungo.bounds import ANY, COUNT, FREE, LARGEST, NOT_NEGATIVE, POSITIVE, SHARE, WHOLE, Bounds
 
 SHARE_ABOVE_0 = Bounds(0, 1, above=True)
 AXES = Bounds(-1, LARGEST)

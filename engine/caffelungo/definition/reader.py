@@ -13,7 +13,7 @@ from caffelungo.definition import decoding, fork_solver, printer, schema
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.faults import Fault
 from caffelungo.definition.parser import MAX_CHARACTERS, ForeignField, Unknown, parse
-from caffelungo.definition.rest import UnreadableError, blanked, rest_of
+from caffelungo.definition.partial import UnreadableError, blanked, rest_of
 from caffelungo.definition.schema import NetParameter, Recipe, SolverParameter
 from caffelungo.definition.splices import Splice
 from caffelungo.definition.tree import LineTable

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from caffelungo.definition import fork_solver
 from caffelungo.definition.fields import MessageInfo, message_info
 from caffelungo.definition.forks import costs_nothing, fork_of
-from caffelungo.definition.near import near_field
+from caffelungo.definition.misspelt import near_field
 from caffelungo.definition.upgrade import V1_TYPES
 from caffelungo.definition.upgrade_v0 import FIELDS as V0_FIELDS
 from caffelungo.visible import shortened

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo import option_ranges, tabular
-from caffelungo.deploy import liveness, metadata, profile
-from caffelungo.deploy.doctor import memory
-from caffelungo.deploy.engine import TYPES, Engine
 from caffelungo.errors import Problem, RunError, UserError
+from caffelungo.inference import metadata, peak_memory, profile
+from caffelungo.inference.doctor import memory
+from caffelungo.inference.engine import TYPES, Engine
 from caffelungo.report.console import duration
 from caffelungo.threads import physical_cores
 
@@ -142,7 +142,7 @@ def bench(options: BenchOptions, *, progress: Tell | None = None) -> Benched:
         done.notes.append(f"the file is for {fixed[0]} picture{'s' * (fixed[0] > 1)}, so that is the one batch size")
     opponents = None
     if options.net is not None:
-        from caffelungo.deploy.opponents import Opponents
+        from caffelungo.deploy.baselines import Opponents
 
         tell("opening the net in PyTorch", 0, 0)
         opponents = Opponents(options, engine, threads, done.notes)
@@ -292,7 +292,7 @@ def _fits(options: BenchOptions, engine: Engine, feeds: Arrays, batch: int, note
     free = memory().get("free")
     if free is None or engine.device != "cpu":
         return True
-    needed = WORKSPACE * liveness.peak(options.model, {name: array.shape for name, array in feeds.items()})
+    needed = WORKSPACE * peak_memory.peak(options.model, {name: array.shape for name, array in feeds.items()})
     if needed > free:
         notes.append(f"batch {batch} is left out: it may take {needed / 1e9:.1f} GB, {free / 1e9:.1f} are free")
     return needed <= free

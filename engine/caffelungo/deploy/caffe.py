@@ -29,12 +29,12 @@ from caffelungo.deploy.network import DeployNet
 from caffelungo.deploy.opening import labels_of, open_net
 from caffelungo.deploy.parity import BATCHES, Difference, difference
 from caffelungo.errors import Location, RunError, UserError
-from caffelungo.layers.plan import Plan, build_plan
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.passes import base
 from caffelungo.passes.caffe import BvlcOptions, bvlc
 from caffelungo.passes.moves import moved
+from caffelungo.plan.plan import Plan, build_plan
 from caffelungo.weights import caffemodel, copy
 from caffelungo.weights.base import Weights
 from caffelungo.weights.heads import heads_of

@@ -20,18 +20,19 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.parser import ForeignField
 from caffelungo.definition.reader import Definition, read_net
 from caffelungo.definition.schema import TEST, Preprocessing
-from caffelungo.deploy import asked, metadata, pictures
-from caffelungo.deploy.cut import Cut, cut
+from caffelungo.deploy import pictures, requested_size
 from caffelungo.deploy.export import Exported, ExportOptions, checked_target, export
-from caffelungo.deploy.front import problems_of_resize
-from caffelungo.deploy.guess import picture_shape
+from caffelungo.deploy.exportable_part import Cut, cut
+from caffelungo.deploy.infer_shape import picture_shape
 from caffelungo.deploy.network import DeployNet, deploy_net, unsized_inputs
 from caffelungo.deploy.opening import fitted, read_weights
 from caffelungo.deploy.parity import TOLERANCE
+from caffelungo.deploy.picture_operators import problems_of_resize
 from caffelungo.errors import Problem, UserError
-from caffelungo.layers import states
+from caffelungo.inference import metadata
 from caffelungo.layers.base import shape_text
-from caffelungo.layers.plan import build_plan
+from caffelungo.plan import states
+from caffelungo.plan.plan import build_plan
 from caffelungo.weights.base import Weights
 
 ORDERS = {"bgr": Preprocessing.BGR, "rgb": Preprocessing.RGB, "gray": Preprocessing.GRAY, "grey": Preprocessing.GRAY}
@@ -192,9 +193,9 @@ def _part(model: str | Path, options: ConvertOptions) -> Cut:
     notes: list[str] = []
     definition = read_net(model, options.variables or None, foreign).within(options.stages, options.level)
     definition = states.settled(definition, TEST, answering=True, notes=notes)
-    definition = asked.placed(definition, options.shapes)
+    definition = requested_size.placed(definition, options.shapes)
     with suppress(UserError):  # told when what leaves is resized; until then a place-holder's mistakes are none
-        definition = asked.sized(definition, options.size, options.shapes, options.outputs)
+        definition = requested_size.sized(definition, options.size, options.shapes, options.outputs)
     part = cut(definition, foreign, options.outputs)
     part.notes[:0] = notes
     return part
@@ -202,8 +203,8 @@ def _part(model: str | Path, options: ConvertOptions) -> Cut:
 
 def _resize(part: Cut, options: ConvertOptions) -> None:
     """``part`` at the size that was asked for."""
-    shaped = asked.placed(part.definition, part.shapes)
-    part.definition, part.shapes = asked.sized(shaped, options.size, options.shapes, options.outputs), {}
+    shaped = requested_size.placed(part.definition, part.shapes)
+    part.definition, part.shapes = requested_size.sized(shaped, options.size, options.shapes, options.outputs), {}
 
 
 def _asked(options: ConvertOptions, net: DeployNet) -> tuple[int, int] | None:
@@ -284,7 +285,7 @@ def _record(
     if options.mean or options.mean_file:
         _without_mean(record)
     with gathered(found.problems):
-        record, notes = asked.recorded(record, (shape[2], shape[3]), _who(options, net), weights)
+        record, notes = requested_size.recorded(record, (shape[2], shape[3]), _who(options, net), weights)
         found.notes += notes
         _state(record, shape, options)
         return pictures.completed(record, blob, shape)

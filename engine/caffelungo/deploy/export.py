@@ -25,22 +25,23 @@ from caffelungo.data import preprocess
 from caffelungo.data import shapes as data_shapes
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST, Preprocessing
-from caffelungo.deploy import metadata, names, pictures
+from caffelungo.deploy import names, pictures
 from caffelungo.deploy.fold import Arrays, Folded, fold_batch_norm
-from caffelungo.deploy.front import IMAGE, INTERPOLATION, Front, check_layout, problems_of_resize
-from caffelungo.deploy.given import gather
 from caffelungo.deploy.input_spread import usual_spread
 from caffelungo.deploy.network import DeployNet
 from caffelungo.deploy.opening import Opened, heads, labels_of, open_net
 from caffelungo.deploy.parity import BATCHES, TOLERANCE, Feeds, Parity, Reference, prove
 from caffelungo.deploy.photos import Inside, prove_photos, random_sizes
-from caffelungo.deploy.runtime import LIMIT, parse_device
+from caffelungo.deploy.picture_operators import IMAGE, INTERPOLATION, Front, check_layout, problems_of_resize
 from caffelungo.deploy.sizes import open_sizes, other_sizes, problems_of_free_sizes
 from caffelungo.deploy.trace import trace
 from caffelungo.deploy.untraceable import untraceable
 from caffelungo.errors import Problem, RunError, UserError
-from caffelungo.layers.plan import build_plan
+from caffelungo.inference import metadata
+from caffelungo.inference.inputs import gather
+from caffelungo.inference.runtime import LIMIT, parse_device
 from caffelungo.net.store import Store
+from caffelungo.plan.plan import build_plan
 from caffelungo.weights.base import Weights
 
 OPSETS = range(18, 24)

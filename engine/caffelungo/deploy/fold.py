@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from caffelungo.layers.plan import ParamKey, Plan
 from caffelungo.passes.fold import Foldable, foldable, folded_weights, gain_and_shift, is_transposed
+from caffelungo.plan.plan import ParamKey, Plan
 
 Arrays = dict[ParamKey, np.ndarray]
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import onnx
 import onnx_ir as ir
 
-from caffelungo.layers.plan import Plan
 from caffelungo.passes.view import free_name
+from caffelungo.plan.plan import Plan
 
 _Key = tuple[str, str, int]
 

@@ -19,9 +19,9 @@ from caffelungo.definition.schema import TEST, TRAIN, LayerParameter
 from caffelungo.errors import Problem, UserError
 from caffelungo.layers import registry
 from caffelungo.layers.base import Shape, shape_text
-from caffelungo.layers.plan import Plan, build_plan
 from caffelungo.passes.names import PROB, answer_name
 from caffelungo.passes.view import HEADS, PASSING, Graph, free_name
+from caffelungo.plan.plan import Plan, build_plan
 
 OUTPUT_LAYER = {"SoftmaxWithLoss": "Softmax", "SigmoidCrossEntropyLoss": "Sigmoid"}
 """The layer that makes probabilities of what a loss measures."""

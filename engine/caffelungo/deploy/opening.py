@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from caffelungo.data import preprocess
 from caffelungo.data import shapes as data_shapes
 from caffelungo.definition.schema import TEST
-from caffelungo.deploy import asked, metadata, pictures
+from caffelungo.deploy import pictures, requested_size
 from caffelungo.deploy.fold import Arrays
 from caffelungo.deploy.network import DeployNet, deploy_net
-from caffelungo.deploy.runtime import LIMIT
 from caffelungo.errors import Location, Problem, UserError
-from caffelungo.layers import states
-from caffelungo.layers.reading import read_net
+from caffelungo.inference import metadata
+from caffelungo.inference.runtime import LIMIT
+from caffelungo.plan import states
+from caffelungo.plan.read_net import read_net
 from caffelungo.weights import copy
 from caffelungo.weights.base import Weights
 from caffelungo.weights.heads import heads_of
@@ -50,9 +51,9 @@ def open_net(definition: Any, weights: Weights | str | Path, options: ExportOpti
         definition = read_net(definition)
     notes: list[str] = []
     definition = states.settled(definition, TEST, answering=True, notes=notes)
-    definition = asked.placed(definition, options.shapes)
-    if asked.plane(definition, None, options.shapes) != options.size:
-        definition = asked.sized(definition, options.size, options.shapes, options.outputs)
+    definition = requested_size.placed(definition, options.shapes)
+    if requested_size.plane(definition, None, options.shapes) != options.size:
+        definition = requested_size.sized(definition, options.size, options.shapes, options.outputs)
     given = read_weights(weights)
     if options.record is None and not (given.extras is not None and given.extras.HasField("preprocessing")):
         told = {blob: shape for blob, shape in data_shapes.in_files(definition).items() if shape}
@@ -120,15 +121,15 @@ def record_and_shapes(
     """The net that leaves, the preprocessing record as far as it is known, and notes for the user."""
     record, notes = _record(definition, weights, options)
     if options.record is None:
-        wanted = asked.plane(definition, options.size, options.shapes)
+        wanted = requested_size.plane(definition, options.size, options.shapes)
         who = "as asked" if options.size is not None else "in the net's input"
-        record, more = asked.recorded(record, wanted, who, weights)
+        record, more = requested_size.recorded(record, wanted, who, weights)
         notes = [*notes, *more]
     net = deploy_net(
         definition, shapes=_shapes(definition, record, options), sources=_sources(definition, record),
         outputs=options.outputs, batch=options.batch or 1,
     )  # fmt: skip
-    asked.room_for(net.plan, options.size, options.shapes)
+    requested_size.room_for(net.plan, options.size, options.shapes)
     return net, record, notes + net.notes
 
 

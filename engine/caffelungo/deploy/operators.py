@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from caffelungo.layers import broadcast
-from caffelungo.layers.plan import PlannedLayer
 from caffelungo.layers.pools import LOWEST, pooled
+from caffelungo.plan.plan import PlannedLayer
 
 
 class Operator(nn.Module):

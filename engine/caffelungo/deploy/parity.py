@@ -19,11 +19,11 @@ import onnx
 import torch
 from numpy.typing import NDArray
 
-from caffelungo.deploy.runtime import EXACT, Session, open_session
 from caffelungo.errors import RunError
-from caffelungo.layers.plan import Plan, PlannedLayer
+from caffelungo.inference.runtime import EXACT, Session, open_session
 from caffelungo.net.stepwise import Hook, StepNet
 from caffelungo.net.store import Store
+from caffelungo.plan.plan import Plan, PlannedLayer
 
 Array = NDArray[Any]
 Feeds = Mapping[str, Array]

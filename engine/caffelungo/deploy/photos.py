@@ -21,10 +21,10 @@ from torch import Tensor
 from caffelungo.data import preprocess
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy import pictures
-from caffelungo.deploy.front import INTERPOLATION, Front
 from caffelungo.deploy.parity import Parity, Reference, compare, difference, same_class
-from caffelungo.deploy.runtime import EXACT, open_session
+from caffelungo.deploy.picture_operators import INTERPOLATION, Front
 from caffelungo.errors import RunError
+from caffelungo.inference.runtime import EXACT, open_session
 
 LEVELS = 1.25
 """Most that a pixel may differ from the whole-number resize: one level of 255, since both round."""

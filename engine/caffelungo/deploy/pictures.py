@@ -18,8 +18,8 @@ from caffelungo.data.resize import resize
 from caffelungo.data.sources import open_source
 from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.schema import TEST, Preprocessing
-from caffelungo.deploy.metadata import ImageInput
 from caffelungo.errors import UserError
+from caffelungo.inference.metadata import ImageInput
 from caffelungo.layers.base import shape_text
 
 Pixels = NDArray[np.uint8]

@@ -19,16 +19,16 @@ import onnx
 from numpy.typing import NDArray
 
 from caffelungo import drafts, files, resources
-from caffelungo.deploy import accuracy, pictures
+from caffelungo.deploy import pictures, recorded_accuracy
 from caffelungo.deploy.bench import ONNX, feeds_of, measure
-from caffelungo.deploy.classify import PictureModel
-from caffelungo.deploy.engine import Engine
 from caffelungo.deploy.export import Exported, ExportOptions, checked_target
-from caffelungo.deploy.given import Given, gather
-from caffelungo.deploy.halves import halved
+from caffelungo.deploy.fp16 import halved
 from caffelungo.deploy.parity import difference, same_class, with_all_outputs
 from caffelungo.deploy.quantize import quantized
 from caffelungo.errors import RunError, UserError
+from caffelungo.inference.classify import PictureModel
+from caffelungo.inference.engine import Engine
+from caffelungo.inference.inputs import Given, gather
 
 Array = NDArray[Any]
 
@@ -176,7 +176,7 @@ def lower(
              "tolerance": TOLERANCE[wanted.precision], "pictures": found.pictures}  # fmt: skip
     made.metadata_props.add(key="precision", value=json.dumps(facts))
     if found.accuracy:
-        accuracy.keep(made, found.accuracy[1], found.accuracy[2], wanted.test)
+        recorded_accuracy.keep(made, found.accuracy[1], found.accuracy[2], wanted.test)
     data = made.SerializeToString()
     found.sizes = (source.stat().st_size, len(data))
     files.write_bytes(target, data)

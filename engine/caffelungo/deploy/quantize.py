@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from caffelungo import drafts
-from caffelungo.deploy.halves import before_the_net, quiet
+from caffelungo.deploy.fp16 import before_the_net, quiet
 from caffelungo.deploy.name_clashes import END, without_clashes
 
 TYPES = ("Conv", "Gemm", "MatMul", "MaxPool", "AveragePool", "GlobalAveragePool", "Concat", "Add", "Relu", "Clip")

@@ -19,7 +19,7 @@ from caffelungo.deploy.operators import free_pool_problem
 from caffelungo.errors import Problem
 from caffelungo.layers import windows
 from caffelungo.layers.base import shape_text
-from caffelungo.layers.plan import Plan, PlannedLayer, build_plan
+from caffelungo.plan.plan import Plan, PlannedLayer, build_plan
 
 HEIGHT, WIDTH = "height", "width"
 FIXED = frozenset({"Flatten", "Im2col", "MVN", "Reduction", "Reshape", "SPP", "Tile"})

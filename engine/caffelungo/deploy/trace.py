@@ -22,11 +22,11 @@ from onnxscript.optimizer import fold_constants
 from torch import Tensor, fx
 
 from caffelungo.deploy import names
-from caffelungo.deploy.front import Front, prepend
 from caffelungo.deploy.operators import replacement
-from caffelungo.layers.plan import Plan
+from caffelungo.deploy.picture_operators import Front, prepend
 from caffelungo.net.graph import Net
 from caffelungo.net.store import Store
+from caffelungo.plan.plan import Plan
 
 BATCH = "batch"
 EXAMPLE_BATCH = 2

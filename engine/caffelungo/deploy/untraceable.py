@@ -10,8 +10,8 @@ from caffelungo.definition.schema import TEST, LayerParameter, NetParameter
 from caffelungo.deploy.trace import capture, trace
 from caffelungo.errors import Problem
 from caffelungo.layers.base import shape_text
-from caffelungo.layers.plan import Plan, PlannedLayer, build_plan
 from caffelungo.net.store import Store
+from caffelungo.plan.plan import Plan, PlannedLayer, build_plan
 
 
 def untraceable(plan: Plan, opset: int, batch: int | None, error: Exception) -> list[Problem]:

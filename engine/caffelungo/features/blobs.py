@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from caffelungo.definition.schema import PHASE_NAMES, TEST
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.layers.base import shape_text
-from caffelungo.layers.plan import Plan, PlannedLayer
 from caffelungo.passes.view import HEADS, NONLINEAR, Graph, View
+from caffelungo.plan.plan import Plan, PlannedLayer
 
 JOINS = frozenset({"Concat", "Eltwise"})
 FOLLOWING = NONLINEAR | {"BatchNorm", "Scale", "Bias", "Clip"}

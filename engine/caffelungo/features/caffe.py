@@ -16,11 +16,11 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.features.formats.lmdb import datum, key
-from caffelungo.features.opening import weighted
-from caffelungo.features.running import Running
+from caffelungo.features.open_net import weighted
+from caffelungo.features.run_part import Running
 from caffelungo.features.upstream import upstream
-from caffelungo.layers import states
-from caffelungo.layers.reading import read_net
+from caffelungo.plan import states
+from caffelungo.plan.read_net import read_net
 from caffelungo.solve import nets
 from caffelungo.solve.engine import make_engine
 from caffelungo.solve.options import EngineOptions

@@ -25,12 +25,12 @@ from caffelungo.errors import Location, Problem, RunError, UserError
 from caffelungo.features import addresses, formats
 from caffelungo.features.formats import lmdb
 from caffelungo.features.formats.table import Table
-from caffelungo.features.listing import FLAT, Listing, listing
-from caffelungo.features.opening import MEAN, Ready, find_net, make_ready
-from caffelungo.features.oversample import CROPS
+from caffelungo.features.open_net import MEAN, Ready, find_net, make_ready
+from caffelungo.features.picture_list import FLAT, Listing, listing
 from caffelungo.features.pooled import CHUNK
 from caffelungo.features.rows import Rows
-from caffelungo.features.running import Running
+from caffelungo.features.run_part import Running
+from caffelungo.features.ten_crops import CROPS
 from caffelungo.files import obstacle
 from caffelungo.solve import memory
 from caffelungo.solve.engine import make_engine, out_of_memory

@@ -21,11 +21,11 @@ from torch import Tensor
 from caffelungo.data.source import Source
 from caffelungo.errors import UserError
 from caffelungo.features import addresses
-from caffelungo.features.frozen import Say, locked, silent
-from caffelungo.features.mapped import new_rows
-from caffelungo.features.names import files_of, labels_of
+from caffelungo.features.frozen_features import Say, locked, silent
+from caffelungo.features.new_npy import new_rows
 from caffelungo.features.rows import Rows
-from caffelungo.features.running import Running
+from caffelungo.features.run_part import Running
+from caffelungo.features.sample_names import files_of, labels_of
 from caffelungo.features.upstream import Upstream, upstream
 from caffelungo.files import written_whole
 from caffelungo.layers.base import shape_text

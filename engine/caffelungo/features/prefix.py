@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.layers.plan import ParamKey, Plan, PlannedLayer, Value
+from caffelungo.plan.plan import ParamKey, Plan, PlannedLayer, Value
 
 KeyOf = Callable[[str, int], ParamKey]
 """The owner's key of a blob of a layer (``Store.key``)."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from caffelungo.errors import UserError
 from caffelungo.features.blobs import known_blobs
 from caffelungo.features.prefix import own_name
-from caffelungo.layers.plan import Plan, PlannedLayer, Value
+from caffelungo.plan.plan import Plan, PlannedLayer, Value
 from caffelungo.solve.nets import Opened, input_without_data
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from caffelungo.definition.forks import fork_of_type
 from caffelungo.errors import Alike, Location, Problem, did_you_mean
-from caffelungo.layers import remedies, types
+from caffelungo.layers import missing_types, types
 from caffelungo.layers.base import Layer
 
 _registered: dict[str, type[Layer]] = {}
@@ -50,7 +50,7 @@ def find(type_name: str) -> type[Layer] | None:
 
 def suggestion(type_name: str, layer: Any = None) -> str:
     """What to do about an unknown ``type_name``, which ``layer`` (a LayerParameter, where there is one) has."""
-    if way := remedies.way(type_name, len(layer.bottom) if layer is not None else None):
+    if way := missing_types.way(type_name, len(layer.bottom) if layer is not None else None):
         fork = fork_of_type(type_name)
         return f"{way} (a type of {fork})" if fork else way
     if type_name in ABSENT and type_name not in layer_types():

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, fx, nn
 
 from caffelungo.layers.base import Layer, State
-from caffelungo.layers.plan import Plan, PlannedLayer
 from caffelungo.net.store import Store
+from caffelungo.plan.plan import Plan, PlannedLayer
 
 
 class LayerModule(nn.Module):

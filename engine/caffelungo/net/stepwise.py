@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from caffelungo.layers.base import State
-from caffelungo.layers.plan import Plan, PlannedLayer
 from caffelungo.net.store import Store
+from caffelungo.plan.plan import Plan, PlannedLayer
 
 Hook = Callable[[PlannedLayer], None]
 

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from caffelungo.errors import UserError
-from caffelungo.layers import sharing
 from caffelungo.layers.base import shape_text
 from caffelungo.layers.fillers import fill
-from caffelungo.layers.plan import ParamKey, ParamUse, Plan
+from caffelungo.plan import sharing
+from caffelungo.plan.plan import ParamKey, ParamUse, Plan
 
 
 class Store:

@@ -20,12 +20,12 @@ from typing import Any
 from caffelungo.definition.edits import Edit, InsertLayer, SetField
 from caffelungo.definition.schema import FillerParameter, LayerParameter
 from caffelungo.layers.base import shape_text
-from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes import select
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.names import Names
 from caffelungo.passes.rates import NEW, Rate, give_rates
 from caffelungo.passes.view import HEADS, Graph, View
+from caffelungo.plan.plan import PlannedLayer
 
 KINDS = ("parallel", "residual")
 

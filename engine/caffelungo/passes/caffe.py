@@ -20,11 +20,11 @@ from caffelungo.definition.edits import DeleteLayer, Edit, InsertLayer, RenameBl
 from caffelungo.definition.schema import TEST, LayerParameter
 from caffelungo.errors import Problem, UserError
 from caffelungo.layers.base import shape_text
-from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes.base import Note, Rewrite
 from caffelungo.passes.moves import Array, Blobs, Move
 from caffelungo.passes.names import Names
 from caffelungo.passes.view import View
+from caffelungo.plan.plan import PlannedLayer
 
 TYPES = frozenset({
     "AbsVal", "Accuracy", "ArgMax", "BNLL", "BatchNorm", "BatchReindex", "Bias", "Clip", "Concat", "ContrastiveLoss",

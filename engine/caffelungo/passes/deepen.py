@@ -20,14 +20,14 @@ from caffelungo import shell
 from caffelungo.definition.edits import Edit, InsertLayer, SetField
 from caffelungo.definition.schema import LayerParameter
 from caffelungo.layers.base import count, shape_text
-from caffelungo.layers.plan import PlannedLayer
-from caffelungo.passes import branch, moves
+from caffelungo.passes import moves, new_units
 from caffelungo.passes.base import Note, Refusal, Rewrite
-from caffelungo.passes.branch import Built, UnitOptions
 from caffelungo.passes.heads import fresh_head
 from caffelungo.passes.moves import Move
 from caffelungo.passes.names import Names, root
+from caffelungo.passes.new_units import Built, UnitOptions
 from caffelungo.passes.view import HEADS, NONLINEAR, Classifier, Graph, View
+from caffelungo.plan.plan import PlannedLayer
 
 JOINS = frozenset({"Concat", "Normalize"})
 """What may stand between the layer and the classifier: after ``widen``, a new layer goes on top of both groups."""
@@ -45,13 +45,13 @@ class DeepenOptions:
 def deepen(view: View, options: DeepenOptions) -> Rewrite:
     """The rewrite; Refusal when anything but classifiers reads ``options.layer``."""
     graph = view.graph
-    branch.check_units(options.layer, options.unit)
+    new_units.check_units(options.layer, options.unit)
     target = view.find(options.layer, "--deepen")
-    branch.refuse_rules(view, target)
-    branch.refuse_head(view, target, graph)
+    new_units.refuse_rules(view, target)
+    new_units.refuse_head(view, target, graph)
     chain = graph.chain(target)
     last = (chain or [target])[-1].top_values[0]
-    heads = branch.heads_behind(view, graph, target, last, "deepening", through=JOINS)
+    heads = new_units.heads_behind(view, graph, target, last, "deepening", through=JOINS)
     value = one_input(view, heads)
     base = root(target.tops[0] if target.layer.type not in HEADS else target.name, "wide")
     layer = add_layer(view, graph, heads, value, target, base, Names(view), options)
@@ -196,19 +196,19 @@ def _build(
     bottom = bottom or graph.plan.values[head.bottom_values[0]].blob
     like = names.view.net.layer[head.index]
     if head.layer.type == "Convolution":
-        first = branch.convolution(name, bottom, unit.kernel or 1, 1, unit, like)
+        first = new_units.convolution(name, bottom, unit.kernel or 1, 1, unit, like)
     else:
-        first = branch.units_like(like, name, bottom, unit)
+        first = new_units.units_like(like, name, bottom, unit)
     built = Built([first], name)
     neurons = [one for one in path if one.layer.type in NONLINEAR][-1:]
     if neurons and not unit.keeps:
-        branch.follow(built, neurons, names, suffix)
+        new_units.follow(built, neurons, names, suffix)
     else:
         built.layers.append(LayerParameter(name=names.take(f"{name}_relu"), type="ReLU", bottom=[name], top=[name]))
     if unit.normalize:
         norm = names.norm(name)
-        built.layers.append(branch.normalize(norm, built.top, norm, unit.scale))
+        built.layers.append(new_units.normalize(norm, built.top, norm, unit.scale))
         built.top = norm
     if not unit.keeps:
-        branch.follow(built, _dropout(graph, path, target)[-1:], names, suffix)
+        new_units.follow(built, _dropout(graph, path, target)[-1:], names, suffix)
     return built

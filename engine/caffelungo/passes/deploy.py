@@ -18,13 +18,13 @@ from caffelungo import shell
 from caffelungo.definition import filter as filter_
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLayer
 from caffelungo.definition.schema import TEST, LayerParameter
-from caffelungo.layers import states
 from caffelungo.layers.base import Shape
-from caffelungo.layers.plan import PlannedLayer, build_plan
-from caffelungo.passes import channels
+from caffelungo.passes import channel_names
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.names import answer_name
 from caffelungo.passes.view import Classifier, Graph, View, onward
+from caffelungo.plan import states
+from caffelungo.plan.plan import PlannedLayer, build_plan
 
 PROBABILITIES = frozenset({"SoftmaxWithLoss", "InfogainLoss"})
 """Losses that take a softmax of their bottom, so that the answer is one, too."""
@@ -175,7 +175,7 @@ def _comment(layer: Any, shape: Sequence[int]) -> str | None:
     if not layer.HasField("transform_param"):
         return None
     mean = ", ".join(f"{one:g}" for one in transform.mean_value) or transform.mean_file
-    parts = [f"Pictures as 0..255, {channels.described(layer, shape[1] if len(shape) == 4 else None)}"]
+    parts = [f"Pictures as 0..255, {channel_names.described(layer, shape[1] if len(shape) == 4 else None)}"]
     if mean:
         parts.append(f"less the mean {mean}")
     if transform.scale != 1:

@@ -18,12 +18,12 @@ import numpy as np
 
 from caffelungo.definition.edits import Edit, SetField
 from caffelungo.layers.base import count, shape_text
-from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes import moves
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.moves import Move
 from caffelungo.passes.rates import options_field
 from caffelungo.passes.view import HEADS, NEURONS, Graph, View
+from caffelungo.plan.plan import PlannedLayer
 
 MIXING = frozenset({"Normalize", "MVN"})
 """Neurons whose channels depend on each other: with copies they compute something else."""

@@ -18,13 +18,13 @@ from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLay
 from caffelungo.definition.schema import PHASE_NAMES, TEST, TRAIN, LayerParameter, Preprocessing
 from caffelungo.errors import UserError
 from caffelungo.layers.base import shape_text
-from caffelungo.layers.plan import PlannedLayer
-from caffelungo.passes import channels as channel_names
+from caffelungo.passes import channel_names
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.heads import fresh_head
 from caffelungo.passes.rates import NEW, OLD
 from caffelungo.passes.resize import before_crop
 from caffelungo.passes.view import Classifier, View
+from caffelungo.plan.plan import PlannedLayer
 
 IMAGENET_MEAN = (104.0, 117.0, 123.0)
 """Blue, green, red mean of ImageNet, which nearly every public Caffe net subtracts."""

@@ -17,10 +17,10 @@ import numpy as np
 
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, SetField
 from caffelungo.definition.schema import TEST
-from caffelungo.layers.plan import ParamKey, Plan, PlannedLayer
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.moves import Array, Blobs, Move
 from caffelungo.passes.view import View
+from caffelungo.plan.plan import ParamKey, Plan, PlannedLayer
 
 FOLDABLE = frozenset({"Convolution", "InnerProduct"})
 

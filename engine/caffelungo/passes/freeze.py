@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 from caffelungo import shell
 from caffelungo.definition.edits import Edit, SetField
-from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes import select
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.rates import FROZEN, set_rates
 from caffelungo.passes.view import View
+from caffelungo.plan.plan import PlannedLayer
 
 
 @dataclass(frozen=True)

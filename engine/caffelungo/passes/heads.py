@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from caffelungo.definition.edits import Edit, RenameBlob, SetField
 from caffelungo.definition.schema import FillerParameter
 from caffelungo.layers.base import count, shape_text
-from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes import moves
 from caffelungo.passes.base import Note, Refusal
 from caffelungo.passes.moves import Move
 from caffelungo.passes.names import numbered
 from caffelungo.passes.rates import NEW, Rate, head_filler, options_field, set_rates, weak, weighted_blobs
 from caffelungo.passes.view import View
+from caffelungo.plan.plan import PlannedLayer
 
 
 @dataclass(frozen=True)

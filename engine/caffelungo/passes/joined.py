@@ -22,14 +22,14 @@ from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLay
 from caffelungo.definition.schema import FillerParameter, LayerParameter
 from caffelungo.errors import UserError
 from caffelungo.layers.base import shape_text
-from caffelungo.passes import reads, swap
+from caffelungo.passes import pooled_blobs, replace_classifier
 from caffelungo.passes.base import Note, Refusal, Rewrite
-from caffelungo.passes.branch import Built
 from caffelungo.passes.moves import Array, Blobs
 from caffelungo.passes.names import Names, norm_name, numbered, root
+from caffelungo.passes.new_units import Built
+from caffelungo.passes.pooled_blobs import POOLS, Part, Read, Source
 from caffelungo.passes.rates import FROZEN, NEW, Rate, give_rates, head_filler
-from caffelungo.passes.reads import POOLS, Part, Read, Source
-from caffelungo.passes.swap import Swap
+from caffelungo.passes.replace_classifier import Swap
 from caffelungo.passes.view import Classifier, View
 
 __all__ = ["JoinedOptions", "Read", "columns", "head_name", "joined", "weights_for"]
@@ -84,10 +84,10 @@ def joined(view: View, options: JoinedOptions) -> Rewrite:
     gone = design.gone | useless.keys()
     at = max([min(one.head.index for one in design.main), *(source.at for source in design.sources)])
     made = [layer for group in design.groups for layer in group.layers] + design.tail
-    dropout, forked = reads.before_dropout(view, design.sources, gone, design.names)
+    dropout, forked = pooled_blobs.before_dropout(view, design.sources, gone, design.names)
     edits: list[Edit] = [DeleteLayer(index) for index in sorted(gone)]
     edits += dropout
-    edits += swap.keep_rates(view, gone)
+    edits += replace_classifier.keep_rates(view, gone)
     edits += [InsertLayer(at, layer, comment) for layer, comment in zip(made, _comments(design), strict=True)]
     led = [(index, k) for index, k in design.swap.rewired if index not in gone]
     edits += [SetField(("layer", index, "bottom", k), design.name) for index, k in led]
@@ -98,12 +98,12 @@ def joined(view: View, options: JoinedOptions) -> Rewrite:
 
 def columns(view: View, options: JoinedOptions) -> list[tuple[str, str, int]]:
     """(blob, pool, channels) of each part in the order of the classifier's columns; ``view`` is the net before."""
-    return [(part.blob, part.pool, part.channels) for part in reads.parts_of(view, options.reads)]
+    return [(part.blob, part.pool, part.channels) for part in pooled_blobs.parts_of(view, options.reads)]
 
 
 def head_name(view: View, options: JoinedOptions) -> str:
     """What the new classifier is called; ``view`` is the net before."""
-    main, _ = swap.chosen(view, options.head)
+    main, _ = replace_classifier.chosen(view, options.head)
     return _name(view, options, main[-1])
 
 
@@ -136,7 +136,7 @@ def weights_for(view: View, options: JoinedOptions, weight: Array, bias: Array) 
 
 
 def _design(view: View, options: JoinedOptions) -> _Design:
-    main, heads = swap.chosen(view, options.head)
+    main, heads = replace_classifier.chosen(view, options.head)
     classes = main[-1].classes if options.classes is None else options.classes
     if classes < 2:
         raise Refusal(
@@ -144,15 +144,17 @@ def _design(view: View, options: JoinedOptions) -> _Design:
             received=f"{classes} class(es)",
             remedy="name two classes or more; what is neither makes a class too",
         )
-    parts = reads.parts_of(view, options.reads, frozenset(one.head.index for one in heads))
-    taken = swap.take_out(view, main, heads)
+    parts = pooled_blobs.parts_of(view, options.reads, frozenset(one.head.index for one in heads))
+    taken = replace_classifier.take_out(view, main, heads)
     read = {phase: [part.source.values[phase] for part in parts] for phase in view.graphs}
     names, name = Names(view), _name(view, options, main[-1])
     names.given.add(name)
     flat = len(parts) > 1 and any(part.axes == 2 for part in parts)
     groups = [_group(part, flat, names, options.scale) for part in parts]
     tail = _tail([group.top for group in groups], name, classes, names, options)
-    return _Design(main, taken, swap.unread(view, taken.gone, read), parts, classes, name, groups, tail, names)
+    return _Design(
+        main, taken, replace_classifier.unread(view, taken.gone, read), parts, classes, name, groups, tail, names
+    )
 
 
 def _name(view: View, options: JoinedOptions, main: Classifier) -> str:

@@ -13,12 +13,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from caffelungo.definition.edits import Edit, SetField
-from caffelungo.passes import beside, branch, joins
+from caffelungo.passes import joined_units, new_units, parallel_units
 from caffelungo.passes.base import Note, Refusal, Rewrite
-from caffelungo.passes.branch import UnitOptions
 from caffelungo.passes.deepen import DeepenOptions, add_layer, one_input
 from caffelungo.passes.heads import fresh_head
 from caffelungo.passes.names import Names, root
+from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.view import View
 
 
@@ -35,7 +35,7 @@ class JointOptions:
 def joint(view: View, options: JointOptions) -> Rewrite:
     """The rewrite; Refusal where ``widen`` refuses, or when a classifier should be kept."""
     graph, unit = view.graph, options.unit
-    branch.check_units(options.layer, unit)
+    new_units.check_units(options.layer, unit)
     deep = replace(unit, units=options.deep or unit.units)
     if unit.keeps:
         raise Refusal(
@@ -43,12 +43,12 @@ def joint(view: View, options: JointOptions) -> Rewrite:
             received="--keep-head with --joint",
             remedy="leave --keep-head out, or use --widen alone",
         )
-    place = beside.find_place(view, graph, options.layer, "--joint")
-    joins.refuse(view, graph, place, "--joint")
-    heads = branch.heads_behind(view, graph, place.target, place.last.top_values[0], "widening")
+    place = parallel_units.find_place(view, graph, options.layer, "--joint")
+    joined_units.refuse(view, graph, place, "--joint")
+    heads = new_units.heads_behind(view, graph, place.target, place.last.top_values[0], "widening")
     value = one_input(view, heads)
     names = Names(view)
-    group = beside.add_group(view, graph, place, names, unit, "wide")
+    group = parallel_units.add_group(view, graph, place, names, unit, "wide")
     bottom = group.wide if value == place.last.top_values[0] else None
     base = root(place.base, "wide")
     on_top = DeepenOptions(group.wide, replace(deep, start="filler"))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from caffelungo.definition.edits import Edit, InsertLayer
-from caffelungo.passes import beside, branch
+from caffelungo.passes import new_units, parallel_units
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.heads import fresh_head
 from caffelungo.passes.names import Names, norm_name
@@ -41,9 +41,9 @@ def normalize(view: View, options: NormalizeOptions) -> Rewrite:
     if options.scale <= 0:
         raise Refusal("the scale must be above 0", received=f"{options.scale:g}", remedy="10 and 20 are usual")
     target = view.find(options.layer, "--normalize")
-    branch.refuse_rules(view, target)
-    branch.refuse_head(view, target, graph)
-    before, after = branch.split_chain(graph.chain(target))
+    new_units.refuse_rules(view, target)
+    new_units.refuse_head(view, target, graph)
+    before, after = new_units.split_chain(graph.chain(target))
     source, last = (before or [target])[-1], ([*before, *after] or [target])[-1]
     if source.layer.type == "Normalize":
         raise Refusal(
@@ -52,14 +52,14 @@ def normalize(view: View, options: NormalizeOptions) -> Rewrite:
             received=f"--normalize {options.layer}",
             remedy=f"change norm_param of `{source.name}`",
         )
-    heads = branch.heads_behind(view, graph, target, last.top_values[0], "normalizing")
+    heads = new_units.heads_behind(view, graph, target, last.top_values[0], "normalizing")
     norm = Names(view).take(norm_name(target.tops[0]))
-    layer = branch.normalize(norm, source.tops[0], norm, options.scale)
+    layer = new_units.normalize(norm, source.tops[0], norm, options.scale)
     if not options.learned:
         give_rates(layer, [FROZEN])
     factor = "a learned factor a channel" if options.learned else f"{options.scale:g}"
     edits: list[Edit] = [InsertLayer(source.index + 1, layer, f"Unit length over the channels, times {factor}.")]
-    edits += beside.lead(view, graph, last.top_values[0], beside.reconnect(after, norm, edits))
+    edits += parallel_units.lead(view, graph, last.top_values[0], parallel_units.reconnect(after, norm, edits))
     notes = [Note(f"`{target.tops[0]}` is normalized in `{norm}`, scale {options.scale:g}", view.where(target.index))]
     for one in heads:
         if options.keep_head:

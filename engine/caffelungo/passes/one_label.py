@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from caffelungo.definition.edits import DeleteLayer
-from caffelungo.passes import swap
+from caffelungo.passes import replace_classifier
 from caffelungo.passes.base import Note, Rewrite
 from caffelungo.passes.view import View
 
@@ -31,7 +31,7 @@ def one_label(view: View, options: OneLabelOptions) -> Rewrite:
     ends = {end.index for one in others for end in one.ends}
     if not ends or main is None:
         return Rewrite()
-    gone = swap.unread(view, ends, {})
+    gone = replace_classifier.unread(view, ends, {})
     notes = [
         Note(
             f"`{view.net.layer[index].name}` ({view.net.layer[index].type}) taken out",
@@ -40,4 +40,6 @@ def one_label(view: View, options: OneLabelOptions) -> Rewrite:
         )
         for index in sorted(gone)
     ]
-    return Rewrite((*swap.keep_rates(view, gone), *(DeleteLayer(index) for index in sorted(gone))), (), tuple(notes))
+    return Rewrite(
+        (*replace_classifier.keep_rates(view, gone), *(DeleteLayer(index) for index in sorted(gone))), (), tuple(notes)
+    )

@@ -19,14 +19,14 @@ from caffelungo.definition.edits import Edit, InsertLayer, SetField
 from caffelungo.definition.schema import LayerParameter
 from caffelungo.layers import pools
 from caffelungo.layers.base import Shape, shape_text
-from caffelungo.layers.plan import PlannedLayer
-from caffelungo.passes import beside, branch
+from caffelungo.passes import new_units, parallel_units
 from caffelungo.passes.base import Note, Refusal, Rewrite
-from caffelungo.passes.branch import Built
 from caffelungo.passes.heads import fresh_head, kept_head
 from caffelungo.passes.names import Names, norm_name, root
+from caffelungo.passes.new_units import Built
 from caffelungo.passes.rates import NEW, Rate
 from caffelungo.passes.view import Graph, View
+from caffelungo.plan.plan import PlannedLayer
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def read(view: View, options: ReadOptions) -> Rewrite:
     for layer in dict.fromkeys(options.layers):
         source = _source(view, graph, head, layer)
         built, channels = _group(view, graph, source, shape, names, options)
-        branch.follow(built, dropout, names, options.suffix)
+        new_units.follow(built, dropout, names, options.suffix)
         comment = f"{head.name} also reads {source.tops[0]}."
         edits += [InsertLayer(head.index, one, comment if k == 0 else None) for k, one in enumerate(built.layers)]
         groups.append(built.top)
@@ -97,7 +97,7 @@ def _source(view: View, graph: Graph, head: PlannedLayer, layer: str) -> Planned
             received=f"--read {layer}",
             remedy="name a layer between the data and the classifier",
         )
-    branch.refuse_rules(view, target)
+    new_units.refuse_rules(view, target)
     source = (graph.chain(target) or [target])[-1]
     above = {one.index for one in graph.upstream([head])} - {head.index}
     if source.index not in above:
@@ -144,14 +144,14 @@ def _old(
         return head.bottoms[0]
     value = dropout[0].bottom_values[0] if dropout else head.bottom_values[0]
     maker = graph.producer.get(value)
-    if maker is None or maker.layer.type == "Normalize" or beside.joins_normalized(graph, maker):
+    if maker is None or maker.layer.type == "Normalize" or parallel_units.joins_normalized(graph, maker):
         return head.bottoms[0]
     blob = graph.plan.values[value].blob
     norm = names.take(norm_name(blob))
     at = dropout[0].index if dropout else head.index
-    layer = branch.normalize(norm, blob, norm, options.scale)
+    layer = new_units.normalize(norm, blob, norm, options.scale)
     edits.append(InsertLayer(at, layer, "Unit length over the channels, times a learned factor a channel."))
-    return beside.reconnect(dropout, norm, edits)
+    return parallel_units.reconnect(dropout, norm, edits)
 
 
 def _group(
@@ -178,7 +178,7 @@ def _group(
             built.top = name
     if options.normalize and source.layer.type != "Normalize":
         name = names.take(norm_name(blob, options.suffix))
-        built.layers.append(branch.normalize(name, built.top, name, options.scale))
+        built.layers.append(new_units.normalize(name, built.top, name, options.scale))
         built.top = name
     return built, int(shape[1] or 0)
 

@@ -17,14 +17,14 @@ from dataclasses import dataclass, replace
 
 from caffelungo import shell
 from caffelungo.definition.edits import InsertLayer
-from caffelungo.layers.plan import PlannedLayer
-from caffelungo.passes import beside, branch, joins
+from caffelungo.passes import joined_units, new_units, parallel_units
 from caffelungo.passes.base import Note, Refusal, Rewrite
-from caffelungo.passes.beside import Group, Place
-from caffelungo.passes.branch import Built, UnitOptions
 from caffelungo.passes.names import Names
+from caffelungo.passes.new_units import Built, UnitOptions
+from caffelungo.passes.parallel_units import Group, Place
 from caffelungo.passes.view import HEADS, Graph, View
 from caffelungo.passes.widen import read_by_heads
+from caffelungo.plan.plan import PlannedLayer
 
 
 @dataclass(frozen=True)
@@ -40,25 +40,25 @@ def recursive(view: View, options: RecursiveOptions) -> Rewrite:
     """The rewrite; Refusal when the layers do not follow each other, or where ``widen`` refuses."""
     graph = view.graph
     for layer, unit in options.layers:
-        branch.check_units(layer, unit)
-    levels = [(beside.find_place(view, graph, name, "--recursive"), unit) for name, unit in options.layers]
-    joins.refuse(view, graph, levels[-1][0], "--recursive")
+        new_units.check_units(layer, unit)
+    levels = [(parallel_units.find_place(view, graph, name, "--recursive"), unit) for name, unit in options.layers]
+    joined_units.refuse(view, graph, levels[-1][0], "--recursive")
     if len(levels) == 1:
         levels.insert(0, _below(view, graph, *levels[0]))
     names = Names(view)
     groups: list[Group] = []
-    heads = branch.heads_behind(view, graph, levels[-1][0].target, levels[-1][0].last.top_values[0], "widening")
+    heads = new_units.heads_behind(view, graph, levels[-1][0].target, levels[-1][0].last.top_values[0], "widening")
     bottom: str | None = None
     edits = []
     for k, (place, unit) in enumerate(levels):
         top = k == len(levels) - 1
-        group = beside.add_group(view, graph, place, names, unit, "wide", reads=bottom, rewire=top)
+        group = parallel_units.add_group(view, graph, place, names, unit, "wide", reads=bottom, rewire=top)
         groups.append(group)
         edits += group.edits
         if not top:
             path = _path(view, graph, place, levels[k + 1][0])
             built = Built([], group.wide)
-            branch.follow(built, path, names, "wide")
+            new_units.follow(built, path, names, "wide")
             at = levels[k + 1][0].last.index + 1
             edits += [InsertLayer(at, one) for one in built.layers]
             bottom = built.top
@@ -82,8 +82,8 @@ def below(view: View, graph: Graph, place: Place) -> Place | None:
         maker = graph.producer[value]
         if maker.layer.source or not maker.bottom_values:
             return None
-        if maker.layer.type in HEADS or (maker.layer.type in beside.BLOCKS and len(maker.bottoms) > 1):
-            return beside.find_place(view, graph, maker.name, "--recursive")
+        if maker.layer.type in HEADS or (maker.layer.type in parallel_units.BLOCKS and len(maker.bottoms) > 1):
+            return parallel_units.find_place(view, graph, maker.name, "--recursive")
         value = maker.bottom_values[0]
     return None
 

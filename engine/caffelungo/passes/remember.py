@@ -20,13 +20,13 @@ from typing import Any
 
 from caffelungo.definition.edits import Edit, InsertLayer
 from caffelungo.definition.schema import TEST, TRAIN, LayerParameter
-from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes import moves
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.moves import Move
 from caffelungo.passes.names import Names
 from caffelungo.passes.teacher import PREFIX, Teacher, frozen_copy, needed
 from caffelungo.passes.view import CLASS_LOSSES, Classifier, Graph, View
+from caffelungo.plan.plan import PlannedLayer
 
 COMMENT = "The net as it was, frozen: it teaches {head} what it answered (training only)."
 

@@ -18,9 +18,9 @@ from caffelungo.definition.definition import Definition
 from caffelungo.definition.edits import Edit, Path, SetField
 from caffelungo.layers import registry
 from caffelungo.layers.base import Shape
-from caffelungo.passes import planes
+from caffelungo.passes import picture_size
 from caffelungo.passes.base import Note, Refusal, Result, Rewrite
-from caffelungo.passes.planes import Size
+from caffelungo.passes.picture_size import Size
 from caffelungo.passes.view import View
 
 COLORS = (1, 3)
@@ -57,8 +57,8 @@ def resized(view: View, options: ResizeOptions) -> Rewrite:
     """The rewrite; Refusal when the net's weights depend on the size, a plane gets smaller than a window, or the
     pictures come from where no file says their size. UserError for a size that no picture has."""
     work = _with_edits(view, options)
-    runs = planes.Runs(options.phases, options.only)
-    for told in planes.judge(view, work.pictures, options.size, work.old, runs):
+    runs = picture_size.Runs(options.phases, options.only)
+    for told in picture_size.judge(view, work.pictures, options.size, work.old, runs):
         work.notes.append(Note(told))
     return Rewrite(tuple(work.edits), (), tuple(work.notes))
 
@@ -104,11 +104,11 @@ def before_crop(crop: int, old_crop: int = 0, old_resize: int = 0) -> int:
 
 
 def _with_edits(view: View, options: ResizeOptions) -> _Work:
-    planes.checked(options.size)
+    picture_size.checked(options.size)
     if options.resize is not None and options.resize < max(options.size):
         raise Refusal(
             "pictures would be smaller than what is cut out of them",
-            received=f"--resize {options.resize} for a crop of {planes.text(options.size)}",
+            received=f"--resize {options.resize} for a crop of {picture_size.text(options.size)}",
             remedy=f"write --resize {max(options.size)} or more",
         )
     work = _Work(view, options)
@@ -124,7 +124,7 @@ def _with_edits(view: View, options: ResizeOptions) -> _Work:
     if not work.pictures:
         raise Refusal(
             "the net takes no pictures, so there is no size to change",
-            received=f"--size {planes.text(options.size)}",
+            received=f"--size {picture_size.text(options.size)}",
             remedy="leave it out",
         )
     return work
@@ -136,15 +136,15 @@ def _sees(work: _Work, index: int, name: str, old: Size | None, tops: list[bool]
         raise Refusal(
             "the net takes pictures of several sizes, and one size was given",
             work.view.where(index),
-            received=f"{planes.text(work.old)} and {planes.text(old)}",
+            received=f"{picture_size.text(work.old)} and {picture_size.text(old)}",
             remedy="change them in the file",
         )
     work.old = old or work.old
     work.pictures[name] = tops
     if old == work.size:
         return
-    was = f"it took {planes.text(old)}" if old is not None else "its size was left to the data"
-    work.notes.append(Note(f"`{name}` takes {planes.text(work.size)}", work.view.where(index), was))
+    was = f"it took {picture_size.text(old)}" if old is not None else "its size was left to the data"
+    work.notes.append(Note(f"`{name}` takes {picture_size.text(work.size)}", work.view.where(index), was))
 
 
 def _plain(work: _Work, index: int, layer: Any, known: Sequence[Shape | None]) -> None:
@@ -185,7 +185,7 @@ def _place_holders(work: _Work) -> None:
             for axis, value in enumerate(work.size):
                 if found[k] and one.dim[2 + axis] != value:
                     work.edits.append(SetField(("layer", index, "input_param", "shape", k, "dim", 2 + axis), value))
-        _sees(work, index, layer.name, planes.PLACE_HOLDER, found if len(found) == len(layer.top) else
+        _sees(work, index, layer.name, picture_size.PLACE_HOLDER, found if len(found) == len(layer.top) else
               found * len(layer.top))  # fmt: skip
 
 
@@ -207,7 +207,7 @@ def _pictures(work: _Work, index: int, layer: Any, known: Sequence[Shape | None]
         raise Refusal(
             f"`{layer.name}` crops squares: crop_size is one number",
             work.view.where(index, "transform_param", "crop_size"),
-            received=f"--size {planes.text(work.size)}",
+            received=f"--size {picture_size.text(work.size)}",
             remedy=f"write --size {work.size[0]}",
         )
     _sees(work, index, layer.name, old, tops)
@@ -227,8 +227,8 @@ def _pictures(work: _Work, index: int, layer: Any, known: Sequence[Shape | None]
         if value != was:
             work.edits.append(SetField((*place, f"{prefix}_{side}"), value))
     if margin and scaled != before:
-        why = f"before it was {planes.text(before)}" if before[0] else "it took them as they came"
-        what = f"`{layer.name}` scales pictures to {planes.text(scaled)} before the crop"
+        why = f"before it was {picture_size.text(before)}" if before[0] else "it took them as they came"
+        what = f"`{layer.name}` scales pictures to {picture_size.text(scaled)} before the crop"
         work.notes.append(Note(what, work.view.where(index), why))
 
 
@@ -238,7 +238,7 @@ def _refused(work: _Work, index: int, layer: Any, known: Sequence[Shape | None])
     raise Refusal(
         f"`{layer.name}` ({layer.type}) takes its size from the data",
         work.view.where(index),
-        received=f"--size {planes.text(work.size)}",
+        received=f"--size {picture_size.text(work.size)}",
         remedy="bring data of that size, or rewrite the net that answers: "
         "lungo rewrite NET --deploy --shape data:3x224x224 --size N",
     )

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from caffelungo.errors import Location, UserError
-from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes.view import View
+from caffelungo.plan.plan import PlannedLayer
 
 
 def select(view: View, words: Iterable[str], option: str) -> list[PlannedLayer]:

@@ -18,13 +18,13 @@ from typing import Any
 
 from caffelungo.definition.edits import Edit, InsertLayer
 from caffelungo.definition.schema import LayerParameter
-from caffelungo.layers.plan import PlannedLayer
-from caffelungo.passes import beside, branch, moves
+from caffelungo.passes import moves, new_units, parallel_units
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.freeze import hold
 from caffelungo.passes.names import Names
 from caffelungo.passes.rates import give_rates
 from caffelungo.passes.view import Graph, View
+from caffelungo.plan.plan import PlannedLayer
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ def side(view: View, options: SideOptions) -> Rewrite:
     """The rewrite; Refusal when there is nothing between the start and the layer, or no classifier behind it."""
     graph = view.graph
     target = view.find(options.layer, "--side")
-    branch.refuse_rules(view, target)
-    branch.refuse_head(view, target, graph)
-    before, after = branch.split_chain(graph.chain(target))
+    new_units.refuse_rules(view, target)
+    new_units.refuse_head(view, target, graph)
+    before, after = new_units.split_chain(graph.chain(target))
     end, last = (before or [target])[-1], ([*before, *after] or [target])[-1]
     base = graph.upstream([end])
     copied = _copied(view, graph, base, options)
@@ -61,7 +61,9 @@ def side(view: View, options: SideOptions) -> Rewrite:
         comment = f"A copy of what lies before {target.tops[0]}, which learns." if k == 0 else None
         comment = "sigmoid(alpha) of the frozen net and the rest of its copy." if k == len(layers) else comment
         edits.append(InsertLayer(end.index + 1, layer, comment))
-    edits += beside.lead(view, graph, last.top_values[0], beside.reconnect(after, blend[-1].top[0], edits))
+    edits += parallel_units.lead(
+        view, graph, last.top_values[0], parallel_units.reconnect(after, blend[-1].top[0], edits)
+    )
     held = hold(
         view,
         {one.index: one for one in base if not one.layer.source},

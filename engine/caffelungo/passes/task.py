@@ -21,17 +21,17 @@ from typing import Any
 from caffelungo import shell
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLayer, SetField
 from caffelungo.definition.schema import TEST, FillerParameter, LayerParameter, message_class
-from caffelungo.layers.plan import PlannedLayer
-from caffelungo.passes import beside, branch
+from caffelungo.passes import new_units, parallel_units
 from caffelungo.passes.base import Note, Refusal, Rewrite, Step, step
-from caffelungo.passes.branch import UnitOptions
 from caffelungo.passes.deploy import PROBABILITIES
 from caffelungo.passes.finetune import FinetuneOptions, picture_layers
 from caffelungo.passes.freeze import hold
 from caffelungo.passes.names import Names, answer_name, root
+from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.rates import OLD, give_rates, head_filler, options_field, weak, weighted_blobs
 from caffelungo.passes.read import ReadOptions, read
 from caffelungo.passes.view import NONLINEAR, PASSING, Classifier, View
+from caffelungo.plan.plan import PlannedLayer
 
 SILENCE = "answers"
 """The layer that reads what the net answers, so that training does not print it."""
@@ -228,10 +228,10 @@ def _features(
     if options.widen is None:
         return blob, end
     layer, unit = options.widen
-    branch.check_units(layer, unit)
-    place = beside.find_place(view, graph, layer, "--widen")
+    new_units.check_units(layer, unit)
+    place = parallel_units.find_place(view, graph, layer, "--widen")
     passed = _between(view, model, place.last.top_values[0], layer)
-    group = beside.add_group(view, graph, place, names, unit, f"wide_{options.name}", rewire=False)
+    group = parallel_units.add_group(view, graph, place, names, unit, f"wide_{options.name}", rewire=False)
     edits += group.edits
     notes += group.notes
     top = group.wide
@@ -249,7 +249,7 @@ def _between(view: View, model: Classifier, start: int, layer: str) -> list[Plan
     while value != start:
         maker = view.graph.producer.get(value)
         if maker is None or maker.layer.type not in PASSING or len(maker.bottoms) != 1:
-            feeding = branch.feeding(view.graph, model)
+            feeding = new_units.feeding(view.graph, model)
             raise Refusal(
                 f"units beside `{layer}` would be read by old layers, which stay as they are",
                 None if maker is None else view.where(maker.index),

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caffelungo.definition.schema import LayerParameter
-from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes.view import Graph, free_name
+from caffelungo.plan.plan import PlannedLayer
 
 PREFIX = "teacher/"
 

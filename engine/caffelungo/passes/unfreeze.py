@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from caffelungo.definition.edits import ClearField, Edit, SetField
-from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes import select
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.rates import OLD, Rate
 from caffelungo.passes.view import HEADS, View
+from caffelungo.plan.plan import PlannedLayer
 
 SCALES: Rate = (1.0, 0.0)
 """Rate and decay of what is no weight of a sum: factors of Scale and Normalize, slopes of PReLU."""

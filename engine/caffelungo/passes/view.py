@@ -18,9 +18,9 @@ from caffelungo import shell
 from caffelungo.definition.reader import Definition
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
-from caffelungo.layers import states
 from caffelungo.layers.base import Shape
-from caffelungo.layers.plan import Plan, PlannedLayer, build_plan
+from caffelungo.plan import states
+from caffelungo.plan.plan import Plan, PlannedLayer, build_plan
 
 HEADS = frozenset({"InnerProduct", "Convolution"})
 """Types that can be a classifier: their outputs are classes."""

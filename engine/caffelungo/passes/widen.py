@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from caffelungo.definition.edits import Edit
-from caffelungo.passes import beside, branch, joins
+from caffelungo.passes import joined_units, new_units, parallel_units
 from caffelungo.passes.base import Note, Refusal, Rewrite
-from caffelungo.passes.beside import Group
-from caffelungo.passes.branch import UnitOptions
 from caffelungo.passes.heads import fresh_head, kept_head
 from caffelungo.passes.moves import Move
 from caffelungo.passes.names import Names
+from caffelungo.passes.new_units import UnitOptions
+from caffelungo.passes.parallel_units import Group
 from caffelungo.passes.view import PASSING, Classifier, Graph, View
 
 MIXING = frozenset({"Softmax", "MVN"})
@@ -41,13 +41,13 @@ class WidenOptions:
 def widen(view: View, options: WidenOptions) -> Rewrite:
     """The rewrite; Refusal when an old layer would change, or when what the new units should read is not known."""
     graph, unit = view.graph, options.unit
-    branch.check_units(options.layer, unit)
-    place, joined = joins.find(view, graph, beside.find_place(view, graph, options.layer, "--widen"))
+    new_units.check_units(options.layer, unit)
+    place, joined = joined_units.find(view, graph, parallel_units.find_place(view, graph, options.layer, "--widen"))
     if joined:
-        return joins.widen(view, graph, place, joined, unit, options.wide)
-    joins.refuse(view, graph, place, "--widen")
-    heads = branch.heads_behind(view, graph, place.target, place.last.top_values[0], "widening")
-    group = beside.add_group(view, graph, place, Names(view), unit, options.wide)
+        return joined_units.widen(view, graph, place, joined, unit, options.wide)
+    joined_units.refuse(view, graph, place, "--widen")
+    heads = new_units.heads_behind(view, graph, place.target, place.last.top_values[0], "widening")
+    group = parallel_units.add_group(view, graph, place, Names(view), unit, options.wide)
     edits, moved, notes = read_by_heads(view, graph, heads, group, unit, options.wide)
     return Rewrite((*group.edits, *edits), (*group.moves, *moved), (*group.notes, *notes))
 

@@ -13,12 +13,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from caffelungo.errors import UserError
-from caffelungo.probes import checks, logistic, svm
-from caffelungo.probes.basis import Basis, basis_of
+from caffelungo.probes import array_checks, logistic, svm
 from caffelungo.probes.folds import stratified_folds
 from caffelungo.probes.lbfgs import HISTORY
+from caffelungo.probes.principal_axes import Basis, basis_of
 from caffelungo.probes.problems import ITERATIONS, Problems, Solve
-from caffelungo.solve.score import wilson
+from caffelungo.report.classification_score import wilson
 
 __all__ = ["KORNBLITH", "Path", "Row", "interval", "path", "standard_error", "stratified_folds"]
 
@@ -118,8 +118,8 @@ def path(
             received=f"{len(stacked)} rows for {versions} versions of {len(labels)} pictures",
             remedy="stack the versions, all pictures of the first, then all of the second",
         )
-    stacked, labels = checks.rows_and_labels(stacked, labels.repeat(versions), classes)
-    ordered = checks.penalties(penalties, stacked.double()).sort(descending=True).values
+    stacked, labels = array_checks.rows_and_labels(stacked, labels.repeat(versions), classes)
+    ordered = array_checks.penalties(penalties, stacked.double()).sort(descending=True).values
     judge = _Judge(stacked, labels, classes, held_out, versions, SOLVES[classifier], tolerance, iterations)
     smooth = classifier == "logistic"
     loss = _cross_entropy if smooth else _squared_hinge

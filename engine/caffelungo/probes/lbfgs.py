@@ -18,7 +18,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from caffelungo.probes.basis import Basis
+from caffelungo.probes.principal_axes import Basis
 
 HISTORY = 10
 """Pairs of steps and changes of gradient kept."""

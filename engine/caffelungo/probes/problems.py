@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from caffelungo.errors import UserError
-from caffelungo.probes import checks
-from caffelungo.probes.basis import Basis, basis_of
+from caffelungo.probes import array_checks
 from caffelungo.probes.lbfgs import Minimum
+from caffelungo.probes.principal_axes import Basis, basis_of
 
 ABSENT = -1e4
 """The bias of a class that no row of a problem has: a probability of 0 in every floating point type."""
@@ -96,9 +96,9 @@ def fit(
     weight in a problem gets no coefficients and the bias ``ABSENT`` there. UserError, all at once, for arrays that do
     not fit, features that are not finite and labels that are no class.
     """
-    x, y = checks.rows_and_labels(x, y, classes)
-    penalty = checks.penalties(penalty, x)
-    each = checks.row_weights(weights, len(penalty), x)
+    x, y = array_checks.rows_and_labels(x, y, classes)
+    penalty = array_checks.penalties(penalty, x)
+    each = array_checks.row_weights(weights, len(penalty), x)
     if len(penalty) == 1 and each.shape[1] > 1:
         penalty = penalty.expand(each.shape[1])
     basis = basis_of(x)

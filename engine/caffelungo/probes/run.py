@@ -22,17 +22,17 @@ from caffelungo.errors import Problem, UserError
 from caffelungo.features.pooled import Pooled
 from caffelungo.passes.joined import JoinedOptions, Read, columns
 from caffelungo.passes.view import Classifier, View
-from caffelungo.pointing import Opened, Pictures, PointOptions, needed, open_net, point
-from caffelungo.probes import written
+from caffelungo.probes import write_net
 from caffelungo.probes.candidates import HEAD, Candidate, candidates
 from caffelungo.probes.crossvalidation import KORNBLITH
+from caffelungo.probes.feature_matrix import LISTED, Subject, matrix, read, read_head
 from caffelungo.probes.fitting import CLASSIFIERS, SCALES, Head, Tried, attempt, choose, fit_head, held_out
-from caffelungo.probes.found import Judged, Probed, judge
 from caffelungo.probes.options import ProbeOptions
 from caffelungo.probes.pictures import Entry, Gathered, gather, own
-from caffelungo.probes.reading import LISTED, Subject, matrix, read, read_head
-from caffelungo.probes.refitting import Refitted, as_it_is, gained, refitted
-from caffelungo.project_files import refuse_overwriting, word_of
+from caffelungo.probes.refit_classifier import Refitted, as_it_is, gained, refitted
+from caffelungo.probes.results import Judged, Probed, judge
+from caffelungo.rewriting.folder_files import refuse_overwriting, word_of
+from caffelungo.rewriting.retarget import Opened, Pictures, PointOptions, needed, open_net, point
 from caffelungo.solve.engine import make_engine
 from caffelungo.wording import listed
 
@@ -56,7 +56,7 @@ def probe(options: ProbeOptions, say: Stage = _silent) -> Probed:
     _check(options)
     out = Path(options.output) if options.output else None
     if out is not None:
-        refuse_overwriting(out, written.FILES, options.overwrite)
+        refuse_overwriting(out, write_net.FILES, options.overwrite)
     wanted = _wanted(options)
     opened = open_net(wanted)
     # Asked for before every picture is looked at, which may take minutes.
@@ -205,7 +205,7 @@ class _Work:
         penalties = KORNBLITH if self.options.penalty is None else (self.options.penalty,)
         name = f"classifier on {candidate.name}"
         address = self._address(x, penalties)
-        if address is not None and (found := written.load_row(address, candidate)) is not None:
+        if address is not None and (found := write_net.load_row(address, candidate)) is not None:
             return found
         found = attempt(
             candidate, x.to(self.engine.device), self.labels, len(self.classes), self.parts,
@@ -213,7 +213,7 @@ class _Work:
             progress=lambda done, total: self.say(name, done, total),
         )  # fmt: skip
         if address is not None:
-            written.save_row(address, found)
+            write_net.save_row(address, found)
         return found
 
     def _address(self, x: Tensor, penalties: Sequence[float]) -> Path | None:
@@ -313,10 +313,10 @@ class _Work:
         learned = self.learned
         # What only judged the training goes on doing so.
         aside = self.gathered.entries[len(learned) :]
-        subject = written.Chosen(
+        subject = write_net.Chosen(
             self.definition, self.weights, None if found.chosen.own else self.joined(found.chosen), found.head,
             self.classifier, self.classes, learned, self.gathered.test or aside or None, self.options.net,
             self.subject.filled,
         )  # fmt: skip
-        paths = written.write(out, subject, found.plain(), found.rows, found.chosen)
-        return paths, written.commands(out)
+        paths = write_net.write(out, subject, found.plain(), found.rows, found.chosen)
+        return paths, write_net.commands(out)

@@ -13,7 +13,7 @@ from caffelungo import tabular
 from caffelungo.files import write_text, written_whole
 
 if TYPE_CHECKING:
-    from caffelungo.solve.score import Classified
+    from caffelungo.report.classification_score import Classified
 
 NUMBERED = 25
 """Up to so many classes, each cell shows its count and each axis all names."""

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from caffelungo.layers.cost import Cost, Row, compare, total
+from caffelungo.plan.cost import Cost, Row, compare, total
 
 Value = Callable[[Cost], int | None]
 COLUMNS: tuple[tuple[str, Value], ...] = (

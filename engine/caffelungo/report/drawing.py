@@ -13,7 +13,7 @@ from typing import Any
 
 from caffelungo.files import written_whole
 from caffelungo.layers.base import shape_text
-from caffelungo.layers.plan import Plan, PlannedLayer
+from caffelungo.plan.plan import Plan, PlannedLayer
 
 NEW, CHANGED, OLD, FOLDED = "#E69F00", "#56B4E9", "#EDEDED", "#FFFFFF"
 BEHIND = frozenset({

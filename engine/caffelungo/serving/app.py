@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from caffelungo.deploy.classify import TOP, Prediction
 from caffelungo.errors import RunError
+from caffelungo.inference.classify import TOP, Prediction
 from caffelungo.serving import bodies, page
 from caffelungo.serving.admission import Visit
 from caffelungo.serving.failures import Refused, refused

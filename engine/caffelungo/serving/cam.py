@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.deploy import pictures
-from caffelungo.deploy.classify import Classifier
-from caffelungo.deploy.runtime import Session, open_session
+from caffelungo.inference.classify import Classifier
+from caffelungo.inference.runtime import Session, open_session
 
 Floats = NDArray[np.float32]
 _SAME_VALUES = {"Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Cast", "Dropout", "QuantizeLinear",

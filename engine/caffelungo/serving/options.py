@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caffelungo import option_ranges
+from caffelungo.bounds import Bounds
 from caffelungo.data.decode import MOST_PIXELS
-from caffelungo.definition.bounds import Bounds
 from caffelungo.errors import UserError
 
 

@@ -28,7 +28,7 @@ def serve(options: ServeOptions, say: Callable[[str], None] = print) -> None:
     a port that is taken or an unknown host, RunError without the packages of the extra ``serve``.
     """
     _needed()
-    from caffelungo.deploy.classify import Classifier
+    from caffelungo.inference.classify import Classifier
     from caffelungo.serving.logs import rate_limited
     from caffelungo.serving.service import Service
 

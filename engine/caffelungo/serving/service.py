@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from caffelungo import threads
 from caffelungo.data import preprocess
 from caffelungo.deploy import pictures
-from caffelungo.deploy.classify import Classifier, Guess, Prediction
 from caffelungo.errors import Location, Problem, UserError
+from caffelungo.inference.classify import Classifier, Guess, Prediction
 from caffelungo.serving import maps, screening
 from caffelungo.serving.admission import Admission
 from caffelungo.serving.batcher import Batcher

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from caffelungo.errors import UserError
 from caffelungo.layers.base import State
-from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes.view import Graph
-from caffelungo.solve import checks
+from caffelungo.plan.plan import PlannedLayer
+from caffelungo.solve import before_training
 from caffelungo.solve.delta import Frozen
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def measure(solver: Solver, layers: Sequence[PlannedLayer], progress: Progress) 
     ``solver`` stands at its start. UserError where there is no classifier under a SoftmaxWithLoss, or a layer does not
     lead to it.
     """
-    heads = sorted(checks.heads(solver.opened), key=lambda head: head.weight)
+    heads = sorted(before_training.heads(solver.opened), key=lambda head: head.weight)
     if not heads:
         raise _unclear(solver, "attention is measured through a SoftmaxWithLoss, and the train net has none")
     probe = _Probe(solver, heads[-1].loss, heads[-1].scores)

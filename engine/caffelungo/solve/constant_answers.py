@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from caffelungo.layers.plan import PlannedLayer
 from caffelungo.net.graph import LayerModule
+from caffelungo.plan.plan import PlannedLayer
 
 if TYPE_CHECKING:
     from caffelungo.solve.solver import Solver

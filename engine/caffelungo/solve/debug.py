@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from caffelungo.layers.plan import Plan, PlannedLayer
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
+from caffelungo.plan.plan import Plan, PlannedLayer
 from caffelungo.report.glog import Log, number
 
 

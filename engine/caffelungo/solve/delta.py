@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from caffelungo.errors import Problem, UserError
-from caffelungo.layers.plan import ParamKey, Plan, PlannedLayer, Where, build_plan
 from caffelungo.layers.precision import full
 from caffelungo.net.graph import Net
 from caffelungo.net.store import Store
 from caffelungo.passes.teacher import PREFIX, frozen_copy
 from caffelungo.passes.view import Graph
+from caffelungo.plan.plan import ParamKey, Plan, PlannedLayer, Where, build_plan
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.nets import Opened
 

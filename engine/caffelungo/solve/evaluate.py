@@ -14,24 +14,24 @@ from rich.console import Console
 from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.schema import TEST
 from caffelungo.errors import Location, RunError, UserError
-from caffelungo.layers import room, states
-from caffelungo.layers.plan import Plan, PlannedLayer, build_plan
-from caffelungo.layers.reading import read_net
 from caffelungo.net.store import Store
-from caffelungo.passes import planes
+from caffelungo.passes import picture_size
 from caffelungo.passes.resize import asked, at
 from caffelungo.passes.view import HEADS
+from caffelungo.plan import memory_limits, states
+from caffelungo.plan.plan import Plan, PlannedLayer, build_plan
+from caffelungo.plan.read_net import read_net
 from caffelungo.report import confusion
+from caffelungo.report.classification_score import Classified, Counter
 from caffelungo.report.glog import Log, number
 from caffelungo.report.tables import print_classes
 from caffelungo.report.terminal import Terminal
-from caffelungo.solve import checks, nets
+from caffelungo.solve import before_training, nets
 from caffelungo.solve.engine import Engine, make_engine, out_of_memory
-from caffelungo.solve.heads import head_of, judged_head, judges, pointed
-from caffelungo.solve.loading import Loaded
+from caffelungo.solve.load_weights import Loaded
 from caffelungo.solve.net_text import NetText
 from caffelungo.solve.options import TestOptions
-from caffelungo.solve.score import Classified, Counter
+from caffelungo.solve.tested_head import head_of, judged_head, judges, pointed
 from caffelungo.solve.testing import TestNet, TestResult
 from caffelungo.weights import heads as named
 
@@ -139,10 +139,10 @@ def build(options: TestOptions, log: Log, console: Console | None = None) -> Tes
         opened = opening(text)
     if error := nets.input_without_data(text, opened.plan):
         raise error
-    if problems := checks.label_problems(opened):
+    if problems := before_training.label_problems(opened):
         raise UserError(problems)
     if options.size is not None and engine.device.type == "cpu":
-        room.check(opened.plan, f"--size {planes.text(options.size)}")
+        memory_limits.check(opened.plan, f"--size {picture_size.text(options.size)}")
     loaded = Loaded(options.weights, (), opened.plan, text.where)
     if console is not None and loaded.table and not options.quiet:
         console.print(loaded.table.summary(), markup=False)
@@ -151,7 +151,9 @@ def build(options: TestOptions, log: Log, console: Console | None = None) -> Tes
             console.print(f"notice: not in the weights, so random: {', '.join(fresh)}", markup=False, style="yellow")
     trained = loaded.weights.extras if loaded.weights else None
     if console is not None:
-        for told in checks.preprocessing_differs(opened, checks.record_in(trained), "the weights' training did"):
+        for told in before_training.preprocessing_differs(
+            opened, before_training.record_in(trained), "the weights' training did"
+        ):
             console.print(f"notice: {told}", markup=False, style="yellow")
     if options.data is not None:
         _same_classes(opened, trained, options.data)

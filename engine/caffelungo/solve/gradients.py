@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from caffelungo.layers.plan import Plan
 from caffelungo.net.store import Store
+from caffelungo.plan.plan import Plan
 
 SMALL = 8192
 """A blob of at most so many elements is cheap to look through."""

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from caffelungo.errors import RunError
-from caffelungo.layers.plan import Plan, PlannedLayer
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
+from caffelungo.plan.plan import Plan, PlannedLayer
 
 if TYPE_CHECKING:
     from caffelungo.solve.solver import Solver

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-from caffelungo.layers import room
 from caffelungo.layers.base import Shape, count
-from caffelungo.layers.plan import Plan
 from caffelungo.net.graph import Net
+from caffelungo.plan import memory_limits
+from caffelungo.plan.plan import Plan
 from caffelungo.solve.engine import Engine
 
 FLOAT = 4
@@ -152,7 +152,7 @@ def available(device: torch.device) -> int | None:
     """Free bytes on ``device``, None where the system does not tell."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    return room.available()
+    return memory_limits.available()
 
 
 def fitting(expected: Estimate, device: torch.device, batch: int) -> int | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import statistics
 
-from caffelungo import catalogue
+from caffelungo.definition import catalogue
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.reader import read_net, read_solver
 from caffelungo.errors import LungoError
-from caffelungo.layers.plan import Plan
+from caffelungo.plan.plan import Plan
 
 FINE_TUNING = 1e-3
 """A base_lr up to this is one for fine-tuning, unless the net's own training from scratch has it."""

@@ -19,11 +19,11 @@ from caffelungo.definition.schema import TEST, TRAIN, message_class
 from caffelungo.definition.template import meant_for
 from caffelungo.definition.upgrade import upgrade_net
 from caffelungo.errors import Problem, UserError
-from caffelungo.layers import room
-from caffelungo.layers.plan import Plan, build_plan
-from caffelungo.layers.reading import read_net
-from caffelungo.solve.heads import judged_head
+from caffelungo.plan import memory_limits
+from caffelungo.plan.plan import Plan, build_plan
+from caffelungo.plan.read_net import read_net
 from caffelungo.solve.net_text import NetText
+from caffelungo.solve.tested_head import judged_head
 from caffelungo.solve.validate import test_nets as count_test_nets
 from caffelungo.weights.heads import heads_of
 
@@ -164,7 +164,7 @@ def open_net(
         sources.append(source)
         shapes[planned.name] = source.shapes
     plan = build_plan(text.message, state, where=text.where, sources=shapes, problems=problems)
-    problems += room.problems(plan, text.where)
+    problems += memory_limits.problems(plan, text.where)
     if problems:
         raise UserError(list(dict.fromkeys(problems)))
     return Opened(text, plan, sources)

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from caffelungo.errors import RunError
-from caffelungo.layers.plan import PlannedLayer
 from caffelungo.net.stepwise import StepNet
+from caffelungo.plan.plan import PlannedLayer
 from caffelungo.report.glog import number
 from caffelungo.solve import label_errors
-from caffelungo.solve.draw import seed_iteration
-from caffelungo.solve.pending import Seen
+from caffelungo.solve.device_values import Seen
+from caffelungo.solve.torch_seeds import seed_iteration
 
 if TYPE_CHECKING:
     from caffelungo.solve.solver import Solver

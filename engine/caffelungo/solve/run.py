@@ -17,25 +17,25 @@ from caffelungo.report.console import Reporter
 from caffelungo.report.glog import Log
 from caffelungo.report.metrics import Metrics
 from caffelungo.solve import (
-    checks,
+    before_training,
     constant_answers,
     ledger,
     loop,
     memory,
-    resolving,
+    resolve_options,
     run_folder,
-    samples,
+    sample_sheet,
     smaller_batches,
     snapshot,
-    state,
+    training_state,
 )
+from caffelungo.solve.chance_loss import StuckLoss
 from caffelungo.solve.diverging import Diverging
 from caffelungo.solve.engine import OutOfMemory, make_engine, out_of_memory
-from caffelungo.solve.keeping import Keeper
 from caffelungo.solve.options import TrainOptions
 from caffelungo.solve.signals import Action, Signals, effect
+from caffelungo.solve.snapshot_retention import Keeper
 from caffelungo.solve.solver import Solver
-from caffelungo.solve.stuck import StuckLoss
 from caffelungo.solve.testing import TestResult
 from caffelungo.solve.validate import solver_problems, source_problem
 
@@ -47,8 +47,8 @@ def train(options: TrainOptions) -> int:
     """Train; 0 when done or stopped by SIGINT, 143 after SIGTERM. UserError and RunError as they come."""
     option_ranges.judge("train", options)
     effects = effect(options.sigint_effect, "--sigint_effect"), effect(options.sighup_effect, "--sighup_effect")
-    definition = resolving.definition_of(options)
-    resolving.with_flags(definition, options)
+    definition = resolve_options.definition_of(options)
+    resolve_options.with_flags(definition, options)
     problems = solver_problems(definition.message, definition.where)
     if problems:
         raise UserError(problems)
@@ -57,14 +57,14 @@ def train(options: TrainOptions) -> int:
     where = definition.where("snapshot_prefix")
     snapshot.probe(prefix, where)
     with locks.alone(prefix, f"snapshots of the prefix {prefix}"):
-        start = resolving.start_of(options, prefix, reporter)
+        start = resolve_options.start_of(options, prefix, reporter)
         if start is not None and options.reset_state:
-            weights = state.weights_of(start)
+            weights = training_state.weights_of(start)
             reporter.say(f"starting anew from {weights}: iteration 0, no history")
             options, start = dataclasses.replace(options, weights=[str(weights)], snapshot=None, resume=False), None
         if not options.caffe and not options.overwrite:
             best = definition.message.lungo.keep_best
-            snapshot.refuse_overwriting(prefix, resolving.iteration_of(start), where, best=best)
+            snapshot.refuse_overwriting(prefix, resolve_options.iteration_of(start), where, best=best)
         return _Run(options, definition, prefix, reporter, start).run(*effects)
 
 
@@ -99,7 +99,7 @@ class _Run:
             stack.callback(self.close)
             signals = stack.enter_context(Signals(sigint, sighup, self.reporter.notice))
             if not self.options.caffe:
-                checks.before(solver, self.reporter, resumed=self.start is not None)
+                before_training.before(solver, self.reporter, resumed=self.start is not None)
             self.log.info("caffe.cpp:239", "Starting Optimization")
             stack.enter_context(self.reporter)
             try:
@@ -144,7 +144,7 @@ class _Run:
         self.current = self.solver()
         if self.options.fit_batch:
             batch, device = self.current.opened.batch_size, self.current.engine.device
-            fits = memory.fitting(checks.expected_memory(self.current), device, batch)
+            fits = memory.fitting(before_training.expected_memory(self.current), device, batch)
             if fits is not None and (parts := smaller_batches.parts_for(self.divisors(), batch, fits)) is not None:
                 self.divide(parts, self.current.seed)
 
@@ -167,7 +167,7 @@ class _Run:
 
     def solver(self, seed: int | None = None) -> Solver:
         options, param = self.options, self.definition.message
-        engine = make_engine(dataclasses.replace(options, device=resolving.device_of(options, param)))
+        engine = make_engine(dataclasses.replace(options, device=resolve_options.device_of(options, param)))
         device = "CPU." if engine.device.type == "cpu" else f"GPU {engine.device.index}"
         self.log.info("caffe.cpp:197", f"Use {device}")
         if param.HasField("solver_mode") and param.solver_mode == 1 and engine.device.type == "cpu":
@@ -180,14 +180,14 @@ class _Run:
         solver = Solver(
             self.definition, engine, weights=weights, reinit=options.reinit, variables=dict(options.variables) or None,
             level=options.level, stages=options.stages, workers=options.workers,
-            seed=state.seed_in(self.start) if self.start else seed, watch=param.lungo.watch, log=self.log,
+            seed=training_state.seed_in(self.start) if self.start else seed, watch=param.lungo.watch, log=self.log,
             divided=self.parts,
         )  # fmt: skip
         for note in (*self.definition.notes, *solver.opened.text.notes):
             self.reporter.notice(note)
         if solver.loaded.table and not options.caffe:
             self.reporter.say(solver.loaded.table.render())
-        checks.labels_fit(solver, self.reporter)
+        before_training.labels_fit(solver, self.reporter)
         if self.start:
             self.log.info("caffe.cpp:235", f"Resuming from {self.start}")
             for note in solver.restore(self.start):
@@ -222,7 +222,7 @@ class _Run:
         for line in run_folder.data_changes(wrote, folder) if wrote is not None else ():
             self.reporter.notice(line)
         if not self.options.caffe:
-            samples.leave_sheet(solver, folder)
+            sample_sheet.leave_sheet(solver, folder)
         if self.options.tensorboard is not False and not self.options.caffe:
             self.board = board.open_board(folder)
             if self.board is None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from caffelungo.definition.filter import included
-from caffelungo.layers.plan import Plan
+from caffelungo.plan.plan import Plan
 from caffelungo.solve.net_text import NetText
 
 

@@ -17,36 +17,36 @@ from torch import Tensor
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.printer import print_lines
 from caffelungo.errors import RunError, UserError
-from caffelungo.layers.plan import ParamKey
 from caffelungo.net.graph import Net
 from caffelungo.net.store import Store
+from caffelungo.plan.plan import ParamKey
 from caffelungo.report.glog import Log, number, output_line
 from caffelungo.solve import (
+    cannot_learn,
     debug,
     gradients,
     label_errors,
-    learning,
     nets,
     nonfinite,
     smaller_batches,
     snapshot,
     updates,
 )
-from caffelungo.solve.draw import seed_iteration
+from caffelungo.solve.device_values import LIMIT, Pending, Seen
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
-from caffelungo.solve.held import Held, watched
+from caffelungo.solve.judged_output import Watch, make_watch
 from caffelungo.solve.ledger import Ledger
-from caffelungo.solve.loading import Loaded
-from caffelungo.solve.pending import LIMIT, Pending, Seen
+from caffelungo.solve.load_weights import Loaded
+from caffelungo.solve.near_start import Held, watched
 from caffelungo.solve.rates import Schedule
 from caffelungo.solve.rollback import Rollback
 from caffelungo.solve.signals import Action
 from caffelungo.solve.smoothing import SmoothedLoss
 from caffelungo.solve.snapshot import Form
 from caffelungo.solve.testing import TestNet, TestResult, output_weights
+from caffelungo.solve.torch_seeds import seed_iteration
 from caffelungo.solve.validate import holds, solver_problems
-from caffelungo.solve.watch import Watch, make_watch
 from caffelungo.weights.base import Weights
 from caffelungo.weights.copy import Remedy
 
@@ -113,7 +113,7 @@ class Solver:
         )
         self.store.adopt(self.plan, skip_filling=self.loaded.whole_layers(self.plan))
         self.net = Net(self.plan, self.store, watch=watched(self.param, self.plan, definition.where))
-        if problem := learning.loss_problem(self.plan, net.where):
+        if problem := cannot_learn.loss_problem(self.plan, net.where):
             raise UserError(problem)
         self.feed = Feed(self.opened, self.engine, workers)
         self.tests = [self._test_net(i, spec, workers) for i, spec in enumerate(nets.test_nets(definition, variables))]
@@ -450,13 +450,13 @@ class Solver:
 
     def snapshot(self) -> snapshot.Snapshot:
         """Write weights and state of now; RunError when they are not finite or cannot be written."""
-        from caffelungo.solve import state
+        from caffelungo.solve import training_state
 
         self.look()
         self._flush_clips()
         self._refuse_non_finite()
         kept = snapshot.write(
-            self.prefix, self.iteration, self.form, self.weights(), state.of(self), nets.filtered(self.opened),
+            self.prefix, self.iteration, self.form, self.weights(), training_state.of(self), nets.filtered(self.opened),
             nets.shared_blobs(self.plan), self._log_snapshot, self.ledger,
         )  # fmt: skip
         self.written, self._snapshot_asked = self.iteration, False
@@ -496,9 +496,9 @@ class Solver:
 
     def restore(self, path: str | Path) -> list[str]:
         """Go on from a solverstate, ours or the original's; returns what differs from the run that wrote it."""
-        from caffelungo.solve import state
+        from caffelungo.solve import training_state
 
-        return state.restore(self, Path(path))
+        return training_state.restore(self, Path(path))
 
 
 def _seed(param: Any, given: int | None) -> int:

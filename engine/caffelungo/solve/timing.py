@@ -16,17 +16,17 @@ from torch import Tensor
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
-from caffelungo.layers import room, states
-from caffelungo.layers.reading import read_net
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
-from caffelungo.passes import planes
+from caffelungo.passes import picture_size
 from caffelungo.passes.resize import asked, at
+from caffelungo.plan import memory_limits, states
+from caffelungo.plan.read_net import read_net
 from caffelungo.report.glog import Log, number
 from caffelungo.solve import nets
 from caffelungo.solve.engine import Engine, make_engine
 from caffelungo.solve.feed import Feed
-from caffelungo.solve.loading import Loaded
+from caffelungo.solve.load_weights import Loaded
 from caffelungo.solve.options import TimeOptions
 
 
@@ -69,7 +69,7 @@ def measure(options: TimeOptions, log: Log) -> Times:
     text = nets.from_definition(at(definition, asked(options.size, (phase,))).definition)
     opened = nets.open_net(text, net_state(text.message, phase))
     if options.size is not None and engine.device.type == "cpu":
-        room.check(opened.plan, f"--size {planes.text(options.size)}", every=True)
+        memory_limits.check(opened.plan, f"--size {picture_size.text(options.size)}", every=True)
     store = Store(seed=0, device=engine.device)
     loaded = Loaded(options.weights, (), opened.plan, text.where)
     store.adopt(opened.plan, skip_filling=loaded.whole_layers(opened.plan))

@@ -12,7 +12,7 @@ from caffelungo.definition import fork_solver
 from caffelungo.definition.numeric import range_problems
 from caffelungo.errors import Problem, did_you_mean
 from caffelungo.layers.base import shape_text
-from caffelungo.layers.plan import Plan, Where
+from caffelungo.plan.plan import Plan, Where
 from caffelungo.solve.rates import POLICIES
 
 TRAIN_FIELDS = ("net", "net_param", "train_net", "train_net_param")

@@ -16,26 +16,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from caffelungo import catalogue, drafts, files
+from caffelungo import drafts, files
 from caffelungo.data.parallel import Progress
-from caffelungo.definition import editor
+from caffelungo.definition import catalogue, editor
 from caffelungo.definition.edits import Edit, SetField
 from caffelungo.definition.printer import print_net
 from caffelungo.definition.reader import Definition
 from caffelungo.errors import UserError
-from caffelungo.layers import states
-from caffelungo.layers.reading import read_net
 from caffelungo.passes.base import Step, run, step
 from caffelungo.passes.finetune import FinetuneOptions, finetune
 from caffelungo.passes.one_label import OneLabelOptions, one_label
 from caffelungo.passes.view import View
-from caffelungo.study import bar, effort
+from caffelungo.plan import states
+from caffelungo.plan.read_net import read_net
+from caffelungo.study import frozen_baseline, step_cost
 from caffelungo.study.arms import ARMS, BAR, Configuration, build, chosen, configurations
 from caffelungo.study.cells import Inputs, Runner
+from caffelungo.study.comparison_task import PARTS, Task
 from caffelungo.study.options import TUNES, CompareOptions, check, weights_of
-from caffelungo.study.pictures import gather
+from caffelungo.study.picture_splits import gather
 from caffelungo.study.search import Candidate, Outcome, Search
-from caffelungo.study.task import PARTS, Task
 from caffelungo.weights import formats
 from caffelungo.weights.base import Weights
 from caffelungo.weights.copy import match
@@ -77,7 +77,7 @@ class Comparison:
     @property
     def bar(self) -> Outcome | None:
         """The best linear classifier on the frozen net."""
-        return bar.best(self.outcomes)
+        return frozen_baseline.best(self.outcomes)
 
 
 class Study:
@@ -135,16 +135,16 @@ class Study:
 
     def _probed(self, runner: Runner, say: Callable[[str], None], notices: list[str]) -> list[Outcome]:
         """The linear classifiers on the net as it is; a notice where there can be none."""
-        one = bar.reference(self.candidates)
+        one = frozen_baseline.reference(self.candidates)
         if one is None:
             return []
         try:
-            asked = bar.cells(one, read_net(self.inputs.path(one.net)), self.options.batch_size)
+            asked = frozen_baseline.cells(one, read_net(self.inputs.path(one.net)), self.options.batch_size)
         except UserError as error:
             notices.append(f"no linear classifiers were fitted: {error.problems[0].what}")
             return []
         say("linear classifiers on the frozen net: the bar")
-        return bar.outcomes(self.task, asked, runner.run(asked))
+        return frozen_baseline.outcomes(self.task, asked, runner.run(asked))
 
     def _hops(self, task: Task) -> list[Candidate]:
         """The trainings on the task between; they keep their weights."""
@@ -192,7 +192,7 @@ class Study:
         # Comments are no part of the address: the header of a template names the folder it was found in.
         text = self.inputs.add(print_net(built.definition.message), ".prototxt")
         return Candidate(
-            one, task, text, [made[path] for path in weights], effort.operations(View(built.definition)),
+            one, task, text, [made[path] for path in weights], step_cost.operations(View(built.definition)),
             self.options.iterations_at.get(one.tune.lower(), self.options.iterations),
         )  # fmt: skip
 
@@ -232,7 +232,7 @@ def _lengthen(candidates: Sequence[Candidate]) -> None:
         if one.configuration.arm.longer and one.effort:
             tune = one.configuration.tune
             largest = max(other.effort for other in candidates if other.configuration.tune == tune)
-            one.iterations = round(one.iterations * min(effort.LONGEST, largest / one.effort))
+            one.iterations = round(one.iterations * min(step_cost.LONGEST, largest / one.effort))
 
 
 def _refuse_misfits(net: Definition, name: str) -> None:

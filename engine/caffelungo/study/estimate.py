@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from caffelungo import drafts
-from caffelungo.study.cell import RESULT
 from caffelungo.study.cells import Cell, Inputs, Place
+from caffelungo.study.cells.cell import RESULT
 from caffelungo.study.search import TRAIN, Candidate
 
 WARM, STEPS = 2, 8
@@ -92,7 +92,7 @@ def _step(one: Candidate, folder: Path, batch: int, threads: int, device: str) -
     """Seconds of an iteration of ``one``, on as many of its pictures as a batch holds."""
     import torch
 
-    from caffelungo.study.training import train
+    from caffelungo.study.train_cell import train
 
     torch.set_num_threads(threads)
     there = Inputs(folder)

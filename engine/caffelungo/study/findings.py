@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from caffelungo.study.arms import REFERENCE, Configuration
-from caffelungo.study.bar import DEPTH as PROBED
 from caffelungo.study.claims import CLAIMS, FAILED, LEVEL, NOT_RUN, Claim, verdict
 from caffelungo.study.compare import Comparison
+from caffelungo.study.frozen_baseline import DEPTH as PROBED
 from caffelungo.study.search import Outcome
 from caffelungo.study.statistics import Difference, Interval, holm, interval, paired_bootstrap
 

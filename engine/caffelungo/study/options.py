@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from caffelungo import catalogue
+from caffelungo.definition import catalogue
 from caffelungo.errors import UserError
 from caffelungo.study.arms import chosen
 from caffelungo.study.search import FACTORS, STARTS

@@ -14,18 +14,18 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.study import scale
+from caffelungo.study import feature_scale
 from caffelungo.study.arms import Configuration
 from caffelungo.study.cells import JSON, Cell, Result, Runner
-from caffelungo.study.task import Task
+from caffelungo.study.comparison_task import Task
 
 FACTORS = (1 / 3, 1.0, 3.0)
 """Rates tried, as shares of the middle of the range."""
 BEYOND = 3.0
 """Where the best rate is the lowest or highest tried, the next one is so many times further out."""
-TRAIN = "caffelungo.study.training:train"
-MEASURE = "caffelungo.study.scale:measure"
-START = "caffelungo.study.starting:start"
+TRAIN = "caffelungo.study.train_cell:train"
+MEASURE = "caffelungo.study.feature_scale:measure"
+START = "caffelungo.study.start_heads:start"
 STARTS = ("probe", "filler")
 """How fresh classifiers start: as a converged one on what they read, or as the file's filler says."""
 
@@ -170,7 +170,7 @@ class Search:
         for one, cell, starts_fitted in zip(ones, cells, fitted or [False] * len(ones), strict=True):
             result = found[cell.key]
             if result.done:
-                one.centre = scale.centre(result.values, starts_fitted)
+                one.centre = feature_scale.centre(result.values, starts_fitted)
                 measured.append(one)
             else:
                 one.refusal = f"its features cannot be measured: {result.error}"

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from caffelungo.definition.reader import Definition
 from caffelungo.definition.schema import TRAIN
-from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes.view import HEADS, Graph, View
+from caffelungo.plan.plan import PlannedLayer
 
 
 def new_units(before: Definition, after: Definition) -> list[str]:

@@ -17,7 +17,7 @@ from caffelungo.definition.schema import TRAIN, LayerParameter, NetParameter
 from caffelungo.definition.upgrade import upgrade_net
 from caffelungo.errors import Location, UserError
 from caffelungo.files import written_whole
-from caffelungo.layers import room
+from caffelungo.plan import memory_limits
 from caffelungo.weights import sniff, wire
 from caffelungo.weights.base import Weights
 
@@ -30,7 +30,7 @@ def content(path: str | Path) -> bytes:
 
     UserError when they do not fit into memory.
     """
-    size, free = Path(path).stat().st_size, room.available()
+    size, free = Path(path).stat().st_size, memory_limits.available()
     if free is not None and size > free:
         raise UserError(
             "the file does not fit into memory",
@@ -141,7 +141,7 @@ def _layers(weights: Weights, net: Any) -> Iterator[Any]:
     """The layers to write: the net's TRAIN layers with splits, then those that the net does not have."""
     left = dict.fromkeys(weights.layers)
     if net is not None:
-        from caffelungo.layers.splits import insert_splits
+        from caffelungo.plan.splits import insert_splits
 
         trained = NetParameter()
         trained.CopyFrom(net)

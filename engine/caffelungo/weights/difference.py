@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo import catalogue
+from caffelungo.definition import catalogue
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import Location, UserError
-from caffelungo.layers import states
 from caffelungo.layers.base import shape_text
-from caffelungo.layers.plan import build_plan
-from caffelungo.layers.reading import read_net
+from caffelungo.plan import states
+from caffelungo.plan.plan import build_plan
+from caffelungo.plan.read_net import read_net
 from caffelungo.weights.base import Array, Weights
 from caffelungo.weights.copy import fits
 from caffelungo.weights.load import load

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from caffelungo.solve.draw import mix
 from caffelungo.solve.init.scaling import orthonormal
+from caffelungo.solve.torch_seeds import mix
 from caffelungo.weights import formats
 from tests.lungo import lungo
 from tests.solve.init.grown import FIRE, IP, Run, say, write

@@ -6,9 +6,9 @@ import pytest
 
 from caffelungo.definition.reader import parse_net
 from caffelungo.passes.base import run, step
-from caffelungo.passes.branch import UnitOptions
 from caffelungo.passes.deepen import DeepenOptions, deepen
 from caffelungo.passes.joint import JointOptions, joint
+from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.read import ReadOptions, read
 from caffelungo.passes.recursive import RecursiveOptions, recursive
 from caffelungo.passes.view import View

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.data import datum, preprocess
+from caffelungo.data.data_transformer import PictureSource
 from caffelungo.data.lmdb_reader import LmdbReader
-from caffelungo.data.order import Order
-from caffelungo.data.pictures import PictureSource
+from caffelungo.data.record_survey import Survey, survey
+from caffelungo.data.sample_order import Order
 from caffelungo.data.source import Batch, Opening, stacked
-from caffelungo.data.survey import Survey, survey
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.files import find
 

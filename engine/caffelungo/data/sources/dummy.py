@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.data import draws
+from caffelungo.data import random_numbers
 from caffelungo.data.source import Batch, Opening, Source
 from caffelungo.definition.schema import FillerParameter
 from caffelungo.layers import registry
@@ -41,7 +41,7 @@ class DummySource(Source):
 
         if top in self._constant:
             return self._constant[top]
-        rng = draws.generator(self.opening.seed, draws.FILL, k, top)
+        rng = random_numbers.generator(self.opening.seed, random_numbers.FILL, k, top)
         values = np.asarray(fill(self.fillers[top], self.shapes[top], rng), np.float32)
         if self.fillers[top].type == "constant":
             values.flags.writeable = False  # so that each batch gets a copy, which a layer may overwrite

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.data.order import Order
+from caffelungo.data.sample_order import Order
 from caffelungo.data.source import Batch, Opening, Source
 from caffelungo.errors import Location, Problem, RunError, UserError
 from caffelungo.files import find, read_text
-from caffelungo.layers import room
+from caffelungo.plan import memory_limits
 
 if TYPE_CHECKING:
     from caffelungo.weights.hdf5 import Reader
@@ -197,7 +197,7 @@ def _opened(path: Path) -> AbstractContextManager[Reader]:
     """A file of data, which may hold as much as memory does: compressed labels are far smaller than what they say."""
     from caffelungo.weights import hdf5
 
-    free = room.available()
+    free = memory_limits.available()
     return hdf5.opened(path, budget=sys.maxsize if free is None else free, holes=hdf5.SLACK)
 
 
@@ -226,7 +226,7 @@ def _dataset(reader: Reader, name: str, problems: list[Problem]) -> tuple[int, .
 
 def _room(path: Path, shapes: dict[str, tuple[int, ...]], problems: list[Problem]) -> None:
     """A problem when the file's datasets, which are kept in memory while they are used, do not fit there."""
-    need, free = room.FLOAT * sum(math.prod(shape) for shape in shapes.values()), room.available()
+    need, free = memory_limits.FLOAT * sum(math.prod(shape) for shape in shapes.values()), memory_limits.available()
     if free is not None and need > free:
         problems.append(
             Problem(

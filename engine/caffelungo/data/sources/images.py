@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caffelungo.data.data_transformer import PictureSource
 from caffelungo.data.decode import decode
 from caffelungo.data.image_list import read_list
-from caffelungo.data.order import Order
-from caffelungo.data.pictures import PictureSource
+from caffelungo.data.sample_order import Order
 from caffelungo.data.source import Batch, Opening, stacked
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import Location, Problem, UserError

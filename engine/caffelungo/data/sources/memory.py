@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from caffelungo.data.order import Order
+from caffelungo.data.sample_order import Order
 from caffelungo.data.source import Batch, Opening, Source, stacked
 from caffelungo.errors import RunError, UserError
 

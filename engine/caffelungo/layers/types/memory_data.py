@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caffelungo.layers.base import Arity, Shape
+from caffelungo.layers.data_layers import PictureSource
 from caffelungo.layers.registry import register
-from caffelungo.layers.sources import PictureSource
 
 
 @register

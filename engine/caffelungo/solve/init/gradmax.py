@@ -28,8 +28,8 @@ from torch.nn.grad import conv2d_weight
 from caffelungo.errors import RunError
 from caffelungo.layers import windows
 from caffelungo.layers.base import State
-from caffelungo.layers.plan import PlannedLayer
 from caffelungo.net.stepwise import StepNet
+from caffelungo.plan.plan import PlannedLayer
 from caffelungo.solve.init.newcomers import Newcomer, Outlet
 
 Array = NDArray[np.float64]

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from caffelungo.errors import Problem
 from caffelungo.layers.base import State
-from caffelungo.layers.plan import PlannedLayer, Where
 from caffelungo.net.stepwise import StepNet
+from caffelungo.plan.plan import PlannedLayer, Where
 from caffelungo.solve.init import gradmax
 from caffelungo.solve.init.gradmax import Cross
 from caffelungo.solve.init.newcomers import Newcomer, Outlet

@@ -15,23 +15,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from caffelungo import catalogue, option_ranges, shell
+from caffelungo import option_ranges, shell
+from caffelungo.definition import catalogue
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import Problem, UserError, did_you_mean
-from caffelungo.layers import states
-from caffelungo.layers.reading import read_net
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.passes.view import Graph, View
+from caffelungo.plan import states
+from caffelungo.plan.read_net import read_net
 from caffelungo.solve import nets
-from caffelungo.solve.draw import seed_iteration
 from caffelungo.solve.engine import Engine, make_engine
 from caffelungo.solve.feed import Feed
 from caffelungo.solve.init import gradmax, placing, scaling
 from caffelungo.solve.init.newcomers import Newcomer, fresh_layers, newcomers
-from caffelungo.solve.loading import Loaded
+from caffelungo.solve.load_weights import Loaded
 from caffelungo.solve.options import InitOptions
+from caffelungo.solve.torch_seeds import seed_iteration
 from caffelungo.weights import copy, formats
 
 METHODS = ("gradmax", "measured", "lsuv")

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from caffelungo.errors import RunError
-from caffelungo.layers.plan import PlannedLayer
 from caffelungo.net.stepwise import StepNet
 from caffelungo.passes.view import Graph
+from caffelungo.plan.plan import PlannedLayer
 
 Array = NDArray[np.float32]
 Batches = Callable[[], Iterable[Sequence[Tensor]]]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from caffelungo.errors import UserError
-from caffelungo.solve.score import wilson
+from caffelungo.report.classification_score import wilson
 from caffelungo.study.inspect.groups import Group, Top
 from caffelungo.study.inspect.nets import Tuned
 from caffelungo.study.inspect.samples import Part, Samples

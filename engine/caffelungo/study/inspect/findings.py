@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.solve.score import TOP, Classified
+from caffelungo.report.classification_score import TOP, Classified
 from caffelungo.study.inspect import embedding, reading, units
 from caffelungo.study.inspect.accuracy import Right
 from caffelungo.study.inspect.filters import Filters

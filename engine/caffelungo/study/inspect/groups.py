@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes.view import HEADS, NEURONS, PASSING, Graph
+from caffelungo.plan.plan import PlannedLayer
 
 UNITS = frozenset({"BatchNorm", "Scale", "Bias"})
 """What may stand between a layer and its non-linearity."""

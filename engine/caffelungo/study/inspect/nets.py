@@ -12,16 +12,16 @@ from torch import Tensor
 
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
-from caffelungo.layers import states
-from caffelungo.layers.plan import Plan, PlannedLayer, build_plan
-from caffelungo.layers.reading import read_net
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.passes.view import HEADS, Graph, View
+from caffelungo.plan import states
+from caffelungo.plan.plan import Plan, PlannedLayer, build_plan
+from caffelungo.plan.read_net import read_net
 from caffelungo.report.glog import Log
 from caffelungo.solve import evaluate
-from caffelungo.solve.heads import head_of, judge, judges
 from caffelungo.solve.options import TestOptions
+from caffelungo.solve.tested_head import head_of, judge, judges
 from caffelungo.solve.testing import TestNet
 from caffelungo.study.inspect.groups import output_of
 from caffelungo.study.inspect.options import InspectOptions

@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from caffelungo.layers.plan import PlannedLayer
 from caffelungo.passes.view import NONLINEAR
+from caffelungo.plan.plan import PlannedLayer
 from caffelungo.study.inspect.groups import Leaf, Top, output_of
 from caffelungo.study.inspect.nets import Before, Tuned
 from caffelungo.study.inspect.similarity import Floats

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.errors import UserError
-from caffelungo.layers.plan import PlannedLayer
+from caffelungo.plan.plan import PlannedLayer
 from caffelungo.solve.testing import TestNet
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.errors import UserError, did_you_mean
-from caffelungo.layers.plan import PlannedLayer
+from caffelungo.plan.plan import PlannedLayer
 from caffelungo.study.inspect.groups import Top
 from caffelungo.study.inspect.nets import Before, Runner, Tuned
 from caffelungo.study.inspect.reading import Readings

@@ -1,0 +1,396 @@
+"""Pictures in, classes out: an exported file knows its own preprocessing and labels, so nothing else need be said."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caffelungo import shell, tabular
+from caffelungo.data import preprocess
+from caffelungo.deploy import pictures
+from caffelungo.errors import Location, Problem, UserError, did_you_mean
+from caffelungo.inference import metadata
+from caffelungo.inference.engine import Engine
+from caffelungo.inference.inputs import Batch, Given, batches, gather
+from caffelungo.report import gallery
+
+Picture = str | Path | NDArray[np.uint8]
+TOP = 5
+BATCH = 32
+MOST_AT_ONCE = 2**24
+"""Pixels of pictures at their own size that go through a file at a time: 50 MB, and 200 MB as floats in the graph."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One class of a prediction: its number, its label (the number where no labels are known), its probability."""
+
+    index: int
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The classes of one picture, the most probable first. ``name`` is its path, or ``picture N``.
+
+    ``head`` is the task that they are of, where the file answers for several; else empty.
+    """
+
+    name: str
+    guesses: tuple[Guess, ...]
+    head: str = ""
+
+    @property
+    def best(self) -> Guess:
+        return self.guesses[0]
+
+
+class PictureModel:
+    """An exported net whose one input is pictures. ``device`` is where it runs, ``engine`` runs it.
+
+    ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; a device that is named is used, or RunError says why not.
+    ``options`` are those of ``engine.Engine``. Raises UserError for a file that ``lungo export`` did not write, keeps
+    weights elsewhere, or takes no pictures.
+    """
+
+    def __init__(self, path: str | Path, device: str = "auto", **options: Any) -> None:
+        self.path = Path(path)
+        self.engine = Engine(self.path, device, **options)
+        self.session, self.device = self.engine.session, self.engine.device
+        self.metadata = metadata.read(self.engine.metadata, self.path)
+        self.record, self.labels, self.input = self.metadata.record, self.metadata.labels, self.metadata.input
+        self.heads = tuple(head for head in self.metadata.heads if head.output in self.engine.outputs)
+        """The classifiers of a file that answers for several tasks; none where there is one, or none."""
+        self.head = ""
+        """The task of the one that was chosen."""
+        shape = self.engine.shapes.get(self.input.name, [])
+        if len(self.engine.inputs) != 1 or len(shape) != 4 or not self.input.channels:
+            raise UserError(
+                "this net does not take pictures, or not pictures alone",
+                where=Location(str(self.path)),
+                received=", ".join(f"{name} {'x'.join(map(str, sizes))}" for name, sizes in self.engine.shapes.items()),
+                remedy="give a net with one input of 1 or 3 channels, or run the file with onnxruntime itself",
+            )
+        high, wide = self.input.plane
+        self.size = (shape[high], shape[wide])
+        # What is done to a picture before the file gets it.
+        self.outside = pictures.without_geometry(self.record) if self.input.resize else self.record
+        self.batch: int | None = shape[0] if isinstance(shape[0], int) else None
+
+    @property
+    def classifier(self) -> str | None:
+        """The output that holds one probability a class, where there is one."""
+        return self.metadata.classifier if self.metadata.classifier in self.engine.outputs else None
+
+    def judges(self, head: str | None = None) -> list[Classifier]:
+        """The classifiers of the file over one session: all, or that whose task, layer or output is called ``head``.
+
+        None for a file without a classifier. Raises UserError for a name that none has.
+        """
+        if not self.heads:
+            if head is not None:
+                raise UserError(
+                    "this file has no classifiers with names",
+                    where=Location(str(self.path)),
+                    received=f"--head {head}",
+                    remedy="leave --head out",
+                )
+            return [Classifier.of(self)] if self.classifier is not None else []
+        chosen = [one for one in self.heads if head is None or head in (one.task, one.name, one.output)]
+        if not chosen:
+            near = did_you_mean(str(head), [word for one in self.heads for word in (one.task, one.name)])
+            raise UserError(
+                f"the file does not answer for `{head}`",
+                where=Location(str(self.path)),
+                received=f"--head {head}",
+                remedy=(f"did you mean `{near}`? " if near else "")
+                + f"it answers for {', '.join(one.title for one in self.heads)}",
+            )
+        return [Classifier.of(self, one) for one in chosen]
+
+    def outputs(
+        self, images: Sequence[NDArray[np.uint8]], names: Sequence[str] | None = None
+    ) -> dict[str, NDArray[Any]]:
+        """All outputs (or those of ``names``), a row for each of ``images``.
+
+        These are as ``pictures.read`` gives them for ``outside``, and all of one size. Where the file is for a fixed
+        number of pictures, they may be fewer.
+        """
+        if self.input.resize and self.batch is None:
+            step = max(1, MOST_AT_ONCE // (images[0].shape[0] * images[0].shape[1]))
+            if len(images) > step:
+                parts = [self.outputs(images[first : first + step], names) for first in range(0, len(images), step)]
+                return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        stack: NDArray[Any] = images if isinstance(images, np.ndarray) else np.stack(images)
+        stack = pictures.fed(self.input, self.record, stack)
+        many = len(stack)
+        if self.batch is not None and many != self.batch:
+            stack = np.concatenate([stack, np.repeat(stack[-1:], self.batch - many, axis=0)])
+        made = self.engine.run({self.input.name: stack}, names)
+        if len(stack) == many:
+            return made
+        return {name: rows[:many] for name, rows in made.items()}
+
+    def batches(self, items: Sequence[tuple[str, Picture]], size: int, decoders: int = 0) -> Iterator[Batch]:
+        """The (name, picture) pairs ``items``, read ahead, as many at a time as ``size`` and the file admit."""
+        if size < 1:
+            raise UserError("batch must be at least 1", received=f"batch {size}", remedy="give 1 or more")
+        most = MOST_AT_ONCE if self.input.resize else None
+        return batches(items, self._answer, self.batch or size, decoders=decoders, most=most)
+
+    def _answer(self, item: tuple[str, Picture]) -> Any:
+        return self._read(item)[1]
+
+    def _read(self, item: tuple[str, Picture]) -> tuple[str, Any]:
+        name, picture = item
+        try:
+            if isinstance(picture, np.ndarray):
+                image = pictures.from_array(self.outside, picture)
+            else:
+                image = pictures.read(self.outside, picture, name)
+            if self.input.resize:
+                preprocess.check_resized(self.record, *image.shape[:2])
+        except UserError as error:
+            return name, UserError([_placed(problem, name) for problem in error.problems])
+        # Where the file leaves sizes open they are names.
+        if any(isinstance(size, int) and size != got for size, got in zip(self.size, image.shape, strict=False)):
+            return name, UserError(
+                "picture has another size than the net takes, and the file's record does not resize",
+                where=Location(name),
+                received=f"{image.shape[0]}x{image.shape[1]} for {self.size[0]}x{self.size[1]}",
+                remedy="resize it, or export the net with a record that does",
+            )
+        return name, image
+
+
+class Classifier(PictureModel):
+    """An exported classifier: its outputs are classes with probabilities. ``labels`` are None where there are none.
+
+    ``head`` chooses one of several, by task, layer or output.
+    """
+
+    def __init__(self, path: str | Path, device: str = "auto", head: str | None = None, **options: Any) -> None:
+        super().__init__(path, device, **options)
+        if len(self.heads) > 1 and head is None:
+            raise UserError(
+                "this file answers for several tasks, and one is wanted",
+                where=Location(str(self.path)),
+                received=", ".join(one.title for one in self.heads),
+                remedy=f"say which: --head {shell.word(self.heads[-1].title)}",
+            )
+        if self.heads or head is not None:
+            self.__dict__.update(self.judges(head)[0].__dict__)
+        if self.classifier is None:
+            raise no_classifier(self)
+
+    @classmethod
+    def of(cls, model: PictureModel, head: metadata.Head | None = None) -> Classifier:
+        """``model``, which has a classifier's output, with a classifier's methods; the session is shared.
+
+        ``head``: that of its heads whose output and classes it has.
+        """
+        made = cls.__new__(cls)
+        made.__dict__.update(model.__dict__)
+        if head is not None:
+            made.labels, made.head = None if head.labels is None else list(head.labels), head.title
+            made.metadata = replace(model.metadata, classifier=head.output, labels=made.labels)
+        return made
+
+    def probabilities(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """One row of probabilities for each of ``images``, which are as ``pictures.read`` gives them."""
+        output = str(self.classifier)
+        rows = self.outputs(images, [output])[output]
+        return np.asarray(rows.reshape(len(rows), -1), np.float32)
+
+    def classify(self, given: Sequence[Picture], *, top: int = TOP, batch: int = BATCH) -> list[Prediction]:
+        """The ``top`` classes of every picture: files, folders, lists, or uint8 arrays (H x W x 3 RGB, or H x W grey).
+
+        Raises UserError that lists every picture that cannot be used.
+        """
+        return list(self.stream(given, top=top, batch=batch))
+
+    def stream(
+        self, given: Sequence[Picture], *, top: int = TOP, batch: int = BATCH, decoders: int = 0
+    ) -> Iterator[Prediction]:
+        """The same one by one; pictures are read ahead while the net runs. Bad ones are told at the end."""
+        return stream([self], given, top=top, batch=batch, decoders=decoders)
+
+    def prediction(self, name: str, row: NDArray[np.float32], top: int = TOP) -> Prediction:
+        """The ``top`` classes of a row of probabilities."""
+        return Prediction(name, self._guesses(row, top), self.head)
+
+    def items(self, given: Sequence[Picture]) -> tuple[list[tuple[str, Picture]], Given]:
+        """The pictures with their names, and where they were told of."""
+        items: list[tuple[str, Picture]] = []
+        told = Given()
+        problems: list[Problem] = []
+        for number, picture in enumerate(given):
+            if isinstance(picture, np.ndarray):
+                items.append((f"picture {number + 1}", picture))
+                told.add([Path(items[-1][0])])
+                continue
+            try:
+                found = gather([picture])
+                items += [(str(path), path) for path in found.paths]
+                told.extend(found)
+            except UserError as error:
+                problems += error.problems
+        if problems:
+            raise UserError(problems)
+        return items, told
+
+    def _guesses(self, row: NDArray[np.float32], top: int) -> tuple[Guess, ...]:
+        # Sorting a thousand classes takes ten times as long as finding the few that are shown.
+        few = np.sort(np.argpartition(-row, top)[:top]) if 8 * top < len(row) else np.arange(len(row))
+        order = few[np.argsort(-row[few], kind="stable")][:top]
+        return tuple(Guess(int(index), self.label(int(index)), float(row[index])) for index in order)
+
+    def label(self, index: int) -> str:
+        """The name of class ``index``."""
+        return self.labels[index] if self.labels is not None and index < len(self.labels) else str(index)
+
+    def draw(
+        self,
+        predictions: Sequence[Prediction],
+        path: str | Path,
+        *,
+        truth: Mapping[str, str] | None = None,
+        images: Mapping[str, NDArray[np.uint8]] | None = None,
+        most: int = 24,
+        title: str = "",
+    ) -> None:
+        """Write a sheet of the first ``most`` pictures with their classes to ``path`` (PNG).
+
+        ``truth`` gives the true label of a prediction's name, ``images`` the pictures that came as arrays.
+        """
+        tiles = []
+        for prediction in predictions[:most]:
+            given = (images or {}).get(prediction.name, prediction.name)
+            image = self._read((prediction.name, given))[1]
+            right = (truth or {}).get(prediction.name)
+            tiles.append(
+                gallery.Tile(
+                    image,
+                    [(short(guess.label), guess.probability) for guess in prediction.guesses],
+                    short(right) if right is not None else None,
+                    Path(prediction.name).name if right is None else short(right),
+                )
+            )
+        gallery.draw(tiles, path, title=title)
+
+
+def no_classifier(model: PictureModel) -> UserError:
+    """What is wrong with a file that is asked for classes and has none."""
+    return UserError(
+        "this net is no classifier: no output holds one probability a class",
+        where=Location(str(model.path)),
+        received=f"outputs {', '.join(model.engine.outputs)}",
+        remedy="export a net that ends in Softmax or SoftmaxWithLoss, or get its numbers with `lungo infer -o out.npz`",
+    )
+
+
+def stream(
+    judges: Sequence[Classifier], given: Sequence[Picture], *, top: int = TOP, batch: int = BATCH, decoders: int = 0
+) -> Iterator[Prediction]:
+    """The answers of ``judges``, which are of one file, for every picture: each in turn, the net run once for all.
+
+    Bad pictures are told at the end.
+    """
+    if top < 1 or batch < 1:
+        raise UserError(
+            "top and batch must be at least 1", received=f"top {top}, batch {batch}", remedy="give 1 or more"
+        )
+    items, told = judges[0].items(given)
+    problems: list[Problem] = []
+    for read in judges[0].batches(items, batch, decoders):
+        problems += [told.placed(index, problem) for index, problem in read.failed]
+        if read.indices:
+            outputs = judges[0].outputs(read.images, [str(one.classifier) for one in judges])  # type: ignore[arg-type]
+            yield from predictions(judges, [items[index][0] for index in read.indices], outputs, top)
+    if problems:
+        raise UserError(problems)
+
+
+def predictions(
+    judges: Sequence[Classifier], names: Sequence[str], outputs: Mapping[str, NDArray[Any]], top: int
+) -> list[Prediction]:
+    """What ``judges`` make of a batch of ``outputs``: for each of ``names`` one prediction of each judge."""
+    rows = [outputs[str(one.classifier)] for one in judges]
+    flat = [np.asarray(one.reshape(len(one), -1), np.float32) for one in rows]
+    return [
+        judge.prediction(name, row[place], top)
+        for place, name in enumerate(names)
+        for judge, row in zip(judges, flat, strict=True)
+    ]
+
+
+def short(label: str) -> str:
+    """A label for a picture: without a WordNet number before it and synonyms after it."""
+    return re.sub(r"^n\d{8}\s+", "", label).split(",")[0].strip() or label
+
+
+def _placed(problem: Problem, name: str) -> Problem:
+    return problem if problem.where else Problem(problem.what, Location(name), problem.received, problem.remedy)
+
+
+def table(predictions: Sequence[Prediction]) -> str:
+    """Aligned text: picture, then its classes with probabilities."""
+    if not predictions:
+        return ""
+    names = max(len(prediction.name) for prediction in predictions)
+    labels = max(len(guess.label) for prediction in predictions for guess in prediction.guesses)
+    heads = max(len(prediction.head) for prediction in predictions)
+    lines = []
+    for prediction in predictions:
+        for position, guess in enumerate(prediction.guesses):
+            name, head = (prediction.name, prediction.head) if position == 0 else ("", "")
+            task = f"{head:<{heads}}  " if heads else ""
+            lines.append(f"{name:<{names}}  {task}{guess.label:<{labels}}  {guess.probability:7.2%}")
+    return "\n".join(lines)
+
+
+def as_json(predictions: Sequence[Prediction]) -> str:
+    """A JSON list of ``{"picture", "classes": [{"index", "label", "probability"}]}``, with ``"head"`` where several."""
+    return json.dumps([plain(prediction) for prediction in predictions], indent=2, ensure_ascii=False)
+
+
+def plain(prediction: Prediction) -> dict[str, Any]:
+    """One entry of ``as_json``."""
+    task = {"head": prediction.head} if prediction.head else {}
+    return {"picture": prediction.name, **task, "classes": [_plain(guess) for guess in prediction.guesses]}
+
+
+def _plain(guess: Guess) -> Mapping[str, Any]:
+    return {"index": guess.index, "label": guess.label, "probability": round(guess.probability, 6)}
+
+
+def as_csv(predictions: Sequence[Prediction]) -> str:
+    """CSV with the columns picture, (head where there are several,) rank, index, label, probability."""
+    rows = (row for prediction in predictions for row in csv_rows(prediction))
+    return tabular.as_text(csv_header(predictions), rows)
+
+
+CSV_HEADER = ("picture", "rank", "index", "label", "probability")
+
+
+def csv_header(predictions: Sequence[Prediction]) -> tuple[str, ...]:
+    """The columns of a table of ``predictions``."""
+    several = any(prediction.head for prediction in predictions)
+    return (CSV_HEADER[0], "head", *CSV_HEADER[1:]) if several else CSV_HEADER
+
+
+def csv_rows(prediction: Prediction) -> list[tuple[Any, ...]]:
+    """The lines of ``as_csv`` for one picture."""
+    first = (prediction.name, prediction.head) if prediction.head else (prediction.name,)
+    return [
+        (*first, rank, guess.index, guess.label, f"{guess.probability:.6f}")
+        for rank, guess in enumerate(prediction.guesses, 1)
+    ]

@@ -1,0 +1,288 @@
+"""New units that read what old ones read: what ``widen`` and ``deepen`` build with.
+
+    before:  a layer, the neurons after it (BatchNorm, Scale, ReLU, Dropout), and the classifier that reads them
+    after:   copies of those under new names, with rates of their own, around a fresh InnerProduct or Convolution
+             Normalize between the non-linearity and Dropout
+
+Growing a Brain (Wang, Ramanan, Hebert, CVPR 2017), section 4.3: old units need small changes, new ones start from
+noise, so each group is scaled to unit length (per sample, over its channels) times a learned factor a channel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from caffelungo.definition.schema import FillerParameter, LayerParameter
+from caffelungo.errors import did_you_mean
+from caffelungo.layers.base import Shape
+from caffelungo.layers.fillers import FILLERS
+from caffelungo.passes.base import Refusal
+from caffelungo.passes.names import Names, root
+from caffelungo.passes.rates import FROZEN, NEW, Rate, give_rates, unit_filler, weak, weighted_blobs
+from caffelungo.passes.view import HEADS, NEURONS, PASSING, Classifier, Graph, View
+from caffelungo.plan.plan import PlannedLayer
+
+SCALE_RATE: Rate = (1.0, 0.0)
+"""The factors of Normalize: they start where they should be and only have to follow, so the rate is that of
+pre-trained layers; decay would pull them towards zero and the features with them."""
+SLOPE_RATE: Rate = (10.0, 0.0)
+"""PReLU slopes and Scale factors of new units: new like their weights, and like biases not decayed."""
+WIDE_KERNEL_CHANNELS = 512
+"""A new convolution looks at 3x3 places while its input has at most this many channels; above, at one (the cost)."""
+
+
+@dataclass(frozen=True)
+class UnitOptions:
+    """How new units are made, for every growth pass.
+
+    ``scale`` is where the factors of Normalize start (the paper takes 10 or 20; a measured mean norm keeps old features
+    as large as they were); ``new_scale`` is for the new group, where it differs. ``kernel`` is for convolutions that
+    have no example to follow. ``filler`` replaces the weight filler that new units take from the layer beside them.
+
+    ``start``: "filler"; "copy", each new unit an old one drawn with ``seed`` plus normal noise of ``noise`` times the
+    standard deviation of the old weights (the paper's "copy + random", table 3); "net2net", copies without noise, whose
+    share the classifier divides (Chen, Goodfellow, Shlens 2015), so that its answers stay. ``keep_head``: the
+    classifier stays, with zeros for what it newly reads, so that its answers stay.
+    """
+
+    units: int
+    normalize: bool = True
+    scale: float = 20.0
+    new_scale: float | None = None
+    suffix: str = "new"
+    kernel: int | None = None
+    filler: str | None = None
+    rates: tuple[Rate, Rate] = NEW
+    start: str = "filler"
+    noise: float = 0.1
+    seed: int = 0
+    keep_head: bool = False
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the classifier stays as it is."""
+        return self.keep_head or self.start == "net2net"
+
+    @property
+    def normalizes_old(self) -> bool:
+        """Whether old units are normalized, too: not before a classifier that knows them as they are."""
+        return self.normalize and not self.keeps
+
+
+STARTS = ("filler", "copy", "net2net")
+"""What ``UnitOptions.start`` may be."""
+
+
+def check_units(layer: str, unit: UnitOptions) -> None:
+    """Refusal for numbers and words that make no sense."""
+    if unit.units < 1:
+        raise Refusal("no units to add", received=f"{layer}:{unit.units}", remedy="write a number from 1")
+    if unit.start not in STARTS:
+        raise Refusal(
+            "new units cannot start so", received=f"--start {unit.start}", remedy=f"one of {', '.join(STARTS)}"
+        )
+    if unit.filler is not None and unit.filler not in FILLERS:
+        near = did_you_mean(unit.filler, FILLERS)
+        raise Refusal(
+            "unknown filler type",
+            received=f"--filler {unit.filler}",
+            remedy=(f"did you mean {near}? " if near else "") + f"There are {', '.join(FILLERS)}",
+        )
+    for scale in (unit.scale, unit.new_scale):
+        if scale is not None and not (scale > 0 and math.isfinite(scale)):
+            raise Refusal(
+                "the learned scale must start above 0",
+                received=f"--scale {scale:g}",
+                remedy="write --scale 20, or the norm that was measured",
+            )
+    if not (unit.noise >= 0 and math.isfinite(unit.noise)):
+        raise Refusal("noise cannot be negative", received=f"--noise {unit.noise:g}", remedy="write --noise 0.1")
+
+
+@dataclass
+class Built:
+    """A run of new layers: the layers in order and the blob they end in."""
+
+    layers: list[Any]
+    top: str
+
+
+def normalize(name: str, bottom: str, top: str, scale: float) -> Any:
+    """A Normalize layer over the channels of each place, with one learned factor a channel that starts at ``scale``."""
+    layer = LayerParameter(name=name, type="Normalize", bottom=[bottom], top=[top])
+    layer.norm_param.across_spatial = False
+    layer.norm_param.channel_shared = False
+    layer.norm_param.scale_filler.CopyFrom(FillerParameter(type="constant", value=scale))
+    give_rates(layer, [SCALE_RATE])
+    return layer
+
+
+def split_chain(chain: Sequence[PlannedLayer]) -> tuple[list[PlannedLayer], list[PlannedLayer]]:
+    """A chain cut after its last layer that is no Dropout: Normalize goes between the two parts."""
+    cut = max((k + 1 for k, one in enumerate(chain) if one.layer.type != "Dropout"), default=0)
+    return list(chain[:cut]), list(chain[cut:])
+
+
+def units_like(example: Any, name: str, bottom: str, options: UnitOptions, whole: bool = False) -> Any:
+    """A layer of new units with the geometry and fillers of ``example`` (an InnerProduct or a Convolution).
+
+    ``whole``: each unit reads all channels, where ``example`` is in groups.
+    """
+    layer = LayerParameter(name=name, type=example.type, bottom=[bottom], top=[name])
+    if example.type == "InnerProduct":
+        layer.inner_product_param.CopyFrom(example.inner_product_param)
+        given = layer.inner_product_param
+        given.ClearField("transpose")
+    else:
+        layer.convolution_param.CopyFrom(example.convolution_param)
+        given = layer.convolution_param
+        if given.group > 1 and (whole or options.units % given.group):
+            given.ClearField("group")
+    finish_units(layer, given, options)
+    return layer
+
+
+def convolution(name: str, bottom: str, kernel: int, stride: int, options: UnitOptions, like: Any = None) -> Any:
+    """A convolution of new units that keeps the size of the picture (divided by ``stride``)."""
+    layer = LayerParameter(name=name, type="Convolution", bottom=[bottom], top=[name])
+    given = layer.convolution_param
+    given.kernel_size.append(kernel)
+    if kernel > 1:
+        given.pad.append(kernel // 2)
+    if stride > 1:
+        given.stride.append(stride)
+    if like is not None and like.type == "Convolution":
+        given.weight_filler.CopyFrom(like.convolution_param.weight_filler)
+        if not like.convolution_param.bias_term:
+            given.bias_term = False
+    finish_units(layer, given, options)
+    return layer
+
+
+def finish_units(layer: Any, given: Any, options: UnitOptions) -> None:
+    """Number of units, fillers and rates of a layer of new units."""
+    given.num_output = options.units
+    if options.filler is not None:
+        given.weight_filler.CopyFrom(FillerParameter(type=options.filler))
+    elif weak(given.weight_filler):
+        given.weight_filler.CopyFrom(unit_filler())
+    if given.bias_term and not given.HasField("bias_filler"):
+        given.bias_filler.CopyFrom(FillerParameter(type="constant", value=0))
+    give_rates(layer, options.rates[: weighted_blobs(layer)])
+
+
+def neuron_like(old: Any, name: str, bottom: str, top: str) -> Any:
+    """A copy of a neuron layer for new units; what it learns starts from its filler, at the pace of new layers."""
+    layer = LayerParameter()
+    layer.CopyFrom(old)
+    layer.name, layer.bottom[:], layer.top[:] = name, [bottom], [top]
+    layer.ClearField("blobs")
+    if old.type == "BatchNorm":
+        layer.ClearField("param")
+        if layer.batch_norm_param.use_global_stats:
+            layer.batch_norm_param.ClearField("use_global_stats")
+        if old.param:
+            give_rates(layer, [FROZEN] * 3)
+    elif old.type == "Scale":
+        give_rates(layer, [SLOPE_RATE] * (2 if layer.scale_param.bias_term else 1))
+    elif old.type in ("PReLU", "Bias"):
+        give_rates(layer, [SLOPE_RATE])
+    elif old.type == "Normalize":
+        give_rates(layer, [SCALE_RATE])
+    return layer
+
+
+def follow(built: Built, chain: Sequence[PlannedLayer], names: Names, suffix: str) -> None:
+    """Put copies of ``chain`` behind ``built``, in place where the old ones are."""
+    for one in chain:
+        name = names.take(f"{root(one.name, 'new', 'wide', 'deep', suffix)}_{suffix}")
+        top = built.top if all(one.in_place) else name
+        built.layers.append(neuron_like(names.view.net.layer[one.index], name, built.top, top))
+        built.top = top
+
+
+def heads_behind(
+    view: View, graph: Graph, target: PlannedLayer, value: int, verb: str, through: frozenset[str] = frozenset()
+) -> list[Classifier]:
+    """The classifiers that ``value`` reaches through layers without parameters; Refusal when it reaches anything else.
+
+    ``verb`` says what is asked, for the message: "widening". ``through`` are further types that are no obstacle.
+    """
+    heads = {one.head.index: one for one in view.classifiers}
+    found: dict[int, Classifier] = {}
+    queue = [(graph, value)]
+    while queue:
+        for state, reader in view.readers(*queue.pop()):
+            if reader.index in heads:
+                found[reader.index] = heads[reader.index]
+            elif (reader.layer.type in PASSING and len(reader.bottoms) == 1) or reader.layer.type in through:
+                queue.append((state, reader.top_values[0]))
+            elif reader.layer.type != "Silence":
+                raise Refusal(
+                    f"`{target.name}` feeds `{reader.name}` ({reader.layer.type}); {verb} it would change "
+                    f"`{reader.tops[0] if reader.tops else reader.name}`, which is pre-trained",
+                    view.where(reader.index),
+                    received=target.name,
+                    remedy=_instead(view, graph, target),
+                )
+    if not found:
+        raise Refusal(
+            f"`{target.name}` feeds no classifier",
+            view.where(target.index),
+            received=target.name,
+            remedy=_instead(view, graph, target),
+        )
+    return [found[index] for index in sorted(found)]
+
+
+def _instead(view: View, graph: Graph, target: PlannedLayer) -> str:
+    """The layers that could be grown instead: those nearest to the classifiers."""
+    names = [name for one in view.classifiers if (name := feeding(graph, one)) not in (None, target.name)]
+    good = ", ".join(dict.fromkeys(str(name) for name in names))
+    return (
+        f"grow a layer that only a classifier reads: {good}"
+        if good
+        else "only a layer that nothing else reads can grow"
+    )
+
+
+def feeding(graph: Graph, one: Classifier) -> str | None:
+    """The layer whose features a classifier reads, seen through the layers that only pass them on."""
+    value = one.head.bottom_values[0]
+    while value in graph.producer:
+        maker = graph.producer[value]
+        if not maker.bottom_values:
+            return None
+        if len(maker.bottoms) > 1 or maker.layer.type not in PASSING | NEURONS:
+            return maker.name
+        value = maker.bottom_values[0]
+    return None
+
+
+def refuse_head(view: View, target: PlannedLayer, graph: Graph) -> None:
+    """A classifier is not grown itself: its outputs are the classes."""
+    if target.layer.type in HEADS and target.index in {one.head.index for one in view.classifiers}:
+        raise Refusal(
+            f"`{target.name}` is the classifier: its outputs are the classes",
+            view.where(target.index),
+            received=target.name,
+            remedy=_instead(view, graph, target),
+        )
+
+
+def refuse_rules(view: View, target: PlannedLayer) -> None:
+    """A layer that stands in one phase only cannot be grown for both."""
+    if target.layer.param.include or target.layer.param.exclude:
+        raise Refusal(
+            f"`{target.name}` is in one phase only",
+            view.where(target.index),
+            remedy="take its include and exclude rules out first",
+        )
+
+
+def spatial(shape: Shape | None) -> tuple[int | None, int | None] | None:
+    """Height and width of a blob with four axes, None for others."""
+    return (shape[2], shape[3]) if shape is not None and len(shape) == 4 else None

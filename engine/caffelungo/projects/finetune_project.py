@@ -1,0 +1,277 @@
+"""`lungo finetune`: from a net and a folder of photos to a folder with everything a training needs.
+
+NET, DIR/cat/*.jpg, DIR/dog/*.jpg  ->  OUT/train.txt val.txt labels.txt start.caffemodel
+                                       OUT/train_val.prototxt deploy.prototxt solver.prototxt run.sh README.md
+
+The training starts where the best linear classifier on the frozen net stands (``probes.starting``), unless it is asked
+to go Caffe's way or from scratch. PyTorch is loaded for the former only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from caffelungo import files, locks, shell
+from caffelungo.data import folder as photos
+from caffelungo.definition.reader import Definition
+from caffelungo.errors import Problem, UserError
+from caffelungo.passes.base import Note, Result, Step, run, step
+from caffelungo.passes.deploy import DeployOptions, deploy
+from caffelungo.passes.freeze import FreezeOptions, freeze
+from caffelungo.passes.new_units import feeding
+from caffelungo.passes.remember import Remembering, RememberOptions
+from caffelungo.passes.solver_file import SolverOptions, sizes, solver_text
+from caffelungo.passes.statistics import StatisticsOptions, stored_statistics
+from caffelungo.passes.view import View
+from caffelungo.projects import finetune_texts
+from caffelungo.projects.finetune_texts import About
+from caffelungo.rewriting.folder_files import STARTED, reference, refuse_overwriting, staged, word_of
+from caffelungo.rewriting.retarget import NONE, Opened, Pictures, PointOptions, batch_of, open_net, point
+from caffelungo.rewriting.rewrite import carried
+from caffelungo.weights import formats
+from caffelungo.weights.base import Weights
+from caffelungo.weights.load import anywhere
+
+if TYPE_CHECKING:
+    from caffelungo.probes.finetune_start import Started
+
+FILES = (
+    "train.txt", "val.txt", "labels.txt", "train_val.prototxt", "deploy.prototxt", "solver.prototxt", "README.md",
+    "run.sh",
+)  # fmt: skip
+AUGMENTED = 0.35
+"""Least share of a photo's area that training sees of it at a time: less may miss the object in small sets."""
+
+Stage = Callable[[str, int, int], None]
+"""What is done now, how much of it is, and of how much."""
+
+
+@dataclass(frozen=True)
+class ProjectOptions:
+    """What `lungo finetune` is told. ``net`` is a path or a name of the catalogue.
+
+    ``weights`` are written into the solver as given ("none": train from scratch; None: those that come with a net of
+    the catalogue). ``classic``: Caffe's way, a fresh classifier that learns ten times as fast, instead of the best
+    linear classifier. ``layers``: what that may read (see `lungo probe`). ``batch_size``, ``size``, ``resize`` and
+    ``mean_value`` are as in the files they end up in; ``passes`` is how often training sees each picture.
+    ``remember``: the old classifier stays, taught by the old net, which is Caffe's way, too.
+    """
+
+    net: str
+    data: str
+    out: str
+    weights: str | None = None
+    classic: bool = False
+    layers: tuple[str, ...] = ("auto",)
+    val: float = 0.2
+    head: str | None = None
+    freeze_to: str | None = None
+    suffix: str | None = None
+    size: int | None = None
+    resize: int | None = None
+    mean_value: tuple[float, ...] | None = None
+    batch_size: int | None = None
+    passes: int | None = None
+    remember: bool = False
+    seed: int = 0
+    device: str = "cpu"
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    stages: Sequence[str] = ()
+    level: int = 0
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was found and written, for the command line to print.
+
+    ``counts`` are readable pictures per class, ``notes`` what the passes did, ``notices`` what is worth a look,
+    ``commands`` what to run next, with a word on each. ``probe``: the linear classifiers that were tried, None where
+    training starts otherwise.
+    """
+
+    classes: tuple[str, ...]
+    counts: dict[str, int]
+    train: int
+    val: int
+    heads: tuple[str, ...]
+    weights: str | None
+    iterations: int
+    batch_size: int
+    files: dict[str, Path]
+    commands: list[tuple[str, str]]
+    notes: list[Note]
+    notices: list[str]
+    probe: Started | None = None
+
+
+@locks.exclusive(lambda options: options.out)
+def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, total: None) -> Summary:
+    """Write the folder ``options.out`` and return what is in it.
+
+    Everything is made before anything is written, and a folder that exists is not touched without ``overwrite``.
+    Raises UserError for a net, a folder or weights that do not fit.
+    """
+    out = Path(options.out)
+    refuse_overwriting(out, (*FILES, STARTED), options.overwrite)
+    wanted = PointOptions(
+        options.net, options.weights, options.head, options.suffix or word_of(options.data), options.size,
+        options.resize, options.mean_value, options.batch_size, options.device, options.variables, options.stages,
+        options.level,
+    )  # fmt: skip
+    opened = open_net(wanted)
+    view = View(opened.definition)
+    _refuse_contradictions(options, opened)
+    found = photos.scan(options.data, progress=lambda done, total: say("reading pictures", done, total))
+    parts = photos.split(found, options.val, options.seed)
+    tested = parts.val or parts.train
+    probing = opened.weights is not None and not options.classic and not options.remember
+    result = point(
+        opened, wanted,
+        Pictures(
+            len(found.classes), len(parts.train), len(tested), reference(out, "train.txt"),
+            reference(out, "val.txt" if parts.val else "train.txt"), str(Path(options.data).resolve()),
+            AUGMENTED if probing else None,
+        ),
+        _classic_steps(options) if not probing else (),
+    )  # fmt: skip
+    definition, notes = result.definition, result.notes
+    started = carried(opened.definition, result, opened.weights, []) if result.moves else None
+    probe = _probed(options, opened, result, found, parts.train, say) if probing else None
+    if probe is not None:
+        behind = [step(stored_statistics, StatisticsOptions())]
+        if options.freeze_to is not None:
+            behind.append(step(freeze, FreezeOptions(options.freeze_to)))
+        refined = run(probe.definition, behind)
+        definition, started, notes = refined.definition, probe.weights, [*notes, *probe.notes, *refined.notes]
+    weights = str(out / STARTED) if started is not None else opened.weights
+    answering = run(definition, [step(deploy, DeployOptions())])
+    batch = batch_of(view, wanted, len(parts.train))
+    solver = SolverOptions(
+        net=reference(out, "train_val.prototxt"), pictures=len(parts.train), tested=len(tested),
+        classes=len(found.classes), batch_size=batch, weights=weights, solver=str(out / "solver.prototxt"),
+        fresh=opened.weights is None, passes=options.passes, seed=options.seed, started=probe is not None,
+        named=(reference(out, STARTED),) if started is not None else anywhere(weights),
+        watch=_loss(definition) if probing else "",
+    )  # fmt: skip
+    about = About(
+        options.net, out, Path(options.data), found.counts(), len(parts.train), len(parts.val), sizes(solver).all,
+        weights, probe.chosen.penalty if probe is not None else None, _mirrors(definition),
+        shared=bool(parts.val) and found.given is None,
+    )  # fmt: skip
+    texts = {
+        "train_val.prototxt": finetune_texts.headed(definition, about, found.classes),
+        "deploy.prototxt": answering.definition.text,
+        "solver.prototxt": solver_text(solver),
+        "README.md": finetune_texts.readme(about, notes, probe),
+        "run.sh": finetune_texts.script(about),
+    }
+    with staged(out) as folder:
+        photos.write(found, parts, folder)
+        for name, text in texts.items():
+            files.write_text(folder / name, text)
+        (folder / "run.sh").chmod(0o755)
+        if started is not None:
+            formats.write(folder / STARTED, started, definition.message)
+    return Summary(
+        classes=tuple(found.classes),
+        counts=found.counts(),
+        train=len(parts.train),
+        val=len(parts.val),
+        heads=tuple(one.name for one in View(definition).classifiers),
+        weights=weights,
+        iterations=about.iterations,
+        batch_size=batch,
+        files={name: out / name for name in (*FILES, STARTED) if (out / name).exists()},
+        commands=finetune_texts.commands(about),
+        notes=notes,
+        notices=_notices(options, opened, view, found, parts, result),
+        probe=probe,
+    )
+
+
+def _refuse_contradictions(options: ProjectOptions, opened: Opened) -> None:
+    problems: list[Problem] = []
+    if options.remember and opened.weights is None:
+        problems.append(
+            Problem("there is nothing to remember without weights", None, "--remember",
+                    "name them: --weights net.caffemodel")
+        )  # fmt: skip
+    if options.layers != ("auto",) and (options.classic or options.remember or opened.weights is None):
+        problems.append(
+            Problem("only a training that starts from a linear classifier has layers to read", None,
+                    f"--layers {','.join(options.layers)}", "leave --layers, or what contradicts it, out")
+        )  # fmt: skip
+    if problems:
+        raise UserError(problems)
+
+
+def _classic_steps(options: ProjectOptions) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    if options.remember:
+        steps.append(Remembering(RememberOptions(head=options.head)))
+    if options.freeze_to is not None:
+        steps.append(step(freeze, FreezeOptions(options.freeze_to)))
+    return tuple(steps)
+
+
+def _probed(
+    options: ProjectOptions,
+    opened: Opened,
+    pointed: Result,
+    found: photos.PhotoFolder,
+    train: Sequence[int],
+    say: Stage,
+) -> Started:
+    """The net of ``pointed`` with the best linear classifier for the training pictures."""
+    from caffelungo.probes.finetune_start import start
+    from caffelungo.solve.engine import make_engine
+    from caffelungo.solve.options import EngineOptions
+
+    entries = [(found.pictures.path(index), int(found.pictures.labels[index])) for index in train]
+    assert opened.weights is not None
+    return start(
+        pointed.definition, opened.weights, entries, found.classes, make_engine(EngineOptions(device=options.device)),
+        layers=options.layers, suffix="joined", groups=found.copies_among(train),
+        mirrored=_mirrors(pointed.definition), seed=options.seed, say=say,
+    )  # fmt: skip
+
+
+def _mirrors(definition: Definition) -> bool:
+    """Whether training sees mirrored pictures, too: they are worth as much to a linear classifier."""
+    return any(layer.transform_param.mirror for layer in definition.message.layer)
+
+
+def _loss(definition: Definition) -> str:
+    """The loss of the classifier in phase TEST, by which the best weights are told."""
+    main = View(definition).heads()[-1]
+    return next(end.tops[0] for end in main.ends if any(end.loss_weights))
+
+
+FEW = 20
+"""Below so many training pictures per class, frozen features often do as well (Kornblith et al. 2019)."""
+
+
+def _notices(
+    options: ProjectOptions, opened: Opened, view: View, found: photos.PhotoFolder, parts: photos.Split, result: Result
+) -> list[str]:
+    notices = [*opened.definition.notes, *found.notices, *parts.notices]
+    if not parts.val:
+        notices.append("no picture is left to test on: TEST measures the training pictures; --val 0.2 keeps a fifth")
+    below = feeding(view.graph, view.heads(options.head)[-1])
+    few = len(parts.train) < FEW * len(found.classes)
+    if options.classic and opened.weights is not None and options.freeze_to is None and below is not None and few:
+        notices.append(
+            f"about {len(parts.train) / len(found.classes):.0f} pictures per class are few to train a whole net on; "
+            f"compare with --freeze-to {shell.word(below)}, which trains only the classifier, and faster"
+        )
+    notices += [f"{note.what} ({note.why})" for note in result.notes if "assumed:" in note.why]
+    if opened.weights is None:
+        notices.append("no weights are named, so every layer starts from its filler: --weights net.caffemodel")
+    return notices
+
+
+__all__ = ["FILES", "NONE", "STARTED", "ProjectOptions", "Summary", "Weights", "finetune_project"]

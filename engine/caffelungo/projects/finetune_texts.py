@@ -1,0 +1,110 @@
+"""What `lungo finetune` writes for people: the commands that come next, a README, and run.sh. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from caffelungo.definition.definition import Definition
+from caffelungo.passes.base import Note
+from caffelungo.rewriting import folder_texts
+from caffelungo.rewriting.folder_files import STARTED
+from caffelungo.wording import listed
+
+if TYPE_CHECKING:
+    from caffelungo.probes.finetune_start import Started
+
+ONNX = "model.onnx"
+"""What every exported file of a project is called."""
+
+
+@dataclass(frozen=True)
+class About:
+    """A project in the folder ``out``: ``net`` as it was named, the folder ``data`` of photos, photos per class
+    (``counts``), and how many train and validate.
+
+    ``penalty`` is that of the linear classifier it starts from; None where it starts otherwise. ``mirrored``: it has
+    learned from mirrored photos, too. ``shared``: the photos to test on are a share of ``data``, so that the classifier
+    can learn from them in the end; pictures in a test folder of their own are only for choosing.
+    """
+
+    net: str
+    out: Path
+    data: Path
+    counts: Mapping[str, int]
+    train: int
+    val: int
+    iterations: int
+    weights: str | None
+    penalty: float | None
+    mirrored: bool
+    shared: bool = False
+
+    @property
+    def trained(self) -> str:
+        """The weights that training leaves, by the name they have in the folder."""
+        return "solver_best.caffemodel" if self.penalty is not None else f"solver_iter_{self.iterations}.caffemodel"
+
+
+def commands(about: About) -> list[tuple[str, str]]:
+    """What to run next, from where the folder was made, with a word on each; quoted for a shell."""
+    steps = _steps(about, lambda name: str(about.out / name))
+    classify = ["lungo", "classify", str(about.out / ONNX), "photo.jpg"]
+    return folder_texts.quoted([*steps, (classify, "use it")])
+
+
+def script(about: About) -> str:
+    """run.sh: the same commands from the folder itself, wherever it is called from."""
+    line = "Trains, tests and exports what `lungo finetune` prepared; `sh run.sh` from anywhere."
+    return folder_texts.script(line, _steps(about, lambda name: name))
+
+
+def _steps(about: About, at: Callable[[str], str]) -> list[tuple[list[str], str]]:
+    """The words of each command; ``at`` says how a file of the folder is named."""
+    solver, net, trained = at("solver.prototxt"), at("train_val.prototxt"), at(about.trained)
+    steps = [
+        (["lungo", "check", solver], "everything wrong with the files, before anything is loaded"),
+        (["lungo", "train", "--solver", solver], "train; Ctrl-C stops with a snapshot"),
+        (["lungo", "test", "--model", net, "--weights", trained],
+         "accuracy on the photos set aside, per class, and the confusion matrix"),
+    ]  # fmt: skip
+    if about.penalty is not None and about.val:
+        words, what = ["--no-refit"], "keep what training gained beyond chance, else the start"
+        if about.shared:
+            words = ["--mirror"] if about.mirrored else []
+            what += "; fit the classifier to the photos set aside, too"
+        probe = ["lungo", "probe", net, "--weights", trained, "--before", at(STARTED), "--layers", "head"]
+        steps.append(([*probe, *words, "-o", at("final")], what))
+        net, trained = at("final/train_val.prototxt"), at("final/probe.caffemodel")
+    export = ["lungo", "export", "--model", net, "--weights", trained, "-o", at(ONNX)]
+    return [*steps, (export, "one file with weights, labels and preprocessing")]
+
+
+def headed(definition: Definition, about: About, classes: Sequence[str]) -> str:
+    """The text of the net under a line that says where it comes from."""
+    some = listed(classes, folder_texts.SHOWN)
+    line = f"{Path(about.net).name}, made ready for {len(classes)} classes ({some}) by `lungo finetune`."
+    return folder_texts.headed(definition, line)
+
+
+def readme(about: About, notes: Sequence[Note], probe: Started | None) -> str:
+    """README.md: classes, what linear classifiers reach, what to run next, what was changed."""
+    middle: list[str] = []
+    if probe is not None:
+        middle += ["", "## What the net knows already", ""]
+        middle += ["Linear classifiers on frozen features, by cross-validation on the pictures to train on:", ""]
+        middle += ["| layer | features | accuracy, % | 95 % interval | log loss |", "|---|---|---|---|---|"]
+        middle += [
+            f"| {row.candidate.name} | {row.features} | {100 * row.accuracy:.1f} | {100 * row.low:.1f} to "
+            f"{100 * row.high:.1f} | {row.loss:.3f} |"
+            for row in probe.rows
+        ]
+        middle += ["", f"Training starts from the one on `{probe.chosen.candidate.name}`, which is `{STARTED}`."]
+    end = [
+        "The classes are numbered as in `labels.txt`. Pictures are found through `root_folder` in",
+        "`train_val.prototxt`: change it there when they move. All files here are plain text and meant to be edited.",
+    ]
+    title, parts = f"{about.net} on {about.data.name}", (about.train, about.val)
+    return folder_texts.readme(title, about.counts, parts, middle, commands(about), notes, end)

@@ -1,0 +1,321 @@
+"""`lungo grow NET --task DIR`: a further task on a trained net, as a folder with what its training needs.
+
+The new classifier starts fitted to what it reads (``probes.heads``), for which PyTorch is loaded.
+
+NET, its weights, DIR/wren/*.jpg, DIR/owl/*.jpg  ->  OUT/train.txt val.txt labels.txt  labels_<old task>.txt
+                                                     OUT/train_val.prototxt deploy.prototxt solver.prototxt
+                                                     OUT/README.md run.sh
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from caffelungo import files, locks
+from caffelungo.data import folder as photos
+from caffelungo.definition import catalogue
+from caffelungo.definition.reader import Definition
+from caffelungo.definition.schema import message_class
+from caffelungo.errors import Location, UserError
+from caffelungo.passes.base import Note, Result, run, step
+from caffelungo.passes.deploy import DeployOptions, deploy
+from caffelungo.passes.finetune import FinetuneOptions
+from caffelungo.passes.new_units import UnitOptions
+from caffelungo.passes.solver_file import SolverOptions, activations, batch_size, sizes, solver_text
+from caffelungo.passes.task import KnownTask, TaskOptions, task_steps
+from caffelungo.passes.view import View
+from caffelungo.plan import states
+from caffelungo.plan.read_net import read_net
+from caffelungo.projects import task_texts
+from caffelungo.rewriting.folder_files import STARTED, reference, refuse_overwriting, size_elsewhere, staged, word_of
+from caffelungo.rewriting.rewrite import apply, carried
+from caffelungo.solve import step_size
+from caffelungo.weights import formats
+from caffelungo.weights.base import Weights
+from caffelungo.weights.copy import NEW, match
+from caffelungo.weights.heads import heads_of
+from caffelungo.weights.load import anywhere, load
+
+if TYPE_CHECKING:
+    from caffelungo.probes.fit_classifier import FittedHead
+    from caffelungo.probes.fitting import Tried
+
+Stage = Callable[[str, int, int], None]
+"""What is done now, how much of it is, and of how much."""
+FILES = (
+    "train.txt", "val.txt", "labels.txt", "train_val.prototxt", "deploy.prototxt", "solver.prototxt", "README.md",
+    "run.sh",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TaskProjectOptions:
+    """What `lungo grow --task` is told. ``net`` is a path or a name of the catalogue, ``data`` the new task's folder.
+
+    ``weights`` None: those that come with a net of the catalogue. ``name`` None: as the folder is called. ``head``: the
+    old classifier that the new one is modelled on. ``widen`` and ``reads``: see ``passes.task.TaskOptions``. The others
+    are as in ``project.ProjectOptions``.
+    """
+
+    net: str
+    data: str
+    out: str
+    weights: str | None = None
+    name: str | None = None
+    head: str | None = None
+    widen: Sequence[tuple[str, UnitOptions]] = ()
+    reads: Sequence[str] = ()
+    val: float = 0.2
+    size: int | None = None
+    resize: int | None = None
+    batch_size: int | None = None
+    passes: int | None = None
+    seed: int = 0
+    device: str = "cpu"
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    stages: Sequence[str] = ()
+    level: int = 0
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class TaskSummary:
+    """What was found and written, for the command line to print; ``tasks`` are all that the net answers for.
+
+    ``fitted``: how the new classifier did on training pictures held out, None where it starts from its filler.
+    """
+
+    name: str
+    fitted: Tried | None
+    tasks: tuple[str, ...]
+    head: str
+    counts: dict[str, int]
+    train: int
+    val: int
+    iterations: int
+    batch_size: int
+    files: list[str]
+    commands: list[tuple[str, str]]
+    notes: list[Note]
+    notices: list[str]
+
+
+@locks.exclusive(lambda options: options.out)
+def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, total: None) -> TaskSummary:
+    """Write the folder ``options.out`` and return what is in it.
+
+    Everything is made before anything is written, and a folder that exists is not touched without ``overwrite``.
+    Raises UserError for a net, a folder or weights that do not fit, and Refusal for what the passes refuse.
+    """
+    out = Path(options.out)
+    refuse_overwriting(out, (*FILES, STARTED), options.overwrite)
+    path, variables = catalogue.resolve(options.net, options.variables)
+    notices: list[str] = []
+    original = states.phased(read_net(path, variables or None).within(options.stages, options.level), notices)
+    view = View(original)
+    given = _weights_named(options)
+    weights = load(given)
+    _refuse_random(view, original, weights)
+    name = word_of(options.name or options.data)
+    known = _known(view, weights, path)
+    found = photos.scan(options.data, progress=lambda done, total: say("reading pictures", done, total))
+    parts = photos.split(found, options.val, options.seed)
+    notices += [*original.notes, *found.notices, *parts.notices]
+    if not parts.val:
+        notices.append("no picture is left to test on: TEST measures the training pictures; --val 0.2 keeps a fifth")
+    tested = parts.val or parts.train
+    batch = options.batch_size or batch_size(len(parts.train), activations(view), options.device)
+    size, channels = options.size, None
+    if size is None:
+        size, channels = size_elsewhere(view, path)
+    data = FinetuneOptions(
+        classes=len(found.classes),
+        train_source=reference(out, "train.txt"),
+        val_source=reference(out, "val.txt" if parts.val else "train.txt"),
+        root_folder=str(Path(options.data).resolve()),
+        batch_size=batch,
+        test_batch_size=min(batch, len(tested)),
+        size=size,
+        resize=options.resize,
+        channels=channels,
+        preprocessing=_record(weights),
+    )
+    if len(options.widen) > 1:
+        raise UserError(
+            "a new task takes new units beside one layer",
+            received=" ".join(f"--widen {layer}:{unit.units}" for layer, unit in options.widen),
+            remedy="name the layer that the classifier reads, and earlier ones with --read",
+        )
+    widen = next(((layer, replace(unit, suffix=name)) for layer, unit in options.widen), None)
+    wanted = TaskOptions(name, tuple(found.classes), data, options.head, widen, tuple(options.reads), known)
+    result = apply(original, task_steps(wanted))
+    started = carried(original, result, given, []) if result.moves else None
+    fitted = _fitted(options, result.definition, started or weights, found, parts.train, notices, say)
+    started = fitted.weights if fitted is not None else started
+    trained = str(out / STARTED) if started is not None else given
+    answering = run(result.definition, [step(deploy, DeployOptions())])
+    notices += _differing_size(options, weights)
+    notices += [f"{note.what} ({note.why})" for note in result.notes if "assumed:" in note.why]
+    notices += [
+        f"no class names are known for `{head.name}`: its answers go by number until they are written into "
+        "lungo { head { ... } } of the net"
+        for head in result.definition.message.lungo.head
+        if not head.label
+    ]
+    solver = SolverOptions(
+        net=reference(out, "train_val.prototxt"), pictures=len(parts.train), tested=len(tested),
+        classes=len(found.classes), batch_size=batch, weights=trained, solver=str(out / "solver.prototxt"),
+        passes=options.passes, seed=options.seed, held=True, rate=_rate(fitted), watch=_loss(result) if fitted else "",
+        named=(reference(out, STARTED),) if started is not None else anywhere(given),
+    )  # fmt: skip
+    about = task_texts.About(options.net, name, out, given, trained, sizes(solver).all, found.folder.resolve(),
+                             fitted is not None, dict(options.variables))  # fmt: skip
+    texts = {
+        "train_val.prototxt": task_texts.headed(result.definition, about, found.classes),
+        "deploy.prototxt": answering.definition.text,
+        "solver.prototxt": solver_text(solver),
+        "README.md": task_texts.readme(about, found.counts(), (len(parts.train), len(parts.val)), known, result.notes),
+        "run.sh": task_texts.script(about),
+    }
+    for one in known.values():
+        if one.labels:
+            texts[f"labels_{word_of(one.task)}.txt"] = "".join(f"{label}\n" for label in one.labels)
+    with staged(out) as folder:
+        photos.write(found, parts, folder)
+        for file, text in texts.items():
+            files.write_text(folder / file, text)
+        (folder / "run.sh").chmod(0o755)
+        if started is not None:
+            formats.write(folder / STARTED, started, result.definition.message)
+    heads = result.definition.message.lungo.head
+    return TaskSummary(
+        name, fitted.row if fitted else None, tuple(head.task for head in heads), heads[-1].name, found.counts(),
+        len(parts.train), len(parts.val),
+        about.iterations, batch, sorted(one.name for one in out.iterdir() if one.name in {*FILES, *texts, STARTED}),
+        task_texts.commands(about), result.notes, notices,
+    )  # fmt: skip
+
+
+def _rate(fitted: FittedHead | None) -> float | None:
+    """The rate that a fitted classifier bears: the longer its features, the less."""
+    return step_size.rate(fitted.energy, fitted=True) if fitted is not None else None
+
+
+def _loss(result: Result) -> str:
+    """The loss of the new task in phase TEST."""
+    head = result.definition.message.lungo.head[-1].name
+    main = View(result.definition).heads(head)[-1]
+    return next(end.tops[0] for end in main.ends if any(end.loss_weights))
+
+
+def _fitted(
+    options: TaskProjectOptions,
+    definition: Definition,
+    weights: Weights,
+    found: photos.PhotoFolder,
+    train: Sequence[int],
+    notices: list[str],
+    say: Stage,
+) -> FittedHead | None:
+    """The new task's classifier fitted to the training pictures; None, with a notice, where that cannot be."""
+    from caffelungo.probes.fit_classifier import fitted_head
+    from caffelungo.solve.engine import make_engine
+    from caffelungo.solve.options import EngineOptions
+
+    head = definition.message.lungo.head[-1].name
+    entries = [(found.pictures.path(index), int(found.pictures.labels[index])) for index in train]
+    mirrored = any(layer.transform_param.mirror for layer in definition.message.layer)
+    engine = make_engine(EngineOptions(device=options.device))
+    try:
+        return fitted_head(
+            definition, weights, entries, len(found.classes), engine, head,
+            groups=found.copies_among(train), mirrored=mirrored, seed=options.seed,
+            say=lambda done, total, text: say(f"features of {len(entries)} pictures", int(done), int(total)),
+        )  # fmt: skip
+    except UserError as error:
+        notices.append(f"`{head}` starts from its filler: {error.problems[0].what}")
+        return None
+
+
+def _weights_named(options: TaskProjectOptions) -> str:
+    """The weights as the commands will name them: the user's, else those that come with a net of the catalogue."""
+    if options.weights is not None:
+        return options.weights
+    shipped = catalogue.weights_with(options.net, options.variables)
+    if shipped is None:
+        raise UserError(
+            "a task is added to a trained net, and its weights are not named",
+            received=f"lungo grow {options.net} --task {options.data}",
+            remedy="name them: --weights mine/solver_iter_300.caffemodel",
+        )
+    return shipped
+
+
+def _refuse_random(view: View, original: Definition, weights: Weights) -> None:
+    """UserError when weights do not fit, or lack a layer of the old answers, which would be held at random values."""
+    for graph in view.graphs.values():
+        table = match(graph.plan, weights, where=original.where)
+        if table.problems:
+            raise UserError(table.problems)
+        heads = {one.head.index for one in view.answers}
+        needed = {one.name for one in graph.upstream([one for one in graph.plan.layers if one.index in heads])}
+        missing = [name for name in table.layers(NEW) if name in needed]
+        if missing:
+            raise UserError(
+                "the weights lack layers of the net, which would be held fixed at random values",
+                where=Location(weights.path),
+                received=f"no weights for {', '.join(f'`{name}`' for name in missing)}",
+                remedy="give the weights that this net was trained to: a solver_iter_N.caffemodel of its training",
+            )
+
+
+def _known(view: View, weights: Weights, path: Path) -> dict[str, KnownTask]:
+    """What the net, its weights and a labels.txt beside it say of the old classifiers, by layer."""
+    named = heads_of(view.net.lungo, weights.extras)
+    single = len(view.answers) == 1
+    carried_labels = list(weights.extras.label) if weights.extras is not None else []
+    known = {}
+    for one in view.answers:
+        if one.name in named:
+            told = named[one.name]
+            known[one.name] = KnownTask(told.task or one.name, tuple(told.label))
+            continue
+        found = (list(view.net.lungo.label), carried_labels, _listed(path)) if single else ()
+        labels = next((names for names in found if len(names) == one.classes), [])
+        known[one.name] = KnownTask((_folder(view) if single else None) or one.name, tuple(labels))
+    return known
+
+
+def _folder(view: View) -> str | None:
+    """The name of the folder of pictures that the net was trained on, where it tells it: that of its task."""
+    folders = [layer.image_data_param.root_folder for layer in view.net.layer if layer.type == "ImageData"]
+    return word_of(folders[0]) if folders and folders[0] else None
+
+
+def _listed(net: Path) -> list[str]:
+    """The classes in a labels.txt beside the net, as `lungo finetune` writes it; none where there is no such file."""
+    path = net.with_name("labels.txt")
+    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+
+
+def _record(weights: Weights) -> Any:
+    """The preprocessing record inside the weights, or None."""
+    extras = weights.extras
+    if extras is None or not extras.HasField("preprocessing") or extras.preprocessing.mean_image:
+        return None
+    return message_class("lungo.Preprocessing").FromString(extras.preprocessing.SerializeToString())
+
+
+def _differing_size(options: TaskProjectOptions, weights: Weights) -> list[str]:
+    """A word on another size of pictures than the old classifiers know."""
+    record = _record(weights)
+    old = int(record.crop_height or record.resize_height) if record is not None else 0
+    if options.size is None or not old or old == options.size:
+        return []
+    return [
+        f"the old classifiers were trained on pictures of {old} pixels and will get {options.size}, like the new one: "
+        "their answers are another net's answers there (leave --size out)"
+    ]

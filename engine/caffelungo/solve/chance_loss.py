@@ -1,0 +1,123 @@
+"""A loss that stays where guessing leaves it: compared, heard, and said once. Runs that grow worse: ``diverging``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from caffelungo.data import labels
+from caffelungo.report.glog import number
+from caffelungo.solve import cannot_learn
+from caffelungo.solve.before_training import Head, heads
+
+if TYPE_CHECKING:
+    from caffelungo.solve.solver import Solver
+
+NEAR = 0.01
+"""Relative distance from ln(classes) that counts as stuck there."""
+ABOVE = 0.15
+"""As ``NEAR``, for a loss that hovers above it: a net at too high a rate that answers nothing but class shares."""
+STRETCHES = 5
+"""Parts of the patience, each of whose mean losses must be near."""
+SATURATED = 87.3365
+"""-ln of the smallest float: what Caffe's loss shows when the true class has probability 0."""
+
+
+class StuckLoss:
+    """Hears every loss: compares the first with that of guessing, and says once when it stays there, or saturates.
+
+    A net whose outputs do not depend on its input has at best the entropy of the classes' shares, which is ln(classes)
+    where all have as many samples.
+    """
+
+    def __init__(self, solver: Solver, say: Callable[[str], None]) -> None:
+        found = list(heads(solver.opened))
+        weights = [w for planned in solver.plan.layers for w in planned.loss_weights if w]
+        self.chance = sum(head.weight * math.log(head.classes) for head in found)
+        self.classes = ", ".join(dict.fromkeys(str(head.classes) for head in found))
+        # ln(classes) tells something only when nothing else adds to the loss, and the loss is a mean over samples.
+        self.known = (
+            bool(found) and len(weights) == len([head for head in found if head.weight]) and all(map(_mean, found))
+        )
+        self.shares = sum(head.weight * entropy(head) for head in found) if self.known else self.chance
+        self.fresh = all(solver.loaded.fresh(head.scores.name) for head in found)
+        self.blank = bool(
+            cannot_learn.blank_statistics(solver.plan, solver.loaded.table.arrays if solver.loaded.table else {})
+        )
+        self.say = say
+        self.patience = patience(solver.param)
+        self.sum, self.count, self.saturated, self.told = 0.0, 0, 0, False
+        self.near: list[float] = []
+        """Mean losses of stretches in a row, each a fifth of the patience, all near that of guessing or just above."""
+
+    def __call__(self, iteration: int, loss: float) -> None:
+        if not self.known:
+            return
+        if iteration == 0 and self.fresh and not self.blank and self.chance and loss > 1.5 * self.chance:
+            self.say(
+                f"the loss begins at {number(loss)}, far above ln({self.classes}) = {number(self.chance)} of a fresh "
+                "classifier that guesses: lower the std of its weight_filler, or look at the scale of the input"
+            )
+        self._watch(loss)
+
+    def _watch(self, loss: float) -> None:
+        if self.told:
+            return
+        self.saturated = self.saturated + 1 if abs(loss - SATURATED) < 0.01 else 0
+        self.sum, self.count = self.sum + loss, self.count + 1
+        if self.saturated == 20:
+            self._tell(f"the loss stays at {SATURATED}: the net is sure of wrong classes; lower base_lr ten times")
+        elif self.count >= self.patience // STRETCHES and self.chance:
+            mean, self.sum, self.count = self.sum / self.count, 0.0, 0
+            self.near = [*self.near, mean] if self._hovers(mean) else []
+            self._judge()
+
+    def _hovers(self, mean: float) -> bool:
+        return self.shares > 0 and self.shares * (1 - NEAR) < mean < self.chance * (1 + ABOVE)
+
+    def _judge(self) -> None:
+        """A loss that falls through that of guessing is near it on average, but not stretch by stretch."""
+        last = self.near[-STRETCHES:]
+        for value, named in ((self.chance, f"ln({self.classes})"), (self.shares, "the entropy of the classes' shares")):
+            if len(last) == STRETCHES and all(abs(mean - value) < NEAR * value for mean in last):
+                self._tell(
+                    f"the loss has stayed within 1 % of {named} = {number(value)} for {self.patience} "
+                    "iterations: the outputs do not depend on the input. Is the classifier's rate 0, do the labels "
+                    "belong to the pictures, were weights loaded?"
+                )
+                return
+        old, new = self.near[-2 * STRETCHES : -STRETCHES], self.near[-STRETCHES:]
+        if len(old) == STRETCHES and sum(new) > 0.995 * sum(old):
+            self._tell(
+                f"the loss has hovered about {number(sum(new) / STRETCHES)} for {2 * self.patience} iterations, not "
+                f"below {number(self.shares)}, the loss of a net that tells nothing apart: base_lr may be too high"
+            )
+
+    def _tell(self, text: str) -> None:
+        self.told = True
+        self.say(text)
+
+
+def patience(solver: Any) -> int:
+    """Iterations after which a run that does not learn is reported: a quarter of all, from 50 to 500."""
+    return max(50, min(500, solver.max_iter // 4))
+
+
+def entropy(head: Head) -> float:
+    """The loss of a classifier that answers each class as often as it comes; ln(classes) where labels are not known."""
+    values = head.source.labels() if head.source is not None else None
+    if values is None or not len(values):
+        return math.log(head.classes)
+    counts = list(labels.scan(values).counts.values())
+    return -sum(count / len(values) * math.log(count / len(values)) for count in counts)
+
+
+def _mean(head: Head) -> bool:
+    """Whether the loss of ``head`` is a mean over samples: neither a sum, nor one over all places of a map."""
+    options = head.loss.layer.param.loss_param
+    by_batch = options.HasField("normalize") and not options.normalize and not options.HasField("normalization")
+    if options.normalization == options.NONE:
+        return False
+    shape = head.loss.bottom_shapes[0] or ()
+    return not (by_batch or options.normalization == options.BATCH_SIZE) or len(shape) <= 2

@@ -1,0 +1,58 @@
+"""The test output by which a run is judged: keep-best and early-stop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from caffelungo.errors import UserError, did_you_mean
+from caffelungo.plan.plan import Plan
+from caffelungo.solve.testing import TestResult
+
+
+@dataclass
+class Watch:
+    """Remembers the best value of the watched output of the first test net."""
+
+    name: str
+    higher_is_better: bool
+    best: float | None = None
+    iteration: int = 0
+    since: int = 0
+    """Tests since the best one."""
+
+    def see(self, iteration: int, result: TestResult) -> bool:
+        """Take in a test; whether it is the best so far."""
+        value = result.values().get(self.name, result.loss)
+        better = self.best is None or (value > self.best if self.higher_is_better else value < self.best)
+        if better:
+            self.best, self.iteration, self.since = value, iteration, 0
+        else:
+            self.since += 1
+        return better
+
+
+def make_watch(plan: Plan, name: str = "") -> Watch:
+    """The watch on output ``name`` of the test net ``plan``; empty: the first Accuracy, else the loss."""
+    makers = {blob: _maker(plan, blob) for blob in plan.outputs}
+    if name:
+        if name not in makers:
+            near = did_you_mean(name, makers)
+            raise UserError(
+                "the watched output is no output of the test net",
+                received=f"watch: {name}",
+                remedy=f"did you mean {near}?" if near else f"one of {', '.join(makers) or '(the net has none)'}",
+            )
+        return Watch(name, not makers[name][1])
+    for planned in plan.layers:
+        if planned.layer.type == "Accuracy" and planned.tops[0] in makers:
+            return Watch(planned.tops[0], higher_is_better=True)
+    losses = [blob for blob, (_, loss) in makers.items() if loss]
+    return Watch(losses[0] if losses else "loss", higher_is_better=False)
+
+
+def _maker(plan: Plan, blob: str) -> tuple[str, bool]:
+    value = plan.value_of(blob)
+    for planned in plan.layers:
+        if value in planned.top_values:
+            return planned.name, planned.layer.loss or bool(planned.loss_weights[planned.top_values.index(value)])
+    raise KeyError(blob)

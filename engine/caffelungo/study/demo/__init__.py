@@ -1,0 +1,1 @@
+"""`lungo demo`: the whole way once, on photos that ship."""

@@ -1,0 +1,176 @@
+"""A folder of classes as three lists of pictures a seed: to learn from, to choose rates on, to judge by. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from caffelungo.data import folder as photos
+from caffelungo.data import random_numbers
+from caffelungo.data.folder import PhotoFolder
+from caffelungo.data.parallel import Progress
+from caffelungo.errors import Location, UserError
+
+Entry = tuple[str, int]
+"""A picture's absolute path and its label."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """One split: ``fit`` is learned from, ``validation`` chooses rates, ``test`` judges; no picture is in two of them.
+
+    ``digest`` is that of all the files' bytes and labels.
+    """
+
+    classes: tuple[str, ...]
+    fit: list[Entry]
+    validation: list[Entry]
+    test: list[Entry]
+    digest: str
+    notices: list[str]
+
+    def text(self, part: str) -> str:
+        """``fit``, ``validation`` or ``test`` as a list of pictures."""
+        entries: list[Entry] = getattr(self, part)
+        return "".join(f"{path} {label}\n" for path, label in entries)
+
+    @property
+    def per_class(self) -> float:
+        """Pictures of a class to learn from, on average."""
+        return len(self.fit) / len(self.classes)
+
+
+def gather(
+    data: str,
+    test: str | None = None,
+    *,
+    per_class: int | None = None,
+    validation: float = 0.2,
+    held_out: float = 0.3,
+    seeds: Sequence[int] = (0,),
+    progress: Progress | None = None,
+) -> list[Pictures]:
+    """The pictures of ``data``, judged by those of ``test``: one split for each of ``seeds``, drawn by it.
+
+    Without ``test``, the val or test sub-folder of ``data`` judges, or a share ``held_out`` of each class. A folder
+    that judges does so in every split. Of the rest at most ``per_class`` pictures a class are used, a share
+    ``validation`` of them to choose rates on. Raises UserError when classes differ, or one has too few pictures.
+    """
+    found = photos.scan(data, progress=progress)
+    notices = list(found.notices)
+    fixed = _other(found, test, progress, notices) if test is not None else None
+    digests: dict[str, bytes] = {}
+    return [_split(found, fixed, per_class, validation, held_out, seed, list(notices), digests) for seed in seeds]
+
+
+def _split(
+    found: PhotoFolder,
+    fixed: list[Entry] | None,
+    per_class: int | None,
+    validation: float,
+    held_out: float,
+    seed: int,
+    notices: list[str],
+    digests: dict[str, bytes],
+) -> Pictures:
+    """One split; ``digests`` keeps those of files between calls."""
+    if fixed is not None:
+        judged, rest = fixed, _entries(found, found.usable)
+    else:
+        parts = photos.split(found, held_out, seed)
+        notices += parts.notices
+        judged, rest = _entries(found, parts.val), _entries(found, parts.train)
+    fit, chosen = _divide(rest, per_class, validation, seed)
+    chosen = _without_copies(found, fit, chosen, notices)
+    _check(found, fit, chosen, judged)
+    return Pictures(found.classes, fit, chosen, judged, _digest(digests, fit, chosen, judged), notices)
+
+
+def _entries(found: PhotoFolder, indices: Sequence[int]) -> list[Entry]:
+    pictures = found.pictures
+    return [(str(Path(pictures.path(i)).absolute()), int(pictures.labels[i])) for i in indices]
+
+
+def _other(found: PhotoFolder, test: str, progress: Progress | None, notices: list[str]) -> list[Entry]:
+    """The pictures of the folder ``test``, less those that are also in ``found``."""
+    other = photos.scan(test, progress=progress)
+    if other.classes != found.classes:
+        lacking = sorted(set(found.classes) ^ set(other.classes))
+        raise UserError(
+            "the folder to test on has other classes",
+            where=Location(str(other.folder)),
+            received=f"{len(other.classes)} classes; only in one of the two: {', '.join(lacking[:6])}",
+            remedy="give it one sub-folder for each class of --data, called alike",
+        )
+    known = {_bytes(path) for path, _ in _entries(found, found.usable)}
+    entries = _entries(other, other.usable)
+    kept = [entry for entry in entries if _bytes(entry[0]) not in known]
+    if len(kept) < len(entries):
+        notices.append(f"{len(entries) - len(kept)} picture(s) of {test} are also in --data, and are left out there")
+    return kept
+
+
+def _bytes(path: str) -> bytes:
+    return hashlib.blake2b(Path(path).read_bytes(), digest_size=16).digest()
+
+
+def _divide(
+    entries: Sequence[Entry], per_class: int | None, validation: float, seed: int
+) -> tuple[list[Entry], list[Entry]]:
+    """Of each class ``per_class`` pictures, drawn by ``seed``, and a share of them to validation."""
+    by: dict[int, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        by[entry[1]].append(entry)
+    fit: list[Entry] = []
+    chosen: list[Entry] = []
+    for label in sorted(by):
+        order = [by[label][i] for i in random_numbers.permutation(seed, 1_000_003 + label, len(by[label]))][:per_class]
+        size = max(1, round(len(order) * validation))
+        chosen += order[:size]
+        fit += order[size:]
+    return fit, chosen
+
+
+def _without_copies(
+    found: PhotoFolder, fit: Sequence[Entry], chosen: Sequence[Entry], notices: list[str]
+) -> list[Entry]:
+    """``chosen`` less the pictures that are copies of those in ``fit``."""
+    pictures = found.pictures
+    groups = {
+        str(Path(pictures.path(i)).absolute()): number for number, group in enumerate(found.groups) for i in group
+    }
+    known = {groups[path] for path, _ in fit if path in groups}
+    kept = [entry for entry in chosen if groups.get(entry[0]) not in known]
+    if len(kept) < len(chosen):
+        notices.append(
+            f"{len(chosen) - len(kept)} picture(s) to choose rates on are copies of pictures to learn from, and are "
+            "left out"
+        )
+    return kept
+
+
+def _check(found: PhotoFolder, fit: list[Entry], chosen: list[Entry], judged: list[Entry]) -> None:
+    for entries, what in ((fit, "learn from"), (chosen, "choose rates on"), (judged, "judge by")):
+        counts = Counter(label for _, label in entries)
+        lacking = [name for label, name in enumerate(found.classes) if not counts[label]]
+        if lacking:
+            raise UserError(
+                f"some classes have no picture to {what}",
+                where=Location(str(found.folder)),
+                received=", ".join(lacking[:6]),
+                remedy="add pictures (four a class are the least), or name a folder to test on with --test",
+            )
+
+
+def _digest(known: dict[str, bytes], *parts: Sequence[Entry]) -> str:
+    total = hashlib.sha256()
+    for part in parts:
+        for path, label in part:
+            if path not in known:
+                known[path] = _bytes(path)
+            total.update(known[path] + label.to_bytes(4, "little"))
+        total.update(b"|")
+    return total.hexdigest()
