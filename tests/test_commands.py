@@ -17,8 +17,8 @@ AFTER = re.compile(r"(?:^|[\s`(])(?:--[a-z][a-z-]*|-o|lungo [a-z_]+|mkdir -p|pip
 QUOTED = {"shell.word", "shlex.quote", "shell.command", "shlex.join", "str.join"}
 """Calls whose result is safe. Parts of a list are quoted together."""
 NUMBERS = {
-    "works", "side", "own", "values", "work.size[0]", "max(options.size)", "host", "port", "planes.text(size)",
-    "planes.text(options.size)", "options.folds", "options.batch_size", "options.size", "options.crops",
+    "works", "side", "own", "values", "work.size[0]", "max(options.size)", "host", "port", "picture_size.text(size)",
+    "picture_size.text(options.size)", "options.folds", "options.batch_size", "options.size", "options.crops",
     "','.join(['110'] * min(shape[1], 4))",
     "options.penalty", "options.batches", "options.scale", "CURAND.get(major, 'nvidia-curand')",
 }  # fmt: skip
@@ -54,7 +54,7 @@ def _received(node: ast.AST) -> Iterator[ast.AST]:
         parts += [one.value for one in node.keywords if one.arg in RECEIVED]
         if ast.unparse(node.func).endswith("Problem") and len(node.args) > 2:
             parts.append(node.args[2])
-        if ast.unparse(node.func).endswith("room.check"):
+        if ast.unparse(node.func).endswith("memory_limits.check"):
             parts += node.args[1:]
     if isinstance(node, ast.Assign) and any(ast.unparse(one) in RECEIVED for one in node.targets):
         parts.append(node.value)
