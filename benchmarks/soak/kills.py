@@ -153,8 +153,11 @@ def _killed(
 
 
 def _onwards(case: Case, target: Path) -> str:
-    """How to go on: from the start, where a training was killed before its first snapshot."""
-    return case.again if "--resume" not in case.again or list(target.glob("out/*.solverstate")) else case.command
+    """How to go on: from the start, where a training was killed before its first snapshot; its best weights, which a
+    new run would not replace unasked, are given up."""
+    if "--resume" not in case.again or list(target.glob("out/*.solverstate")):
+        return case.again
+    return f"{case.command} --overwrite" if list(target.glob("out/*_best.*")) else case.command
 
 
 def contents(folder: Path, pattern: str) -> dict[str, str]:
