@@ -35,15 +35,15 @@ from caffelungo.definition import catalogue  # noqa: E402
 from caffelungo.definition.reader import read_net  # noqa: E402
 from caffelungo.deploy.bench import Benched, BenchOptions, bench  # noqa: E402
 from caffelungo.deploy.export import ExportOptions, export  # noqa: E402
+from caffelungo.deploy.lower_precision import PrecisionOptions, lower  # noqa: E402
 from caffelungo.deploy.network import DeployNet, deploy_net  # noqa: E402
 from caffelungo.deploy.opening import fitted  # noqa: E402
-from caffelungo.deploy.precision import PrecisionOptions, lower  # noqa: E402
 from caffelungo.errors import LungoError  # noqa: E402
 from caffelungo.net.graph import Net  # noqa: E402
 from caffelungo.net.store import Store  # noqa: E402
 from caffelungo.weights import caffemodel  # noqa: E402
-from caffelungo.weights.base import Weights  # noqa: E402
 from caffelungo.weights.load import load  # noqa: E402
+from caffelungo.weights.weights import Weights  # noqa: E402
 
 NETS = ("resnet50", "squeezenet1.1", "caffenet")
 SPREAD = 2.0

@@ -39,7 +39,7 @@ TORCH_FREE = [
     "caffelungo.weights.copy",
     "caffelungo.weights.difference",
     "caffelungo.report.difference",
-    "caffelungo.verify.tables",
+    "caffelungo.verify.console_tables",
     "caffelungo.data.folder",
     "caffelungo.data.convert_imageset",
     "caffelungo.data.compute_image_mean",

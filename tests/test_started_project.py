@@ -19,7 +19,7 @@ from caffelungo.definition.reader import read_net, read_solver
 from caffelungo.errors import UserError
 from caffelungo.probes import finetune_start
 from caffelungo.projects.finetune_project import FILES, ProjectOptions, Summary, finetune_project
-from caffelungo.report import metrics
+from caffelungo.report import metrics_csv
 from caffelungo.rewriting.folder_files import STARTED, reference
 from caffelungo.weights import formats
 from tests.lungo import Ran, lungo
@@ -51,7 +51,7 @@ def test_iteration_0_is_the_classifier(fire: Place, tmp_path: Path, monkeypatch:
     before = {name: float(value) for name, value in re.findall(r"^(accuracy|loss) = (\S+)$", ran.out, re.MULTILINE)}
     ran = lungo("train", "--solver", "mine/solver.prototxt", "--device", "cpu")
     assert ran.status == 0, ran.err
-    points = [point for point, _ in metrics.read(Path("mine/solver_run_001/metrics.csv"))]
+    points = [point for point, _ in metrics_csv.read(Path("mine/solver_run_001/metrics.csv"))]
     values = {point.name: point.value for point in points if point.phase == "test" and point.iteration == 0}
     assert values["accuracy"] == pytest.approx(before["accuracy"])
     assert values["loss"] == pytest.approx(before["loss"], rel=1e-4)

@@ -14,7 +14,7 @@ import pytest
 from caffelungo import tabular
 from caffelungo.inference import result_files
 from caffelungo.inference.classify import Guess, Prediction, as_csv
-from caffelungo.report import confusion, metrics
+from caffelungo.report import confusion, metrics_csv
 from tests.support import REPOSITORY
 
 FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "\t=1", "\r=1", "＝1+1", "-x.jpg", "=\"a\", 'b'"]
@@ -43,12 +43,12 @@ def test_names_in_every_table_are_text(tmp_path: Path) -> None:
         sink.add(["=1+1.jpg"], [made], {})
     assert list(csv.reader((tmp_path / "infer.csv").read_text().splitlines())) == rows
 
-    counted = metrics.Metrics()
+    counted = metrics_csv.Metrics()
     counted.open(tmp_path / "metrics.csv")
     counted.add(1, 0.5, "train", {"=loss": -0.25})
     text = (tmp_path / "metrics.csv").read_text()
     assert "1,0.500,train,0,'=loss,-0.25" in text
-    assert metrics.read(tmp_path / "metrics.csv")[0][0] == metrics.Point(1, "train", 0, "=loss", -0.25)
+    assert metrics_csv.read(tmp_path / "metrics.csv")[0][0] == metrics_csv.Point(1, "train", 0, "=loss", -0.25)
 
     confusion._csv(tmp_path / "c.csv", [["picture"], ["caf\udce9/=1.jpg"], ["=\udce9"]])
     assert (tmp_path / "c.csv").read_bytes() == b"picture\r\ncaf\xe9/=1.jpg\r\n'=\xe9\r\n"

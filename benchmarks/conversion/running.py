@@ -14,7 +14,7 @@ from benchmarks.conversion.subjects import options
 from benchmarks.made_up import statistics_of_data
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST
-from caffelungo.deploy import names, parity, pictures
+from caffelungo.deploy import onnx_names, parity, pictures
 from caffelungo.deploy.convert import Examined, convert, examine
 from caffelungo.deploy.export import Exported
 from caffelungo.deploy.network import DeployNet
@@ -25,7 +25,7 @@ from caffelungo.errors import RunError, UserError
 from caffelungo.net.store import Store
 from caffelungo.plan.cost import costs
 from caffelungo.plan.plan import build_plan
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 
 Arrays = Mapping[str, NDArray[Any]]
 BATCHES = (1, 2, 7)
@@ -107,7 +107,7 @@ def compare(made: Exported, net: DeployNet, arrays: Mapping[Any, Any], values: d
     blob = next(iter(net.inputs))
     image = made.metadata.input.name if made.metadata.input.takes_pictures else None
     prepare = (lambda feeds: {blob: pictures.apply(record, feeds[image])}) if image else None
-    reference = Reference(net.plan, store, names.BlobNames(net.plan).of(net.plan), prepare)
+    reference = Reference(net.plan, store, onnx_names.BlobNames(net.plan).of(net.plan), prepare)
     model = made.path.read_bytes()
     logits = _before_squash(onnx.load_model_from_string(model), made.outputs)
     everything = with_all_outputs(model, dict.fromkeys([*reference.names, *logits.values()]))

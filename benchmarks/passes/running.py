@@ -20,7 +20,7 @@ from caffelungo.passes.view import View
 from caffelungo.plan.plan import Plan, build_plan
 from caffelungo.report.glog import Log
 from caffelungo.solve.solver import Solver
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 
 SOLVER = 'net: "train.prototxt" base_lr: 1e-4 lr_policy: "fixed" momentum: 0.9 max_iter: {} random_seed: 1\n'
 BATCHES = (1, 2)

@@ -11,7 +11,7 @@ import pytest
 from benchmarks import continual
 from benchmarks.continual import TASKS, WAYS, Run, draw, page
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 
 
 def test_photos_to_judge_by_are_others_and_a_seed_draws_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -364,7 +364,7 @@ def test_a_net_inside_a_solver(folder: Path) -> None:
 
 def test_truncated_weights(folder: Path) -> None:
     from caffelungo.weights import formats
-    from caffelungo.weights.base import Weights
+    from caffelungo.weights.weights import Weights
 
     formats.write("w.caffemodel", Weights({"fc": [np.ones((30, 40), np.float32)]}))
     assert check(["w.caffemodel"]).files[0].summary == "1 layers, 0.0 MB"

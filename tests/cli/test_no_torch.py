@@ -14,7 +14,7 @@ from caffelungo.cli.main import VERBS
 from caffelungo.definition import catalogue
 from caffelungo.definition.reader import read_net
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.passes.nets import FIRE
 from tests.passes.numbers import random_blobs
 from tests.support import ASSETS

@@ -42,7 +42,7 @@ SPEAKERS: dict[str, list[str]] = {
     "deploy/exportable_part.py": ["convert"], "inference/doctor.py": ["doctor"], "deploy/export.py": OUT,
     "deploy/picture_operators.py": OUT,
     "deploy/network.py": OUT, "deploy/opening.py": OUT, "deploy/baselines.py": ["bench"],
-    "deploy/parity.py": OUT, "deploy/photos.py": OUT, "deploy/precision.py": OUT,
+    "deploy/parity.py": OUT, "deploy/photos.py": OUT, "deploy/lower_precision.py": OUT,
     "inference/runtime.py": [*OUT, *SHOWN, "bench"],
     "deploy/sizes.py": OUT, "inference/triton.py": ["triton"], "deploy/untraceable.py": OUT,
     "features/blobs.py": ["features", "probe", "finetune", "compare", "grow", "rewrite"],
@@ -80,7 +80,7 @@ SPEAKERS: dict[str, list[str]] = {
     "study/inspect/snapshots.py": ["inspect"], "study/inspect/units.py": ["inspect"], "study/options.py": ["compare"],
     "study/picture_splits.py": ["compare"], "verify/same_inputs.py": ["verify"], "verify/verify.py": ["verify"],
     "projects/task_project.py": GROWS, "weights/copy.py": ["train"], "weights/difference.py": ["diff"],
-    "weights/heads.py": ["test", "inspect"], "weights/sniff.py": ["train", "test", "export", "grow", "verify"],
+    "weights/task_heads.py": ["test", "inspect"], "weights/sniff.py": ["train", "test", "export", "grow", "verify"],
 }  # fmt: skip
 """The verbs on whose way the messages of a module lie. A module that names an option stands here."""
 

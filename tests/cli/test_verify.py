@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.lungo import lungo
 from tests.passes.nets import ANSWER, net
 from tests.passes.numbers import random_blobs

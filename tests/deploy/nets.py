@@ -14,7 +14,7 @@ from caffelungo.definition.schema import TEST, Preprocessing
 from caffelungo.plan.plan import Plan, build_plan
 from caffelungo.rewriting import recipes
 from caffelungo.rewriting.rewrite import apply
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 
 SMALL = """
 name: "small"

@@ -23,7 +23,7 @@ from caffelungo.deploy.bench import BenchOptions, bench
 from caffelungo.deploy.export import ExportOptions, export
 from caffelungo.errors import UserError
 from caffelungo.inference.classify import Classifier
-from caffelungo.inference.engine import Engine
+from caffelungo.inference.onnx_engine import Engine
 from caffelungo.inference.triton import triton
 from caffelungo.weights import caffemodel
 from tests.deploy import bad_files

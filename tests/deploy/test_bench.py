@@ -16,7 +16,7 @@ from caffelungo.deploy import baselines
 from caffelungo.deploy import bench as benches
 from caffelungo.deploy.bench import BenchOptions, bench, measure
 from caffelungo.deploy.export import ExportOptions, export
-from caffelungo.deploy.precision import PrecisionOptions, lower
+from caffelungo.deploy.lower_precision import PrecisionOptions, lower
 from caffelungo.errors import RunError, UserError
 from caffelungo.inference import peak_memory
 from caffelungo.weights import caffemodel

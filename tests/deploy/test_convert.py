@@ -24,7 +24,7 @@ from caffelungo.inference.runtime import open_session
 from caffelungo.layers import registry
 from caffelungo.verify.verify import VerifyOptions, verify
 from caffelungo.weights import caffemodel, formats, meanfile
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.deploy.nets import SMALL, TRAIN_VAL, random_weights
 from tests.support import needs_shared, shared
 

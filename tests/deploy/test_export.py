@@ -19,7 +19,7 @@ from caffelungo.inference.runtime import open_session
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.weights import caffemodel, copy
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.deploy.nets import SMALL, TRAIN_VAL, plan_of, random_weights
 
 RECORD = Preprocessing(

@@ -18,7 +18,7 @@ from caffelungo.definition.reader import Definition, read_net
 from caffelungo.definition.schema import TEST
 from caffelungo.deploy import pictures
 from caffelungo.deploy.export import ExportOptions, export
-from caffelungo.deploy.fold import fold_batch_norm
+from caffelungo.deploy.fold_batch_norm import fold_batch_norm
 from caffelungo.deploy.network import deploy_net
 from caffelungo.deploy.opening import fitted
 from caffelungo.deploy.picture_operators import Front

@@ -13,7 +13,7 @@ from onnx import numpy_helper
 
 from caffelungo.definition.reader import parse_net
 from caffelungo.deploy.input_spread import MOST, usual_spread
-from caffelungo.deploy.names import BlobNames
+from caffelungo.deploy.onnx_names import BlobNames
 from caffelungo.deploy.parity import Feeds, Reference, prove
 from caffelungo.deploy.trace import trace
 from caffelungo.errors import RunError

@@ -8,7 +8,7 @@ from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing, message_class
 from caffelungo.deploy.export import ExportOptions
 from caffelungo.deploy.opening import record_and_shapes
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 
 NET = """layer {{ name: "data" type: "ImageData" top: "data" top: "label" transform_param {{ crop_size: 8 {transform} }}
   image_data_param {{ source: "nowhere.txt" batch_size: 1 }} }}

@@ -8,11 +8,11 @@ import pytest
 from caffelungo.definition.reader import parse_net
 from caffelungo.deploy import parity
 from caffelungo.deploy.export import export
-from caffelungo.deploy.names import BlobNames
+from caffelungo.deploy.onnx_names import BlobNames
 from caffelungo.deploy.parity import Difference, Parity, Reference, compare, difference, same_class
 from caffelungo.errors import RunError
 from caffelungo.net.store import Store
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.deploy.nets import plan_of
 
 

@@ -25,8 +25,8 @@ from caffelungo.deploy.bench import BenchOptions, bench
 from caffelungo.deploy.convert import ConvertOptions, convert
 from caffelungo.deploy.export import Exported, ExportOptions, export
 from caffelungo.deploy.fp16 import before_the_net
+from caffelungo.deploy.lower_precision import PrecisionOptions, lower
 from caffelungo.deploy.picture_operators import INTERPOLATION
-from caffelungo.deploy.precision import PrecisionOptions, lower
 from caffelungo.errors import RunError, UserError
 from caffelungo.inference import classify as classify_module
 from caffelungo.inference import metadata

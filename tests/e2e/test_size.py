@@ -23,7 +23,7 @@ from caffelungo.solve import nets
 from caffelungo.study.inspect.nets import open_tuned
 from caffelungo.study.inspect.options import InspectOptions
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.lungo import Ran, lungo
 from tests.passes.numbers import blobs, random_blobs
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from caffelungo.features.extract import FeatureOptions, Written, extract
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.study.nets import convolution, data, head, layer, write
 
 COUNT, CROP, SIDE = 10, 12, 16

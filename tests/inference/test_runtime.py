@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from caffelungo.errors import RunError, UserError
 from caffelungo.inference import runtime
-from caffelungo.inference.engine import Engine
+from caffelungo.inference.onnx_engine import Engine
 from caffelungo.inference.runtime import open_session, refuse_external_data
 
 

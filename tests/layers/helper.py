@@ -193,7 +193,7 @@ def _check_gradient(planned: PlannedLayer, bottoms: list[np.ndarray], blobs: lis
 
 def _check_weights_file(text: str, blobs: list[np.ndarray]) -> None:
     from caffelungo.weights import formats
-    from caffelungo.weights.base import Weights
+    from caffelungo.weights.weights import Weights
 
     arrays = [np.ascontiguousarray(blob, np.float32) for blob in blobs]
     with tempfile.TemporaryDirectory() as folder:

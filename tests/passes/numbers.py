@@ -14,8 +14,8 @@ from caffelungo.net.store import Store
 from caffelungo.passes.base import Result
 from caffelungo.passes.moves import Blobs, moved
 from caffelungo.passes.view import View
-from caffelungo.weights.base import Weights
 from caffelungo.weights.copy import match
+from caffelungo.weights.weights import Weights
 
 
 def random_blobs(definition: Definition, seed: int = 3) -> Blobs:

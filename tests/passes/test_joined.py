@@ -8,7 +8,7 @@ import pytest
 from caffelungo.definition import catalogue, editor
 from caffelungo.definition.reader import Definition, parse_recipe, read_net
 from caffelungo.definition.schema import TEST
-from caffelungo.deploy.caffe import export_caffe
+from caffelungo.deploy.caffe_export import export_caffe
 from caffelungo.deploy.export import export
 from caffelungo.errors import UserError
 from caffelungo.features.blobs import stage_ends
@@ -21,7 +21,7 @@ from caffelungo.passes.layerwise import RatesOptions, rates
 from caffelungo.passes.moves import Blobs
 from caffelungo.passes.view import View
 from caffelungo.rewriting.recipes import recipe
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.passes.nets import ALEX, ANSWER, FIRE, RESIDUAL, THREE_HEADS, apply, comments, layer, lines, net, view
 from tests.passes.numbers import blobs, picture, random_blobs
 

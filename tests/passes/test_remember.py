@@ -32,7 +32,7 @@ from caffelungo.rewriting.recipes import recipe
 from caffelungo.rewriting.rewrite_steps import Changes
 from caffelungo.solve.solver import Solver
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.passes.nets import ALEX, ANSWER, FIRE, RESIDUAL, THREE_HEADS, comments, layer, lines, net
 from tests.passes.numbers import blobs, picture, random_blobs
 

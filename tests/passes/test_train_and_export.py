@@ -14,7 +14,7 @@ from caffelungo.report.glog import Log
 from caffelungo.rewriting.recipes import recipe
 from caffelungo.rewriting.rewrite import apply
 from caffelungo.solve.solver import Solver
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.passes.nets import ANSWER, FIRE, RESIDUAL
 from tests.passes.numbers import random_blobs
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from caffelungo.definition.reader import read_net
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.passes.numbers import random_blobs
 from tests.probes.places import CLASSES, Place, photos
 

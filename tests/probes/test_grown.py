@@ -14,7 +14,7 @@ from caffelungo.passes.view import View
 from caffelungo.rewriting.grow_steps import GrowOptions, grow
 from caffelungo.rewriting.rewrite import RewriteOptions
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.probes.places import Place, answers, place
 
 NEW = "fire9/concat_new"

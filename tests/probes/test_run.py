@@ -24,7 +24,7 @@ from caffelungo.probes import fitting, write_net
 from caffelungo.probes import run as module
 from caffelungo.probes.results import Probed, judge
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.lungo import lungo
 from tests.passes.nets import ANSWER, FIRE, RESIDUAL
 from tests.probes.places import CLASSES, Place, answers, blobs_of, photos, place, pooled

@@ -15,7 +15,7 @@ from caffelungo.errors import UserError
 from caffelungo.passes.view import View
 from caffelungo.projects.finetune_project import FILES, ProjectOptions, Summary, finetune_project
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.passes.nets import ALEX, FIRE
 from tests.passes.numbers import random_blobs
 

@@ -25,15 +25,15 @@ from caffelungo.inference.infer import InferOptions, infer
 from caffelungo.inference.metadata import read
 from caffelungo.inference.runtime import open_session
 from caffelungo.projects.task_project import TaskProjectOptions, TaskSummary, task_project
-from caffelungo.report import metrics
+from caffelungo.report import metrics_csv
 from caffelungo.report.glog import Log
 from caffelungo.solve import evaluate, run
 from caffelungo.solve.options import TestOptions, TrainOptions
 from caffelungo.solve.tested_head import judged_head
 from caffelungo.verify.verify import VerifyOptions, verify
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
 from caffelungo.weights.difference import compare
+from caffelungo.weights.weights import Weights
 from tests.lungo import lungo
 from tests.passes.nets import ANSWER, FIRE, RESIDUAL
 from tests.passes.numbers import blobs, picture, random_blobs
@@ -126,7 +126,7 @@ def test_training_starts_with_a_fitted_classifier(grown: Grown) -> None:
     assert grown.done.fitted is not None
     tests = [
         point
-        for point, _ in metrics.read(grown.out / "solver_run_001" / "metrics.csv")
+        for point, _ in metrics_csv.read(grown.out / "solver_run_001" / "metrics.csv")
         if point.phase == "test" and point.iteration == 0
     ]
     values = {point.name: point.value for point in tests}

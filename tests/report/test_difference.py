@@ -13,8 +13,8 @@ from PIL import Image
 from rich.console import Console
 
 from caffelungo.report import difference as report
-from caffelungo.weights.base import Weights
 from caffelungo.weights.difference import Difference, compare
+from caffelungo.weights.weights import Weights
 
 KINDS = {"conv1": "Convolution", "bn1": "BatchNorm", "fc": "InnerProduct", "old": "InnerProduct", "new": "InnerProduct"}
 

@@ -14,7 +14,7 @@ from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.recursive import RecursiveOptions, recursive
 from caffelungo.passes.view import View
 from caffelungo.plan.cost import costs
-from caffelungo.report.cost import amount, print_costs
+from caffelungo.report.cost_table import amount, print_costs
 from caffelungo.report.drawing import NEW, draw, layout
 from tests.passes.nets import ALEX, net
 

@@ -9,10 +9,10 @@ import re
 import pytest
 from rich.console import Console
 
-from caffelungo.report import curves, metrics
+from caffelungo.report import curves, metrics_csv
 from caffelungo.report.console import Reporter, duration
 from caffelungo.report.glog import Log, number, output_line, prefix
-from caffelungo.report.metrics import Metrics, Point
+from caffelungo.report.metrics_csv import Metrics, Point
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_metrics_are_kept_and_continued(tmp_path):
     first.add(0, 0.5, "train", {"loss": 1 / 3, "lr": 0.1})
     first.add(10, 1.5, "test", {"accuracy": 0.5}, 1)
     with (tmp_path / "a.csv").open() as file:
-        assert next(csv.reader(file)) == list(metrics.COLUMNS)
-    assert [point for point, _ in metrics.read(tmp_path / "a.csv")] == first.points
+        assert next(csv.reader(file)) == list(metrics_csv.COLUMNS)
+    assert [point for point, _ in metrics_csv.read(tmp_path / "a.csv")] == first.points
     second = Metrics()
     second.open(tmp_path / "b.csv", [tmp_path / "a.csv"], before=10)
     assert second.points == first.points[:2]

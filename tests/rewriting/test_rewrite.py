@@ -14,7 +14,7 @@ from caffelungo.rewriting import recipes
 from caffelungo.rewriting.rewrite import RewriteOptions, Rewritten, rewrite
 from caffelungo.rewriting.rewrite_steps import Changes
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.passes.nets import ALEX, ANSWER, RESIDUAL, net
 from tests.passes.numbers import blobs, picture, random_blobs
 

@@ -16,7 +16,7 @@ import onnx
 import pytest
 
 from caffelungo.inference.classify import Classifier
-from caffelungo.inference.engine import Engine
+from caffelungo.inference.onnx_engine import Engine
 from caffelungo.serving.options import ServeOptions
 from caffelungo.serving.service import Service
 from tests.deploy import bad_files

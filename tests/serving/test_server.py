@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from caffelungo.errors import RunError, UserError
-from caffelungo.serving import page
+from caffelungo.serving import web_page
 from caffelungo.serving.options import ServeOptions
 from caffelungo.serving.server import address, greeting, listen, serve
 from tests.lungo import lungo
@@ -159,11 +159,11 @@ def wait_until_ready(port: int) -> None:
 
 
 def test_the_page_loads_nothing_from_elsewhere() -> None:
-    assert not re.search(r"""(src|href)=(?!"data:)|https?://|@import|url\(""", page.HTML)
-    policy = page.HEADERS["Content-Security-Policy"]
+    assert not re.search(r"""(src|href)=(?!"data:)|https?://|@import|url\(""", web_page.HTML)
+    policy = web_page.HEADERS["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
     assert "unsafe" not in policy
-    assert not re.search(r"innerHTML|insertAdjacent|document\.write| on\w+=|style=", page.HTML)
+    assert not re.search(r"innerHTML|insertAdjacent|document\.write| on\w+=|style=", web_page.HTML)
 
 
 def test_a_gpu_that_was_passed_over_is_told() -> None:

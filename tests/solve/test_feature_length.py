@@ -9,7 +9,7 @@ from caffelungo.definition.reader import parse_net
 from caffelungo.errors import UserError
 from caffelungo.solve.feature_length import channel_norm
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.lungo import lungo
 
 NET = """

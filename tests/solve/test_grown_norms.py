@@ -9,7 +9,7 @@ import pytest
 
 from caffelungo.definition.reader import read_net
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.lungo import lungo
 from tests.passes.numbers import random_blobs
 

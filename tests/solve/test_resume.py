@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from caffelungo.errors import RunError, UserError
-from caffelungo.report import metrics
+from caffelungo.report import metrics_csv
 from caffelungo.report.console import Reporter
-from caffelungo.report.metrics import Metrics
+from caffelungo.report.metrics_csv import Metrics
 from caffelungo.solve import run, run_folder, snapshot
 from caffelungo.weights import formats, solverstate
 from tests.solve import helpers
@@ -31,7 +31,7 @@ def here(tmp_path, monkeypatch):
 
 
 def losses(folder: Path) -> dict[int, float]:
-    return {one.iteration: one.value for one, _ in metrics.read(folder / "metrics.csv") if one.name == "loss"}
+    return {one.iteration: one.value for one, _ in metrics_csv.read(folder / "metrics.csv") if one.name == "loss"}
 
 
 def test_what_changed_is_said_a_field_a_line(here, capsys):

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from caffelungo.errors import RunError, UserError
-from caffelungo.report import metrics
+from caffelungo.report import metrics_csv
 from caffelungo.solve import engine, evaluate, loop, resolve_options, run, run_folder, snapshot
 from caffelungo.solve.chance_loss import StuckLoss
 from caffelungo.solve.engine import Engine
@@ -211,7 +211,7 @@ def test_a_run_leaves_its_folder(here):
     assert record["settings"]["torch"] == torch.__version__
     assert record["data"]["train"][0]["samples"] == 10
     assert len(record["data"]["train"][0]["sha256"]) == 64
-    names = {(point.phase, point.name) for point, _ in metrics.read(folder / "metrics.csv")}
+    names = {(point.phase, point.name) for point, _ in metrics_csv.read(folder / "metrics.csv")}
     assert names == {("train", "loss"), ("train", "lr"), ("test", "loss"), ("test", "accuracy")}
 
 
@@ -250,7 +250,7 @@ def test_a_resumed_run_keeps_the_curve_whole(here):
     run.train(helpers.options())
     helpers.make(here, snapshot="10", max_iter="20")
     run.train(helpers.options(resume=True))
-    points = metrics.read(here / "out/s_run_002/metrics.csv")
+    points = metrics_csv.read(here / "out/s_run_002/metrics.csv")
     assert [point.iteration for point, _ in points if point.name == "loss"] == [0, 5, 10, 15]
 
 

@@ -15,7 +15,7 @@ from caffelungo.plan import states
 from caffelungo.plan.plan import build_plan
 from caffelungo.solve.tested_head import head_of, judges
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.lungo import Ran, lungo
 from tests.passes.numbers import random_blobs
 

@@ -14,7 +14,7 @@ from caffelungo.passes.view import View
 from caffelungo.study.arms import ARMS, PROBE, SETS, Built, Configuration, build, chosen, configurations
 from caffelungo.study.claims import CLAIMS
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.passes.nets import ANSWER, net
 from tests.passes.numbers import random_blobs
 

@@ -20,7 +20,7 @@ from caffelungo.study.compare import Study, _lengthen, anchored
 from caffelungo.study.options import CompareOptions
 from caffelungo.study.search import Candidate
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.lungo import Ran, lungo
 from tests.passes.numbers import random_blobs
 from tests.study.compared import TASK, Here

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from caffelungo.report import losses
+from caffelungo.report import loss_panels
 from caffelungo.report.studies import print_plan, print_tables
 from caffelungo.study import reporting
 from caffelungo.study.arms import ARMS, SETS, Configuration
@@ -139,11 +139,11 @@ def test_training_losses_are_means_over_seeds() -> None:
     one.results = [done("a", {"loss_curve": [[4, 2.0], [9, 1.0]]}), done("b", {"loss_curve": [[4, 4.0], [9, 2.0]]})]
     (run,) = reporting._runs(comparison(one, other))
     assert (run.title, run.group, run.points) == ("finetune", "only new layers learn", [(50, 3.0), (100, 1.5)])
-    figure = losses.figure([run, losses.Run("wider", "everything learns", run.points)])
+    figure = loss_panels.figure([run, loss_panels.Run("wider", "everything learns", run.points)])
     assert [axis.get_title() for axis in figure.axes] == ["only new layers learn", "everything learns"]
     assert list(figure.axes[0].lines[0].get_ydata()) == [3.0, 1.5]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["finetune", "wider"]
-    assert not losses.figure([]).legends
+    assert not loss_panels.figure([]).legends
 
 
 def test_names_of_data() -> None:

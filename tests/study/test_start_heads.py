@@ -16,7 +16,7 @@ from caffelungo.study.linear_classifier import converged, copies, even
 from caffelungo.study.start_heads import HEADS, PENALTIES, start
 from caffelungo.study.train_cell import train
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.study.nets import STILL, convolution, data, head, layer
 from tests.study.test_train_cell import Study
 

@@ -29,7 +29,7 @@ from caffelungo.passes.widen import WidenOptions, widen
 from caffelungo.verify.matching_blobs import Blob, apart
 from caffelungo.verify.verify import Verified, VerifyOptions, verify
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.passes.nets import ALEX, ANSWER, FIRE, RESIDUAL, THREE_HEADS, apply, net
 from tests.passes.numbers import random_blobs
 

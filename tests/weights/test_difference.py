@@ -11,8 +11,8 @@ import pytest
 from caffelungo.definition.reader import parse_net
 from caffelungo.errors import UserError
 from caffelungo.weights import difference, formats
-from caffelungo.weights.base import Weights
 from caffelungo.weights.difference import BlobChange, Difference, compare, in_time, iteration
+from caffelungo.weights.weights import Weights
 
 
 def array(*values: object) -> np.ndarray:

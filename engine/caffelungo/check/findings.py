@@ -11,7 +11,7 @@ from caffelungo.data.source import Source
 from caffelungo.definition.definition import Definition
 from caffelungo.errors import Problem
 from caffelungo.plan.plan import Plan
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 
 
 @dataclass

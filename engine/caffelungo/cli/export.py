@@ -73,7 +73,7 @@ def export(
         pictures=pictures or (), free_size=dynamic_size, layout=layout, resize_inside=resize_inside, device=device,
     )  # fmt: skip
     if format_ == "caffe":
-        from caffelungo.deploy.caffe import export_caffe
+        from caffelungo.deploy.caffe_export import export_caffe
 
         with o.working("exporting") as status:
             tell_caffe(export_caffe(definition, weights, output, wanted, progress=status.update))

@@ -44,7 +44,7 @@ def write(
             return make(path, progress=status.update)
 
         if precision != "fp32":
-            from caffelungo.deploy.precision import PrecisionOptions, lowered
+            from caffelungo.deploy.lower_precision import PrecisionOptions, lowered
 
             wanted = PrecisionOptions(precision, calibrate or (), test or (), device)
             written, found = lowered(whole, output, wanted, progress=status.update)

@@ -136,7 +136,7 @@ def show(done: Any, asked: Shared) -> None:
     if asked.diff:
         typer.echo(done.diff, nl=False)
     if asked.cost:
-        from caffelungo.report.cost import print_costs
+        from caffelungo.report.cost_table import print_costs
         from caffelungo.report.terminal import Terminal
 
         before, after = done.costs()

@@ -66,7 +66,7 @@ def verify(
             typer.echo(found.verdict, err=True)
     else:
         from caffelungo.report.terminal import Terminal
-        from caffelungo.verify.tables import show
+        from caffelungo.verify.console_tables import show
 
         terminal = Terminal()
         show(found, terminal if terminal.is_terminal else Terminal(width=160), every)

@@ -22,7 +22,7 @@ from caffelungo.deploy.opening import open_net
 from caffelungo.deploy.photos import resized
 from caffelungo.errors import UserError
 from caffelungo.inference import metadata
-from caffelungo.inference.engine import Engine
+from caffelungo.inference.onnx_engine import Engine
 from caffelungo.net.graph import Net
 from caffelungo.net.store import Store
 from caffelungo.plan.read_net import read_net

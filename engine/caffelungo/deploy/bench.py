@@ -20,7 +20,7 @@ from caffelungo import option_ranges, tabular
 from caffelungo.errors import Problem, RunError, UserError
 from caffelungo.inference import metadata, peak_memory, profile
 from caffelungo.inference.doctor import memory
-from caffelungo.inference.engine import TYPES, Engine
+from caffelungo.inference.onnx_engine import TYPES, Engine
 from caffelungo.report.console import duration
 from caffelungo.threads import physical_cores
 

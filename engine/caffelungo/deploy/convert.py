@@ -33,7 +33,7 @@ from caffelungo.inference import metadata
 from caffelungo.layers.base import shape_text
 from caffelungo.plan import states
 from caffelungo.plan.plan import build_plan
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 
 ORDERS = {"bgr": Preprocessing.BGR, "rgb": Preprocessing.RGB, "gray": Preprocessing.GRAY, "grey": Preprocessing.GRAY}
 

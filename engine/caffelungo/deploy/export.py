@@ -25,8 +25,8 @@ from caffelungo.data import preprocess
 from caffelungo.data import shapes as data_shapes
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST, Preprocessing
-from caffelungo.deploy import names, pictures
-from caffelungo.deploy.fold import Arrays, Folded, fold_batch_norm
+from caffelungo.deploy import onnx_names, pictures
+from caffelungo.deploy.fold_batch_norm import Arrays, Folded, fold_batch_norm
 from caffelungo.deploy.input_spread import usual_spread
 from caffelungo.deploy.network import DeployNet
 from caffelungo.deploy.opening import Opened, heads, labels_of, open_net
@@ -42,7 +42,7 @@ from caffelungo.inference.inputs import gather
 from caffelungo.inference.runtime import LIMIT, parse_device
 from caffelungo.net.store import Store
 from caffelungo.plan.plan import build_plan
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 
 OPSETS = range(18, 24)
 """Opsets that the exporter writes and current runtimes read."""
@@ -139,7 +139,7 @@ def export(
                     f"training reads `{blob}` from files of numbers; where they are no pictures of 0 to 255, write "
                     "--no-preprocess, and the exported net takes those numbers"
                 )
-    known = names.BlobNames(net.plan)
+    known = onnx_names.BlobNames(net.plan)
     front = Front(record, options.layout.upper(), options.resize_inside, known.free(IMAGE)) if enters else None
     obstacles = problems_of_resize(record) if front is not None and front.resize else []
     if options.free_size:
@@ -260,7 +260,7 @@ def _order(record: Any) -> str:
     return str(Preprocessing.ChannelOrder.Name(record.channel_order))
 
 
-def _renamed(known: names.BlobNames, model: ir.Model) -> list[str]:
+def _renamed(known: onnx_names.BlobNames, model: ir.Model) -> list[str]:
     """For each name that the graph has because a blob bears the usual one, a note."""
     inputs = [value.name for value in model.graph.inputs]
     made = {value.name for node in model.graph for value in node.outputs}
@@ -302,7 +302,7 @@ def _set_properties(proto: Any, properties: Mapping[str, str]) -> None:
 
 
 def _reference(
-    net: DeployNet, arrays: Arrays, known: names.BlobNames, front: Front | None, inside: Inside | None
+    net: DeployNet, arrays: Arrays, known: onnx_names.BlobNames, front: Front | None, inside: Inside | None
 ) -> Reference:
     store = Store(net.plan, seed=0)
     store.load(arrays)

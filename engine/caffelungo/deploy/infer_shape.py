@@ -13,7 +13,7 @@ from caffelungo.definition.schema import TEST
 from caffelungo.errors import Problem
 from caffelungo.layers.base import Shape
 from caffelungo.plan.plan import Plan, build_plan
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 
 LARGEST = 2048
 """Longest side of a picture that is looked for."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from caffelungo.deploy.fold import Arrays
+from caffelungo.deploy.fold_batch_norm import Arrays
 from caffelungo.deploy.parity import Reference
 
 LEAST, MOST = 1 / 64, 256.0

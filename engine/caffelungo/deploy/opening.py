@@ -14,7 +14,7 @@ from caffelungo.data import preprocess
 from caffelungo.data import shapes as data_shapes
 from caffelungo.definition.schema import TEST
 from caffelungo.deploy import pictures, requested_size
-from caffelungo.deploy.fold import Arrays
+from caffelungo.deploy.fold_batch_norm import Arrays
 from caffelungo.deploy.network import DeployNet, deploy_net
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.inference import metadata
@@ -22,9 +22,9 @@ from caffelungo.inference.runtime import LIMIT
 from caffelungo.plan import states
 from caffelungo.plan.read_net import read_net
 from caffelungo.weights import copy
-from caffelungo.weights.base import Weights
-from caffelungo.weights.heads import heads_of
 from caffelungo.weights.load import load
+from caffelungo.weights.task_heads import heads_of
+from caffelungo.weights.weights import Weights
 
 if TYPE_CHECKING:
     from caffelungo.deploy.export import ExportOptions

@@ -25,7 +25,7 @@ from caffelungo.passes.picture_size import Size
 from caffelungo.passes.resize import ResizeOptions, at
 from caffelungo.plan import memory_limits
 from caffelungo.plan.plan import Plan, build_plan
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 
 Shapes = Mapping[str, Sequence[int]]
 """Inputs' shapes by blob, without the batch."""

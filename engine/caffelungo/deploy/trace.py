@@ -21,7 +21,7 @@ from onnx_ir.passes import common as passes
 from onnxscript.optimizer import fold_constants
 from torch import Tensor, fx
 
-from caffelungo.deploy import names
+from caffelungo.deploy import onnx_names
 from caffelungo.deploy.operators import replacement
 from caffelungo.deploy.picture_operators import Front, prepend
 from caffelungo.net.graph import Net
@@ -48,7 +48,7 @@ def trace(
     *,
     opset: int,
     front: Front | None = None,
-    known: names.BlobNames | None = None,
+    known: onnx_names.BlobNames | None = None,
     stands_for: Mapping[str, str] | None = None,
     batch: int | None = None,
     free_size: bool = False,
@@ -73,20 +73,20 @@ def trace(
         layers[layer] = layer
         blobs |= {name: name for name in prepend(model, front, _sizes(plan)[0][1:], layer)}
     found = [_behind_alias(output) for output in model.graph.outputs]
-    known = known or names.BlobNames(plan)
+    known = known or onnx_names.BlobNames(plan)
     value_names = known.of(plan, stands_for)
     model.graph.outputs.clear()
     named = [
-        names.Named(found[position], value_names[value], plan.values[value].producer)
+        onnx_names.Named(found[position], value_names[value], plan.values[value].producer)
         for position, value in enumerate(values)
     ]
     if front is not None:
-        named.append(names.Named(model.graph.inputs[0], front.image, ""))
+        named.append(onnx_names.Named(model.graph.inputs[0], front.image, ""))
     _set_outputs(model, named, outputs)
     passes.RemoveUnusedNodesPass()(model)
     if batch is None:
         _tidy(model)
-    names.apply(model, named, layers, blobs, known)
+    onnx_names.apply(model, named, layers, blobs, known)
     _strip(model)
     return Traced(model, value_names)
 
@@ -240,7 +240,7 @@ def _behind_alias(value: ir.Value) -> ir.Value:
     return value
 
 
-def _set_outputs(model: ir.Model, named: list[names.Named], outputs: Sequence[str]) -> None:
+def _set_outputs(model: ir.Model, named: list[onnx_names.Named], outputs: Sequence[str]) -> None:
     """Make the tensors called ``outputs`` the model's outputs; one that is an input, or twice, gets a copy."""
     taken: set[int] = {id(value) for value in model.graph.inputs}
     last = {id(entry.value): entry.name for entry in named}
@@ -252,7 +252,7 @@ def _set_outputs(model: ir.Model, named: list[names.Named], outputs: Sequence[st
             copy = node.outputs[0]
             copy.shape, copy.type = value.shape, value.type
             model.graph.append(node)
-            named[position] = names.Named(copy, blob, named[position].layer)
+            named[position] = onnx_names.Named(copy, blob, named[position].layer)
             value = copy
         taken.add(id(value))
         model.graph.outputs.append(value)

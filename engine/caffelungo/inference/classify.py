@@ -17,8 +17,8 @@ from caffelungo.data import preprocess
 from caffelungo.deploy import pictures
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.inference import metadata
-from caffelungo.inference.engine import Engine
 from caffelungo.inference.inputs import Batch, Given, batches, gather
+from caffelungo.inference.onnx_engine import Engine
 from caffelungo.report import gallery
 
 Picture = str | Path | NDArray[np.uint8]

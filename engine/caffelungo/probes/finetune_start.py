@@ -29,8 +29,8 @@ from caffelungo.probes.fitting import Head, Tried, attempt, choose, fit_head, he
 from caffelungo.probes.pictures import Entry
 from caffelungo.probes.write_net import extras, with_head
 from caffelungo.solve.engine import Engine
-from caffelungo.weights.base import Weights
 from caffelungo.weights.load import load
+from caffelungo.weights.weights import Weights
 
 PENALTIES = KORNBLITH[::2]
 """Two steps of the path at a time: a start need not be exact to a factor of 1.8 in its penalty."""

@@ -23,7 +23,7 @@ from caffelungo.probes.pictures import Entry
 from caffelungo.probes.write_net import own_blobs
 from caffelungo.solve.engine import Engine
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,8 @@ from caffelungo.rewriting import folder_texts
 from caffelungo.rewriting.folder_files import staged
 from caffelungo.solve import nets
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
 from caffelungo.weights.load import load
+from caffelungo.weights.weights import Weights
 
 MODEL = "probe.caffemodel"
 FILES = (

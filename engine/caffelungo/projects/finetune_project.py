@@ -32,8 +32,8 @@ from caffelungo.rewriting.folder_files import STARTED, reference, refuse_overwri
 from caffelungo.rewriting.retarget import NONE, Opened, Pictures, PointOptions, batch_of, open_net, point
 from caffelungo.rewriting.rewrite import carried
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
 from caffelungo.weights.load import anywhere
+from caffelungo.weights.weights import Weights
 
 if TYPE_CHECKING:
     from caffelungo.probes.finetune_start import Started

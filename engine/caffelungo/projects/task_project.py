@@ -34,10 +34,10 @@ from caffelungo.rewriting.folder_files import STARTED, reference, refuse_overwri
 from caffelungo.rewriting.rewrite import apply, carried
 from caffelungo.solve import step_size
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
 from caffelungo.weights.copy import NEW, match
-from caffelungo.weights.heads import heads_of
 from caffelungo.weights.load import anywhere, load
+from caffelungo.weights.task_heads import heads_of
+from caffelungo.weights.weights import Weights
 
 if TYPE_CHECKING:
     from caffelungo.probes.fit_classifier import FittedHead

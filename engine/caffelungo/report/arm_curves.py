@@ -7,7 +7,7 @@ from pathlib import Path
 
 from caffelungo.files import written_whole
 from caffelungo.report.curves import COLOURS
-from caffelungo.report.metrics import Point
+from caffelungo.report.metrics_csv import Point
 
 PANELS = (("test", "accuracy"), ("test", "loss"), ("train", "loss"))
 

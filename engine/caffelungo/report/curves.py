@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from caffelungo.files import written_whole
-from caffelungo.report.metrics import Point
+from caffelungo.report.metrics_csv import Point
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#000000")
 """Okabe and Ito's palette: apart for colour-blind readers too."""

@@ -31,9 +31,9 @@ from caffelungo.plan.read_net import read_net
 from caffelungo.rewriting import data_paths, recipes
 from caffelungo.rewriting.folder_files import reference
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
 from caffelungo.weights.copy import match
 from caffelungo.weights.load import anywhere, load, split
+from caffelungo.weights.weights import Weights
 
 _TRAINS = re.compile(r"^([ \t]*#[ \t]*)lungo train\b.*--solver\b.*$", re.MULTILINE)
 

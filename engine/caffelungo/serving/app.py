@@ -17,11 +17,11 @@ from starlette.routing import Route
 
 from caffelungo.errors import RunError
 from caffelungo.inference.classify import TOP, Prediction
-from caffelungo.serving import bodies, page
+from caffelungo.serving import bodies, web_page
 from caffelungo.serving.admission import Visit
 from caffelungo.serving.failures import Refused, refused
 from caffelungo.serving.hosts import HostCheck
-from caffelungo.serving.metrics import CONTENT_TYPE
+from caffelungo.serving.prometheus_metrics import CONTENT_TYPE
 from caffelungo.serving.service import Service, number
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -78,7 +78,7 @@ def app_of(service: Service) -> HostCheck:
         return _json(service.about())
 
     async def home(_: Request) -> Response:
-        return Response(page.HTML, headers={**page.HEADERS, **_PLAIN})
+        return Response(web_page.HTML, headers={**web_page.HEADERS, **_PLAIN})
 
     routes = [
         *(Route(path, _counted(service, path, work), methods=["POST"])

@@ -21,8 +21,8 @@ from caffelungo.serving.admission import Admission
 from caffelungo.serving.batcher import Batcher
 from caffelungo.serving.cam import Cam, open_cam
 from caffelungo.serving.failures import Refused, refused, unusable
-from caffelungo.serving.metrics import Metrics
 from caffelungo.serving.options import ServeOptions
+from caffelungo.serving.prometheus_metrics import Metrics
 
 Pixels = NDArray[np.uint8]
 Rows = NDArray[np.float32]

@@ -22,9 +22,9 @@ from caffelungo.plan import memory_limits, states
 from caffelungo.plan.plan import Plan, PlannedLayer, build_plan
 from caffelungo.plan.read_net import read_net
 from caffelungo.report import confusion
+from caffelungo.report.class_table import print_classes
 from caffelungo.report.classification_score import Classified, Counter
 from caffelungo.report.glog import Log, number
-from caffelungo.report.tables import print_classes
 from caffelungo.report.terminal import Terminal
 from caffelungo.solve import before_training, nets
 from caffelungo.solve.engine import Engine, make_engine, out_of_memory
@@ -33,7 +33,7 @@ from caffelungo.solve.net_text import NetText
 from caffelungo.solve.options import TestOptions
 from caffelungo.solve.tested_head import head_of, judged_head, judges, pointed
 from caffelungo.solve.testing import TestNet, TestResult
-from caffelungo.weights import heads as named
+from caffelungo.weights import task_heads as named
 
 
 @dataclass(frozen=True)

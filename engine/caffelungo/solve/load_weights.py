@@ -13,8 +13,8 @@ from caffelungo.errors import Problem, UserError
 from caffelungo.net.store import Store
 from caffelungo.plan.plan import Plan, Where
 from caffelungo.weights import copy
-from caffelungo.weights.base import Weights
 from caffelungo.weights.load import load, split
+from caffelungo.weights.weights import Weights
 
 
 class Loaded:

@@ -25,7 +25,7 @@ from caffelungo.plan.read_net import read_net
 from caffelungo.solve.net_text import NetText
 from caffelungo.solve.tested_head import judged_head
 from caffelungo.solve.validate import test_nets as count_test_nets
-from caffelungo.weights.heads import heads_of
+from caffelungo.weights.task_heads import heads_of
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import Any
 from caffelungo import drafts, locks, option_ranges, shell
 from caffelungo.definition.definition import Definition
 from caffelungo.errors import LungoError, RunError, UserError
-from caffelungo.report import board, curves
+from caffelungo.report import curves, tensorboard_events
 from caffelungo.report.console import Reporter
 from caffelungo.report.glog import Log
-from caffelungo.report.metrics import Metrics
+from caffelungo.report.metrics_csv import Metrics
 from caffelungo.solve import (
     before_training,
     constant_answers,
@@ -224,7 +224,7 @@ class _Run:
         if not self.options.caffe:
             sample_sheet.leave_sheet(solver, folder)
         if self.options.tensorboard is not False and not self.options.caffe:
-            self.board = board.open_board(folder)
+            self.board = tensorboard_events.open_board(folder)
             if self.board is None:
                 tell = self.reporter.notice if self.options.tensorboard else self.reporter.say
                 tell("no TensorBoard events: pip install tensorboard")
@@ -320,7 +320,7 @@ class _Run:
             self.reporter.notice(f"{run_folder.METRICS} cannot be written any more: {reason}; training goes on")
         self.metrics.add(iteration, time.monotonic() - self.began, phase, values, net)
         if self.board:
-            board.write(self.board, iteration, phase if not net else f"{phase} #{net}", values)
+            tensorboard_events.write(self.board, iteration, phase if not net else f"{phase} #{net}", values)
 
     def redraw(self) -> None:
         now = time.monotonic()

@@ -20,8 +20,8 @@ from caffelungo import drafts, files, shell
 from caffelungo.errors import Location, LungoError, RunError, UserError
 from caffelungo.solve.ledger import BEGUN, GOING, WHOLE, Ledger
 from caffelungo.weights import formats, solverstate
-from caffelungo.weights.base import Weights
 from caffelungo.weights.solverstate import SolverState
+from caffelungo.weights.weights import Weights
 
 Done = TypeVar("Done")
 

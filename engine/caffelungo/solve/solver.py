@@ -47,8 +47,8 @@ from caffelungo.solve.snapshot import Form
 from caffelungo.solve.testing import TestNet, TestResult, output_weights
 from caffelungo.solve.torch_seeds import seed_iteration
 from caffelungo.solve.validate import holds, solver_problems
-from caffelungo.weights.base import Weights
 from caffelungo.weights.copy import Remedy
+from caffelungo.weights.weights import Weights
 
 LossWatcher = Callable[[int, float], None]
 """Hears (iteration, loss) once the host has looked at it."""

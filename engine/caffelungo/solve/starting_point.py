@@ -22,7 +22,7 @@ from caffelungo.plan.plan import ParamKey, Plan
 from caffelungo.solve import snapshot
 from caffelungo.solve.ledger import WHOLE, Ledger
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 
 ATTENTION = "(attention) "
 """Before a layer's name: the weights of its channels."""

@@ -15,7 +15,7 @@ from caffelungo.passes.base import Note, Refusal, Result, Step, step
 from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.rewriting import recipes, rewrite
 from caffelungo.study.units import new_units, reads
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 
 REFERENCE = "finetune"
 """The arm that has no control in it: what is fine-tuned as it is."""

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from caffelungo import files, shell, tabular
-from caffelungo.report import intervals, losses
-from caffelungo.report.page import Cell, Page
+from caffelungo.report import intervals, loss_panels
+from caffelungo.report.html_page import Cell, Page
 from caffelungo.study.arms import REFERENCE
 from caffelungo.study.compare import Comparison
 from caffelungo.study.findings import DEPTHS, Gain, board, findings, recalls
@@ -126,7 +126,7 @@ def _page(comparison: Comparison, picture: Path, command: Sequence[str]) -> Page
         part = page.section(
             "Training losses", "Mean over seeds at the chosen rate: what still falls at the end wants more iterations."
         )
-        part.figure(losses.figure(runs), "", "Training losses over the iterations")
+        part.figure(loss_panels.figure(runs), "", "Training losses over the iterations")
     part = page.section("Again", "The same command continues, and repeats nothing that is done.")
     part.code(shell.command(*command))
     for notice in comparison.notices:
@@ -157,7 +157,7 @@ def _drawn(comparison: Comparison) -> list[intervals.Row]:
     return made
 
 
-def _runs(comparison: Comparison) -> list[losses.Run]:
+def _runs(comparison: Comparison) -> list[loss_panels.Run]:
     """The losses of every arm that came through, means over its seeds, by the share of its training."""
     runs = []
     for one in comparison.outcomes:
@@ -167,7 +167,7 @@ def _runs(comparison: Comparison) -> list[losses.Run]:
             parts = np.array_split(mean, min(SMOOTH, len(mean)))
             ends = np.cumsum([len(part) for part in parts]) * 100 / len(mean)
             points = [(float(end), float(part.mean())) for end, part in zip(ends, parts, strict=True)]
-            runs.append(losses.Run(one.configuration.label, DEPTHS[one.configuration.tune], points))
+            runs.append(loss_panels.Run(one.configuration.label, DEPTHS[one.configuration.tune], points))
     return runs
 
 

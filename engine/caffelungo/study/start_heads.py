@@ -37,7 +37,7 @@ from caffelungo.study.cell_net import filled, open_on
 from caffelungo.study.cells import JSON, Cell, Place
 from caffelungo.study.linear_classifier import Linear, converged, copies
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 
 VERSION = 1
 HEADS = "heads.caffemodel"

@@ -35,7 +35,7 @@ from caffelungo.study.forgetting import recall
 from caffelungo.study.predict import Predictions, predict
 from caffelungo.study.start_heads import HEADS
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 
 VERSION = 2
 """Counted up when the same fields give other numbers."""

@@ -26,7 +26,7 @@ from caffelungo.deploy import pictures
 from caffelungo.errors import Location, UserError
 from caffelungo.layers.base import Shape, shape_text
 from caffelungo.plan.plan import Plan, PlannedLayer, build_plan
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 
 Array = NDArray[np.float32]
 

@@ -33,10 +33,10 @@ from caffelungo.plan.plan import Plan
 from caffelungo.plan.read_net import read_net
 from caffelungo.verify.matching_blobs import CHANGED, EQUAL, GONE, IDENTICAL, NEW, Array, Blob, judge, pairs
 from caffelungo.verify.same_inputs import Fed, Wanted, feed
-from caffelungo.weights.base import Weights
 from caffelungo.weights.copy import CopyTable, match
 from caffelungo.weights.difference import GROWN, LayerChange, compare
 from caffelungo.weights.load import load
+from caffelungo.weights.weights import Weights
 
 TOLERANCE = 1e-5
 """Up to here blobs are equal within float: a share of the blob's largest value. Folding a ResNet-50 takes 2e-6."""

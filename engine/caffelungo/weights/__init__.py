@@ -1,5 +1,5 @@
 """Weights, solver states and mean pictures: files <-> numpy. Torch is imported only for torchvision's weights."""
 
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 
 __all__ = ["Weights"]

@@ -19,7 +19,7 @@ from caffelungo.errors import Location, UserError
 from caffelungo.files import written_whole
 from caffelungo.plan import memory_limits
 from caffelungo.weights import sniff, wire
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 
 MAX_BYTES = 2**31 - 1
 """Protobuf reads no longer message, and Caffe no larger file."""

@@ -13,7 +13,7 @@ from caffelungo import shell
 from caffelungo.errors import Location, Problem, did_you_mean
 from caffelungo.layers.base import Shape, count, shape_text
 from caffelungo.plan.plan import ParamKey, ParamUse, Plan, PlannedLayer
-from caffelungo.weights.base import Array, Weights
+from caffelungo.weights.weights import Array, Weights
 from caffelungo.wording import listed
 
 Where = Callable[..., Location | None]

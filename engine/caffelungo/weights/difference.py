@@ -25,9 +25,9 @@ from caffelungo.layers.base import shape_text
 from caffelungo.plan import states
 from caffelungo.plan.plan import build_plan
 from caffelungo.plan.read_net import read_net
-from caffelungo.weights.base import Array, Weights
 from caffelungo.weights.copy import fits
 from caffelungo.weights.load import load
+from caffelungo.weights.weights import Array, Weights
 from caffelungo.wording import listed
 
 Doubles = NDArray[np.float64]

@@ -7,7 +7,7 @@ from typing import Any
 
 from caffelungo.errors import Location, UserError
 from caffelungo.weights import caffemodel, sniff
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 
 SUFFIXES = (".caffemodel.h5", ".h5", ".hdf5", ".safetensors", ".caffemodel")
 
@@ -19,9 +19,9 @@ def read(path: str | Path) -> Weights:
     """
     container = sniff.container(path)
     if container == sniff.HDF5:
-        from caffelungo.weights import hdf5
+        from caffelungo.weights import hdf5_file
 
-        return hdf5.read_weights(path)
+        return hdf5_file.read_weights(path)
     if container == sniff.SAFETENSORS:
         from caffelungo.weights import tensors
 
@@ -41,9 +41,9 @@ def write(
     """
     name = Path(path).name
     if name.endswith((".h5", ".hdf5")):
-        from caffelungo.weights import hdf5
+        from caffelungo.weights import hdf5_file
 
-        hdf5.write_weights(path, weights, shared)
+        hdf5_file.write_weights(path, weights, shared)
     elif name.endswith(".safetensors"):
         from caffelungo.weights import tensors
 

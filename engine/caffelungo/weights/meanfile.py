@@ -15,7 +15,7 @@ import numpy as np
 from caffelungo.errors import Location, UserError
 from caffelungo.files import written_whole
 from caffelungo.weights import caffemodel, sniff, wire
-from caffelungo.weights.base import Array
+from caffelungo.weights.weights import Array
 
 MAX_CHANNELS = 4096
 

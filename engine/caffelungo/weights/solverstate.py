@@ -15,8 +15,8 @@ import numpy as np
 
 from caffelungo.definition import schema
 from caffelungo.definition.schema import SolverState as SolverStateMessage
-from caffelungo.weights import caffemodel, hdf5, sniff, wire
-from caffelungo.weights.base import Array
+from caffelungo.weights import caffemodel, hdf5_file, sniff, wire
+from caffelungo.weights.weights import Array
 
 MAX_ITER = 2**31 - 1
 MAX_PATH = 2**16
@@ -74,8 +74,8 @@ def write(path: str | Path, state: SolverState) -> None:
 
 
 def _read_hdf5(path: str | Path) -> SolverState:
-    with hdf5.opened(path) as reader:
-        found = hdf5.file_kind(reader)
+    with hdf5_file.opened(path) as reader:
+        found = hdf5_file.file_kind(reader)
         if found == sniff.WEIGHTS:
             raise sniff.wrong_kind(path, sniff.WEIGHTS, sniff.STATE)
         if found is None:
@@ -99,7 +99,7 @@ def _read_hdf5(path: str | Path) -> SolverState:
     return state
 
 
-def _number(reader: hdf5.Reader, name: str) -> int:
+def _number(reader: hdf5_file.Reader, name: str) -> int:
     dataset = reader.member(reader.file, name)
     if isinstance(dataset, h5py.Dataset) and dataset.size == 1:
         value = int(reader.array(dataset).reshape(-1)[0])
@@ -108,7 +108,7 @@ def _number(reader: hdf5.Reader, name: str) -> int:
     raise reader.problem(f"/{name} is not one number from 0 to {MAX_ITER}")
 
 
-def _string(reader: hdf5.Reader, name: str) -> str:
+def _string(reader: hdf5_file.Reader, name: str) -> str:
     dataset = reader.member(reader.file, name)
     one = isinstance(dataset, h5py.Dataset) and dataset.size == 1
     if one and dataset.dtype.kind == "S" and dataset.dtype.itemsize < MAX_PATH:
@@ -117,7 +117,7 @@ def _string(reader: hdf5.Reader, name: str) -> str:
 
 
 def _write_hdf5(path: str | Path, state: SolverState) -> None:
-    with hdf5.created(path) as file:
+    with hdf5_file.created(path) as file:
         for name, value in (("iter", state.iter), ("current_step", state.current_step)):
             file.create_dataset(name, data=np.array([value], np.int32))
         _put_string(file, "learned_net", state.learned_net)
@@ -125,7 +125,7 @@ def _write_hdf5(path: str | Path, state: SolverState) -> None:
         for index, array in enumerate(state.history):
             group.create_dataset(str(index), data=np.asarray(array, np.float32))
         if state.extras is not None:
-            hdf5.put_extras(file, state.extras)
+            hdf5_file.put_extras(file, state.extras)
 
 
 def _put_string(file: h5py.File, name: str, text: str) -> None:

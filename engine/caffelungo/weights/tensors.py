@@ -14,8 +14,8 @@ from safetensors.numpy import load, save
 from caffelungo.definition import schema
 from caffelungo.errors import Location, UserError
 from caffelungo.files import write_bytes
-from caffelungo.weights.base import Array, Weights
 from caffelungo.weights.caffemodel import content, damaged
+from caffelungo.weights.weights import Array, Weights
 
 EXTRAS, NAME, TYPES = "lungo", "name", "types"
 

@@ -22,7 +22,7 @@ from caffelungo.definition.schema import message_class
 from caffelungo.errors import Location, RunError, UserError, did_you_mean
 from caffelungo.resources import folder
 from caffelungo.visible import below
-from caffelungo.weights.base import Array, Weights
+from caffelungo.weights.weights import Array, Weights
 
 PREFIX = "torchvision:"
 CLASSES = 1000

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from caffelungo.weights.base import Array
+from caffelungo.weights.weights import Array
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 BLOB = "blob"

@@ -16,8 +16,8 @@ from caffelungo.solve import nets
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
 from caffelungo.weights.copy import match
+from caffelungo.weights.weights import Weights
 from tests.lungo import lungo
 from tests.passes.numbers import random_blobs
 

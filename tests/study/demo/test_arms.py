@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from caffelungo.report.metrics import Point
+from caffelungo.report.metrics_csv import Point
 from caffelungo.study.demo.arms import Arm, Trained, chosen, differences, table, verdict
 
 

@@ -19,7 +19,7 @@ from caffelungo.errors import RunError
 from caffelungo.passes.base import run, step
 from caffelungo.passes.joined import JoinedOptions, Read, joined
 from caffelungo.passes.view import View
-from caffelungo.report.metrics import Metrics
+from caffelungo.report.metrics_csv import Metrics
 from caffelungo.study.demo.demo import UNITS, Demo, right_answers
 
 SOLVER = (

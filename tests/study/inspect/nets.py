@@ -9,7 +9,7 @@ import numpy as np
 
 from caffelungo.study.inspect.options import InspectOptions
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 
 NET = """
 name: "hand"

@@ -15,7 +15,7 @@ from caffelungo.report import inspection
 from caffelungo.study.inspect.options import InspectOptions
 from caffelungo.study.inspect.run import find, inspect
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.report.html import read
 from tests.study.inspect import nets
 

@@ -15,7 +15,7 @@ from caffelungo.study.inspect.findings import Findings
 from caffelungo.study.inspect.options import InspectOptions
 from caffelungo.study.inspect.run import find, inspect
 from caffelungo.weights import formats
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.study.inspect import nets
 
 

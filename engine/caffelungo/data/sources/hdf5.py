@@ -20,7 +20,7 @@ from caffelungo.files import find, read_text
 from caffelungo.plan import memory_limits
 
 if TYPE_CHECKING:
-    from caffelungo.weights.hdf5 import Reader
+    from caffelungo.weights.hdf5_file import Reader
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -195,10 +195,10 @@ def _survey(files: list[Path], names: tuple[str, ...]) -> tuple[list[int], dict[
 
 def _opened(path: Path) -> AbstractContextManager[Reader]:
     """A file of data, which may hold as much as memory does: compressed labels are far smaller than what they say."""
-    from caffelungo.weights import hdf5
+    from caffelungo.weights import hdf5_file
 
     free = memory_limits.available()
-    return hdf5.opened(path, budget=sys.maxsize if free is None else free, holes=hdf5.SLACK)
+    return hdf5_file.opened(path, budget=sys.maxsize if free is None else free, holes=hdf5_file.SLACK)
 
 
 def _dataset(reader: Reader, name: str, problems: list[Problem]) -> tuple[int, ...] | None:

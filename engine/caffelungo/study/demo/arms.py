@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from caffelungo.report.metrics import Point
+from caffelungo.report.metrics_csv import Point
 from caffelungo.study.statistics import Difference, paired_bootstrap
 
 PAIRS = (("b", "a"), ("c", "b"), ("a", "d"))

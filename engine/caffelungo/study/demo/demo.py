@@ -23,7 +23,7 @@ from caffelungo import files, resources, shell
 from caffelungo.definition.reader import read_solver
 from caffelungo.errors import RunError
 from caffelungo.report import arm_curves as picture
-from caffelungo.report import metrics
+from caffelungo.report import metrics_csv
 from caffelungo.report.terminal import Terminal
 from caffelungo.study.demo import written_files
 from caffelungo.study.demo.arms import Arm, Trained, chosen, differences, table, verdict
@@ -122,7 +122,7 @@ class Demo:
         """Train as the solver says, and keep what is best on the pictures set aside."""
         seconds = self.lungo("train", "--solver", solver, *words, "--quiet", busy=f"training: {title}")
         best = solver.with_name(f"{solver.stem}_best.caffemodel")
-        points = [point for point, _ in metrics.read(solver.with_name(f"{solver.stem}_run_001") / "metrics.csv")]
+        points = [point for point, _ in metrics_csv.read(solver.with_name(f"{solver.stem}_run_001") / "metrics.csv")]
         trained = Trained(best, seconds, points)
         given = read_solver(solver).message
         if not trained.ended(given.max_iter, given.lungo.early_stop) or not best.exists():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from caffelungo import __version__
 from caffelungo.report import inspection
-from caffelungo.report.page import Cell, Page, Picture, thumbnail
+from caffelungo.report.html_page import Cell, Page, Picture, thumbnail
 from caffelungo.study.inspect import accuracy, embedding
 from caffelungo.study.inspect.findings import Findings
 from caffelungo.study.inspect.options import InspectOptions

@@ -27,8 +27,8 @@ from caffelungo.deploy.parity import difference, same_class, with_all_outputs
 from caffelungo.deploy.quantize import quantized
 from caffelungo.errors import RunError, UserError
 from caffelungo.inference.classify import PictureModel
-from caffelungo.inference.engine import Engine
 from caffelungo.inference.inputs import Given, gather
+from caffelungo.inference.onnx_engine import Engine
 
 Array = NDArray[Any]
 

@@ -18,8 +18,8 @@ from caffelungo.definition import schema
 from caffelungo.errors import Location, UserError
 from caffelungo.files import write_bytes
 from caffelungo.weights import sniff
-from caffelungo.weights.base import Array, Weights
 from caffelungo.weights.caffemodel import damaged
+from caffelungo.weights.weights import Array, Weights
 
 EXTRAS = "lungo"
 """Name of the attribute that holds our message; of the dataset, when it is longer than an attribute may be."""

@@ -8,7 +8,7 @@ import pytest
 
 from caffelungo.definition.schema import message_class
 from caffelungo.errors import UserError
-from caffelungo.weights.heads import find, heads_of, told
+from caffelungo.weights.task_heads import find, heads_of, told
 
 
 def extras(*heads: tuple[str, str, list[str]]) -> Any:

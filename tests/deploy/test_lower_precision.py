@@ -9,9 +9,9 @@ import pytest
 from onnx import TensorProto
 from PIL import Image
 
-from caffelungo.deploy import precision
+from caffelungo.deploy import lower_precision
 from caffelungo.deploy.fp16 import before_the_net
-from caffelungo.deploy.precision import Lowered, PrecisionOptions, check, lower
+from caffelungo.deploy.lower_precision import Lowered, PrecisionOptions, check, lower
 from caffelungo.errors import RunError, UserError
 from caffelungo.inference.classify import Classifier
 
@@ -108,7 +108,7 @@ def test_what_is_slower_or_worse_is_no_improvement(changed: dict[str, object], f
 def test_a_failing_proof_names_the_first_blob_and_leaves_no_file(
     classifier_file: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = precision.halved
+    real = lower_precision.halved
 
     def broken(model: onnx.ModelProto) -> onnx.ModelProto:
         made = real(model)
@@ -117,7 +117,7 @@ def test_a_failing_proof_names_the_first_blob_and_leaves_no_file(
                 tensor.CopyFrom(onnx.numpy_helper.from_array(-onnx.numpy_helper.to_array(tensor), tensor.name))
         return made
 
-    monkeypatch.setattr(precision, "halved", broken)
+    monkeypatch.setattr(lower_precision, "halved", broken)
     with pytest.raises(RunError, match="the first blob beyond that is `fc2") as caught:
         lower(classifier_file, tmp_path / "half.onnx", quick("fp16", photos))
     assert "keep fp32" in str(caught.value)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caffelungo.errors import UserError
-from caffelungo.weights import Weights, formats, hdf5
+from caffelungo.weights import Weights, formats, hdf5_file
 from tests.support import needs_shared, shared
 from tests.weights.samples import blobs, extras, same, small
 
@@ -195,7 +195,7 @@ def test_a_string_of_variable_length_is_not_followed(tmp_path):
     path = tmp_path / "x.caffemodel.h5"
     formats.write(path, small())
     with h5py.File(path, "a") as file:
-        file.attrs[hdf5.NAME] = "variable"
+        file.attrs[hdf5_file.NAME] = "variable"
     with pytest.raises(UserError, match="not a list of bytes"):
         formats.read(path)
 

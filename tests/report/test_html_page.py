@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from caffelungo.report.page import Cell, Page, embedded, number, thumbnail
+from caffelungo.report.html_page import Cell, Page, embedded, number, thumbnail
 from tests.report.html import read
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"></svg>'

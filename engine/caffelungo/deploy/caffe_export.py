@@ -36,8 +36,8 @@ from caffelungo.passes.caffe import BvlcOptions, bvlc
 from caffelungo.passes.moves import moved
 from caffelungo.plan.plan import Plan, build_plan
 from caffelungo.weights import caffemodel, copy
-from caffelungo.weights.base import Weights
-from caffelungo.weights.heads import heads_of
+from caffelungo.weights.task_heads import heads_of
+from caffelungo.weights.weights import Weights
 
 Arrays = Mapping[str, NDArray[np.float32]]
 BLOB_BATCH = 2

@@ -12,7 +12,7 @@ import torch
 from caffelungo.cli.main import call
 from caffelungo.definition.printer import print_net
 from caffelungo.definition.reader import parse_net, read_net
-from caffelungo.deploy.caffe import export_caffe
+from caffelungo.deploy.caffe_export import export_caffe
 from caffelungo.deploy.export import ExportOptions
 from caffelungo.errors import UserError
 from caffelungo.layers import registry
@@ -23,7 +23,7 @@ from caffelungo.passes.caffe import TYPES
 from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.widen import WidenOptions, widen
 from caffelungo.weights import caffemodel, copy
-from caffelungo.weights.base import Weights
+from caffelungo.weights.weights import Weights
 from tests.deploy.nets import SMALL, TRAIN_VAL, msra_weights, plan_of, random_weights, shipped
 
 NORMS = """

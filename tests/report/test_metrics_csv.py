@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from caffelungo.report.metrics import Metrics, Point, read
+from caffelungo.report.metrics_csv import Metrics, Point, read
 
 NAMES = ("loss", "a,b", 'c"d', "line\nbreak", "=1+1", "ä", "\u2028", " ")
 

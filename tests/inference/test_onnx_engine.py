@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from caffelungo.errors import RunError, UserError
-from caffelungo.inference import engine as engines
+from caffelungo.inference import onnx_engine as engines
 from caffelungo.inference import profile
-from caffelungo.inference.engine import Engine
+from caffelungo.inference.onnx_engine import Engine
 
 
 def inputs(batch: int, seed: int = 0) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from caffelungo.definition.reader import parse_net
-from caffelungo.deploy.fold import Folded, fold_batch_norm
+from caffelungo.deploy.fold_batch_norm import Folded, fold_batch_norm
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.plan.plan import Plan
