@@ -23,7 +23,7 @@ from caffelungo.deploy.bench import BenchOptions, bench
 from caffelungo.deploy.export import ExportOptions, export
 from caffelungo.errors import UserError
 from caffelungo.inference.classify import Classifier
-from caffelungo.inference.onnx_engine import Engine
+from caffelungo.inference.onnx_engine import OnnxEngine
 from caffelungo.inference.triton import triton
 from caffelungo.weights import caffemodel
 from tests.deploy import bad_files
@@ -105,7 +105,7 @@ def test_no_model(verb: str, name: str, out: Path) -> None:
 
 @pytest.mark.parametrize("name", NO_MODEL)
 def test_no_model_in_python(name: str) -> None:
-    for open_it in (Engine, Classifier):
+    for open_it in (OnnxEngine, Classifier):
         with pytest.raises(UserError, match=NO_MODEL[name]) as caught:
             open_it(f"bad/{name}", "cpu")
         (problem,) = caught.value.problems
@@ -152,7 +152,7 @@ def test_a_model_that_does_not_say_enough_of_itself(verb: str, name: str, what: 
 def test_what_is_possible_with_a_model_of_another_program(out: Path) -> None:
     assert run("bench", "bad/foreign.onnx").status == 0
     assert run("triton", "bad/foreign.onnx").status == 0
-    answers = Engine("bad/foreign.onnx", "cpu").run({"image": np.zeros((2, 13, 11, 3), np.uint8)})
+    answers = OnnxEngine("bad/foreign.onnx", "cpu").run({"image": np.zeros((2, 13, 11, 3), np.uint8)})
     assert answers["prob"].shape == (2, 5)
 
 
@@ -298,7 +298,7 @@ def test_other_channels_are_taken_as_opencv_takes_them(grey: bool, grey_file: Pa
         read = cv2.imread(path, cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
         small = cv2.resize(read, (12, 15), interpolation=cv2.INTER_LINEAR)[1:14, 0:11]
         inputs.append(small[:, :, None] if grey else small[:, :, ::-1])
-    expected = Engine(model, "cpu").run({"image": np.stack(inputs)})["prob"]
+    expected = OnnxEngine(model, "cpu").run({"image": np.stack(inputs)})["prob"]
     ran = lungo("infer", model, "out/photos", "-o", "out/o.npz")
     assert ran.status == 0, ran
     with np.load(out / "o.npz") as answers:

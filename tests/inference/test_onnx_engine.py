@@ -9,7 +9,7 @@ import pytest
 from caffelungo.errors import RunError, UserError
 from caffelungo.inference import onnx_engine as engines
 from caffelungo.inference import profile
-from caffelungo.inference.onnx_engine import Engine
+from caffelungo.inference.onnx_engine import OnnxEngine
 
 
 def inputs(batch: int, seed: int = 0) -> dict[str, np.ndarray]:
@@ -18,7 +18,10 @@ def inputs(batch: int, seed: int = 0) -> dict[str, np.ndarray]:
 
 def test_bound_buffers_give_the_numbers_of_plain_runs(classifier_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "KEPT", 2)
-    plain, bound = Engine(classifier_file, "cpu", threads=1), Engine(classifier_file, "cpu", threads=1, binding=True)
+    plain, bound = (
+        OnnxEngine(classifier_file, "cpu", threads=1),
+        OnnxEngine(classifier_file, "cpu", threads=1, binding=True),
+    )
     assert not plain.binding
     kept = []
     for seed, batch in enumerate((2, 3, 2, 5, 1, 3)):
@@ -30,23 +33,23 @@ def test_bound_buffers_give_the_numbers_of_plain_runs(classifier_file: Path, mon
 
 
 def test_warm_up(classifier_file: Path) -> None:
-    engine = Engine(classifier_file, "cpu", binding=True)
+    engine = OnnxEngine(classifier_file, "cpu", binding=True)
     engine.warm_up([1, 4])
     assert [dict(key)["image"][0] for key, _ in engine._bound] == [1, 4]
     assert engine.zeros(4)["image"].shape == (4, 13, 11, 3)
 
 
 def test_where_it_runs_is_said(classifier_file: Path) -> None:
-    engine = Engine(classifier_file, "cpu")
+    engine = OnnxEngine(classifier_file, "cpu")
     assert str(engine) == "cpu (CPUExecutionProvider)"
     assert engine.session.raw.get_providers() == list(engine.providers)
     with pytest.raises(UserError, match="CUDA graphs need a GPU"):
-        Engine(classifier_file, "cpu", graphs=True)
+        OnnxEngine(classifier_file, "cpu", graphs=True)
 
 
 @pytest.mark.parametrize("binding", [True, False])
 def test_inputs_that_do_not_fit_are_all_told(classifier_file: Path, binding: bool) -> None:
-    engine = Engine(classifier_file, "cpu", binding=binding)
+    engine = OnnxEngine(classifier_file, "cpu", binding=binding)
     good = inputs(2)
     wrong: list[tuple[dict[str, Any], list[str] | None, str, str]] = [
         ({"image": good["image"][:, :, :4]}, None, "does not fit input `image`", "uint8, 2x13x4x3"),
@@ -84,7 +87,7 @@ def test_each_file_has_a_folder_of_engines(
 @pytest.mark.gpu
 @pytest.mark.parametrize("graphs", [False, True])
 def test_a_gpu_gives_the_numbers_of_the_cpu(classifier_file: Path, graphs: bool) -> None:
-    cpu, gpu = Engine(classifier_file, "cpu"), Engine(classifier_file, "cuda", graphs=graphs)
+    cpu, gpu = OnnxEngine(classifier_file, "cpu"), OnnxEngine(classifier_file, "cuda", graphs=graphs)
     assert gpu.providers == ("CUDAExecutionProvider",)
     gpu.warm_up([1, 8])
     for seed, batch in enumerate((1, 8, 3, 8)):
@@ -94,11 +97,11 @@ def test_a_gpu_gives_the_numbers_of_the_cpu(classifier_file: Path, graphs: bool)
 
 @pytest.mark.gpu
 def test_tensorrt_keeps_its_engine(classifier_file: Path, tmp_path: Path) -> None:
-    gpu = Engine(classifier_file, "cuda", provider="tensorrt", cache=tmp_path)
+    gpu = OnnxEngine(classifier_file, "cuda", provider="tensorrt", cache=tmp_path)
     assert gpu.providers == ("TensorrtExecutionProvider", "CUDAExecutionProvider")
     feeds = inputs(2)
     np.testing.assert_allclose(
-        gpu.run(feeds)["prob"], Engine(classifier_file, "cpu").run(feeds)["prob"], rtol=1e-3, atol=1e-4
+        gpu.run(feeds)["prob"], OnnxEngine(classifier_file, "cpu").run(feeds)["prob"], rtol=1e-3, atol=1e-4
     )
     assert list(tmp_path.rglob("*.engine"))
 

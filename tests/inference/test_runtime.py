@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from caffelungo.errors import RunError, UserError
 from caffelungo.inference import runtime
-from caffelungo.inference.onnx_engine import Engine
+from caffelungo.inference.onnx_engine import OnnxEngine
 from caffelungo.inference.runtime import open_session, refuse_external_data
 
 
@@ -107,7 +107,7 @@ def test_a_session_that_fell_back_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         open_session(model().SerializeToString(), "cuda")
     with pytest.raises(RunError, match=r"there are 1 CUDA device\(s\)"):
         open_session(model().SerializeToString(), "cuda:1")
-    left_to_the_machine = Engine(model().SerializeToString(), "auto")
+    left_to_the_machine = OnnxEngine(model().SerializeToString(), "auto")
     assert left_to_the_machine.device == "cpu"
     assert "device cuda:0 cannot be used: the session runs on CPUExecutionProvider" in str(left_to_the_machine)
 

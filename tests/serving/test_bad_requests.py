@@ -16,7 +16,7 @@ import onnx
 import pytest
 
 from caffelungo.inference.classify import Classifier
-from caffelungo.inference.onnx_engine import Engine
+from caffelungo.inference.onnx_engine import OnnxEngine
 from caffelungo.serving.options import ServeOptions
 from caffelungo.serving.service import Service
 from tests.deploy import bad_files
@@ -117,7 +117,7 @@ def test_other_channels_are_taken_as_opencv_takes_them(
 ) -> None:
     file = grey_model if grey else model
     running = Running(Service(Classifier(file, "cpu", threads=1), ServeOptions(file))) if grey else service
-    engine = Engine(file, "cpu")
+    engine = OnnxEngine(file, "cpu")
     try:
         for name, write in COLOURS.items():
             path = tmp_path / name

@@ -22,7 +22,7 @@ from caffelungo.deploy.opening import open_net
 from caffelungo.deploy.photos import resized
 from caffelungo.errors import UserError
 from caffelungo.inference import metadata
-from caffelungo.inference.onnx_engine import Engine
+from caffelungo.inference.onnx_engine import OnnxEngine
 from caffelungo.net.graph import Net
 from caffelungo.net.store import Store
 from caffelungo.plan.read_net import read_net
@@ -84,7 +84,7 @@ def _other(received: str) -> UserError:
 class Opponents:
     """``bench.BenchOptions.net`` with its weights on the device of ``engine``; UserError when they do not fit."""
 
-    def __init__(self, options: Any, engine: Engine, threads: int, notes: list[str]) -> None:
+    def __init__(self, options: Any, engine: OnnxEngine, threads: int, notes: list[str]) -> None:
         definition = read_net(options.net, dict(options.variables) or None)
         properties = engine.metadata
         described = metadata.read(properties, options.model) if "caffelungo.format" in properties else None

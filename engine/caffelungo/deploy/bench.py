@@ -20,7 +20,7 @@ from caffelungo import option_ranges, tabular
 from caffelungo.errors import Problem, RunError, UserError
 from caffelungo.inference import metadata, peak_memory, profile
 from caffelungo.inference.doctor import memory
-from caffelungo.inference.onnx_engine import TYPES, Engine
+from caffelungo.inference.onnx_engine import TYPES, OnnxEngine
 from caffelungo.report.console import duration
 from caffelungo.threads import physical_cores
 
@@ -46,7 +46,7 @@ class BenchOptions:
 
     ``seconds`` is one side's turn. ``minutes``: no compiling and no batch size is begun, and no more rounds are taken,
     than fit into them. ``threads`` 0: as many as cores, for every side. ``device``, ``provider``, ``graphs``: see
-    ``engine.Engine``. ``size``: height and width for a file that leaves them open.
+    ``onnx_engine.OnnxEngine``. ``size``: height and width for a file that leaves them open.
     """
 
     model: str | Path
@@ -131,7 +131,9 @@ def bench(options: BenchOptions, *, progress: Tell | None = None) -> Benched:
     tell = progress or (lambda what, done, total: None)
     threads = options.threads or physical_cores()
     tell("opening the file", 0, 0)
-    engine = Engine(options.model, options.device, provider=options.provider, threads=threads, graphs=options.graphs)
+    engine = OnnxEngine(
+        options.model, options.device, provider=options.provider, threads=threads, graphs=options.graphs
+    )
     if engine.metadata.get("caffelungo.format") == metadata.FORMAT:
         metadata.read(engine.metadata, options.model)  # a damaged file is refused, as everywhere
     fixed = [shape[0] for shape in engine.shapes.values() if shape and isinstance(shape[0], int)]
@@ -160,7 +162,7 @@ def bench(options: BenchOptions, *, progress: Tell | None = None) -> Benched:
 
 
 def _at(
-    batch: int, later: int, options: BenchOptions, engine: Engine, opponents: Any, done: Benched, ends: float,
+    batch: int, later: int, options: BenchOptions, engine: OnnxEngine, opponents: Any, done: Benched, ends: float,
     tell: Tell,
 ) -> None:  # fmt: skip
     """Measure at one batch size, with ``later`` more to come before the clock ``ends``."""
@@ -263,7 +265,7 @@ def _turn(side: Side, feeds: Arrays, seconds: float) -> list[float]:
     return found
 
 
-def feeds_of(engine: Engine, batch: int, size: tuple[int, int] | None = None) -> dict[str, NDArray[Any]]:
+def feeds_of(engine: OnnxEngine, batch: int, size: tuple[int, int] | None = None) -> dict[str, NDArray[Any]]:
     """Random inputs: pixels for uint8, else numbers as wide as those of pictures. UserError for sizes left open."""
     rng = np.random.default_rng(0)
     feeds = {}
@@ -287,7 +289,7 @@ def feeds_of(engine: Engine, batch: int, size: tuple[int, int] | None = None) ->
     return feeds
 
 
-def _fits(options: BenchOptions, engine: Engine, feeds: Arrays, batch: int, notes: list[str]) -> bool:
+def _fits(options: BenchOptions, engine: OnnxEngine, feeds: Arrays, batch: int, notes: list[str]) -> bool:
     """Whether the machine has the memory; what a GPU has shows when it runs."""
     free = memory().get("free")
     if free is None or engine.device != "cpu":
@@ -303,7 +305,7 @@ def _is_memory(error: BaseException) -> bool:
     return "out of memory" in text or "failed to allocate" in text or "alloc_cpu" in text or "allocate memory" in text
 
 
-def _agree(sides: Mapping[str, Side], feeds: Arrays, engine: Engine, notes: list[str]) -> None:
+def _agree(sides: Mapping[str, Side], feeds: Arrays, engine: OnnxEngine, notes: list[str]) -> None:
     """RunError when PyTorch answers otherwise. Where a side, or the file, is less than float32, it is told how far."""
     low = json.loads(engine.metadata.get("precision", "{}")).get("precision", "")
     expected = sides[ONNX](feeds)

@@ -28,7 +28,7 @@ from caffelungo.deploy.quantize import quantized
 from caffelungo.errors import RunError, UserError
 from caffelungo.inference.classify import PictureModel
 from caffelungo.inference.inputs import Given, gather
-from caffelungo.inference.onnx_engine import Engine
+from caffelungo.inference.onnx_engine import OnnxEngine
 
 Array = NDArray[Any]
 
@@ -278,8 +278,8 @@ def _first(proto: Any, made: Any, feeds: Mapping[str, Array], allowed: float) ->
 
 
 def _measure(found: Lowered, source: Path, made: Any, wanted: PrecisionOptions) -> None:
-    old = Engine(source, wanted.device, threads=wanted.threads)
-    new = Engine(made.SerializeToString(), wanted.device, threads=wanted.threads)
+    old = OnnxEngine(source, wanted.device, threads=wanted.threads)
+    new = OnnxEngine(made.SerializeToString(), wanted.device, threads=wanted.threads)
     found.where = str(new)
     fixed = next((shape[0] for shape in old.shapes.values() if isinstance(shape[0], int)), None)
     for batch in [fixed] if fixed else BATCHES:

@@ -18,7 +18,7 @@ from caffelungo.deploy import pictures
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.inference import metadata
 from caffelungo.inference.inputs import Batch, Given, batches, gather
-from caffelungo.inference.onnx_engine import Engine
+from caffelungo.inference.onnx_engine import OnnxEngine
 from caffelungo.report import gallery
 
 Picture = str | Path | NDArray[np.uint8]
@@ -57,13 +57,13 @@ class PictureModel:
     """An exported net whose one input is pictures. ``device`` is where it runs, ``engine`` runs it.
 
     ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; a device that is named is used, or RunError says why not.
-    ``options`` are those of ``engine.Engine``. Raises UserError for a file that ``lungo export`` did not write, keeps
-    weights elsewhere, or takes no pictures.
+    ``options`` are those of ``OnnxEngine``. Raises UserError for a file that ``lungo export`` did not write, keeps weights
+    elsewhere, or takes no pictures.
     """
 
     def __init__(self, path: str | Path, device: str = "auto", **options: Any) -> None:
         self.path = Path(path)
-        self.engine = Engine(self.path, device, **options)
+        self.engine = OnnxEngine(self.path, device, **options)
         self.session, self.device = self.engine.session, self.engine.device
         self.metadata = metadata.read(self.engine.metadata, self.path)
         self.record, self.labels, self.input = self.metadata.record, self.metadata.labels, self.metadata.input

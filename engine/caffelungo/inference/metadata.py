@@ -120,7 +120,8 @@ def read(properties: Mapping[str, str], file: str | Path) -> Metadata:
             where=Location(str(file)),
             received=f"metadata {', '.join(sorted(properties))[:200] or '(none)'}, no `caffelungo.format`",
             remedy="make it from the net with `lungo export` or `lungo convert`, which put preprocessing and labels "
-            "into it; or feed it arrays of your own: caffelungo.inference.onnx_engine.Engine in Python, `lungo triton`",
+            "into it; or feed it arrays of your own: caffelungo.inference.onnx_engine.OnnxEngine in Python, "
+            "`lungo triton`",
         )
     if properties["caffelungo.format"] != FORMAT:
         raise UserError(

@@ -1,6 +1,6 @@
 """A model held ready to answer many times, on the device and the providers that were asked for.
 
-    engine = Engine("model.onnx", "cuda", graphs=True)
+    engine = OnnxEngine("model.onnx", "cuda", graphs=True)
     engine.warm_up([1, 8])
     engine.run({"image": pictures})
 
@@ -38,7 +38,7 @@ TYPES: dict[str, Any] = {
 }  # fmt: skip
 
 
-class Engine:
+class OnnxEngine:
     """One ONNX file on one device; ``device`` and ``providers`` say where it runs, asked-for GPUs are never the CPU.
 
     ``device``: auto, cpu, cuda or cuda:N. ``provider``: cpu, cuda or tensorrt (then CUDA for what TensorRT lacks).
