@@ -21,8 +21,8 @@ from PIL import Image
 from caffelungo import resources
 from caffelungo.data.resize import resize
 from caffelungo.definition import catalogue
-from caffelungo.deploy import pictures
 from caffelungo.deploy.export import ExportOptions, export
+from caffelungo.inference import picture_input
 from caffelungo.inference.infer import InferOptions, infer
 from caffelungo.inference.runtime import open_session
 
@@ -30,7 +30,7 @@ from caffelungo.inference.runtime import open_session
 def folder_of_photos(folder: Path, many: int) -> None:
     """``many`` JPEGs of 500 x 375 from the pictures that ship, enlarged, with grain as photos have."""
     rng = np.random.default_rng(0)
-    sources = pictures.picture_files([resources.folder("examples")])
+    sources = picture_input.picture_files([resources.folder("examples")])
     for number in range(many):
         with Image.open(sources[number % len(sources)]) as image:
             pixels = resize(np.asarray(image.convert("RGB")), 375, 500)

@@ -20,7 +20,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from caffelungo.deploy.pictures import picture_files
+from caffelungo.inference.picture_input import picture_files
 
 LUNGO = "import sys; from caffelungo.cli.main import run; run(sys.argv[1:])"
 

@@ -34,7 +34,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.serving import LUNGO, resident
-from caffelungo.deploy.pictures import picture_files
+from caffelungo.inference.picture_input import picture_files
 
 LOCAL = "127.0.0.1"
 FORM = b'--b\r\nContent-Disposition: form-data; name="%s"; filename="%s"\r\n\r\n%s\r\n--b--\r\n'

@@ -14,7 +14,7 @@ from benchmarks.conversion.subjects import options
 from benchmarks.made_up import statistics_of_data
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST
-from caffelungo.deploy import onnx_names, parity, pictures
+from caffelungo.deploy import onnx_names, parity, preprocessing_record
 from caffelungo.deploy.convert import Examined, convert, examine
 from caffelungo.deploy.export import Exported
 from caffelungo.deploy.network import DeployNet
@@ -22,6 +22,7 @@ from caffelungo.deploy.opening import fitted, read_weights
 from caffelungo.deploy.parity import Parity, Reference, with_all_outputs
 from caffelungo.deploy.picture_operators import IMAGE
 from caffelungo.errors import RunError, UserError
+from caffelungo.inference import picture_input
 from caffelungo.net.store import Store
 from caffelungo.plan.cost import costs
 from caffelungo.plan.plan import build_plan
@@ -59,12 +60,12 @@ def four_inputs(found: Examined) -> Arrays:
     assert found.net is not None
     assert found.part is not None
     rng = np.random.default_rng(4)
-    if not pictures.takes_pictures(found.net.inputs):
+    if not preprocessing_record.takes_pictures(found.net.inputs):
         return _inputs(found.net, None, 4, rng)
     blob, shape = next(iter(found.net.inputs.items()))
-    record = found.wanted.record or pictures.record_of(found.part.definition)[0]
+    record = found.wanted.record or preprocessing_record.record_of(found.part.definition)[0]
     noise = _inputs(found.net, IMAGE, 4, rng)[IMAGE]
-    return {blob: pictures.apply(pictures.completed(record, blob, shape), noise)}
+    return {blob: picture_input.apply(preprocessing_record.completed(record, blob, shape), noise)}
 
 
 def made_up(net: DeployNet, feeds: Arrays) -> Weights:
@@ -106,7 +107,7 @@ def compare(made: Exported, net: DeployNet, arrays: Mapping[Any, Any], values: d
     record = made.metadata.record
     blob = next(iter(net.inputs))
     image = made.metadata.input.name if made.metadata.input.takes_pictures else None
-    prepare = (lambda feeds: {blob: pictures.apply(record, feeds[image])}) if image else None
+    prepare = (lambda feeds: {blob: picture_input.apply(record, feeds[image])}) if image else None
     reference = Reference(net.plan, store, onnx_names.BlobNames(net.plan).of(net.plan), prepare)
     model = made.path.read_bytes()
     logits = _before_squash(onnx.load_model_from_string(model), made.outputs)

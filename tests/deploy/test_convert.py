@@ -14,11 +14,11 @@ from caffelungo.cli.main import call
 from caffelungo.definition import catalogue
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing
-from caffelungo.deploy import pictures
 from caffelungo.deploy.convert import ConvertOptions, convert, examine
 from caffelungo.deploy.export import ExportOptions
 from caffelungo.deploy.opening import open_net
 from caffelungo.errors import Problem, UserError
+from caffelungo.inference import picture_input
 from caffelungo.inference.metadata import read as read_metadata
 from caffelungo.inference.runtime import open_session
 from caffelungo.layers import registry
@@ -107,7 +107,7 @@ def test_deploy_file_and_caffemodel(tmp_path: Path) -> None:
     )  # fmt: skip
     images = np.random.default_rng(0).integers(0, 256, (3, 13, 11, 3), np.uint8)
     by_hand = (images.transpose(0, 3, 1, 2) - np.float32([104, 117, 123])[:, None, None]) * np.float32(0.0625)
-    np.testing.assert_allclose(pictures.apply(told.record, images), by_hand, rtol=1e-6)
+    np.testing.assert_allclose(picture_input.apply(told.record, images), by_hand, rtol=1e-6)
     bare = convert(tmp_path / "net.prototxt", tmp_path / "x.caffemodel", tmp_path / "bare.onnx",
                    ConvertOptions(preprocess=False))  # fmt: skip
     assert bare.inputs == ["data"]

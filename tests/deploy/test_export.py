@@ -11,10 +11,10 @@ from PIL import Image
 from caffelungo import deploy
 from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.definition.schema import NetParameter, Preprocessing, message_class
-from caffelungo.deploy import opening, pictures, trace
+from caffelungo.deploy import opening, trace
 from caffelungo.deploy.export import Exported, ExportOptions, export
 from caffelungo.errors import RunError, UserError
-from caffelungo.inference import metadata
+from caffelungo.inference import metadata, picture_input
 from caffelungo.inference.runtime import open_session
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
@@ -111,7 +111,7 @@ def test_pixels_in_probabilities_out(small: Exported, batch: int) -> None:
     net = StepNet(plan, store)
     blue_first = images[:, :, :, ::-1].transpose(0, 3, 1, 2).astype(np.float32)
     values = (blue_first - np.array([104, 117, 123], np.float32)[:, None, None]) * np.float32(0.0625)
-    np.testing.assert_array_equal(pictures.apply(RECORD, images), values)
+    np.testing.assert_array_equal(picture_input.apply(RECORD, images), values)
     import torch
 
     with torch.no_grad():

@@ -16,7 +16,7 @@ from caffelungo.definition import catalogue
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import Definition, read_net
 from caffelungo.definition.schema import TEST
-from caffelungo.deploy import pictures
+from caffelungo.deploy import preprocessing_record
 from caffelungo.deploy.export import ExportOptions, export
 from caffelungo.deploy.fold_batch_norm import fold_batch_norm
 from caffelungo.deploy.network import deploy_net
@@ -120,7 +120,7 @@ def definition_of(family: Family) -> Definition:
 def record_of(family: Family) -> Any:
     """What is done to pictures, as the training net's data layer says."""
     net = catalogue.find(family.net)
-    record, _ = pictures.record_of(read_net(net.train_val, net.variables or None))
+    record, _ = preprocessing_record.record_of(read_net(net.train_val, net.variables or None))
     return record
 
 

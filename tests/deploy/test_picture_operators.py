@@ -20,7 +20,6 @@ from PIL import Image
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy import picture_operators as front_module
-from caffelungo.deploy import pictures
 from caffelungo.deploy.bench import BenchOptions, bench
 from caffelungo.deploy.convert import ConvertOptions, convert
 from caffelungo.deploy.export import Exported, ExportOptions, export
@@ -29,7 +28,7 @@ from caffelungo.deploy.lower_precision import PrecisionOptions, lower
 from caffelungo.deploy.picture_operators import INTERPOLATION
 from caffelungo.errors import RunError, UserError
 from caffelungo.inference import classify as classify_module
-from caffelungo.inference import metadata
+from caffelungo.inference import metadata, picture_input
 from caffelungo.inference.classify import Classifier
 from caffelungo.inference.infer import InferOptions, infer
 from caffelungo.inference.runtime import Session, open_session
@@ -162,7 +161,7 @@ def test_pixels_beside_opencv_and_pytorch(
     wanted = by_opencv(image, geometry)
     assert np.abs(levels.round() - wanted).max() <= 1
     assert (levels.round() == wanted).mean() > 0.75
-    own = pictures.from_array(record(geometry), image)
+    own = picture_input.from_array(record(geometry), image)
     np.testing.assert_array_equal(own, wanted)
     # PyTorch's resize of doubles, which rounds nothing.
     plane = torch.from_numpy(image.transpose(2, 0, 1)[None].astype(np.float64))
@@ -182,7 +181,7 @@ def test_the_longer_side_is_that_of_training_at_every_size(height: int, width: i
     ramp = np.zeros((1, 3, height, width), np.uint8)
     ramp[:, 0], ramp[:, 1] = np.arange(width), np.arange(height)[:, None]
     got = session.run({"image": ramp}, ["data"])["data"][0, ::-1].transpose(1, 2, 0)
-    wanted = pictures.from_array(record(SHORTER), np.ascontiguousarray(ramp[0].transpose(1, 2, 0)))
+    wanted = picture_input.from_array(record(SHORTER), np.ascontiguousarray(ramp[0].transpose(1, 2, 0)))
     assert got.shape == wanted.shape
     assert np.abs(got - wanted.astype(np.float32)).max() <= 1
 
@@ -202,7 +201,7 @@ def test_probabilities_of_training_at_the_pictures_own_sizes(exact: Exported, sh
         answers = Classifier(made.path, "cpu").classify([photos], batch=4)
         assert len(answers) == len(SIZES) + 1
         for answer in answers:
-            blob = pictures.apply(record(geometry), pictures.read(record(geometry), Path(answer.name))[None])
+            blob = picture_input.apply(record(geometry), picture_input.read(record(geometry), Path(answer.name))[None])
             with torch.no_grad():
                 net.forward(torch.from_numpy(blob))
             wanted = net.blob("prob").numpy()[0]

@@ -10,10 +10,10 @@ import pytest
 
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing
-from caffelungo.deploy import pictures
 from caffelungo.deploy.convert import ConvertOptions, convert
 from caffelungo.deploy.export import Exported, ExportOptions, export
 from caffelungo.errors import UserError
+from caffelungo.inference import picture_input
 from caffelungo.inference.classify import Classifier
 from caffelungo.inference.runtime import open_session
 from caffelungo.net.stepwise import StepNet
@@ -125,7 +125,7 @@ def test_pictures_of_any_size(tmp_path: Path) -> None:
     session = open_session(made.path, "cpu")
     for size in SIZES:
         images = np.random.default_rng(0).integers(0, 256, (3, *size, 3), np.uint8)
-        expected = in_torch(GLOBAL, pictures.apply(record, images), ["prob"])[0]
+        expected = in_torch(GLOBAL, picture_input.apply(record, images), ["prob"])[0]
         np.testing.assert_allclose(session.run({"image": images})["prob"], expected, atol=1e-5)
     best = Classifier(made.path, "cpu").classify([np.zeros((50, 60, 3), np.uint8)], top=1)
     assert best[0].best.label in "abcde"

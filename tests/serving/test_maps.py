@@ -11,8 +11,8 @@ import pytest
 
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing
-from caffelungo.deploy import pictures
 from caffelungo.deploy.export import ExportOptions, export
+from caffelungo.inference import picture_input
 from caffelungo.inference.classify import Classifier
 from caffelungo.inference.runtime import open_session
 from caffelungo.serving import maps
@@ -70,7 +70,7 @@ def test_the_mean_of_a_map_is_the_score(kind: str, nets: dict[str, Classifier], 
     model = onnx.load(classifier.path)
     last = next(node for node in model.graph.node if node.op_type == "Softmax").input[0]
     model.graph.output.append(onnx.ValueInfoProto(name=last))
-    given = images[0][None] if classifier.input.takes_pictures else pictures.apply(RECORD, images[0][None])
+    given = images[0][None] if classifier.input.takes_pictures else picture_input.apply(RECORD, images[0][None])
     scores = open_session(model.SerializeToString(), "cpu").run({classifier.input.name: given}, [last])[last]
     for index, score in enumerate(scores.reshape(-1)):
         values = cam.map(images[0], index)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from caffelungo.deploy import pictures
 from caffelungo.errors import UserError
+from caffelungo.inference import picture_input
 from caffelungo.serving.failures import Refused
 from caffelungo.serving.screening import picture
 from tests.serving.conftest import RECORD, encoded
@@ -28,7 +28,7 @@ def png(width: int, height: int) -> bytes:
 
 def test_pictures_are_what_classify_reads(photos: list[bytes]) -> None:
     for data in photos:
-        np.testing.assert_array_equal(picture(RECORD, data, "x", MOST), pictures.read(RECORD, data, "x"))
+        np.testing.assert_array_equal(picture(RECORD, data, "x", MOST), picture_input.read(RECORD, data, "x"))
 
 
 @pytest.mark.parametrize("size", [(40_000, 40_000), (1001, 1000), (2_000_000_000, 2), (10_000, 10_000)])

@@ -23,7 +23,7 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.printer import print_net
 from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.definition.schema import TEST, NetParameter, message_class
-from caffelungo.deploy import pictures
+from caffelungo.deploy import preprocessing_record
 from caffelungo.deploy.export import ExportOptions
 from caffelungo.deploy.network import DeployNet
 from caffelungo.deploy.opening import labels_of, open_net
@@ -105,8 +105,8 @@ def export_caffe(
     blobs = moved({one.name: [arrays[use.key] for use in one.params] for one in net.plan.layers if one.params},
                   result.moves)  # fmt: skip
     extras = message_class("lungo.NetExtras")()
-    if record is not None and pictures.takes_pictures(net.inputs):
-        extras.preprocessing.CopyFrom(pictures.completed(record, *next(iter(net.inputs.items()))))
+    if record is not None and preprocessing_record.takes_pictures(net.inputs):
+        extras.preprocessing.CopyFrom(preprocessing_record.completed(record, *next(iter(net.inputs.items()))))
         notes.append(f"feed it {preprocess.describe(extras.preprocessing)}")
     extras.label.extend(labels_of(opened, options) or [])
     named = heads_of(

@@ -20,7 +20,7 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.parser import ForeignField
 from caffelungo.definition.reader import Definition, read_net
 from caffelungo.definition.schema import TEST, Preprocessing
-from caffelungo.deploy import pictures, requested_size
+from caffelungo.deploy import preprocessing_record, requested_size
 from caffelungo.deploy.export import Exported, ExportOptions, checked_target, export
 from caffelungo.deploy.exportable_part import Cut, cut
 from caffelungo.deploy.infer_shape import picture_shape
@@ -220,7 +220,7 @@ def _who(options: ConvertOptions, net: DeployNet) -> str:
 def _shapes(part: Cut, options: ConvertOptions, weights: Weights | None, notes: list[str]) -> dict[str, Sequence[int]]:
     """Inputs' shapes: those given, what a data layer's crop says, what the weights admit."""
     shapes: dict[str, Sequence[int]] = {**part.shapes, **options.shapes}
-    found = pictures.data_layer(part.definition)
+    found = preprocessing_record.data_layer(part.definition)
     if found is not None and found[1].top and found[1].top[0] not in shapes:
         layer = found[1]
         height = layer.transform_param.crop_size or layer.image_data_param.new_height
@@ -228,7 +228,7 @@ def _shapes(part: Cut, options: ConvertOptions, weights: Weights | None, notes: 
         height = height or layer.transform_param.lungo.resize_height
         width = width or layer.transform_param.lungo.resize_width
         if height and width:
-            grey = options.channel_order in ("gray", "grey") or pictures.takes_grey(layer)
+            grey = options.channel_order in ("gray", "grey") or preprocessing_record.takes_grey(layer)
             shapes[str(layer.top[0])] = (1 if grey else 3, int(height), int(width))
     if weights is not None and not shapes:
         guess = picture_shape(part.definition, weights)
@@ -271,7 +271,7 @@ def _record(
     """The record that ``options`` state, over what weights or data layer say; None when they state nothing."""
     if not options.states_preprocessing:
         return None
-    if not pictures.takes_pictures(net.inputs):
+    if not preprocessing_record.takes_pictures(net.inputs):
         found.problems.append(
             Problem(
                 "preprocessing was given for a net that does not take one picture of 1 or 3 channels",
@@ -288,7 +288,7 @@ def _record(
         record, notes = requested_size.recorded(record, (shape[2], shape[3]), _who(options, net), weights)
         found.notes += notes
         _state(record, shape, options)
-        return pictures.completed(record, blob, shape)
+        return preprocessing_record.completed(record, blob, shape)
     return None
 
 
@@ -298,7 +298,7 @@ def _carries_record(weights: Weights | None) -> bool:
 
 def _check_mean_file(definition: Definition) -> None:
     """UserError where the data layer names a mean picture that cannot be read."""
-    found = pictures.data_layer(definition)
+    found = preprocessing_record.data_layer(definition)
     if found is None or not found[1].transform_param.mean_file:
         return
     index, layer = found
@@ -325,7 +325,7 @@ def _base_record(definition: Definition, weights: Weights | None, shape: Sequenc
     if weights is not None and _carries_record(weights):
         base = weights.extras.preprocessing  # type: ignore[union-attr]
     else:
-        base, _ = pictures.record_of(_without_mean_file(definition) if stated_mean else definition)
+        base, _ = preprocessing_record.record_of(_without_mean_file(definition) if stated_mean else definition)
     record = Preprocessing()
     if base is not None:
         record.CopyFrom(base)

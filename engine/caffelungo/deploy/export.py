@@ -25,7 +25,7 @@ from caffelungo.data import preprocess
 from caffelungo.data import shapes as data_shapes
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST, Preprocessing
-from caffelungo.deploy import onnx_names, pictures
+from caffelungo.deploy import onnx_names, preprocessing_record
 from caffelungo.deploy.fold_batch_norm import Arrays, Folded, fold_batch_norm
 from caffelungo.deploy.input_spread import usual_spread
 from caffelungo.deploy.network import DeployNet
@@ -37,7 +37,7 @@ from caffelungo.deploy.sizes import open_sizes, other_sizes, problems_of_free_si
 from caffelungo.deploy.trace import trace
 from caffelungo.deploy.untraceable import untraceable
 from caffelungo.errors import Problem, RunError, UserError
-from caffelungo.inference import metadata
+from caffelungo.inference import metadata, picture_input
 from caffelungo.inference.inputs import gather
 from caffelungo.inference.runtime import LIMIT, parse_device
 from caffelungo.net.store import Store
@@ -121,7 +121,7 @@ def export(
     opened = open_net(definition, weights, options)
     net, record, arrays, notes = opened.net, opened.record, opened.arrays, opened.notes
     asked = options.preprocess
-    feasible = pictures.takes_pictures(net.inputs)
+    feasible = preprocessing_record.takes_pictures(net.inputs)
     if asked and not feasible:
         raise UserError(
             "preprocessing cannot be put into this net, which does not take one picture of 1 or 3 channels",
@@ -131,7 +131,7 @@ def export(
     enters = feasible if asked is None else asked
     if feasible:
         blob, shape = next(iter(net.inputs.items()))
-        record = pictures.completed(record, blob, shape)
+        record = preprocessing_record.completed(record, blob, shape)
         if record.assumed:
             notes.append(f"preprocessing was assumed in part: {preprocess.describe(record)}")
             if asked is None and blob in data_shapes.rows(opened.definition):
@@ -314,7 +314,9 @@ def _reference(
         images = feeds[front.image]
         if inside is not None:
             return {blob: inside(images)}
-        return {blob: pictures.apply(front.record, images if front.layout == "NHWC" else images.transpose(0, 2, 3, 1))}
+        return {
+            blob: picture_input.apply(front.record, images if front.layout == "NHWC" else images.transpose(0, 2, 3, 1))
+        }
 
     return Reference(net.plan, store, known.of(net.plan), prepare)
 
@@ -345,8 +347,8 @@ def _random(
                 height, width = size or sizes[int(rng.integers(len(sizes)))]
             noise = rng.integers(0, 256, (batch, height, width, colors), dtype=np.uint8)
             if front is not None:
-                return {front.image: pictures.laid(noise, front.layout)}
-            return {blob: pictures.apply(record, noise)}
+                return {front.image: picture_input.laid(noise, front.layout)}
+            return {blob: picture_input.apply(record, noise)}
         return {
             blob: (spread * rng.standard_normal((batch, *shape[1:]))).astype(np.float32)
             for blob, shape in net.inputs.items()
@@ -389,10 +391,10 @@ def _real(
     blob, (_, _, height, width) = next(iter(net.inputs.items()))  # type: ignore[misc]
     if options.batch:  # whole batches only
         paths = [paths[i % len(paths)] for i in range(-(-len(paths) // options.batch) * options.batch)]
-    images = np.stack([pictures.fitted(record, path, height, width) for path in paths])
+    images = np.stack([picture_input.fitted(record, path, height, width) for path in paths])
     if front:
-        return {front.image: pictures.laid(images, front.layout)}
-    values = pictures.apply(record, images)
+        return {front.image: picture_input.laid(images, front.layout)}
+    values = picture_input.apply(record, images)
     if spread:
         values = (values - values.mean()) * np.float32(spread / max(float(values.std()), 1.0))
     return {blob: values}
@@ -400,6 +402,6 @@ def _real(
 
 def _examples() -> list[Path]:
     try:
-        return pictures.picture_files([resources.folder("examples")], REAL_PICTURES)
+        return picture_input.picture_files([resources.folder("examples")], REAL_PICTURES)
     except FileNotFoundError:
         return []

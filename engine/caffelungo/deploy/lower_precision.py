@@ -19,13 +19,14 @@ import onnx
 from numpy.typing import NDArray
 
 from caffelungo import drafts, files, resources
-from caffelungo.deploy import pictures, recorded_accuracy
+from caffelungo.deploy import recorded_accuracy
 from caffelungo.deploy.bench import ONNX, feeds_of, measure
 from caffelungo.deploy.export import Exported, ExportOptions, checked_target
 from caffelungo.deploy.fp16 import halved
 from caffelungo.deploy.parity import difference, same_class, with_all_outputs
 from caffelungo.deploy.quantize import quantized
 from caffelungo.errors import RunError, UserError
+from caffelungo.inference import picture_input
 from caffelungo.inference.classify import PictureModel
 from caffelungo.inference.inputs import Given, gather
 from caffelungo.inference.onnx_engine import OnnxEngine
@@ -194,7 +195,7 @@ def _tested(wanted: PrecisionOptions) -> Given:
 
 def _examples() -> list[Path]:
     try:
-        return pictures.picture_files([resources.folder("examples")], PROOF)
+        return picture_input.picture_files([resources.folder("examples")], PROOF)
     except FileNotFoundError:
         return []
 
@@ -204,7 +205,7 @@ def _calibration(model: PictureModel, given: Given) -> Iterator[Mapping[str, Arr
     many = min(CALIBRATION, len(given.paths))
     chosen = [given.paths[place * len(given.paths) // many] for place in range(many)]
     for _, stack in _stacks(model, chosen):
-        yield {model.input.name: pictures.fed(model.input, model.record, stack)}
+        yield {model.input.name: picture_input.fed(model.input, model.record, stack)}
 
 
 def _stacks(model: PictureModel, paths: Sequence[Path]) -> Iterator[tuple[list[int], NDArray[np.uint8]]]:
@@ -226,7 +227,7 @@ def _compare(model: PictureModel, proto: Any, made: Any, wanted: PrecisionOption
     if not given.paths:
         raise UserError("there are no pictures to prove the file with", remedy="give some: --test LIST or FOLDER")
     for indices, stack in _stacks(model, given.paths):
-        feeds = {name: pictures.fed(model.input, model.record, stack)}
+        feeds = {name: picture_input.fed(model.input, model.record, stack)}
         old, new = first.run(feeds), second.run(feeds)
         for blob in found.apart:
             apart = difference(blob, old[blob], new[blob], "").relative

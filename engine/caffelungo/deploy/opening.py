@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from caffelungo.data import preprocess
 from caffelungo.data import shapes as data_shapes
 from caffelungo.definition.schema import TEST
-from caffelungo.deploy import pictures, requested_size
+from caffelungo.deploy import preprocessing_record, requested_size
 from caffelungo.deploy.fold_batch_norm import Arrays
 from caffelungo.deploy.network import DeployNet, deploy_net
 from caffelungo.errors import Location, Problem, UserError
@@ -76,13 +76,13 @@ def _record(definition: Any, weights: Weights, options: ExportOptions) -> tuple[
         return options.record, []
     if weights.extras is not None and weights.extras.HasField("preprocessing"):
         return weights.extras.preprocessing, _contradictions(definition, weights.extras.preprocessing)
-    return pictures.record_of(definition)
+    return preprocessing_record.record_of(definition)
 
 
 def _contradictions(definition: Any, known: Any) -> list[str]:
     """A note where the data layer of ``definition`` prepares pictures otherwise than ``known``, the weights' record."""
     try:
-        own, _ = pictures.record_of(definition)
+        own, _ = preprocessing_record.record_of(definition)
     except UserError:
         return []  # a mean file that is not here: the weights' record has it
     apart = preprocess.differences(known, own) if own is not None else []
@@ -94,7 +94,7 @@ def _contradictions(definition: Any, known: Any) -> list[str]:
 
 def _shapes(definition: Any, record: Any | None, options: ExportOptions) -> Mapping[str, Sequence[int]]:
     """Shapes by blob: those given, and the record's where a data layer leaves the picture's size to the data."""
-    found = pictures.data_layer(definition)
+    found = preprocessing_record.data_layer(definition)
     if record is None or found is None or not found[1].top:
         return options.shapes
     height, width = preprocess.output_size(record, 0, 0)
@@ -105,7 +105,7 @@ def _shapes(definition: Any, record: Any | None, options: ExportOptions) -> Mapp
 
 def _sources(definition: Any, record: Any | None) -> dict[str, list[tuple[int | None, ...]]] | None:
     """Tops' shapes of the picture layer, from the record, so that no data need be opened."""
-    found = pictures.data_layer(definition)
+    found = preprocessing_record.data_layer(definition)
     if record is None or found is None:
         return None
     height, width = preprocess.output_size(record, 0, 0)

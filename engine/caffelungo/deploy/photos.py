@@ -20,10 +20,10 @@ from torch import Tensor
 
 from caffelungo.data import preprocess
 from caffelungo.definition.schema import Preprocessing
-from caffelungo.deploy import pictures
 from caffelungo.deploy.parity import Parity, Reference, compare, difference, same_class
 from caffelungo.deploy.picture_operators import INTERPOLATION, Front
 from caffelungo.errors import RunError
+from caffelungo.inference import picture_input
 from caffelungo.inference.runtime import EXACT, open_session
 
 LEVELS = 1.25
@@ -142,10 +142,10 @@ def prove_photos(
     """
     session, blob = open_session(model, proof.device, settings=EXACT), inside.blob
     found = Photos(relative=dict.fromkeys(session.outputs, 0.0), same=0 if classifiers else None)
-    own = pictures.without_geometry(front.record)
+    own = picture_input.without_geometry(front.record)
     for path in paths:
-        image = pictures.read(own, path)
-        feeds = {front.image: pictures.laid(np.repeat(image[None], batch, axis=0), front.layout)}
+        image = picture_input.read(own, path)
+        feeds = {front.image: picture_input.laid(np.repeat(image[None], batch, axis=0), front.layout)}
         got, right = session.run(feeds), reference.run(feeds)
         _, wrong = compare(session.outputs, right, got, reference, feeds, path.name, proof)
         if wrong is not None:
@@ -153,8 +153,8 @@ def prove_photos(
                 f"PyTorch and ONNX Runtime disagree in output `{wrong.blob}` on {path.name} of {image.shape[0]}x"
                 f"{image.shape[1]}: by {wrong.relative:.3g} of its largest value\n{KEEP}"
             )
-        eight = pictures.rgb(preprocess.pixels(front.record, pictures.rgb(image)))[None]
-        plain = pictures.apply(front.record, np.repeat(eight, batch, axis=0))
+        eight = picture_input.rgb(preprocess.pixels(front.record, picture_input.rgb(image)))[None]
+        plain = picture_input.apply(front.record, np.repeat(eight, batch, axis=0))
         levels = float(np.abs(inside(feeds[front.image]) - plain).max()) / abs(front.record.scale)
         if not levels <= LEVELS:
             raise RunError(

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from caffelungo import shell, tabular
 from caffelungo.data import preprocess
-from caffelungo.deploy import pictures
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
-from caffelungo.inference import metadata
+from caffelungo.inference import metadata, picture_input
 from caffelungo.inference.inputs import Batch, Given, batches, gather
 from caffelungo.inference.onnx_engine import OnnxEngine
 from caffelungo.report import gallery
@@ -57,8 +56,8 @@ class PictureModel:
     """An exported net whose one input is pictures. ``device`` is where it runs, ``engine`` runs it.
 
     ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; a device that is named is used, or RunError says why not.
-    ``options`` are those of ``OnnxEngine``. Raises UserError for a file that ``lungo export`` did not write, keeps weights
-    elsewhere, or takes no pictures.
+    ``options`` are those of ``OnnxEngine``. Raises UserError for a file that ``lungo export`` did not write, keeps
+    weights elsewhere, or takes no pictures.
     """
 
     def __init__(self, path: str | Path, device: str = "auto", **options: Any) -> None:
@@ -82,7 +81,7 @@ class PictureModel:
         high, wide = self.input.plane
         self.size = (shape[high], shape[wide])
         # What is done to a picture before the file gets it.
-        self.outside = pictures.without_geometry(self.record) if self.input.resize else self.record
+        self.outside = picture_input.without_geometry(self.record) if self.input.resize else self.record
         self.batch: int | None = shape[0] if isinstance(shape[0], int) else None
 
     @property
@@ -121,8 +120,8 @@ class PictureModel:
     ) -> dict[str, NDArray[Any]]:
         """All outputs (or those of ``names``), a row for each of ``images``.
 
-        These are as ``pictures.read`` gives them for ``outside``, and all of one size. Where the file is for a fixed
-        number of pictures, they may be fewer.
+        These are as ``picture_input.read`` gives them for ``outside``, and all of one size. Where the file is for a
+        fixed number of pictures, they may be fewer.
         """
         if self.input.resize and self.batch is None:
             step = max(1, MOST_AT_ONCE // (images[0].shape[0] * images[0].shape[1]))
@@ -130,7 +129,7 @@ class PictureModel:
                 parts = [self.outputs(images[first : first + step], names) for first in range(0, len(images), step)]
                 return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         stack: NDArray[Any] = images if isinstance(images, np.ndarray) else np.stack(images)
-        stack = pictures.fed(self.input, self.record, stack)
+        stack = picture_input.fed(self.input, self.record, stack)
         many = len(stack)
         if self.batch is not None and many != self.batch:
             stack = np.concatenate([stack, np.repeat(stack[-1:], self.batch - many, axis=0)])
@@ -153,9 +152,9 @@ class PictureModel:
         name, picture = item
         try:
             if isinstance(picture, np.ndarray):
-                image = pictures.from_array(self.outside, picture)
+                image = picture_input.from_array(self.outside, picture)
             else:
-                image = pictures.read(self.outside, picture, name)
+                image = picture_input.read(self.outside, picture, name)
             if self.input.resize:
                 preprocess.check_resized(self.record, *image.shape[:2])
         except UserError as error:
@@ -205,7 +204,7 @@ class Classifier(PictureModel):
         return made
 
     def probabilities(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """One row of probabilities for each of ``images``, which are as ``pictures.read`` gives them."""
+        """One row of probabilities for each of ``images``, which are as ``picture_input.read`` gives them."""
         output = str(self.classifier)
         rows = self.outputs(images, [output])[output]
         return np.asarray(rows.reshape(len(rows), -1), np.float32)

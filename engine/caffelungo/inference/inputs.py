@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.data.decode import SUFFIXES
-from caffelungo.deploy import pictures
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.files import candidates, read_text, refuse_special
+from caffelungo.inference import picture_input
 
 Item = TypeVar("Item")
 LISTS = frozenset({".txt", ".lst", ".list"})
@@ -62,7 +62,7 @@ def gather(given: Sequence[str | Path]) -> Given:
     for one in map(Path, given):
         try:
             if one.is_dir():
-                found = pictures.picture_files([one])
+                found = picture_input.picture_files([one])
                 if not found:
                     raise UserError("this folder holds no pictures", where=Location(str(one)),
                                     received=str(one.absolute()),

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.deploy import pictures
+from caffelungo.inference import picture_input
 from caffelungo.inference.classify import Classifier
 from caffelungo.inference.runtime import Session, open_session
 
@@ -107,7 +107,7 @@ class Cam:
 
     def _run(self, images: Sequence[NDArray[np.uint8]]) -> tuple[Floats, Floats]:
         known, stack = self._classifier, np.stack(images)
-        given = pictures.fed(known.input, known.record, stack)
+        given = picture_input.fed(known.input, known.record, stack)
         wanted = [self.ending.features, str(known.metadata.classifier)]
         made = self._session.run({known.input.name: given}, wanted)
         features, rows = (np.asarray(made[name], np.float32) for name in wanted)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from caffelungo.data import preprocess
 from caffelungo.data.decode import decode, too_many
 from caffelungo.definition.schema import Preprocessing
-from caffelungo.deploy import pictures
 from caffelungo.errors import Location, Problem, UserError
+from caffelungo.inference import picture_input
 from caffelungo.serving.failures import Refused
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
@@ -22,7 +22,7 @@ _KINDS = "JPEG, PNG, WebP, BMP, GIF, TIFF or PPM"
 
 
 def picture(record: Any, data: bytes, name: str, max_pixels: int, outside: Any = None) -> NDArray[np.uint8]:
-    """The picture as the exported file takes it (``pictures.read``); Refused with 413 or 415, UserError when damaged.
+    """The picture as the exported file takes it (``picture_input.read``); Refused (413 or 415), UserError when damaged.
 
     ``max_pixels`` holds for the picture and for what the record's resize makes of it, here or in the file: of one pixel
     by a million, a shorter side of 256 would make 65 billion. ``outside`` is the part of ``record`` that is done here
@@ -36,7 +36,7 @@ def picture(record: Any, data: bytes, name: str, max_pixels: int, outside: Any =
         if made_height * made_width > max_pixels:
             raise _too_large(name, f"{width}x{height}, which resized is {made_width}x{made_height} pixels", max_pixels)
     image = decode(data, color=record.channel_order != Preprocessing.GRAY, name=name, formats=FORMATS)
-    return pictures.rgb(preprocess.pixels(record if outside is None else outside, image))
+    return picture_input.rgb(preprocess.pixels(record if outside is None else outside, image))
 
 
 def _size(data: bytes, name: str, max_pixels: int) -> tuple[int, int]:

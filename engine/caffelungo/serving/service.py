@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from caffelungo import threads
 from caffelungo.data import preprocess
-from caffelungo.deploy import pictures
 from caffelungo.errors import Location, Problem, UserError
+from caffelungo.inference import picture_input
 from caffelungo.inference.classify import Classifier, Guess, Prediction
 from caffelungo.serving import maps, screening
 from caffelungo.serving.admission import Admission
@@ -103,15 +103,15 @@ class Service:
         known = self.classifier
         if not known.input.resize:
             return image
-        wanted = pictures.without_crop(known.record)
+        wanted = picture_input.without_crop(known.record)
         return await asyncio.get_running_loop().run_in_executor(
-            self._decoders, lambda: pictures.rgb(preprocess.pixels(wanted, pictures.rgb(image)))
+            self._decoders, lambda: picture_input.rgb(preprocess.pixels(wanted, picture_input.rgb(image)))
         )
 
     def view(self, image: Pixels) -> str:
         """What a map of ``image`` (see ``looked_at``) lies over: all of it, or what the net's features cover."""
         if self.classifier.input.resize and self.cam is not None:
-            image = pictures.rgb(preprocess.pixels(self.classifier.record, pictures.rgb(image)))
+            image = picture_input.rgb(preprocess.pixels(self.classifier.record, picture_input.rgb(image)))
         return maps.view(image)
 
     async def map(self, image: Pixels, index: int) -> maps.Map:

@@ -22,8 +22,9 @@ from caffelungo.data import shapes as data_shapes
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.schema import LayerParameter, Preprocessing
-from caffelungo.deploy import pictures
+from caffelungo.deploy import preprocessing_record
 from caffelungo.errors import Location, UserError
+from caffelungo.inference import picture_input
 from caffelungo.layers.base import Shape, shape_text
 from caffelungo.plan.plan import Plan, PlannedLayer, build_plan
 from caffelungo.weights.weights import Weights
@@ -66,7 +67,7 @@ def feed(before: Definition, after: Definition, phase: int, wanted: Wanted, weig
     plans = [_plan(one, phase) for one in (before, after)]
     notices: list[str] = []
     own = _own(before, phase, notices) if wanted.data is None and wanted.random is None else None
-    found = pictures.picture_files([wanted.data], wanted.random or SAMPLES) if wanted.data is not None else []
+    found = picture_input.picture_files([wanted.data], wanted.random or SAMPLES) if wanted.data is not None else []
     if wanted.data is not None and not found:
         raise UserError(
             "there are no pictures in this folder",
@@ -252,9 +253,9 @@ def _classes(plan: Plan) -> dict[str, int]:
 def _record(before: Definition, after: Definition, weights: Weights | None) -> Any:
     """How pictures become numbers: as either net's data layer says, or the weights; None where nothing tells."""
     for definition in (before, after):
-        if pictures.data_layer(definition) is not None:
+        if preprocessing_record.data_layer(definition) is not None:
             try:
-                record, _ = pictures.record_of(definition)
+                record, _ = preprocessing_record.record_of(definition)
             except UserError:  # a mean file that is not there
                 continue
             if record is not None:
@@ -266,7 +267,7 @@ def _record(before: Definition, after: Definition, weights: Weights | None) -> A
 def _images(record: Any, top: str, shape: tuple[int, ...], files: list[Any], rng: np.random.Generator) -> Array:
     """Pictures, or noise between black and white, as the numbers that the net is used to."""
     try:
-        record = pictures.completed(record, top, shape)
+        record = preprocessing_record.completed(record, top, shape)
     except UserError:  # made for another size: only what it says of values counts
         bare = Preprocessing()
         bare.CopyFrom(record)
@@ -275,9 +276,9 @@ def _images(record: Any, top: str, shape: tuple[int, ...], files: list[Any], rng
         if len(bare.mean_image):
             bare.ClearField("mean_image")
             bare.ClearField("mean_image_shape")
-        record = pictures.completed(bare, top, shape)
+        record = preprocessing_record.completed(bare, top, shape)
     if files:
-        pixels = np.stack([pictures.fitted(record, path, *shape[2:]) for path in files])
+        pixels = np.stack([picture_input.fitted(record, path, *shape[2:]) for path in files])
     else:
         pixels = rng.integers(0, 256, (shape[0], *shape[2:], shape[1]), np.uint8)
-    return np.ascontiguousarray(pictures.apply(record, pixels), np.float32)
+    return np.ascontiguousarray(picture_input.apply(record, pixels), np.float32)
