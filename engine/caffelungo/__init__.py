@@ -1,3 +1,3 @@
 """Caffelungo: Caffe's way of fine-tuning vision networks, on PyTorch, with ONNX as the way out."""
 
-__version__ = "0.1.0"
+from caffelungo.version import __version__ as __version__

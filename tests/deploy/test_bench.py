@@ -133,14 +133,14 @@ def test_batches_that_do_not_fit_are_left_out(classifier_file: Path, monkeypatch
 
 
 def test_memory_that_ends_leaves_the_size_out(classifier_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = benches.Engine.run
+    run = benches.OnnxEngine.run
 
-    def full(self: benches.Engine, feeds: benches.Arrays, *rest: object) -> object:
+    def full(self: benches.OnnxEngine, feeds: benches.Arrays, *rest: object) -> object:
         if len(feeds["image"]) > 2:
             raise RunError("ONNX Runtime failed on cuda:0: Failed to allocate memory for requested buffer of size 1")
         return run(self, feeds)
 
-    monkeypatch.setattr(benches.Engine, "run", full)
+    monkeypatch.setattr(benches.OnnxEngine, "run", full)
     done = bench(BenchOptions(classifier_file, batches=(4, 2), **SHORT))  # type: ignore[arg-type]
     assert [row.batch for row in done.rows] == [2]
     assert done.notes[0] == "batch 4 is left out: it does not fit into the memory of cpu"
@@ -196,7 +196,7 @@ def test_half_precision_beside_pytorch(classifier_file: Path, net: Path, tmp_pat
 
 def test_the_sides_of_a_gpu_in_halves(classifier_file: Path, net: Path) -> None:
     """What runs there in bfloat16 is the same net: here on the CPU, which knows bfloat16 too."""
-    engine = benches.Engine(classifier_file, "cpu", threads=1)
+    engine = benches.OnnxEngine(classifier_file, "cpu", threads=1)
     options = BenchOptions(classifier_file, net, str(net.with_suffix(".caffemodel")))
     made = baselines.Opponents(options, engine, 1, [])
     feeds = benches.feeds_of(engine, 2)

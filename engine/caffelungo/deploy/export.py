@@ -19,7 +19,6 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-import caffelungo
 from caffelungo import files, resources
 from caffelungo.data import preprocess
 from caffelungo.data import shapes as data_shapes
@@ -42,6 +41,7 @@ from caffelungo.inference.inputs import gather
 from caffelungo.inference.runtime import LIMIT, parse_device
 from caffelungo.net.store import Store
 from caffelungo.plan.plan import build_plan
+from caffelungo.version import __version__
 from caffelungo.weights.weights import Weights
 
 OPSETS = range(18, 24)
@@ -279,7 +279,7 @@ def _text_hash(definition: Any) -> str:
 
 
 def _proto(model: ir.Model, name: str, described: metadata.Metadata) -> Any:
-    model.producer_name, model.producer_version = "caffelungo", caffelungo.__version__
+    model.producer_name, model.producer_version = "caffelungo", __version__
     model.graph.name = name or "net"
     proto = ir.to_proto(model)
     _set_properties(proto, described.properties())

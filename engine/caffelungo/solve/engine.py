@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from caffelungo import __version__, option_ranges, shell
+from caffelungo import option_ranges, shell
 from caffelungo.errors import RunError, UserError, did_you_mean
 from caffelungo.solve.options import EngineOptions
+from caffelungo.version import __version__
 
 PRECISIONS = ("fp32", "tf32", "bf16")
 FORMATS = ("auto", "channels_last", "contiguous")

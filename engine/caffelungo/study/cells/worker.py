@@ -22,10 +22,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-from caffelungo import __version__, processes, threads
+from caffelungo import processes, threads
 from caffelungo.errors import LungoError, UserError
 from caffelungo.study.cells.cell import JSON, Cell, unpacked
 from caffelungo.study.cells.place import Place
+from caffelungo.version import __version__
 
 OUTPUT = "output.txt"
 PAUSE = 0.2

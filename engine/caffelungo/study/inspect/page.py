@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo import __version__
 from caffelungo.report import inspection
 from caffelungo.report.html_page import Cell, Page, Picture, thumbnail
 from caffelungo.study.inspect import accuracy, embedding
@@ -16,6 +15,7 @@ from caffelungo.study.inspect.findings import Findings
 from caffelungo.study.inspect.options import InspectOptions
 from caffelungo.study.inspect.samples import Samples
 from caffelungo.study.inspect.units import Unit, commonest
+from caffelungo.version import __version__
 
 SIDE = 76
 """Width of a unit's pictures on the page, in pixels."""
