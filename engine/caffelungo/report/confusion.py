@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from caffelungo import tabular
 from caffelungo.files import write_text, written_whole
-
-if TYPE_CHECKING:
-    from caffelungo.report.classification_score import Classified
+from caffelungo.report.classification_score import Classified
 
 NUMBERED = 25
 """Up to so many classes, each cell shows its count and each axis all names."""

@@ -23,7 +23,7 @@ from caffelungo.plan.plan import Plan, PlannedLayer, build_plan
 from caffelungo.plan.read_net import read_net
 from caffelungo.report import confusion
 from caffelungo.report.class_table import print_classes
-from caffelungo.report.classification_score import Classified, Counter
+from caffelungo.report.classification_score import Classified
 from caffelungo.report.glog import Log, number
 from caffelungo.report.terminal import Terminal
 from caffelungo.solve import before_training, nets
@@ -31,6 +31,7 @@ from caffelungo.solve.engine import Engine, make_engine, out_of_memory
 from caffelungo.solve.load_weights import Loaded
 from caffelungo.solve.net_text import NetText
 from caffelungo.solve.options import TestOptions
+from caffelungo.solve.prediction_counter import PredictionCounter
 from caffelungo.solve.tested_head import head_of, judged_head, judges, pointed
 from caffelungo.solve.testing import TestNet, TestResult
 from caffelungo.weights import task_heads as named
@@ -238,7 +239,7 @@ def evaluate(net: TestNet, each: Callable[[int, int], None] = lambda done, count
         layer = head_of(plan, one)
         if net.head is None or layer == net.head:
             names = net.names_of.get(layer or "", []) if net.names_of else net.names
-            counters.append((layer or one.bottoms[0], one, Counter(net.net, one, names)))
+            counters.append((layer or one.bottoms[0], one, PredictionCounter(net.net, one, names)))
     try:
         result = net.run(each=each)
     except RuntimeError as error:
