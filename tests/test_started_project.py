@@ -184,7 +184,7 @@ def test_from_scratch_and_contradictions(fire: Place, tmp_path: Path, monkeypatc
     assert not Path("other").exists()
     ran = lungo("finetune", fire.net, "--data", fire.data, "--scratch", "--weights", fire.weights, "-o", "other")
     assert ran.status == 2
-    assert "leave one of the two out" in ran.err
+    assert "remove one of the two" in ran.err
 
 
 def test_layers_are_held_and_statistics_kept(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_copy_of_a_family_with_variables() -> None:
         ("resnet18 --set clases=7", ["clases=7", "did you mean `classes`?"]),
         ("lenet --set clases=7", ["clases=7", "leave out --set clases"]),
         ("lenett", ["did you mean `lenet`?"]),
-        ("", ["which net?"]),
+        ("", ["no net named"]),
     ],
 )
 def test_a_wrong_copy_writes_nothing(words: str, told: list[str]) -> None:

@@ -55,7 +55,7 @@ def test_quiet() -> None:
 
 def test_refusals(tmp_path: Path) -> None:
     for words, told in (
-        (("start.caffemodel",), "diff takes two or more files"),
+        (("start.caffemodel",), "diff needs two or more weight files"),
         (("start.caffemodel", "no.caffemodel"), "not found"),
         (("start.caffemodel", "answer.caffemodel"), None),
         (("start.caffemodel", "residual.prototxt"), "residual.prototxt"),

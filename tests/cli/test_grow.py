@@ -41,7 +41,7 @@ def test_widen() -> None:
     assert ran.out == (
         "wrote wide.prototxt\nparameters: 17,294 before, 37,584 now\n"
         "next: lungo train --solver solver.prototxt --set-solver net=wide.prototxt --set-solver snapshot_prefix=wide\n"
-        "what is kept of the old net: lungo verify alex.prototxt wide.prototxt\n"
+        "to compare it with the old net: lungo verify alex.prototxt wide.prototxt\n"
     )
     assert units("wide.prototxt", "fc7_new") == 20
     assert units("wide.prototxt", "fc7") == 10

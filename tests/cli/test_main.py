@@ -75,7 +75,7 @@ def test_what_the_parser_finds(words: list[str], told: str) -> None:
     [
         (["layers", "Convolutoin"], ["unknown layer type", "Convolutoin", 'did you mean "Convolution"?']),
         (["nets", "shw"], ["unknown action", "shw", "list, show and copy"]),
-        (["nets", "show"], ["which net?", "lungo nets show caffenet"]),
+        (["nets", "show"], ["no net named", "lungo nets show caffenet"]),
         (["nets", "show", "lenett"], ["lenett", "did you mean `lenet`?"]),
         (["train", "-solver", "nowhere.prototxt"], ["solver not found", "nowhere.prototxt", "correct the path"]),
         (["train", "-solver", "x", "-sigint_effect", "halt"], ["--sigint_effect halt", "stop, snapshot, none"]),

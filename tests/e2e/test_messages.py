@@ -395,7 +395,7 @@ def test_a_template_variable_is_missing(command: tuple[str, ...]) -> None:
         ("finetune lenet --data nowhere -o mine", "nowhere", "correct the path"),
         ("finetune lenet --data 0.jpg -o mine", "a file", "one sub-folder a class"),
         ("finetune lenet --data . -o mine", "no picture in them", "one sub-folder a class"),
-        ("finetune lenet --data . --scratch --weights x -o mine", "--scratch --weights x", "leave one of the two out"),
+        ("finetune lenet --data . --scratch --weights x -o mine", "--scratch --weights x", "remove one of the two"),
         ("finetune lenet --data . --layers all -o mine", "--layers all", "out"),
         ("finetune lenet --data . --remember -o mine", "--remember", "name them"),
         ("probe lenet --data train.txt", "without weights", "--weights net.caffemodel"),

@@ -64,7 +64,7 @@ def test_the_repository_with_or_without_its_flag(tmp_path: Path, capsys: pytest.
     assert f"tritonserver --model-repository '{repo}'" in capsys.readouterr().out
     assert call(["triton", source, "-o", repo]) == 0
     for words in ([], [repo, "-o", repo]):
-        with pytest.raises(UserError, match="one model repository is written") as caught:
+        with pytest.raises(UserError, match="name one model repository") as caught:
             call(["triton", source, *words])
         assert "lungo triton" in str(caught.value)
 

@@ -162,7 +162,7 @@ def test_the_command_tells_what_it_found(fire: Place, tmp_path: Path) -> None:
     found = json.loads(record.read_text())
     assert found == json.loads((out / "probe.json").read_text())
     assert [row["layers"] for row in found["layers"]] == list(BOTH)
-    assert ran.out.startswith("3 classes, 18 pictures to learn from\n")
+    assert ran.out.startswith("3 classes, 18 training pictures\n")
     chosen = found["chosen"]["layers"]
     assert re.search(rf"^> +{chosen} +{found['chosen']['features']} ", ran.out, re.MULTILINE)
     assert f"chosen: {chosen}, fitted to all pictures" in ran.out

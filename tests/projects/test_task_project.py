@@ -387,7 +387,7 @@ def test_a_net_of_the_catalogue_goes_by_its_name_and_brings_its_weights(place: P
     ("words", "message"),
     [
         (["--deepen", "fc7:4"], "--task --deepen"),
-        (["--keep-head"], "leaves the old net as it is"),
+        (["--keep-head"], "keeps the old net unchanged"),
         (["--widen", "fc7:4", "--widen", "fc6:4"], "beside one layer"),
         (["--widen", "fc6:4"], "--widen fc7:UNITS"),
         (["--name", "fc8"], "called `fc8` already"),
@@ -406,7 +406,7 @@ def test_flags_that_do_not_go_with_a_task(place: Path, words: list[str], message
 )
 def test_flags_of_a_task_without_one(place: Path, flag: str, value: str) -> None:
     ran = lungo("grow", place / "old.prototxt", "--widen", "fc7:4", flag, value, "-o", place / "new.prototxt")
-    assert (ran.status, f"{flag} goes with --task" in ran.err) == (2, True)
+    assert (ran.status, f"{flag} needs --task" in ran.err) == (2, True)
     assert not (place / "new.prototxt").exists()
 
 

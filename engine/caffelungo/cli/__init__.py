@@ -1,1 +1,1 @@
-"""The command line: one file a verb, without logic."""
+"""The command line: one file per verb, which declares options, calls one function of another package and prints."""

@@ -11,26 +11,28 @@ from caffelungo.cli import options as o
 
 def bench(
     file: Annotated[str, typer.Argument(help="An ONNX file.")],
-    model: Annotated[str | None, typer.Option(help="The net it was made of, to run in PyTorch as well.")] = None,
-    weights: Annotated[str | None, typer.Option(help="That net's weights.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="The net the file was exported from, to time in PyTorch as well.")
+    ] = None,
+    weights: Annotated[str | None, typer.Option(help="Weights of --model.")] = None,
     set_: o.Set = None,
     size: Annotated[
-        str | None, typer.Option(metavar="HxW", help="Size of pictures, for a file that leaves it open.")
+        str | None, typer.Option(metavar="HxW", help="Input size, for a file with open height and width.")
     ] = None,
     batch: Annotated[str, typer.Option(help="Batch sizes, separated by commas.")] = "1,8,64",
-    rounds: Annotated[int, typer.Option(help="How often all sides take turns.")] = 11,
-    seconds: Annotated[float, typer.Option(help="Length of a turn.")] = 0.3,
+    rounds: Annotated[int, typer.Option(help="Number of rounds; each side runs once per round.")] = 11,
+    seconds: Annotated[float, typer.Option(help="Seconds each side runs per round.")] = 0.3,
     minutes: Annotated[
-        float, typer.Option(help="Longest time for all; where it is short, fewer rounds and sizes.")
+        float, typer.Option(help="Time limit for the whole benchmark; if short, fewer rounds and batch sizes run.")
     ] = 10,
-    threads: Annotated[int, typer.Option(help="CPU threads of every side; 0: as many as cores.")] = 0,
+    threads: Annotated[int, typer.Option(help="CPU threads per side; 0: one per core.")] = 0,
     device: o.Device = "auto",
-    provider: Annotated[str, typer.Option(help="cpu, cuda or tensorrt; default: that of the device.")] = "",
-    graphs: Annotated[bool, typer.Option("--graphs", help="ONNX Runtime replays CUDA graphs.")] = False,
-    compiled: Annotated[bool, typer.Option(help="Run torch.compile's net as well.")] = True,
-    output: Annotated[str | None, typer.Option("-o", "--output", help="Write the table as .csv, too.")] = None,
+    provider: Annotated[str, typer.Option(help="cpu, cuda or tensorrt (default: the provider of the device).")] = "",
+    graphs: Annotated[bool, typer.Option("--graphs", help="Let ONNX Runtime replay CUDA graphs.")] = False,
+    compiled: Annotated[bool, typer.Option(help="Time the net under torch.compile as well.")] = True,
+    output: Annotated[str | None, typer.Option("-o", "--output", help="Also write the table as CSV.")] = None,
 ) -> None:
-    """Measure latency and pictures a second of an ONNX file by batch size, against the same net in PyTorch.
+    """Measure latency and images per second of an ONNX file by batch size, against the same net in PyTorch.
 
     Example: [bold]lungo bench model.onnx --model deploy.prototxt --weights x.caffemodel[/]
     """
@@ -48,7 +50,7 @@ def bench(
     with o.stages() as progress:
         done = bench(options, progress=progress)
     typer.echo(done.where)
-    typer.echo("ratio: how many times as fast as that side ONNX Runtime is, and its quartiles over rounds")
+    typer.echo("ratio: speed of ONNX Runtime over that side, with quartiles over rounds")
     typer.echo(done.table())
     for note in done.notes:
         typer.echo(f"note: {note}")

@@ -11,19 +11,22 @@ from caffelungo.errors import UserError, grouped
 
 
 def check(
-    files: Annotated[list[str], typer.Argument(help="Nets, solvers, image lists, weights, and what they name.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(help="Nets, solvers, image lists, databases and weights; the files they name are checked too."),
+    ],
     set_: o.Set = None,
     level: o.Level = 0,
     stage: o.Stage = None,
 ) -> None:
-    """Say everything that is wrong with a net, a solver or an image list, before anything is loaded.
+    """Report everything that is wrong with nets, solvers, image lists and weights, without running anything.
 
     Example: [bold]lungo check mine/solver.prototxt[/]
     """
     from caffelungo.check import check
     from caffelungo.check.kinds import OTHER
 
-    with o.progress("looking at pictures") as progress:
+    with o.progress("checking pictures") as progress:
         report = check(files, o.variables(set_), progress, o.listed(stage), level)
     for found in report.files:
         typer.echo(f"{found.path}: {found.kind}{f', {found.summary}' if found.summary else ''}")

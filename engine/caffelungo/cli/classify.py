@@ -10,16 +10,16 @@ import typer
 def classify(
     model: Annotated[str, typer.Argument(help="An ONNX file that `lungo export` wrote.")],
     pictures: Annotated[list[str], typer.Argument(help="Pictures, or folders of them.")],
-    top: Annotated[int, typer.Option(help="How many classes to show for each picture.")] = 5,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda; cuda never falls back to the CPU silently.")] = "auto",
-    head: Annotated[
-        str | None, typer.Option(help="Of a file that answers for several tasks: the one to show (default: all).")
-    ] = None,
+    top: Annotated[int, typer.Option(help="Number of classes to show per picture.")] = 5,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu or cuda. With cuda, a fallback to the CPU is an error.")
+    ] = "auto",
+    head: Annotated[str | None, typer.Option(help="Task to show, if the file has several (default: all).")] = None,
     output: Annotated[
-        str | None, typer.Option("-o", "--output", help="Write the answers as .csv or .json, or draw them as .png.")
+        str | None, typer.Option("-o", "--output", help="Write the results to a .csv, .json or .png file.")
     ] = None,
 ) -> None:
-    """Classify pictures. Needs no flags: labels and preprocessing are in the file.
+    """Classify pictures. Labels and preprocessing are read from the file.
 
     Example: [bold]lungo classify model.onnx photo.jpg[/]
     """

@@ -10,50 +10,64 @@ from caffelungo.cli import options as o
 
 
 def compare(
-    data: Annotated[str, typer.Option(help="A folder with one sub-folder of pictures a class.")],
+    data: Annotated[str, typer.Option(help="A folder with one sub-folder of pictures per class.")],
     model: Annotated[str, typer.Option(help="A net: a prototxt, or a name of `lungo nets`.")],
-    output: Annotated[str, typer.Option("-o", "--output", help="The study's folder; what is done there is kept.")],
+    output: Annotated[
+        str, typer.Option("-o", "--output", help="Folder of the study. Finished trainings in it are reused.")
+    ],
     weights: Annotated[
-        str | None, typer.Option(help="Pre-trained weights; 'none' for none (default: those of the net).")
+        str | None, typer.Option(help="Pre-trained weights, or 'none' (default: the net's own).")
     ] = None,
     test: Annotated[
-        str | None, typer.Option(help="A folder of the same classes to judge by (default: a share of --data).")
+        str | None, typer.Option(help="Test pictures: a folder with the same classes (default: a share of --data).")
     ] = None,
     via: Annotated[
         str | None,
-        typer.Option(help="Other classes, learned before: what that adds, and what is left of it."),
+        typer.Option(
+            help="Pictures of another task to learn first: measures its benefit, and how much of it is forgotten."
+        ),
     ] = None,
     arms: Annotated[
-        str, typer.Option(help="Arms, by commas: finetune, deeper, wider ..., or paper, controls, normalization, wide.")
+        str,
+        typer.Option(
+            help="Arms, comma-separated: finetune, deeper, wider ..., or a group: paper, controls, normalization, wide."
+        ),
     ] = "paper,controls",
-    tune: Annotated[str, typer.Option(help="What learns, by commas: new, top, top_two, all.")] = "new,all",
-    units: Annotated[str, typer.Option(help="Numbers of new units, by commas.")] = "256",
-    seeds: Annotated[int, typer.Option(help="Splits of the pictures, and trainings of each arm and rate.")] = 5,
+    tune: Annotated[str, typer.Option(help="What learns, comma-separated: new, top, top_two, all.")] = "new,all",
+    units: Annotated[str, typer.Option(help="Numbers of new units, comma-separated.")] = "256",
+    seeds: Annotated[
+        int, typer.Option(help="Number of seeds; each draws its own split and trains every arm at every rate.")
+    ] = 5,
     rates: Annotated[
-        str, typer.Option(help="Rates, by commas; 'measured': three around what the size of the features suggests.")
+        str,
+        typer.Option(
+            help="Learning rates, comma-separated; 'measured': three around a rate estimated from the features."
+        ),
     ] = "measured",
-    extend: Annotated[int, typer.Option(help="Where the best rate is an end of the range, go further so often.")] = 2,
+    extend: Annotated[int, typer.Option(help="How often to extend the range when the best rate is at its end.")] = 2,
     start: Annotated[
-        str, typer.Option(help="Of fresh classifiers: probe (a converged linear classifier) or filler.")
+        str, typer.Option(help="Initial weights of fresh classifiers: probe (a converged linear classifier) or filler.")
     ] = "probe",
-    iterations: Annotated[str, typer.Option(help="Of each training; or by depth: new:600,all:150.")] = "150",
-    batch_size: Annotated[int, typer.Option(help="Pictures a batch.")] = 16,
+    iterations: Annotated[
+        str, typer.Option(help="Iterations per training; or per choice of --tune: new:600,all:150.")
+    ] = "150",
+    batch_size: Annotated[int, typer.Option(help="Batch size.")] = 16,
     size: Annotated[int | None, typer.Option(help="Input size in pixels (default: the net's).")] = None,
-    per_class: Annotated[int | None, typer.Option(help="Training pictures per class to use at most.")] = None,
-    workers: Annotated[int, typer.Option(help="Trainings at a time (default: one a core; 2 on a GPU).")] = 0,
-    threads: Annotated[int, typer.Option(help="CPU threads of each.")] = 1,
+    per_class: Annotated[int | None, typer.Option(help="Maximum number of training pictures per class.")] = None,
+    workers: Annotated[int, typer.Option(help="Number of parallel trainings (default: one per core; 2 on a GPU).")] = 0,
+    threads: Annotated[int, typer.Option(help="CPU threads per training.")] = 1,
     device: o.Device = "auto",
-    retry: Annotated[bool, typer.Option("--retry", help="Run again what failed before.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Run failed trainings again.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be trained and how long it takes, and stop.")
+        bool, typer.Option("--dry-run", help="Print what would be trained and the estimated time, then stop.")
     ] = False,
-    head: Annotated[str | None, typer.Option(help="Of several classifiers: the one to compare.")] = None,
+    head: Annotated[str | None, typer.Option(help="Classifier to compare, if the net has several.")] = None,
     set_: o.Set = None,
     level: o.Level = 0,
     stage: o.Stage = None,
     quiet: o.Quiet = False,
 ) -> None:
-    """Set fine-tuning, growth, their controls and linear classifiers side by side on your pictures.
+    """Compare fine-tuning, growth, their controls and linear classifiers on your pictures.
 
     Example: [bold]lungo compare --data photos/ --model squeezenet1.1 --size 112 -o study/[/]
     """
@@ -79,7 +93,7 @@ def compare(
     if not quiet or dry_run:
         print_plan(study.task.pictures, plan, number, seeds, study.between.pictures if study.between else None)
     if dry_run:
-        with o.working("measuring steps"):
+        with o.working("timing steps"):
             time = estimate(plan, study.folder, rates=number, batch=batch_size, workers=count, threads=threads,
                             device=device)  # fmt: skip
         typer.echo(time.words if time else "nothing can be trained")

@@ -11,10 +11,12 @@ from caffelungo.cli import options as o
 
 def compute_image_mean(
     database: Annotated[str, typer.Argument(metavar="INPUT_DB", help="An LMDB database of pictures of one size.")],
-    output: Annotated[str | None, typer.Argument(metavar="[OUTPUT_FILE]", help="A .binaryproto to write.")] = None,
-    backend: Annotated[str, typer.Option(help="lmdb.")] = "lmdb",
+    output: Annotated[
+        str | None, typer.Argument(metavar="[OUTPUT_FILE]", help="The .binaryproto file to write.")
+    ] = None,
+    backend: Annotated[str, typer.Option(help="Database format; only lmdb.")] = "lmdb",
 ) -> None:
-    """Compute the mean picture of a database, and its mean value in each channel (Caffe's tool)."""
+    """Compute the mean image of a database and its mean per channel (Caffe's tool)."""
     from caffelungo.data.compute_image_mean import compute_image_mean
 
     with o.progress("averaging") as progress:

@@ -12,41 +12,50 @@ from caffelungo.cli.export_options import Calibrate, Layout, Precision, Preproce
 
 
 def convert(
-    model: Annotated[str, typer.Argument(help="The net: deploy or train_val, of any age.")],
+    model: Annotated[str, typer.Argument(help="The net: a deploy or train_val prototxt of any version of Caffe.")],
     weights: Annotated[str, typer.Argument(help="Its weights: .caffemodel, .caffemodel.h5 or .safetensors.")],
     output: Annotated[str, typer.Option("-o", "--output", help="The ONNX file to write.")],
-    mean: Annotated[str | None, typer.Option(help="Of 0..255: one value, or one a channel: 104,117,123.")] = None,
-    mean_file: Annotated[str | None, typer.Option(help="A mean picture: .binaryproto or .npy.")] = None,
-    scale: Annotated[float | None, typer.Option(help="Multiplied in after the mean.")] = None,
-    channel_order: Annotated[str | None, typer.Option(help="What the net takes: bgr (Caffe's), rgb or gray.")] = None,
-    resize: Annotated[
-        str | None, typer.Option(metavar="HxW", help="Pictures' size before the centre crop; one number: shorter side.")
+    mean: Annotated[
+        str | None, typer.Option(help="Mean to subtract, 0..255: one value, or one per channel: 104,117,123.")
     ] = None,
-    labels: Annotated[str | None, typer.Option(help="A file with one class name a line.")] = None,
+    mean_file: Annotated[str | None, typer.Option(help="Mean image to subtract: .binaryproto or .npy.")] = None,
+    scale: Annotated[float | None, typer.Option(help="Factor applied after the mean.")] = None,
+    channel_order: Annotated[
+        str | None, typer.Option(help="Channel order the net expects: bgr (Caffe's), rgb or gray.")
+    ] = None,
+    resize: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HxW", help="Size to resize pictures to before the centre crop; one number: the shorter side."
+        ),
+    ] = None,
+    labels: Annotated[str | None, typer.Option(help="A file with one class name per line.")] = None,
     preprocess: Preprocess = None,
-    outputs: Annotated[str | None, typer.Option(metavar="BLOBS", help="Blobs to come out; stop there.")] = None,
+    outputs: Annotated[
+        str | None, typer.Option(metavar="BLOBS", help="Output blobs; layers after them are dropped.")
+    ] = None,
     size: o.Size = None,
     shape: Annotated[
         list[str] | None,
-        typer.Option(metavar="BLOB:CxHxW", help="An input's size where the file does not tell it; may be repeated."),
+        typer.Option(metavar="BLOB:CxHxW", help="Shape of an input that the net does not specify; repeatable."),
     ] = None,
-    batch: Annotated[int | None, typer.Option(help="Fix the number of pictures (default: any).")] = None,
+    batch: Annotated[int | None, typer.Option(help="Fixed batch size (default: any).")] = None,
     level: o.Level = 0,
     stage: o.Stage = None,
     opset: Annotated[int, typer.Option(help="ONNX opset.")] = 20,
-    pictures: Annotated[list[str] | None, typer.Option(help="Pictures or folders for the proof.")] = None,
+    pictures: Annotated[list[str] | None, typer.Option(help="Pictures or folders to verify the export with.")] = None,
     dynamic_size: Annotated[
-        bool, typer.Option("--dynamic-size", help="Leave height and width open (fully convolutional nets).")
+        bool, typer.Option("--dynamic-size", help="Leave the input's height and width open (fully convolutional nets).")
     ] = False,
     layout: Layout = "nhwc",
     resize_inside: ResizeInside = False,
-    device: Annotated[str, typer.Option(help="Where ONNX Runtime proves it: cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Where ONNX Runtime verifies the file: cpu or cuda.")] = "cpu",
     precision: Precision = "fp32",
     calibrate: Calibrate = None,
     test_list: TestList = None,
     set_: o.Set = None,
 ) -> None:
-    """Turn any Caffe net and its weights into one ONNX file, with proof that it gives the same answers.
+    """Convert a Caffe net and its weights to one ONNX file, and verify that it computes the same outputs.
 
     Example: [bold]lungo convert deploy.prototxt x.caffemodel -o x.onnx --mean 104,117,123[/]
     """

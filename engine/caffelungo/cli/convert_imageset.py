@@ -10,21 +10,19 @@ from caffelungo.cli import options as o
 
 
 def convert_imageset(
-    root: Annotated[
-        str, typer.Argument(metavar="ROOTFOLDER/", help="Folder of the pictures, put before each name of the list.")
-    ],
+    root: Annotated[str, typer.Argument(metavar="ROOTFOLDER/", help="Folder prepended to each path in the list.")],
     list_file: Annotated[str, typer.Argument(metavar="LISTFILE", help="Lines of `path label`.")],
     database: Annotated[str, typer.Argument(metavar="DB_NAME", help="The LMDB database to write.")],
-    gray: Annotated[bool, typer.Option("--gray", help="Store one channel.")] = False,
-    shuffle: Annotated[bool, typer.Option("--shuffle", help="Store in random order.")] = False,
-    seed: Annotated[int, typer.Option(help="Of the random order.")] = 0,
+    gray: Annotated[bool, typer.Option("--gray", help="Store pictures in greyscale.")] = False,
+    shuffle: Annotated[bool, typer.Option("--shuffle", help="Shuffle the pictures.")] = False,
+    seed: Annotated[int, typer.Option(help="Random seed for --shuffle.")] = 0,
     backend: Annotated[str, typer.Option(help="lmdb.")] = "lmdb",
-    resize_width: Annotated[int, typer.Option(help="Pixels; with the height.")] = 0,
-    resize_height: Annotated[int, typer.Option(help="Pixels; with the width.")] = 0,
+    resize_width: Annotated[int, typer.Option(help="Width in pixels to resize to; needs --resize-height.")] = 0,
+    resize_height: Annotated[int, typer.Option(help="Height in pixels to resize to; needs --resize-width.")] = 0,
     check_size: Annotated[bool, typer.Option("--check-size", help="Refuse pictures of different sizes.")] = False,
     encoded: Annotated[bool, typer.Option("--encoded", help="Store compressed pictures.")] = False,
-    encode_type: Annotated[str, typer.Option(help="png, jpg ...: compress so.")] = "",
-    skip_missing: Annotated[bool, typer.Option("--skip-missing", help="Leave out what cannot be read.")] = False,
+    encode_type: Annotated[str, typer.Option(help="Format to compress to: png, jpg ...")] = "",
+    skip_missing: Annotated[bool, typer.Option("--skip-missing", help="Skip pictures that cannot be read.")] = False,
     overwrite: o.Overwrite = False,
 ) -> None:
     """Write a list of pictures into an LMDB database (Caffe's tool, Caffe's flags).
@@ -41,5 +39,5 @@ def convert_imageset(
     with o.progress("converting") as progress:
         done = convert_imageset(root, list_file, database, flags, progress)
     for problem in done.skipped:
-        typer.echo(f"left out: {problem}", err=True)
+        typer.echo(f"skipped: {problem}", err=True)
     typer.echo(f"wrote {done.path}: {done.written} pictures")

@@ -13,7 +13,7 @@ def demo(
     output: Annotated[str, typer.Option("-o", "--output", help="The folder to write.")] = "demo",
     overwrite: o.Overwrite = False,
 ) -> int:
-    """Take an ImageNet SqueezeNet to ten animals: probed, fine-tuned, grown, compared, exported, used (3 minutes)."""
+    """Adapt an ImageNet SqueezeNet to ten animals: probe, fine-tune, grow, compare, export, classify (3 minutes)."""
     from caffelungo.cli.main import call
     from caffelungo.study.demo.demo import demo
 

@@ -14,22 +14,23 @@ def diff(
     weights: Annotated[
         list[str],
         typer.Argument(
-            help="Weights before and after (all that --weights takes); of three or more, each against the first."
+            help="Weights before and after, in any format --weights accepts; further ones are compared with the first."
         ),
     ],
     model: Annotated[
-        str | None, typer.Option(help="The net of the weights, where the files do not tell the layers' types.")
+        str | None, typer.Option(help="The net of the weights, if the files do not contain the layers' types.")
     ] = None,
-    csv: Annotated[str | None, typer.Option(help="Write the table as CSV, a row a blob.")] = None,
-    units: Annotated[str | None, typer.Option(help="Write the change of every unit as CSV.")] = None,
+    csv: Annotated[str | None, typer.Option(help="Write the table as CSV, one row per blob.")] = None,
+    units: Annotated[str | None, typer.Option(help="Write the change of each unit as CSV.")] = None,
     draw: Annotated[
-        str | None, typer.Option(metavar="PNG", help="Draw the change of each layer; of several files over time.")
+        str | None,
+        typer.Option(metavar="PNG", help="Plot the change of each layer; for several files, over iterations."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
     set_: o.Set = None,
     quiet: o.Quiet = False,
 ) -> None:
-    """Say what training changed: how far each layer and each unit moved, and what is new.
+    """Compare weights before and after training: how far each layer and unit moved, and what is new.
 
     Example: [bold]lungo diff squeezenet_v1.1.caffemodel mine/solver_iter_300.caffemodel --draw change.png[/]
     """
@@ -38,7 +39,7 @@ def diff(
 
     if len(weights) < 2:
         raise UserError(
-            "diff takes two or more files of weights",
+            "diff needs two or more weight files",
             received=", ".join(weights),
             remedy="lungo diff before.caffemodel after.caffemodel",
         )

@@ -10,9 +10,9 @@ from caffelungo.cli import options as o
 
 
 def doctor(
-    json_: Annotated[bool, typer.Option("--json", help="Print all facts and findings as JSON.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print everything found as JSON.")] = False,
 ) -> int:
-    """Try what this machine can do: PyTorch and ONNX Runtime each compute a convolution on each device.
+    """Test this machine: PyTorch and ONNX Runtime each compute a convolution on each device.
 
     Example: [bold]lungo doctor[/]
     """
@@ -21,7 +21,7 @@ def doctor(
 
     from caffelungo.inference.doctor import BAD, examine, judge, render
 
-    with o.working("looking at the machine") as status:
+    with o.working("testing this machine") as status:
         facts = examine(status.update)
     findings = judge(facts)
     if json_:

@@ -26,25 +26,28 @@ def export(
     weights: Annotated[str, typer.Option(help="Its weights.")],
     output: Annotated[str, typer.Option("-o", "--output", help="The file to write: .onnx, or .prototxt for Caffe.")],
     format_: Annotated[
-        str, typer.Option("--format", help="onnx, or caffe: a deploy.prototxt and .caffemodel of BVLC's own layers.")
+        str,
+        typer.Option("--format", help="onnx, or caffe (a deploy.prototxt and a .caffemodel with BVLC's layers only)."),
     ] = "onnx",
-    labels: Annotated[str | None, typer.Option(help="A file with one class name a line.")] = None,
+    labels: Annotated[str | None, typer.Option(help="A file with one class name per line.")] = None,
     opset: Annotated[int, typer.Option(help="ONNX opset.")] = 20,
     preprocess: Preprocess = None,
-    pictures: Annotated[list[str] | None, typer.Option(help="Pictures or folders for the proof.")] = None,
-    outputs: Annotated[str | None, typer.Option(metavar="BLOBS", help="Blobs to come out; stop there.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Fix the number of pictures (default: any).")] = None,
+    pictures: Annotated[list[str] | None, typer.Option(help="Pictures or folders to verify the export with.")] = None,
+    outputs: Annotated[
+        str | None, typer.Option(metavar="BLOBS", help="Output blobs; layers after them are dropped.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(help="Fixed batch size (default: any).")] = None,
     size: o.Size = None,
     shape: Annotated[
         list[str] | None,
-        typer.Option(metavar="BLOB:CxHxW", help="An input's size where the file does not tell it; may be repeated."),
+        typer.Option(metavar="BLOB:CxHxW", help="Shape of an input that the net does not specify; repeatable."),
     ] = None,
     dynamic_size: Annotated[
-        bool, typer.Option("--dynamic-size", help="Leave height and width open (fully convolutional nets).")
+        bool, typer.Option("--dynamic-size", help="Leave the input's height and width open (fully convolutional nets).")
     ] = False,
     layout: Layout = "nhwc",
     resize_inside: ResizeInside = False,
-    device: Annotated[str, typer.Option(help="Where ONNX Runtime proves it: cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Where ONNX Runtime verifies the file: cpu or cuda.")] = "cpu",
     precision: Precision = "fp32",
     calibrate: Calibrate = None,
     test_list: TestList = None,
@@ -52,7 +55,7 @@ def export(
     level: o.Level = 0,
     stage: o.Stage = None,
 ) -> None:
-    """Write a trained net as one ONNX file, or for Caffe again, and prove that it gives the same answers.
+    """Export a trained net to one ONNX file, or back to Caffe, and verify that it computes the same outputs.
 
     Example: [bold]lungo export --model train_val.prototxt --weights x.caffemodel -o model.onnx[/]
     """
@@ -63,9 +66,11 @@ def export(
     if format_ not in ("onnx", "caffe"):
         raise UserError("unknown format", received=f"--format {format_}", remedy="write --format onnx or caffe")
     if format_ == "caffe" and precision != "fp32":
-        raise UserError("Caffe's files are fp32", received=f"--precision {precision}", remedy="leave it out")
+        raise UserError("--format caffe writes fp32 only", received=f"--precision {precision}", remedy="leave it out")
     if format_ == "caffe" and (resize_inside or layout != "nhwc"):
-        raise UserError("Caffe's files take no pictures", received="--resize-inside or --layout", remedy="leave it out")
+        raise UserError(
+            "--format caffe has no picture input", received="--resize-inside or --layout", remedy="leave it out"
+        )
     definition = read_net(model, o.variables(set_) or None).within(o.listed(stage), level)
     wanted = ExportOptions(
         opset=opset, preprocess=preprocess, labels=labels, size=o.size(size), shapes=parse_shapes(shape or ()),

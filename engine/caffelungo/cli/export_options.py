@@ -1,4 +1,4 @@
-"""What `lungo export` and `lungo convert` share: flags, precision, and what they say of what they wrote."""
+"""What `lungo export` and `lungo convert` share: options, precision and the report on the written file."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ Preprocess = Annotated[
     bool | None,
     typer.Option(
         "--preprocessing/--no-preprocessing", "--preprocess/--no-preprocess",
-        help="Put channel order, mean and scale into the graph (default: if pictures enter).",
+        help="Include channel order, mean and scale in the graph (default: if the input is a picture).",
     ),
 ]  # fmt: skip
-Layout = Annotated[str, typer.Option(help="Of the pictures that the file takes: nhwc, as decoders give them, or nchw.")]
+Layout = Annotated[str, typer.Option(help="Layout of the input: nhwc, as decoders return it, or nchw.")]
 ResizeInside = Annotated[
-    bool, typer.Option("--resize-inside", help="Put resize and crop into the graph, which takes pictures of any size.")
+    bool,
+    typer.Option(
+        "--resize-inside", help="Include resize and crop in the graph, so that it accepts pictures of any size."
+    ),
 ]
 Precision = Annotated[str, typer.Option(help="fp32; fp16; int8, which needs --calibrate.")]
 Calibrate = Annotated[
-    list[str] | None, typer.Option(help="Pictures, folders or lists that show int8 how large values are.")
+    list[str] | None, typer.Option(help="Pictures, folders or lists to measure value ranges for int8.")
 ]
 TestList = Annotated[
     list[str] | None,
-    typer.Option("--test", help="A list with classes: the accuracy on it is told and kept."),
+    typer.Option("--test", help="A list of `path label`: measure the accuracy on it and store it in the file."),
 ]
 
 
@@ -36,7 +39,7 @@ def write(
     make: Callable[..., Any], output: str, doing: str, precision: str, calibrate: Sequence[str] | None,
     test: Sequence[str] | None, device: str,
 ) -> None:  # fmt: skip
-    """``make(path, progress=)`` writes float32; where another precision is wanted, that goes to ``output`` instead."""
+    """Write ``output`` by ``make(path, progress=)``, which writes float32, then lower it to ``precision``."""
     told: list[str] = []
     with o.working(doing) as status:
 
@@ -62,7 +65,7 @@ def write(
 
 
 def tell(written: Any) -> None:
-    """Notes, the proof, and what to do next, of a ``deploy.export.Exported``."""
+    """Print notes, the comparison with the net and the next step of a ``deploy.export.Exported``."""
     for note in written.notes:
         typer.echo(f"note: {note}")
     typer.echo("\n".join(written.parity.lines()))
@@ -73,7 +76,7 @@ def tell(written: Any) -> None:
 
 
 def tell_caffe(written: Any) -> None:
-    """The same of a ``deploy.caffe.Written``."""
+    """Print the same for a ``deploy.caffe.Written``."""
     for note in written.notes:
         typer.echo(f"note: {note}")
     typer.echo("\n".join(written.proof.lines()))

@@ -10,18 +10,20 @@ from caffelungo.cli import options as o
 
 
 def extract_features(
-    weights: Annotated[str, typer.Argument(metavar="WEIGHTS", help="The trained net: .caffemodel or another format.")],
-    net: Annotated[str, typer.Argument(metavar="PROTO", help="The net with the data layer to read.")],
-    blobs: Annotated[str, typer.Argument(metavar="BLOB1[,BLOB2]", help="Blobs to write.")],
-    databases: Annotated[str, typer.Argument(metavar="DB1[,DB2]", help="A database for each blob.")],
-    batches: Annotated[int, typer.Argument(metavar="NUM_MINI_BATCHES", help="Batches of the data layer to run.")],
+    weights: Annotated[str, typer.Argument(metavar="WEIGHTS", help="Weights: .caffemodel or another format.")],
+    net: Annotated[str, typer.Argument(metavar="PROTO", help="The net, with its data layer.")],
+    blobs: Annotated[
+        str, typer.Argument(metavar="BLOB1[,BLOB2]", help="Names of the blobs to write, comma-separated.")
+    ],
+    databases: Annotated[str, typer.Argument(metavar="DB1[,DB2]", help="One database per blob, comma-separated.")],
+    batches: Annotated[int, typer.Argument(metavar="NUM_MINI_BATCHES", help="Number of batches.")],
     db_type: Annotated[str, typer.Argument(metavar="DB_TYPE", help="lmdb.")],
-    mode: Annotated[str, typer.Argument(metavar="[CPU|GPU]", help="Where to run.")] = "CPU",
-    device_id: Annotated[str, typer.Argument(metavar="[DEVICE_ID=0]", help="The number of the GPU.")] = "0",
+    mode: Annotated[str, typer.Argument(metavar="[CPU|GPU]", help="CPU or GPU.")] = "CPU",
+    device_id: Annotated[str, typer.Argument(metavar="[DEVICE_ID=0]", help="Index of the GPU.")] = "0",
     set_: o.Set = None,
     overwrite: o.Overwrite = False,
 ) -> None:
-    """Write blobs of a net into databases of float Datums (Caffe's tool, Caffe's arguments).
+    """Write blobs of a net to databases of float Datums (Caffe's tool, Caffe's arguments).
 
     Example: [bold]lungo extract_features net.caffemodel net.prototxt fc7 fc7_lmdb 10 lmdb[/]
     """

@@ -12,16 +12,19 @@ from caffelungo.cli import options as o
 def features(
     net: Annotated[str, typer.Argument(help="A net: a prototxt (train_val or deploy), or a name of `lungo nets`.")],
     data: Annotated[
-        str, typer.Option(help="A folder with one sub-folder a class, a folder of pictures, or a list of `path label`.")
+        str,
+        typer.Option(help="A folder with one sub-folder per class, a folder of pictures, or a list of `path label`."),
     ],
     output: Annotated[str, typer.Option("-o", "--output", help="The file to write: .npz, .h5, .safetensors or .lmdb.")],
     weights: Annotated[
-        str | None, typer.Option(help="The net's weights; 'none' for random ones (default: those of the net).")
+        str | None, typer.Option(help="Weights, or 'none' for random ones (default: the net's own).")
     ] = None,
-    blobs: Annotated[str | None, typer.Option(help="Blobs, separated by commas (default: the ends of stages).")] = None,
+    blobs: Annotated[
+        str | None, typer.Option(help="Blobs, comma-separated (default: the last blob of each stage).")
+    ] = None,
     size: Annotated[int | None, typer.Option(help="Input size in pixels.")] = None,
-    crops: Annotated[int, typer.Option(help="1, or 10: corners and centre, mirrored too, averaged.")] = 1,
-    pool: Annotated[str, typer.Option(help="Over the plane of a blob: mean, max or none.")] = "mean",
+    crops: Annotated[int, typer.Option(help="1, or 10: average over corners, centre and their mirror images.")] = 1,
+    pool: Annotated[str, typer.Option(help="Spatial pooling of each blob: mean, max or none.")] = "mean",
     batch_size: Annotated[int | None, typer.Option(help="Batch size.")] = None,
     set_: o.Set = None,
     level: o.Level = 0,
@@ -31,7 +34,7 @@ def features(
     overwrite: o.Overwrite = False,
     quiet: o.Quiet = False,
 ) -> None:
-    """What layers say of pictures, in a file; killed, it goes on where it was.
+    """Extract features of pictures to a file. An interrupted run continues where it stopped.
 
     Example: [bold]lungo features squeezenet1.1 --data photos/ -o features.npz[/]
     """
@@ -49,7 +52,7 @@ def features(
     for notice in done.notices:
         typer.echo(f"notice: {notice}")
     if done.before:
-        typer.echo(f"{done.before} pictures had been done before")
+        typer.echo(f"{done.before} pictures were already done")
     for blob, shape in done.shapes.items():
         typer.echo(f"{blob}: {done.count} x {' x '.join(map(str, shape))}")
     typer.echo(f"wrote {done.path}: {done.count} pictures{'' if done.labelled else ' without labels'}")

@@ -16,40 +16,45 @@ def finetune(
     data: Annotated[str, typer.Option(help="A folder with one sub-folder of pictures per class.")],
     output: Annotated[str, typer.Option("-o", "--output", help="The folder to write.")],
     weights: Annotated[
-        str | None, typer.Option(help="Pre-trained weights; 'none' to start from scratch (default: those of the net).")
+        str | None, typer.Option(help="Pre-trained weights; 'none' to train from scratch (default: the net's own).")
     ] = None,
     caffe_classic: Annotated[
         bool,
         typer.Option(
             "--caffe-classic",
-            help="Caffe's way: a fresh classifier that learns ten times as fast, SGD, a rate in steps.",
+            help="Fine-tune as Caffe's examples do: a fresh classifier with 10x learning rate, SGD, step policy.",
         ),
     ] = False,
-    scratch: Annotated[bool, typer.Option("--scratch", help="Start from fillers, without weights.")] = False,
+    scratch: Annotated[bool, typer.Option("--scratch", help="Train from scratch, without weights.")] = False,
     layers: Annotated[
-        str, typer.Option(help="What the linear classifier at the start may read; see `lungo probe --layers`.")
+        str, typer.Option(help="Layers the initial linear classifier may read; see `lungo probe --layers`.")
     ] = "auto",
-    val: Annotated[float, typer.Option(help="Share of the pictures kept to test on.")] = 0.2,
-    head: Annotated[str | None, typer.Option(help="The classifier to replace (default: all on the label).")] = None,
-    freeze_to: Annotated[str | None, typer.Option(help="Hold this layer and all before it fixed.")] = None,
+    val: Annotated[float, typer.Option(help="Share of the pictures held out for testing.")] = 0.2,
+    head: Annotated[
+        str | None, typer.Option(help="Classifier to replace (default: every classifier on the label).")
+    ] = None,
+    freeze_to: Annotated[str | None, typer.Option(help="Freeze this layer and all before it.")] = None,
     remember: Annotated[
-        bool, typer.Option("--remember", help="The old classifier stays, taught by a frozen copy of the old net.")
+        bool,
+        typer.Option("--remember", help="Keep the old classifier, and train it to match a frozen copy of the old net."),
     ] = False,
     suffix: Annotated[str | None, typer.Option(help="Suffix for the new classifier's name.")] = None,
     size: Annotated[int | None, typer.Option(help="Input size in pixels.")] = None,
-    resize: Annotated[int | None, typer.Option(help="Pixels that pictures are scaled to before the crop.")] = None,
+    resize: Annotated[int | None, typer.Option(help="Size in pixels to resize pictures to before the crop.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Batch size.")] = None,
-    passes: Annotated[int | None, typer.Option(help="How often training sees each picture.")] = None,
+    passes: Annotated[int | None, typer.Option(help="Number of passes over the training pictures.")] = None,
     seed: Annotated[int, typer.Option(help="Random seed for the split and training.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu or cuda: the batch size is chosen for it.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu or cuda; determines the default batch size.")] = "cpu",
     set_: o.Set = None,
     level: o.Level = 0,
     stage: o.Stage = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Say what was changed in the net, where and why.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Print what was changed in the net, where and why.")
+    ] = False,
     overwrite: o.Overwrite = False,
     quiet: o.Quiet = False,
 ) -> None:
-    """From folders of photos to everything a training needs: split, lists, a fitted start, net, solver, run.sh.
+    """Set up fine-tuning on folders of photos: split, lists, fitted start weights, net, solver, run.sh.
 
     Example: [bold]lungo finetune squeezenet1.1 --data photos/ -o mine/[/]
     """
@@ -58,8 +63,8 @@ def finetune(
 
     if scratch and weights not in (None, NONE):
         raise UserError(
-            "a training from scratch has no weights", received=f"--scratch --weights {weights}",
-            remedy="leave one of the two out",
+            "--scratch and --weights contradict each other", received=f"--scratch --weights {weights}",
+            remedy="remove one of the two",
         )  # fmt: skip
     wanted = ProjectOptions(
         net=net, data=data, out=output, weights=NONE if scratch else weights, classic=caffe_classic,
@@ -79,7 +84,7 @@ def finetune(
         from caffelungo.probes.table import table
         from caffelungo.report.terminal import Terminal
 
-        typer.echo("linear classifiers on frozen features, by cross-validation on the pictures to train on:")
+        typer.echo("linear classifiers on frozen features, cross-validated on the training pictures:")
         Terminal().print(table(done.probe.rows, done.probe.chosen))
         typer.echo(f"training starts from the one on {done.probe.chosen.candidate.name}")
     typer.echo(f"new classifier: {', '.join(done.heads)}; {done.iterations} iterations of {done.batch_size} pictures")

@@ -15,65 +15,83 @@ from caffelungo.cli import tasks as g
 def grow(
     output: Annotated[str, typer.Option("-o", "--output", help="The prototxt to write, or a folder.")],
     net: Annotated[
-        str | None, typer.Argument(help="The net to grow: a prototxt, or a name of `lungo nets`; a recipe may name it.")
+        str | None,
+        typer.Argument(help="The net to grow: a prototxt, or a name of `lungo nets`. A recipe may name it instead."),
     ] = None,
     widen: Annotated[
-        list[str] | None, typer.Option(metavar="LAYER:UNITS", help="New units beside a layer; may be repeated.")
+        list[str] | None, typer.Option(metavar="LAYER:UNITS", help="Add units beside a layer; repeatable.")
     ] = None,
     deepen: Annotated[
-        list[str] | None, typer.Option(metavar="LAYER:UNITS", help="A new layer on top of one; may be repeated.")
+        list[str] | None, typer.Option(metavar="LAYER:UNITS", help="Add a layer on top of one; repeatable.")
     ] = None,
     joint: Annotated[
-        list[str] | None, typer.Option(metavar="LAYER:UNITS", help="New units beside a layer and a layer on top.")
+        list[str] | None,
+        typer.Option(metavar="LAYER:UNITS", help="Add units beside a layer, and a layer on top that reads both."),
     ] = None,
     recursive: Annotated[
         list[str] | None,
-        typer.Option(metavar="LAYER:UNITS", help="New units beside a layer and the one below; or several, bottom up."),
+        typer.Option(
+            metavar="LAYER:UNITS", help="Add units beside a layer and the one below; or beside several, bottom up."
+        ),
     ] = None,
     enlarge: Annotated[
         list[str] | None,
-        typer.Option(metavar="LAYER:UNITS", help="Copies of a layer's own units; it computes the same."),
+        typer.Option(
+            metavar="LAYER:UNITS", help="Enlarge a layer by copies of its units, so that it computes the same."
+        ),
     ] = None,
-    recipe: Annotated[str | None, typer.Option(help="The whole rewrite in a file, or a card: wider ...")] = None,
-    normalize: Annotated[bool, typer.Option(help="Bring old and new units to one scale.")] = True,
+    recipe: Annotated[str | None, typer.Option(help="A recipe file, or a recipe that ships: wider ...")] = None,
+    normalize: Annotated[bool, typer.Option(help="Normalize old and new units to one scale.")] = True,
     scale: Annotated[
-        str, typer.Option(help="Where the learned scale starts: a number, or 'measured' on the net's data (--weights).")
+        str,
+        typer.Option(
+            help="Initial value of the learned scale: a number, or 'measured' on the net's data (needs --weights)."
+        ),
     ] = "20",
     filler: Annotated[str | None, typer.Option(help="Weight filler of the new units.")] = None,
-    start: Annotated[str, typer.Option(help="How new units start: filler, copy (and noise) or net2net.")] = "filler",
-    noise: Annotated[float, typer.Option(help="Of copied units: noise as a share of the old weights' spread.")] = 0.1,
-    seed: Annotated[int, typer.Option(help="Of copied units: which are drawn, and their noise.")] = 0,
+    start: Annotated[
+        str, typer.Option(help="Initial weights of new units: filler, copy (plus noise) or net2net.")
+    ] = "filler",
+    noise: Annotated[
+        float, typer.Option(help="Noise of copied units, as a share of the old weights' standard deviation.")
+    ] = 0.1,
+    seed: Annotated[int, typer.Option(help="Random seed for the choice of copied units and their noise.")] = 0,
     keep_head: Annotated[
-        bool, typer.Option("--keep-head", help="Keep the classifier and its answers at the first step.")
+        bool,
+        typer.Option("--keep-head", help="Keep the classifier, so that the grown net starts with the same outputs."),
     ] = False,
     task: Annotated[
         str | None,
-        typer.Option(metavar="DIR", help="Pictures of a further task: a classifier of its own, all that is old held."),
+        typer.Option(
+            metavar="DIR", help="Add a classifier for the classes of this picture folder; everything old stays frozen."
+        ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="With --task: what it is called (default: as the folder).")] = None,
+    name: Annotated[str | None, typer.Option(help="With --task: name of the task (default: the folder's).")] = None,
     read: Annotated[
-        list[str] | None, typer.Option(help="With --task: a layer that its classifier reads besides; repeatable.")
+        list[str] | None, typer.Option(help="With --task: further layer for the new classifier to read; repeatable.")
     ] = None,
     head: Annotated[
         str | None,
-        typer.Option(help="Of several classifiers: the one that is meant (with --task: that the new one is like)."),
+        typer.Option(help="Classifier to grow, if the net has several (with --task: the one to model the new one on)."),
     ] = None,
     val: Annotated[
-        float | None, typer.Option(help="With --task: share of the pictures kept to test on (default: 0.2).")
+        float | None, typer.Option(help="With --task: share of the pictures held out for testing (default: 0.2).")
     ] = None,
     size: Annotated[int | None, typer.Option(help="With --task: input size in pixels.")] = None,
     resize: Annotated[
-        int | None, typer.Option(help="With --task: pixels that pictures are scaled to before the crop.")
+        int | None, typer.Option(help="With --task: size in pixels to resize pictures to before the crop.")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="With --task: pictures a batch.")] = None,
-    passes: Annotated[int | None, typer.Option(help="With --task: how often training sees each picture.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="With --task: batch size.")] = None,
+    passes: Annotated[
+        int | None, typer.Option(help="With --task: number of passes over the training pictures.")
+    ] = None,
     device: Annotated[
-        str | None, typer.Option(help="With --task: cpu (the default) or cuda; the batch size is chosen for it.")
+        str | None, typer.Option(help="With --task: cpu (default) or cuda; determines the default batch size.")
     ] = None,
     *,
     shared: r.Shared,
 ) -> None:
-    """Grow a net by new units that learn beside the old ones (Growing a Brain, CVPR 2017), or by a further task.
+    """Grow a net by new units beside the old ones (Growing a Brain, CVPR 2017), or by a classifier for a new task.
 
     Examples: [bold]lungo grow train_val.prototxt --widen fc7:2048 -o grown.prototxt[/];
     [bold]lungo grow mine/train_val.prototxt --weights mine/solver_iter_300.caffemodel --task birds/ -o mine2/[/]

@@ -11,22 +11,21 @@ from caffelungo.cli import options as o
 
 def infer(
     model: Annotated[str, typer.Argument(help="An ONNX file that `lungo export` or `convert` wrote.")],
-    given: Annotated[list[str], typer.Argument(help="Pictures, folders of them, or lists (.txt, a path a line).")],
+    given: Annotated[list[str], typer.Argument(help="Pictures, folders, or lists (.txt, one path per line).")],
     output: Annotated[
-        str | None, typer.Option("-o", "--output", help="Write .csv, .json, .npz (all numbers) or a .png sheet.")
+        str | None,
+        typer.Option("-o", "--output", help="Output file: .csv, .json, .npz (all outputs) or .png (a contact sheet)."),
     ] = None,
     device: o.Device = "auto",
-    provider: Annotated[str, typer.Option(help="cpu, cuda or tensorrt; default: that of the device.")] = "",
-    batch_size: Annotated[int, typer.Option(help="Pictures at a time.")] = 16,
-    threads: Annotated[int, typer.Option(help="CPU threads of the net; 0: as many as cores.")] = 0,
-    decoders: Annotated[int, typer.Option(help="Threads that read pictures; 0: one a core, up to four.")] = 0,
-    top: Annotated[int, typer.Option(help="How many classes to give for each picture.")] = 5,
-    head: Annotated[
-        str | None, typer.Option(help="Of a file that answers for several tasks: the one to give (default: all).")
-    ] = None,
-    graphs: Annotated[bool, typer.Option("--graphs", help="Run full batches as one CUDA graph.")] = False,
+    provider: Annotated[str, typer.Option(help="cpu, cuda or tensorrt (default: the provider of the device).")] = "",
+    batch_size: Annotated[int, typer.Option(help="Batch size.")] = 16,
+    threads: Annotated[int, typer.Option(help="CPU threads of the net; 0: one per core.")] = 0,
+    decoders: Annotated[int, typer.Option(help="Threads that decode pictures; 0: one per core, up to four.")] = 0,
+    top: Annotated[int, typer.Option(help="Number of classes per picture.")] = 5,
+    head: Annotated[str | None, typer.Option(help="Task to output, if the file has several (default: all).")] = None,
+    graphs: Annotated[bool, typer.Option("--graphs", help="Run each full batch as one CUDA graph.")] = False,
 ) -> None:
-    """Run an exported net over many pictures: classes for classifiers, all numbers for other nets.
+    """Run an exported net over many pictures. Classifiers give classes, other nets their raw outputs.
 
     Example: [bold]lungo infer model.onnx photos/ -o classes.csv[/]
     """

@@ -11,18 +11,25 @@ from caffelungo.cli import options as o
 
 def init(
     net: Annotated[str, typer.Argument(help="The grown net: a prototxt, with its training data.")],
-    weights: Annotated[str, typer.Option(help="What it grew from; the layers these lack are the new ones.")],
-    output: Annotated[str, typer.Option("-o", "--output", help="The weights to write.")],
+    weights: Annotated[
+        str, typer.Option(help="Weights of the net before growth; layers missing in them are the new ones.")
+    ],
+    output: Annotated[str, typer.Option("-o", "--output", help="Weight file to write.")],
     method: Annotated[
-        str, typer.Option(help="gradmax, measured (factors of Normalize), lsuv, or auto: what fits.")
+        str, typer.Option(help="gradmax, measured (factors of Normalize), lsuv, or auto (chosen per layer).")
     ] = "auto",
-    data: Annotated[str | None, typer.Option(help="This list or folder of classes instead of the net's own.")] = None,
-    batches: Annotated[int, typer.Option(help="Number of batches to look at.")] = 8,
-    scale: Annotated[float, typer.Option(help="Of gradmax: how large new units are beside old ones.")] = 0.5,
+    data: Annotated[
+        str | None, typer.Option(help="Pictures to use instead of the net's own: a list, or a folder of classes.")
+    ] = None,
+    batches: Annotated[int, typer.Option(help="Number of batches to use.")] = 8,
+    scale: Annotated[float, typer.Option(help="With gradmax: size of new units relative to old ones.")] = 0.5,
     outgoing_zero: Annotated[
-        bool, typer.Option("--outgoing-zero", help="Of gradmax: zero in the classifier, not in the new units.")
+        bool,
+        typer.Option(
+            "--outgoing-zero", help="With gradmax: set the classifier's new weights to zero instead of the new units'."
+        ),
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of the order of the data, and of what is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed for the data order and random weights.")] = 0,
     set_: o.Set = None,
     device: o.Device = "auto",
     gpu: o.Gpu = None,
@@ -32,7 +39,7 @@ def init(
     overwrite: o.Overwrite = False,
     quiet: o.Quiet = False,
 ) -> None:
-    """Start the new layers of a grown net from its data: GradMax, measured scales, unit variance.
+    """Initialize the new layers of a grown net from its data: GradMax, measured scales, unit variance.
 
     Example: [bold]lungo init wider.prototxt --weights wider.caffemodel -o start.caffemodel[/]
     """

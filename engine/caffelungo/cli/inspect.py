@@ -14,25 +14,27 @@ def inspect(
     weights: Annotated[str, typer.Option(help="Its weights after training.")],
     output: Annotated[str, typer.Option("-o", "--output", help="The folder to write.")],
     before: Annotated[
-        str | None, typer.Option(help="The weights that training began with (default: as the run's record says).")
+        str | None, typer.Option(help="Weights before training (default: as recorded by the run).")
     ] = None,
-    before_model: Annotated[str | None, typer.Option(help="Their net, where it is another one.")] = None,
+    before_model: Annotated[str | None, typer.Option(help="The net of --before, if it differs.")] = None,
     snapshots: Annotated[
         str | None,
-        typer.Option(help="Prefix or folder of the run's snapshots (default: those beside the weights)."),
+        typer.Option(help="Prefix or folder of the run's snapshots (default: next to --weights)."),
     ] = None,
     data: Annotated[
-        str | None, typer.Option(help="Look at this list or folder of classes instead of the net's own.")
+        str | None, typer.Option(help="Pictures to use instead of the net's own: a list, or a folder of classes.")
     ] = None,
     units: Annotated[
         list[str] | None,
-        typer.Option(metavar="LAYER:N,N", help="Units to show, counted from 0 (default: chosen); may be repeated."),
+        typer.Option(
+            metavar="LAYER:N,N", help="Units to show, counted from 0 (default: chosen automatically); repeatable."
+        ),
     ] = None,
-    per_class: Annotated[int | None, typer.Option(help="Pictures of each class to look at (default: all).")] = None,
-    seed: Annotated[int, typer.Option(help="Of the map of features.")] = 0,
+    per_class: Annotated[int | None, typer.Option(help="Pictures to use per class (default: all).")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed of the feature map.")] = 0,
     size: o.Size = None,
     head: Annotated[
-        str | None, typer.Option(help="Of several classifiers: the one to look at, by its layer or its task.")
+        str | None, typer.Option(help="Classifier to inspect, if the net has several: its layer or its task.")
     ] = None,
     set_: o.Set = None,
     device: o.Device = "auto",
@@ -44,7 +46,7 @@ def inspect(
     stage: o.Stage = None,
     quiet: o.Quiet = False,
 ) -> None:
-    """See what fine-tuning did: old and new units, layers, what units answer to, hard pictures; on one page.
+    """Report what fine-tuning did, on one HTML page: old and new units, layers, preferred pictures, errors.
 
     Example: [bold]lungo inspect --model mine/grown.prototxt --weights mine/grown_iter_300.caffemodel -o report/[/]
     """
@@ -62,4 +64,4 @@ def inspect(
     with o.stages(quiet) as progress:
         page = run(wanted, console, progress)
     if not quiet:
-        typer.echo(f"wrote {page}: open it in a browser; its numbers stand beside it")
+        typer.echo(f"wrote {page}: open it in a browser; the numbers are in files next to it")

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 
-def layers(type_: Annotated[str | None, typer.Argument(metavar="[TYPE]", help="One type in full.")] = None) -> None:
-    """List the layer types, or describe one: its formula, shapes, blobs and options."""
+def layers(
+    type_: Annotated[str | None, typer.Argument(metavar="[TYPE]", help="Layer type to describe.")] = None,
+) -> None:
+    """List all layer types, or describe one: formula, shapes, blobs and options."""
     from caffelungo.layers import documentation
 
     typer.echo(documentation.describe(type_) if type_ else documentation.overview())

@@ -1,4 +1,4 @@
-"""`lungo`: collects the verbs, understands Caffe's spelling, and turns errors into messages and exit statuses."""
+"""`lungo`: collects the verbs, accepts Caffe's spelling, and turns errors into messages and exit statuses."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from typing import Any
 
 import typer
 
-from caffelungo import __version__, option_ranges, threads
+from caffelungo import option_ranges, threads
 from caffelungo.cli.spelling import caffe_spelling
 from caffelungo.errors import LungoError, UserError, of_system
+from caffelungo.version import __version__
 from caffelungo.visible import visible, visible_streams
 
 VERBS = {
     "demo": "Start here",
     "finetune": "Start here",
     "probe": "Start here",
-    "train": "Train and look",
-    "test": "Train and look",
-    "time": "Train and look",
-    "inspect": "Train and look",
-    "check": "Train and look",
-    "diff": "Train and look",
+    "train": "Train and evaluate",
+    "test": "Train and evaluate",
+    "time": "Train and evaluate",
+    "inspect": "Train and evaluate",
+    "check": "Train and evaluate",
+    "diff": "Train and evaluate",
     "grow": "Rewrite",
     "rewrite": "Rewrite",
     "init": "Rewrite",
@@ -47,11 +48,11 @@ VERBS = {
     "nets": "Catalogues",
     "layers": "Catalogues",
 }
-"""Every verb and the panel of `lungo --help` it stands in; each is the function of that name in a file of that name."""
+"""Every verb and its panel in `lungo --help`; each is the function of that name in the file of that name."""
 
 app = typer.Typer(
     name="lungo",
-    help="Caffe's way of fine-tuning vision networks, on PyTorch, with ONNX as the way out.",
+    help="Fine-tune vision networks the way Caffe does, on PyTorch, and export them to ONNX.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -75,7 +76,7 @@ def _lungo(
 
 
 def _judged(verb: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """``function``, called only when all numbers it is given are in their ranges."""
+    """Wrap ``function``: it is called only if all its numeric arguments are in range."""
 
     @functools.wraps(function)
     def called(**given: Any) -> Any:
@@ -93,12 +94,12 @@ for _verb, _panel in VERBS.items():
 
 @functools.cache
 def _command() -> Any:
-    """All verbs as click's command; making it takes longer than most of them run."""
+    """All verbs as a click command; cached, as building it takes longer than most verbs run."""
     return typer.main.get_command(app)
 
 
 def call(arguments: Sequence[str]) -> int:
-    """Run one command line in this process; its exit status. LungoError passes through."""
+    """Run one command line in this process and return its exit status. LungoError is not caught."""
     command = _command()
     status = command.main(caffe_spelling(arguments, command.commands), prog_name="lungo", standalone_mode=False)
     return status if isinstance(status, int) else 0

@@ -13,11 +13,11 @@ from caffelungo.errors import UserError
 
 def nets(
     action: Annotated[str, typer.Argument(help="list, show or copy.")] = "list",
-    name: Annotated[str | None, typer.Argument(help="A net's name.")] = None,
-    output: Annotated[str | None, typer.Option("-o", "--output", help="Folder for the copy.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Name of a net.")] = None,
+    output: Annotated[str | None, typer.Option("-o", "--output", help="Folder to copy to.")] = None,
     set_: o.Set = None,
 ) -> None:
-    """List the nets that come with Caffelungo, show one's card, or copy one to edit.
+    """List the nets that ship with Caffelungo, show the card of one, or copy one to edit.
 
     Example: [bold]lungo nets copy squeezenet1.1 -o mine/[/]
     """
@@ -27,7 +27,7 @@ def nets(
         typer.echo(catalogue.overview())
     elif action in ("show", "copy") and name is None:
         remedy = f"as `{shell.command('lungo', 'nets', action, 'caffenet')}`"
-        raise UserError("which net?", received=f"lungo nets {action}", remedy=remedy)
+        raise UserError("no net named", received=f"lungo nets {action}", remedy=remedy)
     elif action == "show":
         typer.echo(catalogue.find(name or "").card)
     elif action == "copy":

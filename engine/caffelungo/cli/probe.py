@@ -14,54 +14,57 @@ def probe(
     data: Annotated[
         str | None,
         typer.Option(
-            help="A folder with one sub-folder per class, or a list of pictures (with --layers head: the net's own)."
+            help="A folder with one sub-folder per class, or a list (with --layers head: default the net's own)."
         ),
     ] = None,
     test: Annotated[
-        str | None, typer.Option(help="Another folder or list of the same classes, to judge the chosen classifier by.")
+        str | None, typer.Option(help="Test pictures of the same classes, a folder or list, for the chosen classifier.")
     ] = None,
-    weights: Annotated[str | None, typer.Option(help="Pre-trained weights (default: those of the net).")] = None,
+    weights: Annotated[str | None, typer.Option(help="Pre-trained weights (default: the net's own).")] = None,
     layers: Annotated[
         str,
         typer.Option(
-            help="What to read, by commas: blobs, a+b for several at once, all (every stage joined), head (what the "
-            "net's own classifier reads), or auto (each stage, and all)."
+            help="Layers to read, comma-separated: blobs, a+b (concatenated), all (every stage, concatenated), head "
+            "(the input of the net's classifier), or auto (each stage, and all)."
         ),
     ] = "auto",
     classifier: Annotated[str, typer.Option(help="logistic (multinomial logistic regression) or svm.")] = "logistic",
     scaling: Annotated[str, typer.Option(help="unit (one scale for all features) or standardise.")] = "unit",
-    mirror: Annotated[bool, typer.Option("--mirror", help="Learn from mirrored copies of the pictures, too.")] = False,
+    mirror: Annotated[bool, typer.Option("--mirror", help="Also learn from mirrored copies of the pictures.")] = False,
     penalty: Annotated[
         float | None, typer.Option(help="L2 penalty on the sum of losses (default: chosen by cross-validation).")
     ] = None,
     before: Annotated[
         str | None,
-        typer.Option(help="With --layers head: weights from before training, kept unless it gained beyond chance."),
+        typer.Option(help="With --layers head: weights before training, kept unless training gained more than chance."),
     ] = None,
     no_refit: Annotated[
-        bool, typer.Option("--no-refit", help="With --before: choose between the two weights, and fit no classifier.")
+        bool,
+        typer.Option(
+            "--no-refit", help="With --before: only choose between the two weights, without fitting a classifier."
+        ),
     ] = False,
-    folds: Annotated[int, typer.Option(help="Folds of the cross-validation.")] = 5,
+    folds: Annotated[int, typer.Option(help="Number of cross-validation folds.")] = 5,
     size: Annotated[int | None, typer.Option(help="Input size in pixels (default: the net's).")] = None,
     batch_size: Annotated[int, typer.Option(help="Batch size of the forward pass.")] = 32,
     suffix: Annotated[str | None, typer.Option(help="Suffix for the new classifier's name.")] = None,
     output: Annotated[
-        str | None, typer.Option("-o", "--output", help="Write the chosen classifier as a net into this folder.")
+        str | None, typer.Option("-o", "--output", help="Folder to write the net with the chosen classifier to.")
     ] = None,
-    cache: Annotated[str | None, typer.Option(help="Folder that keeps features (default: inside the output).")] = None,
-    json_file: Annotated[str | None, typer.Option("--json", help="Write what was found to this file.")] = None,
-    seed: Annotated[int, typer.Option(help="Random seed of the folds.")] = 0,
+    cache: Annotated[str | None, typer.Option(help="Folder to cache features in (default: inside --output).")] = None,
+    json_file: Annotated[str | None, typer.Option("--json", help="Write the results to this JSON file.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed for the folds.")] = 0,
     device: o.Device = "auto",
     precision: o.Precision = "fp32",
     threads: o.Threads = None,
-    head: Annotated[str | None, typer.Option(help="Of several classifiers: the one whose place is taken.")] = None,
+    head: Annotated[str | None, typer.Option(help="Classifier to replace, if the net has several.")] = None,
     set_: o.Set = None,
     level: o.Level = 0,
     stage: o.Stage = None,
     overwrite: o.Overwrite = False,
     quiet: o.Quiet = False,
 ) -> None:
-    """See what a net knows already: linear classifiers on its frozen layers, the best one written as a net.
+    """Train linear classifiers on the frozen layers of a net, and write the best one as a net.
 
     Example: [bold]lungo probe squeezenet1.1 --data photos/ --size 112 -o probed/[/]
     """
@@ -88,7 +91,7 @@ def probe(
         files.write_text(json_file, json.dumps(found.plain(), indent=2) + "\n")
     if quiet:
         return
-    typer.echo(f"{len(found.classes)} classes, {found.pictures} pictures to learn from")
+    typer.echo(f"{len(found.classes)} classes, {found.pictures} training pictures")
     if found.best is not None:
         Terminal().print(table(found.rows, found.best))
     if found.again is not None and found.again.kept:

@@ -1,4 +1,4 @@
-"""What `lungo grow` and `lungo rewrite` say of what they did."""
+"""Options and output that `lungo grow` and `lungo rewrite` share."""
 
 from __future__ import annotations
 
@@ -16,34 +16,38 @@ from caffelungo.errors import UserError
 
 @dataclass(frozen=True)
 class Shared:
-    """The options that every rewrite takes behind its own; the verbs get them as one argument."""
+    """The options shared by all rewrites; each verb receives them as one argument."""
 
     weights: Annotated[
         str | None,
-        typer.Option(help="Weights of the net; written beside the output, moved, where old ones change."),
+        typer.Option(
+            help="Weights of the net. If the rewrite changes them, the new ones are written next to the output."
+        ),
     ] = None
     tune: Annotated[
         str | None, typer.Option(help="What learns: all, new, top (and the layer below the new ones) or top_two.")
     ] = None
-    solver: Annotated[str | None, typer.Option(help="Write a copy of this solver for the new net beside it.")] = None
+    solver: Annotated[str | None, typer.Option(help="Write a copy of this solver, for the new net, next to it.")] = None
     shape: Annotated[
         list[str] | None,
-        typer.Option(metavar="BLOB:CxHxW", help="An input's size where the file does not tell it; may be repeated."),
+        typer.Option(metavar="BLOB:CxHxW", help="Shape of an input that the net does not specify; repeatable."),
     ] = None
     set_: o.Set = None
     level: o.Level = 0
     stage: o.Stage = None
-    explain: Annotated[bool, typer.Option("--explain", help="Say what was changed, where and why.")] = False
-    diff: Annotated[bool, typer.Option("--diff", help="Show the change as a unified diff.")] = False
+    explain: Annotated[bool, typer.Option("--explain", help="Print what was changed, where and why.")] = False
+    diff: Annotated[bool, typer.Option("--diff", help="Print the change as a unified diff.")] = False
     cost: Annotated[
-        bool, typer.Option("--cost", help="Parameters, operations and memory of each layer, before and after.")
+        bool, typer.Option("--cost", help="Print parameters, operations and memory of each layer, before and after.")
     ] = False
-    draw: Annotated[str | None, typer.Option(metavar="PNG", help="Draw the net, new parts in colour.")] = None
+    draw: Annotated[str | None, typer.Option(metavar="PNG", help="Draw the net to this file, new parts in colour.")] = (
+        None
+    )
     overwrite: o.Overwrite = False
     quiet: o.Quiet = False
 
     def files(self, net: str | None, output: str, **more: Any) -> Any:
-        """The ``RewriteOptions``, with ``more`` of their fields."""
+        """Make ``RewriteOptions`` of these options and ``more`` fields."""
         from caffelungo.deploy.network import parse_shapes
         from caffelungo.rewriting.rewrite import RewriteOptions
 
@@ -55,7 +59,7 @@ class Shared:
 
 
 def with_shared(verb: Callable[..., None]) -> Callable[..., None]:
-    """``verb``, whose last argument is a ``Shared``, with the fields of it as options of its own."""
+    """Replace the last argument of ``verb``, a ``Shared``, by its fields, as options of the verb."""
     hints = get_type_hints(verb, include_extras=True)
     *own, last = inspect.signature(verb).parameters.values()
     names = {one.name: one for one in fields(Shared)}
@@ -77,12 +81,12 @@ def with_shared(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 def tune(word: str | None) -> str | None:
-    """``--tune`` as the recipe spells it."""
+    """The value of ``--tune`` as recipes spell it."""
     return None if word is None else word.upper().replace("-", "_")
 
 
 def number(text: str, flag: str) -> tuple[str, float]:
-    """``conv*=0.1`` as a pattern and a number."""
+    """Parse ``conv*=0.1`` to a pattern and a number."""
     name, _, value = text.rpartition("=")
     try:
         found = _named(name), float(value)
@@ -101,7 +105,7 @@ def _named(name: str) -> str:
 
 
 def scale(text: str, net: str | None, layer: str, flag: str, shared: Shared) -> float:
-    """``--scale``: a number, or what is measured behind ``layer`` on the data of ``net``."""
+    """The value of ``--scale``: a number, or the mean norm after ``layer``, measured on the data of ``net``."""
     weights = shared.weights
     if text != "measured":
         try:
@@ -114,7 +118,7 @@ def scale(text: str, net: str | None, layer: str, flag: str, shared: Shared) -> 
         return number
     if net is None or weights is None:
         raise UserError(
-            "the scale can be measured only with a net and its weights",
+            "measuring the scale needs a net and its weights",
             received="--scale measured without " + ("a net" if net is None else "--weights"),
             remedy="name the net and add --weights, or write --scale 20",
         )
@@ -124,12 +128,12 @@ def scale(text: str, net: str | None, layer: str, flag: str, shared: Shared) -> 
         net, weights, layer, flag, o.variables(shared.set_), stages=o.listed(shared.stage), level=shared.level
     )
     found = float(f"{norm:.3g}")
-    typer.echo(f"mean norm behind `{layer}`: {found:g}; the learned scales start there", err=True)
+    typer.echo(f"mean norm after `{layer}`: {found:g}; the learned scales start there", err=True)
     return found
 
 
 def show(done: Any, asked: Shared) -> None:
-    """Print what was asked for about a ``Rewritten``, and the files written."""
+    """Print the requested reports on a ``Rewritten``, and the files written."""
     if asked.explain:
         for note in done.notes:
             typer.echo(str(note))
@@ -157,7 +161,7 @@ def show(done: Any, asked: Shared) -> None:
 
 
 def next_step(done: Any, net: str | None, asked: Shared) -> None:
-    """Print the commands that train the new net of a ``Rewritten``, and say what of the old one is kept."""
+    """Print the commands that train the new net of a ``Rewritten`` and compare it with the old one."""
     from caffelungo import shell
     from caffelungo.rewriting import next_steps
 
@@ -168,6 +172,6 @@ def next_step(done: Any, net: str | None, asked: Shared) -> None:
     verify = shell.command(*next_steps.verifying(done, net, given))
     if train := next_steps.training(done):
         typer.echo(f"next: {shell.command(*train)}")
-        typer.echo(f"what is kept of the old net: {verify}")
+        typer.echo(f"to compare it with the old net: {verify}")
     else:
         typer.echo(f"next: {verify}")

@@ -1,4 +1,4 @@
-"""Caffe's flags as ours: Caffe's tools take `-solver x`, `--solver=x`, `-sighup_effect stop` and `-gray=true` alike."""
+"""Translate Caffe's spelling of flags: `-solver x`, `--solver=x`, `-sighup_effect stop`, `-gray=true`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _TRUE, _FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")
 
 
 def caffe_spelling(arguments: Sequence[str], commands: Mapping[str, Any]) -> list[str]:
-    """``arguments`` with each flag of more than one letter as `--long-name`, and switches set to a value as switches.
+    """Rewrite ``arguments``: flags of more than one letter to `--long-name`, `switch=true` to the switch.
 
-    ``commands`` are click's, by verb. The value of an option is left as it is, whatever it begins with, and so is
-    everything after `--`; `-o` and other single letters are no flags of Caffe's.
+    ``commands`` are click's commands by verb. Values of options and everything after `--` are left unchanged, as are
+    single letters such as `-o`, which Caffe does not have.
     """
     verb = next((argument for argument in arguments if argument in commands), None)
     takes_value, switches = _options(commands[verb].params if verb else ())
@@ -40,7 +40,7 @@ def caffe_spelling(arguments: Sequence[str], commands: Mapping[str, Any]) -> lis
 
 
 def _options(params: Iterable[Any]) -> tuple[set[str], dict[str, list[str]]]:
-    """The options that take a value, and the switches, each with what turns it off (nothing: it is off)."""
+    """The options that take a value, and the switches, each with its opposite (empty if it has none)."""
     takes_value: set[str] = set()
     switches: dict[str, list[str]] = {}
     for param in params:

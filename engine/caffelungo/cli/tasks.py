@@ -1,4 +1,4 @@
-"""What `lungo grow --task` refuses, and says of what it wrote."""
+"""The checks and output of `lungo grow --task`."""
 
 from __future__ import annotations
 
@@ -13,29 +13,27 @@ from caffelungo.errors import UserError
 
 
 def check(net: str | None, asked: Mapping[str, Any]) -> None:
-    """UserError when no net is named, or for flags that change what is old, which a new task never does."""
+    """Raise UserError if no net is named, or for flags that change the old net, which a new task never does."""
     if net is None:
-        raise UserError("a task is added to a net, and none is named", remedy="lungo grow NET --task birds/ -o mine2/")
+        raise UserError("--task needs a net to add the task to", remedy="lungo grow NET --task birds/ -o mine2/")
     wrong = [flag for flag, value in asked.items() if value]
     if wrong:
         raise UserError(
-            "a new task leaves the old net as it is, and these flags are for a net that changes",
+            "--task keeps the old net unchanged, and these flags change it",
             received=" ".join(["--task", *wrong]),
-            remedy="leave them out; --widen and --read are for the new classifier alone",
+            remedy="remove them; --widen and --read affect only the new classifier",
         )
 
 
 def refuse_without_task(asked: Mapping[str, Any]) -> None:
-    """UserError for flags of ``--task`` without it; what was not given is None, or an empty list."""
+    """Raise UserError for flags that need ``--task``; those not given are None or an empty list."""
     wrong = [flag for flag, value in asked.items() if value is not None and value != []]
     if wrong:
-        raise UserError(
-            f"{wrong[0]} goes with --task", received=" ".join(wrong), remedy="add --task FOLDER, or leave it out"
-        )
+        raise UserError(f"{wrong[0]} needs --task", received=" ".join(wrong), remedy="add --task FOLDER, or remove it")
 
 
 def run(wanted: Any, shared: Shared) -> None:
-    """Write the folder that ``wanted`` (``tasks.TaskProjectOptions``) asks for, and print what is in it."""
+    """Write the folder described by ``wanted`` (``projects.task_project.TaskProjectOptions``), and print a summary."""
     from caffelungo.projects.task_project import task_project
 
     with o.stages(shared.quiet) as say:
@@ -52,7 +50,7 @@ def run(wanted: Any, shared: Shared) -> None:
     if done.fitted is not None:
         one = done.fitted
         typer.echo(
-            f"it starts fitted: {one.accuracy:.1%} of the training pictures held out ({one.low:.1%} to {one.high:.1%})"
+            f"it starts fitted: {one.accuracy:.1%} on held-out training pictures ({one.low:.1%} to {one.high:.1%})"
         )
     typer.echo(f"the net answers for {', '.join(done.tasks)}")
     for notice in done.notices:

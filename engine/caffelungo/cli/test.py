@@ -13,13 +13,13 @@ def test(
     model: Annotated[str, typer.Option(help="The net, with its test data.")],
     weights: Annotated[str, typer.Option(help="Its weights.")],
     iterations: Annotated[
-        int | None, typer.Option(help="Number of batches, as Caffe does; without it the whole test set once.")
+        int | None, typer.Option(help="Number of batches, as in Caffe (default: the whole test set once).")
     ] = None,
     data: Annotated[
-        str | None, typer.Option(help="Test on this list or folder of classes instead of the net's own.")
+        str | None, typer.Option(help="Pictures to test on instead of the net's own: a list, or a folder of classes.")
     ] = None,
     head: Annotated[
-        str | None, typer.Option(help="Of several classifiers: the one to test, by its layer or its task.")
+        str | None, typer.Option(help="Classifier to test, if the net has several: its layer or its task.")
     ] = None,
     output: Annotated[
         str | None, typer.Option("-o", "--output", help="Folder for the confusion matrix and the per-class table.")
@@ -36,7 +36,7 @@ def test(
     caffe: o.Caffe = False,
     quiet: o.Quiet = False,
 ) -> int:
-    """Test a net on its whole test set: accuracy with its interval, each class, the confusion matrix.
+    """Test a net on its whole test set: accuracy with confidence interval, per class, confusion matrix.
 
     Example: [bold]lungo test --model mine/train_val.prototxt --weights mine/solver_iter_300.caffemodel[/]
     """

@@ -11,9 +11,9 @@ from caffelungo.cli import options as o
 
 def time(
     model: Annotated[str, typer.Option(help="The net.")],
-    weights: Annotated[str, typer.Option(help="Its weights; speed hardly depends on them.")] = "",
-    iterations: Annotated[int, typer.Option(help="Passes to average over.")] = 50,
-    phase: Annotated[str, typer.Option(help="TRAIN or TEST.")] = "TRAIN",
+    weights: Annotated[str, typer.Option(help="Its weights (optional; speed hardly depends on them).")] = "",
+    iterations: Annotated[int, typer.Option(help="Number of passes to average over.")] = 50,
+    phase: Annotated[str, typer.Option(help="Phase: TRAIN or TEST.")] = "TRAIN",
     size: o.Size = None,
     set_: o.Set = None,
     device: o.Device = "auto",
@@ -23,7 +23,7 @@ def time(
     level: o.Level = 0,
     stage: o.Stage = None,
 ) -> int:
-    """Time a net, forward and backward, layer by layer.
+    """Time the forward and backward pass of a net, layer by layer.
 
     Example: [bold]lungo time --model deploy.prototxt[/]
     """

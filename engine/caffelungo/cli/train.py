@@ -12,25 +12,30 @@ from caffelungo.cli import options as o
 def train(
     solver: Annotated[str, typer.Option(help="The solver file.")],
     weights: Annotated[
-        str, typer.Option(help="Weights to start from, by layer name: files or torchvision:NAME, comma list.")
+        str,
+        typer.Option(help="Weights to start from, matched by layer name: files or torchvision:NAME, comma-separated."),
     ] = "",
-    snapshot: Annotated[str | None, typer.Option(help="A .solverstate to resume from, exactly.")] = None,
+    snapshot: Annotated[str | None, typer.Option(help="A .solverstate to resume from.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume from the newest complete snapshot.")] = False,
     reset_state: Annotated[
-        bool, typer.Option("--reset-state", help="Of the snapshot take the weights; iteration and history begin anew.")
+        bool,
+        typer.Option(
+            "--reset-state", help="Take only the weights of the snapshot; restart iteration count and history."
+        ),
     ] = False,
     set_solver: Annotated[
         list[str] | None,
-        typer.Option("--set-solver", metavar="NAME=VALUE", help="A field of the solver; may be repeated."),
+        typer.Option("--set-solver", metavar="NAME=VALUE", help="Override a field of the solver; repeatable."),
     ] = None,
     fit_batch: Annotated[
         bool,
-        typer.Option("--fit-batch", help="Divide a batch that memory does not hold, and multiply iter_size."),
+        typer.Option("--fit-batch", help="If a batch does not fit into memory, divide it and multiply iter_size."),
     ] = False,
     weights_format: Annotated[
-        str | None, typer.Option(help="Weights of snapshots: caffemodel, h5 or safetensors (default: the solver's).")
+        str | None,
+        typer.Option(help="Weight format of snapshots: caffemodel, h5 or safetensors (default: the solver's)."),
     ] = None,
-    reinit: Annotated[str, typer.Option(help="Layers that start from their fillers all the same.")] = "",
+    reinit: Annotated[str, typer.Option(help="Re-initialise these layers even if the weights contain them.")] = "",
     set_: o.Set = None,
     device: o.Device = "auto",
     gpu: o.Gpu = None,
@@ -41,23 +46,25 @@ def train(
     workers: o.Workers = None,
     level: o.Level = 0,
     stage: o.Stage = None,
-    sigint_effect: Annotated[str, typer.Option(help="stop, snapshot or none.")] = "stop",
-    sighup_effect: Annotated[str, typer.Option(help="stop, snapshot or none.")] = "snapshot",
-    early_stop: Annotated[
-        int | None, typer.Option(help="Stop after this number of tests without a better value.")
+    sigint_effect: Annotated[str, typer.Option(help="What the signal does: stop, snapshot or none.")] = "stop",
+    sighup_effect: Annotated[str, typer.Option(help="What the signal does: stop, snapshot or none.")] = "snapshot",
+    early_stop: Annotated[int | None, typer.Option(help="Stop after this number of tests without improvement.")] = None,
+    keep_best: Annotated[
+        bool | None, typer.Option(help="Keep the snapshot with the best test value (default: the solver's).")
     ] = None,
-    keep_best: Annotated[bool | None, typer.Option(help="Keep a snapshot of the best test value.")] = None,
-    keep_last: Annotated[int | None, typer.Option(help="Keep only the newest k snapshots.")] = None,
-    watch: Annotated[str | None, typer.Option(help="The test output that early stop and best watch.")] = None,
+    keep_last: Annotated[
+        int | None, typer.Option(help="Number of snapshots to keep, newest first (default: the solver's).")
+    ] = None,
+    watch: Annotated[str | None, typer.Option(help="Test output to monitor for --early-stop and --keep-best.")] = None,
     tensorboard: Annotated[
-        bool | None, typer.Option(help="Write TensorBoard events (default: where it is installed).")
+        bool | None, typer.Option(help="Write TensorBoard events (default: if it is installed).")
     ] = None,
-    stop_diverged: Annotated[bool, typer.Option(help="Stop when the loss stays far above where it began.")] = True,
+    stop_diverged: Annotated[bool, typer.Option(help="Stop when the loss stays far above its start.")] = True,
     overwrite: o.Overwrite = False,
     caffe: o.Caffe = False,
     quiet: o.Quiet = False,
 ) -> int:
-    """Train a net with a solver file, from scratch, from weights, or on from a snapshot.
+    """Train a net with a solver file, from scratch, from weights or from a snapshot.
 
     Example: [bold]lungo train --solver mine/solver.prototxt --weights net.caffemodel[/]
     """

@@ -11,19 +11,23 @@ from caffelungo.cli import options as o
 
 def triton(
     model: Annotated[str, typer.Argument(help="An ONNX file of `lungo export` or `lungo convert`.")],
-    repository: Annotated[str | None, typer.Argument(help="The model repository; made if it is missing.")] = None,
-    output: Annotated[str | None, typer.Option("-o", "--output", help="The same, as an option.")] = None,
-    name: Annotated[str | None, typer.Option(help="The model's name there (default: the file's).")] = None,
-    version: Annotated[int | None, typer.Option(help="Its version (default: the next).")] = None,
-    max_batch: Annotated[int, typer.Option(help="Most pictures that Triton puts together.")] = 64,
-    delay: Annotated[int, typer.Option(help="Microseconds it waits for more.")] = 2000,
-    preferred: Annotated[str | None, typer.Option(metavar="SIZES", help="Batch sizes it prefers, as 8,16.")] = None,
-    instances: Annotated[int, typer.Option(help="Copies of the model on each device.")] = 1,
-    device: Annotated[str, typer.Option(help="Where they run: auto, cpu or gpu.")] = "auto",
-    gpus: Annotated[str | None, typer.Option(metavar="NUMBERS", help="On these cards, as 0,1.")] = None,
-    keep: Annotated[int, typer.Option(help="How many of the newest versions are served.")] = 1,
+    repository: Annotated[str | None, typer.Argument(help="The model repository; created if missing.")] = None,
+    output: Annotated[str | None, typer.Option("-o", "--output", help="The model repository, as an option.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the model (default: the file's).")] = None,
+    version: Annotated[int | None, typer.Option(help="Version of the model (default: the next).")] = None,
+    max_batch: Annotated[int, typer.Option(help="Maximum batch size.")] = 64,
+    delay: Annotated[
+        int, typer.Option(help="Maximum time a request waits for its batch to fill, in microseconds.")
+    ] = 2000,
+    preferred: Annotated[
+        str | None, typer.Option(metavar="SIZES", help="Preferred batch sizes, for example 8,16.")
+    ] = None,
+    instances: Annotated[int, typer.Option(help="Instances of the model per device.")] = 1,
+    device: Annotated[str, typer.Option(help="Device of the instances: auto, cpu or gpu.")] = "auto",
+    gpus: Annotated[str | None, typer.Option(metavar="NUMBERS", help="GPUs to use, for example 0,1.")] = None,
+    keep: Annotated[int, typer.Option(help="Number of versions to serve, newest first.")] = 1,
 ) -> None:
-    """Put an exported net into a model repository of NVIDIA's Triton Inference Server.
+    """Add an exported net to a model repository of NVIDIA's Triton Inference Server.
 
     Example: [bold]lungo triton model.onnx repo --instances 2[/]
     """
@@ -33,7 +37,7 @@ def triton(
 
     if (repository is None) == (output is None):
         raise UserError(
-            "one model repository is written",
+            "name one model repository",
             received="none" if output is None else f"{repository} and -o {output}",
             remedy=shell.command("lungo", "triton", model, "-o", output or "repo"),
         )

@@ -8,11 +8,11 @@ import typer
 
 
 def upgrade_net_proto_text(
-    source: Annotated[str, typer.Argument(metavar="IN", help="An old net: V0, V1, input_dim ...")],
+    source: Annotated[str, typer.Argument(metavar="IN", help="An old net definition (V0, V1, input_dim ...).")],
     target: Annotated[str, typer.Argument(metavar="OUT", help="The file to write.")],
-    diff: Annotated[bool, typer.Option("--diff", help="Show what changes.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Print the changes as a unified diff.")] = False,
 ) -> None:
-    """Bring an old net definition up to date, its comments kept."""
+    """Upgrade an old net definition to the current format, keeping its comments."""
     from caffelungo.cli.upgrading import upgrade
     from caffelungo.definition.reader import read_net
 

@@ -8,11 +8,11 @@ import typer
 
 
 def upgrade_solver_proto_text(
-    source: Annotated[str, typer.Argument(metavar="IN", help="An old solver (solver_type).")],
+    source: Annotated[str, typer.Argument(metavar="IN", help="An old solver definition (solver_type).")],
     target: Annotated[str, typer.Argument(metavar="OUT", help="The file to write.")],
-    diff: Annotated[bool, typer.Option("--diff", help="Show what changes.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Print the changes as a unified diff.")] = False,
 ) -> None:
-    """Bring an old solver definition up to date, its comments kept."""
+    """Upgrade an old solver definition to the current format, keeping its comments."""
     from caffelungo.cli.upgrading import upgrade
     from caffelungo.definition.reader import read_solver
 

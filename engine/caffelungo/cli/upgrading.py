@@ -1,4 +1,4 @@
-"""What the two upgrade verbs share."""
+"""The common part of the two upgrade verbs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from caffelungo.definition.definition import Definition
 
 
 def upgrade(definition: Definition, target: str, diff: bool) -> None:
-    """Write the upgraded text to ``target`` and say what changed."""
+    """Write the upgraded text to ``target`` and print what changed."""
     for note in definition.notes:
         typer.echo(note)
     if diff:

@@ -10,37 +10,38 @@ from caffelungo.cli import options as o
 
 
 def verify(
-    before: Annotated[str, typer.Argument(help="The net as it was: a prototxt, or a name of `lungo nets`.")],
-    after: Annotated[str, typer.Argument(help="The net that was made of it.")],
+    before: Annotated[str, typer.Argument(help="The net before the rewrite: a prototxt, or a name of `lungo nets`.")],
+    after: Annotated[str, typer.Argument(help="The net after the rewrite.")],
     weights: Annotated[
-        str | None, typer.Option(help="Weights of the first net; of both without --after-weights.")
+        str | None, typer.Option(help="Weights of the first net, and of the second without --after-weights.")
     ] = None,
     after_weights: Annotated[
-        str | None, typer.Option("--after-weights", help="Weights of the second net, where a rewrite wrote some.")
+        str | None, typer.Option("--after-weights", help="Weights of the second net, if the rewrite wrote new ones.")
     ] = None,
-    data: Annotated[str | None, typer.Option(help="Feed pictures of this folder.")] = None,
+    data: Annotated[str | None, typer.Option(help="Folder of pictures to feed.")] = None,
     random: Annotated[
         int | None,
-        typer.Option(help="Number of made-up samples to feed; without it the first net's data, if it can be opened."),
+        typer.Option(help="Number of random samples to feed (default: the first net's data, if available)."),
     ] = None,
-    phase: Annotated[str, typer.Option(help="TEST, where nothing is drawn at random, or TRAIN.")] = "TEST",
+    phase: Annotated[str, typer.Option(help="TEST (deterministic) or TRAIN.")] = "TEST",
     tolerance: Annotated[
-        float, typer.Option(help="Up to which blobs are equal: difference as a share of the largest value.")
+        float, typer.Option(help="Largest difference of equal blobs, relative to their largest value.")
     ] = 1e-5,
     size: o.Size = None,
     shape: Annotated[
-        list[str] | None, typer.Option(metavar="BLOB:CxHxW", help="An input's size that the file does not tell.")
+        list[str] | None,
+        typer.Option(metavar="BLOB:CxHxW", help="Shape of an input that the net does not specify; repeatable."),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Show each blob on a line of its own.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Print one line per blob.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
     set_: o.Set = None,
     level: o.Level = 0,
     stage: o.Stage = None,
     quiet: o.Quiet = False,
 ) -> int:
-    """Run a net before and after a rewrite: what is identical to the bit, equal, changed, and new.
+    """Run a net before and after a rewrite, and report which blobs are bit-identical, equal, changed or new.
 
-    Exit status 0 when everything old is identical or equal, 1 when something old changed.
+    The exit status is 0 if every old blob is identical or equal, 1 if one changed.
 
     Example: [bold]lungo verify train_val.prototxt grown.prototxt --weights squeezenet_v1.1.caffemodel[/]
     """
