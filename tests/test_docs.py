@@ -65,3 +65,55 @@ def test_a_command_and_its_flags_exist(where: str, line: str) -> None:
 def test_the_page_on_nets_lists_all() -> None:
     text = (REPOSITORY / "docs" / "nets.md").read_text("utf-8")
     assert re.findall(r"^\| `([\w.]+)` \| [\d,]+ \|", text, re.MULTILINE) == catalogue.names()
+
+
+ARCHITECTURE = (REPOSITORY / "docs" / "architecture.md").read_text("utf-8")
+ENGINE = REPOSITORY / "engine" / "caffelungo"
+ROOMS = (
+    "definition", "layers", "plan", "passes", "weights", "report", "net", "data", "solve", "features", "rewriting",
+    "probes", "deploy", "inference", "verify", "check", "projects", "serving", "study", "cli",
+)  # fmt: skip
+"""The sections of the map, in the order in which nothing imports what comes after it."""
+
+
+def sections() -> dict[str, str]:
+    """The text under each ``### room`` heading; that on the modules of no room under the empty name."""
+    parts = re.split(r"^#{2,3} (.*)$", ARCHITECTURE, flags=re.MULTILINE)
+    titles = {"Errors, files and other helpers": ""}
+    return {titles.get(title, title): text for title, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def test_the_map_has_every_room_in_order() -> None:
+    assert re.findall(r"^### (.*)$", ARCHITECTURE, re.MULTILINE) == list(ROOMS)
+    folders = {path.name for path in ENGINE.iterdir() if (path / "__init__.py").exists()}
+    assert folders - {"api"} == set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ["", *ROOMS])
+def test_every_module_that_the_map_names_exists(room: str) -> None:
+    """The names that open a bullet, and those that open a sentence in it: "`a`, `b`: what they do. `c`: ..."."""
+    bullets = re.findall(r"^- (.*(?:\n  .*)*)", sections()[room], re.MULTILINE)
+    named = [
+        name
+        for bullet in bullets
+        for names in re.findall(r"(?:^|\. )((?:`[a-z_0-9]+`(?:,\s|(?= and|:)))+)", bullet)
+        for name in re.findall(r"`(.*?)`", names)
+    ]
+    assert named
+    missing = [
+        name for name in named if not ((ENGINE / room / f"{name}.py").exists() or (ENGINE / room / name).is_dir())
+    ]
+    assert missing == []
+
+
+def test_the_map_has_no_long_lines() -> None:
+    assert [line for line in ARCHITECTURE.splitlines() if len(line) > 160] == []
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_classes_and_functions_that_the_map_names_exist(room: str) -> None:
+    """``Name`` and ``name(...)`` are found in the source of the room that names them."""
+    source = "\n".join(path.read_text("utf-8") for path in (ENGINE / room).rglob("*.py"))
+    words = re.findall(r"`([A-Z][a-zA-Z]+)`|`(\w+)\(.*?\)`", sections()[room])
+    names = {name for pair in words for name in pair if name}
+    assert [name for name in sorted(names) if not re.search(rf"\b(class|def) {name}\b|^{name} =", source, re.M)] == []
