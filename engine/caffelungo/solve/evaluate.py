@@ -78,14 +78,18 @@ def test(options: TestOptions) -> int:
     if not options.quiet:
         show(found, Terminal(), _untested(net.opened, found))
     if options.output and found.heads:
-        written = _written(found, Path(options.output), _pictures(net.opened))
+        written = write(found, Path(options.output), net.opened)
         if not options.quiet:
             console.print(f"wrote {', '.join(str(path) for path in written)}", markup=False)
     return 0
 
 
-def _written(found: Evaluation, folder: Path, pictures: Sequence[str]) -> list[Path]:
-    """The tables and the picture of each classifier; of several each in a folder of its name."""
+def write(found: Evaluation, folder: Path, opened: nets.Opened) -> list[Path]:
+    """Write the tables and the picture of each classifier into ``folder``; of several each into one of its name.
+
+    ``opened`` is the net that was tested, whose data name the pictures.
+    """
+    pictures = _pictures(opened)
     if len(found.heads) == 1:
         return confusion.write(found.heads[0].classified, folder, pictures)
     paths = []
