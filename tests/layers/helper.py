@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from google.protobuf import text_format
 
 from caffelungo.definition.filter import net_state
-from caffelungo.definition.schema import TEST, TRAIN, NetParameter
+from caffelungo.definition.reader import parse_net
+from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
 from caffelungo.layers.base import Shape, State
 from caffelungo.plan.plan import ParamKey, Plan, PlannedLayer, build_plan
@@ -36,7 +36,7 @@ class Run:
 
 def net(text: str) -> object:
     """A NetParameter from prototxt."""
-    return text_format.Parse(text, NetParameter())
+    return parse_net(text).message
 
 
 def plan_of(text: str, phase: int = TRAIN) -> Plan:

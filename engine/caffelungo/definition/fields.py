@@ -8,6 +8,7 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
+from caffelungo.definition import layer_options
 from caffelungo.definition.schema import pool
 
 _RANGES = {
@@ -40,6 +41,23 @@ class FieldInfo:
     high: int
     labels: dict[str, int]
     descriptor: FieldDescriptor
+    extension: bool = False
+
+    def of(self, message: Any) -> Any:
+        """The value of this field of ``message``."""
+        return message.Extensions[self.descriptor] if self.extension else getattr(message, self.name)
+
+    def given(self, message: Any) -> bool:
+        """Whether ``message`` has this field, which is not repeated."""
+        has = message.HasExtension(self.descriptor) if self.extension else message.HasField(self.name)
+        return bool(has)
+
+    def clear(self, message: Any) -> None:
+        """Take this field out of ``message``."""
+        if self.extension:
+            message.ClearExtension(self.descriptor)
+        else:
+            message.ClearField(self.name)
 
     @cached_property
     def message(self) -> MessageInfo:
@@ -66,6 +84,13 @@ def message_info(full_name: str) -> MessageInfo:
     """The record of the message with this full name, as ``"caffe.NetParameter"``."""
     descriptor = pool().FindMessageTypeByName(full_name)
     fields = {field.name: _field(field) for field in descriptor.fields}
+    if full_name == layer_options.EXTRAS:
+
+        def add(block: layer_options.Declared) -> None:
+            fields[block.key] = _field(block.extension)
+
+        for block in layer_options.declared(add):
+            add(block)
     return MessageInfo(descriptor.name, fields, tuple(name for name, field in fields.items() if field.required))
 
 
@@ -82,4 +107,5 @@ def _field(field: Any) -> FieldInfo:
         high=high,
         labels=labels,
         descriptor=field,
+        extension=field.is_extension,
     )

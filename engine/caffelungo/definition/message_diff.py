@@ -36,16 +36,16 @@ def changes(was: Any, now: Any) -> list[Change]:
 
 
 def _message(was: Any, now: Any, before: str) -> Iterator[Change]:
-    for field in was.DESCRIPTOR.fields:
-        old, new = getattr(was, field.name), getattr(now, field.name)
+    for info in message_info(was.DESCRIPTOR.full_name).fields.values():
+        field = info.descriptor
+        old, new = info.of(was), info.of(now)
         path = f"{before}{field.name}"
         if field.message_type is None:
             if old != new:
-                info = message_info(was.DESCRIPTOR.full_name).fields[field.name]
                 repeated = hasattr(old, "append")
                 yield Change(path, *(_shown(info, value, repeated) for value in (old, new)))
         elif not hasattr(old, "add"):
-            if was.HasField(field.name) or now.HasField(field.name):
+            if info.given(was) or info.given(now):
                 yield from _message(old, new, f"{path}.")
         elif field.message_type.name == "LayerParameter":
             yield from _layers(old, new, before)

@@ -55,23 +55,23 @@ def rename(message: Any, path: Path, name: str) -> None:
     info, rest = field_at(message, path), path[1:]
     if rest:
         index, rest = (_index(rest[0]), rest[1:]) if info.repeated else (None, rest)
-        value = getattr(message, info.name)
+        value = info.of(message)
         rename(value if index is None else value[index], rest, name)
         return
-    field_at(message, (name,))
-    if not message.HasField(info.name):
+    target = field_at(message, (name,))
+    if not info.given(message):
         return
-    old, new = getattr(message, info.name), getattr(message, name)
+    old, new = info.of(message), target.of(message)
     new.SetInParent()
     for field, value in old.ListFields():
         below = field_at(new, (field.name,))
         if below.repeated:
             getattr(new, field.name).extend(value)
         elif below.kind == "message":
-            getattr(new, field.name).CopyFrom(value)
+            below.of(new).CopyFrom(value)
         else:
             setattr(new, field.name, value)
-    message.ClearField(info.name)
+    info.clear(message)
 
 
 def set_value(message: Any, path: Path, value: Any) -> None:
@@ -97,7 +97,7 @@ def set_value(message: Any, path: Path, value: Any) -> None:
         else:
             values[index] = plain(info, value)
     elif info.kind == "message":
-        below = getattr(message, info.name)
+        below = info.of(message)
         below.SetInParent()
         set_value(below, rest, value)
     else:
@@ -108,7 +108,7 @@ def clear(message: Any, path: Path) -> None:
     """Remove the field at ``path`` of ``message``, if it is there."""
     info, rest = field_at(message, path), path[1:]
     if not rest:
-        message.ClearField(info.name)
+        info.clear(message)
     elif info.repeated:
         values, index = getattr(message, info.name), _index(rest[0])
         if 0 <= index < len(values):
@@ -116,8 +116,8 @@ def clear(message: Any, path: Path) -> None:
                 del values[index]
             else:
                 clear(values[index], rest[1:])
-    elif message.HasField(info.name):
-        clear(getattr(message, info.name), rest)
+    elif info.given(message):
+        clear(info.of(message), rest)
 
 
 def field_at(message: Any, path: Path) -> FieldInfo:
@@ -155,7 +155,7 @@ def difference(current: Any, target: Any, prefix: Path = ()) -> list[SetField | 
     """Edits that make ``current`` equal to ``target``, a message of the same class."""
     result: list[SetField | ClearField] = []
     for info in message_info(target.DESCRIPTOR.full_name).fields.values():
-        path, old, new = (*prefix, info.name), getattr(current, info.name), getattr(target, info.name)
+        path, old, new = (*prefix, info.name), info.of(current), info.of(target)
         if info.repeated and info.kind == "message":
             for index, value in enumerate(new):
                 here = (*path, index)
@@ -164,11 +164,11 @@ def difference(current: Any, target: Any, prefix: Path = ()) -> list[SetField | 
         elif info.repeated:
             if list(old) != list(new):
                 result.append(SetField(path, list(new)))
-        elif not target.HasField(info.name):
-            if current.HasField(info.name):
+        elif not info.given(target):
+            if info.given(current):
                 result.append(ClearField(path))
-        elif info.kind == "message" and current.HasField(info.name):
+        elif info.kind == "message" and info.given(current):
             result += difference(old, new, path)
-        elif old != new or not current.HasField(info.name):
+        elif old != new or not info.given(current):
             result.append(SetField(path, new))
     return result

@@ -10,6 +10,7 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from caffelungo.bounds import ANY, Bounds
+from caffelungo.definition import layer_options
 from caffelungo.definition.ranges import DATA, OLD, RANGES, WITHIN
 from caffelungo.errors import Location, Problem
 
@@ -44,6 +45,9 @@ def range_problems(
 @cache
 def range_of(message: str, field: str, within: str = "") -> Bounds:
     """The range of ``field`` of ``message`` (full name); ``within`` is the field of another message that holds it."""
+    own = layer_options.option(message, field)
+    if own is not None:
+        return own.bounds
     return WITHIN.get(f"{within}.{field}") or RANGES.get(message, {}).get(field, ANY)
 
 

@@ -184,9 +184,9 @@ class _Parser(Cursor):
         colon = texts[self.at] == ":" and kinds[self.at] == PUNCTUATION
         if colon:
             self.at += 1
-        if not info.repeated and message.HasField(info.name):
+        if not info.repeated and info.given(message):
             self._duplicate(info, start, block)
-            message.ClearField(info.name)
+            info.clear(message)
         opening = texts[self.at] if kinds[self.at] == PUNCTUATION else ""
         if opening == "[":
             return self._list(info, message, start, colon)
@@ -223,7 +223,7 @@ class _Parser(Cursor):
         if info.repeated:
             below = getattr(message, info.name).add()
         else:
-            below = getattr(message, info.name)
+            below = info.of(message)
             below.SetInParent()
         self._fields(block, below, _CLOSING[opening])
         return block

@@ -13,6 +13,7 @@ INDENT = "  "
 MAX_INLINE = 90
 MAX_INLINE_FIELDS = 3
 
+_OWN_OPTIONS = re.compile(r"\A(\s*)\[lungo\.options\.(\w+)\] \{\Z")
 _WHOLE = re.compile(r"(:\s-?[0-9]+)\.0\Z")
 
 
@@ -22,6 +23,7 @@ def print_lines(message: Any, inline: bool = False) -> list[str]:
     ``inline``: small messages without messages in them stand on one line.
     """
     lines = [_WHOLE.sub(r"\1", line) for line in text_format.MessageToString(message, as_utf8=True).split("\n")[:-1]]
+    lines = [_OWN_OPTIONS.sub(r"\1\2 {", line) if "[" in line else line for line in lines]
     return _inlined(lines) if inline else lines
 
 

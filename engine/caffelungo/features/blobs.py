@@ -14,14 +14,9 @@ from collections.abc import Sequence
 from caffelungo.definition.schema import PHASE_NAMES, TEST
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.layers.base import shape_text
+from caffelungo.layers.kinds import HANDING_ON, JOINING, UNIT_ENDS
 from caffelungo.passes.view import HEADS, NONLINEAR, Graph, View
 from caffelungo.plan.plan import Plan, PlannedLayer
-
-JOINS = frozenset({"Concat", "Eltwise"})
-FOLLOWING = NONLINEAR | {"BatchNorm", "Scale", "Bias", "Clip"}
-"""What makes units of what stands before it; nothing else of a chain belongs to them."""
-MEANS = frozenset({"Flatten", "Reshape", "Dropout", "Split"})
-"""What leaves the mean over the plane as it is, as does a Pooling of the whole plane by AVE."""
 
 
 def stage_ends(view: View) -> list[str]:
@@ -125,7 +120,7 @@ def _stations(graph: Graph, trunk: Sequence[int], heads: set[int]) -> tuple[list
         if planned is None or planned.index in heads:
             continue
         kind = planned.layer.type
-        if kind in JOINS:
+        if kind in JOINING:
             blocks.append(_end(graph, planned, inside))
         elif kind in HEADS and not _depthwise(planned):
             (blocks if _separable(graph, planned) else singles).append(_end(graph, planned, inside))
@@ -136,7 +131,7 @@ def _end(graph: Graph, planned: PlannedLayer, trunk: set[int]) -> int:
     """The last value of the neurons behind ``planned``, which may have a pooling before its non-linearity."""
     value, active = planned.top_values[0], False
     for follower in graph.chain(planned):
-        if follower.layer.type not in FOLLOWING or follower.top_values[0] not in trunk:
+        if follower.layer.type not in UNIT_ENDS or follower.top_values[0] not in trunk:
             break
         value, active = follower.top_values[0], active or follower.layer.type in NONLINEAR
     readers = graph.consumers(value)
@@ -159,7 +154,7 @@ def _separable(graph: Graph, planned: PlannedLayer) -> bool:
     if planned.layer.type != "Convolution":
         return False
     value = planned.bottom_values[0]
-    while (above := graph.producer.get(value)) is not None and above.layer.type in FOLLOWING and above.bottom_values:
+    while (above := graph.producer.get(value)) is not None and above.layer.type in UNIT_ENDS and above.bottom_values:
         value = above.bottom_values[0]
     return above is not None and _depthwise(above)
 
@@ -174,7 +169,7 @@ def _told(graph: Graph, value: int, found: Sequence[int]) -> bool:
     """Whether the mean over the plane of ``value`` is that of one of ``found``."""
     while value not in found:
         planned = graph.producer.get(value)
-        if planned is None or not (planned.layer.type in MEANS or _global_mean(planned)):
+        if planned is None or not (planned.layer.type in HANDING_ON or _global_mean(planned)):
             return False
         shape = planned.bottom_shapes[0]
         if planned.layer.type in ("Flatten", "Reshape") and (shape is None or any(s != 1 for s in shape[2:])):

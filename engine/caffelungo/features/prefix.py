@@ -23,57 +23,6 @@ Blob = Callable[[str, int], NDArray[np.float32]]
 """The values of a blob of a layer."""
 
 
-def _after_first(name: str) -> Callable[[PlannedLayer], bool]:
-    """A check that the option ``name`` is not the axis of the batch."""
-
-    def check(planned: PlannedLayer) -> bool:
-        shape = planned.bottom_shapes[0] or ()
-        return int(getattr(planned.layer.options, name)) % max(1, len(shape)) != 0
-
-    return check
-
-
-def _always(planned: PlannedLayer) -> bool:
-    return True
-
-
-def _scales(planned: PlannedLayer) -> bool:
-    # A bottom 1 holds values of its own for each picture only if it begins where the batch does.
-    return _after_first("axis")(planned) if len(planned.bottoms) == 1 else int(planned.layer.options.axis) == 0
-
-
-def _reshapes(planned: PlannedLayer) -> bool:
-    options = planned.layer.options
-    return int(options.axis) != 0 or (len(options.shape.dim) > 0 and options.shape.dim[0] in (0, -1))
-
-
-def _drops_nothing(planned: PlannedLayer) -> bool:
-    return not planned.layer.training or float(planned.layer.options.dropout_ratio) == 0
-
-
-def _channels_second(planned: PlannedLayer) -> bool:
-    return int(planned.layer.options.axis) == 1
-
-
-EACH_ALONE: dict[str, Callable[[PlannedLayer], bool]] = {
-    **dict.fromkeys(
-        ("AbsVal", "BNLL", "BatchNorm", "Clip", "Concat", "ELU", "Eltwise", "Exp", "Flatten", "LRN", "Log", "MVN",
-         "Normalize", "PReLU", "Pooling", "Power", "ReLU", "SPP", "Sigmoid", "Silence", "Slice", "Split", "Swish",
-         "TanH", "Threshold"),
-        _always,
-    ),
-    **dict.fromkeys(("Convolution", "Deconvolution", "Im2col"), _channels_second),
-    **dict.fromkeys(("InnerProduct", "Softmax"), _after_first("axis")),
-    **dict.fromkeys(("Scale", "Bias"), _scales),
-    "Reshape": _reshapes,
-    "Dropout": _drops_nothing,
-}  # fmt: skip
-"""Types whose tops hold for each sample a function of that sample alone, and on what condition.
-
-Blobs whose first axis is not the batch are left out besides; BatchNorm is kept out by statistics that move.
-"""
-
-
 @dataclass(frozen=True)
 class Prefix:
     """``source`` is the data layer whose picture all is made of; ``layers`` what makes the values ``frontier``.
@@ -117,8 +66,7 @@ def find(plan: Plan, source: PlannedLayer, changing: frozenset[ParamKey], key: K
             and not own & changing
             and not any(planned.loss_weights)
             and all(shape and shape[0] == batch for shape in (*planned.bottom_shapes, *planned.top_shapes))
-            and planned.layer.type in EACH_ALONE
-            and EACH_ALONE[planned.layer.type](planned)
+            and planned.layer.each_alone(planned.bottom_shapes)
         ):
             fixed.update(planned.top_values)
             made.append(planned)

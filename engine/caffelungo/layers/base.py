@@ -1,24 +1,31 @@
 """The description of a layer type, from which shapes, messages, docs and the graph are made.
 
 A ``Layer`` is no ``nn.Module``: it holds its LayerParameter and its phase, and owns no tensor. To add a type, write a
-subclass in ``layers/types/`` with ``type``, ``bottoms``, ``tops``, ``shapes``, ``blobs`` and ``compute``.
+subclass in ``layers/types/`` with ``type``, ``bottoms``, ``tops``, ``shapes``, ``blobs`` and ``compute``, and say what
+it is where the defaults of ``traits`` do not fit.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from caffelungo.definition import layer_options
+from caffelungo.definition.layer_options import Option as Option
 from caffelungo.definition.schema import TEST, TRAIN, FillerParameter
+from caffelungo.layers.shapes import Shape as Shape
+from caffelungo.layers.shapes import count as count
+from caffelungo.layers.shapes import named as named
+from caffelungo.layers.shapes import shape_text as shape_text
+from caffelungo.layers.traits import CaffeForm as CaffeForm
+from caffelungo.layers.traits import OnnxOperator as OnnxOperator
+from caffelungo.layers.traits import Traits
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
-
-Shape = tuple[int | None, ...]
-"""Sizes of a blob's axes; None for a size that is not known before data is opened."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ class LayerError(Exception):
         self.what, self.received, self.remedy, self.path = what, received, remedy, path
 
 
-class Layer:
+class Layer(Traits):
     """Base of all layer types. ``param`` is the LayerParameter, ``phase`` TRAIN (0) or TEST (1)."""
 
     type: ClassVar[str] = ""
@@ -89,7 +96,10 @@ class Layer:
     options_field: ClassVar[str | None] = None
     """The sub-message of LayerParameter that holds this type's options, as ``"convolution_param"``."""
     more_options: ClassVar[tuple[str, ...]] = ()
-    """Further sub-messages that this type reads."""
+    """Further sub-messages that this type reads, or single fields of them, as ``"lungo.temperature"``."""
+    own_options: ClassVar[tuple[Option, ...]] = ()
+    """Options that the schema does not have. They are written ``lungo { my_type { ... } }`` in a layer of type MyType,
+    read as ``self.own``, and (without ``options_field``) as ``self.options``."""
     same_count: ClassVar[bool] = False
     """Whether there must be as many tops as bottoms (Convolution)."""
     automatic_tops: ClassVar[bool] = False
@@ -109,6 +119,7 @@ class Layer:
     def __init__(self, param: Any, phase: int = TRAIN) -> None:
         self.param = param
         self.phase = phase
+        self._refuse_others_options()
         self.setup()
 
     @property
@@ -118,11 +129,31 @@ class Layer:
     @property
     def options(self) -> Any:
         """The options message of this layer, with the schema's defaults where the file is silent."""
-        return getattr(self.param, self.options_field) if self.options_field else None
+        if self.options_field:
+            return getattr(self.param, self.options_field)
+        return self.own if self.own_options else None
+
+    @property
+    def own(self) -> Any:
+        """The message of ``own_options``, with their defaults where the file is silent."""
+        return layer_options.value(self.param.lungo, layer_options.key(self.type))
 
     @property
     def training(self) -> bool:
         return self.phase != TEST
+
+    def _refuse_others_options(self) -> None:
+        if not self.param.HasField("lungo"):
+            return
+        mine = layer_options.key(self.type) if self.own_options else None
+        for field, _ in self.param.lungo.ListFields():
+            if field.is_extension and field.name != mine:
+                raise LayerError(
+                    f"`{field.name}` is a block of another type's options",
+                    f"type: {self.type}, lungo {{ {field.name} {{ ... }} }}",
+                    f"write lungo {{ {mine} {{ ... }} }}" if mine else "delete the block, or correct the layer's type",
+                    ("lungo", field.name),
+                )
 
     def setup(self) -> None:
         """Check options that need no shapes; raise LayerError. Called once, at construction."""
@@ -150,15 +181,31 @@ class Layer:
         them on in other places; None where it computes, or mixes samples."""
         return None
 
+    def caffe_form(self, bottoms: Sequence[Shape | None], names: Callable[[str], str]) -> CaffeForm:
+        """Layers of BVLC's types that compute what this layer does; LayerError when there are none.
+
+        Asked only of a type that is not ``bvlc`` itself. ``names("part")`` gives a free name for a layer and its top.
+        """
+        raise LayerError(
+            f"is of type {self.type}, which Caffe does not have",
+            f"type: {self.type}",
+            "replace it with layers that `lungo layers` says are Caffe's, or export to ONNX",
+            ("type",),
+        )
+
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         """The tops. Pure, but for statistics that a layer keeps in ``blobs`` (BatchNorm, TRAIN)."""
         raise NotImplementedError
 
     def fail(self, what: str, *, received: object = None, remedy: str | None = None, path: str = "") -> LayerError:
         """A LayerError about ``path`` (dotted, within this type's options): ``raise self.fail(...)``."""
-        prefix = (self.options_field,) if self.options_field and path else ()
         parts = tuple(int(part) if part.isdigit() else part for part in path.split(".")) if path else ()
-        return LayerError(what, None if received is None else str(received), remedy, (*prefix, *parts))
+        prefix: tuple[str, ...] = (self.options_field,) if self.options_field else ()
+        if parts and parts[0] in {one.name for one in self.own_options}:
+            prefix = ("lungo", layer_options.key(self.type))
+        return LayerError(
+            what, None if received is None else str(received), remedy, (*(prefix if parts else ()), *parts)
+        )
 
     def axis(self, axis: int, rank: int, path: str = "axis") -> int:
         """``axis`` as an index from 0, negative ones counted from the end; raises LayerError when out of range."""
@@ -171,6 +218,10 @@ class Layer:
             )
         return axis % rank
 
+    def behind_batch(self, axis: int, bottoms: Sequence[Shape | None]) -> bool:
+        """Whether ``axis`` of bottom 0, negative ones counted from the end, is not that of the batch."""
+        return axis % max(1, len(bottoms[0] or ())) != 0
+
 
 class Source(Layer):
     """A layer whose tops the loader fills. ``shapes`` says what the file alone tells; data may tell more."""
@@ -182,7 +233,17 @@ class Source(Layer):
 
 
 class Neuron(Layer):
-    """An element-wise layer with one bottom and one top of the same shape."""
+    """An element-wise layer with one bottom and one top of the same shape; a non-linearity unless it says otherwise."""
+
+    neuron = True
+    nonlinear = True
+    unit_end = True
+    channels_apart = True
+    operations_each = 1
+    drawn_inside = True
+
+    def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
+        return True
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         return [bottoms[0]]
@@ -209,23 +270,6 @@ class Loss(Layer):
 def constant(value: float) -> Any:
     """A filler message for a constant."""
     return FillerParameter(type="constant", value=value)
-
-
-def count(shape: Sequence[int | None]) -> int | None:
-    """The number of elements of ``shape`` (1 for a scalar), None when an axis is unknown."""
-    return None if None in shape else math.prod(shape)  # type: ignore[arg-type]
-
-
-def shape_text(shape: Shape | None) -> str:
-    """A shape for people: ``64x3x227x227``, ``?`` for unknown sizes."""
-    if shape is None:
-        return "?"
-    return "x".join("?" if size is None else str(size) for size in shape) or "scalar"
-
-
-def named(blobs: Sequence[str], shapes: Sequence[Shape]) -> str:
-    """Blobs and their shapes for people, as in messages."""
-    return ", ".join(f"`{blob}` {shape_text(shape)}" for blob, shape in zip(blobs, shapes, strict=True))
 
 
 def reshaped(values: np.ndarray[Any, Any], top: Shape | None) -> list[np.ndarray[Any, Any]] | None:

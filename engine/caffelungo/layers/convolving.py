@@ -52,6 +52,9 @@ class Convolving(Layer):
                 windows.positive(self, value, name, short)
         self.kernel, self.stride, self.pad, self.dilation = values
 
+    def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
+        return self.channel_axis == 1
+
     def layout(self, bottoms: Sequence[Shape]) -> tuple[int, int, tuple[Ints, Ints, Ints, Ints]]:
         """The channel axis, the number of spatial axes, and kernel, stride, pad and dilation on each of them."""
         shape = bottoms[0]

@@ -7,6 +7,7 @@ Everything comes from the code itself: docstrings, the registry, the schema and 
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 
 from caffelungo import resources
+from caffelungo.bounds import ANY
+from caffelungo.definition import layer_options
 from caffelungo.definition.schema import LayerParameter
 from caffelungo.errors import UserError
 from caffelungo.layers import registry
@@ -56,7 +59,7 @@ def describe(name: str) -> str:
         raise UserError("unknown layer type", received=name, remedy=registry.suggestion(name))
     lines = [cls.type, "", inspect.cleandoc(cls.__doc__ or ""), "", _arity(cls)]
     for field, options in _groups(cls):
-        lines += ["", f"{field} {{ }}"]
+        lines += ["", f"{field.replace('.', ' { ')} {{ }}{' }' * field.count('.')}"]
         width = max(len(option.name) for option in options)
         for option in options:
             default = f" = {option.default}" if option.default else ""
@@ -114,8 +117,30 @@ def _arity(cls: type[Layer]) -> str:
 def _groups(cls: type[Layer]) -> Iterator[tuple[str, list[Option]]]:
     for name in (cls.options_field, *cls.more_options):
         if name:
-            message = LayerParameter.DESCRIPTOR.fields_by_name[name].message_type
-            yield name, [_option(field) for field in message.fields]
+            block, _, only = name.partition(".")
+            message = LayerParameter.DESCRIPTOR.fields_by_name[block].message_type
+            yield block, [_option(field) for field in message.fields if only in ("", field.name)]
+    if cls.own_options:
+        yield f"lungo.{layer_options.key(cls.type)}", [_own_option(one) for one in cls.own_options]
+
+
+def _own_option(option: layer_options.Option) -> Option:
+    default = f"{option.default:g}" if isinstance(option.default, float) else str(option.default)
+    if option.choices:
+        return Option(option.name, " | ".join(option.choices), default, option.text)
+    if option.default == layer_options.FILLER:
+        return Option(option.name, "FillerParameter { }", "", option.text)
+    kind = type(option.default).__name__.replace("str", "string")
+    return Option(option.name, kind, default.lower() if kind == "bool" else default, _with_range(option))
+
+
+def _with_range(option: layer_options.Option) -> str:
+    """What an option does, and where its range has ends, the range."""
+    if isinstance(option.default, bool | str) or option.bounds == ANY:
+        return option.text
+    low, high = option.bounds.low, option.bounds.high
+    said = option.bounds.must(low - 1 if low > -math.inf else high + 1)
+    return f"{option.text} It is {said}."
 
 
 def _option(field: Any) -> Option:

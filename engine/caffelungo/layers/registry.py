@@ -8,6 +8,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
+from caffelungo.definition import layer_options
 from caffelungo.definition.forks import fork_of_type
 from caffelungo.errors import Alike, Location, Problem, did_you_mean
 from caffelungo.layers import missing_types, types
@@ -24,6 +25,8 @@ def register(cls: L) -> L:
     """Class decorator: make ``cls`` the layer of type ``cls.type``; a second one of the same type is an error."""
     if cls.type in _registered and _registered[cls.type].__qualname__ != cls.__qualname__:
         raise ValueError(f"layer type {cls.type!r} is registered twice: {_registered[cls.type]!r} and {cls!r}")
+    if cls.own_options:
+        layer_options.declare(cls.type, cls.own_options)
     _registered[cls.type] = cls
     return cls
 

@@ -5,9 +5,11 @@ Caffe: BaseConvolutionLayer::LayerSetUp.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from caffelungo.layers.base import Layer
+from caffelungo.layers.shapes import Shape, shape_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -112,3 +114,9 @@ def deconvolved(size: int | None, kernel: int, stride: int, pad: int, dilation: 
 
 def _text(values: Ints) -> str:
     return ", ".join(map(str, values))
+
+
+def caption(blobs: Sequence[Shape]) -> str:
+    """The size of the window of a layer whose first blob is (units, channels, sizes...), for a drawing."""
+    size = blobs[0][2:] if blobs else ()
+    return shape_text(size) if size else ""

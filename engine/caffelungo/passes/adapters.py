@@ -105,7 +105,7 @@ def _last(graph: Graph, one: PlannedLayer) -> PlannedLayer:
     """The last of the BatchNorm and Scale layers behind ``one``."""
     last = one
     for follower in graph.chain(one):
-        if follower.layer.type not in ("BatchNorm", "Scale", "Bias"):
+        if not follower.layer.affine:
             break
         last = follower
     return last

@@ -16,15 +16,13 @@ from dataclasses import dataclass, field
 from caffelungo import shell
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, RenameBlob, RenameField, SetField
 from caffelungo.layers.base import Shape, shape_text
+from caffelungo.layers.kinds import FLAT
 from caffelungo.passes import moves, select
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.moves import Move
 from caffelungo.passes.resize import size_edits
 from caffelungo.passes.view import NEURONS, SIZED, Graph, View
 from caffelungo.plan.plan import PlannedLayer
-
-FLAT = frozenset({"Concat", "Eltwise", "Slice", "Split", "Softmax"})
-"""Further layers that do to a vector of N x C what they do to N x C x 1 x 1."""
 
 
 @dataclass(frozen=True)

@@ -142,15 +142,13 @@ def _identity(view: View, graph: Graph, head: PlannedLayer, value: int, first: A
 
 
 def _positive(graph: Graph, value: int) -> bool:
-    """Whether a value comes from a ReLU by ways that keep it from being negative."""
+    """Whether no number of a value is negative: it comes from a ReLU, say, by ways that keep it so."""
     maker = graph.producer.get(value)
     if maker is None:
         return False
-    if maker.layer.type in ("ReLU", "Sigmoid", "Softmax", "AbsVal"):
-        return not (maker.layer.type == "ReLU" and maker.layer.options.negative_slope)
-    if maker.layer.type in ("Dropout", "Pooling", "Flatten", "Reshape", "Split", "Concat", "LRN", "Normalize"):
-        return all(_positive(graph, one) for one in maker.bottom_values)
-    return False
+    if maker.layer.never_negative(False):
+        return True
+    return maker.layer.never_negative(True) and all(_positive(graph, one) for one in maker.bottom_values)
 
 
 def one_input(view: View, heads: Sequence[Classifier]) -> int:

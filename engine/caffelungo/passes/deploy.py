@@ -19,15 +19,13 @@ from caffelungo.definition import filter as filter_
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLayer
 from caffelungo.definition.schema import TEST, LayerParameter
 from caffelungo.layers.base import Shape
+from caffelungo.layers.kinds import PROBABILITIES
 from caffelungo.passes import channel_names
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.names import answer_name
 from caffelungo.passes.view import Classifier, Graph, View, onward
 from caffelungo.plan import states
 from caffelungo.plan.plan import PlannedLayer, build_plan
-
-PROBABILITIES = frozenset({"SoftmaxWithLoss", "InfogainLoss"})
-"""Losses that take a softmax of their bottom, so that the answer is one, too."""
 
 
 @dataclass(frozen=True)

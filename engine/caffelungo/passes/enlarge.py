@@ -18,17 +18,13 @@ import numpy as np
 
 from caffelungo.definition.edits import Edit, SetField
 from caffelungo.layers.base import count, shape_text
+from caffelungo.layers.kinds import APART
 from caffelungo.passes import moves
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.moves import Move
 from caffelungo.passes.rates import options_field
-from caffelungo.passes.view import HEADS, NEURONS, Graph, View
+from caffelungo.passes.view import HEADS, Graph, View
 from caffelungo.plan.plan import PlannedLayer
-
-MIXING = frozenset({"Normalize", "MVN"})
-"""Neurons whose channels depend on each other: with copies they compute something else."""
-THROUGH = (NEURONS - MIXING) | {"Pooling", "Split", "Flatten"}
-"""Layers that treat every channel alike and by itself."""
 
 Order = tuple[int, ...]
 """For each new channel of a value the old one that it equals."""
@@ -90,7 +86,7 @@ def _groups(view: View, graph: Graph, planned: PlannedLayer) -> list[list[Planne
         return [[planned]]
     above = [graph.producer.get(value) for value in planned.bottom_values]
     known = [one for one in above if one is not None and not one.layer.source]
-    side_by_side = kind == "Concat" or (kind in THROUGH and len(above) == 1)
+    side_by_side = kind == "Concat" or (kind in APART and len(above) == 1)
     if len(known) == len(above) and (side_by_side or kind == "Eltwise"):
         parts = [_groups(view, graph, one) for one in known]
         if side_by_side:
@@ -128,8 +124,7 @@ def _visit(work: _Work, planned: PlannedLayer) -> None:
         assert read[0] is not None
         work.orders[planned.top_values[0]] = read[0]
         return
-    across = kind == "LRN" and planned.layer.options.norm_region == 0
-    if (kind in THROUGH or (kind == "LRN" and not across)) and len(planned.bottoms) == 1 and read[0] is not None:
+    if planned.layer.channels_apart and len(planned.bottoms) == 1 and read[0] is not None:
         _sized(work, planned, read[0])
         for value in planned.top_values:
             work.orders[value] = read[0]

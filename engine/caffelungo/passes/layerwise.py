@@ -15,14 +15,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from caffelungo.definition.edits import Edit
+from caffelungo.layers.kinds import WEIGHTED
 from caffelungo.passes import select
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.rates import set_rates
 from caffelungo.passes.view import Graph, View
 from caffelungo.plan.plan import PlannedLayer
-
-WEIGHTED = frozenset({"Convolution", "Deconvolution", "InnerProduct", "Embed"})
-"""Types that count as a layer of depth; BatchNorm, Scale and others belong to the one before them."""
 
 
 @dataclass(frozen=True)

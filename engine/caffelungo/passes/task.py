@@ -21,9 +21,9 @@ from typing import Any
 from caffelungo import shell
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLayer, SetField
 from caffelungo.definition.schema import TEST, FillerParameter, LayerParameter, message_class
+from caffelungo.layers.kinds import PROBABILITIES
 from caffelungo.passes import new_units, parallel_units
 from caffelungo.passes.base import Note, Refusal, Rewrite, Step, step
-from caffelungo.passes.deploy import PROBABILITIES
 from caffelungo.passes.finetune import FinetuneOptions, picture_layers
 from caffelungo.passes.freeze import hold
 from caffelungo.passes.names import Names, answer_name, root

@@ -17,15 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from caffelungo.layers.kinds import MIXING
 from caffelungo.passes import moves
 from caffelungo.passes.base import Refusal
 from caffelungo.passes.moves import Move
 from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.view import HEADS, NEURONS, SIZED, Graph, View
 from caffelungo.plan.plan import PlannedLayer
-
-TOGETHER = frozenset({"Normalize", "MVN"})
-"""Neurons whose channels depend on each other: a copy behind one of its own is not what the original is."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def originals(
 
 def refuse_together(view: View, neurons: Sequence[PlannedLayer], unit: UnitOptions) -> None:
     """Refusal where exact copies behind ``neurons`` would not be what their originals are."""
-    together = next((one for one in neurons if one.layer.type in TOGETHER), None)
+    together = next((one for one in neurons if one.layer.type in MIXING), None)
     if unit.start == "net2net" and together is not None:
         raise Refusal(
             f"behind `{together.name}` ({together.layer.type}) copies would not be what their originals are: "

@@ -19,23 +19,15 @@ from caffelungo.definition.reader import Definition
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.layers.base import Shape
+from caffelungo.layers.kinds import CLASS_LOSSES as CLASS_LOSSES
+from caffelungo.layers.kinds import HEADS as HEADS
+from caffelungo.layers.kinds import NEURONS as NEURONS
+from caffelungo.layers.kinds import NONLINEAR as NONLINEAR
+from caffelungo.layers.kinds import OBSERVING
+from caffelungo.layers.kinds import PASSING as PASSING
+from caffelungo.layers.kinds import SIZED as SIZED
 from caffelungo.plan import states
 from caffelungo.plan.plan import Plan, PlannedLayer, build_plan
-
-HEADS = frozenset({"InnerProduct", "Convolution"})
-"""Types that can be a classifier: their outputs are classes."""
-CLASS_LOSSES = frozenset({"SoftmaxWithLoss", "HingeLoss", "MultinomialLogisticLoss", "InfogainLoss"})
-"""Losses whose bottom 1 is a class label."""
-NONLINEAR = frozenset({"ReLU", "PReLU", "ELU", "Sigmoid", "TanH", "Swish", "BNLL"})
-"""What makes units of weighted sums."""
-NEURONS = NONLINEAR | frozenset({
-    "AbsVal", "Power", "Exp", "Log", "Clip", "Threshold", "Dropout", "BatchNorm", "Scale", "Bias", "Normalize", "MVN",
-})  # fmt: skip
-"""Layers with one bottom whose top has the same shape: what may stand in a chain after a layer."""
-SIZED = frozenset({"PReLU", "BatchNorm", "Scale", "Bias", "Normalize"})
-"""Neurons with one parameter a channel: they do not fit another number of channels."""
-PASSING = (NEURONS - SIZED) | {"Pooling", "Flatten", "Reshape", "Softmax", "Split"}
-"""Layers with one bottom and no parameters: a classifier's outputs, or features for it, pass through them."""
 
 
 @dataclass(frozen=True)
@@ -401,7 +393,7 @@ def _add(
 def _leaves(graph: Graph, softmax: PlannedLayer) -> bool:
     """Whether a Softmax is the net's answer rather than a step inside it."""
     readers = graph.consumers(softmax.top_values[0]) if softmax.top_values else []
-    return all(one.layer.type in ("ArgMax", "Silence", "Accuracy") for one in readers)
+    return all(one.layer.type in OBSERVING for one in readers)
 
 
 def onward(graph: Graph, value: int) -> tuple[list[PlannedLayer], PlannedLayer | None]:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from caffelungo.definition.edits import Edit
+from caffelungo.layers.kinds import MIXING
 from caffelungo.passes import joined_units, new_units, parallel_units
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.heads import fresh_head, kept_head
@@ -24,9 +25,6 @@ from caffelungo.passes.names import Names
 from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.parallel_units import Group
 from caffelungo.passes.view import PASSING, Classifier, Graph, View
-
-MIXING = frozenset({"Softmax", "MVN"})
-"""Layers without parameters whose channels depend on each other: with more channels the old ones change."""
 
 
 @dataclass(frozen=True)

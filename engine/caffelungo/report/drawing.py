@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from caffelungo.files import written_whole
 from caffelungo.layers.base import shape_text
 from caffelungo.plan.plan import Plan, PlannedLayer
 
+if TYPE_CHECKING:
+    from caffelungo.report.figures import Figure
+
 NEW, CHANGED, OLD, FOLDED = "#E69F00", "#56B4E9", "#EDEDED", "#FFFFFF"
-BEHIND = frozenset({
-    "ReLU", "PReLU", "ELU", "Sigmoid", "TanH", "Swish", "BNLL", "Dropout", "BatchNorm", "Scale", "Bias", "Normalize",
-    "AbsVal", "Power", "Exp", "Log", "Clip", "Threshold", "LRN", "Flatten", "Softmax",
-})  # fmt: skip
-"""Layers with one bottom that are drawn inside the box of the layer before them."""
 NEAR = 2
 """Boxes this close to something new are drawn one by one."""
 MOST = 150
@@ -41,16 +38,22 @@ class Box:
 
 def draw(before: Plan, after: Plan, path: str | Path, title: str = "") -> None:
     """Write the picture of ``after`` to ``path`` (PNG or what its suffix says), coloured by what ``before`` lacks."""
+    figure(before, after, title).write(path)
+
+
+def figure(before: Plan, after: Plan, title: str = "") -> Figure:
+    """The picture of ``after``, coloured by what ``before`` lacks."""
     boxes = layout(before, after)
-    from matplotlib.figure import Figure
     from matplotlib.patches import FancyBboxPatch
+
+    from caffelungo.report.figures import Figure
 
     rows = max((box.row for box in boxes), default=0) + 1
     columns = max((box.x for box in boxes), default=0) + 1
     heights = _heights(boxes, rows)
     width, height = max(5.0, 2.5 * columns + 0.6), max(2.5, sum(heights) * 0.2 + rows * 0.34 + 1.2)
-    figure = Figure(figsize=(width, height), dpi=min(120, 16000 / max(width, height)))
-    axes: Any = figure.add_axes((0, 0, 1, 1))
+    made = Figure(figsize=(width, height), dpi=min(120, 16000 / max(width, height)))
+    axes: Any = made.add_axes((0, 0, 1, 1))
     axes.set_xlim(0, width)
     axes.set_ylim(0, height)
     axes.axis("off")
@@ -84,8 +87,7 @@ def draw(before: Plan, after: Plan, path: str | Path, title: str = "") -> None:
         axes.add_patch(FancyBboxPatch((0.25 + 1.2 * k, height - 0.66), 0.2, 0.14, boxstyle="round,pad=0",
                                       facecolor=colour, edgecolor="#555555", linewidth=0.6))  # fmt: skip
         axes.text(0.52 + 1.2 * k, height - 0.59, name, fontsize=7, va="center")
-    with written_whole(path) as temporary:
-        figure.savefig(temporary, format=Path(path).suffix.lstrip(".").lower() or "png")
+    return made
 
 
 def _arrow(axes: Any, boxes: list[Box], places: list[tuple[float, float, float]], source: int, target: int) -> None:
@@ -136,7 +138,7 @@ def _boxes(before: Plan, after: Plan) -> list[Box]:
         above = list(dict.fromkeys(maker[value] for value in drawn))
         state = _state(old.get(one.name), one, _reads(one, after))
         alone = len(one.bottoms) == 1 and readers.get(one.bottom_values[0]) == 1 and len(above) == 1
-        if one.layer.type in BEHIND and alone and boxes[above[0]].state in (state, "changed"):
+        if one.layer.drawn_inside and alone and boxes[above[0]].state in (state, "changed"):
             boxes[above[0]].lines.append(one.layer.type + _numbers(one))
             maker.update(dict.fromkeys(one.top_values, above[0]))
             continue
@@ -162,17 +164,9 @@ def _state(old: tuple[PlannedLayer, list[str]] | None, new: PlannedLayer, reads:
 
 
 def _numbers(one: PlannedLayer) -> str:
-    """What a convolution's or a pooling's window is."""
-    options = one.layer.options
-    if one.layer.type in ("Convolution", "Deconvolution") and one.params:
-        size = one.params[0].shape[2:]
-        return f" {shape_text(size)}" if size else ""
-    if one.layer.type == "Pooling":
-        name = "AVE" if options.pool == options.AVE else "MAX"
-        return f" {name}, whole" if options.global_pooling else f" {name} {options.kernel_size or ''}".rstrip()
-    if one.layer.type == "Eltwise":
-        return f" {('PROD', 'SUM', 'MAX')[options.operation]}"
-    return ""
+    """What a layer says of itself behind its type: a window, a kind of pooling."""
+    caption = one.layer.caption([use.shape for use in one.params])
+    return f" {caption}" if caption else ""
 
 
 def _fold(boxes: list[Box]) -> list[Box]:

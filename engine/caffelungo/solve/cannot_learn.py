@@ -19,8 +19,6 @@ FEW = 4
 """Batches of at most this size give BatchNorm statistics that differ much from batch to batch."""
 POINTS = 2000
 """Iterations of a schedule that are looked at."""
-ZERO_STAYS = frozenset({"ReLU", "PReLU", "ELU", "TanH", "Swish", "AbsVal", "Dropout", "BatchNorm", "Normalize", "MVN"})
-"""Neurons that give 0 for 0, whatever their options."""
 NAMED = 3
 """Layers that a notice names one by one."""
 
@@ -236,7 +234,7 @@ def _keeps_zero(planned: PlannedLayer) -> bool:
     """Whether a layer gives zeros for zeros."""
     if planned.layer.type == "Scale":
         return len(planned.bottoms) == 1 and _start_of_bias(planned, ()) == 0
-    return planned.layer.type in ZERO_STAYS or planned.layer.type not in NEURONS
+    return planned.layer.zero_stays or planned.layer.type not in NEURONS
 
 
 def _next_weights(graph: Graph, planned: PlannedLayer) -> tuple[list[PlannedLayer], list[PlannedLayer]]:

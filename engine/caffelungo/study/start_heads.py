@@ -22,6 +22,7 @@ from caffelungo.definition.reader import Definition, read_net
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.features import prefix
 from caffelungo.features.frozen_features import shorten
+from caffelungo.layers.kinds import HANDING_ON
 from caffelungo.net.graph import LayerModule, Net
 from caffelungo.net.store import Store
 from caffelungo.passes.view import Classifier, View
@@ -45,7 +46,7 @@ HEADS = "heads.caffemodel"
 PENALTIES = KORNBLITH[::2]
 """Every second of the penalties: training goes on from here."""
 AVE = 1
-PASSED = frozenset({"ReLU", "Pooling", "Flatten", "Reshape", "Dropout", "Split", "Softmax", "Silence"})
+PASSED = HANDING_ON | {"ReLU", "Pooling", "Softmax", "Silence"}
 """Types between a classifier and its loss through which a linear classifier stays one (see ``_why_not``)."""
 MARGIN = 0.1
 """By what share of the range of scores they are kept above a ReLU's zero."""

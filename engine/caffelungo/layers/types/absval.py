@@ -21,6 +21,13 @@ class AbsVal(Neuron):
     """
 
     type = "AbsVal"
+    nonlinear = False
+    unit_end = False
+    zero_stays = True
+    bvlc = True
+
+    def never_negative(self, bottoms: bool) -> bool:
+        return True
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         return [bottoms[0].abs()]

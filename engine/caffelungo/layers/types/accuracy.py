@@ -30,6 +30,8 @@ class Accuracy(Layer):
     options_field = "accuracy_param"
     differentiable = False
     labels = (0, 1)
+    observes = True
+    bvlc = True
 
     def setup(self) -> None:
         self.along = int(self.options.axis)

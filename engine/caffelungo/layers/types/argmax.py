@@ -24,6 +24,8 @@ class ArgMax(Layer):
     type = "ArgMax"
     options_field = "argmax_param"
     differentiable = False
+    observes = True
+    bvlc = True
 
     def setup(self) -> None:
         options = self.options

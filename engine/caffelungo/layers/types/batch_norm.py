@@ -26,6 +26,17 @@ class BatchNorm(Layer):
     type = "BatchNorm"
     options_field = "batch_norm_param"
     overwritable = True
+    neuron = True
+    affine = True
+    unit_end = True
+    per_channel = True
+    channels_apart = True
+    zero_stays = True
+    operations_each = 2
+    drawn_inside = True
+    weights_depend_on = ("eps",)
+    blob_names = ("mean", "variance", "factor")
+    bvlc = True
 
     def setup(self) -> None:
         options = self.options
@@ -41,6 +52,9 @@ class BatchNorm(Layer):
         channels = bottoms[0][1] if len(bottoms[0]) > 1 else 1
         shapes = {"mean": (channels,), "variance": (channels,), "factor": (1,)}
         return [BlobSpec(name, shape, constant(0), learned=False) for name, shape in shapes.items()]
+
+    def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
+        return True
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch

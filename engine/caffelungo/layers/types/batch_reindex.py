@@ -24,6 +24,7 @@ class BatchReindex(Layer):
     type = "BatchReindex"
     bottoms = Arity(2)
     labels = (1,)
+    bvlc = True
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         if not bottoms[0] or len(bottoms[1]) != 1:

@@ -26,6 +26,15 @@ class Bias(Layer):
     bottoms = Arity(1, 2)
     options_field = "bias_param"
     overwritable = True
+    neuron = True
+    affine = True
+    unit_end = True
+    per_channel = True
+    channels_apart = True
+    operations_each = 1
+    drawn_inside = True
+    blob_names = ("bias",)
+    bvlc = True
 
     def setup(self) -> None:
         self.first = int(self.options.axis)
@@ -37,6 +46,11 @@ class Bias(Layer):
     def blobs(self, bottoms: Sequence[Shape]) -> Sequence[BlobSpec]:
         shape = broadcast.covered(self, bottoms)
         return [BlobSpec("bias", shape, self.options.filler)] if len(bottoms) == 1 else []
+
+    def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
+        if len(bottoms) == 1:
+            return self.behind_batch(self.first, bottoms)
+        return self.first == 0  # bottom 1 holds values for each sample only if it begins where the batch does
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         return [bottoms[0] + broadcast.beside([*bottoms[1:], *blobs][0], bottoms[0], self.first)]

@@ -21,6 +21,8 @@ class BNLL(Neuron):
     """
 
     type = "BNLL"
+    operations_each = 4
+    bvlc = True
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch.nn.functional as F

@@ -22,6 +22,9 @@ class Clip(Neuron):
 
     type = "Clip"
     options_field = "clip_param"
+    nonlinear = False
+    operations_each = 2
+    bvlc = True
 
     def setup(self) -> None:
         if not self.param.HasField("clip_param"):

@@ -23,6 +23,9 @@ class Concat(Layer):
     type = "Concat"
     bottoms = Arity(1, None)
     options_field = "concat_param"
+    joins = True
+    any_rank = True
+    bvlc = True
 
     def setup(self) -> None:
         options = self.options
@@ -56,6 +59,12 @@ class Concat(Layer):
         parts = [shape[axis] for shape in bottoms]
         sizes[axis] = None if None in parts else sum(part for part in parts if part is not None)
         return [tuple(sizes)]
+
+    def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
+        return True
+
+    def never_negative(self, bottoms: bool) -> bool:
+        return bottoms
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch

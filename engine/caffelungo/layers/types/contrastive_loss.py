@@ -27,6 +27,7 @@ class ContrastiveLoss(Loss):
     bottoms = Arity(3)
     options_field = "contrastive_loss_param"
     labels = (2,)
+    bvlc = True
 
     def setup(self) -> None:
         self.margin, self.legacy = float(self.options.margin), bool(self.options.legacy_version)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from caffelungo.layers import windows
+from caffelungo.layers import operations, windows
 from caffelungo.layers.base import Shape, State
 from caffelungo.layers.convolving import Convolving
 from caffelungo.layers.registry import register
+from caffelungo.layers.shapes import per_sample
 from caffelungo.layers.windows import Ints
 
 if TYPE_CHECKING:
@@ -27,12 +28,23 @@ class Convolution(Convolving):
     """
 
     type = "Convolution"
+    classifies = True
+    depth = True
+    weights_depend_on = ("kernel", "stride", "pad", "dilation", "group")
+    bvlc = True
 
     def weight_shape(self, channels: int | None, kernel: Ints) -> Shape:
         return (self.num_output, None if channels is None else channels // self.group, *kernel)
 
     def size(self, size: int | None, kernel: int, stride: int, pad: int, dilation: int) -> int | None:
         return windows.convolved(size, kernel, stride, pad, dilation)
+
+    def operations(self, bottoms: Sequence[Shape], tops: Sequence[Shape | None], blobs: Sequence[Shape]) -> int | None:
+        top = per_sample(tops[0]) or 0
+        return operations.weighted(blobs, top // self.num_output, top)
+
+    def caption(self, blobs: Sequence[Shape]) -> str:
+        return windows.caption(blobs)
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch.nn.functional as F

@@ -24,6 +24,7 @@ class Crop(Layer):
     bottoms = Arity(2)
     options_field = "crop_param"
     labels = (1,)
+    bvlc = True
 
     def setup(self) -> None:
         self.first = int(self.options.axis)

@@ -20,6 +20,7 @@ class Data(PictureSource):
     type = "Data"
     tops = Arity(1, 2)
     options_field = "data_param"
+    bvlc = True
 
     def setup(self) -> None:
         super().setup()

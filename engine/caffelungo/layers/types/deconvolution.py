@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from caffelungo.layers import windows
+from caffelungo.layers import operations, windows
 from caffelungo.layers.base import Shape, State
 from caffelungo.layers.convolving import Convolving
 from caffelungo.layers.registry import register
+from caffelungo.layers.shapes import per_sample
 from caffelungo.layers.windows import Ints
 
 if TYPE_CHECKING:
@@ -26,12 +27,21 @@ class Deconvolution(Convolving):
     """
 
     type = "Deconvolution"
+    depth = True
+    bvlc = True
 
     def weight_shape(self, channels: int | None, kernel: Ints) -> Shape:
         return (channels, self.num_output // self.group, *kernel)
 
     def size(self, size: int | None, kernel: int, stride: int, pad: int, dilation: int) -> int | None:
         return windows.deconvolved(size, kernel, stride, pad, dilation)
+
+    def operations(self, bottoms: Sequence[Shape], tops: Sequence[Shape | None], blobs: Sequence[Shape]) -> int | None:
+        channels = (bottoms[0][1] if len(bottoms[0]) > 1 else 1) or 1
+        return operations.weighted(blobs, (per_sample(bottoms[0]) or 0) // channels, per_sample(tops[0]) or 0)
+
+    def caption(self, blobs: Sequence[Shape]) -> str:
+        return windows.caption(blobs)
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch.nn.functional as F

@@ -26,12 +26,11 @@ class DistillationLoss(Loss):
     """
 
     type = "DistillationLoss"
-    options_field = "lungo"
-    more_options = ("softmax_param",)
+    more_options = ("lungo.temperature", "softmax_param")
 
     def setup(self) -> None:
         self.along = int(self.param.softmax_param.axis)
-        self.temperature = float(self.options.temperature)
+        self.temperature = float(self.param.lungo.temperature)
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         super().shapes(bottoms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from caffelungo.layers.base import Neuron, State
+from caffelungo.layers.base import Neuron, Shape, State
 from caffelungo.layers.registry import register
 
 if TYPE_CHECKING:
@@ -22,9 +22,21 @@ class Dropout(Neuron):
 
     type = "Dropout"
     options_field = "dropout_param"
+    nonlinear = False
+    unit_end = False
+    hands_on = True
+    zero_stays = True
+    operations_each = 0
+    bvlc = True
 
     def setup(self) -> None:
         self.ratio = float(self.options.dropout_ratio)
+
+    def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
+        return not self.training or self.ratio == 0
+
+    def never_negative(self, bottoms: bool) -> bool:
+        return bottoms
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch.nn.functional as F

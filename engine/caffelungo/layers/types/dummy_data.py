@@ -22,6 +22,7 @@ class DummyData(Source):
 
     type = "DummyData"
     options_field = "dummy_data_param"
+    bvlc = True
 
     def setup(self) -> None:
         options, tops = self.options, len(self.param.top)

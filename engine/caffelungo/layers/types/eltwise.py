@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from caffelungo.layers.base import Arity, Layer, Shape, State, named
 from caffelungo.layers.registry import register
+from caffelungo.layers.shapes import per_sample
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,6 +25,9 @@ class Eltwise(Layer):
     type = "Eltwise"
     bottoms = Arity(2, None)
     options_field = "eltwise_param"
+    joins = True
+    any_rank = True
+    bvlc = True
 
     def setup(self) -> None:
         options = self.options
@@ -57,6 +61,15 @@ class Eltwise(Layer):
                 )
             sizes = tuple(a or b for a, b in zip(sizes, shape, strict=True))
         return [sizes]
+
+    def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
+        return True
+
+    def operations(self, bottoms: Sequence[Shape], tops: Sequence[Shape | None], blobs: Sequence[Shape]) -> int | None:
+        return (per_sample(bottoms[0]) or 0) * (len(bottoms) - 1 + sum(value != 1 for value in self.coefficients))
+
+    def caption(self, blobs: Sequence[Shape]) -> str:
+        return "SUM" if self.sum else "PROD" if self.product else "MAX"
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch

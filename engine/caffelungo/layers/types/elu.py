@@ -22,6 +22,10 @@ class ELU(Neuron):
 
     type = "ELU"
     options_field = "elu_param"
+    zero_stays = True
+    shut_at_zero = True
+    operations_each = 3
+    bvlc = True
 
     def setup(self) -> None:
         self.alpha = float(self.options.alpha)

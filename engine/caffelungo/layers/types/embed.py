@@ -25,6 +25,8 @@ class Embed(Layer):
     type = "Embed"
     options_field = "embed_param"
     labels = (0,)
+    depth = True
+    bvlc = True
 
     def setup(self) -> None:
         self.bias = bool(self.options.bias_term)

@@ -23,6 +23,8 @@ class EuclideanLoss(Loss):
 
     type = "EuclideanLoss"
     labels = ()
+    operations_each = 3
+    bvlc = True
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         super().shapes(bottoms)

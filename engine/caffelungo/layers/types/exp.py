@@ -23,6 +23,10 @@ class Exp(Neuron):
 
     type = "Exp"
     options_field = "exp_param"
+    nonlinear = False
+    unit_end = False
+    operations_each = 3
+    bvlc = True
 
     def setup(self) -> None:
         base = float(self.options.base)

@@ -23,6 +23,13 @@ class Flatten(Layer):
 
     type = "Flatten"
     options_field = "flatten_param"
+    passes_on = True
+    hands_on = True
+    channels_apart = True
+    views = True
+    drawn_inside = True
+    fixed_sizes = True
+    bvlc = True
 
     def setup(self) -> None:
         self.first, self.last = int(self.options.axis), int(self.options.end_axis)
@@ -43,6 +50,12 @@ class Flatten(Layer):
         self, values: np.ndarray[Any, Any], tops: Sequence[Shape | None]
     ) -> list[np.ndarray[Any, Any]] | None:
         return reshaped(values, tops[0]) if self.first % (values.ndim) else None
+
+    def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
+        return True
+
+    def never_negative(self, bottoms: bool) -> bool:
+        return bottoms
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         return [bottoms[0].flatten(self.first, self.last)]

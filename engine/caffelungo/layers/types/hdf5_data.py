@@ -18,6 +18,7 @@ class HDF5Data(Source):
 
     type = "HDF5Data"
     options_field = "hdf5_data_param"
+    bvlc = True
 
     def setup(self) -> None:
         self.batch_size = int(self.options.batch_size)

@@ -24,6 +24,9 @@ class HingeLoss(Loss):
 
     type = "HingeLoss"
     options_field = "hinge_loss_param"
+    class_loss = True
+    operations_each = 2
+    bvlc = True
 
     def setup(self) -> None:
         self.square = self.options.norm == self.options.L2

@@ -25,6 +25,8 @@ class Im2col(Convolving):
     type = "Im2col"
     bottoms = Arity(1)
     tops = Arity(1)
+    fixed_sizes = True
+    bvlc = True
 
     def setup(self) -> None:
         self.num_output = self.group = 1

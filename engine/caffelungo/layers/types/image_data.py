@@ -21,6 +21,7 @@ class ImageData(PictureSource):
     type = "ImageData"
     tops = Arity(2)
     options_field = "image_data_param"
+    bvlc = True
 
     def setup(self) -> None:
         super().setup()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from caffelungo.layers import operations
 from caffelungo.layers.base import BlobSpec, Layer, Shape, State, count
 from caffelungo.layers.registry import register
+from caffelungo.layers.shapes import per_sample
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,6 +26,9 @@ class InnerProduct(Layer):
     type = "InnerProduct"
     options_field = "inner_product_param"
     overwritable = True
+    classifies = True
+    depth = True
+    bvlc = True
 
     def setup(self) -> None:
         self.num_output = int(self.options.num_output)
@@ -42,6 +47,13 @@ class InnerProduct(Layer):
         weight = BlobSpec("weight", shape, self.options.weight_filler)
         bias = BlobSpec("bias", (self.num_output,), self.options.bias_filler)
         return (weight, bias) if self.bias else (weight,)
+
+    def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
+        return self.behind_batch(int(self.options.axis), bottoms)
+
+    def operations(self, bottoms: Sequence[Shape], tops: Sequence[Shape | None], blobs: Sequence[Shape]) -> int | None:
+        top = per_sample(tops[0]) or 0
+        return operations.weighted(blobs, top // self.num_output, top)
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch.nn.functional as F

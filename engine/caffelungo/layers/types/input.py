@@ -17,6 +17,7 @@ class Input(Source):
 
     type = "Input"
     options_field = "input_param"
+    bvlc = True
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape | None]:
         given, tops = self.options.shape, len(self.param.top)

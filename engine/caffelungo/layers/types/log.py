@@ -23,6 +23,10 @@ class Log(Neuron):
 
     type = "Log"
     options_field = "log_param"
+    nonlinear = False
+    unit_end = False
+    operations_each = 3
+    bvlc = True
 
     def setup(self) -> None:
         base = float(self.options.base)

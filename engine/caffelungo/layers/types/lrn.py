@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from caffelungo.layers.base import Layer, Shape, State, shape_text
 from caffelungo.layers.precision import full
 from caffelungo.layers.registry import register
+from caffelungo.layers.shapes import per_sample
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,12 +27,15 @@ class LRN(Layer):
     type = "LRN"
     options_field = "lrn_param"
     overwritable = True
+    drawn_inside = True
+    bvlc = True
 
     def setup(self) -> None:
         options = self.options
         self.size = int(options.local_size)
         self.alpha, self.beta, self.k = float(options.alpha), float(options.beta), float(options.k)
         self.within = options.norm_region == options.WITHIN_CHANNEL
+        self.channels_apart = self.within
         if self.size % 2 == 0:
             raise self.fail(
                 "local_size must be odd, so that a value stands in the middle of its neighbours",
@@ -48,6 +52,16 @@ class LRN(Layer):
                 remedy="use Reshape before",
             )
         return [bottoms[0]]
+
+    def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
+        return True
+
+    def never_negative(self, bottoms: bool) -> bool:
+        return bottoms
+
+    def operations(self, bottoms: Sequence[Shape], tops: Sequence[Shape | None], blobs: Sequence[Shape]) -> int | None:
+        window = self.size * self.size if self.within else self.size
+        return (per_sample(bottoms[0]) or 0) * (2 * window + 3)
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch.nn.functional as F

@@ -20,6 +20,7 @@ class MemoryData(PictureSource):
     type = "MemoryData"
     tops = Arity(2)
     options_field = "memory_data_param"
+    bvlc = True
 
     def setup(self) -> None:
         super().setup()

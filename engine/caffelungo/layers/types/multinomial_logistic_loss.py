@@ -23,6 +23,8 @@ class MultinomialLogisticLoss(Loss):
     """
 
     type = "MultinomialLogisticLoss"
+    class_loss = True
+    bvlc = True
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         losses.check_labels(self, [(*bottoms[0][:1], None), bottoms[1]], 1)

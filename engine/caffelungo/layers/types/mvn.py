@@ -24,6 +24,11 @@ class MVN(Layer):
 
     type = "MVN"
     options_field = "mvn_param"
+    neuron = True
+    zero_stays = True
+    operations_each = 5
+    fixed_sizes = True
+    bvlc = True
 
     def setup(self) -> None:
         options = self.options
@@ -38,6 +43,9 @@ class MVN(Layer):
                 remedy="use Reshape before",
             )
         return [bottoms[0]]
+
+    def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
+        return True
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         x = full(bottoms[0])

@@ -24,6 +24,13 @@ class Normalize(Layer):
 
     type = "Normalize"
     options_field = "norm_param"
+    neuron = True
+    per_channel = True
+    zero_stays = True
+    new_unit_rate = (1.0, 0.0)  # its scale starts where it should be and only has to follow
+    operations_each = 4
+    drawn_inside = True
+    blob_names = ("scale",)
 
     def setup(self) -> None:
         self.whole, self.eps = bool(self.options.across_spatial), float(self.options.eps)
@@ -41,6 +48,12 @@ class Normalize(Layer):
         options = self.options
         filler = options.scale_filler if options.HasField("scale_filler") else constant(1)
         return [BlobSpec("scale", () if options.channel_shared else (bottoms[0][1],), filler)]
+
+    def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
+        return True
+
+    def never_negative(self, bottoms: bool) -> bool:
+        return bottoms
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         x = full(bottoms[0])

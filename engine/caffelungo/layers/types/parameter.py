@@ -23,6 +23,8 @@ class Parameter(Layer):
     type = "Parameter"
     bottoms = Arity(0)
     options_field = "parameter_param"
+    blob_names = ("value",)
+    bvlc = True
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         if not self.options.HasField("shape"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from caffelungo.layers import pools
 from caffelungo.layers.base import Arity, Layer, Shape, State, shape_text
 from caffelungo.layers.registry import register
+from caffelungo.layers.shapes import per_sample
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,6 +32,10 @@ class Pooling(Layer):
     tops = Arity(1, 2)
     options_field = "pooling_param"
     overwritable = True
+    passes_on = True
+    channels_apart = True
+    weights_depend_on = ("mean", "whole", "kernel", "stride", "pad", "ceil")
+    bvlc = True
 
     def setup(self) -> None:
         options = self.options
@@ -138,6 +144,23 @@ class Pooling(Layer):
         reach = [step - 1 if self.ceil else 0 for step in self.stride]
         sides = zip(self.kernel, reach, self.pad, strict=True)
         return f"at least {shape_text(tuple(max(kernel - more - 2 * pad, 1) for kernel, more, pad in sides))}"
+
+    def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
+        return True
+
+    def never_negative(self, bottoms: bool) -> bool:
+        return bottoms
+
+    def operations(self, bottoms: Sequence[Shape], tops: Sequence[Shape | None], blobs: Sequence[Shape]) -> int | None:
+        if self.whole:
+            return per_sample(bottoms[0])
+        sizes = [size or 1 for size in bottoms[0][2:]]
+        seen = zip(self.kernel, sizes, self.pad, strict=True)
+        return (per_sample(tops[0]) or 0) * math.prod(min(kernel, size + 2 * pad) for kernel, size, pad in seen)
+
+    def caption(self, blobs: Sequence[Shape]) -> str:
+        name = "AVE" if self.mean else "MAX"
+        return f"{name}, whole" if self.whole else f"{name} {self.options.kernel_size or ''}".rstrip()
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         x = bottoms[0]

@@ -22,6 +22,10 @@ class Power(Neuron):
 
     type = "Power"
     options_field = "power_param"
+    nonlinear = False
+    unit_end = False
+    operations_each = 3
+    bvlc = True
 
     def setup(self) -> None:
         self.power, self.scale = float(self.options.power), float(self.options.scale)

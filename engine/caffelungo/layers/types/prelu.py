@@ -23,6 +23,12 @@ class PReLU(Neuron):
 
     type = "PReLU"
     options_field = "prelu_param"
+    per_channel = True
+    zero_stays = True
+    shut_at_zero = True
+    operations_each = 2
+    blob_names = ("slope",)
+    bvlc = True
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         if len(bottoms[0]) < 2:

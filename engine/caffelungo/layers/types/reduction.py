@@ -23,6 +23,8 @@ class Reduction(Layer):
 
     type = "Reduction"
     options_field = "reduction_param"
+    fixed_sizes = True
+    bvlc = True
 
     def setup(self) -> None:
         options = self.options

@@ -22,9 +22,15 @@ class ReLU(Neuron):
 
     type = "ReLU"
     options_field = "relu_param"
+    zero_stays = True
+    shut_at_zero = True
+    bvlc = True
 
     def setup(self) -> None:
         self.slope = float(self.options.negative_slope)
+
+    def never_negative(self, bottoms: bool) -> bool:
+        return self.slope == 0
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch.nn.functional as F

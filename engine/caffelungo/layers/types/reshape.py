@@ -24,6 +24,11 @@ class Reshape(Layer):
 
     type = "Reshape"
     options_field = "reshape_param"
+    passes_on = True
+    hands_on = True
+    views = True
+    fixed_sizes = True
+    bvlc = True
 
     def setup(self) -> None:
         options = self.options
@@ -81,6 +86,12 @@ class Reshape(Layer):
         self, values: np.ndarray[Any, Any], tops: Sequence[Shape | None]
     ) -> list[np.ndarray[Any, Any]] | None:
         return reshaped(values, tops[0])
+
+    def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
+        return self.first != 0 or (len(self.dims) > 0 and self.dims[0] in (0, -1))
+
+    def never_negative(self, bottoms: bool) -> bool:
+        return bottoms
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         x = bottoms[0]

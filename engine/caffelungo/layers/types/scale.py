@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from caffelungo.layers import broadcast
 from caffelungo.layers.base import Arity, BlobSpec, Layer, Shape, State, constant
 from caffelungo.layers.registry import register
+from caffelungo.layers.shapes import per_sample
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,6 +28,14 @@ class Scale(Layer):
     bottoms = Arity(1, 2)
     options_field = "scale_param"
     overwritable = True
+    neuron = True
+    affine = True
+    unit_end = True
+    per_channel = True
+    channels_apart = True
+    drawn_inside = True
+    blob_names = ("scale", "bias")
+    bvlc = True
 
     def setup(self) -> None:
         self.first = int(self.options.axis)
@@ -42,6 +51,14 @@ class Scale(Layer):
         filler = options.filler if options.HasField("filler") else constant(1)
         scale = [BlobSpec("scale", shape, filler)] if len(bottoms) == 1 else []
         return [*scale, BlobSpec("bias", shape, options.bias_filler)] if self.bias else scale
+
+    def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
+        if len(bottoms) == 1:
+            return self.behind_batch(self.first, bottoms)
+        return self.first == 0  # bottom 1 holds values for each sample only if it begins where the batch does
+
+    def operations(self, bottoms: Sequence[Shape], tops: Sequence[Shape | None], blobs: Sequence[Shape]) -> int | None:
+        return (per_sample(bottoms[0]) or 0) * (2 if self.bias else 1)
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch

@@ -21,6 +21,11 @@ class Sigmoid(Neuron):
     """
 
     type = "Sigmoid"
+    operations_each = 4
+    bvlc = True
+
+    def never_negative(self, bottoms: bool) -> bool:
+        return True
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch

@@ -25,6 +25,9 @@ class SigmoidCrossEntropyLoss(Loss):
 
     type = "SigmoidCrossEntropyLoss"
     options_field = "loss_param"
+    answer = "Sigmoid"
+    operations_each = 5
+    bvlc = True
 
     def setup(self) -> None:
         self.mode = losses.normalization(self.options, losses.BATCH_SIZE)

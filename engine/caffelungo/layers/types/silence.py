@@ -23,9 +23,15 @@ class Silence(Layer):
     type = "Silence"
     bottoms = Arity(1, None)
     tops = Arity(0)
+    observes = True
+    views = True
+    bvlc = True
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         return []
+
+    def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
+        return True
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         return []

@@ -26,6 +26,8 @@ class Slice(Layer):
     type = "Slice"
     tops = Arity(1, None)
     options_field = "slice_param"
+    any_rank = True
+    bvlc = True
 
     def setup(self) -> None:
         options = self.options
@@ -80,6 +82,9 @@ class Slice(Layer):
         if axis == 0 or None in sizes or sum(size or 0 for size in sizes) != values.shape[axis]:
             return None
         return np.split(values, np.cumsum([size or 0 for size in sizes])[:-1].tolist(), axis)
+
+    def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
+        return True
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         x = bottoms[0]

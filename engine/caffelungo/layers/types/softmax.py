@@ -22,6 +22,11 @@ class Softmax(Layer):
 
     type = "Softmax"
     options_field = "softmax_param"
+    passes_on = True
+    any_rank = True
+    operations_each = 4
+    drawn_inside = True
+    bvlc = True
 
     def setup(self) -> None:
         self.along = int(self.options.axis)
@@ -29,6 +34,12 @@ class Softmax(Layer):
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         self.axis(self.along, len(bottoms[0]))
         return [bottoms[0]]
+
+    def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
+        return self.behind_batch(int(self.options.axis), bottoms)
+
+    def never_negative(self, bottoms: bool) -> bool:
+        return True
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch

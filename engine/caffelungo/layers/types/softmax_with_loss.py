@@ -28,7 +28,11 @@ class SoftmaxWithLoss(Loss):
 
     type = "SoftmaxWithLoss"
     options_field = "loss_param"
-    more_options = ("softmax_param", "lungo")
+    more_options = ("softmax_param", "lungo.label_smoothing")
+    class_loss = True
+    answer = "Softmax"
+    operations_each = 4
+    bvlc = True
 
     def setup(self) -> None:
         self.along = int(self.param.softmax_param.axis)

@@ -24,6 +24,12 @@ class Split(Layer):
 
     type = "Split"
     tops = Arity(1, None)
+    passes_on = True
+    hands_on = True
+    channels_apart = True
+    any_rank = True
+    views = True
+    bvlc = True
 
     def setup(self) -> None:
         self.parts = len(self.param.top)
@@ -35,6 +41,12 @@ class Split(Layer):
         self, values: np.ndarray[Any, Any], tops: Sequence[Shape | None]
     ) -> list[np.ndarray[Any, Any]] | None:
         return [values] * self.parts
+
+    def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
+        return True
+
+    def never_negative(self, bottoms: bool) -> bool:
+        return bottoms
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         return [bottoms[0]] * self.parts

@@ -24,6 +24,8 @@ class SPP(Layer):
 
     type = "SPP"
     options_field = "spp_param"
+    fixed_sizes = True
+    bvlc = True
 
     def setup(self) -> None:
         options = self.options
@@ -66,6 +68,9 @@ class SPP(Layer):
                 )
             total += pools.pooled(shape[2], 0, kernel, kernel, pad) * pools.pooled(shape[3], 1, kernel, kernel, pad)
         return [(shape[0], None if shape[1] is None or total is None else shape[1] * total)]
+
+    def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
+        return True
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch

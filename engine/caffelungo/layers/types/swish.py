@@ -22,6 +22,9 @@ class Swish(Neuron):
 
     type = "Swish"
     options_field = "swish_param"
+    zero_stays = True
+    operations_each = 5
+    bvlc = True
 
     def setup(self) -> None:
         self.beta = float(self.options.beta)

@@ -21,6 +21,9 @@ class TanH(Neuron):
     """
 
     type = "TanH"
+    zero_stays = True
+    operations_each = 4
+    bvlc = True
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch

@@ -23,6 +23,9 @@ class Threshold(Neuron):
     type = "Threshold"
     options_field = "threshold_param"
     differentiable = False
+    nonlinear = False
+    unit_end = False
+    bvlc = True
 
     def setup(self) -> None:
         self.threshold = float(self.options.threshold)

@@ -22,6 +22,8 @@ class Tile(Layer):
 
     type = "Tile"
     options_field = "tile_param"
+    fixed_sizes = True
+    bvlc = True
 
     def setup(self) -> None:
         self.along, self.tiles = int(self.options.axis), int(self.options.tiles)

@@ -9,11 +9,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from caffelungo.layers.base import count
+from caffelungo.layers.kinds import IDLE
 from caffelungo.passes.view import HEADS, Graph
 from caffelungo.plan.plan import PlannedLayer
-
-IDLE = frozenset({"Dropout", "Split"})
-"""Layers that in the mean hand on what they read."""
 
 
 @dataclass(frozen=True)

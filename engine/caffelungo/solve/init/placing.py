@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from caffelungo.errors import Problem
 from caffelungo.layers.base import State
+from caffelungo.layers.kinds import MIXING
 from caffelungo.net.stepwise import StepNet
 from caffelungo.plan.plan import PlannedLayer, Where
 from caffelungo.solve.init import gradmax
@@ -29,9 +30,6 @@ Array = NDArray[np.float32]
 Blobs = dict[str, list[Array]]
 
 EPSILON = 1e-3
-SHUT = frozenset({"ReLU", "PReLU", "ELU"})
-"""Neurons with another slope above 0 than at it."""
-TOGETHER = frozenset({"Normalize", "MVN"})
 EVEN = 1e-4
 """What the units add to a map of classes may differ by this share between places, and still counts as one number."""
 OTHERWISE = "--outgoing-zero (the other way round: the classifier's new columns are zero)"
@@ -68,7 +66,7 @@ def obstacles(groups: Sequence[Newcomer], outgoing_zero: bool, where: Where) -> 
         if outgoing_zero:
             continue
         for one in group.chain:
-            if one.layer.type in TOGETHER:
+            if one.layer.type in MIXING:
                 found.append(
                     Problem(
                         f"`{one.name}` ({one.layer.type}) would divide by the length of what `{group.name}` gives, and "
@@ -88,7 +86,7 @@ def obstacles(groups: Sequence[Newcomer], outgoing_zero: bool, where: Where) -> 
                         f"use {OTHERWISE}",
                     )
                 )
-        if not options.bias_term and any(one.layer.type in SHUT for one in group.chain):
+        if not options.bias_term and any(one.layer.shut_at_zero for one in group.chain):
             found.append(
                 Problem(
                     f"`{group.name}` has no bias, so nothing opens the ReLU behind it, whose slope at 0 is 0",
@@ -116,7 +114,7 @@ def zero_incoming(
     unit, *bias = blobs[group.name]
     unit[...] = 0
     if bias:
-        bias[0][...] = EPSILON if any(one.layer.type in SHUT for one in group.chain) else 0.0
+        bias[0][...] = EPSILON if any(one.layer.shut_at_zero for one in group.chain) else 0.0
     sizes = [_norms(outlet, blobs[outlet.head.name][0], theirs[outlet.head.name]) for outlet in group.outlets]
     norm = strength * float(np.sqrt(np.sum(np.square(sizes))))
     if norm == 0:

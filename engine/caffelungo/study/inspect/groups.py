@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from caffelungo.passes.view import HEADS, NEURONS, PASSING, Graph
 from caffelungo.plan.plan import PlannedLayer
 
-UNITS = frozenset({"BatchNorm", "Scale", "Bias"})
-"""What may stand between a layer and its non-linearity."""
 JOINING = frozenset({"Dropout", "Normalize"})
 """What may stand between units and the Concat that joins them."""
 
