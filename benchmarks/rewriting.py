@@ -12,8 +12,8 @@ import time
 
 from caffelungo.definition import catalogue
 from caffelungo.definition.reader import parse_recipe, read_net
+from caffelungo.passes.base import run
 from caffelungo.rewriting import recipes
-from caffelungo.rewriting.rewrite import apply
 
 REWRITES = (
     "step { widen { units: 256 } }",
@@ -47,7 +47,7 @@ def main() -> None:
         took = []
         for _ in range(given.repeat):
             started = time.process_time()
-            apply(definition, steps)
+            run(definition, steps)
             took.append(time.process_time() - started)
         print(f"| `{text}` | {statistics.median(took):.2f} | {max(took):.2f} |", flush=True)
     print(f"\nPyTorch was {'loaded' if 'torch' in sys.modules else 'not loaded'}.")

@@ -21,14 +21,15 @@ from caffelungo.definition.schema import LayerParameter, NetParameter
 from caffelungo.errors import UserError
 from caffelungo.layers import registry
 from caffelungo.layers.base import Shape
-from caffelungo.passes.base import Step, step
+from caffelungo.passes.base import Step, run, step
+from caffelungo.passes.default_layers import top_layer
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.finetune import FinetuneOptions, finetune
 from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.passes.view import View
 from caffelungo.plan.cost import costs
-from caffelungo.rewriting.recipes import recipe, top_layer
-from caffelungo.rewriting.rewrite import Sources, apply, sources
+from caffelungo.rewriting.recipes import recipe
+from caffelungo.rewriting.rewrite import Sources, sources
 
 PASSES = ("finetune", "freeze", "deploy", "cast", "DA", "WA", "DWA", "WWA")
 GROWTH = {"DA": "deepen", "WA": "widen", "DWA": "joint", "WWA": "recursive"}
@@ -85,7 +86,7 @@ def rewrite(subject: Subject, name: str) -> Outcome | None:
     if name == "cast" and not any(one.layer.type == "InnerProduct" for one in view.plan.layers):
         return None
     try:
-        after = apply(subject.definition, _steps(subject, view, name), known_sources(subject, subject.definition))
+        after = run(subject.definition, _steps(subject, view, name), known_sources(subject, subject.definition))
         return Outcome(after.definition, learns=name != "deploy" and not (name == "cast" and view.deploy_only))
     except UserError as error:
         problem = error.problems[0]

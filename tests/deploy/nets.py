@@ -11,9 +11,9 @@ from caffelungo.definition import catalogue
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import Definition, parse_net, read_net
 from caffelungo.definition.schema import TEST, Preprocessing
+from caffelungo.passes.base import run
 from caffelungo.plan.plan import Plan, build_plan
 from caffelungo.rewriting import recipes
-from caffelungo.rewriting.rewrite import apply
 from caffelungo.weights.weights import Weights
 
 SMALL = """
@@ -64,7 +64,7 @@ def shipped(name: str, recipe: str = "", settings: Mapping[str, Any] | None = No
     if narrow:
         definition = parse_net(definition.text.replace("num_output: 4096", "num_output: 32"))
     if recipe:
-        definition = apply(definition, recipes.open_recipe(recipes.find(recipe), settings or {}).steps).definition
+        definition = run(definition, recipes.open_recipe(recipes.find(recipe), settings or {}).steps).definition
     return definition
 
 

@@ -13,11 +13,10 @@ import pytest
 from caffelungo.definition import editor
 from caffelungo.definition.reader import Definition, parse_net, parse_recipe, read_net, read_solver
 from caffelungo.errors import UserError
-from caffelungo.passes.base import step
+from caffelungo.passes.base import run, step
 from caffelungo.passes.unfreeze import UnfreezeOptions, unfreeze
 from caffelungo.passes.view import View
 from caffelungo.rewriting import recipes
-from caffelungo.rewriting.rewrite import apply
 from tests.passes.nets import ALEX, ANSWER, FIRE, RESIDUAL, THREE_HEADS, comments
 from tests.support import needs_shared, shared
 
@@ -60,7 +59,7 @@ TEXTS = {"ALEX": ALEX, "ANSWER": ANSWER, "FIRE": FIRE, "RESIDUAL": RESIDUAL, "TH
 def check(before: Definition, name: str) -> bool:
     """Apply one recipe; whether it does not refuse."""
     try:
-        after = apply(before, recipes.recipe(parse_recipe(RECIPES[name])).steps).definition
+        after = run(before, recipes.recipe(parse_recipe(RECIPES[name])).steps).definition
     except UserError as error:
         if any(not problem.remedy for problem in error.problems):
             raise
@@ -165,8 +164,8 @@ def test_generated_files(name: str, seed: int) -> None:
 
 def test_freezing_and_back_leaves_the_text_as_it_was_but_for_rates() -> None:
     before = parse_net(commented(ALEX, 9))
-    frozen = apply(before, recipes.recipe(parse_recipe('freeze: "fc6"')).steps).definition
-    after = apply(frozen, [step(unfreeze, UnfreezeOptions(("fc6",)))]).definition
+    frozen = run(before, recipes.recipe(parse_recipe('freeze: "fc6"')).steps).definition
+    after = run(frozen, [step(unfreeze, UnfreezeOptions(("fc6",)))]).definition
     changed = [line for line in editor.diff(before, after).splitlines()[2:] if line.startswith(("-", "+"))]
     assert all("param" in line or "mult" in line for line in changed if line.strip("-+ }"))
 

@@ -22,7 +22,6 @@ from caffelungo.passes.new_units import UnitOptions, feeding
 from caffelungo.passes.view import View
 from caffelungo.passes.widen import WidenOptions, widen
 from caffelungo.rewriting.recipes import recipe
-from caffelungo.rewriting.rewrite import apply
 from tests.passes.nets import comments
 from tests.support import needs_shared, shared
 
@@ -142,7 +141,7 @@ REWRITES = (
 def test_a_net_of_more_than_500_layers(rewrite: str) -> None:
     """How long it takes: python -m benchmarks.rewriting."""
     definition, steps = large_net(), recipe(parse_recipe(f"step {{ {rewrite} }} tune: TOP")).steps
-    check(definition, apply(definition, steps).definition, keeps=True)
+    check(definition, run(definition, steps).definition, keeps=True)
 
 
 @needs_shared
@@ -167,7 +166,7 @@ def test_refusals_are_rare() -> None:
             if "cast" in text and not any(one.layer.type == "InnerProduct" for one in view.plan.layers):
                 continue
             try:
-                apply(definition, recipe(parse_recipe(text)).steps)
+                run(definition, recipe(parse_recipe(text)).steps)
             except UserError:
                 refused[text] += 1
     assert nets > 50

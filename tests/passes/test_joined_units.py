@@ -13,7 +13,6 @@ from caffelungo.passes.recursive import RecursiveOptions, recursive
 from caffelungo.passes.view import View
 from caffelungo.passes.widen import WidenOptions, widen
 from caffelungo.rewriting import recipes
-from caffelungo.rewriting.rewrite import apply
 from tests.passes.nets import ALEX, ANSWER, FIRE, RESIDUAL, layer, lines, net
 from tests.passes.numbers import before_and_after, picture
 
@@ -118,7 +117,7 @@ def test_it_grows_again_and_again() -> None:
     after = probe(FIRE, "conv1", "fire9/concat")
     grow = recipes.recipe(parse_recipe("step { widen { units: 4 } }")).steps
     for _ in range(3):
-        after = apply(after, grow).definition
+        after = run(after, grow).definition
     found = View(after)
     (head,) = found.heads()
     assert head.head.params[0].shape == (1000, 2 * (8 + 12) + 3 * 2 * 4)
@@ -128,7 +127,7 @@ def test_it_grows_again_and_again() -> None:
 def test_only_what_is_new_learns() -> None:
     before = probe(ALEX, "conv1", "fc6", "fc7")
     recipe = recipes.recipe(parse_recipe("step { widen { units: 4 } } tune: NEW"))
-    after = View(apply(before, recipe.steps).definition)
+    after = View(run(before, recipe.steps).definition)
     learning = [one.name for one in after.plan.layers if any(use.spec.learned and use.lr_mult for use in one.params)]
     assert learning == ["fc7_new", after.heads()[-1].name]
 

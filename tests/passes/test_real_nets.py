@@ -24,7 +24,7 @@ from caffelungo.passes.fold import FoldOptions, fold
 from caffelungo.passes.moves import Blobs, moved
 from caffelungo.passes.view import View
 from caffelungo.rewriting import recipes
-from caffelungo.rewriting.rewrite import RewriteOptions, apply, rewrite
+from caffelungo.rewriting.rewrite import RewriteOptions, rewrite
 from caffelungo.weights import formats
 from caffelungo.weights.copy import match
 from caffelungo.weights.weights import Weights
@@ -71,7 +71,7 @@ class Ran:
 def test_below_the_new_head_pretrained_layers_compute_what_they_did(card: str) -> None:
     variables = {"units": 32} if card not in ("features", "normalized") else {}
     before, weights = squeezenet(), formats.read(SQUEEZENET.weights)
-    after = apply(before, recipes.open_recipe(recipes.find(card), variables).steps).definition
+    after = run(before, recipes.open_recipe(recipes.find(card), variables).steps).definition
     old, new = Ran(before, weights, photo(227)), Ran(after, weights, photo(227))
     last = next(one for one in old.graph.plan.layers if one.name == "fire9/concat")
     pretrained = [one.name for one in old.graph.upstream([last]) if not one.layer.source]
@@ -160,7 +160,7 @@ def test_folding_a_trained_resnet_changes_answers_by_rounding_alone() -> None:
 def test_only_what_is_new_learns_in_a_grown_net(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from caffelungo.definition.reader import parse_net, read_solver
     from caffelungo.report.glog import Log
-    from caffelungo.solve.solver import Solver
+    from caffelungo.solve.solver import make_solver
     from tests.passes.nets import RESIDUAL
 
     data = """layer { name: "data" type: "DummyData" top: "data" top: "label" dummy_data_param {
@@ -172,14 +172,14 @@ def test_only_what_is_new_learns_in_a_grown_net(tmp_path: Path, monkeypatch: pyt
     text = text.replace("bias_term: false }", 'bias_term: false weight_filler { type: "msra" } }')
     recipe = recipes.recipe(parse_recipe('step { widen { layer: "res2" units: 4 } } tune: NEW'))
     monkeypatch.chdir(tmp_path)
-    Path("net.prototxt").write_text(apply(parse_net(text), recipe.steps).definition.text)
+    Path("net.prototxt").write_text(run(parse_net(text), recipe.steps).definition.text)
     Path("solver.prototxt").write_text(
         'net: "net.prototxt" base_lr: 0.01 lr_policy: "fixed" max_iter: 3 weight_decay: 0.1'
     )
-    solver = Solver(read_solver("solver.prototxt"), log=Log())
-    before = {name: [one.copy() for one in arrays] for name, arrays in solver.weights().layers.items()}
+    solver = make_solver(read_solver("solver.prototxt"), log=Log())
+    before = {name: [one.copy() for one in arrays] for name, arrays in solver.training.weights().layers.items()}
     solver.step(3)
-    after = solver.weights().layers
+    after = solver.training.weights().layers
     old = ("conv1", "bn1", "scale1", "conv2", "bn2", "scale2")
     for name in old:
         for first, last in zip(before[name], after[name], strict=True):

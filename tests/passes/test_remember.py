@@ -12,7 +12,7 @@ from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.deploy.network import deploy_net
 from caffelungo.errors import UserError
 from caffelungo.passes.adapters import AdapterOptions, adapters
-from caffelungo.passes.base import Result, Step, step
+from caffelungo.passes.base import Result, Step, run, step
 from caffelungo.passes.deepen import DeepenOptions, deepen
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.head import HeadOptions, head
@@ -30,7 +30,8 @@ from caffelungo.report.glog import Log
 from caffelungo.rewriting import rewrite
 from caffelungo.rewriting.recipes import recipe
 from caffelungo.rewriting.rewrite_steps import Changes
-from caffelungo.solve.solver import Solver
+from caffelungo.solve.solver import Solver, make_solver
+from caffelungo.solve.training_setup import Setup
 from caffelungo.weights import formats
 from caffelungo.weights.weights import Weights
 from tests.passes.nets import ALEX, ANSWER, FIRE, RESIDUAL, THREE_HEADS, comments, layer, lines, net
@@ -56,7 +57,7 @@ def remembering(**options: object) -> Remembering:
 
 
 def apply(text: str, *steps: Step) -> Result:
-    return rewrite.apply(net(text), list(steps))
+    return run(net(text), list(steps))
 
 
 def there(definition: Definition, phase: int) -> list[str]:
@@ -183,7 +184,7 @@ def test_the_main_classifier_of_three() -> None:
 
 def test_a_third_task() -> None:
     first = apply(ALEX, HEAD, remembering()).definition
-    result = rewrite.apply(first, [step(head, HeadOptions(6, suffix="cars")), remembering()])
+    result = run(first, [step(head, HeadOptions(6, suffix="cars")), remembering()])
     found = lines(result.definition)
     assert "fc8_pets_remember DistillationLoss fc8_pets,teacher2/fc8_pets -> fc8_pets_remember" in found
     assert "fc8_remember DistillationLoss fc8,teacher/fc8 -> fc8_remember" in found
@@ -198,7 +199,7 @@ def test_the_net_that_answers_has_no_teacher() -> None:
 
 def test_a_recipe() -> None:
     text = 'head { classes: 4 suffix: "pets" } step { widen { units: 6 } } step { remember { weight: 2 } }'
-    found = rewrite.apply(net(ALEX), recipe(parse_recipe(text)).steps).definition
+    found = run(net(ALEX), recipe(parse_recipe(text)).steps).definition
     assert list(layer(found, "fc8_remember").loss_weight) == [2]
     assert layer(found, "fc8_remember").lungo.temperature == 2
     assert "drop7_old Dropout fc7 -> drop7_old" in lines(found)
@@ -270,9 +271,9 @@ def train(folder: Path, definition: Definition, weights: dict[str, list[np.ndarr
         'net: "net.prototxt" base_lr: 0.01 momentum: 0.9 lr_policy: "fixed" max_iter: 2 random_seed: 1'
     )
     if weights is None:
-        return Solver(read_solver("solver.prototxt"), log=Log())
+        return make_solver(read_solver("solver.prototxt"), log=Log())
     formats.write("start.caffemodel", Weights(weights))
-    return Solver(read_solver("solver.prototxt"), weights=["start.caffemodel"], log=Log())
+    return make_solver(read_solver("solver.prototxt"), setup=Setup(weights=["start.caffemodel"]), log=Log())
 
 
 def test_the_teacher_stays_as_it_is_while_the_rest_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from caffelungo.passes.one_label import OneLabelOptions, one_label
 from caffelungo.passes.read import ReadOptions, read
 from caffelungo.passes.view import View
 from caffelungo.rewriting import recipes
-from caffelungo.rewriting.rewrite import RewriteOptions, apply, rewrite
+from caffelungo.rewriting.rewrite import RewriteOptions, rewrite
 from tests.lungo import lungo
 
 DATA = """
@@ -59,7 +59,7 @@ TWO_LAYERS = (
 def made(net: str, card: str, chosen: str | None = None, **variables: str) -> Definition:
     path = recipes.find(card)
     opened = recipes.open_recipe(path, meant_for(path, {"units": "4", "tune": "TOP", **variables}))
-    return apply(parse_net(net), opened.steps, None, chosen or opened.message.classifier or None).definition
+    return run(parse_net(net), opened.steps, None, chosen or opened.message.classifier or None).definition
 
 
 def names(definition: Definition) -> list[str]:

@@ -9,11 +9,11 @@ import pytest
 
 from caffelungo.definition.reader import parse_net, parse_recipe, read_solver
 from caffelungo.deploy.export import export
+from caffelungo.passes.base import run
 from caffelungo.passes.moves import moved
 from caffelungo.report.glog import Log
 from caffelungo.rewriting.recipes import recipe
-from caffelungo.rewriting.rewrite import apply
-from caffelungo.solve.solver import Solver
+from caffelungo.solve.solver import make_solver
 from caffelungo.weights.weights import Weights
 from tests.passes.nets import ANSWER, FIRE, RESIDUAL
 from tests.passes.numbers import random_blobs
@@ -46,11 +46,11 @@ def test_three_iterations(name: str, text: str, tmp_path: Path, monkeypatch: pyt
     net = re.sub(r'layer \{ name: "data" type: "Input".*\n', DATA % (size, size), net)
     loss = r'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "\1" bottom: "label" top: "loss" }'
     net = re.sub(r'layer \{ name: "prob" type: "Softmax" bottom: "(\w+)" top: "prob" \}', loss, net)
-    Path("net.prototxt").write_text(apply(parse_net(net), recipe(parse_recipe(text)).steps).definition.text)
+    Path("net.prototxt").write_text(run(parse_net(net), recipe(parse_recipe(text)).steps).definition.text)
     Path("solver.prototxt").write_text(
         'net: "net.prototxt" base_lr: 0.01 lr_policy: "fixed" max_iter: 3 random_seed: 1'
     )
-    solver = Solver(read_solver("solver.prototxt"), log=Log())
+    solver = make_solver(read_solver("solver.prototxt"), log=Log())
     solver.step(3)
     assert solver.iteration == 3
 
@@ -61,7 +61,7 @@ def test_export_proves_equal_answers(name: str, text: str, tmp_path: Path) -> No
     net = parse_net(NETS[name][0])
     if ("cast" in text and name == "fire") or ("fold" in text and name != "residual"):
         pytest.skip("has no such layer")
-    result = apply(net, recipe(parse_recipe(text)).steps)
+    result = run(net, recipe(parse_recipe(text)).steps)
     weights = Weights(moved(random_blobs(net), result.moves))
     for layer, arrays in random_blobs(result.definition, 9).items():
         weights.layers.setdefault(layer, arrays)

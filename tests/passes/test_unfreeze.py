@@ -63,7 +63,7 @@ def test_what_is_frozen_stays_bit_for_bit_through_training(tmp_path, monkeypatch
 
     from caffelungo.definition.reader import read_solver
     from caffelungo.report.glog import Log
-    from caffelungo.solve.solver import Solver
+    from caffelungo.solve.solver import make_solver
 
     data = """
 layer { name: "data" type: "DummyData" top: "data" top: "label" dummy_data_param {
@@ -81,10 +81,10 @@ layer { name: "data" type: "DummyData" top: "data" top: "label" dummy_data_param
         'net: "net.prototxt" base_lr: 0.1 lr_policy: "fixed" max_iter: 3 momentum: 0.9 weight_decay: 0.01\n'
         "random_seed: 1"
     )
-    solver = Solver(read_solver("solver.prototxt"), log=Log())
-    before = {name: [one.copy() for one in arrays] for name, arrays in solver.weights().layers.items()}
+    solver = make_solver(read_solver("solver.prototxt"), log=Log())
+    before = {name: [one.copy() for one in arrays] for name, arrays in solver.training.weights().layers.items()}
     solver.step(3)
-    after = solver.weights().layers
+    after = solver.training.weights().layers
     for name in ("conv1", "bn1", "scale1", "conv2", "bn2", "scale2"):
         for old, new in zip(before[name], after[name], strict=True):
             np.testing.assert_array_equal(old, new, err_msg=name)

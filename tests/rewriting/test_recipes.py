@@ -12,10 +12,9 @@ from caffelungo.definition import catalogue, editor
 from caffelungo.definition.reader import Definition, parse_recipe, read_net
 from caffelungo.definition.schema import NetParameter
 from caffelungo.errors import UserError
-from caffelungo.passes.base import Result
+from caffelungo.passes.base import Result, run
 from caffelungo.passes.view import View
 from caffelungo.rewriting import recipes
-from caffelungo.rewriting.rewrite import apply
 from tests.passes.nets import ALEX, FIRE, RESIDUAL, layer, lines, net
 
 CARDS = sorted((resources.folder("solvers") / "growing").glob("*.prototxt.j2"))
@@ -34,7 +33,7 @@ solver { name: "lr_policy" value: "fixed" }
 
 
 def done(text: str, definition: Definition) -> Result:
-    return apply(definition, recipes.recipe(parse_recipe(text, "r.prototxt")).steps)
+    return run(definition, recipes.recipe(parse_recipe(text, "r.prototxt")).steps)
 
 
 def rates(definition: Definition) -> dict[str, float]:
@@ -92,7 +91,7 @@ def test_cards_apply_to_nets_of_every_kind(card: Path, tune: str) -> None:
     steps = recipes.open_recipe(card, {"tune": tune, **({"units": 8} if "{{ units" in card.read_text() else {})}).steps
     for name in ("caffenet", "squeezenet1.1", "resnet18", "googlenet"):
         found = catalogue.find(name)
-        result = apply(read_net(found.train_val, dict(found.variables) or None), steps)
+        result = run(read_net(found.train_val, dict(found.variables) or None), steps)
         classifier = View(result.definition).classifiers[-1].name
         assert classifier.split("_")[-1] in ("new", "deep", "wide", "joint", "recursive", "norm", "read")
 
@@ -104,7 +103,7 @@ def test_cards_do_to_the_message_what_they_do_to_the_text(card: Path, name: str)
     steps = recipes.open_recipe(card, {"tune": "TOP_TWO", **units}).steps
     found = catalogue.find(name)
     before = read_net(found.train_val, dict(found.variables) or None)
-    result = apply(before, steps)
+    result = run(before, steps)
     message = before.message
     for rewrite in result.rewrites:
         message = editor.apply_message(message, rewrite.edits)

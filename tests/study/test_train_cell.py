@@ -11,14 +11,17 @@ import pytest
 from caffelungo import resources
 from caffelungo.definition.reader import Definition, parse_solver, read_net
 from caffelungo.errors import RunError, UserError
+from caffelungo.passes.base import run
 from caffelungo.projects.finetune_project import ProjectOptions, finetune_project
-from caffelungo.rewriting import recipes, rewrite
+from caffelungo.rewriting import recipes
 from caffelungo.solve.engine import make_engine
 from caffelungo.solve.options import EngineOptions
-from caffelungo.solve.solver import Solver
+from caffelungo.solve.solver import make_solver
+from caffelungo.solve.training_setup import Setup
 from caffelungo.study.cells import JSON, Cell, Inputs, Place
 from caffelungo.study.train_cell import MODEL, train
 from caffelungo.weights import formats
+from tests.solve.helpers import Losses
 from tests.study.nets import STILL, convolution, data, head, layer, write
 
 ARMS = ("finetune", "deeper", "wider", "joint", "recursive", "normalized", "features")
@@ -105,11 +108,10 @@ def test_as_the_solver_trains_files(study: Study, tmp_path: Path) -> None:
         "momentum: 0.9 weight_decay: 0.0005 max_iter: 12 random_seed: 1",
         str(tmp_path / "solver.prototxt"),
     )
-    plain = Solver(solver, make_engine(EngineOptions(device="cpu")), workers=0)
-    expected: list[float] = []
-    plain.loss_watchers.append(lambda iteration, loss: expected.append(loss))
-    plain.step(12)
-    assert curve(study.run(study.cell())) == pytest.approx(expected, rel=1e-5)
+    expected = Losses()
+    engine = make_engine(EngineOptions(device="cpu"))
+    make_solver(solver, engine, Setup(workers=0), observers=[expected]).step(12)
+    assert curve(study.run(study.cell())) == pytest.approx(list(expected.seen.values()), rel=1e-5)
 
 
 def test_the_seed_is_all_that_is_drawn(study: Study) -> None:
@@ -248,7 +250,7 @@ def test_every_arm_trains_from_features(arm: str, squeezenet: tuple[Study, Defin
     study, base = squeezenet
     settings = {"tune": "NEW"} | ({"units": "32"} if arm in ("deeper", "wider", "joint", "recursive") else {})
     recipe = recipes.open_recipe(recipes.find(arm), settings)
-    net = study.inputs.add(rewrite.apply(base, recipe.steps).definition.text, ".prototxt")
+    net = study.inputs.add(run(base, recipe.steps).definition.text, ".prototxt")
     one, two = study.run(study.cell(net=net)), study.run(study.cell(net=net, cache=False))
     assert one["features"] == FRONTIERS[arm]
     assert curve(one) == pytest.approx(curve(two), rel=1e-4)

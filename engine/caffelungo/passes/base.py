@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from caffelungo.definition import editor
 from caffelungo.definition.edits import Edit, SetField
@@ -65,7 +65,26 @@ class Pass(Protocol[Options]):
 
 
 Step = Callable[[View], Rewrite]
-"""A pass with its options bound; see ``step``."""
+"""A pass with its options bound; see ``step``.
+
+A step that depends on the net as it was before any step ran has one or both of the methods of ``Looks`` and ``First``.
+"""
+
+
+@runtime_checkable
+class Looks(Protocol):
+    """A step that is shown the net before all steps."""
+
+    def look(self, view: View) -> None:
+        """Note what the step needs of the net in ``view``; Refusal when it cannot do its work there."""
+
+
+@runtime_checkable
+class First(Protocol):
+    """A step that also does something before all others, as long as the weights are what they were."""
+
+    def first(self, view: View) -> Rewrite:
+        """What is done before all steps."""
 
 
 def step(rewrite: Pass[Options], options: Options) -> Step:
@@ -107,6 +126,9 @@ def run(
 ) -> Result:
     """Apply ``steps`` one after the other, each to a fresh view of what the last one left.
 
+    Steps that ask what was there before (``Looks``) are shown ``definition`` first, and ``First.first`` of each step is
+    done before all steps. This is the only way in which passes are run.
+
     ``sources`` tells the shapes of data layers' tops that only opening the data tells, by layer name. ``head``: the
     classifier that is meant where a step names none, under whatever name the steps before gave it.
 
@@ -114,12 +136,15 @@ def run(
     """
     rewrites: list[Rewrite] = []
     steps, amiss = list(steps), list[Problem]()
+    looking = [one for one in steps if isinstance(one, Looks)]
     view = View(definition, amiss, sources=sources, head=head)
-    if amiss and not (steps and _gives_sizes(steps[0])):
+    if amiss and (looking or not (steps and _gives_sizes(steps[0]))):
         raise UserError(amiss)
     if head is not None:
         view.heads(head)  # says so when there is no such classifier
-    for one in steps:
+    for one in looking:
+        one.look(view)
+    for one in [*(one.first for one in steps if isinstance(one, First)), *steps]:
         rewrite = one(view)
         rewrites.append(rewrite)
         if rewrite.edits:

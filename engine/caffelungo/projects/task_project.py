@@ -31,7 +31,7 @@ from caffelungo.plan import states
 from caffelungo.plan.read_net import read_net
 from caffelungo.projects import task_texts
 from caffelungo.rewriting.folder_files import STARTED, reference, refuse_overwriting, size_elsewhere, staged, word_of
-from caffelungo.rewriting.rewrite import apply, carried
+from caffelungo.rewriting.rewrite import carried
 from caffelungo.solve import step_size
 from caffelungo.weights import formats
 from caffelungo.weights.copy import NEW, match
@@ -151,7 +151,7 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
         )
     widen = next(((layer, replace(unit, suffix=name)) for layer, unit in options.widen), None)
     wanted = TaskOptions(name, tuple(found.classes), data, options.head, widen, tuple(options.reads), known)
-    result = apply(original, task_steps(wanted))
+    result = run(original, task_steps(wanted))
     started = carried(original, result, given, []) if result.moves else None
     fitted = _fitted(options, result.definition, started or weights, found, parts.train, notices, say)
     started = fitted.weights if fitted is not None else started

@@ -20,11 +20,12 @@ from caffelungo.definition.reader import Definition, read_recipe
 from caffelungo.definition.schema import SolverParameter
 from caffelungo.errors import Problem, UserError, did_you_mean
 from caffelungo.features.blobs import stage_ends
-from caffelungo.passes import joined_units, parallel_units
+from caffelungo.passes import parallel_units
 from caffelungo.passes.adapters import AdapterOptions, adapters
-from caffelungo.passes.base import Note, Refusal, Rewrite, Step, step
+from caffelungo.passes.base import Rewrite, Step, step
 from caffelungo.passes.cast import CastOptions, cast
 from caffelungo.passes.deepen import DeepenOptions, deepen
+from caffelungo.passes.default_layers import read_by_top, top_layer, unit_layer
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.enlarge import EnlargeOptions, enlarge
 from caffelungo.passes.fold import FoldOptions, fold
@@ -33,19 +34,17 @@ from caffelungo.passes.head import HeadOptions, head
 from caffelungo.passes.joined import JoinedOptions, Read, joined
 from caffelungo.passes.joint import JointOptions, joint
 from caffelungo.passes.layerwise import RatesOptions, rates
-from caffelungo.passes.new_units import UnitOptions, feeding
+from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.normalize import NormalizeOptions, normalize
 from caffelungo.passes.pooled_blobs import POOLS
 from caffelungo.passes.read import ReadOptions, read
 from caffelungo.passes.recursive import RecursiveOptions, below, recursive
 from caffelungo.passes.remember import Remembering, RememberOptions
 from caffelungo.passes.side import SideOptions, side
+from caffelungo.passes.tune import TUNE, tune_step
 from caffelungo.passes.unfreeze import UnfreezeOptions, unfreeze
-from caffelungo.passes.view import Classifier, View
+from caffelungo.passes.view import View
 from caffelungo.passes.widen import WidenOptions, widen
-
-TUNE = ("ALL", "NEW", "TOP", "TOP_TWO")
-"""How deep is learned: everything, only what is new, and the top pre-trained layer or two besides."""
 
 
 @dataclass(frozen=True)
@@ -159,95 +158,6 @@ def solver_edits(definition: Definition, problems: list[Problem] | None = None) 
     return edits
 
 
-def tune_step(tuned: str) -> Step:
-    """The step that freezes what ``tuned`` (one of ``TUNE``) leaves out; it looks at the net as it was before growth.
-
-    Raises UserError for another word.
-    """
-    if tuned not in TUNE:
-        near = did_you_mean(tuned, TUNE)
-        raise UserError(
-            "not a depth of tuning",
-            received=tuned,
-            remedy=f"did you mean {near}?" if near else f"one of {', '.join(TUNE)}",
-        )
-    return Tuning(tuned)
-
-
-@dataclass
-class Tuning:
-    """Freezes the pre-trained layers that should not learn.
-
-    ``look`` is called with the view before anything is grown, and notes the name of the last layer that is held, or
-    all ``layers`` that are, where a classifier reads features of several.
-    """
-
-    tuned: str
-    to: str | None = None
-    layers: tuple[str, ...] = ()
-    looked: bool = False
-
-    def look(self, view: View) -> None:
-        """Find the last pre-trained layer that is held fixed, None when all learn."""
-        self.looked, self.to, self.layers = True, None, ()
-        graph = view.graph
-        head = _top(view)
-        joined = joined_units.read_by(graph, head.head)
-        top = joined[-1].name if joined else feeding(graph, head)
-        if top is None or self.tuned == "ALL":
-            return
-        if self.tuned == "NEW" and joined:
-            self.layers = tuple(one.name for one in graph.upstream(joined) if not one.layer.source)
-        elif self.tuned == "NEW":
-            target = view.find(top)
-            chain = [one for one in graph.chain(target) if one.layer.type != "Dropout"]
-            self.to = (chain or [target])[-1].name
-            return
-        place = parallel_units.find_place(view, graph, top, "tune")
-        lower = below(view, graph, place) if self.tuned == "TOP_TWO" else None
-        maker = graph.producer.get((lower or place).reads)
-        self.to = maker.name if maker is not None and not maker.layer.source else None
-
-    def __call__(self, view: View) -> Rewrite:
-        if not self.looked:
-            self.look(view)
-        if self.to is None and not self.layers:
-            return Rewrite(notes=(Note("every layer learns", None, f"tune: {self.tuned}"),))
-        return freeze(view, FreezeOptions(self.to, self.layers))
-
-
-def _top(view: View) -> Classifier:
-    """The (last) classifier; that of any label, where all read the same layer. UserError when it is not clear which."""
-    answers = view.answers
-    if view.head is None and len({one.label for one in answers}) > 1:
-        below = {
-            (feeding(view.graph, one), *(top.name for top in joined_units.read_by(view.graph, one.head)))
-            for one in answers
-        }
-        if len(below) == 1:
-            return answers[-1]
-    return view.heads()[-1]
-
-
-def top_layer(view: View) -> str:
-    """The layer that feeds the (last) classifier; Refusal when there is none."""
-    one = _top(view)
-    found = feeding(view.graph, one)
-    if found is None:
-        raise Refusal(
-            f"`{one.name}` reads the data itself: there is no layer to grow",
-            view.where(one.head.index),
-            remedy="use a net with at least one layer before the classifier",
-        )
-    return found
-
-
-def unit_layer(view: View) -> str:
-    """The layer whose units feed the (last) classifier, through the pooling of joined features, too."""
-    joined = joined_units.read_by(view.graph, _top(view).head)
-    return joined[-1].name if joined else top_layer(view)
-
-
 def _step(definition: Definition, k: int, one: Any, problems: list[Problem]) -> list[Step]:
     given = [descriptor.name for descriptor, _ in one.ListFields()]
     if len(given) != 1:
@@ -353,22 +263,6 @@ def join_step(
         return joined(view, JoinedOptions(reads, classes=classes, suffix=suffix))
 
     return run
-
-
-def read_by_top(view: View) -> str:
-    """The layer whose output the layer that feeds the classifier reads: what new units beside that would read."""
-    graph = view.graph
-    place = parallel_units.find_place(view, graph, top_layer(view), "read")
-    maker = graph.producer.get(place.reads)
-    while maker is not None and maker.layer.type == "Dropout":
-        maker = graph.producer.get(maker.bottom_values[0])
-    if maker is None or maker.layer.source:
-        raise Refusal(
-            f"`{place.base}` reads the picture itself, which has no features",
-            view.where(place.target.index),
-            remedy="name the layers to read: read { layer: ... }",
-        )
-    return maker.name
 
 
 def _adapters(given: Any) -> Step:

@@ -18,7 +18,7 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.passes import picture_size
-from caffelungo.passes.base import Result, Step, step
+from caffelungo.passes.base import Result, Step, run, step
 from caffelungo.passes.finetune import FinetuneOptions, finetune
 from caffelungo.passes.one_label import OneLabelOptions, one_label
 from caffelungo.passes.solver_file import activations, batch_size
@@ -27,7 +27,6 @@ from caffelungo.plan import memory_limits, states
 from caffelungo.plan.plan import build_plan
 from caffelungo.plan.read_net import read_net
 from caffelungo.rewriting.folder_files import size_elsewhere
-from caffelungo.rewriting.rewrite import apply
 from caffelungo.weights import sniff
 
 NONE = "none"
@@ -135,7 +134,7 @@ def point(opened: Opened, options: PointOptions, pictures: Pictures, more: tuple
         mean_value=options.mean_value, preprocessing=record_of(opened.weights), fresh=opened.weights is None,
         augmented=pictures.augmented,
     )  # fmt: skip
-    result = apply(opened.definition, [step(one_label, OneLabelOptions(options.head)), step(finetune, pointed), *more])
+    result = run(opened.definition, [step(one_label, OneLabelOptions(options.head)), step(finetune, pointed), *more])
     _refuse_large(result.definition, options)
     return result
 

@@ -22,7 +22,7 @@ from caffelungo.errors import Location, UserError
 from caffelungo.layers.base import Shape
 from caffelungo.passes.base import Note, Result, Step, run
 from caffelungo.passes.moves import Blobs, moved
-from caffelungo.passes.remember import Remembering
+from caffelungo.passes.tune import Tuning, tune_step
 from caffelungo.passes.view import View
 from caffelungo.plan import states
 from caffelungo.plan.cost import Cost, costs
@@ -49,7 +49,7 @@ class RewriteOptions:
     """What is asked. ``net`` is a path or a name of the catalogue (None: the recipe names it); ``output`` a prototxt,
     or a folder for a file of the same name. ``head``: of several classifiers the one meant (see ``View.heads``).
 
-    ``steps`` come after those of the ``recipe``, and ``tune`` (see ``recipes.TUNE``) instead of the recipe's own.
+    ``steps`` come after those of the ``recipe``, and ``tune`` (see ``passes.tune.TUNE``) instead of the recipe's own.
     ``solver`` is copied beside the output, pointed at the new net, with a snapshot prefix of its own.
     ``shapes`` are those of blobs that the file leaves to its data, without the batch: ``{"data": (1, 28, 28)}``; what
     HDF5 files tell of them need not be given.
@@ -110,8 +110,8 @@ def rewrite(options: RewriteOptions) -> Rewritten:
     original = states.checked(read.within(options.stages, options.level, _solver_stages(options.solver)))
     steps = [*(opened.steps if opened is not None else ()), *options.steps]
     if options.tune is not None:
-        steps = [one for one in steps if not isinstance(one, recipes.Tuning)]
-        steps.append(recipes.tune_step(options.tune))
+        steps = [one for one in steps if not isinstance(one, Tuning)]
+        steps.append(tune_step(options.tune))
     if not steps:
         raise UserError(
             "nothing to do",
@@ -123,7 +123,7 @@ def rewrite(options: RewriteOptions) -> Rewritten:
     weights_target = target.with_suffix(".caffemodel")
     head = options.head or (opened.message.classifier if opened is not None else None) or None
     shapes = {**data_shapes.in_files(original), **options.shapes}
-    result = apply(original, steps, sources(original, shapes), head)
+    result = run(original, steps, sources(original, shapes), head)
     weights = options.weights or (_recipe_weights(opened) if opened is not None else None)
     notices = states.notices(original, answering=not states.stage_names(result.definition.message))
     new_weights = carried(original, result, weights, notices, shapes) if result.moves else None
@@ -161,22 +161,6 @@ def rewrite(options: RewriteOptions) -> Rewritten:
         shapes=shapes,
         weights=weights,
     )
-
-
-def apply(
-    original: Definition, steps: Sequence[Step], sources: Sources | None = None, head: str | None = None
-) -> Result:
-    """``steps`` on ``original``; those that ask what was there before growth are shown it.
-
-    ``sources`` are shapes, and ``head`` a classifier, as ``View`` takes them.
-    """
-    asking = [one for one in steps if isinstance(one, recipes.Tuning | Remembering)]
-    if asking:
-        view = View(original, sources=sources, head=head)
-        for one in asking:
-            one.look(view)
-    first = [one.first for one in asking if isinstance(one, Remembering)]
-    return run(original, [*first, *steps], sources, head)
 
 
 def sources(definition: Definition, shapes: Mapping[str, Sequence[int]]) -> Sources | None:

@@ -18,8 +18,9 @@ from caffelungo.passes.read import ReadOptions, read
 from caffelungo.passes.remember import Remembering, RememberOptions
 from caffelungo.passes.resize import ResizeOptions, resized
 from caffelungo.passes.side import SideOptions, side
+from caffelungo.passes.tune import tune_step
 from caffelungo.passes.unfreeze import UnfreezeOptions, unfreeze
-from caffelungo.rewriting.recipes import join_step, tune_step
+from caffelungo.rewriting.recipes import join_step
 
 EVERY = "all"
 """Instead of layers' names: all that it can be done to."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from caffelungo.definition.reader import Definition
 from caffelungo.errors import UserError, did_you_mean
-from caffelungo.passes.base import Note, Refusal, Result, Step, step
+from caffelungo.passes.base import Note, Refusal, Result, Step, run, step
 from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.rewriting import recipes, rewrite
 from caffelungo.study.units import new_units, reads
@@ -166,9 +166,9 @@ def build(one: Configuration, net: Definition, ready: Step, weights: str | None)
     result = _applied(net, ready, arm.recipe, settings)
     notes = result.notes
     if arm.frozen:
-        plain = rewrite.apply(net, [ready]).definition
+        plain = run(net, [ready]).definition
         held = step(freeze, FreezeOptions(None, tuple(new_units(plain, result.definition))))
-        frozen = rewrite.apply(result.definition, [held])
+        frozen = run(result.definition, [held])
         return Built(frozen.definition, None, [*notes, *frozen.notes])
     carried = None
     if result.moves and weights is not None:
@@ -178,13 +178,13 @@ def build(one: Configuration, net: Definition, ready: Step, weights: str | None)
 
 def _applied(net: Definition, ready: Step, recipe: str, settings: Mapping[str, str]) -> Result:
     steps = recipes.open_recipe(recipes.find(recipe), settings).steps
-    return rewrite.apply(net, [ready, *steps])
+    return run(net, [ready, *steps])
 
 
 def _read_by(arm: str, net: Definition, ready: Step) -> list[str]:
     """The layers that the new units of ``arm`` read in ``net``: as many of them as there are units, it is the same."""
     grown = _applied(net, ready, ARMS[arm].recipe, {**ARMS[arm].settings, "tune": "ALL", "units": "2"})
-    found = reads(rewrite.apply(net, [ready]).definition, grown.definition)
+    found = reads(run(net, [ready]).definition, grown.definition)
     if not found:
         raise Refusal(f"the new units of `{arm}` read the picture itself, which has no features to read besides",
                       received=arm, remedy="leave this arm out")  # fmt: skip
