@@ -21,7 +21,8 @@ from PIL import Image
 from caffelungo import resources
 from caffelungo.data.resize import resize
 from caffelungo.definition import catalogue
-from caffelungo.deploy.export import ExportOptions, export
+from caffelungo.deploy.export import export
+from caffelungo.deploy.options import ExportOptions
 from caffelungo.inference import picture_input
 from caffelungo.inference.infer import InferOptions, infer
 from caffelungo.inference.runtime import open_session

@@ -17,8 +17,8 @@ from caffelungo.definition.schema import TEST
 from caffelungo.deploy import onnx_names, parity, preprocessing_record
 from caffelungo.deploy.convert import Examined, convert, examine
 from caffelungo.deploy.export import Exported
+from caffelungo.deploy.exportable_net import fitted, load_weights
 from caffelungo.deploy.network import DeployNet
-from caffelungo.deploy.opening import fitted, read_weights
 from caffelungo.deploy.parity import Parity, Reference, with_all_outputs
 from caffelungo.deploy.picture_operators import IMAGE
 from caffelungo.errors import RunError, UserError
@@ -43,7 +43,7 @@ def converted(net: Path, weights: Path | None, flags: dict[str, Any], out: Path,
     if found.problems or found.net is None or found.part is None:
         raise UserError(found.problems)
     values["step"] = "made-up weights"
-    given = read_weights(weights) if weights is not None else made_up(found.net, four_inputs(found))
+    given = load_weights(weights) if weights is not None else made_up(found.net, four_inputs(found))
     values["step"] = "convert"
     made = convert(net, given, out, options(flags))
     values["step"] = "compare"

@@ -11,7 +11,8 @@ from benchmarks.nets import SIZES, corpus_files, left_open, shipped
 from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST
-from caffelungo.deploy.convert import ConvertOptions, Examined, examine
+from caffelungo.deploy.convert import Examined, examine
+from caffelungo.deploy.options import ConvertOptions
 from caffelungo.errors import Problem, UserError
 from caffelungo.plan.cost import costs
 

@@ -12,7 +12,7 @@ from benchmarks.conversion.cell import outcome
 from benchmarks.conversion.subjects import Subject, options, subjects, words
 from benchmarks.conversion.table import Entry, page
 from caffelungo.deploy.convert import convert, examine
-from caffelungo.deploy.opening import fitted
+from caffelungo.deploy.exportable_net import fitted
 from caffelungo.errors import RunError
 from caffelungo.study.cells import Cell, Result
 

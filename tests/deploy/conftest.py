@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from caffelungo.definition.reader import parse_net
-from caffelungo.deploy.export import ExportOptions, export
+from caffelungo.deploy.export import export
+from caffelungo.deploy.options import ExportOptions
 from tests.deploy.nets import RECORD, SMALL, random_weights
 
 

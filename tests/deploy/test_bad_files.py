@@ -20,7 +20,8 @@ from caffelungo.data.decode import decode
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy.bench import BenchOptions, bench
-from caffelungo.deploy.export import ExportOptions, export
+from caffelungo.deploy.export import export
+from caffelungo.deploy.options import ExportOptions
 from caffelungo.errors import UserError
 from caffelungo.inference.classify import Classifier
 from caffelungo.inference.onnx_engine import OnnxEngine

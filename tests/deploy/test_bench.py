@@ -15,8 +15,9 @@ from caffelungo.definition.reader import parse_net
 from caffelungo.deploy import baselines
 from caffelungo.deploy import bench as benches
 from caffelungo.deploy.bench import BenchOptions, bench, measure
-from caffelungo.deploy.export import ExportOptions, export
+from caffelungo.deploy.export import export
 from caffelungo.deploy.lower_precision import PrecisionOptions, lower
+from caffelungo.deploy.options import ExportOptions
 from caffelungo.errors import RunError, UserError
 from caffelungo.inference import peak_memory
 from caffelungo.weights import caffemodel

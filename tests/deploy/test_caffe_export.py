@@ -13,7 +13,7 @@ from caffelungo.cli.main import call
 from caffelungo.definition.printer import print_net
 from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.deploy.caffe_export import export_caffe
-from caffelungo.deploy.export import ExportOptions
+from caffelungo.deploy.options import ExportOptions
 from caffelungo.errors import UserError
 from caffelungo.layers import registry
 from caffelungo.net.stepwise import StepNet

@@ -14,9 +14,9 @@ from caffelungo.cli.main import call
 from caffelungo.definition import catalogue
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing
-from caffelungo.deploy.convert import ConvertOptions, convert, examine
-from caffelungo.deploy.export import ExportOptions
-from caffelungo.deploy.opening import open_net
+from caffelungo.deploy.convert import convert, examine
+from caffelungo.deploy.exportable_net import open_exportable
+from caffelungo.deploy.options import ConvertOptions, ExportOptions
 from caffelungo.errors import Problem, UserError
 from caffelungo.inference import picture_input
 from caffelungo.inference.metadata import read as read_metadata
@@ -395,7 +395,7 @@ def test_the_size_that_is_asked_for_is_judged(options: dict[str, Any], tmp_path:
     assert not found.problems
     assert found.net is not None
     assert found.net.plan.blobs["pool1"] == (1, 4, 5, 8)
-    assert open_net(net, weights, ExportOptions(**options)).net.plan.blobs["pool1"] == (1, 4, 5, 8)
+    assert open_exportable(net, weights, ExportOptions(**options)).net.plan.blobs["pool1"] == (1, 4, 5, 8)
     verified = verify(VerifyOptions(str(net), str(net), random=2, **options))
     assert verified.blobs[-1].shape == (2, 4, 5, 8)
     small: dict[str, Any] = {key: (2, 2) if key == "size" else {"data": (3, 2, 2)} for key in options}

@@ -11,8 +11,9 @@ from PIL import Image
 from caffelungo import deploy
 from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.definition.schema import NetParameter, Preprocessing, message_class
-from caffelungo.deploy import opening, trace
-from caffelungo.deploy.export import Exported, ExportOptions, export
+from caffelungo.deploy import exportable_net, trace
+from caffelungo.deploy.export import Exported, export
+from caffelungo.deploy.options import ExportOptions
 from caffelungo.errors import RunError, UserError
 from caffelungo.inference import metadata, picture_input
 from caffelungo.inference.runtime import open_session
@@ -327,6 +328,6 @@ def test_missing_and_misfit_weights(tmp_path: Path) -> None:
 
 
 def test_more_than_two_gigabytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "LIMIT", 2**20 + 100)
+    monkeypatch.setattr(exportable_net, "LIMIT", 2**20 + 100)
     with pytest.raises(UserError, match="holds 2 GB"):
         export(parse_net(SMALL), random_weights(SMALL), tmp_path / "m.onnx")

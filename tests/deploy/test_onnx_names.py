@@ -12,11 +12,11 @@ import onnx_ir as ir
 import pytest
 
 from caffelungo.definition.reader import parse_net
-from caffelungo.deploy import export as export_module
-from caffelungo.deploy import trace
-from caffelungo.deploy.convert import ConvertOptions, convert
-from caffelungo.deploy.export import Exported, ExportOptions, export
+from caffelungo.deploy import proof_inputs, trace
+from caffelungo.deploy.convert import convert
+from caffelungo.deploy.export import Exported, export
 from caffelungo.deploy.fp16 import halved
+from caffelungo.deploy.options import ConvertOptions, ExportOptions
 from caffelungo.deploy.quantize import quantized
 from caffelungo.inference.classify import Classifier
 from caffelungo.inference.runtime import open_session
@@ -70,7 +70,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Exported
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(trace, "_run_exporter", run)
-            patch.setattr(export_module, "_examples", list)
+            patch.setattr(proof_inputs, "_examples", list)
             text = with_blobs(NET, renamed)
             return export(parse_net(text), random_weights(NET), path, ExportOptions(**options))
 

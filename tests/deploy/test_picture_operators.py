@@ -21,10 +21,11 @@ from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy import picture_operators as front_module
 from caffelungo.deploy.bench import BenchOptions, bench
-from caffelungo.deploy.convert import ConvertOptions, convert
-from caffelungo.deploy.export import Exported, ExportOptions, export
+from caffelungo.deploy.convert import convert
+from caffelungo.deploy.export import Exported, export
 from caffelungo.deploy.fp16 import before_the_net
 from caffelungo.deploy.lower_precision import PrecisionOptions, lower
+from caffelungo.deploy.options import ConvertOptions, ExportOptions
 from caffelungo.deploy.picture_operators import INTERPOLATION
 from caffelungo.errors import RunError, UserError
 from caffelungo.inference import classify as classify_module

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from caffelungo.definition.reader import parse_net
-from caffelungo.deploy.export import ExportOptions, export
+from caffelungo.deploy.export import export
+from caffelungo.deploy.options import ExportOptions
 from caffelungo.deploy.recorded_accuracy import with_accuracy
 from caffelungo.errors import UserError
 from caffelungo.inference.classify import Classifier

@@ -10,8 +10,9 @@ import pytest
 
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing
-from caffelungo.deploy.convert import ConvertOptions, convert
-from caffelungo.deploy.export import Exported, ExportOptions, export
+from caffelungo.deploy.convert import convert
+from caffelungo.deploy.export import Exported, export
+from caffelungo.deploy.options import ConvertOptions, ExportOptions
 from caffelungo.errors import UserError
 from caffelungo.inference import picture_input
 from caffelungo.inference.classify import Classifier

@@ -13,9 +13,9 @@ from PIL import Image
 from caffelungo.definition import catalogue
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import Preprocessing, message_class
-from caffelungo.deploy.convert import ConvertOptions, Examined, examine
-from caffelungo.deploy.export import ExportOptions
-from caffelungo.deploy.opening import Opened, open_net
+from caffelungo.deploy.convert import Examined, examine
+from caffelungo.deploy.exportable_net import ExportableNet, open_exportable
+from caffelungo.deploy.options import ConvertOptions, ExportOptions
 from caffelungo.inference import metadata
 from caffelungo.inference.runtime import open_session
 from caffelungo.plan import memory_limits
@@ -101,11 +101,11 @@ def examined(net: str, weights: str = "tiny.caffemodel", **asked: Any) -> Examin
     return found
 
 
-def leaving(found: Examined) -> Opened:
+def leaving(found: Examined) -> ExportableNet:
     """The net, weights and record that leave, as the export opens them."""
     assert found.part is not None
     assert found.weights is not None
-    return open_net(found.part.definition, found.weights, found.wanted)
+    return open_exportable(found.part.definition, found.weights, found.wanted)
 
 
 def test_convert_asks_over_the_record_and_the_file_says_it() -> None:
@@ -197,7 +197,7 @@ def test_export_from_both_files() -> None:
     assert "24 in the weights' record, 32 as asked" in ran.out
     told = described("x.onnx").record
     assert (told.crop_height, told.resize_height) == (32, 37)
-    opened = open_net("deploy.prototxt", "tiny.caffemodel", ExportOptions(size=(32, 32)))
+    opened = open_exportable("deploy.prototxt", "tiny.caffemodel", ExportOptions(size=(32, 32)))
     assert opened.record == told
     assert opened.net.inputs == {"data": (1, 3, 32, 32)}
     ran = lungo("export", "--model", "deploy.prototxt", *words, "--shape", "data:3x30x30")

@@ -14,7 +14,8 @@ from PIL import Image
 from caffelungo.data import preprocess
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing
-from caffelungo.deploy.export import ExportOptions, export
+from caffelungo.deploy.export import export
+from caffelungo.deploy.options import ExportOptions
 from caffelungo.errors import RunError, UserError
 from caffelungo.inference import runtime
 from caffelungo.inference.classify import Classifier, Prediction, as_csv, as_json, short, table

@@ -11,7 +11,8 @@ import pytest
 
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing
-from caffelungo.deploy.export import ExportOptions, export
+from caffelungo.deploy.export import export
+from caffelungo.deploy.options import ExportOptions
 from caffelungo.inference import picture_input
 from caffelungo.inference.classify import Classifier
 from caffelungo.inference.runtime import open_session

@@ -13,7 +13,8 @@ from PIL import Image
 
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing
-from caffelungo.deploy.export import ExportOptions, export
+from caffelungo.deploy.export import export
+from caffelungo.deploy.options import ExportOptions
 from caffelungo.errors import UserError
 from caffelungo.inference.classify import Classifier
 from caffelungo.serving.options import ServeOptions

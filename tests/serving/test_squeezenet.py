@@ -11,7 +11,8 @@ import torch
 from caffelungo.data import preprocess
 from caffelungo.definition import catalogue
 from caffelungo.definition.reader import read_net
-from caffelungo.deploy.export import ExportOptions, export
+from caffelungo.deploy.export import export
+from caffelungo.deploy.options import ExportOptions
 from caffelungo.inference.classify import Classifier
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store

@@ -59,8 +59,9 @@ def convert(
 
     Example: [bold]lungo convert deploy.prototxt x.caffemodel -o x.onnx --mean 104,117,123[/]
     """
-    from caffelungo.deploy.convert import ConvertOptions, convert
+    from caffelungo.deploy.convert import convert
     from caffelungo.deploy.network import parse_shapes
+    from caffelungo.deploy.options import ConvertOptions
 
     wanted = ConvertOptions(
         mean=o.numbers(mean, "--mean"), mean_file=mean_file, scale=scale, channel_order=channel_order,

@@ -59,8 +59,9 @@ def export(
 
     Example: [bold]lungo export --model train_val.prototxt --weights x.caffemodel -o model.onnx[/]
     """
-    from caffelungo.deploy.export import ExportOptions, export
+    from caffelungo.deploy.export import export
     from caffelungo.deploy.network import parse_shapes
+    from caffelungo.deploy.options import ExportOptions
     from caffelungo.plan.read_net import read_net
 
     if format_ not in ("onnx", "caffe"):

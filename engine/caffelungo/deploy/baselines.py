@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from caffelungo.data.preprocess import mean, output_size
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy import requested_size
-from caffelungo.deploy.export import ExportOptions
-from caffelungo.deploy.opening import open_net
+from caffelungo.deploy.exportable_net import open_exportable
+from caffelungo.deploy.options import ExportOptions
 from caffelungo.deploy.photos import resized
 from caffelungo.errors import UserError
 from caffelungo.inference import metadata
@@ -91,7 +91,7 @@ class Opponents:
         record = described.record if described else None
         size = _size(definition, record)
         try:
-            opened = open_net(definition, options.weights, ExportOptions(record=record, size=size))
+            opened = open_exportable(definition, options.weights, ExportOptions(record=record, size=size))
         except UserError as error:
             if size is None:
                 raise

@@ -24,9 +24,10 @@ from caffelungo.definition.printer import print_net
 from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.definition.schema import TEST, NetParameter, message_class
 from caffelungo.deploy import preprocessing_record
-from caffelungo.deploy.export import ExportOptions
+from caffelungo.deploy.classifier_labels import classifier_labels
+from caffelungo.deploy.exportable_net import open_exportable
 from caffelungo.deploy.network import DeployNet
-from caffelungo.deploy.opening import labels_of, open_net
+from caffelungo.deploy.options import ExportOptions
 from caffelungo.deploy.parity import BATCHES, Difference, difference
 from caffelungo.errors import Location, RunError, UserError
 from caffelungo.net.stepwise import StepNet
@@ -96,7 +97,7 @@ def export_caffe(
     tell = progress or (lambda stage: None)
     target = _target(out)
     tell("reading the net and its weights")
-    opened = open_net(definition, weights, options)
+    opened = open_exportable(definition, weights, options)
     net, record, arrays, notes = opened.net, opened.record, opened.arrays, opened.notes
     tell("rewriting to Caffe's own layers")
     result = base.run(
@@ -108,7 +109,7 @@ def export_caffe(
     if record is not None and preprocessing_record.takes_pictures(net.inputs):
         extras.preprocessing.CopyFrom(preprocessing_record.completed(record, *next(iter(net.inputs.items()))))
         notes.append(f"feed it {preprocess.describe(extras.preprocessing)}")
-    extras.label.extend(labels_of(opened, options) or [])
+    extras.label.extend(classifier_labels(opened, options) or [])
     named = heads_of(
         opened.definition.message.lungo, opened.weights.extras, layers=[one.name for one in net.plan.layers]
     )

@@ -8,75 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from caffelungo import shell
-from caffelungo.data import preprocess
-from caffelungo.definition import editor
-from caffelungo.definition.edits import ClearField, Edit
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.parser import ForeignField
 from caffelungo.definition.reader import Definition, read_net
-from caffelungo.definition.schema import TEST, Preprocessing
+from caffelungo.definition.schema import TEST
 from caffelungo.deploy import preprocessing_record, requested_size
-from caffelungo.deploy.export import Exported, ExportOptions, checked_target, export
+from caffelungo.deploy.export import Exported, checked_target, export
+from caffelungo.deploy.exportable_net import fitted, load_weights
 from caffelungo.deploy.exportable_part import Cut, cut
 from caffelungo.deploy.infer_shape import picture_shape
 from caffelungo.deploy.network import DeployNet, deploy_net, unsized_inputs
-from caffelungo.deploy.opening import fitted, read_weights
-from caffelungo.deploy.parity import TOLERANCE
+from caffelungo.deploy.options import ConvertOptions, ExportOptions
 from caffelungo.deploy.picture_operators import problems_of_resize
+from caffelungo.deploy.stated_preprocessing import base_record, carries_record, check_mean_file, state, without_mean
 from caffelungo.errors import Problem, UserError
 from caffelungo.inference import metadata
 from caffelungo.layers.base import shape_text
 from caffelungo.plan import states
 from caffelungo.plan.plan import build_plan
 from caffelungo.weights.weights import Weights
-
-ORDERS = {"bgr": Preprocessing.BGR, "rgb": Preprocessing.RGB, "gray": Preprocessing.GRAY, "grey": Preprocessing.GRAY}
-
-
-@dataclass(frozen=True)
-class ConvertOptions:
-    """How a foreign net leaves.
-
-    ``mean`` (values of 0 to 255, one or one a channel in the order of ``channel_order``), ``mean_file`` (binaryproto
-    or .npy, in BGR), ``scale``, ``channel_order`` (``bgr``, ``rgb`` or ``gray``) and ``resize`` (height, width; a width
-    of 0: the shorter side) say how a picture becomes the net's input; what is not given is taken from the weights'
-    record or the data layer, else assumed. ``preprocess`` False leaves the net's own float blobs. ``outputs`` are the
-    blobs that come out, ``stages`` and ``level`` those of the net's state (none: those that its rules need); the rest
-    is as in ``ExportOptions``.
-    """
-
-    mean: Sequence[float] = ()
-    mean_file: str | Path | None = None
-    scale: float | None = None
-    channel_order: str | None = None
-    resize: tuple[int, int] | None = None
-    preprocess: bool | None = None
-    layout: str = "nhwc"
-    resize_inside: bool = False
-    labels: Sequence[str] | str | Path | None = None
-    outputs: Sequence[str] = ()
-    stages: Sequence[str] = ()
-    level: int = 0
-    size: tuple[int, int] | None = None
-    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    batch: int | None = None
-    free_size: bool = False
-    opset: int = 20
-    pictures: Sequence[str | Path] = ()
-    tolerance: float = TOLERANCE
-    device: str = "cpu"
-    variables: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def states_preprocessing(self) -> bool:
-        return bool(self.mean) or any(
-            given is not None for given in (self.mean_file, self.scale, self.channel_order, self.resize)
-        )
 
 
 @dataclass
@@ -143,7 +98,7 @@ def examine(
         checked_target(out, wanted)
     if weights is not None:
         with gathered(problems):
-            found.weights = read_weights(weights)
+            found.weights = load_weights(weights)
     with gathered(problems):
         found.part = _part(model, options)
         problems += found.part.problems
@@ -159,8 +114,8 @@ def examine(
             return found
     readable = False
     with gathered(problems):
-        if not (options.mean or options.mean_file or _carries_record(given)):
-            _check_mean_file(part.definition)
+        if not (options.mean or options.mean_file or carries_record(given)):
+            check_mean_file(part.definition)
         readable = True
     shapes = _shapes(part, options, given, found.notes)
     if part.problems:
@@ -281,121 +236,15 @@ def _record(
         )
         return None
     blob, shape = next(iter(net.inputs.items()))
-    record = _base_record(definition, weights, shape, stated_mean=bool(options.mean or options.mean_file))
+    record = base_record(definition, weights, shape, stated_mean=bool(options.mean or options.mean_file))
     if options.mean or options.mean_file:
-        _without_mean(record)
+        without_mean(record)
     with gathered(found.problems):
         record, notes = requested_size.recorded(record, (shape[2], shape[3]), _who(options, net), weights)
         found.notes += notes
-        _state(record, shape, options)
+        state(record, shape, options)
         return preprocessing_record.completed(record, blob, shape)
     return None
-
-
-def _carries_record(weights: Weights | None) -> bool:
-    return weights is not None and weights.extras is not None and bool(weights.extras.HasField("preprocessing"))
-
-
-def _check_mean_file(definition: Definition) -> None:
-    """UserError where the data layer names a mean picture that cannot be read."""
-    found = preprocessing_record.data_layer(definition)
-    if found is None or not found[1].transform_param.mean_file:
-        return
-    index, layer = found
-    where = definition.where("layer", index, "transform_param", "mean_file")
-    try:
-        preprocess.read_mean(layer.transform_param.mean_file, definition.path, where)
-    except UserError as error:
-        more = "; or give the mean itself: --mean 104,117,123, or --mean-file"
-        raise UserError([replace(one, remedy=f"{one.remedy}{more}") for one in error.problems]) from None
-
-
-def _without_mean_file(definition: Definition) -> Definition:
-    """``definition``, whose data layers name no mean picture: one that is given stands above it."""
-    edits: list[Edit] = [
-        ClearField(("layer", index, "transform_param", "mean_file"))
-        for index, layer in enumerate(definition.message.layer)
-        if layer.transform_param.mean_file
-    ]
-    return editor.apply(definition, edits) if edits else definition
-
-
-def _base_record(definition: Definition, weights: Weights | None, shape: Sequence[int], *, stated_mean: bool) -> Any:
-    """What is known without flags; all else is marked as assumed."""
-    if weights is not None and _carries_record(weights):
-        base = weights.extras.preprocessing  # type: ignore[union-attr]
-    else:
-        base, _ = preprocessing_record.record_of(_without_mean_file(definition) if stated_mean else definition)
-    record = Preprocessing()
-    if base is not None:
-        record.CopyFrom(base)
-    else:
-        record.channel_order = Preprocessing.GRAY if shape[1] == 1 else Preprocessing.BGR
-        record.assumed.extend(["channel_order", "mean_value", "scale"])
-    return record
-
-
-def _state(record: Any, shape: Sequence[int], options: ConvertOptions) -> None:
-    _, colors, height, width = shape
-    stated = set()
-    if options.channel_order is not None:
-        order = ORDERS.get(options.channel_order.lower())
-        if order is None or (order == Preprocessing.GRAY) != (colors == 1):
-            raise UserError(
-                "the channel order does not fit the net's input", received=f"{options.channel_order} for {colors} "
-                f"channel(s)", remedy="use bgr or rgb for 3 channels, gray for 1",
-            )  # fmt: skip
-        record.channel_order = order
-        stated.add("channel_order")
-    if options.resize is not None:
-        tall, wide = options.resize
-        for name in ("resize_height", "resize_width", "resize_shorter"):
-            record.ClearField(name)
-        if wide:
-            record.resize_height, record.resize_width = tall, wide
-        else:
-            record.resize_shorter = tall
-        if (tall, wide) != (height, width):
-            record.crop_height, record.crop_width = height, width
-        stated.update(("resize_height", "resize_width", "resize_shorter"))
-    if options.mean or options.mean_file:
-        _state_mean(record, shape, options)
-        stated.update(("mean_value", "mean_image"))
-    if options.scale is not None:
-        record.scale = options.scale
-        stated.add("scale")
-    left = [name for name in record.assumed if name not in stated]
-    del record.assumed[:]
-    record.assumed.extend(left)
-
-
-def _state_mean(record: Any, shape: Sequence[int], options: ConvertOptions) -> None:
-    if options.mean and options.mean_file:
-        raise UserError("both --mean and --mean-file are given", remedy="keep one of them")
-    _without_mean(record)
-    if options.mean_file:
-        image = preprocess.read_mean(str(options.mean_file), None)
-        if record.channel_order == Preprocessing.RGB:
-            image = image[::-1]
-        inner = Preprocessing(crop_height=shape[2], crop_width=shape[3])
-        preprocess.set_mean(inner, image=image)
-        record.mean_image.extend(inner.mean_image)
-        record.mean_image_shape.extend(inner.mean_image_shape)
-    elif len(options.mean) in (1, shape[1]):
-        record.mean_value.extend(options.mean)
-    else:
-        raise UserError(
-            f"--mean takes one value, or one for each of the {shape[1]} channels",
-            received=", ".join(f"{value:g}" for value in options.mean),
-            remedy="write --mean 104,117,123 (blue, green, red, unless --channel-order says otherwise)"
-            if shape[1] == 3
-            else f"write one value, or {shape[1]}: --mean {','.join(['110'] * min(shape[1], 4))}",
-        )
-
-
-def _without_mean(record: Any) -> None:
-    for name in ("mean_value", "mean_image", "mean_image_shape"):
-        record.ClearField(name)
 
 
 def _check_labels(net: DeployNet, options: ConvertOptions, problems: list[Problem]) -> None:

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from caffelungo import drafts, files, resources
 from caffelungo.deploy import recorded_accuracy
 from caffelungo.deploy.bench import ONNX, feeds_of, measure
-from caffelungo.deploy.export import Exported, ExportOptions, checked_target
+from caffelungo.deploy.export import Exported, checked_target
 from caffelungo.deploy.fp16 import halved
+from caffelungo.deploy.options import ExportOptions
 from caffelungo.deploy.parity import difference, same_class, with_all_outputs
 from caffelungo.deploy.quantize import quantized
 from caffelungo.errors import RunError, UserError

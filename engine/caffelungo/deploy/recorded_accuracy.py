@@ -14,7 +14,8 @@ from typing import Any
 import onnx
 
 from caffelungo import drafts, files
-from caffelungo.deploy.export import Exported, ExportOptions, checked_target
+from caffelungo.deploy.export import Exported, checked_target
+from caffelungo.deploy.options import ExportOptions
 from caffelungo.errors import Location, UserError
 from caffelungo.inference import metadata
 from caffelungo.inference.infer import InferOptions, Inferred, infer

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from caffelungo.data import preprocess
 from caffelungo.data import shapes as data_shapes
@@ -16,22 +16,18 @@ from caffelungo.definition.schema import TEST
 from caffelungo.deploy import preprocessing_record, requested_size
 from caffelungo.deploy.fold_batch_norm import Arrays
 from caffelungo.deploy.network import DeployNet, deploy_net
+from caffelungo.deploy.options import ExportOptions
 from caffelungo.errors import Location, Problem, UserError
-from caffelungo.inference import metadata
 from caffelungo.inference.runtime import LIMIT
 from caffelungo.plan import states
 from caffelungo.plan.read_net import read_net
 from caffelungo.weights import copy
 from caffelungo.weights.load import load
-from caffelungo.weights.task_heads import heads_of
 from caffelungo.weights.weights import Weights
-
-if TYPE_CHECKING:
-    from caffelungo.deploy.export import ExportOptions
 
 
 @dataclass
-class Opened:
+class ExportableNet:
     """A net that can leave: ``arrays`` holds every blob of ``net``, ``record`` what is known of its preprocessing."""
 
     definition: Any
@@ -42,8 +38,8 @@ class Opened:
     notes: list[str]
 
 
-def open_net(definition: Any, weights: Weights | str | Path, options: ExportOptions) -> Opened:
-    """The net of ``definition`` (a Definition or a file) with ``weights`` (see ``read_weights``).
+def open_exportable(definition: Any, weights: Weights | str | Path, options: ExportOptions) -> ExportableNet:
+    """The net of ``definition`` (a Definition or a file) with ``weights`` (see ``load_weights``).
 
     Of ``options``, record, size, shapes, outputs and batch count. UserError for mistakes in what was given.
     """
@@ -54,7 +50,7 @@ def open_net(definition: Any, weights: Weights | str | Path, options: ExportOpti
     definition = requested_size.placed(definition, options.shapes)
     if requested_size.plane(definition, None, options.shapes) != options.size:
         definition = requested_size.sized(definition, options.size, options.shapes, options.outputs)
-    given = read_weights(weights)
+    given = load_weights(weights)
     if options.record is None and not (given.extras is not None and given.extras.HasField("preprocessing")):
         told = {blob: shape for blob, shape in data_shapes.in_files(definition).items() if shape}
         options = replace(options, shapes={**told, **options.shapes})
@@ -63,10 +59,10 @@ def open_net(definition: Any, weights: Weights | str | Path, options: ExportOpti
     arrays, problems = fitted(net, given, definition)
     if problems:
         raise UserError(problems)
-    return Opened(definition, given, net, record, arrays, notes)
+    return ExportableNet(definition, given, net, record, arrays, notes)
 
 
-def read_weights(weights: Weights | str | Path) -> Weights:
+def load_weights(weights: Weights | str | Path) -> Weights:
     """``weights``, or what `--weights` names: files and torchvision:NAME, a later one's layers over an earlier's."""
     return weights if isinstance(weights, Weights) else load(str(weights))
 
@@ -165,68 +161,3 @@ def fitted(net: DeployNet, weights: Weights, definition: Any) -> tuple[Arrays, l
             )
         )
     return arrays, problems
-
-
-def heads(opened: Opened) -> list[metadata.Head]:
-    """The classifiers of a net that has several answers, each with its task and labels where they are known; else none.
-
-    Labels of another number than the classes are left out, and a note says so.
-    """
-    extras = opened.weights.extras
-    named = heads_of(opened.definition.message.lungo, extras)
-    if len(opened.net.answers) < 2:
-        return []
-    unnamed = [answer.layer for answer in opened.net.answers if answer.layer not in named]
-    found = []
-    for answer in opened.net.answers:
-        told = named.get(answer.layer)
-        labels = list(told.label) if told is not None else []
-        if unnamed == [answer.layer] and extras is not None and len(extras.label) == answer.classes:
-            labels = list(extras.label)  # a classifier that was given to the net since
-        if labels and len(labels) != answer.classes:
-            opened.notes.append(
-                f"`{answer.layer}` has {len(labels)} labels for {answer.classes} classes; they are left out"
-            )
-            labels = []
-        task = told.task if told is not None and told.task else answer.layer
-        found.append(metadata.Head(answer.blob, answer.layer, task, tuple(labels) or None))
-    return found
-
-
-def labels_of(opened: Opened, options: ExportOptions) -> list[str] | None:
-    """Class names of the one classifier: those given, else those of the net and its weights; None without any.
-
-    Raises UserError for a wrong number of names.
-    """
-    net, weights, notes = opened.net, opened.weights, opened.notes
-    classes = net.classes
-    named = heads_of(opened.definition.message.lungo, weights.extras)
-    several = len(net.answers) > 1
-    if several and options.labels is not None:
-        raise UserError(
-            "the net has several classifiers, each with classes of its own",
-            received="--labels",
-            remedy='write the names into the net: lungo { head { name: "fc8" label: "cat" label: "dog" } }',
-        )
-    if options.labels is not None:
-        given = options.labels
-        labels = metadata.read_labels(given) if isinstance(given, (str, Path)) else list(given)
-        if classes is not None and len(labels) != classes[1]:
-            raise UserError(
-                f"there are {len(labels)} labels for {classes[1]} classes",
-                where=Location(str(given)) if isinstance(given, (str, Path)) else None,
-                received=f"{len(labels)} names",
-                remedy=f"give one name for each of the {classes[1]} outputs of `{classes[0]}`",
-            )
-        return labels
-    if several:
-        return None
-    head = named.get(net.answers[0].layer) if classes is not None else None
-    if head is not None and len(head.label):
-        carried = list(head.label)
-    else:
-        carried = list(weights.extras.label) if weights.extras is not None else []
-    if carried and classes is not None and len(carried) != classes[1]:
-        notes.append(f"the weights carry {len(carried)} labels for {classes[1]} classes; they are left out")
-        return None
-    return carried or None

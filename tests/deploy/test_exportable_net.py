@@ -6,8 +6,8 @@ import pytest
 
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing, message_class
-from caffelungo.deploy.export import ExportOptions
-from caffelungo.deploy.opening import record_and_shapes
+from caffelungo.deploy.exportable_net import record_and_shapes
+from caffelungo.deploy.options import ExportOptions
 from caffelungo.weights.weights import Weights
 
 NET = """layer {{ name: "data" type: "ImageData" top: "data" top: "label" transform_param {{ crop_size: 8 {transform} }}

@@ -1,0 +1,76 @@
+"""The names of the classes of a net that leaves: those given, else those that the net and its weights carry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from caffelungo.deploy.exportable_net import ExportableNet
+from caffelungo.deploy.options import ExportOptions
+from caffelungo.errors import Location, UserError
+from caffelungo.inference import metadata
+from caffelungo.weights.task_heads import heads_of
+
+
+def classifier_heads(opened: ExportableNet) -> list[metadata.Head]:
+    """The classifiers of a net that has several answers, each with its task and labels where they are known; else none.
+
+    Labels of another number than the classes are left out, and a note says so.
+    """
+    extras = opened.weights.extras
+    named = heads_of(opened.definition.message.lungo, extras)
+    if len(opened.net.answers) < 2:
+        return []
+    unnamed = [answer.layer for answer in opened.net.answers if answer.layer not in named]
+    found = []
+    for answer in opened.net.answers:
+        told = named.get(answer.layer)
+        labels = list(told.label) if told is not None else []
+        if unnamed == [answer.layer] and extras is not None and len(extras.label) == answer.classes:
+            labels = list(extras.label)  # a classifier that was given to the net since
+        if labels and len(labels) != answer.classes:
+            opened.notes.append(
+                f"`{answer.layer}` has {len(labels)} labels for {answer.classes} classes; they are left out"
+            )
+            labels = []
+        task = told.task if told is not None and told.task else answer.layer
+        found.append(metadata.Head(answer.blob, answer.layer, task, tuple(labels) or None))
+    return found
+
+
+def classifier_labels(opened: ExportableNet, options: ExportOptions) -> list[str] | None:
+    """Class names of the one classifier: those given, else those of the net and its weights; None without any.
+
+    Raises UserError for a wrong number of names.
+    """
+    net, weights, notes = opened.net, opened.weights, opened.notes
+    classes = net.classes
+    named = heads_of(opened.definition.message.lungo, weights.extras)
+    several = len(net.answers) > 1
+    if several and options.labels is not None:
+        raise UserError(
+            "the net has several classifiers, each with classes of its own",
+            received="--labels",
+            remedy='write the names into the net: lungo { head { name: "fc8" label: "cat" label: "dog" } }',
+        )
+    if options.labels is not None:
+        given = options.labels
+        labels = metadata.read_labels(given) if isinstance(given, (str, Path)) else list(given)
+        if classes is not None and len(labels) != classes[1]:
+            raise UserError(
+                f"there are {len(labels)} labels for {classes[1]} classes",
+                where=Location(str(given)) if isinstance(given, (str, Path)) else None,
+                received=f"{len(labels)} names",
+                remedy=f"give one name for each of the {classes[1]} outputs of `{classes[0]}`",
+            )
+        return labels
+    if several:
+        return None
+    head = named.get(net.answers[0].layer) if classes is not None else None
+    if head is not None and len(head.label):
+        carried = list(head.label)
+    else:
+        carried = list(weights.extras.label) if weights.extras is not None else []
+    if carried and classes is not None and len(carried) != classes[1]:
+        notes.append(f"the weights carry {len(carried)} labels for {classes[1]} classes; they are left out")
+        return None
+    return carried or None
