@@ -107,17 +107,17 @@ def limited(problems: Sequence[Problem]) -> list[Problem]:
     """The first of ``problems`` of each kind, and how many more there are: what one slip makes thousands of."""
     kinds: dict[str, list[Problem]] = {}
     for one in problems:
-        kinds.setdefault(_kind(one), []).append(one)
+        kinds.setdefault(kind_of(one), []).append(one)
     shown = {id(one) for group in kinds.values() for one in group[:MOST_ALIKE]}
     more = [
-        Problem(f"{len(group) - MOST_ALIKE:,} more of the kind: {_kind(group[0])}", None, None, "mend these first")
+        Problem(f"{len(group) - MOST_ALIKE:,} more of the kind: {kind_of(group[0])}", None, None, "mend these first")
         for group in kinds.values()
         if len(group) > MOST_ALIKE
     ]
     return [one for one in problems if id(one) in shown] + more
 
 
-def _kind(problem: Problem) -> str:
+def kind_of(problem: Problem) -> str:
     """What is wrong, without the names and numbers that tell two of a kind apart."""
     return _NAMES.sub("...", problem.what)
 

@@ -6,7 +6,6 @@ After a change that is meant, write the list anew: python -m tests.cli.test_opti
 from __future__ import annotations
 
 import difflib
-import importlib
 import inspect
 from pathlib import Path
 from typing import get_type_hints
@@ -21,8 +20,10 @@ LIST = Path(__file__).with_name("options.txt")
 def listed() -> str:
     """Every verb with its arguments and options, their kinds and defaults."""
     lines = []
+    functions = {one.name: one.callback for one in app.registered_commands}
     for verb, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
-        function = getattr(importlib.import_module(f"caffelungo.cli.{verb}"), verb)
+        function = functions[verb]
+        assert function is not None
         kinds = get_type_hints(function)
         lines.append(verb)
         for param in command.params:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
+from caffelungo.cli.verb_result import VerbResult
 from caffelungo.errors import UserError
 
 
@@ -26,10 +27,9 @@ def diff(
         str | None,
         typer.Option(metavar="PNG", help="Plot the change of each layer; for several files, over iterations."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
     set_: o.Set = None,
     quiet: o.Quiet = False,
-) -> None:
+) -> VerbResult:
     """Compare weights before and after training: how far each layer and unit moved, and what is new.
 
     Example: [bold]lungo diff squeezenet_v1.1.caffemodel mine/solver_iter_300.caffemodel --draw change.png[/]
@@ -51,11 +51,10 @@ def diff(
         report.write_units(found, units)
     if draw is not None:
         report.picture(found, draw)
-    if json:
-        typer.echo(report.as_json(found))
-        return
+    fields = report.as_fields(found)
+    result = VerbResult(fields[0] if len(fields) == 1 else {"differences": fields})
     if quiet:
-        return
+        return result
     from caffelungo.report.terminal import Terminal
 
     terminal = Terminal()
@@ -63,3 +62,4 @@ def diff(
     for word, path in (("wrote", csv), ("wrote", units), ("drew", draw)):
         if path is not None:
             typer.echo(f"{word} {path}")
+    return result

@@ -12,6 +12,7 @@ import typer
 
 from caffelungo import option_ranges, threads
 from caffelungo.cli.spelling import caffe_spelling
+from caffelungo.cli.verb_result import has_json, with_json
 from caffelungo.errors import LungoError, UserError, of_system
 from caffelungo.version import __version__
 from caffelungo.visible import visible, visible_streams
@@ -89,7 +90,8 @@ def _judged(verb: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 for _verb, _panel in VERBS.items():
     _module = importlib.import_module(f"caffelungo.cli.{_verb}")
-    app.command(_verb, rich_help_panel=_panel)(_judged(_verb, getattr(_module, _verb)))
+    _function = _judged(_verb, getattr(_module, _verb))
+    app.command(_verb, rich_help_panel=_panel)(with_json(_verb, _function) if has_json(_verb) else _function)
 
 
 @functools.cache

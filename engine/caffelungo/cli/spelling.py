@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _FLAG = re.compile(r"-{1,2}([A-Za-z]\w[\w-]*)(?:=(.*))?", re.DOTALL)
+_DEFAULTS = {"--json": "-"}
+"""The value of an option that may be given without one."""
 _TRUE, _FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")
 
 
@@ -29,7 +31,7 @@ def caffe_spelling(arguments: Sequence[str], commands: Mapping[str, Any]) -> lis
         if value is None:
             result.append(flag)
             if flag in takes_value:
-                result += [following for following in [next(rest, None)] if following is not None]
+                result += _value(flag, next(rest, None))
         elif flag in switches and value.lower() in _TRUE:
             result.append(flag)
         elif flag in switches and value.lower() in _FALSE:
@@ -37,6 +39,13 @@ def caffe_spelling(arguments: Sequence[str], commands: Mapping[str, Any]) -> lis
         else:
             result.append(f"{flag}={value}")
     return result
+
+
+def _value(flag: str, following: str | None) -> list[str]:
+    """What stands for the value of ``flag`` and the argument after it, which is another flag where the value lacks."""
+    lacks = following is None or (following.startswith("-") and following != "-")
+    default = [_DEFAULTS[flag]] if lacks and flag in _DEFAULTS else []
+    return [*default, *([] if following is None else [following])]
 
 
 def _options(params: Iterable[Any]) -> tuple[set[str], dict[str, list[str]]]:

@@ -228,8 +228,14 @@ def _csv(path: str | Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -
 
 
 def as_json(differences: Sequence[Difference]) -> str:
-    """Everything but the units, as JSON; null where there is no number, the word "inf" for a change of zeros."""
-    found = [
+    """``as_fields`` as a JSON document: of two files an object, of more a list with one for each later file."""
+    found = as_fields(differences)
+    return json.dumps(found[0] if len(found) == 1 else found, indent=1)
+
+
+def as_fields(differences: Sequence[Difference]) -> list[dict[str, Any]]:
+    """Everything but the units, for JSON; None where there is no number, the word "inf" for a change of zeros."""
+    return [
         {
             "before": one.before,
             "after": one.after,
@@ -247,7 +253,6 @@ def as_json(differences: Sequence[Difference]) -> str:
         }
         for one in differences
     ]
-    return json.dumps(found[0] if len(found) == 1 else found, indent=1)
 
 
 def _blob(blob: BlobChange) -> dict[str, Any]:
