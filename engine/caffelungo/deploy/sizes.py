@@ -15,17 +15,12 @@ from caffelungo import shell
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST
 from caffelungo.deploy.network import DeployNet
-from caffelungo.deploy.operators import free_pool_problem
 from caffelungo.errors import Problem
 from caffelungo.layers import windows
 from caffelungo.layers.base import shape_text
 from caffelungo.plan.plan import Plan, PlannedLayer, build_plan
 
 HEIGHT, WIDTH = "height", "width"
-FIXED = frozenset({"Flatten", "Im2col", "MVN", "Reduction", "Reshape", "SPP", "Tile"})
-"""Types whose operators name sizes, so that they must read blobs whose sizes stay."""
-
-
 LARGER = (((13, 6), (2, 23)), ((32, 64), (64, 32)))
 """How much larger the further sizes are; the second pair for nets that halve planes and join them again."""
 
@@ -64,11 +59,10 @@ def problems_of_free_sizes(net: DeployNet, record: Any | None) -> list[Problem]:
                 told.add(ours.name)
                 problems.append(problem)
     for planned in net.plan.layers:
-        why = free_pool_problem(planned.layer) if planned.layer.type == "Pooling" else ""
-        if why:
+        if why := planned.layer.free_size_problem():
             problems.append(
-                Problem(f"layer `{planned.name}` (Pooling) has no form that holds at every size", received=why,
-                        remedy="choose a kernel at least as large as stride and pad together")
+                Problem(f"layer `{planned.name}` ({planned.layer.type}) has no form that holds at every size",
+                        received=why, remedy="choose a kernel at least as large as stride and pad together")
             )  # fmt: skip
         if planned.layer.type == "Convolution" and _reaches_beyond(planned):
             problems.append(
@@ -105,7 +99,7 @@ def _fixed(ours: Any, theirs: Any) -> Problem | None:
             remedy=f"make it a Convolution: lungo rewrite NET --cast {shell.word(ours.name)}"
             if ours.layer.type == "InnerProduct" else "leave out --dynamic-size",
         )  # fmt: skip
-    if ours.layer.type in FIXED and ours.bottom_shapes != theirs.bottom_shapes:
+    if ours.layer.fixed_sizes and ours.bottom_shapes != theirs.bottom_shapes:
         return Problem(
             f"layer `{ours.name}` ({ours.layer.type}) names sizes",
             received=f"bottom {shape_text(ours.bottom_shapes[0])}",

@@ -9,7 +9,7 @@ from caffelungo.layers.base import BlobSpec, Layer, Shape, State, constant
 from caffelungo.layers.registry import register
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 
 @register
@@ -55,6 +55,15 @@ class BatchNorm(Layer):
 
     def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
         return True
+
+    def onnx(
+        self, bottoms: Sequence[Shape], tops: Sequence[Shape], blobs: Sequence[Tensor], free: bool = False
+    ) -> nn.Module | None:
+        from caffelungo.layers import onnx_forms
+
+        if not self.stored:
+            return onnx_forms.BatchStatistics(self.eps)
+        return onnx_forms.BatchNorm(blobs, self.eps) if len(bottoms[0]) > 1 else None
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch

@@ -9,7 +9,7 @@ from caffelungo.layers.base import Arity, Layer, Shape, State, shape_text
 from caffelungo.layers.registry import register
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 
 @register
@@ -59,6 +59,18 @@ class Crop(Layer):
                     path="offset.0" if self.offsets else "",
                 )
         return [(*shape[:axis], *model[axis:])]
+
+    def onnx(
+        self, bottoms: Sequence[Shape], tops: Sequence[Shape], blobs: Sequence[Tensor], free: bool = False
+    ) -> nn.Module | None:
+        from caffelungo.layers import onnx_forms
+
+        rank = len(bottoms[0])
+        axis = self.first % rank
+        if not free or axis == 0:
+            return None
+        offsets = [self.offset(place) for place in range(rank - axis)]
+        return onnx_forms.Crop(offsets, axis, onnx_forms.sizes(tops[0]))
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         x, model = bottoms

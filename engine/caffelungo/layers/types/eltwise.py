@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from caffelungo.layers.base import Arity, Layer, Shape, State, named
+from caffelungo.layers.base import Arity, Layer, OnnxOperator, Shape, State, named
 from caffelungo.layers.registry import register
 from caffelungo.layers.shapes import per_sample
 
@@ -70,6 +70,11 @@ class Eltwise(Layer):
 
     def caption(self, blobs: Sequence[Shape]) -> str:
         return "SUM" if self.sum else "PROD" if self.product else "MAX"
+
+    def onnx(
+        self, bottoms: Sequence[Shape], tops: Sequence[Shape], blobs: Sequence[Tensor], free: bool = False
+    ) -> OnnxOperator | None:
+        return None if self.sum or self.product else OnnxOperator("Max", {})
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch

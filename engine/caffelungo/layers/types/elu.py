@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from caffelungo.layers.base import Neuron, State
+from caffelungo.layers.base import Neuron, OnnxOperator, Shape, State
 from caffelungo.layers.registry import register
 
 if TYPE_CHECKING:
@@ -29,6 +29,11 @@ class ELU(Neuron):
 
     def setup(self) -> None:
         self.alpha = float(self.options.alpha)
+
+    def onnx(
+        self, bottoms: Sequence[Shape], tops: Sequence[Shape], blobs: Sequence[Tensor], free: bool = False
+    ) -> OnnxOperator:
+        return OnnxOperator("Elu", {"alpha": self.alpha})
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch.nn.functional as F

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from caffelungo.layers.base import Layer, Shape, State, shape_text
+from caffelungo.layers.base import Layer, OnnxOperator, Shape, State, shape_text
 from caffelungo.layers.precision import full
 from caffelungo.layers.registry import register
 from caffelungo.layers.shapes import per_sample
@@ -62,6 +62,13 @@ class LRN(Layer):
     def operations(self, bottoms: Sequence[Shape], tops: Sequence[Shape | None], blobs: Sequence[Shape]) -> int | None:
         window = self.size * self.size if self.within else self.size
         return (per_sample(bottoms[0]) or 0) * (2 * window + 3)
+
+    def onnx(
+        self, bottoms: Sequence[Shape], tops: Sequence[Shape], blobs: Sequence[Tensor], free: bool = False
+    ) -> OnnxOperator | None:
+        if self.within:
+            return None
+        return OnnxOperator("LRN", {"size": self.size, "alpha": self.alpha, "beta": self.beta, "bias": self.k})
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch.nn.functional as F

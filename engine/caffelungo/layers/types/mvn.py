@@ -10,7 +10,7 @@ from caffelungo.layers.precision import full
 from caffelungo.layers.registry import register
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 
 @register
@@ -46,6 +46,15 @@ class MVN(Layer):
 
     def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
         return True
+
+    def onnx(
+        self, bottoms: Sequence[Shape], tops: Sequence[Shape], blobs: Sequence[Tensor], free: bool = False
+    ) -> nn.Module | None:
+        from caffelungo.layers import onnx_forms
+
+        rank = len(bottoms[0])
+        axes = range(1 if self.across else 2, rank)
+        return onnx_forms.MeanVariance(axes, self.divide, self.eps) if rank > 2 else None
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         x = full(bottoms[0])

@@ -10,7 +10,7 @@ from caffelungo.layers.precision import full
 from caffelungo.layers.registry import register
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 
 @register
@@ -54,6 +54,17 @@ class Normalize(Layer):
 
     def never_negative(self, bottoms: bool) -> bool:
         return bottoms
+
+    def onnx(
+        self, bottoms: Sequence[Shape], tops: Sequence[Shape], blobs: Sequence[Tensor], free: bool = False
+    ) -> nn.Module:
+        from caffelungo.layers import onnx_forms
+
+        rank, scale = len(bottoms[0]), blobs[0]
+        shape = (1,) * rank if scale.dim() == 0 else (1, -1, *(1,) * (rank - 2))
+        if self.eps == 0 and not self.whole:
+            return onnx_forms.LpNormalization(scale, shape)
+        return onnx_forms.Normalize(range(1, rank) if self.whole else [1], self.eps, scale, shape)
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         x = full(bottoms[0])

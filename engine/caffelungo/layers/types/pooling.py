@@ -12,7 +12,7 @@ from caffelungo.layers.registry import register
 from caffelungo.layers.shapes import per_sample
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 
 @register
@@ -161,6 +161,29 @@ class Pooling(Layer):
     def caption(self, blobs: Sequence[Shape]) -> str:
         name = "AVE" if self.mean else "MAX"
         return f"{name}, whole" if self.whole else f"{name} {self.options.kernel_size or ''}".rstrip()
+
+    def free_size_problem(self) -> str:
+        axes = list(zip(self.kernel, self.stride, self.pad, strict=True))
+        if self.indices:
+            return "a second top holds indices into planes of one size"
+        if self.whole or not self.ceil or all(s + p <= k for k, s, p in axes):
+            return ""
+        if any(self.pad) and not self.mean:
+            return ""  # the operator's own ceil_mode leaves out windows that start in the padding, as Caffe does
+        return ", ".join(f"kernel {k}, stride {s}, pad {p}" for k, s, p in axes)
+
+    def onnx(
+        self, bottoms: Sequence[Shape], tops: Sequence[Shape], blobs: Sequence[Tensor], free: bool = False
+    ) -> nn.Module | None:
+        from caffelungo.layers import onnx_forms
+
+        if free:
+            return onnx_forms.free_pool(self, tops[0])
+        if self.indices:
+            return None
+        bottom, top = onnx_forms.sizes(bottoms[0]), onnx_forms.sizes(tops[0])
+        kernel = bottom[1:] if self.whole else self.kernel
+        return onnx_forms.pool(bottom, top, kernel, self.stride, self.pad, self.mean)
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         x = bottoms[0]

@@ -11,7 +11,7 @@ from caffelungo.layers.registry import register
 from caffelungo.layers.shapes import per_sample
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 
 @register
@@ -59,6 +59,13 @@ class Scale(Layer):
 
     def operations(self, bottoms: Sequence[Shape], tops: Sequence[Shape | None], blobs: Sequence[Shape]) -> int | None:
         return (per_sample(bottoms[0]) or 0) * (2 if self.bias else 1)
+
+    def onnx(
+        self, bottoms: Sequence[Shape], tops: Sequence[Shape], blobs: Sequence[Tensor], free: bool = False
+    ) -> nn.Module | None:
+        from caffelungo.layers import onnx_forms
+
+        return onnx_forms.Scale(blobs, len(bottoms[0]), self.first) if len(bottoms) == 1 else None
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch

@@ -10,7 +10,7 @@ from caffelungo.layers.base import Layer, Shape, State, shape_text
 from caffelungo.layers.registry import register
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 
 @register
@@ -71,6 +71,19 @@ class SPP(Layer):
 
     def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
         return True
+
+    def onnx(
+        self, bottoms: Sequence[Shape], tops: Sequence[Shape], blobs: Sequence[Tensor], free: bool = False
+    ) -> nn.Module:
+        from caffelungo.layers import onnx_forms
+
+        bottom = onnx_forms.sizes(bottoms[0])
+        found = []
+        for level in range(self.levels):
+            kernel, pad = self.window(level, *bottom[1:])
+            out = [pools.pooled(size, axis, kernel, kernel, pad) for axis, size in enumerate(bottom[1:])]
+            found.append(onnx_forms.pool(bottom, (bottom[0], *out), kernel, kernel, pad, self.mean))
+        return found[0] if self.levels == 1 else onnx_forms.Pyramid(found)
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch
