@@ -54,8 +54,9 @@ def run_lungo(case: Case, precision: str, device: str, compiled: bool, chunks: C
     """Train through the same Solver as `lungo train`, from a net of the catalogue with an LMDB source."""
     from caffelungo.definition.reader import read_solver
     from caffelungo.solve.engine import make_engine
+    from caffelungo.solve.observer import Observer
     from caffelungo.solve.options import EngineOptions
-    from caffelungo.solve.solver import Solver
+    from caffelungo.solve.solver import make_solver
 
     folder = Path(tempfile.mkdtemp(prefix="caffelungo-benchmark-"))
     (folder / "net.prototxt").write_text(net_text(case))
@@ -64,9 +65,12 @@ def run_lungo(case: Case, precision: str, device: str, compiled: bool, chunks: C
         f"weight_decay: 0.0005\nmax_iter: {FOREVER}\ndisplay: 20\nrandom_seed: 0\n"
     )
     engine = make_engine(EngineOptions(device=device, precision=precision, compile=compiled))
-    solver = Solver(read_solver(folder / "solver.prototxt"), engine)
-    solver.progress = chunks
-    solver.step(FOREVER)
+
+    class Chunks(Observer):
+        def on_iteration(self, iteration: int) -> None:
+            chunks(iteration)
+
+    make_solver(read_solver(folder / "solver.prototxt"), engine, observers=[Chunks()]).step(FOREVER)
 
 
 def net_text(case: Case) -> str:

@@ -13,13 +13,14 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.printer import print_lines
 from caffelungo.definition.reader import parse_net, read_net, read_solver
 from caffelungo.definition.schema import TEST, LayerParameter
-from caffelungo.deploy.export import ExportOptions, export
+from caffelungo.deploy.export import export
+from caffelungo.deploy.options import ExportOptions
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.passes.view import View
 from caffelungo.plan.plan import Plan, build_plan
 from caffelungo.report.glog import Log
-from caffelungo.solve.solver import Solver
+from caffelungo.solve.solver import make_solver
 from caffelungo.weights.weights import Weights
 
 SOLVER = 'net: "train.prototxt" base_lr: 1e-4 lr_policy: "fixed" momentum: 0.9 max_iter: {} random_seed: 1\n'
@@ -34,16 +35,17 @@ def trained(net: Path, folder: Path, iterations: int, values: dict[str, Any]) ->
     values["step"] = "build"
     (folder / "train.prototxt").write_text(with_loss(net.read_text()))
     (folder / "solver.prototxt").write_text(SOLVER.format(iterations))
-    solver = Solver(read_solver(folder / "solver.prototxt"), log=Log())
-    statistics(solver.plan, solver.store)
-    frozen = {key: array.copy() for key, array in solver.store.arrays().items() if _frozen(solver.plan, key)}
-    head = next(key for key in reversed(solver.plan.params) if key not in frozen and key[1] == 0)
-    before = solver.store.arrays()[head].copy()
+    solver = make_solver(read_solver(folder / "solver.prototxt"), log=Log())
+    plan, store = solver.training.plan, solver.training.store
+    statistics(plan, store)
+    frozen = {key: array.copy() for key, array in store.arrays().items() if _frozen(plan, key)}
+    head = next(key for key in reversed(plan.params) if key not in frozen and key[1] == 0)
+    before = store.arrays()[head].copy()
     values["step"] = "train"
     solver.step(iterations)
     solver.look()
-    values["loss"] = float(solver.smoothed.value)
-    after = solver.store.arrays()
+    values["loss"] = float(solver.training.smoothed.value)
+    after = store.arrays()
     if not np.isfinite(values["loss"]):
         raise ValueError(f"the loss is {values['loss']}")
     changed = [key[0] for key, array in frozen.items() if not np.array_equal(array, after[key])]
@@ -51,7 +53,6 @@ def trained(net: Path, folder: Path, iterations: int, values: dict[str, Any]) ->
         raise ValueError(f"frozen layers changed: {', '.join(changed[:5])}")
     if np.array_equal(before, after[head]):
         raise ValueError(f"`{head[0]}` did not learn")
-    plan, store = solver.plan, solver.store
     layers = {name: [np.array(one) for one in arrays] for name, arrays in store.layer_arrays(plan).items()}
     return Weights(layers)
 

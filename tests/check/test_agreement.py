@@ -23,8 +23,8 @@ from caffelungo.plan import memory_limits, states
 from caffelungo.plan.read_net import read_net
 from caffelungo.report.console import Reporter
 from caffelungo.solve import before_training, nets, snapshot
+from caffelungo.solve.build_training import build_training
 from caffelungo.solve.read_solver import read_solver
-from caffelungo.solve.solver import Solver
 from caffelungo.solve.validate import solver_problems
 from tests.check.test_extremes import MEMORY
 from tests.support import needs_shared, shared
@@ -71,8 +71,7 @@ def trained() -> list[Problem]:
         if problems := solver_problems(definition.message, definition.where):
             return problems
         snapshot.probe(snapshot.prefix_of(definition.message, definition.path))
-        solver = Solver(definition)
-        before_training.labels_fit(solver, Reporter(1, 1, quiet=True))
+        before_training.labels_fit(build_training(definition), Reporter(1, 1, quiet=True))
     except UserError as error:
         return error.problems
     return []

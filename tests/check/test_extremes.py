@@ -25,8 +25,9 @@ from caffelungo.errors import LungoError, UserError
 from caffelungo.plan import memory_limits
 from caffelungo.report.console import Reporter
 from caffelungo.solve import before_training
+from caffelungo.solve.build_training import build_training
 from caffelungo.solve.signals import Action
-from caffelungo.solve.solver import Solver
+from caffelungo.solve.training import Training
 
 MEMORY = 64 << 20
 """Bytes that the machine is said to have, so that nothing larger is taken."""
@@ -228,11 +229,11 @@ def small_machine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_limits, "largest_gpu", lambda: 0)
 
 
-def opened() -> Solver:
+def opened() -> Training:
     """What `lungo train` does before its first iteration."""
-    solver = Solver(read_solver("solver.prototxt"))
-    before_training.labels_fit(solver, Reporter(1, 1, quiet=True))
-    return solver
+    training = build_training(read_solver("solver.prototxt"))
+    before_training.labels_fit(training, Reporter(1, 1, quiet=True))
+    return training
 
 
 def agree(case: Case) -> bool:

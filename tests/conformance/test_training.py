@@ -17,7 +17,9 @@ from caffelungo.layers import registry
 from caffelungo.report.glog import Log
 from caffelungo.solve import loop
 from caffelungo.solve.engine import Engine
-from caffelungo.solve.solver import Solver
+from caffelungo.solve.observer import Observer
+from caffelungo.solve.solver import Solver, make_solver
+from caffelungo.solve.training_setup import Setup
 from caffelungo.weights import formats, solverstate
 from tests.report.test_report import parse_log
 from tests.support import SHARED, needs_shared, shared
@@ -61,7 +63,8 @@ def build(name: str, log: Path | None = None, weights: list[str] | None = None) 
     lines = Log()
     if log:
         lines.open(log)
-    return Solver(read_solver(name), Engine(torch.device("cpu"), caffe=True), weights=weights or [], log=lines)
+    engine = Engine(torch.device("cpu"), caffe=True)
+    return make_solver(read_solver(name), engine, Setup(weights=weights or []), log=lines)
 
 
 def losses(path: Path) -> list[float]:
@@ -85,7 +88,12 @@ def same_weights(folder: Path, name: str) -> None:
 
 def watched(solver: Solver) -> list[float]:
     seen: list[float] = []
-    solver.loss_watchers.append(lambda iteration, loss: seen.append(loss))
+
+    class Losses(Observer):
+        def on_loss(self, iteration: int, loss: float) -> None:
+            seen.append(loss)
+
+    solver.observe(Losses())
     return seen
 
 
@@ -97,11 +105,11 @@ def test_a_training_equals_the_original(case, place):
     solver = build("solver.prototxt", folder / "ours.log", ["init.caffemodel"])
     seen = watched(solver)
     compare_midway(solver, folder)
-    with solver.log:
+    with solver.training.log:
         loop.solve(solver)
     close(seen, losses(folder / "loss.csv"))
-    end = solver.param.max_iter
-    ending = ".h5" if solver.hdf5 else ""
+    end = solver.training.param.max_iter
+    ending = solver.training.form.weights.removeprefix(".caffemodel")
     same_weights(folder, f"snap_iter_{end}.caffemodel{ending}")
     same_state(folder, f"snap_iter_{end}.solverstate{ending}")
     if (folder / "caffe_train.log").exists():
@@ -115,13 +123,14 @@ def compare_midway(solver: Solver, folder: Path) -> None:
     with np.load(folder / "params.npz") as file:
         params = dict(file)
 
-    def check(iteration: int) -> None:
-        for key, array in solver.store.arrays().items():
-            name = f"iter{iteration}/{key[0]}/{key[1]}"
-            if name in params:
-                np.testing.assert_allclose(array, params[name].reshape(array.shape), atol=WEIGHT, rtol=0)
+    class Check(Observer):
+        def on_iteration(self, iteration: int) -> None:
+            for key, array in solver.training.store.arrays().items():
+                name = f"iter{iteration}/{key[0]}/{key[1]}"
+                if name in params:
+                    np.testing.assert_allclose(array, params[name].reshape(array.shape), atol=WEIGHT, rtol=0)
 
-    solver.progress = check
+    solver.observe(Check())
 
 
 def same_state(folder: Path, name: str) -> None:
@@ -168,14 +177,14 @@ def same_log(ours: Path, theirs: Path) -> None:
 def test_the_originals_state_resumes(case, place):
     folder = place(case)
     solver = build("solver_resume.prototxt", folder / "ours.log")
-    half = solver.param.max_iter // 2
-    ending = ".h5" if solver.hdf5 else ""
+    half = solver.training.param.max_iter // 2
+    ending = solver.training.form.weights.removeprefix(".caffemodel")
     solver.restore(f"snap_iter_{half}.solverstate{ending}")
     assert solver.iteration == half
     seen = watched(solver)
     for old in folder.glob("resume_iter_*"):
         old.rename(folder / f"original_{old.name}")
-    with solver.log:
+    with solver.training.log:
         loop.solve(solver)
     close(seen, losses(folder / "resume_loss.csv"))
     same_weights(folder, f"resume_iter_{2 * half}.caffemodel{ending}")
@@ -201,7 +210,7 @@ def test_a_log_of_the_original_and_the_tables_made_from_it(place):
         logged_solver(original.read_text()).replace('prefix: "snap"', 'prefix: "x"')
     )
     solver = build("solver.prototxt", folder / "ours.log", ["init.caffemodel"])
-    with solver.log:
+    with solver.training.log:
         loop.solve(solver)
     theirs = folder / "theirs.log"
     theirs.write_text(original.read_text().replace("file snap_", "file x_"))

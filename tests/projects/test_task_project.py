@@ -17,7 +17,8 @@ from PIL import Image
 from caffelungo.check import check
 from caffelungo.definition.reader import parse_solver, read_net
 from caffelungo.definition.schema import message_class
-from caffelungo.deploy.export import ExportOptions, export
+from caffelungo.deploy.export import export
+from caffelungo.deploy.options import ExportOptions
 from caffelungo.errors import UserError
 from caffelungo.inference.classify import Classifier
 from caffelungo.inference.classify_files import ClassifyOptions, classify_files
@@ -434,15 +435,16 @@ def test_an_existing_folder_is_not_touched(place: Path) -> None:
 KILLED = """
 import os, signal, sys
 from caffelungo.solve import run
+from caffelungo.solve.observer import Observer
 from caffelungo.solve.options import TrainOptions
 
-connect = run._Run.connect
-def connected(self, solver, signals):
-    connect(self, solver, signals)
-    solver.loss_watchers.append(lambda i, loss: i == 7 and os.kill(os.getpid(), signal.SIGKILL))
-run._Run.connect = connected
+class Killer(Observer):
+    def on_loss(self, iteration, loss):
+        if iteration == 7:
+            os.kill(os.getpid(), signal.SIGKILL)
+
 run.train(TrainOptions(solver=sys.argv[1], quiet=True, device="cpu", workers=0, threads=1,
-                       tensorboard=False))
+                       tensorboard=False), [Killer()])
 """
 
 

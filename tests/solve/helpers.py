@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import h5py
@@ -9,8 +10,12 @@ import numpy as np
 
 from caffelungo.definition.reader import read_solver
 from caffelungo.report.glog import Log
+from caffelungo.solve.action import Action
+from caffelungo.solve.engine import Engine
+from caffelungo.solve.observer import Observer
 from caffelungo.solve.options import TrainOptions
-from caffelungo.solve.solver import Solver
+from caffelungo.solve.solver import Solver, make_solver
+from caffelungo.solve.training_setup import Setup
 
 NET = """
 name: "mlp"
@@ -48,8 +53,25 @@ def make(folder: Path, net: str = NET, **fields: str) -> Path:
     return folder
 
 
-def solver(**options) -> Solver:
-    return Solver(read_solver("solver.prototxt"), log=Log(), **options)
+def solver(engine: Engine | None = None, observers: Iterable[Observer] = (), **setup) -> Solver:
+    return make_solver(read_solver("solver.prototxt"), engine, Setup(**setup), log=Log(), observers=observers)
+
+
+class Losses(Observer):
+    """The losses of a run by iteration."""
+
+    def __init__(self) -> None:
+        self.seen: dict[int, float] = {}
+
+    def on_loss(self, iteration: int, loss: float) -> None:
+        self.seen[iteration] = loss
+
+
+class Asking(Observer):
+    """Asks what ``poll`` returns."""
+
+    def __init__(self, poll: Callable[[], Action]) -> None:
+        self.poll = poll  # type: ignore[method-assign]
 
 
 def options(**more) -> TrainOptions:

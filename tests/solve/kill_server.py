@@ -16,17 +16,16 @@ from pathlib import Path
 def train(job: dict) -> int:
     from caffelungo.errors import LungoError
     from caffelungo.solve import run
+    from caffelungo.solve.observer import Observer
     from caffelungo.solve.options import TrainOptions
 
     os.chdir(job["folder"])
     losses = Path(job["losses"]).open("a", buffering=1)  # noqa: SIM115
-    connect = run._Run.connect
 
-    def recording(self, solver, signals):
-        connect(self, solver, signals)
-        solver.loss_watchers.append(lambda i, loss: losses.write(f"{i} {float(loss).hex()}\n"))
+    class Recording(Observer):
+        def on_loss(self, iteration: int, loss: float) -> None:
+            losses.write(f"{iteration} {float(loss).hex()}\n")
 
-    run._Run.connect = recording
     if job["slow"]:
         for name in ("fsync", "replace"):
             slow_down(name, job["slow"])
@@ -34,7 +33,7 @@ def train(job: dict) -> int:
         solver="solver.prototxt", resume=job["resume"], workers=job["workers"], threads=1, quiet=True, device="cpu"
     )
     try:
-        return run.train(options)
+        return run.train(options, [Recording()])
     except LungoError as error:
         print(error, file=sys.stderr, flush=True)
         return error.exit_status

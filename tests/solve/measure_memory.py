@@ -10,9 +10,9 @@ import torch
 
 from caffelungo.definition.reader import parse_solver, read_net
 from caffelungo.definition.schema import TEST
-from caffelungo.solve import memory
+from caffelungo.solve import before_training, memory
 from caffelungo.solve.engine import Engine
-from caffelungo.solve.solver import Solver
+from caffelungo.solve.solver import make_solver
 
 
 def with_made_up_data(path: str, batch: int, size: int, classes: int, folder: Path) -> Path:
@@ -45,8 +45,8 @@ def main() -> None:
     definition = parse_solver(
         f'net: "{net}" base_lr: 0.0001 lr_policy: "fixed" momentum: 0.9 weight_decay: 0.0005 max_iter: 3 random_seed: 1'
     )
-    solver = Solver(definition, Engine(torch.device("cpu"), memory_format=layout))
-    expected = memory.estimate(solver.net, solver.learned, solver.update.histories, solver.engine)
+    solver = make_solver(definition, Engine(torch.device("cpu"), memory_format=layout))
+    expected = before_training.expected_memory(solver.training)
     solver.step(3)
     print(json.dumps({"expected": expected.total, "peak": memory.peak(), "parts": expected.describe()}))
 

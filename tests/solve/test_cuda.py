@@ -40,10 +40,9 @@ def test_a_training_on_the_gpu(tmp_path, monkeypatch):
     helpers.make(tmp_path, test_interval="10", clip_gradients="1", iter_size="2")
     losses: list[list[float]] = []
     for engine in (Engine(torch.device("cpu")), GPU):
-        solver, seen = helpers.solver(engine=engine), []
-        solver.loss_watchers.append(lambda iteration, loss, seen=seen: seen.append(loss))
-        solver.step(20)
-        losses.append(seen)
+        seen = helpers.Losses()
+        helpers.solver(engine=engine, observers=[seen]).step(20)
+        losses.append(list(seen.seen.values()))
     assert losses[0] == pytest.approx(losses[1], abs=1e-3)
 
 
@@ -54,4 +53,4 @@ def test_nothing_is_saved_after_a_non_finite_value(tmp_path, monkeypatch):
     solver = helpers.solver(engine=GPU)
     with pytest.raises(RunError, match="blob `data` of layer `data`"):
         solver.step(20)
-    assert all(torch.isfinite(t).all() for t in solver.store.tensors.values())
+    assert all(torch.isfinite(t).all() for t in solver.training.store.tensors.values())

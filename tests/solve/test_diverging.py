@@ -23,7 +23,7 @@ def hear(losses, chance: float | None = math.log(10), patience: int = 50) -> tup
     watcher = Diverging(chance, patience, lambda iteration: GOOD if iteration >= 20 else None, said.append)
     try:
         for iteration, loss in enumerate(losses):
-            watcher(iteration, float(loss))
+            watcher.on_loss(iteration, float(loss))
     except RunError as error:
         return str(error), said
     return "", said
@@ -115,7 +115,7 @@ def test_answers_over_several_batches(here, answers, labels, one):
     import torch
 
     helpers.make(here, test_interval="20")
-    test = helpers.solver().tests[0]
+    test = helpers.solver().training.tests[0]
     seen = Answers(test, test.opened.plan.layer("accuracy"))
     for answer, label in zip(answers, labels, strict=True):
         scores = torch.nn.functional.one_hot(torch.tensor([answer] * 4), 3).float()

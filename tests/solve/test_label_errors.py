@@ -70,8 +70,8 @@ def test_a_label_that_the_net_computes_ends_training_with_what_was_learnt(folder
     relabel([0.0] * 10 if shift == "2" else [1.0] * 10)
     solver = helpers.solver()
     solver.step(5)
-    good = {key: tensor.clone() for key, tensor in solver.store.tensors.items()}
-    for arrays in solver.opened.sources[0]._loaded.values():
+    good = {key: tensor.clone() for key, tensor in solver.training.store.tensors.items()}
+    for arrays in solver.training.opened.sources[0]._loaded.values():
         arrays["label"][1] = 2 if shift == "2" else 0
     with pytest.raises(LabelError) as error:
         solver.step(5)
@@ -80,12 +80,12 @@ def test_a_label_that_the_net_computes_ends_training_with_what_was_learnt(folder
     assert f"iteration 5: layer `loss` ({kind}) reads {value} of sample 1 of the batch from blob `moved`" in text
     assert "has 3 classes (0 to 2)" in text
     assert "snapshot of iteration 5" in text
-    kept = snapshot.listed(solver.prefix)[-1]
+    kept = snapshot.listed(solver.training.prefix)[-1]
     assert kept.iteration == 5
     again = helpers.solver()
     again.restore(kept.state)
-    assert (again.iteration, again.batches) == (5, 5)
-    assert all(tensor.equal(good[key]) for key, tensor in again.store.tensors.items())
+    assert (again.iteration, again.training.batches) == (5, 5)
+    assert all(tensor.equal(good[key]) for key, tensor in again.training.store.tensors.items())
 
 
 def test_a_test_net_that_computes_them_ends_training_likewise(folder):

@@ -31,8 +31,8 @@ def trained(tmp_path, monkeypatch):
 
 
 def test_a_layer_to_reinit_keeps_its_fillers_though_a_test_net_has_it_too(trained):
-    fresh = helpers.solver().store.arrays()
-    arrays = helpers.solver(weights=[FILE], reinit=["ip2"]).store.arrays()
+    fresh = helpers.solver().training.store.arrays()
+    arrays = helpers.solver(weights=[FILE], reinit=["ip2"]).training.store.arrays()
     for blob in (0, 1):
         np.testing.assert_array_equal(arrays["ip1", blob], trained["ip1"][blob])
         np.testing.assert_array_equal(arrays["ip2", blob], fresh["ip2", blob])
@@ -40,7 +40,7 @@ def test_a_layer_to_reinit_keeps_its_fillers_though_a_test_net_has_it_too(traine
 
 def test_what_only_the_test_net_has_is_copied_too(trained, tmp_path):
     helpers.make(tmp_path, helpers.NET + EXTRA, test_interval="10")
-    arrays = helpers.solver(weights=[FILE], reinit=["ip2"]).store.arrays()
+    arrays = helpers.solver(weights=[FILE], reinit=["ip2"]).training.store.arrays()
     np.testing.assert_array_equal(arrays["extra", 0], trained["extra"][0])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ from caffelungo.net.store import Store
 from caffelungo.solve import attention, run, snapshot, updates
 from caffelungo.solve.adamw import AdamW
 from caffelungo.solve.delta import distance
+from caffelungo.solve.observer import Observer
+from caffelungo.solve.solver import Solver
+from caffelungo.solve.training_setup import GivenNet
 from caffelungo.weights import formats, solverstate
 from tests.solve.helpers import NET, make, options, solver
 from tests.solve.test_updates import MULTS, RATES, start
@@ -28,6 +32,22 @@ OLD = 'layer { name: "ip2" type: "InnerProduct"'
 FRESH = NET.replace(OLD, OLD.replace("ip2", "ip2_new"))
 DELTA = 'lungo { delta { weight: 0.5 layer: "ip1" %s } }'
 RULES = [*updates.RULES, "AdamW"]
+
+
+class Outputs(Observer):
+    """Appends what each displayed iteration shows."""
+
+    def __init__(self, seen: list[dict[str, float]]) -> None:
+        self.seen = seen
+
+    def on_display(self, iteration: int, loss: float, rate: float, outputs: Mapping[str, float]) -> None:
+        self.seen.append(dict(outputs))
+
+
+def measured(one: Solver, layer: str, progress: Callable[[int, int], None]) -> torch.Tensor:
+    at = one.training
+    where = at.definition.where
+    return attention.measure(at.opened, at.store, at.feed, [at.plan.layer(layer)], where, progress)[layer]
 
 
 def by_hand(s, weights, gradients, alpha):
@@ -133,7 +153,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.chdir(make(tmp_path, max_iter="3"))
     first = solver()
     first.step(3)
-    formats.write("old.caffemodel", first.weights())
+    formats.write("old.caffemodel", first.training.weights())
     (tmp_path / "net.prototxt").write_text(FRESH)
     return tmp_path
 
@@ -145,8 +165,8 @@ def asked(place: Path, extra: str, **fields: str) -> None:
 def test_only_copied_layers_are_pulled(place):
     asked(place, "lungo { l2_sp: 0.3 }", weight_decay="0.01")
     one = solver(weights=["old.caffemodel"])
-    kinds = {id(param): bool(group.start) for group in one.update.groups for param in group.params}
-    named = {key[0]: kinds[id(tensor)] for key, tensor in one.store.tensors.items()}
+    kinds = {id(param): bool(group.start) for group in one.training.update.groups for param in group.params}
+    named = {key[0]: kinds[id(tensor)] for key, tensor in one.training.store.tensors.items()}
     assert named == {"ip1": True, "ip2_new": False}
 
 
@@ -155,9 +175,9 @@ def test_a_strong_pull_keeps_weights_near_their_start(place):
     for extra in ("", "lungo { l2_sp: 3 }"):
         asked(place, extra, base_lr="0.02")
         one = solver(weights=["old.caffemodel"])
-        before = one.store.tensors["ip1", 0].detach().clone()
+        before = one.training.store.tensors["ip1", 0].detach().clone()
         one.step(30)
-        moved.append(float((one.store.tensors["ip1", 0].detach() - before).norm()))
+        moved.append(float((one.training.store.tensors["ip1", 0].detach() - before).norm()))
     assert moved[1] < 0.4 * moved[0]
 
 
@@ -165,18 +185,18 @@ def test_penalty_and_gradient_of_delta(place):
     asked(place, DELTA % "")
     one = solver(weights=["old.caffemodel"])
     with torch.no_grad():
-        one.store.tensors["ip1", 0].add_(torch.randn(6, 5, generator=torch.Generator().manual_seed(1)) * 0.1)
-    tensors = one.feed.one(0)
-    _, _, maps = one.net.look(*tensors)
-    penalty = one.held.penalty(tensors, maps)
+        one.training.store.tensors["ip1", 0].add_(torch.randn(6, 5, generator=torch.Generator().manual_seed(1)) * 0.1)
+    tensors = one.training.feed.one(0)
+    _, _, maps = one.training.net.look(*tensors)
+    penalty = one.training.near_start.penalty(tensors, maps)
     old = formats.read("old.caffemodel").layers["ip1"]
     x = tensors[0].double()
-    w = one.store.tensors["ip1", 0].detach().double().requires_grad_()
+    w = one.training.store.tensors["ip1", 0].detach().double().requires_grad_()
     b = torch.tensor(old[1]).double()
-    ours = x @ w.t() + one.store.tensors["ip1", 1].detach().double()
+    ours = x @ w.t() + one.training.store.tensors["ip1", 1].detach().double()
     wanted = 0.5 * 0.5 * (ours - (x @ torch.tensor(old[0]).double().t() + b)).square().sum() / len(x)
     np.testing.assert_allclose(penalty.item(), wanted.item(), rtol=1e-5)
-    (got,) = torch.autograd.grad(penalty, one.store.tensors["ip1", 0], retain_graph=True)
+    (got,) = torch.autograd.grad(penalty, one.training.store.tensors["ip1", 0], retain_graph=True)
     (direct,) = torch.autograd.grad(wanted, w)
     np.testing.assert_allclose(got.numpy(), direct.numpy(), rtol=1e-4, atol=1e-6)
 
@@ -198,22 +218,22 @@ def test_distance_of_maps(shape):
 def test_the_map_is_that_before_what_works_in_place(place):
     asked(place, DELTA % "")
     one = solver(weights=["old.caffemodel"])
-    tensors = one.feed.one(0)
-    _, _, (found,) = one.net.look(*tensors)
+    tensors = one.training.feed.one(0)
+    _, _, (found,) = one.training.net.look(*tensors)
     old = formats.read("old.caffemodel").layers["ip1"]
     np.testing.assert_allclose(found.detach().numpy(), tensors[0].numpy() @ old[0].T + old[1], rtol=1e-5, atol=1e-5)
     assert (found < 0).any()
-    assert one.held.penalty(tensors, [found]) == 0
+    assert one.training.near_start.penalty(tensors, [found]) == 0
 
 
 def test_the_frozen_net_stays_and_is_in_no_snapshot(place):
     asked(place, DELTA % "", max_iter="5")
     one = solver(weights=["old.caffemodel"])
-    before = {key: tensor.clone() for key, tensor in one.held.delta.store.tensors.items()}
+    before = {key: tensor.clone() for key, tensor in one.training.near_start.delta.store.tensors.items()}
     one.step(5)
-    assert all(torch.equal(tensor, before[key]) for key, tensor in one.held.delta.store.tensors.items())
+    assert all(torch.equal(tensor, before[key]) for key, tensor in one.training.near_start.delta.store.tensors.items())
     assert set(formats.read(one.snapshot().weights).layers) == {"ip1", "ip2_new"}
-    assert not torch.equal(one.store.tensors["ip1", 0], before["teacher/ip1", 0])
+    assert not torch.equal(one.training.store.tensors["ip1", 0], before["teacher/ip1", 0])
 
 
 def test_delta_is_shown_and_off_changes_nothing(place):
@@ -222,7 +242,7 @@ def test_delta_is_shown_and_off_changes_nothing(place):
         asked(place, extra, display="1")
         one = solver(weights=["old.caffemodel"])
         seen: list[dict[str, float]] = []
-        one.display_watchers.append(lambda iteration, loss, rate, scalars, seen=seen: seen.append(dict(scalars)))
+        one.observe(Outputs(seen))
         one.step(4)
         lines.append(seen[-1])
         losses.append(seen[-1]["loss"])
@@ -248,9 +268,9 @@ def test_a_resumed_run_is_the_unbroken_one(place, extra, rule):
     second = solver()
     second.restore("out/s_iter_4.solverstate")
     second.step(8)
-    for key, tensor in whole.store.tensors.items():
-        assert torch.equal(tensor, second.store.tensors[key]), key
-    for a, b in zip(whole.update.history, second.update.history, strict=True):
+    for key, tensor in whole.training.store.tensors.items():
+        assert torch.equal(tensor, second.training.store.tensors[key]), key
+    for a, b in zip(whole.training.update.history, second.training.update.history, strict=True):
         assert torch.equal(a, b)
     assert len(list(place.glob("out/s_start_*.caffemodel"))) == 1
 
@@ -330,11 +350,11 @@ def test_attention_is_the_softmax_of_how_much_a_channel_matters(place):
     one = solver(weights=["old.caffemodel"])
     with torch.no_grad():
         # Channel 2 is the same for every sample and channel 4 is off: neither tells classes apart.
-        one.store.tensors["ip1", 0][2] = 0
-        one.store.tensors["ip1", 0][4] = 0
-        one.store.tensors["ip1", 1][4] = -5
+        one.training.store.tensors["ip1", 0][2] = 0
+        one.training.store.tensors["ip1", 0][4] = 0
+        one.training.store.tensors["ip1", 1][4] = -5
     calls: list[tuple[int, int]] = []
-    found = attention.measure(one, [one.plan.layer("ip1")], lambda *done: calls.append(done))["ip1"]
+    found = measured(one, "ip1", lambda *done: calls.append(done))
     assert found.shape == (6,)
     np.testing.assert_allclose(float(found.sum()), 1, rtol=1e-6)
     assert int(found.argmin()) in (2, 4)
@@ -389,9 +409,11 @@ def test_the_check_names_a_layer_that_is_not_there(place):
 def test_a_store_that_is_ready_says_what_of_it_was_copied(place):
     asked(place, ASKED[0])
     first = solver(weights=["old.caffemodel"])
-    ready = Store(first.plan, seed=0)
-    ready.load(first.loaded.table.arrays)
-    second = solver(opened=first.opened, store=ready, copied=first.loaded.table.arrays)
-    assert second.held.start.tensors.keys() == first.held.start.tensors.keys() == {("ip1", 0), ("ip1", 1)}
+    ready = Store(first.training.plan, seed=0)
+    ready.load(first.training.loaded.table.arrays)
+    opened, copied = first.training.opened, first.training.loaded.table.arrays
+    second = solver(given=GivenNet(opened, ready, copied))
+    starts = [one.training.near_start.start.tensors for one in (first, second)]
+    assert starts[0].keys() == starts[1].keys() == {("ip1", 0), ("ip1", 1)}
     with pytest.raises(UserError, match="l2_sp holds"):
-        solver(opened=first.opened, store=ready).step(1)
+        solver(given=GivenNet(opened, ready)).step(1)

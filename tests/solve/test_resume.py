@@ -64,7 +64,7 @@ def test_a_batch_of_another_size_goes_on_in_the_data(here):
     helpers.make(here, helpers.NET.replace("batch_size: 4", "batch_size: 2"), max_iter="10")
     solver = helpers.solver()
     solver.restore("out/s_iter_10.solverstate")
-    assert solver.batches == 20
+    assert solver.training.batches == 20
 
 
 @pytest.mark.parametrize("damaged", [False, True])

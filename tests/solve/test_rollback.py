@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from caffelungo.solve import loop
-from caffelungo.solve.signals import Action
+from caffelungo.solve.action import Action
 from caffelungo.solve.solver import Solver
 from tests.solve import helpers
 
@@ -21,7 +21,7 @@ NORMALIZED = helpers.NET.replace(
 
 
 def blobs(solver: Solver) -> list[np.ndarray]:
-    return [array for layer in solver.weights().layers.values() for array in layer]
+    return [array for layer in solver.training.weights().layers.values() for array in layer]
 
 
 def asking(answers: dict[int, Action]) -> Callable[[], Action]:
@@ -45,11 +45,11 @@ def test_a_resumed_run_is_the_undisturbed_one(place: Path, poll: int, action: Ac
     for old in Path("out").iterdir():
         old.unlink()
     stopped = helpers.solver()
-    stopped.poll = asking({poll: action})
+    stopped.observe(helpers.Asking(asking({poll: action})))
     assert loop.solve(stopped) is (loop.Ending.STOPPED if action is Action.STOP else loop.Ending.TERMINATED)
     done = poll // 3 + (poll % 3 == 2)
-    assert (stopped.iteration, stopped.batches) == (done, 3 * done)
-    assert all(param.grad is None for param in stopped.learned)
+    assert (stopped.iteration, stopped.training.batches) == (done, 3 * done)
+    assert all(param.grad is None for param in stopped.training.learned)
     resumed = helpers.solver()
     assert resumed.restore(f"out/s_iter_{done}.solverstate") == []
     loop.solve(resumed)
@@ -61,7 +61,7 @@ def test_the_same_solver_goes_on_exactly(place: Path) -> None:
     straight = helpers.solver()
     straight.step(3)
     stopped = helpers.solver()
-    stopped.poll = asking({4: Action.STOP})
+    stopped.observe(helpers.Asking(asking({4: Action.STOP})))
     stopped.step(3)
     assert (stopped.iteration, stopped.stop_asked) == (1, Action.STOP)
     stopped.stop_asked = Action.NONE
@@ -72,14 +72,14 @@ def test_the_same_solver_goes_on_exactly(place: Path) -> None:
 
 def test_a_snapshot_waits_for_the_end_of_the_iteration(place: Path) -> None:
     solver = helpers.solver()
-    solver.poll = asking({3: Action.SNAPSHOT})
+    solver.observe(helpers.Asking(asking({3: Action.SNAPSHOT})))
     solver.step(4)
     assert [path.name for path in sorted(Path("out").glob("*.solverstate"))] == ["s_iter_2.solverstate"]
 
 
 def test_a_snapshot_asked_before_a_stop_is_written(place: Path) -> None:
     solver = helpers.solver()
-    solver.poll = asking({3: Action.SNAPSHOT, 5: Action.STOP})
+    solver.observe(helpers.Asking(asking({3: Action.SNAPSHOT, 5: Action.STOP})))
     solver.step(4)
     assert solver.iteration == 1
     assert [path.name for path in Path("out").glob("*.solverstate")] == ["s_iter_1.solverstate"]
@@ -89,7 +89,7 @@ def test_an_endless_iteration_ends(place: Path) -> None:
     """2^31 - 1 sub-batches would take months."""
     helpers.make(place, NORMALIZED, iter_size=str(2**31 - 1), max_iter=str(2**31 - 1))
     solver = helpers.solver()
-    solver.poll = asking({5: Action.TERMINATE})
+    solver.observe(helpers.Asking(asking({5: Action.TERMINATE})))
     assert loop.solve(solver) is loop.Ending.TERMINATED
-    assert (solver.iteration, solver.batches) == (0, 0)
+    assert (solver.iteration, solver.training.batches) == (0, 0)
     assert Path("out/s_iter_0.solverstate").exists()

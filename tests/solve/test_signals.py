@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from caffelungo.errors import UserError
-from caffelungo.solve.signals import Action, Signals, effect
+from caffelungo.solve.action import Action
+from caffelungo.solve.signals import Signals, effect
 from tests.solve import helpers
 
 CHILD = """

@@ -112,7 +112,7 @@ def test_the_state_comes_last_and_completes_the_snapshot(here, monkeypatch, mome
         solver.snapshot()
     left = [path.name for path in (here / "out").iterdir()]
     assert left == (["s_iter_3.caffemodel"] if moment == "state's name" else [])
-    assert snapshot.newest_complete(solver.prefix) is None
+    assert snapshot.newest_complete(solver.training.prefix) is None
 
 
 @pytest.mark.parametrize("broken", ["formats", "solverstate"])
@@ -174,7 +174,7 @@ def test_a_disk_that_fills_between_the_two_files_leaves_no_half(here, monkeypatc
     assert list((here / "out").iterdir()) == []
     monkeypatch.setattr(solverstate, "write", real)
     solver.snapshot()
-    assert snapshot.newest_complete(solver.prefix) is not None
+    assert snapshot.newest_complete(solver.training.prefix) is not None
 
 
 def test_a_write_that_fails_once_is_tried_again(here, monkeypatch):

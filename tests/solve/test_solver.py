@@ -13,12 +13,12 @@ import pytest
 import torch
 
 from caffelungo.errors import RunError, UserError
-from caffelungo.report import metrics_csv
+from caffelungo.report import metrics_csv, tensorboard_events
 from caffelungo.solve import engine, evaluate, loop, resolve_options, run, run_folder, snapshot
+from caffelungo.solve.action import Action
 from caffelungo.solve.chance_loss import StuckLoss
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.options import TestOptions
-from caffelungo.solve.signals import Action
 from caffelungo.weights import formats, solverstate
 from tests.data import make
 from tests.solve import helpers
@@ -31,15 +31,15 @@ def here(tmp_path, monkeypatch):
 
 
 def losses_of(solver) -> dict[int, float]:
-    seen: dict[int, float] = {}
-    solver.loss_watchers.append(seen.__setitem__)
-    return seen
+    losses = helpers.Losses()
+    solver.observe(losses)
+    return losses.seen
 
 
 def test_without_test_iter_the_whole_set_is_tested_once(here):
     helpers.make(here, test_interval="10")
     solver = helpers.solver()
-    net = solver.tests[0]
+    net = solver.training.tests[0]
     result = solver.test()
     assert result.samples == 10
     assert net.batches == 3
@@ -57,7 +57,7 @@ def test_with_test_iter_tests_go_on_through_the_data(here):
     helpers.make(here, test_interval="10", test_iter="2")
     solver = helpers.solver()
     first, second = solver.test(), solver.test()
-    assert solver.tests[0].position == 4
+    assert solver.training.tests[0].position == 4
     assert first.values() != second.values()
 
 
@@ -81,9 +81,9 @@ def test_a_resumed_run_is_the_unbroken_one(here):
     resumed.step(6)
     assert not notes
     assert again == {i: seen[i] for i in range(14, 20)}
-    assert resumed.smoothed.value == whole.smoothed.value
-    assert resumed.tests[0].position == whole.tests[0].position
-    for a, b in zip(whole.store.tensors.values(), resumed.store.tensors.values(), strict=True):
+    assert resumed.training.smoothed.value == whole.training.smoothed.value
+    assert resumed.training.tests[0].position == whole.training.tests[0].position
+    for a, b in zip(whole.training.store.tensors.values(), resumed.training.store.tensors.values(), strict=True):
         assert torch.equal(a, b)
 
 
@@ -145,8 +145,8 @@ def test_the_first_layer_with_a_non_finite_value_is_named_and_nothing_saved(here
     assert "layer `relu` (Power) gives a non-finite value in blob `ip1`" in str(caught.value)
     assert "base_lr" in str(caught.value)
     assert not list((here / "out").glob("*.caffemodel"))
-    assert all(torch.isfinite(t).all() for t in solver.store.tensors.values())
-    assert all(torch.isfinite(t).all() for t in solver.update.history)
+    assert all(torch.isfinite(t).all() for t in solver.training.store.tensors.values())
+    assert all(torch.isfinite(t).all() for t in solver.training.update.history)
 
 
 def test_bad_data_is_named(here):
@@ -161,7 +161,7 @@ def test_a_diverging_run_names_a_layer_and_keeps_its_last_snapshot(here):
     helpers.make(here, base_lr="1e20", snapshot="1", momentum="0")
     with pytest.raises(RunError, match="learning rate 1e\\+20"):
         run.train(helpers.options())
-    newest = snapshot.newest_complete(solver_prefix := helpers.solver().prefix)
+    newest = snapshot.newest_complete(solver_prefix := helpers.solver().training.prefix)
     assert solver_prefix.name == "s"
     if newest:
         arrays = formats.read(newest.weights).layers
@@ -173,7 +173,7 @@ def test_caffe_mode_goes_on_with_nan(here):
     poison(here, 5, math.nan)
     solver = helpers.solver(engine=Engine(torch.device("cpu"), caffe=True))
     solver.step(5)
-    assert math.isnan(float(solver.smoothed.value))
+    assert math.isnan(float(solver.training.smoothed.value))
 
 
 def test_labels_without_an_output_stop_the_run_before_it_begins(here):
@@ -241,7 +241,7 @@ def test_the_hash_of_the_data_is_that_of_the_pictures_too(here):
     for change in (lambda: None, lambda: None, lambda: make.save(folder / "a/0.png", make.picture(9, 8, 8))):
         change()
         helpers.make(here, images.replace('"list.txt"', '"photos" new_height: 20 new_width: 24'))
-        hashes.append(run_folder.fingerprint(helpers.solver().opened.sources[0])["sha256"])
+        hashes.append(run_folder.fingerprint(helpers.solver().training.opened.sources[0])["sha256"])
     assert hashes[0] == hashes[1] != hashes[2]
 
 
@@ -257,7 +257,7 @@ def test_a_resumed_run_keeps_the_curve_whole(here):
 def test_early_stop(here):
     helpers.make(here, base_lr="1e-12", test_interval="2", extra="lungo { early_stop: 3 }")
     assert run.train(helpers.options()) == 0
-    assert snapshot.newest_complete(helpers.solver().prefix).iteration == 6
+    assert snapshot.newest_complete(helpers.solver().training.prefix).iteration == 6
 
 
 def test_watching_an_output_that_is_none(here):
@@ -288,7 +288,7 @@ def test_debug_info_trains_alike(here):
     helpers.make(here, debug_info="true")
     debug = helpers.solver()
     lines: list[str] = []
-    debug.log.echo = lines.append
+    debug.training.log.echo = lines.append
     told = losses_of(debug)
     debug.step(4)
     assert list(told.values()) == pytest.approx(list(seen.values()), rel=1e-5)
@@ -328,7 +328,7 @@ def test_what_the_file_says_of_the_device_is_obeyed_or_said(here, capsys):
         assert "solver_mode is GPU, but this run uses the CPU" in told
         assert "snapshot_diff is not obeyed" in told
     helpers.make(here, solver_mode="CPU")
-    assert resolve_options.device_of(options, helpers.solver().param) == "cpu"
+    assert resolve_options.device_of(options, helpers.solver().training.param) == "cpu"
     assert options.device == "auto"
 
 
@@ -376,9 +376,9 @@ def test_several_test_nets(here):
         here, test_interval="10", extra='test_net: "net.prototxt" test_iter: 1 test_iter: 2 test_state {} test_state {}'
     )
     solver = helpers.solver()
-    assert [test.batches for test in solver.tests] == [1, 2]
+    assert [test.batches for test in solver.training.tests] == [1, 2]
     lines: list[str] = []
-    solver.log.echo = lines.append
+    solver.training.log.echo = lines.append
     assert len(solver.test_all()) == 2
     assert [line.split("] ")[1] for line in lines if "Testing" in line] == [
         "Iteration 0, Testing net (#0)",
@@ -410,7 +410,7 @@ def test_tensorboard_events(here, monkeypatch, capsys):
     assert list((here / "out/s_run_001").glob("events.out.tfevents*"))
     run.train(helpers.options(tensorboard=False, overwrite=True))
     assert not list((here / "out/s_run_002").glob("events.out.tfevents*"))
-    monkeypatch.setattr(run.board, "open_board", lambda folder: None)
+    monkeypatch.setattr(tensorboard_events, "open_board", lambda folder: None)
     run.train(helpers.options(quiet=False, overwrite=True))
     assert "pip install tensorboard" in capsys.readouterr().err
 
@@ -419,9 +419,9 @@ def test_signals_are_heard_inside_a_test(here):
     helpers.make(here, test_interval="5")
     solver = helpers.solver()
     asked = iter([Action.SNAPSHOT, Action.NONE, Action.STOP])
-    solver.poll = lambda: next(asked, Action.NONE)
+    solver.observe(helpers.Asking(lambda: next(asked, Action.NONE)))
     lines: list[str] = []
-    solver.log.echo = lines.append
+    solver.training.log.echo = lines.append
     assert loop.solve(solver) is loop.Ending.STOPPED
     assert solver.iteration == 0
     assert any(line.endswith("Test interrupted.") for line in lines)
@@ -432,12 +432,12 @@ def test_signals_are_heard_inside_a_test(here):
 def test_a_loss_that_falls_through_chance_is_not_called_stuck(here, capsys):
     helpers.make(here)
     said: list[str] = []
-    stuck = StuckLoss(helpers.solver(), said.append)
+    stuck = StuckLoss(helpers.solver().training, said.append)
     for iteration in range(stuck.patience):
-        stuck(iteration, stuck.chance * (1.3 - 0.6 * iteration / (stuck.patience - 1)))
+        stuck.on_loss(iteration, stuck.chance * (1.3 - 0.6 * iteration / (stuck.patience - 1)))
     assert said == []
     for iteration in range(stuck.patience):
-        stuck(iteration, stuck.chance)
+        stuck.on_loss(iteration, stuck.chance)
     assert len(said) == 1
 
 

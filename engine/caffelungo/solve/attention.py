@@ -8,20 +8,19 @@ more than for the mean channel (as the authors' code has it).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from caffelungo.errors import UserError
 from caffelungo.layers.base import State
+from caffelungo.net.store import Store
 from caffelungo.passes.view import Graph
-from caffelungo.plan.plan import PlannedLayer
-from caffelungo.solve import before_training
+from caffelungo.plan.plan import PlannedLayer, Where
 from caffelungo.solve.delta import Frozen
-
-if TYPE_CHECKING:
-    from caffelungo.solve.solver import Solver
+from caffelungo.solve.feed import Feed
+from caffelungo.solve.loss_heads import loss_heads
+from caffelungo.solve.nets import Opened
 
 FITTED, LOOKED = 16, 4
 """Batches that the classifier is fitted to, and on which channels are switched off."""
@@ -34,20 +33,22 @@ Progress = Callable[[int, int], None]
 Values = dict[int, Tensor]
 
 
-def measure(solver: Solver, layers: Sequence[PlannedLayer], progress: Progress) -> dict[str, Tensor]:
+def measure(
+    opened: Opened, store: Store, feed: Feed, layers: Sequence[PlannedLayer], where: Where, progress: Progress
+) -> dict[str, Tensor]:
     """One weight a channel for each of ``layers``, on the first batches of the training data; each sums to 1.
 
-    ``solver`` stands at its start. UserError where there is no classifier under a SoftmaxWithLoss, or a layer does not
-    lead to it.
+    ``store`` holds the weights that the training of ``opened`` starts from, ``where`` finds places in its solver.
+    UserError where there is no classifier under a SoftmaxWithLoss, or a layer does not lead to it.
     """
-    heads = sorted(before_training.heads(solver.opened), key=lambda head: head.weight)
+    heads = sorted(loss_heads(opened), key=lambda head: head.weight)
     if not heads:
-        raise _unclear(solver, "attention is measured through a SoftmaxWithLoss, and the train net has none")
-    probe = _Probe(solver, heads[-1].loss, heads[-1].scores)
-    above = {one.name for one in Graph(solver.plan).upstream([heads[-1].loss])}
+        raise _unclear(where, "attention is measured through a SoftmaxWithLoss, and the train net has none")
+    probe = _Probe(opened, store, feed, heads[-1].loss, heads[-1].scores)
+    above = {one.name for one in Graph(opened.plan).upstream([heads[-1].loss])}
     apart = [one.name for one in layers if one.name not in above]
     if apart:
-        raise _unclear(solver, f"`{apart[0]}` does not lead to `{heads[-1].loss.name}`, so its channels cannot matter")
+        raise _unclear(where, f"`{apart[0]}` does not lead to `{heads[-1].loss.name}`, so its channels cannot matter")
     channels = {one.name: int((one.top_shapes[0] or ())[1] or 0) for one in layers}
     total = LOOKED * sum(channels.values())
     progress(0, total)
@@ -62,7 +63,7 @@ def measure(solver: Solver, layers: Sequence[PlannedLayer], progress: Progress) 
                 rises[one.name][channel] += probe.without(values, one, channel) - before
                 done += 1
                 progress(done, total)
-    return {name: weights(rise / LOOKED).to(solver.engine.device) for name, rise in rises.items()}
+    return {name: weights(rise / LOOKED).to(store.device) for name, rise in rises.items()}
 
 
 def weights(rises: Tensor) -> Tensor:
@@ -72,8 +73,7 @@ def weights(rises: Tensor) -> Tensor:
     return torch.softmax(z / SPREAD, 0).float()
 
 
-def _unclear(solver: Solver, what: str) -> UserError:
-    where = solver.definition.where
+def _unclear(where: Where, what: str) -> UserError:
     return UserError(
         what,
         where=where("lungo", "delta", "attention") or where("lungo"),
@@ -85,19 +85,19 @@ def _unclear(solver: Solver, what: str) -> UserError:
 class _Probe:
     """The frozen train net up to a loss, run layer by layer."""
 
-    def __init__(self, solver: Solver, loss: PlannedLayer, scores: PlannedLayer) -> None:
-        self.solver = solver
+    def __init__(self, opened: Opened, store: Store, feed: Feed, loss: PlannedLayer, scores: PlannedLayer) -> None:
+        self.feed = feed
         tensors: Mapping[tuple[str, int], Tensor] = {
-            key: tensor.detach().clone() for key, tensor in solver.store.tensors.items()
+            key: tensor.detach().clone() for key, tensor in store.tensors.items()
         }
-        self.frozen = Frozen(solver.opened, [loss], tensors)
+        self.frozen = Frozen(opened, [loss], tensors)
         self.graph = Graph(self.frozen.plan)
         self.loss = self.frozen.top(loss)
         self.scores = self.frozen.layer(scores)
         self.behind = self.graph.downstream([self.scores])
 
     def _run(self, layers: Sequence[PlannedLayer], values: Values) -> Values:
-        with self.solver.engine.arithmetic():
+        with self.feed.engine.arithmetic():
             for one in layers:
                 bottoms = [values[value] for value in one.bottom_values]
                 tops = one.layer.compute(bottoms, self.frozen.store.blobs(one.key), State())
@@ -105,7 +105,7 @@ class _Probe:
         return values
 
     def _data(self, k: int) -> Values:
-        tensors = iter(self.solver.feed.one(k))
+        tensors = iter(self.feed.one(k))
         return {value: next(tensors) for one in self.frozen.plan.sources for value in one.top_values}
 
     def _layers(self) -> list[PlannedLayer]:

@@ -2,67 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from caffelungo.data import label_uses, labels, phase_differences, preprocess
-from caffelungo.data.source import Source
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import Problem, UserError
-from caffelungo.plan.plan import Plan, PlannedLayer
 from caffelungo.report.console import Reporter
 from caffelungo.solve import cannot_learn, memory, missing_weights
 from caffelungo.solve.nets import Opened
-
-if TYPE_CHECKING:
-    from caffelungo.solve.solver import Solver
-
-
-@dataclass(frozen=True)
-class Head:
-    """A classifier under a loss: the loss layer, the layer that makes its scores, its classes, and its labels."""
-
-    loss: PlannedLayer
-    scores: PlannedLayer
-    classes: int
-    weight: float
-    data: PlannedLayer | None
-    source: Source | None
-
-
-def heads(opened: Opened) -> Iterator[Head]:
-    """Every SoftmaxWithLoss of the net."""
-    sources = {source.name: source for source in opened.sources}
-    makers = {value: planned for planned in opened.plan.layers for value in planned.top_values}
-    for planned in opened.plan.layers:
-        if planned.layer.type != "SoftmaxWithLoss" or len(planned.bottom_values) < 2:
-            continue
-        shape = planned.bottom_shapes[0]
-        axis = planned.layer.param.softmax_param.axis
-        classes = shape[axis] if shape and -len(shape) <= axis < len(shape) else None
-        if classes is None:
-            continue
-        data = _source_of(opened.plan, planned.bottom_values[1])
-        scores = _learning_below(opened.plan, makers[planned.bottom_values[0]])
-        source = sources.get(data.name) if data else None
-        yield Head(planned, scores, classes, planned.loss_weights[0] if planned.loss_weights else 0.0, data, source)
-
-
-def _source_of(plan: Plan, value: int) -> PlannedLayer | None:
-    """The data layer whose second top is ``value``: that is where class labels come from."""
-    for planned in plan.sources:
-        if value in planned.top_values[1:2]:
-            return planned
-    return None
-
-
-def _learning_below(plan: Plan, planned: PlannedLayer) -> PlannedLayer:
-    """The nearest layer with parameters at or below ``planned``, along first bottoms."""
-    makers = {value: other for other in plan.layers for value in other.top_values}
-    while not planned.params and planned.bottom_values:
-        planned = makers[planned.bottom_values[0]]
-    return planned
+from caffelungo.solve.training import Training
 
 
 def label_problems(opened: Opened, say: Callable[[str], None] = lambda text: None) -> list[Problem]:
@@ -89,10 +38,10 @@ def labels_missing(opened: Opened) -> list[str]:
     return list(dict.fromkeys(text for one in found for text in one.notices if labels.NO_SAMPLE in text))
 
 
-def labels_fit(solver: Solver, reporter: Reporter) -> None:
+def labels_fit(training: Training, reporter: Reporter) -> None:
     """UserError when any label of the train or test data has no output in the net."""
-    problems = label_problems(solver.opened, reporter.say)
-    for index, test in enumerate(solver.tests):
+    problems = label_problems(training.opened, reporter.say)
+    for index, test in enumerate(training.tests):
         problems += label_problems(test.opened)
         for text in labels_missing(test.opened):
             reporter.say(f"test net #{index}: {text}")
@@ -100,42 +49,50 @@ def labels_fit(solver: Solver, reporter: Reporter) -> None:
         raise UserError(list(dict.fromkeys(problems)))
 
 
-def before(solver: Solver, reporter: Reporter, *, resumed: bool = False) -> None:
+def before(training: Training, reporter: Reporter, *, resumed: bool = False) -> None:
     """Say what a person should know before the first iteration; ``resumed``: all weights are those of a snapshot."""
-    if not resumed and not solver.loaded.names and (text := missing_weights.notice(solver.definition, solver.plan)):
+    if (
+        not resumed
+        and not training.loaded.names
+        and (text := missing_weights.notice(training.definition, training.plan))
+    ):
         reporter.notice(text)
-    for text in learns_not(solver, resumed):
+    for text in learns_not(training, resumed):
         reporter.notice(text)
-    for source in solver.opened.sources:
+    for source in training.opened.sources:
         for text in source.notices:
             reporter.notice(text)
-    for index, test in enumerate(solver.tests):
+    for index, test in enumerate(training.tests):
         for text in dict.fromkeys(text for source in test.opened.sources for text in source.notices):
             reporter.notice(text)
         if found := _test_iter(test.iterations, test.opened):
             reporter.notice(f"test net #{index}: {found}")
-    for text in _preprocessing(solver):
+    for text in _preprocessing(training):
         reporter.notice(text)
-    expected = expected_memory(solver)
+    expected = expected_memory(training)
     reporter.say(expected.describe())
-    if too_large := memory.too_large(expected, solver.engine.device, solver.opened.batch_size):
+    if too_large := memory.too_large(expected, training.engine.device, training.opened.batch_size):
         reporter.notice(too_large)
 
 
-def learns_not(solver: Solver, resumed: bool = False) -> list[str]:
-    """What of the nets of ``solver`` cannot learn, or not as meant."""
-    loaded = solver.loaded.table.arrays if solver.loaded.table else {}
-    found = cannot_learn.rate_notices(solver.param)
-    found += cannot_learn.train_notices(solver.plan, solver.plan.params if resumed else loaded)
-    for test in solver.tests:
+def learns_not(training: Training, resumed: bool = False) -> list[str]:
+    """What of the nets of ``training`` cannot learn, or not as meant."""
+    loaded = training.loaded.table.arrays if training.loaded.table else {}
+    found = cannot_learn.rate_notices(training.param)
+    found += cannot_learn.train_notices(training.plan, training.plan.params if resumed else loaded)
+    for test in training.tests:
         found += cannot_learn.test_notices(test.opened.plan)
     return list(dict.fromkeys(found))
 
 
-def expected_memory(solver: Solver) -> memory.Estimate:
+def expected_memory(training: Training) -> memory.Estimate:
     """What the training will take."""
     return memory.estimate(
-        solver.net, solver.learned, solver.update.histories, solver.engine, [test.opened.plan for test in solver.tests]
+        training.net,
+        training.learned,
+        training.update.histories,
+        training.engine,
+        [test.opened.plan for test in training.tests],
     )
 
 
@@ -159,14 +116,14 @@ def record_in(extras: Any) -> Any:
     return extras.preprocessing if extras is not None and extras.HasField("preprocessing") else None
 
 
-def _preprocessing(solver: Solver) -> list[str]:
+def _preprocessing(training: Training) -> list[str]:
     """Train data against the loaded weights', and test data against the train data's."""
-    weights = solver.loaded.weights
+    weights = training.loaded.weights
     found = preprocessing_differs(
-        solver.opened, record_in(weights.extras if weights else None), "the weights' training did"
+        training.opened, record_in(weights.extras if weights else None), "the weights' training did"
     )
-    trained = phase_differences.pictures(solver.opened.plan, solver.opened.sources)
-    for test in solver.tests:
+    trained = phase_differences.pictures(training.opened.plan, training.opened.sources)
+    for test in training.tests:
         found += phase_differences.notices(trained, phase_differences.pictures(test.opened.plan, test.opened.sources))
     return list(dict.fromkeys(found))
 

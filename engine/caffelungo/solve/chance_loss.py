@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from caffelungo.data import labels
 from caffelungo.report.glog import number
 from caffelungo.solve import cannot_learn
-from caffelungo.solve.before_training import Head, heads
-
-if TYPE_CHECKING:
-    from caffelungo.solve.solver import Solver
+from caffelungo.solve.loss_heads import LossHead, loss_heads
+from caffelungo.solve.observer import Observer
+from caffelungo.solve.training import Training
 
 NEAR = 0.01
 """Relative distance from ln(classes) that counts as stuck there."""
@@ -24,16 +23,16 @@ SATURATED = 87.3365
 """-ln of the smallest float: what Caffe's loss shows when the true class has probability 0."""
 
 
-class StuckLoss:
+class StuckLoss(Observer):
     """Hears every loss: compares the first with that of guessing, and says once when it stays there, or saturates.
 
     A net whose outputs do not depend on its input has at best the entropy of the classes' shares, which is ln(classes)
     where all have as many samples.
     """
 
-    def __init__(self, solver: Solver, say: Callable[[str], None]) -> None:
-        found = list(heads(solver.opened))
-        weights = [w for planned in solver.plan.layers for w in planned.loss_weights if w]
+    def __init__(self, training: Training, say: Callable[[str], None]) -> None:
+        found = list(loss_heads(training.opened))
+        weights = [w for planned in training.plan.layers for w in planned.loss_weights if w]
         self.chance = sum(head.weight * math.log(head.classes) for head in found)
         self.classes = ", ".join(dict.fromkeys(str(head.classes) for head in found))
         # ln(classes) tells something only when nothing else adds to the loss, and the loss is a mean over samples.
@@ -41,17 +40,17 @@ class StuckLoss:
             bool(found) and len(weights) == len([head for head in found if head.weight]) and all(map(_mean, found))
         )
         self.shares = sum(head.weight * entropy(head) for head in found) if self.known else self.chance
-        self.fresh = all(solver.loaded.fresh(head.scores.name) for head in found)
+        self.fresh = all(training.loaded.fresh(head.scores.name) for head in found)
         self.blank = bool(
-            cannot_learn.blank_statistics(solver.plan, solver.loaded.table.arrays if solver.loaded.table else {})
+            cannot_learn.blank_statistics(training.plan, training.loaded.table.arrays if training.loaded.table else {})
         )
         self.say = say
-        self.patience = patience(solver.param)
+        self.patience = patience(training.param)
         self.sum, self.count, self.saturated, self.told = 0.0, 0, 0, False
         self.near: list[float] = []
         """Mean losses of stretches in a row, each a fifth of the patience, all near that of guessing or just above."""
 
-    def __call__(self, iteration: int, loss: float) -> None:
+    def on_loss(self, iteration: int, loss: float) -> None:
         if not self.known:
             return
         if iteration == 0 and self.fresh and not self.blank and self.chance and loss > 1.5 * self.chance:
@@ -104,7 +103,7 @@ def patience(solver: Any) -> int:
     return max(50, min(500, solver.max_iter // 4))
 
 
-def entropy(head: Head) -> float:
+def entropy(head: LossHead) -> float:
     """The loss of a classifier that answers each class as often as it comes; ln(classes) where labels are not known."""
     values = head.source.labels() if head.source is not None else None
     if values is None or not len(values):
@@ -113,7 +112,7 @@ def entropy(head: Head) -> float:
     return -sum(count / len(values) * math.log(count / len(values)) for count in counts)
 
 
-def _mean(head: Head) -> bool:
+def _mean(head: LossHead) -> bool:
     """Whether the loss of ``head`` is a mean over samples: neither a sum, nor one over all places of a map."""
     options = head.loss.layer.param.loss_param
     by_batch = options.HasField("normalize") and not options.normalize and not options.HasField("normalization")

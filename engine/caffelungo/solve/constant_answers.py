@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from caffelungo.net.graph import LayerModule
 from caffelungo.plan.plan import PlannedLayer
-
-if TYPE_CHECKING:
-    from caffelungo.solve.solver import Solver
-    from caffelungo.solve.testing import TestNet, TestResult
+from caffelungo.solve.observer import Observer
+from caffelungo.solve.test_result import TestResult
+from caffelungo.solve.testing import TestNet
+from caffelungo.solve.training import Training
 
 LEAST = 10
 """Samples of a test below which one answer for all may be chance."""
@@ -50,31 +49,30 @@ class Answers:
         return int(most) if -least == most and -first != last else None
 
 
-def watch(solver: Solver, patience: int, say: Callable[[str], None]) -> None:
-    """Say once of each test net when, after ``patience`` iterations, it answers the same for all samples."""
-    if solver.engine.compile:
-        return
-    answers = [_answers(test) for test in solver.tests]
-    told: set[int] = set()
+class ConstantAnswers(Observer):
+    """Says once of each test net when, after ``patience`` iterations, it answers the same for all samples."""
 
-    def tested(iteration: int, number: int, result: TestResult) -> None:
-        seen = answers[number]
+    def __init__(self, training: Training, patience: int, say: Callable[[str], None]) -> None:
+        self.training, self.patience, self.say = training, patience, say
+        self.answers = [] if training.engine.compile else [_answers(test) for test in training.tests]
+        self.told: set[int] = set()
+
+    def on_test(self, iteration: int, net: int, result: TestResult) -> None:
+        seen = self.answers[net] if self.answers else None
         if seen is None:
             return
         answer = seen.take()
-        late = iteration >= patience or iteration == solver.param.max_iter > 0
-        if answer is None or not late or number in told or result.samples < LEAST:
+        late = iteration >= self.patience or iteration == self.training.param.max_iter > 0
+        if answer is None or not late or net in self.told or result.samples < LEAST:
             return
-        told.add(number)
-        names = solver.tests[number].names or list(solver.opened.text.message.lungo.label)
+        self.told.add(net)
+        names = self.training.tests[net].names or list(self.training.opened.text.message.lungo.label)
         name = f" ({names[answer]})" if answer < len(names) else ""
-        say(
+        self.say(
             f"after {iteration} iterations the net answers class {answer}{name} for all {result.samples} test samples, "
             "so it tells nothing apart: start anew with base_lr ten times lower; if that does not help, look at the "
             "labels, at the scale of the input and at the weights it starts from"
         )
-
-    solver.test_watchers.append(tested)
 
 
 def _answers(test: TestNet) -> Answers | None:

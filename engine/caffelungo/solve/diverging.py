@@ -9,6 +9,7 @@ from pathlib import Path
 
 from caffelungo.errors import RunError
 from caffelungo.report.glog import number
+from caffelungo.solve.observer import Observer
 
 RISE = 10.0
 """Times the first loss, or that of guessing, from which on a loss counts as risen."""
@@ -20,7 +21,7 @@ FIRST = 10
 """Losses whose median is the first loss, where guessing has no known one."""
 
 
-class Diverging:
+class Diverging(Observer):
     """Hears every loss; RunError once it stays ``RISE`` times above where it began and does not come back.
 
     ``chance`` is the loss of a net that guesses: no loss below it counts as risen, however small the first was. Where
@@ -49,7 +50,7 @@ class Diverging:
             return None
         return median if (median := statistics.median(self.first)) > 0 else None
 
-    def __call__(self, iteration: int, loss: float) -> None:
+    def on_loss(self, iteration: int, loss: float) -> None:
         if len(self.first) < FIRST:
             self.first.append(loss)
         if not self.stretch and not self.risen:

@@ -32,8 +32,9 @@ from caffelungo.solve.load_weights import Loaded
 from caffelungo.solve.net_text import NetText
 from caffelungo.solve.options import TestOptions
 from caffelungo.solve.prediction_counter import PredictionCounter
+from caffelungo.solve.test_result import TestResult
 from caffelungo.solve.tested_head import head_of, judged_head, judges, pointed
-from caffelungo.solve.testing import TestNet, TestResult
+from caffelungo.solve.testing import TestNet
 from caffelungo.weights import task_heads as named
 
 

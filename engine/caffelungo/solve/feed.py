@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 
 import torch
@@ -21,7 +21,7 @@ class Feed:
         for source in self.sources:
             source.channels_last = engine.memory_format == torch.channels_last
 
-    def batches(self, start: int, stop: int) -> Iterator[list[Tensor]]:
+    def batches(self, start: int, stop: int) -> Generator[list[Tensor]]:
         """Batches ``start`` to ``stop`` - 1, prepared ahead where that is worth it."""
         with closing(iter(Loader(self.sources, start, stop, self.workers, self.engine.device))) as batches:  # type: ignore[type-var]
             yield from batches

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from caffelungo.errors import UserError, did_you_mean
 from caffelungo.plan.plan import Plan
-from caffelungo.solve.testing import TestResult
+from caffelungo.solve.test_result import TestResult
 
 
 @dataclass

@@ -7,7 +7,6 @@ gives NaN (``layers.losses.within``); here the batch is run again, layer by laye
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -16,9 +15,6 @@ from caffelungo.errors import RunError
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.plan.plan import Plan, PlannedLayer
-
-if TYPE_CHECKING:
-    from caffelungo.solve.solver import Solver
 
 
 class LabelError(RunError):
@@ -68,14 +64,3 @@ def first(plan: Plan, store: Store, batches: Iterable[Sequence[Tensor]]) -> str 
         if told:
             return told[0]
     return None
-
-
-def kept(solver: Solver, iteration: int, what: str) -> LabelError:
-    """The error for iteration ``iteration`` of a training, after a snapshot from before it: updates stopped there."""
-    told = "nothing was trained before it"
-    if iteration > 0:
-        solver.iteration, solver.batches = iteration, solver.batch_offset + iteration * solver.param.iter_size
-        if solver.written != iteration:
-            solver.snapshot()
-        told = f"the snapshot of iteration {iteration} holds all training before it"
-    return LabelError(f"iteration {iteration}: {what}", told)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
 from caffelungo.errors import UserError
+from caffelungo.net.store import Store
 from caffelungo.plan.plan import ParamKey, Plan, Where
 from caffelungo.solve import attention
 from caffelungo.solve.delta import Delta, held_layers
+from caffelungo.solve.feed import Feed
+from caffelungo.solve.ledger import Ledger
+from caffelungo.solve.nets import Opened
 from caffelungo.solve.starting_point import Start
+from caffelungo.solve.updates import Update
 from caffelungo.solve.validate import delta_problems, holds, source_problem
-
-if TYPE_CHECKING:
-    from caffelungo.solve.solver import Solver
 
 OUTPUT = "delta"
 """What DELTA's penalty is called among the outputs of the train net; it is no part of the loss that is shown."""
@@ -31,30 +33,33 @@ def watched(solver: Any, plan: Plan, where: Where) -> list[int]:
     return [one.top_values[0] for one in held_layers(plan, solver.lungo.delta)]
 
 
-class Held:
-    """The options of one run. ``begin`` or ``resume`` says where it started; ``ready`` is called before iterations."""
+class NearStart:
+    """The options of one run: ``solver`` is its SolverParameter, ``where`` finds places in it.
 
-    def __init__(self, solver: Solver) -> None:
-        self.solver, self.on = solver, holds(solver.param)
+    ``begin`` or ``resume`` says where the run started; ``ready`` is called before iterations.
+    """
+
+    def __init__(self, solver: Any, where: Where, opened: Opened, store: Store, feed: Feed, update: Update) -> None:
+        self.solver, self.where, self.on = solver, where, holds(solver)
+        self.opened, self.store, self.feed, self.update = opened, store, feed, update
         self.start: Start | None = None
         self.delta: Delta | None = None
-        self.output = OUTPUT if OUTPUT not in solver.plan.blobs else f"({OUTPUT})"
-        self.progress: Callable[[int, int], None] = lambda done, count: None
+        self.output = OUTPUT if OUTPUT not in opened.plan.blobs else f"({OUTPUT})"
 
     def begin(self, copied: Collection[ParamKey]) -> None:
         """The run starts now; ``copied`` of its blobs came from weights, if any did."""
         if copied:
-            self._settle(Start.of(self.solver.plan, self.solver.store, copied))
+            self._settle(Start.of(self.opened.plan, self.store, copied))
 
     def resume(self, extras: Any, state: Path) -> None:
         """The run started where ``extras`` of the state says; UserError when that cannot be found."""
-        start = Start.load(state, extras, self.solver.store)
-        options = self.solver.param.lungo.delta
+        start = Start.load(state, extras, self.store)
+        options = self.solver.lungo.delta
         unknown = [name for name in options.layer if name not in start.attention] if self._measured else []
         if unknown:
             raise UserError(
                 "the attention of this layer was not measured when the run started",
-                where=self.solver.definition.where("lungo", "delta"),
+                where=self.where("lungo", "delta"),
                 received=f'layer: "{unknown[0]}"',
                 remedy="resume with the solver that wrote the state, or start anew from the weights with --weights",
             )
@@ -62,36 +67,40 @@ class Held:
 
     @property
     def _measured(self) -> bool:
-        return "delta" in self.on and self.solver.param.lungo.delta.attention == 1
+        return "delta" in self.on and self.solver.lungo.delta.attention == 1
 
     def _settle(self, start: Start) -> None:
         self.start = start
-        solver = self.solver
+        lungo = self.solver.lungo
         if "l2_sp" in self.on:
-            starts = [start.tensors.get(key) if use.spec.learned else None for key, use in solver.plan.params.items()]
-            solver.update.hold(starts, solver.param.lungo.l2_sp)
+            params = self.opened.plan.params
+            starts = [start.tensors.get(key) if use.spec.learned else None for key, use in params.items()]
+            self.update.hold(starts, lungo.l2_sp)
         if "delta" in self.on:
-            self.delta = Delta(
-                solver.opened, solver.param.lungo.delta, start.tensors, start.attention if self._measured else {},
-                solver.engine, solver.definition.where,
-            )  # fmt: skip
+            known = start.attention if self._measured else {}
+            self.delta = Delta(self.opened, lungo.delta, start.tensors, known, self.feed.engine, self.where)
 
-    def ready(self) -> None:
-        """UserError when it is not known where the run started; attention is measured here, once."""
+    def ready(self, progress: Callable[[int, int], None]) -> None:
+        """UserError when it is not known where the run started; attention is measured here, once.
+
+        ``progress`` hears how many channels of how many are measured.
+        """
         if self.start is None:
-            problem = source_problem(self.solver.param, self.solver.definition.where)
+            problem = source_problem(self.solver, self.where)
             assert problem is not None
             raise UserError(problem)
         if self._measured and self.delta is not None and not self.start.attention:
             self.start.written = ""
-            self.start.attention = attention.measure(self.solver, self.delta.layers, self.progress)
+            self.start.attention = attention.measure(
+                self.opened, self.store, self.feed, self.delta.layers, self.where, progress
+            )
             self.delta.attention = [self.start.attention[one.name] for one in self.delta.layers]
 
     def penalty(self, tensors: Sequence[Tensor], maps: Sequence[Tensor]) -> Tensor | None:
         """DELTA's for a batch; None when it is off."""
         return None if self.delta is None else self.delta.penalty(tensors, maps)
 
-    def save(self, prefix: Path, extras: Any) -> None:
+    def save(self, prefix: Path, extras: Any, ledger: Ledger) -> None:
         """Write the start beside the snapshots of ``prefix``, and name it in the state's ``extras``."""
         if self.start is not None:
-            extras.start_file, extras.start_sha256 = self.start.save(prefix, self.solver.ledger)
+            extras.start_file, extras.start_sha256 = self.start.save(prefix, ledger)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,43 +12,38 @@ from caffelungo.errors import RunError
 from caffelungo.net.stepwise import StepNet
 from caffelungo.plan.plan import PlannedLayer
 from caffelungo.report.glog import number
-from caffelungo.solve import label_errors
 from caffelungo.solve.device_values import Seen
 from caffelungo.solve.torch_seeds import seed_iteration
-
-if TYPE_CHECKING:
-    from caffelungo.solve.solver import Solver
+from caffelungo.solve.training import Training
 
 
-def explain(solver: Solver, seen: Seen, batches: Sequence[Sequence[Tensor]], good: Path | None) -> RunError:
+def explain(training: Training, seen: Seen, batches: Sequence[Sequence[Tensor]], good: Path | None) -> RunError:
     """The error for iteration ``seen``: the first layer whose output or gradient is not finite on its ``batches``."""
-    if wrong := label_errors.first(solver.plan, solver.store, batches):
-        return label_errors.kept(solver, seen.iteration, wrong)
-    found = _in_blobs(solver) or _in_batches(solver, seen.iteration, batches)
+    found = _in_blobs(training) or _in_batches(training, seen.iteration, batches)
     what = found or f"the loss became {number(seen.loss)}, but not when its batch was run again"
-    return _error(solver, seen.iteration, what, good)
+    return _error(training, seen.iteration, what, good)
 
 
-def in_weights(solver: Solver, good: Path | None) -> RunError:
+def in_weights(training: Training, good: Path | None) -> RunError:
     """The error for weights or histories that are not finite when they are to be saved."""
-    what = _in_blobs(solver) or "the solver's history holds a value that is not finite"
-    return _error(solver, solver.iteration - 1, what, good)
+    what = _in_blobs(training) or "the solver's history holds a value that is not finite"
+    return _error(training, training.iteration - 1, what, good)
 
 
-def _error(solver: Solver, iteration: int, what: str, good: Path | None) -> RunError:
-    rate = solver.schedule.rate(iteration) if iteration >= 0 else 0.0
+def _error(training: Training, iteration: int, what: str, good: Path | None) -> RunError:
+    rate = training.schedule.rate(iteration) if iteration >= 0 else 0.0
     back = f"the newest complete snapshot is {good}" if good else "no snapshot was written before"
     return RunError(
         f"iteration {iteration}: {what}\n"
-        f"  received: learning rate {number(rate)}, base_lr {number(solver.param.base_lr)}\n"
+        f"  received: learning rate {number(rate)}, base_lr {number(training.param.base_lr)}\n"
         f"  to do: lower base_lr ten times, or set clip_gradients; look at the data of that batch if it happens at "
         f"any rate. Nothing of this was saved; {back}"
     )
 
 
-def _in_blobs(solver: Solver) -> str | None:
-    for planned in solver.plan.layers:
-        for position, blob in enumerate(solver.store.blobs(planned.key)):
+def _in_blobs(training: Training) -> str | None:
+    for planned in training.plan.layers:
+        for position, blob in enumerate(training.store.blobs(planned.key)):
             # Statistics of BatchNorm take part in no forward pass of training, and follow their bottom.
             if planned.params[position].spec.learned and not torch.isfinite(blob).all():
                 name = planned.params[position].spec.name
@@ -57,20 +51,20 @@ def _in_blobs(solver: Solver) -> str | None:
     return None
 
 
-def _in_batches(solver: Solver, iteration: int, batches: Sequence[Sequence[Tensor]]) -> str | None:
+def _in_batches(training: Training, iteration: int, batches: Sequence[Sequence[Tensor]]) -> str | None:
     for sub_batch, tensors in enumerate(batches):
-        seed_iteration(solver.engine.device, solver.seed, iteration, sub_batch)
-        for source, tensor in zip(solver.net.inputs, tensors, strict=True):
+        seed_iteration(training.engine.device, training.seed, iteration, sub_batch)
+        for source, tensor in zip(training.net.inputs, tensors, strict=True):
             if not torch.isfinite(tensor).all():
                 return f"the data holds a value that is not finite, in blob `{source.blob}` of layer `{source.layer}`"
-        found = _in_one(solver, tensors)
+        found = _in_one(training, tensors)
         if found:
             return found
     return None
 
 
-def _in_one(solver: Solver, tensors: Sequence[Tensor]) -> str | None:
-    steps = StepNet(solver.plan, solver.store)
+def _in_one(training: Training, tensors: Sequence[Tensor]) -> str | None:
+    steps = StepNet(training.plan, training.store)
     found: list[str] = []
 
     def tops(planned: PlannedLayer) -> None:
@@ -84,18 +78,18 @@ def _in_one(solver: Solver, tensors: Sequence[Tensor]) -> str | None:
                 found.append(
                     f"layer `{planned.name}` ({planned.layer.type}) gives a non-finite gradient to blob `{blob}`"
                 )
-        for parameter in solver.store.blobs(planned.key):
+        for parameter in training.store.blobs(planned.key):
             if not found and parameter.grad is not None and not torch.isfinite(parameter.grad).all():
                 found.append(
                     f"layer `{planned.name}` ({planned.layer.type}) has a parameter gradient that is not finite"
                 )
 
-    with solver.engine.arithmetic():
+    with training.engine.arithmetic():
         steps.forward(*tensors, each=tops)
         if not found:
-            for parameter in solver.learned:
+            for parameter in training.learned:
                 parameter.grad = None
             steps.backward(each=bottoms)
-    for parameter in solver.learned:
+    for parameter in training.learned:
         parameter.grad = None
     return found[0] if found else None

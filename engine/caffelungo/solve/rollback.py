@@ -8,30 +8,27 @@ move (BatchNorm).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
-if TYPE_CHECKING:
-    from caffelungo.solve.solver import Solver
+from caffelungo.solve.training import Training
 
 
 class Rollback:
-    """What an iteration of ``solver`` changes before its end, as it is now."""
+    """What an iteration of ``training`` changes before its end, as it is now."""
 
-    def __init__(self, solver: Solver) -> None:
-        self.solver, self.batches = solver, solver.batches
+    def __init__(self, training: Training) -> None:
+        self.training, self.batches = training, training.batches
         self.statistics = {
-            key: solver.store.tensors[key].detach().clone()
-            for key, use in solver.plan.params.items()
+            key: training.store.tensors[key].detach().clone()
+            for key, use in training.plan.params.items()
             if not use.spec.learned
         }
 
     @torch.no_grad()
     def restore(self) -> None:
         """Take back what the iteration has done so far."""
-        self.solver.batches = self.batches
+        self.training.batches = self.batches
         for key, values in self.statistics.items():
-            self.solver.store.tensors[key].copy_(values)
-        for param in self.solver.learned:
+            self.training.store.tensors[key].copy_(values)
+        for param in self.training.learned:
             param.grad = None

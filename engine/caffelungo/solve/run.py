@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from caffelungo import drafts, locks, option_ranges, shell
 from caffelungo.definition.definition import Definition
 from caffelungo.errors import LungoError, RunError, UserError
-from caffelungo.report import curves, tensorboard_events
 from caffelungo.report.console import Reporter
 from caffelungo.report.glog import Log
-from caffelungo.report.metrics_csv import Metrics
 from caffelungo.solve import (
     before_training,
-    constant_answers,
     ledger,
     loop,
     memory,
@@ -29,22 +25,49 @@ from caffelungo.solve import (
     snapshot,
     training_state,
 )
+from caffelungo.solve.action import Action
 from caffelungo.solve.chance_loss import StuckLoss
+from caffelungo.solve.constant_answers import ConstantAnswers
 from caffelungo.solve.diverging import Diverging
+from caffelungo.solve.early_stop import EarlyStop
 from caffelungo.solve.engine import OutOfMemory, make_engine, out_of_memory
+from caffelungo.solve.observer import Observer
 from caffelungo.solve.options import TrainOptions
-from caffelungo.solve.signals import Action, Signals, effect
-from caffelungo.solve.snapshot_retention import Keeper
-from caffelungo.solve.solver import Solver
-from caffelungo.solve.testing import TestResult
+from caffelungo.solve.run_record import RunRecord
+from caffelungo.solve.signals import Signals, effect
+from caffelungo.solve.snapshot_retention import Keeper, Overwriting
+from caffelungo.solve.solver import Solver, make_solver
+from caffelungo.solve.training import Training
+from caffelungo.solve.training_setup import Setup
 from caffelungo.solve.validate import solver_problems, source_problem
 
-REDRAW = 30.0
-"""Seconds between drawings of the curves while the run goes on."""
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """What a run left: its newest snapshot, its best weights and its folder (None where there is none of them).
+
+    ``training`` is the net as it is at the end, in memory.
+    """
+
+    ending: loop.Ending
+    training: Training
+    snapshot: snapshot.Snapshot | None
+    best: Path | None
+    folder: Path | None
+
+    @property
+    def exit_status(self) -> int:
+        """0 when done or stopped by SIGINT, 143 after SIGTERM."""
+        return 143 if self.ending is loop.Ending.TERMINATED else 0
 
 
-def train(options: TrainOptions) -> int:
-    """Train; 0 when done or stopped by SIGINT, 143 after SIGTERM. UserError and RunError as they come."""
+def train(options: TrainOptions, callbacks: Sequence[Observer] = ()) -> int:
+    """Train; the exit status. UserError and RunError as they come; ``callbacks`` see the run (see ``observer``)."""
+    return run_training(options, callbacks).exit_status
+
+
+def run_training(options: TrainOptions, callbacks: Sequence[Observer] = ()) -> TrainedRun:
+    """Train as ``train`` does; what came of it."""
     option_ranges.judge("train", options)
     effects = effect(options.sigint_effect, "--sigint_effect"), effect(options.sighup_effect, "--sighup_effect")
     definition = resolve_options.definition_of(options)
@@ -65,41 +88,41 @@ def train(options: TrainOptions) -> int:
         if not options.caffe and not options.overwrite:
             best = definition.message.lungo.keep_best
             snapshot.refuse_overwriting(prefix, resolve_options.iteration_of(start), where, best=best)
-        return _Run(options, definition, prefix, reporter, start).run(*effects)
+        return _Run(options, definition, prefix, reporter, start, callbacks).run(*effects)
 
 
 class _Run:
     """One run: the solver, what it reports, and the folder it leaves."""
 
     def __init__(
-        self, options: TrainOptions, definition: Definition, prefix: Path, reporter: Reporter, start: Path | None
+        self,
+        options: TrainOptions,
+        definition: Definition,
+        prefix: Path,
+        reporter: Reporter,
+        start: Path | None,
+        callbacks: Sequence[Observer],
     ) -> None:
-        self.options, self.definition, self.prefix, self.reporter, self.start = (
-            options, definition, prefix, reporter, start,
-        )  # fmt: skip
+        self.options, self.definition, self.prefix = options, definition, prefix
+        self.reporter, self.start, self.callbacks = reporter, start, callbacks
         self.log = Log(echo=_stderr if options.caffe else None)
-        self.metrics = Metrics()
-        self.began = time.monotonic()
-        self.drawn = self.began
-        self.told_log = self.told_metrics = False
+        self.shown = RunRecord(reporter, self.log, prefix.name)
         self.parts = 1
         """By what batches are divided."""
         self.current: Solver
-        self.board: Any = None
         self.folder: Path | None = None
         self.replaced: list[snapshot.Snapshot] = []
         """Snapshots of an older run that --overwrite gives up."""
 
-    def run(self, sigint: Action, sighup: Action) -> int:
+    def run(self, sigint: Action, sighup: Action) -> TrainedRun:
         self.build()
-        solver = self.current
         with contextlib.ExitStack() as stack:
-            self.open_folder(solver)
+            self.open_folder(self.current.training)
             stack.enter_context(self.log)
-            stack.callback(self.close)
+            stack.callback(self.shown.close)
             signals = stack.enter_context(Signals(sigint, sighup, self.reporter.notice))
             if not self.options.caffe:
-                before_training.before(solver, self.reporter, resumed=self.start is not None)
+                before_training.before(self.current.training, self.reporter, resumed=self.start is not None)
             self.log.info("caffe.cpp:239", "Starting Optimization")
             stack.enter_context(self.reporter)
             try:
@@ -107,21 +130,19 @@ class _Run:
                     self.smaller()
             except RunError:
                 failed = getattr(self, "current", None)  # none where not even a smaller batch could be set up
-                if failed is not None and (best := self.best(failed)) is not None:
-                    self.reporter.notice(best_words(failed, best))
+                if failed is not None and (best := self.best(failed.training)) is not None:
+                    self.reporter.notice(best_words(failed.training, best))
                 raise
-            solver = self.current
-            self.reporter.advance(solver.iteration, force=True)
+            self.reporter.advance(self.current.iteration, force=True)
             self.log.info("caffe.cpp:250", "Optimization Done.")
-        self.conclude(solver, ending)
-        return 143 if ending is loop.Ending.TERMINATED else 0
+        return self.conclude(self.current.training, ending)
 
     def solve(self, signals: Signals) -> loop.Ending | None:
         """How the training ended; None when memory did not hold a batch that can be divided."""
         self.connect(self.current, signals)
         self.reporter.start(self.current.iteration)
         try:
-            with _memory_errors(self.current):
+            with _memory_errors(self.current.training):
                 return loop.solve(self.current)
         except OutOfMemory as error:
             if not self.options.fit_batch or not self.divisors():
@@ -131,25 +152,28 @@ class _Run:
 
     def smaller(self) -> None:
         """The same training with the next smaller batch, from its newest snapshot, or from its start."""
-        known, stop, parts = self.current.ledger, self.current.stop_asked, self.divisors()[0]
+        known, stop, parts = self.current.training.ledger, self.current.stop_asked, self.divisors()[0]
         newest = [one for one in snapshot.listed(self.prefix) if known.own.get(one.state.name) == ledger.WHOLE]
         self.start = newest[-1].state if newest else self.start
-        self.divide(parts, self.current.seed)
-        self.current.ledger, self.current.stop_asked = known, stop
-        self.metrics.rewind(self.current.iteration)
-        self.record(self.current)
+        self.divide(parts, self.current.training.seed)
+        self.current.training.ledger, self.current.stop_asked = known, stop
+        self.shown.metrics.rewind(self.current.iteration)
+        self.record(self.current.training)
 
     def build(self) -> None:
         """The solver at its start, with a batch that fits where that is asked for."""
         self.current = self.solver()
         if self.options.fit_batch:
-            batch, device = self.current.opened.batch_size, self.current.engine.device
-            fits = memory.fitting(before_training.expected_memory(self.current), device, batch)
+            training = self.current.training
+            batch, device, seed = training.opened.batch_size, training.engine.device, training.seed
+            fits = memory.fitting(before_training.expected_memory(training), device, batch)
+            del training  # its memory may be needed
             if fits is not None and (parts := smaller_batches.parts_for(self.divisors(), batch, fits)) is not None:
-                self.divide(parts, self.current.seed)
+                self.divide(parts, seed)
 
     def divisors(self) -> list[int]:
-        return smaller_batches.divisors(self.current.opened.text, self.current.opened.plan.state)
+        opened = self.current.training.opened
+        return smaller_batches.divisors(opened.text, opened.plan.state)
 
     def divide(self, parts: int, seed: int) -> None:
         """Another solver: batches are ``parts`` times smaller than those so far, and iter_size so much larger."""
@@ -158,11 +182,11 @@ class _Run:
         self.parts *= parts
         self.definition.message.iter_size *= parts
         self.current = self.solver(seed)
-        now = self.current.opened.batch_size
+        now, plan = self.current.training.opened.batch_size, self.current.training.plan
         self.reporter.notice(
             f"batch_size {now * parts} does not fit into memory: {now} with iter_size "
             f"{self.definition.message.iter_size} gives the solver the same gradients"
-            + ("; but BatchNorm sees the smaller batches" if smaller_batches.sees_batches(self.current.plan) else "")
+            + ("; but BatchNorm sees the smaller batches" if smaller_batches.sees_batches(plan) else "")
         )
 
     def solver(self, seed: int | None = None) -> Solver:
@@ -177,17 +201,18 @@ class _Run:
         weights = [] if self.start else list(options.weights) or list(param.weights)
         if not weights and not self.start and (problem := source_problem(param, self.definition.where)):
             raise UserError(problem)
-        solver = Solver(
-            self.definition, engine, weights=weights, reinit=options.reinit, variables=dict(options.variables) or None,
-            level=options.level, stages=options.stages, workers=options.workers,
-            seed=training_state.seed_in(self.start) if self.start else seed, watch=param.lungo.watch, log=self.log,
-            divided=self.parts,
+        setup = Setup(
+            weights=weights, reinit=options.reinit, variables=dict(options.variables) or None, level=options.level,
+            stages=options.stages, workers=options.workers,
+            seed=training_state.seed_in(self.start) if self.start else seed, divided=self.parts,
         )  # fmt: skip
-        for note in (*self.definition.notes, *solver.opened.text.notes):
+        solver = make_solver(self.definition, engine, setup, log=self.log)
+        training = solver.training
+        for note in (*self.definition.notes, *training.opened.text.notes):
             self.reporter.notice(note)
-        if solver.loaded.table and not options.caffe:
-            self.reporter.say(solver.loaded.table.render())
-        before_training.labels_fit(solver, self.reporter)
+        if training.loaded.table and not options.caffe:
+            self.reporter.say(training.loaded.table.render())
+        before_training.labels_fit(training, self.reporter)
         if self.start:
             self.log.info("caffe.cpp:235", f"Resuming from {self.start}")
             for note in solver.restore(self.start):
@@ -195,178 +220,105 @@ class _Run:
             self.reporter.say(f"resumed from {self.start} at iteration {solver.iteration}")
         return solver
 
-    def open_folder(self, solver: Solver) -> None:
-        solver.ledger = run_folder.earlier(self.prefix)
+    def open_folder(self, training: Training) -> None:
+        training.ledger = run_folder.earlier(self.prefix)
         if self.options.overwrite:
-            own = solver.iteration if self.start else -1
+            own = training.iteration if self.start else -1
             self.replaced = [old for old in snapshot.listed(self.prefix) if old.iteration > own]
         earlier = run_folder.metrics_before(self.prefix, self.start) if self.start else []
-        self.folder = folder = run_folder.create(self.prefix)
+        self.folder = self.shown.folder = folder = run_folder.create(self.prefix)
         try:
-            self.fill_folder(solver, folder, earlier)
+            self.fill_folder(training, folder, earlier)
         except BaseException:
             self.log.close()
             drafts.remove(folder)  # it is this run's alone, and says nothing yet
             raise
 
-    def fill_folder(self, solver: Solver, folder: Path, earlier: Sequence[Path]) -> None:
+    def fill_folder(self, training: Training, folder: Path, earlier: Sequence[Path]) -> None:
         """The files that a run begins with."""
-        known = solver.ledger
+        known = training.ledger
         known.path = folder / ledger.RECORD
         run_folder.sweep(self.prefix)
         snapshot.sweep(self.prefix, known, bool(self.definition.message.lungo.keep_last))
         self.log.open(folder / run_folder.LOG)
-        self.metrics.open(folder / run_folder.METRICS, earlier, solver.iteration)
-        self.record(solver)
+        self.shown.metrics.open(folder / run_folder.METRICS, earlier, training.iteration)
+        self.record(training)
         wrote = run_folder.writer(self.prefix, self.start) if self.start and not self.options.caffe else None
         for line in run_folder.data_changes(wrote, folder) if wrote is not None else ():
             self.reporter.notice(line)
         if not self.options.caffe:
-            sample_sheet.leave_sheet(solver, folder)
+            sample_sheet.leave_sheet(training, folder)
         if self.options.tensorboard is not False and not self.options.caffe:
-            self.board = tensorboard_events.open_board(folder)
-            if self.board is None:
-                tell = self.reporter.notice if self.options.tensorboard else self.reporter.say
-                tell("no TensorBoard events: pip install tensorboard")
+            self.shown.open_board(self.options.tensorboard)
 
-    def record(self, solver: Solver) -> None:
+    def record(self, training: Training) -> None:
         """What is run, into the folder."""
         assert self.folder is not None
-        sources = {"train": solver.opened.sources}
-        sources |= {f"test #{i}": test.opened.sources for i, test in enumerate(solver.tests)}
+        sources = {"train": training.opened.sources}
+        sources |= {f"test #{i}": test.opened.sources for i, test in enumerate(training.tests)}
         run_folder.record(
-            self.folder, solver=self.definition.message, net=solver.opened.text.message, seed=solver.seed,
-            settings=solver.engine.settings(), command=self.options.command, weights=solver.loaded.names,
-            tests=[test.opened.text.message for test in solver.tests],
+            self.folder, solver=self.definition.message, net=training.opened.text.message, seed=training.seed,
+            settings=training.engine.settings(), command=self.options.command, weights=training.loaded.names,
+            tests=[test.opened.text.message for test in training.tests],
             resumed_from=str(self.start) if self.start else None, sources=sources, set_solver=self.options.set_solver,
         )  # fmt: skip
 
     def connect(self, solver: Solver, signals: Signals) -> None:
-        """Let the solver's news reach the log, the console, the metrics and the folder."""
-        self.reporter.images = solver.images
-        keeper = Keeper(solver, self.definition.message.lungo)
-        stuck = StuckLoss(solver, self.reporter.notice)
-        solver.poll = signals.poll
-
-        def snapshotted() -> None:
-            self.replace(solver)
-            keeper.after_snapshot()
-            self.redraw()
-
-        solver.on_snapshot = snapshotted
-        solver.on_best = keeper.keep_best
-        solver.progress = self.reporter.advance
-        solver.test_progress = self.reporter.testing
-        if solver.held:
-            solver.held.progress = self.reporter.measuring
-        solver.loss_watchers.append(stuck)
+        """Let signals, logs, the keepers of snapshots, the judges of the loss and the callbacks see the run."""
+        training, notice, extras = solver.training, self.reporter.notice, self.definition.message.lungo
+        stuck = StuckLoss(training, notice)
+        for one in (signals, stuck):
+            solver.observe(one)
         if not self.options.caffe:
-            constant_answers.watch(solver, stuck.patience, self.reporter.notice)
+            solver.observe(ConstantAnswers(training, stuck.patience, notice))
         if self.options.stop_diverged and not self.options.caffe:
             chance = stuck.chance if stuck.known and stuck.chance else None
-            solver.loss_watchers.append(Diverging(chance, stuck.patience, self.good, self.reporter.notice))
-
-        def tested(iteration: int, net: int, result: TestResult) -> None:
-            values = result.values()
-            self.add(iteration, "test", values, net)
-            self.reporter.tested(iteration, values, net, len(solver.tests))
-
-        def displayed(iteration: int, loss: float, rate: float, outputs: Mapping[str, float]) -> None:
-            self.add(iteration, "train", {"loss": loss, "lr": rate} | {k: v for k, v in outputs.items() if k != "loss"})
-            self.reporter.displayed(iteration, loss, rate)
-
-        solver.test_watchers.append(tested)
-        solver.display_watchers.append(displayed)
-        solver.after_tests = lambda: self.early_stop(solver, keeper)
+            solver.observe(Diverging(chance, stuck.patience, self.good, notice))
+        early = EarlyStop(training.watch, extras.early_stop, self.reporter.say)
+        for other in (
+            Overwriting(training, self.replaced, notice),
+            Keeper(training, extras),
+            self.shown,
+            early,
+            *self.callbacks,
+        ):
+            solver.observe(other)
 
     def good(self, iteration: int) -> Path | None:
         """The newest snapshot from before ``iteration``."""
         older = [one.state for one in snapshot.listed(self.prefix) if one.iteration <= iteration]
         return older[-1] if older else None
 
-    def replace(self, solver: Solver) -> None:
-        """Once this run has a snapshot, remove what --overwrite gives up, which --resume would take for this run's."""
-        _, state = snapshot.names(self.prefix, solver.iteration, solver.form)
-        old, self.replaced = [one for one in self.replaced if one.state != state], []
-        if old:
-            left = snapshot.discard(old, solver.ledger)
-            kept = solver.held.start.path if solver.held and solver.held.start else None
-            snapshot.discard_starts(self.prefix, kept, solver.ledger)
-            if len(left) < len(old):
-                count = len(old) - len(left)
-                self.reporter.notice(f"{count} snapshot(s) of the older run removed, as --overwrite says")
-            if left:
-                self.reporter.notice(
-                    f"{len(left)} snapshot(s) that no recorded run of this program wrote stay where they are, the "
-                    f"newest {left[-1].state}: move them away, or --resume may go on from one of them"
-                )
-
-    def early_stop(self, solver: Solver, keeper: Keeper) -> None:
-        if keeper.patience_over():
-            assert solver.watch is not None
-            self.reporter.say(
-                f"stopping early: {solver.watch.name} has not improved in {solver.watch.since} tests; "
-                f"best {solver.watch.best:.6g} at iteration {solver.watch.iteration}"
-            )
-            solver.stop_asked = Action.STOP
-
-    def add(self, iteration: int, phase: str, values: Mapping[str, float], net: int = 0) -> None:
-        if self.log.failed and not self.told_log:
-            self.told_log = True
-            self.reporter.notice(f"the log cannot be written any more: {self.log.failed.strerror}; training goes on")
-        if self.metrics.failed and not self.told_metrics:
-            self.told_metrics = True
-            reason = self.metrics.failed.strerror
-            self.reporter.notice(f"{run_folder.METRICS} cannot be written any more: {reason}; training goes on")
-        self.metrics.add(iteration, time.monotonic() - self.began, phase, values, net)
-        if self.board:
-            tensorboard_events.write(self.board, iteration, phase if not net else f"{phase} #{net}", values)
-
-    def redraw(self) -> None:
-        now = time.monotonic()
-        if now - self.drawn > REDRAW:
-            self.drawn = now
-            self.draw()
-
-    def draw(self) -> None:
-        if self.folder:
-            curves.draw(self.metrics.points, self.folder / run_folder.CURVES, self.prefix.name)
-
-    def close(self) -> None:
-        """What is left in any case; a full disk must not hide the error that ended the run."""
-        with contextlib.suppress(OSError):
-            self.draw()
-            if self.board:
-                self.board.close()
-
-    def conclude(self, solver: Solver, ending: loop.Ending) -> None:
+    def conclude(self, training: Training, ending: loop.Ending) -> TrainedRun:
+        """Say how the run ended and what may come next."""
         word = {"DONE": "done", "STOPPED": "stopped", "TERMINATED": "terminated"}[ending.name]
         # Those that stand there from an older run are not this one's end.
-        wrote = {*solver.ledger.own, self.start.name if self.start else ""}
+        wrote = {*training.ledger.own, self.start.name if self.start else ""}
         newest = [one for one in snapshot.listed(self.prefix) if one.state.name in wrote]
         where = f"; weights in {newest[-1].weights}" if newest else ""
-        self.reporter.say(f"{word} at iteration {solver.iteration}{where}; log and curves in {self.folder}")
-        best = self.best(solver)
+        self.reporter.say(f"{word} at iteration {training.iteration}{where}; log and curves in {self.folder}")
+        best = self.best(training)
         if best is not None:
-            self.reporter.say(best_words(solver, best))
-        net = solver.opened.text.path
+            self.reporter.say(best_words(training, best))
+        net = training.opened.text.path
         if newest and ending is not loop.Ending.TERMINATED and net is not None and not self.options.caffe:
             model = ["--model", str(net), "--weights", str(best or newest[-1].weights)]
             inspect = shell.command("lungo", "inspect", *model, "-o", net.parent / "report")
             export = shell.command("lungo", "export", *model, "-o", net.with_name("model.onnx"))
             self.reporter.say(f"next: {inspect}  or  {export}")
+        return TrainedRun(ending, training, newest[-1] if newest else None, best, self.folder)
 
-    def best(self, solver: Solver) -> Path | None:
+    def best(self, training: Training) -> Path | None:
         """The file of the best weights, where the run keeps them and has seen a test."""
         extras = self.definition.message.lungo
-        path = snapshot.best_of(self.prefix, solver.form)
-        known = solver.watch is not None and solver.watch.best is not None
+        path = snapshot.best_of(self.prefix, training.form)
+        known = training.watch is not None and training.watch.best is not None
         return path if extras.keep_best and known and path.exists() else None
 
 
-def best_words(solver: Solver, best: Path) -> str:
+def best_words(training: Training, best: Path) -> str:
     """Where the best weights of a run are, and how good they were."""
-    watch = solver.watch
+    watch = training.watch
     assert watch is not None
     began = ", where training began: no test after it was better" if watch.iteration == 0 else ""
     return f"best weights in {best}: {watch.name} {watch.best:.6g} at iteration {watch.iteration}{began}"
@@ -379,13 +331,13 @@ def _stderr(line: str) -> None:
 
 
 @contextlib.contextmanager
-def _memory_errors(solver: Solver) -> Iterator[None]:
+def _memory_errors(training: Training) -> Iterator[None]:
     try:
         yield
     except LungoError:
         raise
     except RuntimeError as error:
-        readable = out_of_memory(error, f"a batch of {solver.opened.batch_size} on {solver.engine.device}")
+        readable = out_of_memory(error, f"a batch of {training.opened.batch_size} on {training.engine.device}")
         if readable is None:
             raise
         raise OutOfMemory(f"{readable}: --fit-batch does so") from error

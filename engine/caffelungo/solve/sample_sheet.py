@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,19 +20,17 @@ from caffelungo.errors import LungoError
 from caffelungo.passes import channel_names
 from caffelungo.report import sheet
 from caffelungo.solve.nets import Opened, class_names, labels_of
-
-if TYPE_CHECKING:
-    from caffelungo.solve.solver import Solver
+from caffelungo.solve.training import Training
 
 NAME = "samples.png"
 SHOWN = 6
 
 
-def leave_sheet(solver: Solver, folder: Path) -> None:
+def leave_sheet(training: Training, folder: Path) -> None:
     """Leave the sheet of a training in ``folder``; a picture that cannot be read is reported when training reads it."""
     with contextlib.suppress(LungoError, OSError):
-        names = labels_of(solver.opened, solver.loaded.extras)
-        write(folder / NAME, solver.opened, [test.opened for test in solver.tests], names)
+        names = labels_of(training.opened, training.loaded.extras)
+        write(folder / NAME, training.opened, [test.opened for test in training.tests], names)
 
 
 def write(path: Path, train: Opened, tests: Sequence[Opened], names: Sequence[str] = ()) -> bool:

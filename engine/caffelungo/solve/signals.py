@@ -9,21 +9,12 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
-from enum import Enum
 from types import FrameType, TracebackType
 from typing import Any
 
 from caffelungo.errors import UserError, did_you_mean
-
-
-class Action(Enum):
-    """What a signal asks of the loop."""
-
-    NONE = "none"
-    STOP = "stop"
-    SNAPSHOT = "snapshot"
-    TERMINATE = "terminate"
-    """Snapshot whatever ``snapshot_after_train`` says, and end with exit status 143."""
+from caffelungo.solve.action import Action
+from caffelungo.solve.observer import Observer
 
 
 def effect(name: str, flag: str) -> Action:
@@ -39,7 +30,7 @@ def effect(name: str, flag: str) -> Action:
     return known[name]
 
 
-class Signals:
+class Signals(Observer):
     """Catches signals while entered; ``poll`` gives and forgets what was asked, SIGHUP before SIGINT as in Caffe.
 
     A second SIGINT while a stop is under way interrupts at once (KeyboardInterrupt).

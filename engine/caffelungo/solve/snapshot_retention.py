@@ -1,58 +1,81 @@
-"""Which snapshots stay: the newest k, and the best weights. When to stop early."""
+"""Which snapshots stay: the newest k, the best weights, and none of a run that --overwrite gives up."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from caffelungo.solve import nets, snapshot
 from caffelungo.solve.ledger import WHOLE
+from caffelungo.solve.observer import Observer
+from caffelungo.solve.snapshot import Snapshot
+from caffelungo.solve.training import Training
 from caffelungo.weights import formats
 
-if TYPE_CHECKING:
-    from caffelungo.solve.solver import Solver
 
+class Keeper(Observer):
+    """Keeps what ``extras`` (the lungo.SolverExtras of the solver) asks for: keep_last and keep_best."""
 
-class Keeper:
-    """Follows a run; ``extras`` is its lungo.SolverExtras."""
+    def __init__(self, training: Training, extras: Any) -> None:
+        self.training, self.extras = training, extras
 
-    def __init__(self, solver: Solver, extras: Any) -> None:
-        self.solver, self.extras = solver, extras
-
-    @property
-    def best_path(self) -> Path:
-        """Where the best weights go: ``<prefix>_best.caffemodel``."""
-        return snapshot.best_of(self.solver.prefix, self.solver.form)
-
-    def after_snapshot(self) -> None:
+    def on_snapshot(self, snapshot: Snapshot) -> None:
         """Delete all but the newest ``keep_last`` snapshots, once a newer one is complete."""
         if self.extras.keep_last:
-            ledger = self.solver.ledger
-            complete = [
-                one
-                for one in snapshot.listed(self.solver.prefix)
-                if one.iteration <= self.solver.iteration and ledger.ours(one.state)
-            ]
-            snapshot.discard(complete[: -self.extras.keep_last], ledger)
+            self._keep_last(int(self.extras.keep_last))
 
-    def keep_best(self) -> None:
-        """Write the weights of now as the best ones."""
+    def _keep_last(self, count: int) -> None:
+        training = self.training
+        complete = [
+            one
+            for one in snapshot.listed(training.prefix)
+            if one.iteration <= training.iteration and training.ledger.ours(one.state)
+        ]
+        snapshot.discard(complete[:-count], training.ledger)
+
+    def on_best(self, iteration: int, value: float) -> None:
+        """Write the weights of now as the best ones: ``<prefix>_best.caffemodel``."""
         if self.extras.keep_best:
+            training = self.training
             weights, net, shared = (
-                self.solver.weights(),
-                nets.filtered(self.solver.opened),
-                nets.shared_blobs(self.solver.plan),
-            )
-            path = self.best_path
-            ledger = self.solver.ledger
+                training.weights(), nets.filtered(training.opened), nets.shared_blobs(training.plan),
+            )  # fmt: skip
+            path = snapshot.best_of(training.prefix, training.form)
 
             def write() -> None:
-                ledger.note([path.name], WHOLE)
+                training.ledger.note([path.name], WHOLE)
                 formats.write(path, weights, net, shared)
 
-            snapshot.insistent(write, path, self.solver.prefix)
+            snapshot.insistent(write, path, training.prefix)
 
-    def patience_over(self) -> bool:
-        """Whether the watched output has not improved for ``early_stop`` tests."""
-        watch = self.solver.watch
-        return bool(self.extras.early_stop and watch is not None and watch.since >= self.extras.early_stop)
+
+class Overwriting(Observer):
+    """Once this run has a snapshot, removes ``old`` ones of an earlier run, which --resume would take for this run's.
+
+    They are taken out of the list ``old``. Only files that a recorded run wrote are removed; ``notice`` hears what was
+    removed and what was not.
+    """
+
+    def __init__(self, training: Training, old: list[Snapshot], notice: Callable[[str], None]) -> None:
+        self.training, self.old, self.notice = training, old, notice
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        old = [one for one in self.old if one.state != snapshot.state]
+        self.old.clear()
+        if old:
+            self._remove(old)
+
+    def _remove(self, old: Sequence[Snapshot]) -> None:
+        training = self.training
+        left = snapshot.discard(old, training.ledger)
+        near_start = training.near_start
+        kept = near_start.start.path if near_start and near_start.start else None
+        snapshot.discard_starts(training.prefix, kept, training.ledger)
+        if len(left) < len(old):
+            count = len(old) - len(left)
+            self.notice(f"{count} snapshot(s) of the older run removed, as --overwrite says")
+        if left:
+            self.notice(
+                f"{len(left)} snapshot(s) that no recorded run of this program wrote stay where they are, the "
+                f"newest {left[-1].state}: move them away, or --resume may go on from one of them"
+            )

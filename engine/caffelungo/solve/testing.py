@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -18,31 +17,7 @@ from caffelungo.solve import label_errors
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
 from caffelungo.solve.nets import Opened
-
-
-@dataclass(frozen=True)
-class Score:
-    """The mean of one element of an output blob over a test, and its loss weight."""
-
-    blob: str
-    value: float
-    weight: float
-
-
-@dataclass(frozen=True)
-class TestResult:
-    """Means over one test. ``samples`` is how many were seen."""
-
-    loss: float
-    scores: list[Score]
-    samples: int
-
-    __test__ = False
-
-    def values(self) -> dict[str, float]:
-        """Scalar outputs by blob name; the elements of larger ones are left out."""
-        names = [score.blob for score in self.scores]
-        return {score.blob: score.value for score in self.scores if names.count(score.blob) == 1}
+from caffelungo.solve.test_result import Score, TestResult
 
 
 class TestNet:

@@ -6,7 +6,7 @@ Caffe: SGDSolver::SnapshotSolverState, Solver::Restore.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,40 +19,38 @@ from caffelungo.plan.plan import ParamKey
 from caffelungo.solve import resume_changes
 from caffelungo.solve.smoothing import SmoothedLoss
 from caffelungo.solve.snapshot import names
+from caffelungo.solve.training import Training
 from caffelungo.weights import copy, formats, solverstate
 from caffelungo.weights.solverstate import SolverState
 
-if TYPE_CHECKING:
-    from caffelungo.solve.solver import Solver
 
-
-def of(solver: Solver) -> SolverState:
-    """The state of ``solver`` as it is now; what it refers to besides is written."""
-    history = [tensor.detach().float().cpu().contiguous().numpy() for tensor in solver.update.history]
+def of(training: Training) -> SolverState:
+    """The state of ``training`` as it is now; what it refers to besides is written."""
+    history = [tensor.detach().float().cpu().contiguous().numpy() for tensor in training.update.history]
     extras = message_class("lungo.StateExtras")(
-        seed=solver.seed,
-        solver_type=solver.param.type,
-        train_batches=solver.batches,
-        recent_loss=[float(loss) for loss in solver.smoothed.losses],
-        smoothed_loss=float(solver.smoothed.value),
-        smoothing_start=solver.smoothed.start,
-        test_batches=[test.position for test in solver.tests],
-        batch_size=solver.opened.batch_size,
+        seed=training.seed,
+        solver_type=training.param.type,
+        train_batches=training.batches,
+        recent_loss=[float(loss) for loss in training.smoothed.losses],
+        smoothed_loss=float(training.smoothed.value),
+        smoothing_start=training.smoothed.start,
+        test_batches=[test.position for test in training.tests],
+        batch_size=training.opened.batch_size,
     )
-    resume_changes.record(extras, *_definitions(solver))
-    watch = solver.watch
+    resume_changes.record(extras, *_definitions(training))
+    watch = training.watch
     if watch is not None and watch.best is not None:
         extras.best_value, extras.best_iter, extras.tests_since_best = watch.best, watch.iteration, watch.since
-    if solver.held is not None:
-        solver.held.save(solver.prefix, extras)
-    for name, value in solver.engine.settings().items():
+    if training.near_start is not None:
+        training.near_start.save(training.prefix, extras, training.ledger)
+    for name, value in training.engine.settings().items():
         extras.setting.add(name=name, value=value)
-    return SolverState(solver.iteration, "", solver.schedule.current_step, history, extras)
+    return SolverState(training.iteration, "", training.schedule.current_step, history, extras)
 
 
-def _definitions(solver: Solver) -> tuple[Any, Any, list[Any]]:
+def _definitions(training: Training) -> tuple[Any, Any, list[Any]]:
     """The messages of the solver, its train net and its test nets."""
-    return solver.param, solver.opened.text.message, [test.opened.text.message for test in solver.tests]
+    return training.param, training.opened.text.message, [test.opened.text.message for test in training.tests]
 
 
 def seed_in(path: Path) -> int | None:
@@ -61,13 +59,13 @@ def seed_in(path: Path) -> int | None:
     return int(extras.seed) if extras is not None and extras.HasField("seed") else None
 
 
-def restore(solver: Solver, path: Path) -> list[str]:
-    """Bring ``solver`` to where ``path`` says; returns what a person should know. UserError when it does not fit."""
+def restore(training: Training, path: Path) -> list[str]:
+    """Bring ``training`` to where ``path`` says; returns what a person should know. UserError when it does not fit."""
     state = solverstate.read(path)
     extras = state.extras
-    problems = _problems(solver, state, path)
+    problems = _problems(training, state, path)
     model = _learned_net(state, path)
-    table = copy.match(solver.plan, formats.read(model), (), solver.opened.text.where)
+    table = copy.match(training.plan, formats.read(model), (), training.opened.text.where)
     missing = table.layers(copy.NEW)
     if missing:
         problems.append(
@@ -80,44 +78,44 @@ def restore(solver: Solver, path: Path) -> list[str]:
         )
     if problems or table.problems:
         raise UserError([*problems, *table.problems])
-    if solver.held is not None:
-        solver.held.resume(extras, path)
-    solver.store.load(table.arrays)
-    for tensor, array in zip(solver.update.history, state.history, strict=True):
+    if training.near_start is not None:
+        training.near_start.resume(extras, path)
+    training.store.load(table.arrays)
+    for tensor, array in zip(training.update.history, state.history, strict=True):
         with torch.no_grad():
             tensor.copy_(torch.from_numpy(np.ascontiguousarray(array)).reshape(tensor.shape))
-    solver.iteration = state.iter
-    solver.schedule.current_step = state.current_step
-    solver.smoothed = SmoothedLoss(solver.param.average_loss, state.iter)
-    solver.batches = 0
+    training.iteration = state.iter
+    training.schedule.current_step = state.current_step
+    training.smoothed = SmoothedLoss(training.param.average_loss, state.iter)
+    training.batches = 0
     notes = []
     if extras is None:
         notes.append("a state of the original Caffe: the data starts again at its beginning, as Caffe does")
-    elif not solver.engine.caffe:
-        notes = _continue(solver, extras)
-    solver.batch_offset = solver.batches - solver.iteration * solver.param.iter_size
-    if path.absolute() == names(solver.prefix, state.iter, solver.form)[1].absolute():
-        solver.written = state.iter
-    solver.log.info("sgd_solver.cpp:336", "SGDSolver: restoring history")
+    elif not training.engine.caffe:
+        notes = _continue(training, extras)
+    training.batch_offset = training.batches - training.iteration * training.param.iter_size
+    if path.absolute() == names(training.prefix, state.iter, training.form)[1].absolute():
+        training.written = state.iter
+    training.log.info("sgd_solver.cpp:336", "SGDSolver: restoring history")
     return notes
 
 
-def _continue(solver: Solver, extras: Any) -> list[str]:
+def _continue(training: Training, extras: Any) -> list[str]:
     """Positions and rings of our own state; what is different from then."""
-    batch, before = solver.opened.batch_size, int(extras.batch_size) or solver.opened.batch_size
-    solver.batches = extras.train_batches * before // batch
-    if len(extras.recent_loss) <= solver.param.average_loss:
-        solver.smoothed = SmoothedLoss(
-            solver.param.average_loss, extras.smoothing_start, extras.recent_loss, extras.smoothed_loss
+    batch, before = training.opened.batch_size, int(extras.batch_size) or training.opened.batch_size
+    training.batches = extras.train_batches * before // batch
+    if len(extras.recent_loss) <= training.param.average_loss:
+        training.smoothed = SmoothedLoss(
+            training.param.average_loss, extras.smoothing_start, extras.recent_loss, extras.smoothed_loss
         )
-    for test, position in zip(solver.tests, extras.test_batches, strict=False):
+    for test, position in zip(training.tests, extras.test_batches, strict=False):
         test.position = position
-    if solver.watch is not None and extras.HasField("best_value"):
-        solver.watch.best, solver.watch.iteration = extras.best_value, extras.best_iter
-        solver.watch.since = extras.tests_since_best
-    now = solver.engine.settings()
+    if training.watch is not None and extras.HasField("best_value"):
+        training.watch.best, training.watch.iteration = extras.best_value, extras.best_iter
+        training.watch.since = extras.tests_since_best
+    now = training.engine.settings()
     then = {setting.name: setting.value for setting in extras.setting}
-    notes = resume_changes.differences(extras, *_definitions(solver))
+    notes = resume_changes.differences(extras, *_definitions(training))
     if extras.train_batches * before % batch:
         notes.append("the data goes on within a batch of the old size: some samples are seen once more")
     notes += [
@@ -125,39 +123,39 @@ def _continue(solver: Solver, extras: Any) -> list[str]:
         for name in now
         if name in then and then[name] != now[name]
     ]
-    if extras.start_file and solver.held is None:
+    if extras.start_file and training.near_start is None:
         notes.append("the run was held near its start by l2_sp or delta, which the solver no longer asks for")
-    if extras.HasField("seed") and extras.seed != solver.seed:
-        notes.append(f"the seed is {solver.seed}, was {extras.seed}: data and dropout go another way from here")
+    if extras.HasField("seed") and extras.seed != training.seed:
+        notes.append(f"the seed is {training.seed}, was {extras.seed}: data and dropout go another way from here")
     return notes
 
 
-def _problems(solver: Solver, state: SolverState, path: Path) -> list[Problem]:
+def _problems(training: Training, state: SolverState, path: Path) -> list[Problem]:
     place = Location(str(path))
     written = state.extras.solver_type if state.extras is not None else ""
     problems = []
-    if written and written != solver.param.type:
+    if written and written != training.param.type:
         problems.append(
             Problem(
                 "the state was written by another solver type",
                 place,
-                f'{written}, now type: "{solver.param.type}"',
+                f'{written}, now type: "{training.param.type}"',
                 f'write type: "{written}", or add --reset-state to start anew from the weights',
             )
         )
-    wanted = [tuple(tensor.shape) for tensor in solver.update.history]
+    wanted = [tuple(tensor.shape) for tensor in training.update.history]
     got = [tuple(array.shape) for array in state.history]
     if len(wanted) != len(got):
         problems.append(
             Problem(
                 "incorrect length of history blobs: the state belongs to another net or solver type",
                 place,
-                f"{len(got)}, where {solver.param.type} on this net has {len(wanted)}",
+                f"{len(got)}, where {training.param.type} on this net has {len(wanted)}",
                 "resume with the solver and net that wrote it, or add --reset-state to start anew from the weights",
             )
         )
         return problems
-    keys: list[ParamKey] = list(solver.plan.params) * max(1, solver.update.histories)
+    keys: list[ParamKey] = list(training.plan.params) * max(1, training.update.histories)
     for key, want, have in zip(keys, wanted, got, strict=True):
         if want != have and not _same_legacy(want, have):
             problems.append(

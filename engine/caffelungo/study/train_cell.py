@@ -27,8 +27,11 @@ from caffelungo.solve import before_training, nets
 from caffelungo.solve.engine import Engine, make_engine, out_of_memory
 from caffelungo.solve.load_weights import Loaded
 from caffelungo.solve.nets import Opened
+from caffelungo.solve.observer import Observer
 from caffelungo.solve.options import EngineOptions
-from caffelungo.solve.solver import Solver
+from caffelungo.solve.solver import make_solver
+from caffelungo.solve.training import Training
+from caffelungo.solve.training_setup import GivenNet, Setup
 from caffelungo.study.cell_net import filled, open_on
 from caffelungo.study.cells import JSON, Cell, Place
 from caffelungo.study.forgetting import recall
@@ -140,7 +143,7 @@ def train(cell: Cell, place: Place) -> dict[str, JSON]:
     short_tests = {part: short(each) for part, each in tests.items()}
     cached = clock()
     copied = loaded.table.arrays if loaded.table else ()
-    curve, solver = _fit(asked, shorter.opened, store, engine, place, copied)
+    curve, training = _fit(asked, shorter.opened, store, engine, place, copied)
     trained = clock()
     found = {part: predict(each.opened, store, engine) for part, each in short_tests.items()}
     if asked.keep:
@@ -149,9 +152,9 @@ def train(cell: Cell, place: Place) -> dict[str, JSON]:
         **_judged(found),
         **(recall(asked.recall, store, engine, place) if asked.recall else {}),
         "loss_curve": curve,
-        "iterations": solver.iteration,
+        "iterations": training.iteration,
         "parameters": sum(tensor.numel() for tensor in store.tensors.values()),
-        "parameters_learned": sum(tensor.numel() for tensor in solver.learned if tensor.requires_grad),
+        "parameters_learned": sum(tensor.numel() for tensor in training.learned if tensor.requires_grad),
         "train_seconds": trained - cached,
         "features_seconds": cached - start,
         "cached": shorter.why_not is None,
@@ -209,14 +212,24 @@ def _solver_text(asked: Fields) -> str:
     return "\n".join(lines) + "\n"
 
 
+class _Losses(Observer):
+    """Every loss, in order."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+
+    def on_loss(self, iteration: int, loss: float) -> None:
+        self.losses.append(loss)
+
+
 def _fit(
     asked: Fields, opened: Opened, store: Store, engine: Engine, place: Place, copied: Collection[ParamKey]
-) -> tuple[list[list[float]], Solver]:
-    """Train ``store``, ``copied`` of which came from weights; the loss curve and the solver after it."""
+) -> tuple[list[list[float]], Training]:
+    """Train ``store``, ``copied`` of which came from weights; the loss curve and the training after it."""
     definition = parse_solver(_solver_text(asked), str(place.folder / "solver.prototxt"))
-    solver = Solver(definition, engine, seed=asked.seed, workers=0, opened=opened, store=store, copied=copied)
-    losses: list[float] = []
-    solver.loss_watchers.append(lambda iteration, loss: losses.append(loss))
+    setup = Setup(seed=asked.seed, workers=0, given=GivenNet(opened, store, copied))
+    seen = _Losses()
+    solver = make_solver(definition, engine, setup, observers=[seen])
     try:
         while solver.iteration < asked.iterations:
             place.say(solver.iteration, asked.iterations, f"iteration {solver.iteration}")
@@ -225,10 +238,10 @@ def _fit(
         if readable := out_of_memory(error, f"a batch of {asked.batch} on {engine.device}"):
             raise readable from error
         raise
-    learned = [tensor.detach().float() for tensor in solver.learned]
+    learned = [tensor.detach().float() for tensor in solver.training.learned]
     if not all(bool(tensor.isfinite().all()) for tensor in learned):
         raise RunError(f"a weight is not finite after iteration {solver.iteration - 1}, at the rate {asked.rate:g}")
-    return _curve(losses), solver
+    return _curve(seen.losses), solver.training
 
 
 def _curve(losses: Sequence[float]) -> list[list[float]]:

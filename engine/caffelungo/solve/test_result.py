@@ -1,0 +1,30 @@
+"""What one test of a net found. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Score:
+    """The mean of one element of an output blob over a test, and its loss weight."""
+
+    blob: str
+    value: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """Means over one test. ``samples`` is how many were seen."""
+
+    loss: float
+    scores: list[Score]
+    samples: int
+
+    __test__ = False
+
+    def values(self) -> dict[str, float]:
+        """Scalar outputs by blob name; the elements of larger ones are left out."""
+        names = [score.blob for score in self.scores]
+        return {score.blob: score.value for score in self.scores if names.count(score.blob) == 1}

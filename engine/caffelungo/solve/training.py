@@ -1,0 +1,99 @@
+"""A training as it is at one moment: its nets, its weights, its update rule, and how far it has come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from caffelungo.definition.definition import Definition
+from caffelungo.net.graph import Net
+from caffelungo.net.store import Store
+from caffelungo.plan.plan import Plan
+from caffelungo.report.glog import Log
+from caffelungo.solve import nets, snapshot
+from caffelungo.solve.engine import Engine
+from caffelungo.solve.feed import Feed
+from caffelungo.solve.judged_output import Watch
+from caffelungo.solve.ledger import Ledger
+from caffelungo.solve.load_weights import Loaded
+from caffelungo.solve.near_start import NearStart
+from caffelungo.solve.rates import Schedule
+from caffelungo.solve.smoothing import SmoothedLoss
+from caffelungo.solve.snapshot import Form
+from caffelungo.solve.testing import TestNet
+from caffelungo.solve.updates import Update
+from caffelungo.weights.weights import Weights
+
+
+@dataclass
+class Training:
+    """``opened`` is the train net with its data, ``net`` its graph over ``store``; ``tests`` share the store.
+
+    ``loaded`` are the weights files that it began with. ``near_start`` holds it there (L2-SP, DELTA), if anything
+    does. ``watch`` remembers the best test, if there are tests.
+    """
+
+    definition: Definition
+    engine: Engine
+    log: Log
+    seed: int
+    prefix: Path
+    """What the names of snapshots begin with."""
+    opened: nets.Opened
+    store: Store
+    loaded: Loaded
+    net: Net
+    feed: Feed
+    tests: list[TestNet]
+    update: Update
+    near_start: NearStart | None
+    watch: Watch | None
+    schedule: Schedule
+    smoothed: SmoothedLoss
+    ledger: Ledger = field(default_factory=Ledger)
+    """The files that this run writes."""
+    iteration: int = 0
+    batches: int = 0
+    """Batches drawn from the training sources so far."""
+    batch_offset: int = 0
+    """Number of the batch that iteration 0 would have begun with: ``batches`` - iteration * iter_size."""
+    written: int | None = None
+    """Iteration of the last snapshot of this run."""
+
+    @property
+    def param(self) -> Any:
+        """The SolverParameter."""
+        return self.definition.message
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the train net."""
+        return self.opened.plan
+
+    @property
+    def form(self) -> Form:
+        """How the files of snapshots end."""
+        return snapshot.form_of(self.param)
+
+    @property
+    def learned(self) -> list[nn.Parameter]:
+        """Every parameter of the train net, in the order of the update rule."""
+        return [param for param, _, _ in self.update.params]
+
+    @property
+    def images(self) -> int:
+        """Samples of one iteration."""
+        return self.opened.batch_size * int(self.param.iter_size)
+
+    def weights(self) -> Weights:
+        """The weights of the train net as they are, for a file."""
+        extras = nets.extras(self.opened, self.loaded.extras)
+        types = {planned.name: planned.layer.type for planned in self.plan.layers}
+        return Weights(self.store.layer_arrays(self.plan), types, extras, self.plan.name)
+
+    def first_batch(self, iteration: int) -> int:
+        """Number of the first batch of ``iteration``."""
+        return self.batch_offset + iteration * int(self.param.iter_size)
