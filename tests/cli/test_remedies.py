@@ -42,7 +42,7 @@ SPEAKERS: dict[str, list[str]] = {
     "deploy/stated_preprocessing.py": ["convert"],
     "deploy/exportable_part.py": ["convert"], "inference/doctor.py": ["doctor"], "deploy/export.py": OUT,
     "deploy/picture_operators.py": OUT,
-    "deploy/network.py": OUT, "deploy/exportable_net.py": OUT, "deploy/classifier_labels.py": OUT,
+    "deploy/network.py": OUT, "deploy/classifier_labels.py": OUT,
     "deploy/baselines.py": ["bench"],
     "deploy/parity.py": OUT, "deploy/photos.py": OUT, "deploy/lower_precision.py": OUT,
     "inference/runtime.py": [*OUT, *SHOWN, "bench"],
