@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from caffelungo.files import written_whole
 from caffelungo.report.metrics_csv import Point
+
+if TYPE_CHECKING:
+    from caffelungo.report.figures import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#000000")
 """Okabe and Ito's palette: apart for colour-blind readers too."""
@@ -16,25 +18,29 @@ SHARE_NAMES = ("acc", "top", "recall", "precision")
 
 def draw(points: Sequence[Point], path: Path, title: str = "") -> None:
     """Write the curves of ``points`` to ``path`` (PNG). Does nothing when there is no point."""
-    if not points:
-        return
-    from matplotlib.figure import Figure
+    if points:
+        figure(points, title).write(path)
+
+
+def figure(points: Sequence[Point], title: str = "") -> Figure:
+    """The curves of ``points``, one panel each for losses, accuracies and the learning rate, where there are any."""
+    from caffelungo.report.figures import Figure
 
     series = _series(points)
     rate = {key: xy for key, xy in series.items() if key[2] == "lr"}
     shares = {key: xy for key, xy in series.items() if _is_share(key, xy)}
     losses = {key: xy for key, xy in series.items() if key not in rate and key not in shares}
     panels = [(name, data) for name, data in (("loss", losses), ("accuracy", shares), ("learning rate", rate)) if data]
-    heights = [1 if name == "learning rate" else 3 for name, _ in panels]
-    figure = Figure(figsize=(8, 1.2 + 0.95 * sum(heights)), layout="constrained", dpi=120)
-    axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
-    for axis, (name, data) in zip(axes, panels, strict=True):
+    heights = [1 if name == "learning rate" else 3 for name, _ in panels] or [1]
+    made = Figure(figsize=(8, 1.2 + 0.95 * sum(heights)), layout="constrained", dpi=120)
+    shares_of_height = {"height_ratios": heights}
+    axes = made.subplots(len(heights), 1, sharex=True, squeeze=False, gridspec_kw=shares_of_height)[:, 0]
+    for axis, (name, data) in zip(axes, panels, strict=False):
         _panel(axis, name, data)
     axes[-1].set_xlabel("iteration")
     if title:
-        figure.suptitle(title, fontsize=11)
-    with written_whole(path) as temporary:
-        figure.savefig(temporary, format="png")
+        made.suptitle(title, fontsize=11)
+    return made
 
 
 Key = tuple[str, int, str]
