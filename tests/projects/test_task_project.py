@@ -29,11 +29,12 @@ from caffelungo.projects.task_project import TaskProjectOptions, TaskSummary, ta
 from caffelungo.report import metrics_csv
 from caffelungo.report.glog import Log
 from caffelungo.solve import evaluate, run
+from caffelungo.solve.open_test_net import open_test_net
 from caffelungo.solve.options import TestOptions, TrainOptions
 from caffelungo.solve.tested_head import judged_head
 from caffelungo.verify.verify import VerifyOptions, verify
 from caffelungo.weights import formats
-from caffelungo.weights.difference import compare
+from caffelungo.weights.compare_weights import compare
 from caffelungo.weights.weights import Weights
 from tests.lungo import lungo
 from tests.passes.nets import ANSWER, FIRE, RESIDUAL
@@ -137,7 +138,7 @@ def test_training_starts_with_a_fitted_classifier(grown: Grown) -> None:
         model=grown.out / "train_val.prototxt", weights=[str(grown.out / "start.caffemodel")], device="cpu", workers=0,
         quiet=True,
     )  # fmt: skip
-    found = evaluate.evaluate(evaluate.build(options, Log())).classified
+    found = evaluate.evaluate(open_test_net(options, Log())).classified
     assert found is not None
     right = np.trace(found.confusion) / found.confusion.sum()
     assert right > 1 / len(BIRDS)
@@ -253,7 +254,7 @@ def third(tmp_path_factory: pytest.TempPathFactory) -> Grown:
 
 def confusion(net: Path, weights: Path, **more: object) -> tuple[str | None, list[str], list[list[int]]]:
     options = TestOptions(model=net, weights=[str(weights)], device="cpu", workers=0, quiet=True, **more)  # type: ignore[arg-type]
-    built = evaluate.build(options, Log())
+    built = open_test_net(options, Log())
     found = evaluate.evaluate(built).classified
     assert found is not None
     return judged_head(built.opened.plan), found.names, found.confusion.tolist()

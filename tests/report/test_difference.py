@@ -13,7 +13,8 @@ from PIL import Image
 from rich.console import Console
 
 from caffelungo.report import difference as report
-from caffelungo.weights.difference import Difference, compare
+from caffelungo.weights.compare_weights import compare
+from caffelungo.weights.weight_changes import WeightChanges
 from caffelungo.weights.weights import Weights
 
 KINDS = {"conv1": "Convolution", "bn1": "BatchNorm", "fc": "InnerProduct", "old": "InnerProduct", "new": "InnerProduct"}
@@ -31,18 +32,18 @@ def weights(seed: int, path: str, *names: str) -> Weights:
 
 
 @pytest.fixture
-def found() -> list[Difference]:
+def found() -> list[WeightChanges]:
     first = weights(0, "start.caffemodel", "old")
     return [compare(first, weights(k, f"s_iter_{k * 10}.caffemodel", "new")) for k in (1, 2, 3)]
 
 
-def printed(differences: list[Difference]) -> str:
+def printed(differences: list[WeightChanges]) -> str:
     text = io.StringIO()
     report.show(differences, Console(file=text, width=200))
     return text.getvalue()
 
 
-def test_the_table_of_two(found: list[Difference]) -> None:
+def test_the_table_of_two(found: list[WeightChanges]) -> None:
     text = printed(found[:1])
     lines = [line for line in text.splitlines() if line.startswith(("conv1", "bn1", "fc", "old", "new"))]
     assert [line.split()[0] for line in lines] == ["conv1", "bn1", "fc", "old", "new"]
@@ -51,7 +52,7 @@ def test_the_table_of_two(found: list[Difference]) -> None:
     assert "only in the earlier file: old" in text
 
 
-def test_the_table_of_many(found: list[Difference]) -> None:
+def test_the_table_of_many(found: list[WeightChanges]) -> None:
     text = printed(found)
     assert text.splitlines()[1].split() == ["layer", "10", "20", "30"]
     assert next(line for line in text.splitlines() if line.startswith("new")).split() == ["new"] * 4
@@ -65,7 +66,7 @@ def test_unchanged_and_broken_are_said() -> None:
     assert "NOT A NUMBER: fc weight: 1 NaN after, first at [1, 2]" in printed([compare(same, bad)])
 
 
-def test_csv(found: list[Difference], tmp_path: Path) -> None:
+def test_csv(found: list[WeightChanges], tmp_path: Path) -> None:
     report.write_layers(found, tmp_path / "l.csv")
     report.write_units(found, tmp_path / "u.csv")
     rows = list(csv.DictReader((tmp_path / "l.csv").read_text().splitlines()))
@@ -81,7 +82,7 @@ def test_csv(found: list[Difference], tmp_path: Path) -> None:
     assert len([row for row in units if (row["layer"], row["blob"]) == ("conv1", "weight")]) == 4
 
 
-def test_json_is_json(found: list[Difference]) -> None:
+def test_json_is_json(found: list[WeightChanges]) -> None:
     read = json.loads(report.as_json(found[:1]))
     assert [layer["status"] for layer in read["layers"]] == [
         "compared", "compared", "shared part", "gone", "new"
@@ -93,7 +94,7 @@ def test_json_is_json(found: list[Difference]) -> None:
     assert len(json.loads(report.as_json(found))) == 3
 
 
-def test_pictures(found: list[Difference], tmp_path: Path) -> None:
+def test_pictures(found: list[WeightChanges], tmp_path: Path) -> None:
     for name, some in (("two.png", found[:1]), ("many.png", found)):
         report.picture(some, tmp_path / name)
         with Image.open(tmp_path / name) as picture:

@@ -35,7 +35,7 @@ def diff(
     Example: [bold]lungo diff squeezenet_v1.1.caffemodel mine/solver_iter_300.caffemodel --draw change.png[/]
     """
     from caffelungo.report import difference as report
-    from caffelungo.weights import difference
+    from caffelungo.weights import compare_weights
 
     if len(weights) < 2:
         raise UserError(
@@ -44,7 +44,7 @@ def diff(
             remedy="lungo diff before.caffemodel after.caffemodel",
         )
     with o.working("comparing ..."):
-        found = difference.compare_files(weights, model, o.variables(set_))
+        found = compare_weights.compare_files(weights, model, o.variables(set_))
     if csv is not None:
         report.write_layers(found, csv)
     if units is not None:

@@ -14,12 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from caffelungo import tabular
-from caffelungo.files import written_whole
 from caffelungo.layers.base import shape_text
-from caffelungo.weights.difference import iteration
+from caffelungo.weights.compare_weights import iteration
 
 if TYPE_CHECKING:
-    from caffelungo.weights.difference import BlobChange, Difference, LayerChange
+    from caffelungo.report.figures import Figure
+    from caffelungo.weights.weight_changes import BlobChange, LayerChange, WeightChanges
 
 LEARNED, STATISTICS, NEW, GONE, BROKEN = "#6BAED6", "#C5B0D5", "#E69F00", "#999999", "#D55E00"
 ROWS = 64
@@ -32,7 +32,7 @@ COLUMNS = ("layer", "type", "blob", "status", "before", "after", "relative", "co
            "not_finite_before", "not_finite_after", "notes")  # fmt: skip
 
 
-def show(differences: Sequence[Difference], console: Console) -> None:
+def show(differences: Sequence[WeightChanges], console: Console) -> None:
     """Print the table of two files, or of several the change of each layer over them."""
     if len(differences) == 1:
         render(differences[0], console)
@@ -62,15 +62,19 @@ def _over_time(layer: LayerChange | None) -> str:
     return layer.status if math.isnan(layer.relative) else number(layer.relative)
 
 
-def picture(differences: Sequence[Difference], path: str | Path) -> None:
+def picture(differences: Sequence[WeightChanges], path: str | Path) -> None:
     """Draw two files as bars, several as lines."""
+    figure(differences).write(path)
+
+
+def figure(differences: Sequence[WeightChanges]) -> Figure:
+    """The picture that ``picture`` writes."""
     if len(differences) == 1:
-        draw(differences[0], path)
-    else:
-        draw_over_time(differences, [iteration(found.after) for found in differences], path)
+        return bars(differences[0])
+    return lines_over_time(differences, [iteration(found.after) for found in differences])
 
 
-def render(found: Difference, console: Console) -> None:
+def render(found: WeightChanges, console: Console) -> None:
     """Print the table, a blob a row, and below it the layers that only one file has and what else is to be known."""
     console.print(Text(f"{found.before} -> {found.after}", style="bold"), soft_wrap=True)
     table = Table(box=None, pad_edge=False)
@@ -88,7 +92,7 @@ def render(found: Difference, console: Console) -> None:
         console.print(Text(f"notice: {notice}", style="yellow"), soft_wrap=True)
 
 
-def summary(found: Difference) -> list[str]:
+def summary(found: WeightChanges) -> list[str]:
     """What to see first, in words."""
     compared = [layer for layer in found.layers if not math.isnan(layer.relative)]
     same = [layer.name for layer in compared if layer.relative == 0 and not layer.broken]
@@ -173,7 +177,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= 8 else f"{', '.join(names[:7])} and {len(names) - 7} more"
 
 
-def write_layers(differences: Sequence[Difference], path: str | Path) -> None:
+def write_layers(differences: Sequence[WeightChanges], path: str | Path) -> None:
     """A row a blob (and, of several snapshots, a file): the columns of ``COLUMNS`` after the file's name."""
     rows = [
         [found.after, *_row(layer, blob)] for found in differences for layer in found.layers for blob in layer.blobs
@@ -181,7 +185,7 @@ def write_layers(differences: Sequence[Difference], path: str | Path) -> None:
     _csv(path, ["file", *COLUMNS], rows)
 
 
-def write_units(differences: Sequence[Difference], path: str | Path) -> None:
+def write_units(differences: Sequence[WeightChanges], path: str | Path) -> None:
     """A row a unit of every blob: its norms, change and cosine; ``old`` is 0 for units that were added."""
     rows: list[list[Any]] = []
     for found in differences:
@@ -227,13 +231,13 @@ def _csv(path: str | Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -
         writer.rows([head, *rows])
 
 
-def as_json(differences: Sequence[Difference]) -> str:
+def as_json(differences: Sequence[WeightChanges]) -> str:
     """``as_fields`` as a JSON document: of two files an object, of more a list with one for each later file."""
     found = as_fields(differences)
     return json.dumps(found[0] if len(found) == 1 else found, indent=1)
 
 
-def as_fields(differences: Sequence[Difference]) -> list[dict[str, Any]]:
+def as_fields(differences: Sequence[WeightChanges]) -> list[dict[str, Any]]:
     """Everything but the units, for JSON; None where there is no number, the word "inf" for a change of zeros."""
     return [
         {
@@ -276,15 +280,21 @@ def _json(value: float) -> float | str | None:
     return value if math.isfinite(value) else "inf"
 
 
-def draw(found: Difference, path: str | Path) -> None:
+def draw(found: WeightChanges, path: str | Path) -> None:
+    """``bars``, written to ``path`` (PNG or what its suffix says)."""
+    bars(found).write(path)
+
+
+def bars(found: WeightChanges) -> Figure:
     """A bar a layer, from the data to the answers: its relative change, and that of its units as a line from the
-    10th to the 90th percentile with a dot at the median. Written to ``path`` (PNG or what its suffix says).
+    10th to the 90th percentile with a dot at the median.
 
     Up to ``ROWS`` layers are rows with their names; more stand side by side, so that one look takes them all in.
     """
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
+
+    from caffelungo.report.figures import Figure
 
     layers = found.layers
     values = [value for layer in layers for value in (layer.relative, *_spread(layer)) if 0 < value < math.inf]
@@ -295,15 +305,15 @@ def draw(found: Difference, path: str | Path) -> None:
     rows = len(layers) <= ROWS
     names = max((len(layer.name) for layer in layers), default=8) * 0.075
     if rows:
-        figure = Figure(figsize=(7 + names, 1.6 + 0.21 * len(layers)), layout="constrained", dpi=120)
+        made = Figure(figsize=(7 + names, 1.6 + 0.21 * len(layers)), layout="constrained", dpi=120)
     else:
-        figure = Figure(figsize=(min(24.0, 3 + 0.075 * len(layers)), 4.6 + names), layout="constrained", dpi=110)
-    axis: Any = figure.subplots()
+        made = Figure(figsize=(min(24.0, 3 + 0.075 * len(layers)), 4.6 + names), layout="constrained", dpi=110)
+    axis: Any = made.subplots()
     for position, layer in enumerate(layers):
         _bar(axis, position, layer, floor, rows)
     (_as_rows if rows else _as_columns)(axis, layers, limits, log)
     axis.set_axisbelow(True)
-    figure.suptitle(_title(found.before, found.after, int(12 * figure.get_figwidth())), fontsize=10)
+    made.suptitle(_title(found.before, found.after, int(12 * made.get_figwidth())), fontsize=10)
     keys: list[Any] = [Patch(color=LEARNED, label="weights")]
     if any(layer.statistics for layer in layers):
         keys.append(Patch(color=STATISTICS, label="BatchNorm statistics"))
@@ -314,9 +324,8 @@ def draw(found: Difference, path: str | Path) -> None:
         if any(layer.broken for layer in layers):
             keys.append(Patch(color=BROKEN, alpha=0.6, label="NaN or infinite"))
         keys.append(Line2D([], [], linewidth=0, label="no bar: unchanged, or gone"))
-    figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False, fontsize=8)
-    with written_whole(path) as temporary:
-        figure.savefig(temporary, format=_format(path))
+    made.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False, fontsize=8)
+    return made
 
 
 LABEL = "relative change  ‖W − W₀‖ / ‖W₀‖"
@@ -361,10 +370,6 @@ def _title(before: str, after: str, most: int) -> str:
     """Both files' names, on two lines where one is too short for them."""
     names = [Path(before).name, Path(after).name]
     return "  →  ".join(names) if sum(map(len, names)) + 5 <= most else "\n→ ".join(names)
-
-
-def _format(path: str | Path) -> str:
-    return Path(path).suffix.lstrip(".").lower() or "png"
 
 
 def _spread(layer: LayerChange) -> list[float]:
@@ -412,12 +417,13 @@ def _told(layer: LayerChange) -> str:
     return {"new": "new", "gone": "gone", "not comparable": "another shape"}.get(layer.status, "")
 
 
-def draw_over_time(differences: Sequence[Difference], times: Sequence[int | None], path: str | Path) -> None:
+def lines_over_time(differences: Sequence[WeightChanges], times: Sequence[int | None]) -> Figure:
     """A line a layer: its relative change since the first file, over the snapshots; colours from the data (dark) to
     the answers (light), BatchNorm's statistics dashed."""
     from matplotlib import colormaps
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
+
+    from caffelungo.report.figures import Figure
 
     tables = [{layer.name: layer.relative for layer in found.layers} for found in differences]
     names = list(dict.fromkeys(name for table in tables for name in table))
@@ -426,8 +432,8 @@ def draw_over_time(differences: Sequence[Difference], times: Sequence[int | None
     statistics = {layer.name for found in differences for layer in found.layers if layer.statistics}
     known = [time for time in times if time is not None]
     xs = known if len(known) == len(times) else list(range(1, len(times) + 1))
-    figure = Figure(figsize=(9, 5.6), layout="constrained", dpi=120)
-    axis: Any = figure.subplots()
+    made = Figure(figsize=(9, 5.6), layout="constrained", dpi=120)
+    axis: Any = made.subplots()
     named = sorted(lines, key=lambda name: -lines[name][-1] if lines[name][-1] < math.inf else 0)[:LABELLED]
     for position, (name, ys) in enumerate(lines.items()):
         colour = colormaps["viridis"](0.88 * position / max(1, len(lines) - 1))
@@ -445,12 +451,11 @@ def draw_over_time(differences: Sequence[Difference], times: Sequence[int | None
     axis.grid(visible=True, color="#dddddd", linewidth=0.6)
     axis.spines[["top", "right"]].set_visible(False)
     axis.set_xlim(xs[0] if len(xs) > 1 else None, xs[-1] + 0.001)
-    _name_ends(figure, axis, {name: lines[name][-1] for name in named}, list(lines), xs[-1], log)
+    _name_ends(made, axis, {name: lines[name][-1] for name in named}, list(lines), xs[-1], log)
     unchanged = len(names) - len(lines)
     more = f"; {unchanged} layers unchanged, new or gone" if unchanged else ""
     axis.set_title(f"{Path(differences[0].before).name} and what became of it ({len(lines)} layers{more})", fontsize=10)
-    with written_whole(path) as temporary:
-        figure.savefig(temporary, format=_format(path))
+    return made
 
 
 def _name_ends(figure: Any, axis: Any, ends: dict[str, float], order: Sequence[str], x: float, log: bool) -> None:

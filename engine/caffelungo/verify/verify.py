@@ -33,9 +33,10 @@ from caffelungo.plan.plan import Plan
 from caffelungo.plan.read_net import read_net
 from caffelungo.verify.matching_blobs import CHANGED, EQUAL, GONE, IDENTICAL, NEW, Array, Blob, judge, pairs
 from caffelungo.verify.same_inputs import Fed, Wanted, feed
+from caffelungo.weights.compare_weights import compare
 from caffelungo.weights.copy import CopyTable, match
-from caffelungo.weights.difference import GROWN, LayerChange, compare
 from caffelungo.weights.load import load
+from caffelungo.weights.weight_changes import GROWN, LayerChange
 from caffelungo.weights.weights import Weights
 
 TOLERANCE = 1e-5

@@ -10,8 +10,9 @@ import pytest
 
 from caffelungo.definition.reader import parse_net
 from caffelungo.errors import UserError
-from caffelungo.weights import difference, formats
-from caffelungo.weights.difference import BlobChange, Difference, compare, in_time, iteration
+from caffelungo.weights import compare_blobs, compare_weights, formats
+from caffelungo.weights.compare_weights import compare, in_time, iteration
+from caffelungo.weights.weight_changes import BlobChange, WeightChanges
 from caffelungo.weights.weights import Weights
 
 
@@ -19,7 +20,7 @@ def array(*values: object) -> np.ndarray:
     return np.array(values if len(values) > 1 else values[0], np.float32)
 
 
-def changes(before: Weights, after: Weights, model: str | None = None) -> Difference:
+def changes(before: Weights, after: Weights, model: str | None = None) -> WeightChanges:
     return compare(before, after, parse_net(model).message if model else None)
 
 
@@ -71,7 +72,7 @@ def test_many_rows_are_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(1)
     before, after = (rng.normal(size=(50, 4, 3, 3)).astype(np.float32) for _ in range(2))
     whole = blob(before, after, "Convolution")
-    monkeypatch.setattr(difference, "ELEMENTS", 100)
+    monkeypatch.setattr(compare_blobs, "ELEMENTS", 100)
     parts = blob(before, after, "Convolution")
     assert parts.relative == pytest.approx(whole.relative, rel=1e-12)
     assert parts.place == whole.place
@@ -199,10 +200,10 @@ def test_files_of_every_kind_and_a_missing_one(tmp_path: Path) -> None:
     paths = [str(tmp_path / f"w{suffix}") for suffix in formats.SUFFIXES if suffix != ".h5"]
     for path in paths:
         formats.write(path, Weights(values, {"fc": "InnerProduct"}))
-    found = difference.compare_files(paths)
+    found = compare_weights.compare_files(paths)
     assert [one.layers[0].relative for one in found] == [0] * (len(paths) - 1)
     with pytest.raises(UserError, match="not found"):
-        difference.compare_files([paths[0], str(tmp_path / "none.caffemodel")])
+        compare_weights.compare_files([paths[0], str(tmp_path / "none.caffemodel")])
 
 
 def test_snapshots_stand_in_time() -> None:
