@@ -34,7 +34,7 @@ def diff(
 
     Example: [bold]lungo diff squeezenet_v1.1.caffemodel mine/solver_iter_300.caffemodel --draw change.png[/]
     """
-    from caffelungo.report import difference as report
+    from caffelungo.report import weight_change_figure, weight_change_files, weight_change_table
     from caffelungo.weights import compare_weights
 
     if len(weights) < 2:
@@ -46,19 +46,19 @@ def diff(
     with o.working("comparing ..."):
         found = compare_weights.compare_files(weights, model, o.variables(set_))
     if csv is not None:
-        report.write_layers(found, csv)
+        weight_change_files.write_layers(found, csv)
     if units is not None:
-        report.write_units(found, units)
+        weight_change_files.write_units(found, units)
     if draw is not None:
-        report.picture(found, draw)
-    fields = report.as_fields(found)
+        weight_change_figure.picture(found, draw)
+    fields = weight_change_files.as_fields(found)
     result = VerbResult(fields[0] if len(fields) == 1 else {"differences": fields})
     if quiet:
         return result
     from caffelungo.report.terminal import Terminal
 
     terminal = Terminal()
-    report.show(found, terminal if terminal.is_terminal else Terminal(width=160))
+    weight_change_table.show(found, terminal if terminal.is_terminal else Terminal(width=160))
     for word, path in (("wrote", csv), ("wrote", units), ("drew", draw)):
         if path is not None:
             typer.echo(f"{word} {path}")

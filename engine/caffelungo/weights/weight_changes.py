@@ -60,6 +60,14 @@ class BlobChange:
     notes: tuple[str, ...] = ()
     units: UnitChanges | None = None
 
+    @property
+    def finite(self) -> Doubles:
+        """The relative changes of old units, those from a norm of 0 left out."""
+        if self.units is None:
+            return np.empty(0)
+        relative = self.units.relative
+        return relative[np.isfinite(relative)]
+
 
 @dataclass(frozen=True)
 class LayerChange:

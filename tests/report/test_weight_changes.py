@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from caffelungo.report import difference as report
+from caffelungo.report import weight_change_figure, weight_change_files, weight_change_table
 from caffelungo.weights.compare_weights import compare
 from caffelungo.weights.weight_changes import WeightChanges
 from caffelungo.weights.weights import Weights
@@ -39,7 +39,7 @@ def found() -> list[WeightChanges]:
 
 def printed(differences: list[WeightChanges]) -> str:
     text = io.StringIO()
-    report.show(differences, Console(file=text, width=200))
+    weight_change_table.show(differences, Console(file=text, width=200))
     return text.getvalue()
 
 
@@ -67,8 +67,8 @@ def test_unchanged_and_broken_are_said() -> None:
 
 
 def test_csv(found: list[WeightChanges], tmp_path: Path) -> None:
-    report.write_layers(found, tmp_path / "l.csv")
-    report.write_units(found, tmp_path / "u.csv")
+    weight_change_files.write_layers(found, tmp_path / "l.csv")
+    weight_change_files.write_units(found, tmp_path / "u.csv")
     rows = list(csv.DictReader((tmp_path / "l.csv").read_text().splitlines()))
     assert len(rows) == 3 * 7
     first = next(row for row in rows if (row["layer"], row["blob"]) == ("conv1", "weight"))
@@ -83,20 +83,20 @@ def test_csv(found: list[WeightChanges], tmp_path: Path) -> None:
 
 
 def test_json_is_json(found: list[WeightChanges]) -> None:
-    read = json.loads(report.as_json(found[:1]))
+    read = json.loads(weight_change_files.as_json(found[:1]))
     assert [layer["status"] for layer in read["layers"]] == [
         "compared", "compared", "shared part", "gone", "new"
     ]  # fmt: skip
     assert read["layers"][3]["relative"] is None
     zero = Weights({"a": [np.zeros((1, 1), np.float32)]})
     one = Weights({"a": [np.ones((1, 1), np.float32)]})
-    assert json.loads(report.as_json([compare(zero, one)]))["layers"][0]["relative"] == "inf"
-    assert len(json.loads(report.as_json(found))) == 3
+    assert json.loads(weight_change_files.as_json([compare(zero, one)]))["layers"][0]["relative"] == "inf"
+    assert len(json.loads(weight_change_files.as_json(found))) == 3
 
 
 def test_pictures(found: list[WeightChanges], tmp_path: Path) -> None:
     for name, some in (("two.png", found[:1]), ("many.png", found)):
-        report.picture(some, tmp_path / name)
+        weight_change_figure.picture(some, tmp_path / name)
         with Image.open(tmp_path / name) as picture:
             colours = {colour for _, colour in picture.convert("RGB").getcolors(10**6) or []}
             assert picture.width > 500
@@ -111,9 +111,9 @@ def test_pictures_of_what_has_no_numbers(tmp_path: Path) -> None:
     bad = weights(0, "b", "old")
     bad.layers["conv1"][0][:] = np.inf
     bad.layers["fc"][0][:] = np.nan
-    report.picture([compare(same, same)], tmp_path / "same.png")
-    report.picture([compare(same, bad)], tmp_path / "bad.png")
-    report.picture([compare(same, same), compare(same, same)], tmp_path / "never.png")
+    weight_change_figure.picture([compare(same, same)], tmp_path / "same.png")
+    weight_change_figure.picture([compare(same, bad)], tmp_path / "bad.png")
+    weight_change_figure.picture([compare(same, same), compare(same, same)], tmp_path / "never.png")
     assert all((tmp_path / name).stat().st_size > 1000 for name in ("same.png", "bad.png", "never.png"))
 
 
@@ -124,7 +124,7 @@ def test_many_layers_stand_side_by_side(tmp_path: Path) -> None:
     )
     second.layers["conv50"][0][0, 0] = np.nan
     second.layers["conv100_new"] = [np.ones((2, 2), np.float32)]
-    report.picture([compare(first, second)], tmp_path / "wide.png")
+    weight_change_figure.picture([compare(first, second)], tmp_path / "wide.png")
     with Image.open(tmp_path / "wide.png") as picture:
         assert picture.width > picture.height
         colours = {colour for _, colour in picture.convert("RGB").getcolors(10**6) or []}
