@@ -22,13 +22,11 @@ from caffelungo import wiring as _wiring  # noqa: F401
 from caffelungo.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from caffelungo.api.callback import Callback as Callback
-    from caffelungo.api.callback import Event as Event
     from caffelungo.api.net import Net as Net
     from caffelungo.api.open import open as open
-    from caffelungo.api.result import Result as Result
-    from caffelungo.api.result import Table as Table
-    from caffelungo.api.result import Text as Text
+    from caffelungo.api.verb_report import DataTable as DataTable
+    from caffelungo.api.verb_report import Text as Text
+    from caffelungo.api.verb_report import VerbReport as VerbReport
     from caffelungo.api.verbs.bench import bench as bench
     from caffelungo.api.verbs.check import check as check
     from caffelungo.api.verbs.classify import classify as classify
@@ -63,11 +61,12 @@ if TYPE_CHECKING:
     from caffelungo.errors import Problem as Problem
     from caffelungo.errors import RunError as RunError
     from caffelungo.errors import UserError as UserError
+    from caffelungo.solve.observer import Observer as Observer
 
 _HOMES = {
-    "Callback": "api.callback", "Event": "api.callback", "LungoError": "errors", "Net": "api.net", "Problem": "errors",
-    "Result": "api.result", "RunError": "errors", "Table": "api.result", "Text": "api.result", "UserError": "errors",
-    "open": "api.open",
+    "DataTable": "api.verb_report", "LungoError": "errors", "Net": "api.net", "Observer": "solve.observer",
+    "Problem": "errors", "RunError": "errors", "Text": "api.verb_report", "UserError": "errors",
+    "VerbReport": "api.verb_report", "open": "api.open",
 }  # fmt: skip
 """Where a public name that is no verb is defined; a verb is in the file of its name."""
 _VERBS = (

@@ -94,3 +94,18 @@ def layer_units(text: str, flag: str) -> tuple[str, int]:
         )
     in_range(flag, [number], text)
     return name, number
+
+
+def layer_rate(text: str, flag: str) -> tuple[str, float]:
+    """Parse ``conv*=0.1`` to a pattern of layers and a number."""
+    name, _, value = text.rpartition("=")
+    try:
+        found = float(value)
+    except ValueError:
+        found = None
+    if not name or found is None:
+        raise UserError(
+            f"{flag} takes layers and a number", received=f"{flag} {text}", remedy=f"write it as {flag} 'conv*=0.1'"
+        )
+    in_range(flag, [found], text)
+    return name, found

@@ -1,0 +1,38 @@
+"""A ``Net`` where a verb takes a file: it is written to a temporary folder for as long as the verb runs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from caffelungo.api import values
+from caffelungo.api.values import Name, Names
+from caffelungo.errors import UserError
+
+if TYPE_CHECKING:
+    from caffelungo.api.net import Net
+
+
+@contextmanager
+def net_and_weights(net: Name | Net, weights: Names | None) -> Iterator[tuple[str, str | None]]:
+    """``net`` and ``weights`` as the rooms take them: a path or a name, and a comma list (None: none were named).
+
+    A ``Net`` brings its own weights; UserError when others are named.
+    """
+    if isinstance(net, str | PathLike):
+        yield values.path(net) or "", values.joined(weights)
+        return
+    if weights not in (None, ""):
+        raise UserError(
+            "an opened net brings its own weights",
+            received=f"weights={weights!r}",
+            remedy="leave them out, or net.load(weights) first",
+        )
+    with tempfile.TemporaryDirectory(prefix="caffelungo-") as folder:
+        name = Path(net.definition.path).name.split(".")[0] or "net"
+        definition, blobs = net.save(Path(folder, f"{name}.prototxt"), Path(folder, f"{name}.caffemodel"))
+        yield definition, blobs

@@ -1,0 +1,204 @@
+"""Computing blobs of a ``Net``: from the blobs that are given to those that are wanted, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from caffelungo.errors import Location, UserError, did_you_mean
+from caffelungo.layers.base import shape_text
+from caffelungo.plan.plan import Plan, PlannedLayer
+
+if TYPE_CHECKING:
+    from caffelungo.api.net import Net
+
+Values = dict[int, Tensor]
+"""Tensors by the number of the value they are (see ``Plan.values``)."""
+
+
+def forward(
+    net: Net, tensors: Sequence[Any], named: Mapping[str, Any], blobs: str | Sequence[str] | None
+) -> Tensor | dict[str, Tensor]:
+    """See ``Net.forward``."""
+    values = given(net, tensors, named)
+    plan = net.plan
+    if blobs is None:
+        layers = following(plan, values)
+        computed = [value for planned in layers for value in planned.top_values]
+        read = {value for planned in layers for value in planned.bottom_values}
+        wanted = {plan.values[value].blob: value for value in computed if value not in read}
+        if not wanted:
+            raise UserError(
+                "nothing of the net can be computed from what is given",
+                where=_file(net),
+                received=", ".join(plan.values[value].blob for value in values) or "no input",
+                remedy=f"give {', '.join(net.inputs)}",
+            )
+    else:
+        names = [blobs] if isinstance(blobs, str) else list(blobs)
+        wanted = {name: number_of(net, name) for name in names}
+        layers = needed(net, wanted.values(), values)
+    run(net, layers, values)
+    if isinstance(blobs, str) or (blobs is None and len(wanted) == 1):
+        return values[next(iter(wanted.values()))]
+    return {name: values[value] for name, value in wanted.items()}
+
+
+def loss(net: Net, tensors: Sequence[Any], named: Mapping[str, Any]) -> Tensor:
+    """See ``Net.loss``."""
+    weights = {
+        value: weight
+        for planned in net.plan.layers
+        for value, weight in zip(planned.top_values, planned.loss_weights, strict=True)
+        if weight
+    }
+    if not weights:
+        raise UserError(
+            f"the net has no loss in phase {'TRAIN' if net.training else 'TEST'}",
+            where=_file(net),
+            received=f"outputs {', '.join(net.outputs)}",
+            remedy="compute one from what the net returns, or open a net for training",
+        )
+    values = given(net, tensors, named)
+    run(net, needed(net, weights, values), values)
+    terms = [weight * values[value].sum() for value, weight in weights.items()]
+    return torch.stack(terms).sum() if len(terms) > 1 else terms[0]
+
+
+def given(net: Net, tensors: Sequence[Any], named: Mapping[str, Any]) -> Values:
+    """What the caller gives, as float32 tensors on the net's device; UserError for what does not fit."""
+    plan, inputs = net.plan, net.inputs
+    if len(tensors) > len(inputs):
+        raise UserError(
+            f"the net takes {len(inputs)} input(s) in this phase",
+            where=_file(net),
+            received=f"{len(tensors)} tensors",
+            remedy=f"give {', '.join(inputs)}, in this order or by name",
+        )
+    together = dict(zip(inputs, tensors, strict=False))
+    if twice := [name for name in named if name in together]:
+        raise UserError(f"blob `{twice[0]}` is given twice", where=_file(net), remedy="give it by place or by name")
+    device = next((parameter.device for parameter in net.parameters()), None)
+    values: Values = {}
+    for name, value in (together | dict(named)).items():
+        number = number_of(net, name, entering=True)
+        tensor = torch.as_tensor(value, device=device)
+        tensor = tensor if tensor.is_floating_point() else tensor.float()
+        _check_shape(net, plan, number, tensor)
+        values[number] = tensor
+    return values
+
+
+def number_of(net: Net, name: str, entering: bool = False) -> int:
+    """The number of the value that the blob ``name`` is: as its last writer leaves it, or as it enters the net."""
+    plan = net.plan
+    if entering:
+        for planned in plan.sources:
+            if name in planned.tops:
+                return planned.top_values[planned.tops.index(name)]
+    found = [number for number, value in enumerate(plan.values) if value.blob == name]
+    if found:
+        return found[-1]
+    near = did_you_mean(name, plan.blobs)
+    raise UserError(
+        f"the net has no blob called `{name}` in phase {'TRAIN' if net.training else 'TEST'}",
+        where=_file(net),
+        received=name,
+        remedy=f"did you mean `{near}`?" if near else f"its inputs are {', '.join(net.inputs)}; `net.blobs` lists all",
+    )
+
+
+def following(plan: Plan, values: Mapping[int, Tensor]) -> list[PlannedLayer]:
+    """The layers that can be computed from ``values``, in order."""
+    known, found = set(values), []
+    for planned in plan.layers:
+        if not planned.layer.source and known.issuperset(planned.bottom_values) and planned.bottom_values:
+            if known.issuperset(planned.top_values):
+                continue
+            found.append(planned)
+            known.update(planned.top_values)
+    return found
+
+
+def needed(net: Net, wanted: Iterable[int], values: Mapping[int, Tensor]) -> list[PlannedLayer]:
+    """The layers that ``wanted`` depend on beyond ``values``, in order; UserError for inputs that are missing."""
+    plan = net.plan
+    maker = {value: planned for planned in plan.layers for value in planned.top_values}
+    found: dict[int, PlannedLayer] = {}
+    missing: dict[str, None] = {}
+    queue, seen = list(wanted), set(values)
+    while queue:
+        value = queue.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        planned = maker[value]
+        if planned.layer.source:
+            missing[plan.values[value].blob] = None
+        elif planned.index not in found:
+            found[planned.index] = planned
+            queue += planned.bottom_values
+    if missing:
+        raise UserError(
+            f"blob `{next(iter(missing))}` is needed and not given",
+            where=_file(net),
+            received=", ".join(plan.values[value].blob for value in values) or "no input",
+            remedy=f"give {', '.join(net.inputs)}, in this order or by name",
+        )
+    return [planned for planned in plan.layers if planned.index in found]
+
+
+def run(net: Net, layers: Iterable[PlannedLayer], values: Values) -> None:
+    """Compute ``layers`` one after the other; their tops are added to ``values``."""
+    for planned in layers:
+        tops = net.module_of(planned)(*(values[value] for value in planned.bottom_values))
+        values.update(zip(planned.top_values, [tops] if len(planned.tops) == 1 else tops, strict=True))
+
+
+def param_groups(net: Net, lr: float, weight_decay: float) -> list[dict[str, Any]]:
+    """See ``Net.param_groups``."""
+    groups: dict[tuple[float, float], list[Any]] = {}
+    seen: set[int] = set()
+    for planned in net.plan.layers:
+        if planned.layer.source:
+            continue
+        for use, blob in zip(planned.params, net.module_of(planned).blobs, strict=True):
+            if blob.requires_grad and id(blob) not in seen:
+                seen.add(id(blob))
+                groups.setdefault((use.lr_mult, use.decay_mult), []).append(blob)
+    return [
+        {"params": blobs, "lr": lr * rate, "weight_decay": weight_decay * decay}
+        for (rate, decay), blobs in groups.items()
+    ]
+
+
+def no_module(net: Net, name: str) -> UserError:
+    """What to say of a layer that only gives data."""
+    return UserError(
+        f"layer `{name}` gives data to the net and computes nothing",
+        where=_file(net),
+        received=name,
+        remedy="name a layer with a bottom",
+    )
+
+
+def _check_shape(net: Net, plan: Plan, number: int, tensor: Tensor) -> None:
+    """UserError for another number of axes or channels than the file says."""
+    known = plan.values[number].shape
+    if known is None or len(known) < 2:
+        return
+    channels = known[1]
+    if len(known) != tensor.dim() or (channels is not None and tensor.shape[1] != channels):
+        raise UserError(
+            f"blob `{plan.values[number].blob}` takes {shape_text((None, *known[1:]))}",
+            where=_file(net),
+            received=shape_text(tuple(tensor.shape)),
+            remedy="give batch x channels x height x width; `net.preprocess` makes that of pictures",
+        )
+
+
+def _file(net: Net) -> Location:
+    return Location(str(net.definition.path))

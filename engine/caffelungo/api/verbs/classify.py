@@ -1,0 +1,65 @@
+"""`lungo classify`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from caffelungo.api import values
+from caffelungo.api.values import Name
+from caffelungo.api.verb_report import DataTable, VerbReport
+
+if TYPE_CHECKING:
+    from caffelungo.errors import Problem
+    from caffelungo.inference.classify import Prediction
+
+
+@dataclass(frozen=True, repr=False)
+class ClassifyReport(VerbReport):
+    """A row per picture and class, the most probable first; probabilities are shares.
+
+    ``predictions`` are the same by picture. ``problems``: pictures that could not be read, where others could.
+    """
+
+    classes: DataTable
+    predictions: list[Prediction] = field(repr=False)
+    problems: list[Problem] = field(default_factory=list)
+    path: str | None = None
+
+
+def classify(
+    model: Name,
+    pictures: Name | list[Name],
+    *,
+    top: int = 5,
+    device: str = "auto",
+    head: str | None = None,
+    output: Name | None = None,
+) -> ClassifyReport:
+    """Classify pictures with a file that ``cl.export`` or ``cl.convert`` wrote; labels and preprocessing are in it.
+
+    ``pictures`` are files or folders; ``top`` classes are given for each. ``output`` is a .csv, .json or .png to write.
+    The options are those of ``lungo classify``.
+
+    UserError for a file that is no classifier, and when no picture can be read; RunError for a missing device.
+
+    >>> found = cl.classify("model.onnx", ["photos/red/0.png", "photos/blue"], top=2)
+    >>> len(found.predictions), found.classes.names
+    (6, ['picture', 'class', 'probability'])
+    """
+    values.judge("classify", locals())
+    from caffelungo.inference import classify_files
+
+    failed: list[Problem] = []
+    found = classify_files.classify_files(
+        classify_files.ClassifyOptions(
+            values.path(model) or "", values.paths(pictures), top, device, values.path(output), head=head
+        ),
+        failed,
+    )
+    rows = DataTable(
+        {"picture": one.name, **({"head": one.head} if one.head else {}), "class": guess.label,
+         "probability": guess.probability}
+        for one in found for guess in one.guesses
+    )  # fmt: skip
+    return ClassifyReport(rows, found, failed, values.path(output))
