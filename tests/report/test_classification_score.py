@@ -14,6 +14,7 @@ from caffelungo.errors import UserError
 from caffelungo.report.classification_score import Classified, wilson
 from caffelungo.report.glog import Log
 from caffelungo.solve import evaluate, run, timing
+from caffelungo.solve.open_test_net import open_test_net
 from caffelungo.solve.options import TestOptions, TimeOptions
 from tests.solve import helpers
 from tests.support import needs_shared, shared
@@ -47,7 +48,7 @@ def test_counts():
 
 def test_the_whole_set_is_counted_once(trained, tmp_path, capsys):
     options = TestOptions(model="net.prototxt", weights=[trained], device="cpu", output=tmp_path / "result")
-    net = evaluate.build(options, Log())
+    net = open_test_net(options, Log())
     found = evaluate.evaluate(net)
     assert found.classified is not None
     assert found.classified.samples == 10
@@ -65,11 +66,11 @@ def test_the_whole_set_is_counted_once(trained, tmp_path, capsys):
 
 def test_each_answer_is_written_in_the_order_of_the_data(trained, tmp_path):
     options = TestOptions(model="net.prototxt", weights=[trained], device="cpu", output=tmp_path / "result", quiet=True)
-    found = evaluate.evaluate(evaluate.build(options, Log())).classified
+    found = evaluate.evaluate(open_test_net(options, Log())).classified
     evaluate.test(options)
     with (tmp_path / "result" / "answers.csv").open() as file:
         rows = list(csv.DictReader(file))
-    source = evaluate.build(options, Log()).opened.sources[0]
+    source = open_test_net(options, Log()).opened.sources[0]
     assert [found.names.index(row["class"]) for row in rows] == source.labels().tolist()
     assert sum(row["class"] == row["answer"] for row in rows) == found.right
     counted = np.zeros_like(found.confusion)
@@ -79,7 +80,7 @@ def test_each_answer_is_written_in_the_order_of_the_data(trained, tmp_path):
 
 
 def test_ties_are_wrong_as_in_caffe(trained):
-    net = evaluate.build(TestOptions(model="net.prototxt", weights=[trained], device="cpu"), Log())
+    net = open_test_net(TestOptions(model="net.prototxt", weights=[trained], device="cpu"), Log())
     with torch.no_grad():
         for tensor in net.net.store.tensors.values():
             tensor.zero_()

@@ -15,6 +15,9 @@ from caffelungo.errors import Location, UserError
 
 CHANNELS, HEIGHT, WIDTH, DATA, LABEL, FLOAT, FLOATS, ENCODED = 0x08, 0x10, 0x18, 0x22, 0x28, 0x35, 0x32, 0x38
 """Tags of the fields; a float comes alone (FLOAT), or all in one field (FLOATS)."""
+NUMBERS = {CHANNELS: "channels", HEIGHT: "height", WIDTH: "width", LABEL: "label"}
+VARINT, LENGTH, FIXED = 0, 2, {1: 8, 5: 4}
+"""Wire types of protobuf: a number, a length and so many bytes, and so many bytes."""
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF")
 """What picture files begin with. (BMP's and TIFF's two letters may be pixels.)"""
 
@@ -139,33 +142,35 @@ def header(data: Bytes) -> Header:
             return of(Datum.FromString(data))
         except DecodeError as error:
             raise ValueError(f"{len(data)} bytes that do not parse") from error
+    return _read_by_fields(data)
+
+
+def _read_by_fields(data: Bytes) -> Header:
     place, size = 0, len(data)
     found: dict[str, Any] = {}
     floats = 0
-    names = {CHANNELS: "channels", HEIGHT: "height", WIDTH: "width", LABEL: "label"}
     try:
         while place < size:
             tag, begin = _varint(data, place)
             kind = tag & 7
-            if kind == 0:
+            if kind == VARINT:
                 value, place = _varint(data, begin)
-                if tag in names:
-                    found[names[tag]] = value - (1 << 64) if value >> 63 else value
+                if tag in NUMBERS:
+                    found[NUMBERS[tag]] = value - (1 << 64) if value >> 63 else value
                 elif tag == ENCODED:
                     found["encoded"] = bool(value)
-            elif kind == 2:
+            elif kind == LENGTH:
                 length, begin = _varint(data, begin)
                 place = begin + length
                 if tag == DATA:
                     found["size"] = length
                     found["start"] = bytes(data[begin + i] for i in range(min(4, length, size - begin)))
-                elif tag == FLOATS:
-                    floats += length // 4
+                floats += length // 4 if tag == FLOATS else 0
             elif tag == FLOAT:
                 run = _run(data[place:])
                 floats, place = floats + run, place + 5 * run
-            elif kind in (1, 5):
-                place = begin + (8 if kind == 1 else 4)
+            elif kind in FIXED:
+                place = begin + FIXED[kind]
             else:
                 raise ValueError(f"wire type {kind}")
     except IndexError:

@@ -16,7 +16,8 @@ from caffelungo.errors import UserError
 from caffelungo.layers.base import State
 from caffelungo.net.store import Store
 from caffelungo.passes.view import Graph
-from caffelungo.plan.plan import PlannedLayer, Where
+from caffelungo.plan.build_plan import Where
+from caffelungo.plan.plan import PlannedLayer
 from caffelungo.solve.delta import Frozen
 from caffelungo.solve.feed import Feed
 from caffelungo.solve.loss_heads import loss_heads

@@ -11,7 +11,8 @@ from typing import Any
 
 from caffelungo.errors import Problem
 from caffelungo.passes.view import NEURONS, Graph
-from caffelungo.plan.plan import ParamKey, ParamUse, Plan, PlannedLayer, Where
+from caffelungo.plan.build_plan import Where
+from caffelungo.plan.plan import ParamKey, ParamUse, Plan, PlannedLayer
 from caffelungo.solve.rates import Schedule
 from caffelungo.wording import listed
 

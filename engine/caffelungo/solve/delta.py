@@ -20,7 +20,8 @@ from caffelungo.net.graph import Net
 from caffelungo.net.store import Store
 from caffelungo.passes.teacher import PREFIX, frozen_copy
 from caffelungo.passes.view import Graph
-from caffelungo.plan.plan import ParamKey, Plan, PlannedLayer, Where, build_plan
+from caffelungo.plan.build_plan import Where, build_plan
+from caffelungo.plan.plan import ParamKey, Plan, PlannedLayer
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.nets import Opened
 

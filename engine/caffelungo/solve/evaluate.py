@@ -7,33 +7,23 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
-from caffelungo.definition.filter import included, net_state
-from caffelungo.definition.schema import TEST
-from caffelungo.errors import Location, RunError, UserError
-from caffelungo.net.store import Store
-from caffelungo.passes import picture_size
-from caffelungo.passes.resize import asked, at
-from caffelungo.passes.view import HEADS
-from caffelungo.plan import memory_limits, states
-from caffelungo.plan.plan import Plan, PlannedLayer, build_plan
-from caffelungo.plan.read_net import read_net
+from caffelungo.errors import RunError
+from caffelungo.plan.plan import Plan, PlannedLayer
 from caffelungo.report import confusion
 from caffelungo.report.class_table import print_classes
 from caffelungo.report.classification_score import Classified
 from caffelungo.report.glog import Log, number
 from caffelungo.report.terminal import Terminal
-from caffelungo.solve import before_training, nets
-from caffelungo.solve.engine import Engine, make_engine, out_of_memory
-from caffelungo.solve.load_weights import Loaded
-from caffelungo.solve.net_text import NetText
+from caffelungo.solve import nets
+from caffelungo.solve.engine import out_of_memory
+from caffelungo.solve.open_test_net import open_test_net
 from caffelungo.solve.options import TestOptions
 from caffelungo.solve.prediction_counter import PredictionCounter
 from caffelungo.solve.test_result import TestResult
-from caffelungo.solve.tested_head import head_of, judged_head, judges, pointed
+from caffelungo.solve.tested_head import head_of, judges
 from caffelungo.solve.testing import TestNet
 from caffelungo.weights import task_heads as named
 
@@ -68,7 +58,7 @@ def test(options: TestOptions) -> int:
     """Test, print, write what ``options.output`` asks for; exit status 0. UserError and RunError as they come."""
     console = Terminal(stderr=True, soft_wrap=True)
     log = Log(echo=lambda line: print(line, file=sys.stderr)) if options.iterations is not None else Log()
-    net = build(options, log, console)
+    net = open_test_net(options, log, console)
     if options.iterations is not None:
         caffes_way(net, options.iterations, log)
         return 0
@@ -108,132 +98,6 @@ def _pictures(opened: nets.Opened) -> list[str]:
     """The paths of the pictures that are tested, in their order; none where the data are no pictures of their own."""
     lists = [source.pictures for source in opened.sources if hasattr(source, "pictures")]
     return [str(lists[0].path(index)) for index in range(len(lists[0].labels))] if len(lists) == 1 else []
-
-
-def build(options: TestOptions, log: Log, console: Console | None = None) -> TestNet:
-    """The test net of ``options`` with its weights and data; UserError with everything wrong."""
-    if not options.model:
-        raise UserError("need a net to test", remedy="lungo test --model FILE --weights FILE")
-    if not options.weights:
-        raise UserError("need weights to test the net with", remedy="lungo test --model FILE --weights FILE")
-    engine = make_engine(options)
-    log.info(
-        "caffe.cpp:275", "Use CPU." if engine.device.type == "cpu" else f"Use GPU with device ID {engine.device.index}"
-    )
-    chosen: list[str] = []
-    definition = read_net(options.model, dict(options.variables) or None).within(options.stages, options.level)
-    resized = at(states.settled(definition, TEST, notes=chosen), asked(options.size, (TEST,)))
-    if console is not None and not options.quiet:
-        for line in [*chosen, *(note.what + (f" ({note.why})" if note.why else "") for note in resized.notes)]:
-            console.print(f"notice: {line}", markup=False)
-    text = nets.from_definition(resized.definition)
-    state = net_state(text.message, TEST)
-    if options.data is not None:
-        text = nets.elsewhere(text, state, options.data)
-    whole = options.iterations is None
-    head = _head(text, state, options.head) if options.head is not None else None
-    if head is not None:
-        text = _judging(text, state, head)
-
-    def opening(text: NetText) -> nets.Opened:
-        return nets.open_net(text, state, once=whole, caffe=engine.caffe, shuffle=False if whole else None)
-
-    opened = opening(text)
-    if options.head is None and options.data is not None and (meant := _meant(opened)) is not None:
-        head = meant
-        text = _judging(text, state, meant)
-        opened = opening(text)
-    if error := nets.input_without_data(text, opened.plan):
-        raise error
-    if problems := before_training.label_problems(opened):
-        raise UserError(problems)
-    if options.size is not None and engine.device.type == "cpu":
-        memory_limits.check(opened.plan, f"--size {picture_size.text(options.size)}")
-    loaded = Loaded(options.weights, (), opened.plan, text.where)
-    if console is not None and loaded.table and not options.quiet:
-        console.print(loaded.table.summary(), markup=False)
-        fresh = loaded.table.layers("new")
-        if fresh:
-            console.print(f"notice: not in the weights, so random: {', '.join(fresh)}", markup=False, style="yellow")
-    trained = loaded.weights.extras if loaded.weights else None
-    if console is not None:
-        for told in before_training.preprocessing_differs(
-            opened, before_training.record_in(trained), "the weights' training did"
-        ):
-            console.print(f"notice: {told}", markup=False, style="yellow")
-    if options.data is not None:
-        _same_classes(opened, trained, options.data)
-    net = make_net(opened, loaded, engine, options.iterations, options.workers)
-    net.names = nets.labels_of(opened, trained)
-    several = [one for judging in judges(opened.plan) if (one := head_of(opened.plan, judging)) is not None]
-    net.names_of = {one: nets.labels_of(opened, trained, one) for one in several} if len(several) > 1 else {}
-    net.head = head
-    return net
-
-
-def _head(text: NetText, state: Any, word: str) -> str:
-    """The layer of the classifier ``word``: a task, or a layer's name; UserError when there is none."""
-    heads = named.heads_of(text.message.lungo)
-    layers = {layer.name for layer in text.message.layer if included(layer, state) and layer.type in HEADS}
-    return word if word in layers else str(named.find(heads, word, str(text.path or "")).name)
-
-
-def _judging(text: NetText, state: Any, head: str) -> NetText:
-    """``text`` with the classifier ``head`` compared with the data's label, where it is not yet.
-
-    UserError where the data have several labels, and none of them is for it.
-    """
-    plan = build_plan(text.message, state, where=text.where, problems=[])
-    on = {head_of(plan, one): one for one in judges(plan)}
-    if head in on or len(on) < 2:
-        return text if head in on else pointed(text, state, head)
-    raise UserError(
-        f"the data have several labels, and none of them is compared with what `{head}` answers",
-        where=text.where(),
-        received=f"--head {head}",
-        remedy=f"add an Accuracy layer with its scores and its label, or test {', '.join(map(str, on))}",
-    )
-
-
-def _meant(opened: nets.Opened) -> str | None:
-    """The classifier whose classes the data are, where that is another than the one that the net is tested on."""
-    heads = named.heads_of(opened.text.message.lungo)
-    for source in opened.sources:
-        if names := nets.class_names(source):
-            fitting = [head.name for head in heads.values() if list(head.label[: len(names)]) == names]
-            if len(fitting) == 1 and fitting[0] != judged_head(opened.plan):
-                return str(fitting[0])
-    return None
-
-
-def _same_classes(opened: nets.Opened, trained: Any, data: str | Path) -> None:
-    """UserError when the classes of ``data`` are known to be numbered otherwise than those of the weights."""
-    head = judged_head(opened.plan)
-    heads = named.heads_of(opened.text.message.lungo, trained, layers=[head] if head else ())
-    known = [label for one in heads.values() for label in one.label]
-    if not heads and trained is not None:
-        known = list(trained.label)
-    for source in opened.sources:
-        names = nets.class_names(source)
-        if names and known and names != known[: len(names)]:
-            apart = next(i for i, name in enumerate(names) if i >= len(known) or name != known[i])
-            raise UserError(
-                "these pictures' classes are not those that the net was trained on",
-                where=Location(str(data)),
-                received=f"class {apart} is {names[apart]}, in the weights "
-                f"{known[apart] if apart < len(known) else 'there is none'}",
-                remedy="name the folders as the classes of the weights, or write a list with the weights' numbers",
-            )
-
-
-def make_net(
-    opened: nets.Opened, loaded: Loaded, engine: Engine, iterations: int | None, workers: int | None = None
-) -> TestNet:
-    """A test net over a store of its own with the weights of ``loaded``."""
-    store = Store(seed=0, device=engine.device)
-    store.adopt(opened.plan, skip_filling=loaded.whole_layers(opened.plan))
-    loaded.load(store)
-    return TestNet(opened, store, engine, iterations, workers)
 
 
 def evaluate(net: TestNet, each: Callable[[int, int], None] = lambda done, count: None) -> Evaluation:

@@ -11,7 +11,8 @@ from typing import Any
 
 from caffelungo.errors import Problem, UserError
 from caffelungo.net.store import Store
-from caffelungo.plan.plan import Plan, Where
+from caffelungo.plan.build_plan import Where
+from caffelungo.plan.plan import Plan
 from caffelungo.weights import copy
 from caffelungo.weights.load import load, split
 from caffelungo.weights.weights import Weights

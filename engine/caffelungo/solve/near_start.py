@@ -10,7 +10,8 @@ from torch import Tensor
 
 from caffelungo.errors import UserError
 from caffelungo.net.store import Store
-from caffelungo.plan.plan import ParamKey, Plan, Where
+from caffelungo.plan.build_plan import Where
+from caffelungo.plan.plan import ParamKey, Plan
 from caffelungo.solve import attention
 from caffelungo.solve.delta import Delta, held_layers
 from caffelungo.solve.feed import Feed

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from caffelungo.plan.plan import Where
+from caffelungo.plan.build_plan import Where
 
 
 @dataclass(frozen=True)

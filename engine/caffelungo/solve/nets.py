@@ -20,7 +20,8 @@ from caffelungo.definition.template import meant_for
 from caffelungo.definition.upgrade import upgrade_net
 from caffelungo.errors import Problem, UserError
 from caffelungo.plan import memory_limits
-from caffelungo.plan.plan import Plan, build_plan
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.plan import Plan
 from caffelungo.plan.read_net import read_net
 from caffelungo.solve.net_text import NetText
 from caffelungo.solve.tested_head import judged_head

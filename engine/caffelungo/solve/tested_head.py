@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from caffelungo.definition.filter import included
 from caffelungo.passes.view import CLASS_LOSSES, Graph, onward
-from caffelungo.plan.plan import Plan, PlannedLayer, build_plan
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.plan import Plan, PlannedLayer
 
 if TYPE_CHECKING:
     from caffelungo.solve.net_text import NetText

@@ -12,7 +12,8 @@ from caffelungo.definition import fork_solver
 from caffelungo.definition.numeric import range_problems
 from caffelungo.errors import Problem, did_you_mean
 from caffelungo.layers.base import shape_text
-from caffelungo.plan.plan import Plan, Where
+from caffelungo.plan.build_plan import Where
+from caffelungo.plan.plan import Plan
 from caffelungo.solve.rates import POLICIES
 
 TRAIN_FIELDS = ("net", "net_param", "train_net", "train_net_param")
@@ -46,8 +47,8 @@ def test_nets(solver: Any) -> int:
 def solver_problems(solver: Any, where: Where) -> list[Problem]:
     """Every problem of ``solver``, an upgraded SolverParameter, but for those of nets inside it."""
     return [
-        *range_problems(solver, where, skip=NETS), *_nets(solver, where), *_policy(solver, where),
-        *_rule(solver, where), *_names(solver, where), *_held(solver, where),
+        *range_problems(solver, where, skip=NETS), *_train_net(solver, where), *_test_nets(solver, where),
+        *_policy(solver, where), *_rule(solver, where), *_names(solver, where), *_held(solver, where),
     ]  # fmt: skip
 
 
@@ -55,20 +56,25 @@ def _at(where: Where, field: str) -> Any:
     return where(field) or where()
 
 
-def _nets(s: Any, where: Where) -> list[Problem]:
+def _train_net(s: Any, where: Where) -> list[Problem]:
     given = [name for name in TRAIN_FIELDS if s.HasField(name)]
-    problems = []
-    if len(given) != 1:
-        problems.append(
-            Problem(
-                "a solver names its train net in exactly one field",
-                _at(where, given[1]) if given else where(),
-                " and ".join(given) or "none of them",
-                f"keep one of {', '.join(TRAIN_FIELDS)}",
-            )
+    if len(given) == 1:
+        return []
+    return [
+        Problem(
+            "a solver names its train net in exactly one field",
+            _at(where, given[1]) if given else where(),
+            " and ".join(given) or "none of them",
+            f"keep one of {', '.join(TRAIN_FIELDS)}",
         )
+    ]
+
+
+def _test_nets(s: Any, where: Where) -> list[Problem]:
+    problems = []
     count = test_nets(s)
     named = len(s.test_net) + len(s.test_net_param)
+    given = any(s.HasField(name) for name in TRAIN_FIELDS)
     if s.test_iter and len(s.test_iter) != count:
         problems.append(
             Problem(

@@ -21,7 +21,8 @@ from caffelungo.errors import Problem
 from caffelungo.layers.base import State
 from caffelungo.layers.kinds import MIXING
 from caffelungo.net.stepwise import StepNet
-from caffelungo.plan.plan import PlannedLayer, Where
+from caffelungo.plan.build_plan import Where
+from caffelungo.plan.plan import PlannedLayer
 from caffelungo.solve.init import gradmax
 from caffelungo.solve.init.gradmax import Cross
 from caffelungo.solve.init.newcomers import Newcomer, Outlet
@@ -39,62 +40,67 @@ def obstacles(groups: Sequence[Newcomer], outgoing_zero: bool, where: Where) -> 
     """What stands in the way of GradMax in these groups."""
     found: list[Problem] = []
     for group in groups:
-        options = group.units.layer.options
-        place = where("layer", group.units.index)
-        if options.axis != 1 or (group.units.layer.type == "Convolution" and _awkward(group.units)):
+        found += _not_plain(group, where)
+        if not outgoing_zero:
+            found += _nothing_from_zero(group, where)
+    return found
+
+
+def _not_plain(group: Newcomer, where: Where) -> list[Problem]:
+    """Where units or classifiers are not plain layers over channels."""
+    units = group.units
+    wrong = []
+    if units.layer.options.axis != 1 or (units.layer.type == "Convolution" and _awkward(units)):
+        wrong.append((f"`{group.name}`", units))
+    for outlet in group.outlets:
+        head = outlet.head
+        windowed = head.layer.type == "Convolution" and (_awkward(head) or outlet.width != 1)
+        if head.layer.options.axis != 1 or windowed:
+            wrong.append((f"the classifier `{head.name}`", head))
+    return [
+        Problem(
+            f"{name} is not a plain layer over channels, for which GradMax is defined",
+            where("layer", one.index),
+            "axis, group, or other than two spatial axes",
+            "use --method lsuv",
+        )
+        for name, one in wrong
+    ]
+
+
+def _nothing_from_zero(group: Newcomer, where: Where) -> list[Problem]:
+    """What behind units whose incoming weights are zero has no answer, or no slope, there."""
+    found: list[Problem] = []
+    for one in group.chain:
+        if one.layer.type in MIXING:
             found.append(
                 Problem(
-                    f"`{group.name}` is not a plain layer over channels, for which GradMax is defined",
-                    place,
-                    "axis, group, or other than two spatial axes",
-                    "use --method lsuv",
+                    f"`{one.name}` ({one.layer.type}) would divide by the length of what `{group.name}` gives, and "
+                    "with zero incoming weights that is nothing: it has no direction",
+                    where("layer", one.index),
+                    f"{one.layer.type} behind new units",
+                    f"grow with --no-normalize, or use {OTHERWISE}",
                 )
             )
-        for outlet in group.outlets:
-            if outlet.head.layer.options.axis != 1 or (
-                outlet.head.layer.type == "Convolution" and (_awkward(outlet.head) or outlet.width != 1)
-            ):
-                found.append(
-                    Problem(
-                        f"the classifier `{outlet.head.name}` is not a plain layer over channels, for which GradMax is "
-                        "defined",
-                        where("layer", outlet.head.index),
-                        "axis, group, or other than two spatial axes",
-                        "use --method lsuv",
-                    )
-                )
-        if outgoing_zero:
-            continue
-        for one in group.chain:
-            if one.layer.type in MIXING:
-                found.append(
-                    Problem(
-                        f"`{one.name}` ({one.layer.type}) would divide by the length of what `{group.name}` gives, and "
-                        "with zero incoming weights that is nothing: it has no direction",
-                        where("layer", one.index),
-                        f"{one.layer.type} behind new units",
-                        f"grow with --no-normalize, or use {OTHERWISE}",
-                    )
-                )
-            elif one.layer.type == "BatchNorm":
-                found.append(
-                    Problem(
-                        f"`{one.name}` would divide by the spread of what `{group.name}` gives, and with zero incoming "
-                        "weights there is none",
-                        where("layer", one.index),
-                        "BatchNorm behind new units",
-                        f"use {OTHERWISE}",
-                    )
-                )
-        if not options.bias_term and any(one.layer.shut_at_zero for one in group.chain):
+        elif one.layer.type == "BatchNorm":
             found.append(
                 Problem(
-                    f"`{group.name}` has no bias, so nothing opens the ReLU behind it, whose slope at 0 is 0",
-                    place,
-                    "bias_term: false",
-                    f"leave bias_term out, or use {OTHERWISE}",
+                    f"`{one.name}` would divide by the spread of what `{group.name}` gives, and with zero incoming "
+                    "weights there is none",
+                    where("layer", one.index),
+                    "BatchNorm behind new units",
+                    f"use {OTHERWISE}",
                 )
             )
+    if not group.units.layer.options.bias_term and any(one.layer.shut_at_zero for one in group.chain):
+        found.append(
+            Problem(
+                f"`{group.name}` has no bias, so nothing opens the ReLU behind it, whose slope at 0 is 0",
+                where("layer", group.units.index),
+                "bias_term: false",
+                f"leave bias_term out, or use {OTHERWISE}",
+            )
+        )
     return found
 
 

@@ -16,10 +16,11 @@ from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.passes.view import HEADS, Graph, View
 from caffelungo.plan import states
-from caffelungo.plan.plan import Plan, PlannedLayer, build_plan
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.plan import Plan, PlannedLayer
 from caffelungo.plan.read_net import read_net
 from caffelungo.report.glog import Log
-from caffelungo.solve import evaluate
+from caffelungo.solve.open_test_net import open_test_net
 from caffelungo.solve.options import TestOptions
 from caffelungo.solve.tested_head import head_of, judge, judges
 from caffelungo.solve.testing import TestNet
@@ -107,7 +108,7 @@ def open_tuned(options: InspectOptions, console: Any = None) -> Tuned:
     given = {
         name: getattr(options, name) for name in ("device", "gpu", "precision", "threads", "caffe", "memory_format")
     }
-    test = evaluate.build(
+    test = open_test_net(
         TestOptions(
             **given, model=options.model, weights=options.weights, data=options.data, variables=options.variables,
             level=options.level, stages=options.stages, workers=options.workers, size=options.size, quiet=options.quiet,

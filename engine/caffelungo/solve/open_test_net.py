@@ -1,0 +1,117 @@
+"""From what `lungo test` is asked to a net with its weights, its data and the names of its classes.
+
+Everything that is wrong with them is found here, before anything runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+
+from caffelungo.definition.filter import net_state
+from caffelungo.definition.schema import TEST
+from caffelungo.errors import UserError
+from caffelungo.net.store import Store
+from caffelungo.passes import picture_size
+from caffelungo.passes.resize import asked, at
+from caffelungo.plan import memory_limits, states
+from caffelungo.plan.read_net import read_net
+from caffelungo.report.glog import Log
+from caffelungo.solve import before_training, choose_head, nets
+from caffelungo.solve.engine import Engine, make_engine
+from caffelungo.solve.load_weights import Loaded
+from caffelungo.solve.net_text import NetText
+from caffelungo.solve.options import TestOptions
+from caffelungo.solve.tested_head import head_of, judges
+from caffelungo.solve.testing import TestNet
+
+
+def open_test_net(options: TestOptions, log: Log, console: Console | None = None) -> TestNet:
+    """The test net of ``options`` with its weights and data; ``console`` gets what is worth knowing.
+
+    UserError with everything wrong.
+    """
+    if not options.model:
+        raise UserError("need a net to test", remedy="lungo test --model FILE --weights FILE")
+    if not options.weights:
+        raise UserError("need weights to test the net with", remedy="lungo test --model FILE --weights FILE")
+    engine = make_engine(options)
+    log.info(
+        "caffe.cpp:275", "Use CPU." if engine.device.type == "cpu" else f"Use GPU with device ID {engine.device.index}"
+    )
+    shown = None if options.quiet else console
+    opened, head = _opened(options, engine, shown)
+    if problems := before_training.label_problems(opened):
+        raise UserError(problems)
+    if options.size is not None and engine.device.type == "cpu":
+        memory_limits.check(opened.plan, f"--size {picture_size.text(options.size)}")
+    loaded = Loaded(options.weights, (), opened.plan, opened.text.where)
+    if shown is not None and loaded.table:
+        shown.print(loaded.table.summary(), markup=False)
+        if fresh := loaded.table.layers("new"):
+            _notice(shown, [f"not in the weights, so random: {', '.join(fresh)}"], style="yellow")
+    trained = loaded.weights.extras if loaded.weights else None
+    if console is not None:
+        known = before_training.record_in(trained)
+        told = before_training.preprocessing_differs(opened, known, "the weights' training did")
+        _notice(console, told, style="yellow")
+    if options.data is not None:
+        choose_head.refuse_other_classes(opened, trained, options.data)
+    net = make_test_net(opened, loaded, engine, options.iterations, options.workers)
+    _name_classes(net, trained)
+    net.head = head
+    return net
+
+
+def _opened(options: TestOptions, engine: Engine, shown: Console | None) -> tuple[nets.Opened, str | None]:
+    """The net on its data, and the classifier that alone is to be judged (None: all that have a label)."""
+    notes: list[str] = []
+    definition = read_net(options.model, dict(options.variables) or None).within(options.stages, options.level)
+    resized = at(states.settled(definition, TEST, notes=notes), asked(options.size, (TEST,)))
+    if shown is not None:
+        notes += [note.what + (f" ({note.why})" if note.why else "") for note in resized.notes]
+        _notice(shown, notes)
+    text = nets.from_definition(resized.definition)
+    state = net_state(text.message, TEST)
+    if options.data is not None:
+        text = nets.elsewhere(text, state, options.data)
+    head = choose_head.named_head(text, state, options.head) if options.head is not None else None
+    if head is not None:
+        text = choose_head.judging(text, state, head)
+    whole = options.iterations is None
+
+    def opening(text: NetText) -> nets.Opened:
+        return nets.open_net(text, state, once=whole, caffe=engine.caffe, shuffle=False if whole else None)
+
+    opened = opening(text)
+    if head is None and options.data is not None and (meant := choose_head.meant_head(opened)) is not None:
+        head = meant
+        opened = opening(choose_head.judging(text, state, meant))
+    if error := nets.input_without_data(opened.text, opened.plan):
+        raise error
+    return opened, head
+
+
+def _notice(console: Console, lines: Sequence[str], style: str | None = None) -> None:
+    for line in lines:
+        console.print(f"notice: {line}", markup=False, style=style)
+
+
+def _name_classes(net: TestNet, trained: Any) -> None:
+    """The names of the classes, of each classifier where several are tested; ``trained``: the weights' extras."""
+    opened = net.opened
+    net.names = nets.labels_of(opened, trained)
+    several = [one for judging in judges(opened.plan) if (one := head_of(opened.plan, judging)) is not None]
+    net.names_of = {one: nets.labels_of(opened, trained, one) for one in several} if len(several) > 1 else {}
+
+
+def make_test_net(
+    opened: nets.Opened, loaded: Loaded, engine: Engine, iterations: int | None, workers: int | None = None
+) -> TestNet:
+    """A test net over a store of its own with the weights of ``loaded``."""
+    store = Store(seed=0, device=engine.device)
+    store.adopt(opened.plan, skip_filling=loaded.whole_layers(opened.plan))
+    loaded.load(store)
+    return TestNet(opened, store, engine, iterations, workers)
