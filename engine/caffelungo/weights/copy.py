@@ -11,6 +11,7 @@ from enum import Enum
 
 from caffelungo import shell
 from caffelungo.errors import Location, Problem, did_you_mean
+from caffelungo.layers import registry
 from caffelungo.layers.base import Shape, count, shape_text
 from caffelungo.plan.plan import ParamKey, ParamUse, Plan, PlannedLayer
 from caffelungo.weights.weights import Array, Weights
@@ -37,13 +38,6 @@ class Remedy(Enum):
     RENAME = "let it start anew, by another name"
     REPLACE = "nothing but other weights, or the definition that they are for"
 
-
-OPTIONS = {
-    "Convolution": ("kernel", "stride", "pad", "dilation", "group"),
-    "Pooling": ("mean", "whole", "kernel", "stride", "pad", "ceil"),
-    "BatchNorm": ("eps",),
-}
-"""By type, what of a layer its weights depend on besides their shapes."""
 
 LISTED_ROWS = 40
 """A table longer than this shows runs of copied layers as one row."""
@@ -201,13 +195,14 @@ class _Matcher:
     def check_options(self, planned: PlannedLayer) -> None:
         """Weights that know the layer they were trained in refuse one of the same shapes with, say, another stride."""
         trained = self.weights.trained.get(planned.name)
-        if trained is None or planned.name in self.reinit or trained.type not in OPTIONS:
+        kind = None if trained is None else registry.find(trained.type)
+        if trained is None or kind is None or planned.name in self.reinit or not kind.weights_depend_on:
             return
         if trained.type != planned.layer.type:
             differing = [f"type is {planned.layer.type}, was {trained.type}"]
         else:
             there = type(planned.layer)(trained, planned.layer.phase)
-            pairs = [(name, getattr(planned.layer, name), getattr(there, name)) for name in OPTIONS[trained.type]]
+            pairs = [(name, getattr(planned.layer, name), getattr(there, name)) for name in kind.weights_depend_on]
             differing = [
                 f"{name} is {_option(a)}, was {_option(b)}" for name, a, b in pairs if _option(a) != _option(b)
             ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from caffelungo.layers.base import BlobSpec, Layer, Shape, State, constant
 from caffelungo.layers.registry import register
@@ -42,6 +42,11 @@ class BatchNorm(Layer):
         options = self.options
         self.stored = bool(options.use_global_stats) if options.HasField("use_global_stats") else not self.training
         self.fraction, self.eps = float(options.moving_average_fraction), float(options.eps)
+
+    @classmethod
+    def for_new_units(cls, layer: Any) -> None:
+        if layer.batch_norm_param.use_global_stats:
+            layer.batch_norm_param.ClearField("use_global_stats")
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         if not bottoms[0]:

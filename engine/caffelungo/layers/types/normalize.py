@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from caffelungo.layers.base import BlobSpec, Layer, Shape, State, constant, shape_text
+from caffelungo.layers.base import BlobSpec, CaffeForm, Layer, LayerError, Shape, State, constant, shape_text
 from caffelungo.layers.precision import full
 from caffelungo.layers.registry import register
 
@@ -27,7 +27,9 @@ class Normalize(Layer):
     neuron = True
     per_channel = True
     zero_stays = True
-    new_unit_rate = (1.0, 0.0)  # its scale starts where it should be and only has to follow
+    new_unit_rate = (1.0, 0.0)
+    """The scale starts where it should be and only has to follow: the rate of pre-trained layers; decay would pull it
+    towards zero and the features with it."""
     operations_each = 4
     drawn_inside = True
     blob_names = ("scale",)
@@ -65,6 +67,18 @@ class Normalize(Layer):
         if self.eps == 0 and not self.whole:
             return onnx_forms.LpNormalization(scale, shape)
         return onnx_forms.Normalize(range(1, rank) if self.whole else [1], self.eps, scale, shape)
+
+    def caffe_form(self, bottoms: Sequence[Shape | None], names: Callable[[str], str]) -> CaffeForm:
+        from caffelungo.layers import caffe_forms
+
+        shape = bottoms[0]
+        if shape is None or len(shape) not in (2, 4) or None in shape[1:]:
+            raise LayerError(
+                "(Normalize) can be rewritten for blobs of 2 or 4 axes only",
+                f"bottom {shape_text(shape)}",
+                "give the net's input a shape, or put a Reshape before it",
+            )
+        return caffe_forms.normalize(self.param, [size or 0 for size in shape], self.whole, self.eps, names)
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         x = full(bottoms[0])
