@@ -44,7 +44,7 @@ def read_net(
     """The net in ``path``: prototxt of any age, a Jinja2 template (``.j2``, or ``variables`` given), or a .caffemodel.
 
     A binary NetParameter is read without its weights. Raises UserError with every mistake found, as UnreadableError
-    where mistakes of the text leave a rest that can be read (``layers.reading`` judges it). With the list ``foreign``,
+    where mistakes of the text leave a rest that can be read (``plan.read_net`` judges it). With the list ``foreign``,
     fields that forks of Caffe added are left out of the definition and put there instead.
     """
     return _read(path, NetParameter, variables, foreign)

@@ -1,4 +1,4 @@
-"""Pictures of their own sizes: what the operators of ``front`` make of them, in PyTorch, and the proof with real ones.
+"""Photos of any size through the operators of ``picture_operators``: the same in PyTorch, and the proof with real ones.
 
 ``data.resize`` computes in whole numbers, as OpenCV does; the graph has no such operator, computes the same in float32
 and rounds. So its pixels are held to two references: to PyTorch's own resize in float64, up to the rounding, and to

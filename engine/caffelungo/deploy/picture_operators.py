@@ -72,7 +72,7 @@ def problems_of_resize(record: Any) -> list[Problem]:
 def prepend(model: ir.Model, front: Front, plane: Sequence[int], layer: str) -> list[str]:
     """Put ``front`` before the one input of ``model``, a blob of ``plane`` (height, width); names of its constants.
 
-    Nodes bear ``layer`` as the place they come from (see ``names.apply``).
+    Nodes bear ``layer`` as the place they come from (see ``onnx_names.apply``).
     """
     made = _Made(model.graph, layer)
     blob, record = model.graph.inputs[0], front.record

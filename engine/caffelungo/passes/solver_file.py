@@ -50,7 +50,7 @@ class SolverOptions:
 
     ``rate``: what a classifier that was fitted to the features it reads bears, instead of a rate for all nets.
 
-    ``started``: the classifier is a fitted one (``probes.starting``), and training refines the whole net from there by
+    ``started``: the classifier is a fitted one (``probes.finetune_start``), and training refines the whole net from there by
     the output ``watch`` of TEST. ``named``: the weights as the solver file names them, so that no flag is needed.
     """
 

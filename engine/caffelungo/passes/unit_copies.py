@@ -4,7 +4,7 @@
     beside a Concat:  units of the last layers of its branches that read one blob; the new units read it, too
                       fire module: expand1x1 and expand3x3 (a 1x1 kernel is the centre of a 3x3 one)
                       inception module: the 1x1 branch, which reads what the module reads
-    beside an Eltwise, where a channel is the sum of several units: see ``sums``
+    beside an Eltwise, where a channel is the sum of several units: see ``eltwise_copies``
 
 Net2Net (Chen, Goodfellow, Shlens 2015): a copy has its original's weights, bias and neurons, statistics included.
 """

@@ -77,7 +77,7 @@ def start(
     seed: int = 0,
     say: Stage = lambda what, done, total: None,
 ) -> Started:
-    """``definition`` (as ``pointing.point`` leaves it) with the best classifier for ``entries``, and its weights.
+    """``definition`` (as ``retarget.point`` leaves it) with the best classifier for ``entries``, and its weights.
 
     ``groups``: copies of one picture, by places in ``entries``. Features are kept in ``cache`` where it is given.
     """

@@ -45,7 +45,7 @@ class Refitted:
 
 
 def as_it_is(classifier: Classifier, store: Store) -> Head:
-    """The classifier as its weights in ``store`` have it, for features as ``reading.read_head`` gives them."""
+    """The classifier as its weights in ``store`` have it, for features as ``feature_matrix.read_head`` gives them."""
     blobs = [blob.detach().float().cpu().numpy() for blob in store.blobs(classifier.head.key)]
     bias = blobs[1] if len(blobs) > 1 else np.zeros(classifier.classes, np.float32)
     weight = blobs[0]

@@ -57,7 +57,7 @@ class TaskProjectOptions:
 
     ``weights`` None: those that come with a net of the catalogue. ``name`` None: as the folder is called. ``head``: the
     old classifier that the new one is modelled on. ``widen`` and ``reads``: see ``passes.task.TaskOptions``. The others
-    are as in ``project.ProjectOptions``.
+    are as in ``finetune_project.ProjectOptions``.
     """
 
     net: str

@@ -184,7 +184,7 @@ def _weights(asked: Fields, cell: Cell, place: Place) -> Sequence[Path]:
 
 
 def _heads(asked: Fields, cell: Cell, place: Place, store: Store) -> None:
-    """Let the classifiers start where the cell that is needed for it says (see ``starting``)."""
+    """Let the classifiers start where the cell that is needed for it says (see ``start_heads``)."""
     if asked.heads is None:
         return
     path = place.of(cell.needs[asked.heads]).folder / HEADS
