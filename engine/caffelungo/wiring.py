@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from caffelungo.definition import layer_provider
+from caffelungo.definition import layer_provider, pass_provider
 
 
 def _load_layer_types() -> None:
@@ -11,4 +11,11 @@ def _load_layer_types() -> None:
     registry.layer_types()
 
 
+def _load_passes() -> None:
+    from caffelungo.passes import registry
+
+    registry.passes()
+
+
 layer_provider.load_types = _load_layer_types
+pass_provider.load_passes = _load_passes

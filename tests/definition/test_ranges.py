@@ -15,7 +15,7 @@ from caffelungo.definition.numeric import NUMBERS, range_problems
 from caffelungo.definition.reader import parse_net, parse_recipe, parse_solver
 from caffelungo.definition.schema import pool
 from caffelungo.errors import UserError
-from caffelungo.rewriting import recipes
+from caffelungo.rewriting import recipe_solver, recipes
 
 
 def messages() -> Iterator[Descriptor]:
@@ -124,7 +124,7 @@ def test_a_recipe_gives_a_solver_no_number_out_of_range(name: str, value: str) -
         f'solver {{ name: "type" value: "Adam" }}\nsolver {{ name: "{name}" value: "{value}" }}', "f"
     )
     with pytest.raises(UserError) as caught:
-        recipes.solver_edits(definition)
+        recipe_solver.solver_edits(definition)
     (problem,) = caught.value.problems
     assert problem.received == f"{name}: {value}"
     assert problem.where is not None

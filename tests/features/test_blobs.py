@@ -7,7 +7,8 @@ import pytest
 from caffelungo.definition import catalogue
 from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.errors import UserError
-from caffelungo.features.blobs import find_blobs, stage_ends
+from caffelungo.features.blobs import find_blobs
+from caffelungo.passes.stage_ends import stage_ends
 from caffelungo.passes.view import View
 from tests.support import needs_shared, shared
 

@@ -16,7 +16,7 @@ from caffelungo.errors import UserError
 from caffelungo.passes.base import run, step
 from caffelungo.passes.unfreeze import UnfreezeOptions, unfreeze
 from caffelungo.passes.view import View
-from caffelungo.rewriting import recipes
+from caffelungo.rewriting import recipe_solver, recipes
 from tests.passes.nets import ALEX, ANSWER, FIRE, RESIDUAL, THREE_HEADS, comments
 from tests.support import needs_shared, shared
 
@@ -208,6 +208,6 @@ def test_real_solvers(path: Path) -> None:
         before = read_solver(path)
     except UserError:
         pytest.skip("no solver")
-    after = editor.apply(before, recipes.solver_edits(parse_recipe(changes)))
+    after = editor.apply(before, recipe_solver.solver_edits(parse_recipe(changes)))
     assert (after.message.base_lr, after.message.max_iter) == (pytest.approx(0.0123), 77)
     assert comments(before.text) == comments(after.text)

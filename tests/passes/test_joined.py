@@ -11,7 +11,6 @@ from caffelungo.definition.schema import TEST
 from caffelungo.deploy.caffe_export import export_caffe
 from caffelungo.deploy.export import export
 from caffelungo.errors import UserError
-from caffelungo.features.blobs import stage_ends
 from caffelungo.passes.base import Result, run, step
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.finetune import FinetuneOptions, finetune
@@ -19,6 +18,7 @@ from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.passes.joined import JoinedOptions, Read, columns, head_name, joined, weights_for
 from caffelungo.passes.layerwise import RatesOptions, rates
 from caffelungo.passes.moves import Blobs
+from caffelungo.passes.stage_ends import stage_ends
 from caffelungo.passes.view import View
 from caffelungo.rewriting.recipes import recipe
 from caffelungo.weights.weights import Weights

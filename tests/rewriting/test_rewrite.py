@@ -10,7 +10,7 @@ import pytest
 from caffelungo.definition.reader import parse_recipe, read_net, read_solver
 from caffelungo.definition.schema import message_class
 from caffelungo.errors import UserError
-from caffelungo.rewriting import recipes
+from caffelungo.rewriting import recipe_solver
 from caffelungo.rewriting.rewrite import RewriteOptions, Rewritten, rewrite
 from caffelungo.rewriting.rewrite_steps import Changes
 from caffelungo.weights import formats
@@ -102,7 +102,7 @@ def test_solver_values_of_every_kind() -> None:
             ("debug_info", "true"),
         )
     )
-    values = {edit.path[0]: edit.value for edit in recipes.solver_edits(parse_recipe(text))}  # type: ignore[union-attr]
+    values = {edit.path[0]: edit.value for edit in recipe_solver.solver_edits(parse_recipe(text))}  # type: ignore[union-attr]
     assert values == {"lr_policy": "step", "stepvalue": [3, 4], "solver_mode": 0, "debug_info": True}
 
 

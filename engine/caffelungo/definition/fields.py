@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from caffelungo.definition import layer_options
+from caffelungo.definition import layer_options, recipe_steps
 from caffelungo.definition.schema import pool
 
 _RANGES = {
@@ -79,17 +80,23 @@ class MessageInfo:
     required: tuple[str, ...]
 
 
+_OPEN: dict[str, Callable[..., Iterable[layer_options.Declared | recipe_steps.Declared]]] = {
+    layer_options.EXTRAS: layer_options.declared, recipe_steps.STEP: recipe_steps.declared,
+}  # fmt: skip
+"""Messages that get further fields from what layer types and passes declare."""
+
+
 @cache
 def message_info(full_name: str) -> MessageInfo:
     """The record of the message with this full name, as ``"caffe.NetParameter"``."""
     descriptor = pool().FindMessageTypeByName(full_name)
     fields = {field.name: _field(field) for field in descriptor.fields}
-    if full_name == layer_options.EXTRAS:
+    if (declared := _OPEN.get(full_name)) is not None:
 
-        def add(block: layer_options.Declared) -> None:
+        def add(block: layer_options.Declared | recipe_steps.Declared) -> None:
             fields[block.key] = _field(block.extension)
 
-        for block in layer_options.declared(add):
+        for block in declared(add):
             add(block)
     return MessageInfo(descriptor.name, fields, tuple(name for name, field in fields.items() if field.required))
 

@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from caffelungo.bounds import ANY, Bounds
-from caffelungo.definition import layer_options
+from caffelungo.definition import layer_options, recipe_steps
 from caffelungo.definition.ranges import DATA, OLD, RANGES, WITHIN
 from caffelungo.errors import Location, Problem
 
@@ -48,6 +48,9 @@ def range_of(message: str, field: str, within: str = "") -> Bounds:
     own = layer_options.option(message, field)
     if own is not None:
         return own.bounds
+    step = recipe_steps.range_of(message, field)
+    if step is not None:
+        return step
     return WITHIN.get(f"{within}.{field}") or RANGES.get(message, {}).get(field, ANY)
 
 

@@ -115,16 +115,6 @@ SOLVER: dict[str, dict[str, Bounds]] = {
 RECIPE: dict[str, dict[str, Bounds]] = {
     "lungo.Recipe": {"rate_decay": POSITIVE},
     "lungo.Head": {"classes": WHOLE},
-    "lungo.Grow": {
-        "units": COUNT, "scale": POSITIVE, "new_scale": POSITIVE, "kernel": WHOLE, "noise": NOT_NEGATIVE, "seed": ANY,
-        "deep_units": WHOLE, "below_units": WHOLE,
-    },
-    "lungo.Enlarge": {"units": COUNT, "seed": ANY},
-    "lungo.Normalization": {"scale": POSITIVE},
-    "lungo.MultiLevel": {"scale": POSITIVE},
-    "lungo.Adapters": {"rank": WHOLE},
-    "lungo.Cast": {"height": WHOLE, "width": WHOLE},
-    "lungo.Remember": {"weight": NOT_NEGATIVE, "temperature": Bounds(0, above=True, usual="2")},
     "lungo.LayerRate": {"lr_mult": ANY},
 }  # fmt: skip
 """Messages of a recipe."""

@@ -19,13 +19,14 @@ from caffelungo.definition.definition import Definition
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST, Preprocessing, message_class
 from caffelungo.errors import Location, UserError
-from caffelungo.features.blobs import find_blobs, stage_ends
+from caffelungo.features.blobs import find_blobs
 from caffelungo.features.picture_list import Listing
 from caffelungo.features.ten_crops import TenCrops
 from caffelungo.features.upstream import Upstream, upstream
 from caffelungo.net.store import Store
 from caffelungo.passes import resize
 from caffelungo.passes.finetune import FinetuneOptions, picture_layers
+from caffelungo.passes.stage_ends import stage_ends
 from caffelungo.passes.view import Classifier, Graph, View
 from caffelungo.plan import states
 from caffelungo.plan.read_net import read_net

@@ -17,13 +17,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from caffelungo.bounds import WHOLE
 from caffelungo.definition.edits import Edit, InsertLayer, SetField
 from caffelungo.definition.schema import FillerParameter, LayerParameter
 from caffelungo.layers.base import shape_text
 from caffelungo.passes import select
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.names import Names
+from caffelungo.passes.option_fields import option
 from caffelungo.passes.rates import NEW, Rate, give_rates
+from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.view import HEADS, Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
@@ -37,13 +40,18 @@ class AdapterOptions:
     ``rank``: units of the first of two layers; None: a single layer.
     """
 
-    layers: tuple[str, ...]
-    kind: str = "parallel"
-    rank: int | None = None
+    layers: tuple[str, ...] = option(
+        "Names, ranges and patterns; none: every layer with weights before the classifier.",
+        absent=("*",), recipe="layer", flag="--adapters", asks=True, metavar="LAYERS", every=("*",),
+    )  # fmt: skip
+    kind: str = option("How adapters are joined to the layers.", default="parallel", choices=KINDS, flag="--kind")
+    rank: int | None = option("Units of the first of two layers; none: a single layer.", default=None, bounds=WHOLE,
+                              flag="--rank")  # fmt: skip
     suffix: str = "adapt"
     rates: tuple[Rate, Rate] = NEW
 
 
+@register("adapters", verb=REWRITE, order=170, help="Small layers that learn beside layers that do not.")
 def adapters(view: View, options: AdapterOptions) -> Rewrite:
     """The rewrite; Refusal when no layer can have an adapter."""
     if options.kind not in KINDS:

@@ -136,15 +136,17 @@ def run(
     """
     rewrites: list[Rewrite] = []
     steps, amiss = list(steps), list[Problem]()
-    looking = [one for one in steps if isinstance(one, Looks)]
+    objects: Sequence[object] = steps
+    looking = [one for one in objects if isinstance(one, Looks)]
+    firsts = [one for one in objects if isinstance(one, First)]
     view = View(definition, amiss, sources=sources, head=head)
     if amiss and (looking or not (steps and _gives_sizes(steps[0]))):
         raise UserError(amiss)
     if head is not None:
         view.heads(head)  # says so when there is no such classifier
-    for one in looking:
-        one.look(view)
-    for one in [*(one.first for one in steps if isinstance(one, First)), *steps]:
+    for asking in looking:
+        asking.look(view)
+    for one in [*(early.first for early in firsts), *steps]:
         rewrite = one(view)
         rewrites.append(rewrite)
         if rewrite.edits:

@@ -14,12 +14,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from caffelungo import shell
+from caffelungo.bounds import WHOLE
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, RenameBlob, RenameField, SetField
 from caffelungo.layers.base import Shape, shape_text
 from caffelungo.layers.kinds import FLAT
 from caffelungo.passes import moves, select
-from caffelungo.passes.base import Note, Refusal, Rewrite
+from caffelungo.passes.base import Note, Refusal, Rewrite, Step, step
 from caffelungo.passes.moves import Move
+from caffelungo.passes.option_fields import EVERY, option
+from caffelungo.passes.registry import REWRITE, Given, register
 from caffelungo.passes.resize import size_edits
 from caffelungo.passes.view import NEURONS, SIZED, Graph, View
 from caffelungo.plan.plan import PlannedLayer
@@ -43,6 +46,28 @@ class _Work:
     flattens: dict[int, PlannedLayer] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a recipe says of ``cast``: the two sides by themselves, of which one may stand for both; 0: as it is."""
+
+    layers: tuple[str, ...] = option("The layers; none: every InnerProduct.", default=(), recipe="layer", flag="--cast",
+                                     asks=True, metavar="LAYERS")  # fmt: skip
+    height: int = option("Height of the Input.", default=0, bounds=WHOLE)
+    width: int = option("Width of the Input.", default=0, bounds=WHOLE)
+
+
+def _bound(given: Asked) -> Step:
+    size = (given.height or given.width, given.width or given.height) if given.height or given.width else None
+    return step(cast, CastOptions(given.layers, size))
+
+
+def _asked(given: Given) -> list[Step]:
+    layers = tuple(given.get("cast") or ())
+    return [step(cast, CastOptions(() if EVERY in layers else layers, given.get("size")))] if layers else []
+
+
+@register("cast", verb=REWRITE, order=230, options=Asked, bind=_bound, asked=_asked,
+          help="InnerProduct layers as Convolutions, for larger pictures.")  # fmt: skip
 def cast(view: View, options: CastOptions) -> Rewrite:
     """The rewrite; Refusal when a layer reads no picture's axes, shares its weights, or there is none."""
     chosen = _chosen(view, options)

@@ -22,10 +22,13 @@ from caffelungo.definition.schema import LayerParameter
 from caffelungo.layers.base import count, shape_text
 from caffelungo.passes import moves, new_units
 from caffelungo.passes.base import Note, Refusal, Rewrite
+from caffelungo.passes.default_layers import top_layer
 from caffelungo.passes.heads import fresh_head
 from caffelungo.passes.moves import Move
 from caffelungo.passes.names import Names, root
 from caffelungo.passes.new_units import Built, UnitOptions
+from caffelungo.passes.option_fields import option
+from caffelungo.passes.registry import GROW, register
 from caffelungo.passes.view import HEADS, NONLINEAR, Classifier, Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
@@ -35,16 +38,19 @@ JOINS = frozenset({"Concat", "Normalize"})
 
 @dataclass(frozen=True)
 class DeepenOptions:
-    """``layer``: on top of which layer; ``unit``: how many units and how they are made."""
+    """``layer``: on top of which layer ("": the one that feeds the classifier); ``unit``: how many units and how they
+    are made."""
 
-    layer: str
-    unit: UnitOptions
+    layer: str = option("The layer; none: the one that feeds the classifier.", absent="")
+    unit: UnitOptions = option("The new units.")
     deep: str = "deep"
 
 
+@register("deepen", verb=GROW, flag="--deepen", order=20, help="A new layer between a layer and the classifier.")
 def deepen(view: View, options: DeepenOptions) -> Rewrite:
     """The rewrite; Refusal when anything but classifiers reads ``options.layer``."""
     graph = view.graph
+    options = replace(options, layer=options.layer or top_layer(view))
     new_units.check_units(options.layer, options.unit)
     target = view.find(options.layer, "--deepen")
     new_units.refuse_rules(view, target)

@@ -23,9 +23,11 @@ from caffelungo.layers.kinds import PROBABILITIES
 from caffelungo.passes import channel_names
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.names import answer_name
+from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.view import Classifier, Graph, View, onward
 from caffelungo.plan import states
-from caffelungo.plan.plan import PlannedLayer, build_plan
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.plan import PlannedLayer
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class DeployOptions:
     head: str | None = None
 
 
+@register("deploy", verb=REWRITE, flag="--deploy", order=220, help="The net that answers: no data, no losses.")
 def deploy(view: View, options: DeployOptions) -> Rewrite:
     """The rewrite; Refusal for a net without a classifier and a loss, or whose input's size is not known."""
     stage = _stage(view)

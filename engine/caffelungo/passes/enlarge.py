@@ -16,13 +16,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from caffelungo.bounds import COUNT
 from caffelungo.definition.edits import Edit, SetField
 from caffelungo.layers.base import count, shape_text
 from caffelungo.layers.kinds import APART
 from caffelungo.passes import moves
-from caffelungo.passes.base import Note, Refusal, Rewrite
+from caffelungo.passes.base import Note, Refusal, Rewrite, Step, step
+from caffelungo.passes.default_layers import unit_layer
 from caffelungo.passes.moves import Move
+from caffelungo.passes.option_fields import SEED, option
 from caffelungo.passes.rates import options_field
+from caffelungo.passes.registry import GROW, Given, register
 from caffelungo.passes.view import HEADS, Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
@@ -32,11 +36,11 @@ Order = tuple[int, ...]
 
 @dataclass(frozen=True)
 class EnlargeOptions:
-    """``units`` more units for ``layer``, copies drawn with ``seed``."""
+    """``units`` more units for ``layer`` ("": as in ``widen``), copies drawn with ``seed``."""
 
-    layer: str
-    units: int
-    seed: int = 0
+    layer: str = option("The layer; none: the one whose units feed the classifier.", absent="")
+    units: int = option("Number of units to add.", bounds=COUNT)
+    seed: int = option("Random seed for the choice of copied units.", default=0, bounds=SEED, flag="--seed")
 
 
 @dataclass
@@ -57,12 +61,18 @@ class _Work:
         )
 
 
+def _asked(given: Given) -> list[Step]:
+    return [step(enlarge, EnlargeOptions(layer, unit.units, unit.seed)) for layer, unit in given.get("enlarge") or ()]
+
+
+@register("enlarge", verb=GROW, flag="--enlarge", order=50, asked=_asked,
+          help="More units for a layer, copies of its own; the net computes what it did.")  # fmt: skip
 def enlarge(view: View, options: EnlargeOptions) -> Rewrite:
     """The rewrite; Refusal where a layer behind would compute something else."""
     if options.units < 1:
         raise Refusal("at least one unit is needed", received=str(options.units), remedy="give a number above zero")
     graph = view.graph
-    groups = _groups(view, graph, view.find(options.layer))
+    groups = _groups(view, graph, view.find(options.layer or unit_layer(view)))
     share, rest = divmod(options.units, len(groups))
     rng = np.random.default_rng(options.seed)
     grown: dict[str, Order] = {}

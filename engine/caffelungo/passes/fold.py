@@ -19,6 +19,7 @@ from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, SetField
 from caffelungo.definition.schema import TEST
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.moves import Array, Blobs, Move
+from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.view import View
 from caffelungo.plan.plan import ParamKey, Plan, PlannedLayer
 
@@ -160,6 +161,8 @@ class FoldOptions:
     suffix: str = "folded"
 
 
+@register("fold", verb=REWRITE, flag="--fold", order=250,
+          help="BatchNorm, Scale and Bias folded into the layers before them.")  # fmt: skip
 def fold(view: View, options: FoldOptions) -> Rewrite:
     """The rewrite; Refusal when there is nothing that is fixed in every phase."""
     graph = view.graphs.get(TEST) or view.graph

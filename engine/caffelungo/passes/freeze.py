@@ -15,7 +15,9 @@ from caffelungo import shell
 from caffelungo.definition.edits import Edit, SetField
 from caffelungo.passes import select
 from caffelungo.passes.base import Note, Refusal, Rewrite
+from caffelungo.passes.option_fields import option
 from caffelungo.passes.rates import FROZEN, set_rates
+from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.view import View
 from caffelungo.plan.plan import PlannedLayer
 
@@ -27,10 +29,13 @@ class FreezeOptions:
     ``layers`` are held fixed by themselves: names, ranges and patterns as ``select`` reads them.
     """
 
-    to: str | None = None
-    layers: tuple[str, ...] = ()
+    to: str | None = option("The last layer that is frozen, with all it depends on.", default=None, flag="--freeze-to",
+                            asks=True, metavar="LAYER")  # fmt: skip
+    layers: tuple[str, ...] = option("Names, ranges and patterns of layers to freeze.", default=(), recipe="layer",
+                                     flag="--freeze", asks=True, metavar="LAYERS")  # fmt: skip
 
 
+@register("freeze", verb=REWRITE, order=190, in_recipe=False, help="Layers that no longer learn.")
 def freeze(view: View, options: FreezeOptions) -> Rewrite:
     """Freeze what ``options`` name; Refusal when nothing would be left to learn."""
     held: dict[int, PlannedLayer] = {}

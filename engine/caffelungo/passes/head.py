@@ -11,10 +11,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from caffelungo.bounds import WHOLE
 from caffelungo.definition.edits import DeleteLayer, Edit
-from caffelungo.passes.base import Note, Refusal, Rewrite
+from caffelungo.passes.base import Note, Refusal, Rewrite, Step, step
 from caffelungo.passes.heads import fresh_head
+from caffelungo.passes.option_fields import option
 from caffelungo.passes.rates import NEW, Rate
+from caffelungo.passes.registry import REWRITE, Given, register
 from caffelungo.passes.view import View
 
 
@@ -22,12 +25,21 @@ from caffelungo.passes.view import View
 class HeadOptions:
     """``classes`` (None: as many as before), ``name`` of one classifier, ``suffix`` of its new name, its ``rates``."""
 
-    classes: int | None = None
-    name: str | None = None
-    suffix: str = "new"
+    classes: int | None = option("Number of classes of a fresh classifier.", default=None, bounds=WHOLE,
+                                 flag="--classes", asks=True)  # fmt: skip
+    name: str | None = option("The classifier; none: all on the label.", default=None)
+    suffix: str = option("Suffix for the new classifier's name.", default="new", flag="--suffix")
     rates: tuple[Rate, Rate] = NEW
 
 
+def _asked(given: Given) -> list[Step]:
+    """A classifier on joined features is made by ``join``."""
+    if given.get("join") or given.get("classes") is None:
+        return []
+    return [step(head, HeadOptions(given["classes"], suffix=given.get("suffix") or HeadOptions.suffix))]
+
+
+@register("head", verb=REWRITE, order=110, in_recipe=False, asked=_asked, help="A fresh classifier for other classes.")
 def head(view: View, options: HeadOptions) -> Rewrite:
     """The rewrite; Refusal when there is no classifier, or one class."""
     if options.classes is not None and options.classes < 2:

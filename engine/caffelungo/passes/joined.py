@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from caffelungo.bounds import WHOLE
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLayer, MoveLayer, SetField
 from caffelungo.definition.schema import FillerParameter, LayerParameter
 from caffelungo.errors import UserError
@@ -27,9 +28,12 @@ from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.moves import Array, Blobs
 from caffelungo.passes.names import Names, norm_name, numbered, root
 from caffelungo.passes.new_units import Built
+from caffelungo.passes.option_fields import option
 from caffelungo.passes.pooled_blobs import POOLS, Part, Read, Source
 from caffelungo.passes.rates import FROZEN, NEW, Rate, give_rates, head_filler
+from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.replace_classifier import Swap
+from caffelungo.passes.stage_ends import stage_ends
 from caffelungo.passes.view import Classifier, View
 
 __all__ = ["JoinedOptions", "Read", "columns", "head_name", "joined", "weights_for"]
@@ -51,6 +55,36 @@ class JoinedOptions:
     rates: tuple[Rate, Rate] = NEW
     name: str | None = None
     scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class JoinOptions:
+    """``joined`` as people ask for it: all blobs are read in one way.
+
+    ``blobs``: none: the end of every stage of the net. ``classes`` as in ``JoinedOptions``.
+    """
+
+    blobs: tuple[str, ...] = option(
+        "The blobs, in the order of the classifier's columns; none: the end of every stage.",
+        default=(), recipe="blob", flag="--join", asks=True, metavar="BLOBS", every=(),
+    )  # fmt: skip
+    pools: tuple[str, ...] = option(
+        "How a plane becomes one number per channel; none: both ways.", default=(), choices=POOLS, recipe="pool"
+    )
+    normalize: bool = option("Bring each part of the features to unit length.", default=True)
+    suffix: str = option("Suffix for the new classifier's name.", default="probe", flag="--suffix")
+    classes: int | None = option("Number of classes; none: as many as before.", default=None, bounds=WHOLE,
+                                 recipe=None, flag="--classes")  # fmt: skip
+
+
+def join(view: View, options: JoinOptions) -> Rewrite:
+    """The rewrite, as ``joined`` makes it."""
+    blobs = options.blobs or stage_ends(view)
+    reads = tuple(Read(blob, options.pools or POOLS, options.normalize) for blob in blobs)
+    return joined(view, JoinedOptions(reads, classes=options.classes, suffix=options.suffix))
+
+
+register("join", verb=REWRITE, order=120, help="A linear classifier on pooled features of several layers.")(join)
 
 
 @dataclass

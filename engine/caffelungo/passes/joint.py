@@ -12,29 +12,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from caffelungo.bounds import WHOLE
 from caffelungo.definition.edits import Edit, SetField
 from caffelungo.passes import joined_units, new_units, parallel_units
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.deepen import DeepenOptions, add_layer, one_input
+from caffelungo.passes.default_layers import unit_layer
 from caffelungo.passes.heads import fresh_head
 from caffelungo.passes.names import Names, root
 from caffelungo.passes.new_units import UnitOptions
+from caffelungo.passes.option_fields import option
+from caffelungo.passes.registry import GROW, register
 from caffelungo.passes.view import View
 
 
 @dataclass(frozen=True)
 class JointOptions:
-    """``layer``: beside which layer; ``unit``: its new units; ``deep``: units of the new layer (None: as many)."""
+    """``layer``: beside which layer ("": as in ``widen``); ``unit``: its new units; ``deep``: units of the new layer
+    (None: as many)."""
 
-    layer: str
-    unit: UnitOptions
-    deep: int | None = None
+    layer: str = option("The layer or blob; none: the layer that feeds the classifier.", absent="")
+    unit: UnitOptions = option("The new units.")
+    deep: int | None = option(
+        "Units of the layer on top; none: as many.", default=None, bounds=WHOLE, recipe="deep_units"
+    )
     suffix: str = "joint"
 
 
+@register("joint", verb=GROW, flag="--joint", order=30, help="New units beside a layer, and a layer on top of both.")
 def joint(view: View, options: JointOptions) -> Rewrite:
     """The rewrite; Refusal where ``widen`` refuses, or when a classifier should be kept."""
     graph, unit = view.graph, options.unit
+    options = replace(options, layer=options.layer or unit_layer(view))
     new_units.check_units(options.layer, unit)
     deep = replace(unit, units=options.deep or unit.units)
     if unit.keeps:

@@ -14,11 +14,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from caffelungo.bounds import POSITIVE
 from caffelungo.definition.edits import Edit
 from caffelungo.layers.kinds import WEIGHTED
 from caffelungo.passes import select
 from caffelungo.passes.base import Note, Refusal, Rewrite
+from caffelungo.passes.option_fields import option
 from caffelungo.passes.rates import set_rates
+from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.view import Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
@@ -31,10 +34,15 @@ class RatesOptions:
     are new, and those that ``rates`` names are set: both are left as they are by ``decay``.
     """
 
-    rates: tuple[tuple[str, float], ...] = ()
-    decay: float | None = None
+    rates: tuple[tuple[str, float], ...] = option(
+        "A rate multiplier for layers, by name, range or pattern.", default=(), parts=("layer", "lr_mult"),
+        recipe="rate", flag="--rate", asks=True, metavar="LAYERS=LR_MULT",
+    )  # fmt: skip
+    decay: float | None = option("Each layer learns slower than the next one by this factor.", default=None,
+                                 bounds=POSITIVE, flag="--rate-decay", asks=True)  # fmt: skip
 
 
+@register("rates", verb=REWRITE, order=210, in_recipe=False, help="A learning rate of its own for each layer.")
 def rates(view: View, options: RatesOptions) -> Rewrite:
     """The rewrite; Refusal for factors that make no sense or when there is nothing to set."""
     if options.decay is not None and not 0 < options.decay <= 1:

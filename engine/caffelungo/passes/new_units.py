@@ -11,27 +11,31 @@ noise, so each group is scaled to unit length (per sample, over its channels) ti
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from caffelungo import shell
+from caffelungo.bounds import COUNT, NOT_NEGATIVE, POSITIVE, WHOLE
 from caffelungo.definition.schema import FillerParameter, LayerParameter
 from caffelungo.errors import did_you_mean
 from caffelungo.layers.base import Shape
 from caffelungo.layers.fillers import FILLERS
+from caffelungo.layers.types.normalize import Normalize
 from caffelungo.passes.base import Refusal
 from caffelungo.passes.names import Names, root
+from caffelungo.passes.option_fields import SEED, option
 from caffelungo.passes.rates import FROZEN, NEW, Rate, give_rates, unit_filler, weak, weighted_blobs
 from caffelungo.passes.view import HEADS, NEURONS, PASSING, Classifier, Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
-SCALE_RATE: Rate = (1.0, 0.0)
-"""The factors of Normalize: they start where they should be and only have to follow, so the rate is that of
-pre-trained layers; decay would pull them towards zero and the features with them."""
-SLOPE_RATE: Rate = (10.0, 0.0)
-"""PReLU slopes and Scale factors of new units: new like their weights, and like biases not decayed."""
 WIDE_KERNEL_CHANNELS = 512
 """A new convolution looks at 3x3 places while its input has at most this many channels; above, at one (the cost)."""
+
+
+STARTS = ("filler", "copy", "net2net")
+"""What ``UnitOptions.start`` may be."""
 
 
 @dataclass(frozen=True)
@@ -48,18 +52,33 @@ class UnitOptions:
     classifier stays, with zeros for what it newly reads, so that its answers stay.
     """
 
-    units: int
-    normalize: bool = True
-    scale: float = 20.0
-    new_scale: float | None = None
-    suffix: str = "new"
-    kernel: int | None = None
-    filler: str | None = None
-    rates: tuple[Rate, Rate] = NEW
-    start: str = "filler"
-    noise: float = 0.1
-    seed: int = 0
-    keep_head: bool = False
+    units: int = option("Number of new units.", bounds=COUNT)
+    normalize: bool = option("Bring old and new units to one scale.", default=True, flag="--normalize")
+    scale: float = option(
+        "Initial value of the learned factors of Normalize.", default=20.0, bounds=POSITIVE, flag="--scale"
+    )
+    new_scale: float | None = option(
+        "The same for the new units, where it differs.", default=None, bounds=POSITIVE, flag="--new-scale"
+    )
+    suffix: str = option("Suffix for the names of new layers.", default="new", flag="--unit-suffix")
+    kernel: int | None = option(
+        "Kernel size of new convolutions without an example to follow.", default=None, bounds=WHOLE, flag="--kernel"
+    )
+    filler: str | None = option(
+        "Weight filler of the new units (default: that of the layer beside them).", default=None, flag="--filler"
+    )
+    rates: tuple[Rate, Rate] = option(
+        "Rate multipliers of the weights and the bias of new layers, as in a layer's `param` blocks.",
+        default=NEW, bounds=NOT_NEGATIVE, recipe="param", parts=("lr_mult", "decay_mult"), flag="--unit-rates",
+    )  # fmt: skip
+    start: str = option("How new units start.", default="filler", choices=STARTS, flag="--start")
+    noise: float = option(
+        "Noise of copied units, as a share of the standard deviation of the old weights.",
+        default=0.1, bounds=NOT_NEGATIVE, flag="--noise",
+    )  # fmt: skip
+    seed: int = option("Random seed for the choice of copied units and their noise.", default=0, bounds=SEED,
+                       flag="--seed")  # fmt: skip
+    keep_head: bool = option("Keep the classifier and its answers.", default=False, flag="--keep-head")
 
     @property
     def keeps(self) -> bool:
@@ -70,10 +89,6 @@ class UnitOptions:
     def normalizes_old(self) -> bool:
         """Whether old units are normalized, too: not before a classifier that knows them as they are."""
         return self.normalize and not self.keeps
-
-
-STARTS = ("filler", "copy", "net2net")
-"""What ``UnitOptions.start`` may be."""
 
 
 def check_units(layer: str, unit: UnitOptions) -> None:
@@ -100,6 +115,20 @@ def check_units(layer: str, unit: UnitOptions) -> None:
             )
     if not (unit.noise >= 0 and math.isfinite(unit.noise)):
         raise Refusal("noise cannot be negative", received=f"--noise {unit.noise:g}", remedy="write --noise 0.1")
+    if not re.fullmatch(r"\w+", unit.suffix):
+        raise Refusal(
+            "the suffix of new layers is one word of letters, digits and underscores",
+            received=f"--unit-suffix {shell.word(unit.suffix)}",
+            remedy="write --unit-suffix new",
+        )
+    if unit.kernel is not None and unit.kernel < 1:
+        raise Refusal("a kernel has at least one place", received=f"--kernel {unit.kernel}", remedy="write --kernel 3")
+    if not all(math.isfinite(number) and number >= 0 for rate in unit.rates for number in rate):
+        raise Refusal(
+            "rates of new units cannot be negative",
+            received=", ".join(f"lr_mult {rate:g} decay_mult {decay:g}" for rate, decay in unit.rates),
+            remedy="10 and 1 for weights, 20 and 0 for the bias are usual",
+        )
 
 
 @dataclass
@@ -116,7 +145,7 @@ def normalize(name: str, bottom: str, top: str, scale: float) -> Any:
     layer.norm_param.across_spatial = False
     layer.norm_param.channel_shared = False
     layer.norm_param.scale_filler.CopyFrom(FillerParameter(type="constant", value=scale))
-    give_rates(layer, [SCALE_RATE])
+    give_rates(layer, [Normalize.new_unit_rate])
     return layer
 
 
@@ -174,24 +203,20 @@ def finish_units(layer: Any, given: Any, options: UnitOptions) -> None:
     give_rates(layer, options.rates[: weighted_blobs(layer)])
 
 
-def neuron_like(old: Any, name: str, bottom: str, top: str) -> Any:
-    """A copy of a neuron layer for new units; what it learns starts from its filler, at the pace of new layers."""
+def neuron_like(one: PlannedLayer, old: Any, name: str, bottom: str, top: str) -> Any:
+    """A copy of the neuron ``one`` (``old`` in the file) for new units; what it learns starts from its filler, at the
+    pace that its class says."""
     layer = LayerParameter()
     layer.CopyFrom(old)
     layer.name, layer.bottom[:], layer.top[:] = name, [bottom], [top]
     layer.ClearField("blobs")
-    if old.type == "BatchNorm":
+    one.layer.for_new_units(layer)
+    learned = [use.spec.learned for use in one.params]
+    if any(learned):
+        give_rates(layer, [one.layer.new_unit_rate if learns else FROZEN for learns in learned])
+    elif learned:
         layer.ClearField("param")
-        if layer.batch_norm_param.use_global_stats:
-            layer.batch_norm_param.ClearField("use_global_stats")
-        if old.param:
-            give_rates(layer, [FROZEN] * 3)
-    elif old.type == "Scale":
-        give_rates(layer, [SLOPE_RATE] * (2 if layer.scale_param.bias_term else 1))
-    elif old.type in ("PReLU", "Bias"):
-        give_rates(layer, [SLOPE_RATE])
-    elif old.type == "Normalize":
-        give_rates(layer, [SCALE_RATE])
+        give_rates(layer, [FROZEN] * len(learned) if old.param else [])
     return layer
 
 
@@ -200,7 +225,7 @@ def follow(built: Built, chain: Sequence[PlannedLayer], names: Names, suffix: st
     for one in chain:
         name = names.take(f"{root(one.name, 'new', 'wide', 'deep', suffix)}_{suffix}")
         top = built.top if all(one.in_place) else name
-        built.layers.append(neuron_like(names.view.net.layer[one.index], name, built.top, top))
+        built.layers.append(neuron_like(one, names.view.net.layer[one.index], name, built.top, top))
         built.top = top
 
 

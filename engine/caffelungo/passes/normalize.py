@@ -11,36 +11,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from caffelungo.bounds import POSITIVE
 from caffelungo.definition.edits import Edit, InsertLayer
 from caffelungo.passes import new_units, parallel_units
 from caffelungo.passes.base import Note, Refusal, Rewrite
+from caffelungo.passes.default_layers import top_layer
 from caffelungo.passes.heads import fresh_head
 from caffelungo.passes.names import Names, norm_name
+from caffelungo.passes.option_fields import option
 from caffelungo.passes.rates import FROZEN, NEW, Rate, give_rates
+from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.view import View
 
 
 @dataclass(frozen=True)
 class NormalizeOptions:
-    """``layer``: whose output; ``scale``: where the factors start; ``learned``: one factor a channel that is learned.
+    """``layer``: whose output ("": that of the layer that feeds the classifier); ``scale``: where the factors start;
+    ``learned``: one factor a channel that is learned.
 
     ``keep_head``: the classifier keeps its name and weights, though it now reads other numbers.
     """
 
-    layer: str
-    scale: float = 20.0
-    learned: bool = True
-    keep_head: bool = False
+    layer: str = option("The layer; none: the one that feeds the classifier.", absent="", flag="--normalize", asks=True,
+                        metavar="LAYER")  # fmt: skip
+    scale: float = option("Initial value of the scale.", default=20.0, bounds=POSITIVE, flag="--scale")
+    learned: bool = option("One factor per channel that is learned; else the scale stays as it is.", default=True,
+                           flag="--constant", off=True)  # fmt: skip
+    keep_head: bool = option("Keep the classifier's name and weights.", default=False, flag="--keep-head")
     suffix: str = "norm"
     rates: tuple[Rate, Rate] = NEW
 
 
+@register("normalize", verb=REWRITE, order=130, help="Features of unit length, times a scale, without new units.")
 def normalize(view: View, options: NormalizeOptions) -> Rewrite:
     """The rewrite; Refusal when anything but classifiers reads the features, or they are normalized already."""
-    graph = view.graph
+    graph, name = view.graph, options.layer or top_layer(view)
     if options.scale <= 0:
         raise Refusal("the scale must be above 0", received=f"{options.scale:g}", remedy="10 and 20 are usual")
-    target = view.find(options.layer, "--normalize")
+    target = view.find(name, "--normalize")
     new_units.refuse_rules(view, target)
     new_units.refuse_head(view, target, graph)
     before, after = new_units.split_chain(graph.chain(target))
@@ -49,7 +57,7 @@ def normalize(view: View, options: NormalizeOptions) -> Rewrite:
         raise Refusal(
             f"`{source.name}` normalizes it already",
             view.where(source.index),
-            received=f"--normalize {options.layer}",
+            received=f"--normalize {name}",
             remedy=f"change norm_param of `{source.name}`",
         )
     heads = new_units.heads_behind(view, graph, target, last.top_values[0], "normalizing")

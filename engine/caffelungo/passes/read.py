@@ -15,16 +15,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from caffelungo.bounds import POSITIVE
 from caffelungo.definition.edits import Edit, InsertLayer, SetField
 from caffelungo.definition.schema import LayerParameter
 from caffelungo.layers import pools
 from caffelungo.layers.base import Shape, shape_text
 from caffelungo.passes import new_units, parallel_units
 from caffelungo.passes.base import Note, Refusal, Rewrite
+from caffelungo.passes.default_layers import read_by_top
 from caffelungo.passes.heads import fresh_head, kept_head
 from caffelungo.passes.names import Names, norm_name, root
 from caffelungo.passes.new_units import Built
+from caffelungo.passes.option_fields import option
 from caffelungo.passes.rates import NEW, Rate
+from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.view import Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
@@ -36,15 +40,19 @@ class ReadOptions:
     ``keep_head``: it keeps its answers, with zeros for what it newly reads; what it read is not normalized then.
     """
 
-    layers: tuple[str, ...]
+    layers: tuple[str, ...] = option(
+        "What the classifier reads besides; none: what the layer that feeds it reads.",
+        absent=(), recipe="layer", flag="--read", asks=True, metavar="LAYER",
+    )  # fmt: skip
     head: str | None = None
-    normalize: bool = True
-    scale: float = 20.0
-    keep_head: bool = False
+    normalize: bool = option("Bring what is read to unit length.", default=True)
+    scale: float = option("Initial value of the scale.", default=20.0, bounds=POSITIVE, flag="--scale")
+    keep_head: bool = option("Keep the classifier's name and weights.", default=False, flag="--keep-head")
     suffix: str = "read"
     rates: tuple[Rate, Rate] = NEW
 
 
+@register("read", verb=REWRITE, order=140, help="The classifier reads the features of further layers.")
 def read(view: View, options: ReadOptions) -> Rewrite:
     """The rewrite; Refusal when a layer does not come before the classifier, or cannot be pooled to its size."""
     graph = view.graph
@@ -62,7 +70,7 @@ def read(view: View, options: ReadOptions) -> Rewrite:
     dropout = _dropout_before(graph, head)
     groups = [_old(view, graph, head, dropout, names, options, edits)]
     added = 0
-    for layer in dict.fromkeys(options.layers):
+    for layer in dict.fromkeys(options.layers or (read_by_top(view),)):
         source = _source(view, graph, head, layer)
         built, channels = _group(view, graph, source, shape, names, options)
         new_units.follow(built, dropout, names, options.suffix)

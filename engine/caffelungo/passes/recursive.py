@@ -16,12 +16,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from caffelungo import shell
+from caffelungo.bounds import WHOLE
 from caffelungo.definition.edits import InsertLayer
 from caffelungo.passes import joined_units, new_units, parallel_units
-from caffelungo.passes.base import Note, Refusal, Rewrite
+from caffelungo.passes.base import Note, Refusal, Rewrite, Step, step
+from caffelungo.passes.default_layers import unit_layer
 from caffelungo.passes.names import Names
 from caffelungo.passes.new_units import Built, UnitOptions
+from caffelungo.passes.option_fields import option
 from caffelungo.passes.parallel_units import Group, Place
+from caffelungo.passes.registry import GROW, Given, register
 from caffelungo.passes.view import HEADS, Graph, View
 from caffelungo.passes.widen import read_by_heads
 from caffelungo.plan.plan import PlannedLayer
@@ -36,6 +40,43 @@ class RecursiveOptions:
     suffix: str = "recursive"
 
 
+@dataclass(frozen=True)
+class Chain:
+    """What a recipe says of ``recursive``: the upper layer and its units, and those of the one below it."""
+
+    layer: str = option("The upper layer; none: the one that feeds the classifier.", absent="")
+    unit: UnitOptions = option("The new units.")
+    below: str = option("The layer below; none: the one that feeds it.", default="")
+    below_units: int | None = option(
+        "Number of new units beside the layer below; none: half as many.", default=None, bounds=WHOLE
+    )
+
+
+@dataclass(frozen=True)
+class _Chained:
+    """``recursive`` with the layers that a recipe leaves to the net."""
+
+    chain: Chain
+
+    def __call__(self, view: View) -> Rewrite:
+        upper, unit = self.chain.layer or unit_layer(view), self.chain.unit
+        layers = [(upper, unit)]
+        if self.chain.below or self.chain.below_units:
+            place = below(view, view.graph, parallel_units.find_place(view, view.graph, upper, "recursive"))
+            lower = self.chain.below or (place.target.name if place is not None else "")
+            if lower:
+                units = self.chain.below_units or max(1, unit.units // 2)
+                layers.insert(0, (lower, replace(unit, units=units)))
+        return recursive(view, RecursiveOptions(tuple(layers)))
+
+
+def _asked(given: Given) -> list[Step]:
+    layers = given.get("recursive")
+    return [step(recursive, RecursiveOptions(tuple(layers)))] if layers else []
+
+
+@register("recursive", verb=GROW, flag="--recursive", order=40, options=Chain, bind=_Chained, asked=_asked,
+          help="New units beside a layer and the one below; new units read old and new ones.")  # fmt: skip
 def recursive(view: View, options: RecursiveOptions) -> Rewrite:
     """The rewrite; Refusal when the layers do not follow each other, or where ``widen`` refuses."""
     graph = view.graph

@@ -18,12 +18,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from caffelungo.bounds import NOT_NEGATIVE, Bounds
 from caffelungo.definition.edits import Edit, InsertLayer
 from caffelungo.definition.schema import TEST, TRAIN, LayerParameter
 from caffelungo.passes import moves
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.moves import Move
 from caffelungo.passes.names import Names
+from caffelungo.passes.option_fields import option
+from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.teacher import PREFIX, Teacher, frozen_copy, needed
 from caffelungo.passes.view import CLASS_LOSSES, Classifier, Graph, View
 from caffelungo.plan.plan import PlannedLayer
@@ -35,9 +38,12 @@ COMMENT = "The net as it was, frozen: it teaches {head} what it answered (traini
 class RememberOptions:
     """``weight`` of the loss, ``temperature``, and which classifier is remembered (None: the last)."""
 
-    weight: float = 1.0
-    temperature: float = 2.0
-    head: str | None = None
+    weight: float = option("Weight of the loss.", default=1.0, bounds=NOT_NEGATIVE, flag="--remember-weight")
+    temperature: float = option(
+        "Above 1, small probabilities count more.", default=2.0, bounds=Bounds(0, above=True, usual="2"),
+        flag="--temperature",
+    )  # fmt: skip
+    head: str | None = option("The classifier; none: the last.", default=None)
 
 
 @dataclass
@@ -89,6 +95,8 @@ class Remembering:
         return Rewrite(done.edits, (), done.notes) if self.copies else done
 
 
+@register("remember", verb=REWRITE, flag="--remember", order=150, bind=Remembering,
+          help="The old classifier stays, taught by a frozen copy of the net.")  # fmt: skip
 def remember(view: View, options: RememberOptions) -> Rewrite:
     """The rewrite of a net whose classifier is kept: it is taught by a copy of the net as ``view`` shows it.
 

@@ -4,7 +4,7 @@
     after:   ImageData (new_height 128, crop_size 112) -> conv1 -> ... the same layers      or: Input 112 x 112
 
 Sizes of windows and weights stay. What pictures are scaled to before the crop changes with it, so that the net sees as
-much of them as before. A net whose weights depend on the size is refused (``planes.judge``); see ``cast`` for those.
+much of them as before. A net whose weights depend on the size is refused (``picture_size.judge``); see ``cast`` for those.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from caffelungo.definition.edits import Edit, Path, SetField
 from caffelungo.layers import registry
 from caffelungo.layers.base import Shape
 from caffelungo.passes import picture_size
-from caffelungo.passes.base import Note, Refusal, Result, Rewrite
+from caffelungo.passes.base import Note, Refusal, Result, Rewrite, Step, step
 from caffelungo.passes.picture_size import Size
+from caffelungo.passes.registry import REWRITE, Given, register
 from caffelungo.passes.view import View
 
 COLORS = (1, 3)
@@ -53,6 +54,13 @@ class _Work:
         return self.options.size
 
 
+def _asked(given: Given) -> list[Step]:
+    """With layers to cast, ``cast`` sees to the size."""
+    return [step(resized, ResizeOptions(given["size"]))] if given.get("size") and not given.get("cast") else []
+
+
+@register("resize", verb=REWRITE, order=240, flag="--size", in_recipe=False, asked=_asked,
+          help="Another size of the input, in data layers or the Input.")  # fmt: skip
 def resized(view: View, options: ResizeOptions) -> Rewrite:
     """The rewrite; Refusal when the net's weights depend on the size, a plane gets smaller than a window, or the
     pictures come from where no file says their size. UserError for a size that no picture has."""

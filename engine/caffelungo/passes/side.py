@@ -13,32 +13,42 @@ what lies behind it is copied. Zhang et al. 2019.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from caffelungo.definition.edits import Edit, InsertLayer
 from caffelungo.definition.schema import LayerParameter
 from caffelungo.passes import moves, new_units, parallel_units
 from caffelungo.passes.base import Note, Refusal, Rewrite
+from caffelungo.passes.default_layers import top_layer
 from caffelungo.passes.freeze import hold
 from caffelungo.passes.names import Names
+from caffelungo.passes.option_fields import option
 from caffelungo.passes.rates import give_rates
+from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.view import Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
 
 @dataclass(frozen=True)
 class SideOptions:
-    """``layer``: whose output is blended; ``start``: the layer behind which the copy begins (None: the picture)."""
+    """``layer``: whose output is blended ("": that of the layer that feeds the classifier); ``start``: the layer behind
+    which the copy begins (None: the picture)."""
 
-    layer: str
-    start: str | None = None
+    layer: str = option("The layer; none: the one that feeds the classifier.", absent="", flag="--side", asks=True,
+                        metavar="LAYER")  # fmt: skip
+    start: str | None = option("The copy begins behind this layer; none: at the picture.", default=None,
+                               flag="--side-from", metavar="LAYER")  # fmt: skip
     suffix: str = "side"
 
 
+@register(
+    "side", verb=REWRITE, order=160, help="A frozen net and a copy of it that learns, blended by a learned share."
+)
 def side(view: View, options: SideOptions) -> Rewrite:
     """The rewrite; Refusal when there is nothing between the start and the layer, or no classifier behind it."""
     graph = view.graph
+    options = replace(options, layer=options.layer or top_layer(view))
     target = view.find(options.layer, "--side")
     new_units.refuse_rules(view, target)
     new_units.refuse_head(view, target, graph)

@@ -17,7 +17,9 @@ from caffelungo.passes.base import Note, Rewrite, Step
 from caffelungo.passes.default_layers import top_classifier
 from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.passes.new_units import feeding
+from caffelungo.passes.option_fields import option
 from caffelungo.passes.recursive import below
+from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.view import View
 
 TUNE = ("ALL", "NEW", "TOP", "TOP_TWO")
@@ -37,6 +39,14 @@ def tune_step(tuned: str) -> Step:
             remedy=f"did you mean {near}?" if near else f"one of {', '.join(TUNE)}",
         )
     return Tuning(tuned)
+
+
+@dataclass(frozen=True)
+class TuneOptions:
+    """``depth``: one of ``TUNE``."""
+
+    depth: str = option("What learns: all, new, top (and the layer below the new ones) or top_two.", flag="--tune",
+                        asks=True)  # fmt: skip
 
 
 @dataclass
@@ -79,3 +89,10 @@ class Tuning:
         if self.to is None and not self.layers:
             return Rewrite(notes=(Note("every layer learns", None, f"tune: {self.tuned}"),))
         return freeze(view, FreezeOptions(self.to, self.layers))
+
+
+@register("tune", verb=REWRITE, order=180, in_recipe=False, bind=lambda options: tune_step(options.depth),
+          help="Only what is new learns, or also the top pre-trained layers.")  # fmt: skip
+def tune(view: View, options: TuneOptions) -> Rewrite:
+    """The rewrite of a net that nothing is added to; among other steps use ``tune_step``, which looks first."""
+    return tune_step(options.depth)(view)

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from caffelungo.definition.edits import ClearField, Edit, SetField
 from caffelungo.passes import select
 from caffelungo.passes.base import Note, Refusal, Rewrite
+from caffelungo.passes.option_fields import option
 from caffelungo.passes.rates import OLD, Rate
+from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.view import HEADS, View
 from caffelungo.plan.plan import PlannedLayer
 
@@ -29,12 +31,15 @@ class UnfreezeOptions:
     ``rates`` are those of weights and biases that are frozen now. ``statistics``: whether BatchNorm follows, too.
     """
 
-    layers: tuple[str, ...] = ()
-    start: str | None = None
+    layers: tuple[str, ...] = option("Names, ranges and patterns of layers that learn again.", default=(),
+                                     recipe="layer", flag="--unfreeze", asks=True, metavar="LAYERS")  # fmt: skip
+    start: str | None = option("A layer that learns again with everything that depends on it.", default=None,
+                               flag="--unfreeze-from", asks=True, metavar="LAYER")  # fmt: skip
     rates: tuple[Rate, Rate] = OLD
     statistics: bool = True
 
 
+@register("unfreeze", verb=REWRITE, order=200, in_recipe=False, help="Frozen layers that learn again.")
 def unfreeze(view: View, options: UnfreezeOptions) -> Rewrite:
     """The rewrite; Refusal when nothing that is named is frozen."""
     chosen = {one.index: one for one in select.select(view, options.layers, "--unfreeze")}

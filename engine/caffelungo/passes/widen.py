@@ -5,9 +5,9 @@
              fc6 -> fc7_new -> relu7_new -> norm7_new -> drop7_new -> fc7_wide (Concat) -> fc8_wide
 
 The old layers keep their names, inputs and weights, so what they compute is what it was. Where a group may stand, and
-what its units read, see ``beside``; where a classifier reads pooled features of several layers, see ``joins``. A
-classifier that is kept (``UnitOptions.keep_head``) reads the new units too, its old columns copied and the new ones
-zero, so its answers are the same at the first step.
+what its units read, see ``parallel_units``; where a classifier reads pooled features of several layers, see
+``joined_units``. A classifier that is kept (``UnitOptions.keep_head``) reads the new units too, its old columns copied
+and the new ones zero, so its answers are the same at the first step.
 """
 
 from __future__ import annotations
@@ -19,28 +19,34 @@ from caffelungo.definition.edits import Edit
 from caffelungo.layers.kinds import MIXING
 from caffelungo.passes import joined_units, new_units, parallel_units
 from caffelungo.passes.base import Note, Refusal, Rewrite
+from caffelungo.passes.default_layers import unit_layer
 from caffelungo.passes.heads import fresh_head, kept_head
 from caffelungo.passes.moves import Move
 from caffelungo.passes.names import Names
 from caffelungo.passes.new_units import UnitOptions
+from caffelungo.passes.option_fields import option
 from caffelungo.passes.parallel_units import Group
+from caffelungo.passes.registry import GROW, register
 from caffelungo.passes.view import PASSING, Classifier, Graph, View
 
 
 @dataclass(frozen=True)
 class WidenOptions:
-    """``layer``: beside which layer (or blob); ``unit``: how many units and how they are made."""
+    """``layer``: beside which layer or blob ("": the one that feeds the classifier); ``unit``: how many units and how
+    they are made."""
 
-    layer: str
-    unit: UnitOptions
+    layer: str = option("The layer or blob; none: the layer that feeds the classifier.", absent="")
+    unit: UnitOptions = option("The new units.")
     wide: str = "wide"
 
 
+@register("widen", verb=GROW, flag="--widen", order=10, help="New units beside a layer, which read what it reads.")
 def widen(view: View, options: WidenOptions) -> Rewrite:
     """The rewrite; Refusal when an old layer would change, or when what the new units should read is not known."""
     graph, unit = view.graph, options.unit
-    new_units.check_units(options.layer, unit)
-    place, joined = joined_units.find(view, graph, parallel_units.find_place(view, graph, options.layer, "--widen"))
+    layer = options.layer or unit_layer(view)
+    new_units.check_units(layer, unit)
+    place, joined = joined_units.find(view, graph, parallel_units.find_place(view, graph, layer, "--widen"))
     if joined:
         return joined_units.widen(view, graph, place, joined, unit, options.wide)
     joined_units.refuse(view, graph, place, "--widen")

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from caffelungo.errors import Location, Problem, UserError
-from caffelungo.features.blobs import find_blobs, stage_ends
+from caffelungo.features.blobs import find_blobs
+from caffelungo.passes.stage_ends import stage_ends
 from caffelungo.passes.view import View
 
 JOINED = "all"

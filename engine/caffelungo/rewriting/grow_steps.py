@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from caffelungo.errors import UserError
 from caffelungo.layers.base import count
-from caffelungo.passes.base import Note, Step, step
-from caffelungo.passes.deepen import DeepenOptions, deepen
-from caffelungo.passes.enlarge import EnlargeOptions, enlarge
-from caffelungo.passes.joint import JointOptions, joint
+from caffelungo.passes import flags
+from caffelungo.passes.base import Note, Step
 from caffelungo.passes.new_units import UnitOptions
-from caffelungo.passes.recursive import RecursiveOptions, recursive
-from caffelungo.passes.widen import WidenOptions, widen
+from caffelungo.passes.registry import GROW
 from caffelungo.plan.plan import Plan
 from caffelungo.rewriting.rewrite import RewriteOptions, Rewritten, rewrite
 
@@ -26,7 +24,8 @@ Units = Sequence[tuple[str, UnitOptions]]
 class GrowOptions:
     """What `lungo grow` is told: what to add, in the order of these fields, and in ``files`` what to read and write.
 
-    ``recursive`` is one chain of layers, from the bottom up, or only its upper end.
+    ``recursive`` is one chain of layers, from the bottom up, or only its upper end. ``more`` are the flags of further
+    passes, by their names as variables.
     """
 
     files: RewriteOptions
@@ -35,6 +34,7 @@ class GrowOptions:
     joint: Units = ()
     recursive: Units = ()
     enlarge: Units = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,11 @@ def grow(options: GrowOptions) -> Grown:
 
 def growth_steps(options: GrowOptions) -> list[Step]:
     """The passes that ``options`` ask for, without those of the recipe."""
-    steps = [step(widen, WidenOptions(layer, unit)) for layer, unit in options.widen]
-    steps += [step(deepen, DeepenOptions(layer, unit)) for layer, unit in options.deepen]
-    steps += [step(joint, JointOptions(layer, unit)) for layer, unit in options.joint]
-    if options.recursive:
-        steps.append(step(recursive, RecursiveOptions(tuple(options.recursive))))
-    steps += [step(enlarge, EnlargeOptions(layer, unit.units, unit.seed)) for layer, unit in options.enlarge]
-    return steps
+    given = {
+        "widen": options.widen, "deepen": options.deepen, "joint": options.joint, "recursive": options.recursive,
+        "enlarge": options.enlarge, **options.more,
+    }  # fmt: skip
+    return flags.steps(GROW, given)
 
 
 def _parameters(plan: Plan) -> int:

@@ -10,7 +10,7 @@ from caffelungo.definition.reader import Definition, read_solver
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import UserError
 from caffelungo.plan import states
-from caffelungo.plan.plan import build_plan
+from caffelungo.plan.build_plan import build_plan
 from caffelungo.rewriting.rewrite import SOLVER, Rewritten
 
 

@@ -24,7 +24,7 @@ from caffelungo.passes.one_label import OneLabelOptions, one_label
 from caffelungo.passes.solver_file import activations, batch_size
 from caffelungo.passes.view import View
 from caffelungo.plan import memory_limits, states
-from caffelungo.plan.plan import build_plan
+from caffelungo.plan.build_plan import build_plan
 from caffelungo.plan.read_net import read_net
 from caffelungo.rewriting.folder_files import size_elsewhere
 from caffelungo.weights import sniff

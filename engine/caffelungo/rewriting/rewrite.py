@@ -28,7 +28,7 @@ from caffelungo.plan import states
 from caffelungo.plan.cost import Cost, costs
 from caffelungo.plan.plan import Plan
 from caffelungo.plan.read_net import read_net
-from caffelungo.rewriting import data_paths, recipes
+from caffelungo.rewriting import data_paths, recipe_solver, recipes
 from caffelungo.rewriting.folder_files import reference
 from caffelungo.weights import formats
 from caffelungo.weights.copy import match
@@ -136,7 +136,7 @@ def rewrite(options: RewriteOptions) -> Rewritten:
         )
     if weights is not None and not result.moves:
         notices.append(f"no old blob changes, so the weights fit as they are: --weights {shell.word(weights)}")
-    changes = recipes.solver_edits(opened.definition) if opened is not None else []
+    changes = recipe_solver.solver_edits(opened.definition) if opened is not None else []
     if changes and options.solver is None:
         notices.append("the recipe changes the solver: name it with --solver for a copy with the changes")
     targets = [target]

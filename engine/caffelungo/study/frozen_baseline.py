@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from caffelungo.definition.reader import Definition
-from caffelungo.features.blobs import stage_ends
+from caffelungo.passes.stage_ends import stage_ends
 from caffelungo.passes.view import View
 from caffelungo.study.arms import PROBE, REFERENCE, Configuration
 from caffelungo.study.cells import Cell, Result

@@ -1,0 +1,126 @@
+"""The only list of passes that people ask for: in-tree ones, and those of the entry points ``caffelungo.passes``.
+
+A pass says here what it is called, which verb it belongs to, and what its options are; recipes, flags, help and the
+docs follow from that::
+
+    @register("slow", verb=REWRITE, help="Layers that learn slower than the rest.")
+    def slow(view: View, options: SlowOptions) -> Rewrite: ...
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, is_dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, TypeVar, get_type_hints
+
+from caffelungo import passes as room
+from caffelungo.definition import recipe_steps
+from caffelungo.passes import base, recipe_block
+from caffelungo.passes.base import Rewrite, Step
+from caffelungo.passes.option_fields import OptionField, fields_of
+
+ENTRY_POINTS = "caffelungo.passes"
+GROW, REWRITE = "grow", "rewrite"
+"""The verbs that a pass can belong to: one adds units or layers, the other changes what is there."""
+LAST = 1000
+"""The place of a pass that names none, in the order in which the flags of one command are done."""
+
+Given = Mapping[str, Any]
+"""Values of flags by their names as variables; absent, None, False or empty: not given."""
+F = TypeVar("F", bound=Callable[..., Rewrite])
+
+
+@dataclass(frozen=True)
+class PassType:
+    """A pass as people ask for it.
+
+    ``name`` is that of its step in a recipe (``in_recipe``), ``options`` the dataclass that recipe and flags fill, and
+    ``bind`` makes a step of one. ``flag``: the switch of a pass whose options have no flag that asks for it.
+    ``asked``: the steps that flags ask for, where they do not follow from the options' own.
+    """
+
+    name: str
+    verb: str
+    help: str
+    function: Callable[..., Rewrite]
+    options: type
+    bind: Callable[[Any], Step]
+    flag: str = ""
+    in_recipe: bool = True
+    order: int = LAST
+    asked: Callable[[Given], list[Step]] | None = None
+
+    @property
+    def fields(self) -> tuple[OptionField, ...]:
+        """The options that people write."""
+        return fields_of(self.options)
+
+    @property
+    def flags(self) -> dict[str, OptionField | None]:
+        """Every flag, with the option that it gives; None for the switch of the pass."""
+        switch: dict[str, OptionField | None] = {self.flag: None} if self.flag else {}
+        return switch | {one.said.flag: one for one in self.fields if one.said.flag}
+
+
+_registered: dict[str, PassType] = {}
+
+
+def register(
+    name: str,
+    *,
+    verb: str,
+    help: str,
+    flag: str = "",
+    options: type | None = None,
+    bind: Callable[[Any], Step] | None = None,
+    in_recipe: bool = True,
+    order: int = LAST,
+    asked: Callable[[Given], list[Step]] | None = None,
+) -> Callable[[F], F]:
+    """Decorator of a pass: make it one that recipes and flags ask for. See ``PassType`` for what is said of it.
+
+    ``options`` and ``bind`` where a person asks in other words than the pass takes; else they follow from its
+    signature. ValueError for a name or a flag that another pass has, or for what cannot be a step of a recipe.
+    """
+    if verb not in (GROW, REWRITE):
+        raise ValueError(f"pass {name!r}: the verb is {GROW!r} or {REWRITE!r}, not {verb!r}")
+
+    def decorate(function: F) -> F:
+        kind = options or get_type_hints(function).get("options")
+        if kind is None or not is_dataclass(kind):
+            raise ValueError(f"pass {name!r}: it takes (view, options), and options are a dataclass")
+        binding = bind or (lambda given: base.step(function, given))
+        _add(PassType(name, verb, help, function, kind, binding, flag, in_recipe, order, asked))
+        return function
+
+    return decorate
+
+
+def passes() -> dict[str, PassType]:
+    """Every pass that people can ask for, by name, in the order in which the flags of one command are done."""
+    _load()
+    return dict(sorted(_registered.items(), key=lambda item: (item[1].order, item[0])))
+
+
+@cache
+def _load() -> None:
+    for module in pkgutil.iter_modules(room.__path__):
+        importlib.import_module(f"{room.__name__}.{module.name}")
+    for point in entry_points(group=ENTRY_POINTS):
+        point.load()
+
+
+def _add(made: PassType) -> None:
+    known = _registered.get(made.name)
+    if known is not None and (known.function.__module__, known.function.__qualname__) != (
+        made.function.__module__, made.function.__qualname__,
+    ):  # fmt: skip
+        raise ValueError(f"pass {made.name!r} is registered twice: {known.function!r} and {made.function!r}")
+    if made.in_recipe:
+        message, bounds = recipe_block.described(made.name, made.fields)
+        recipe_steps.declare(made.name, message, bounds)
+    _registered[made.name] = made
