@@ -226,13 +226,13 @@ def test_only_a_prototxt_can_be_written(tmp_path: Path) -> None:
 
 def test_every_type_of_caffe_s_is_known_to_be_one() -> None:
     """The names in the factory of BVLC's Caffe, master of 2020."""
-    theirs = set(BVLC.split())
+    theirs = set(FACTORY.split())
     own = {name: cls for name, cls in registry.layer_types().items() if cls.__module__.startswith("caffelungo.")}
     assert {name for name, cls in own.items() if cls.bvlc} == theirs & set(own)
     assert theirs - set(own) == registry.ABSENT
 
 
-BVLC = """
+FACTORY = """
 AbsVal Accuracy ArgMax BNLL BatchNorm BatchReindex Bias Clip Concat ContrastiveLoss Convolution Crop Data Deconvolution
 Dropout DummyData ELU Eltwise Embed EuclideanLoss Exp Filter Flatten HDF5Data HDF5Output HingeLoss Im2col ImageData
 InfogainLoss InnerProduct Input LRN LSTM LSTMUnit Log MVN MemoryData MultinomialLogisticLoss PReLU Parameter Pooling
