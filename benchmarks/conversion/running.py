@@ -24,8 +24,8 @@ from caffelungo.deploy.picture_operators import IMAGE
 from caffelungo.errors import RunError, UserError
 from caffelungo.inference import picture_input
 from caffelungo.net.store import Store
+from caffelungo.plan.build_plan import build_plan
 from caffelungo.plan.cost import costs
-from caffelungo.plan.plan import build_plan
 from caffelungo.weights.weights import Weights
 
 Arrays = Mapping[str, NDArray[Any]]

@@ -18,7 +18,8 @@ from caffelungo.deploy.options import ExportOptions
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.passes.view import View
-from caffelungo.plan.plan import Plan, build_plan
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.plan import Plan
 from caffelungo.report.glog import Log
 from caffelungo.solve.solver import make_solver
 from caffelungo.weights.weights import Weights

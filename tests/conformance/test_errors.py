@@ -10,7 +10,7 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import UserError
-from caffelungo.plan.plan import build_plan
+from caffelungo.plan.build_plan import build_plan
 from tests.support import needs_shared, shared
 
 REFUSALS = {

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST
 from caffelungo.layers.base import State
-from caffelungo.plan.plan import build_plan
+from caffelungo.plan.build_plan import build_plan
 from tests.conformance import cases
 from tests.conformance.test_layers import OWN
 from tests.layers.helper import net

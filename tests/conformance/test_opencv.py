@@ -17,7 +17,8 @@ from caffelungo.definition.schema import TEST, Preprocessing, message_class
 from caffelungo.net.graph import Net
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
-from caffelungo.plan.plan import Plan, build_plan
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.plan import Plan
 from caffelungo.weights import copy, formats
 from tests.support import needs_shared, shared
 

@@ -12,7 +12,8 @@ from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
-from caffelungo.plan.plan import Plan, build_plan
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.plan import Plan
 from caffelungo.plan.splits import insert_splits
 from tests.support import SHARED, needs_shared, shared
 

@@ -19,7 +19,7 @@ from caffelungo.data.sources import open_source
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import TRAIN, Datum
-from caffelungo.plan.plan import build_plan
+from caffelungo.plan.build_plan import build_plan
 from tests.data.make import database, pictures
 
 FC = 'layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc" inner_product_param { num_output: 5 } }'

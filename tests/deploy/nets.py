@@ -12,7 +12,8 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import Definition, parse_net, read_net
 from caffelungo.definition.schema import TEST, Preprocessing
 from caffelungo.passes.base import run
-from caffelungo.plan.plan import Plan, build_plan
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.plan import Plan
 from caffelungo.rewriting import recipes
 from caffelungo.weights.weights import Weights
 

@@ -25,7 +25,7 @@ from caffelungo.deploy.options import ExportOptions
 from caffelungo.deploy.picture_operators import Front
 from caffelungo.deploy.trace import trace
 from caffelungo.net.store import Store
-from caffelungo.plan.plan import build_plan
+from caffelungo.plan.build_plan import build_plan
 from tests.deploy.nets import msra_weights, shipped
 
 

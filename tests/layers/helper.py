@@ -16,7 +16,8 @@ from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
 from caffelungo.layers.base import Shape, State
-from caffelungo.plan.plan import ParamKey, Plan, PlannedLayer, build_plan
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.plan import ParamKey, Plan, PlannedLayer
 
 REARRANGES = ("Reshape", "Slice", "Crop", "Im2col")
 """Types whose tops need not lie in memory as their bottoms do."""

@@ -15,7 +15,7 @@ from caffelungo.definition.schema import TRAIN, FillerParameter
 from caffelungo.errors import UserError
 from caffelungo.layers import fillers
 from caffelungo.layers.base import LayerError
-from caffelungo.plan.plan import build_plan
+from caffelungo.plan.build_plan import build_plan
 from tests.layers.helper import net
 from tests.support import SHARED, needs_shared, shared
 

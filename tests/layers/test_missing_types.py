@@ -11,7 +11,7 @@ from caffelungo.definition.schema import TEST
 from caffelungo.deploy.exportable_part import cut
 from caffelungo.errors import Problem, UserError, grouped
 from caffelungo.layers import registry
-from caffelungo.plan.plan import build_plan
+from caffelungo.plan.build_plan import build_plan
 
 DATA = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }\n'
 FOREIGN = [*(one for types in TYPES.values() for one in types), "BN", "SyncBN", "Axpy", "RNN", "Python", "Convolutoin"]

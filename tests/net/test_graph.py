@@ -13,7 +13,8 @@ from caffelungo.errors import UserError
 from caffelungo.net.graph import Net, may_overwrite
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
-from caffelungo.plan.plan import Plan, build_plan
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.plan import Plan
 
 CLASSIFIER = """
 name: "small"

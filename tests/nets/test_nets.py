@@ -15,7 +15,8 @@ from caffelungo.definition.reader import read_net, read_solver
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
 from caffelungo.layers.base import count
-from caffelungo.plan.plan import Plan, build_plan
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.plan import Plan
 from tests.support import needs_shared, shared
 
 PUBLISHED = {

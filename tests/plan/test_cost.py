@@ -6,8 +6,9 @@ from caffelungo.definition import catalogue
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.definition.schema import TEST
+from caffelungo.plan.build_plan import build_plan
 from caffelungo.plan.cost import Cost, compare, costs, total
-from caffelungo.plan.plan import Plan, build_plan
+from caffelungo.plan.plan import Plan
 
 
 def plan(name: str) -> Plan:

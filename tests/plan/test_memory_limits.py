@@ -8,7 +8,7 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import TEST
 from caffelungo.plan import memory_limits
-from caffelungo.plan.plan import build_plan
+from caffelungo.plan.build_plan import build_plan
 
 MB = 1 << 20
 INPUT = 'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 32 dim: 32 } } }\n'

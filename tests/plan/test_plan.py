@@ -8,7 +8,7 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.layers.base import Arity
-from caffelungo.plan.plan import build_plan
+from caffelungo.plan.build_plan import build_plan
 from tests.layers.helper import net, plan_of
 
 INPUT = 'layer { name: "d" type: "Input" top: "x" top: "t" input_param { shape { dim: 2 dim: 3 } shape { dim: 2 } } }\n'

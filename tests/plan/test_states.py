@@ -10,7 +10,7 @@ from caffelungo.definition.reader import Definition, parse_net
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
 from caffelungo.plan import states
-from caffelungo.plan.plan import build_plan
+from caffelungo.plan.build_plan import build_plan
 
 DATA = "dummy_data_param { shape { dim: 4 dim: 6 } shape { dim: 4 } data_filler { } data_filler { } }"
 INPUT = 'top: "data" input_param { shape { dim: 1 dim: 6 } }'

@@ -7,7 +7,7 @@ import pytest
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import parse_net, parse_solver
 from caffelungo.definition.schema import TEST, TRAIN
-from caffelungo.plan.plan import build_plan
+from caffelungo.plan.build_plan import build_plan
 from caffelungo.solve import cannot_learn
 
 DATA = """layer { name: "data" type: "Input" top: "data" top: "label"

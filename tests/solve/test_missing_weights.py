@@ -8,7 +8,7 @@ from caffelungo.definition import catalogue
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import parse_net, parse_solver, read_net, read_solver
 from caffelungo.definition.schema import TRAIN
-from caffelungo.plan.plan import build_plan
+from caffelungo.plan.build_plan import build_plan
 from caffelungo.solve import missing_weights, run
 from tests.solve import helpers
 

@@ -12,7 +12,7 @@ import pytest
 from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.definition.schema import TEST
 from caffelungo.plan import states
-from caffelungo.plan.plan import build_plan
+from caffelungo.plan.build_plan import build_plan
 from caffelungo.solve.tested_head import head_of, judges
 from caffelungo.weights import formats
 from caffelungo.weights.weights import Weights

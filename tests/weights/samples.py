@@ -14,7 +14,8 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import TEST, message_class
 from caffelungo.errors import UserError
-from caffelungo.plan.plan import Plan, build_plan
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.plan import Plan
 from caffelungo.weights import Weights
 
 shapes = hnp.array_shapes(min_dims=0, max_dims=5, max_side=4)

@@ -283,7 +283,7 @@ def test_a_long_table_is_shortened():
 def test_every_public_model_is_copied_whole(definition, file):
     from caffelungo.definition.filter import net_state
     from caffelungo.definition.reader import read_net
-    from caffelungo.plan.plan import build_plan
+    from caffelungo.plan.build_plan import build_plan
     from caffelungo.weights import formats
 
     net = read_net(shared("models", definition))

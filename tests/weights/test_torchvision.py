@@ -15,7 +15,7 @@ from caffelungo.definition.schema import TEST, TRAIN, NetParameter
 from caffelungo.errors import RunError, UserError
 from caffelungo.net.graph import Net
 from caffelungo.net.store import Store
-from caffelungo.plan.plan import build_plan
+from caffelungo.plan.build_plan import build_plan
 from caffelungo.weights import copy
 from caffelungo.weights import torchvision as tv
 

@@ -10,7 +10,8 @@ from caffelungo.check.findings import Findings
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import Problem, UserError
-from caffelungo.plan.plan import Plan, build_plan
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.plan import Plan
 from caffelungo.solve import cannot_learn
 from caffelungo.weights import copy, formats
 from caffelungo.weights.load import load, split

@@ -21,7 +21,8 @@ from caffelungo.layers.base import Shape
 from caffelungo.plan import memory_limits
 from caffelungo.plan import misread_layers as doubts
 from caffelungo.plan import states as in_state
-from caffelungo.plan.plan import Plan, PlannedLayer, Where, build_plan
+from caffelungo.plan.build_plan import Where, build_plan
+from caffelungo.plan.plan import Plan, PlannedLayer
 from caffelungo.weights import meanfile
 
 

@@ -18,7 +18,7 @@ from caffelungo.definition.upgrade import upgrade_net
 from caffelungo.errors import UserError
 from caffelungo.plan import misread_layers as doubts
 from caffelungo.plan import sharing
-from caffelungo.plan.plan import build_plan
+from caffelungo.plan.build_plan import build_plan
 from caffelungo.solve import snapshot
 from caffelungo.solve.cannot_learn import loss_problem, rate_notices
 from caffelungo.solve.nets import from_definition, input_without_data

@@ -7,7 +7,8 @@ from caffelungo.definition.reader import Definition
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
 from caffelungo.plan import states
-from caffelungo.plan.plan import PlannedLayer, build_plan
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.plan import PlannedLayer
 
 Shapes = dict[str, tuple[int, ...]]
 """Shapes by blob, without the batch."""

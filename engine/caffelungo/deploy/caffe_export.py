@@ -35,7 +35,8 @@ from caffelungo.net.store import Store
 from caffelungo.passes import base
 from caffelungo.passes.caffe import BvlcOptions, bvlc
 from caffelungo.passes.moves import moved
-from caffelungo.plan.plan import Plan, build_plan
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.plan import Plan
 from caffelungo.weights import caffemodel, copy
 from caffelungo.weights.task_heads import heads_of
 from caffelungo.weights.weights import Weights

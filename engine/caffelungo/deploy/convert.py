@@ -30,7 +30,7 @@ from caffelungo.errors import Problem, UserError
 from caffelungo.inference import metadata
 from caffelungo.layers.base import shape_text
 from caffelungo.plan import states
-from caffelungo.plan.plan import build_plan
+from caffelungo.plan.build_plan import build_plan
 from caffelungo.weights.weights import Weights
 
 

@@ -41,7 +41,7 @@ from caffelungo.errors import Problem, RunError, UserError
 from caffelungo.inference import metadata, picture_input
 from caffelungo.inference.runtime import LIMIT, parse_device
 from caffelungo.net.store import Store
-from caffelungo.plan.plan import build_plan
+from caffelungo.plan.build_plan import build_plan
 from caffelungo.version import __version__
 from caffelungo.weights.weights import Weights
 

@@ -25,7 +25,7 @@ from caffelungo.definition.schema import TEST
 from caffelungo.deploy.network import MEASURES as MEASURE_TYPES
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.layers import registry
-from caffelungo.plan.plan import build_plan
+from caffelungo.plan.build_plan import build_plan
 
 MEASURES = ("Loss", "Accuracy", "Evaluate")
 """How the types of forks end that only training and testing need."""

@@ -12,7 +12,8 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST
 from caffelungo.errors import Problem
 from caffelungo.layers.base import Shape
-from caffelungo.plan.plan import Plan, build_plan
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.plan import Plan
 from caffelungo.weights.weights import Weights
 
 LARGEST = 2048

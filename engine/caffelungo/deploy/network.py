@@ -21,7 +21,8 @@ from caffelungo.layers import registry
 from caffelungo.layers.base import Shape, shape_text
 from caffelungo.passes.names import PROB, answer_name
 from caffelungo.passes.view import HEADS, PASSING, Graph, free_name
-from caffelungo.plan.plan import Plan, build_plan
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.plan import Plan
 
 OUTPUT_LAYER = {"SoftmaxWithLoss": "Softmax", "SigmoidCrossEntropyLoss": "Sigmoid"}
 """The layer that makes probabilities of what a loss measures."""

@@ -24,7 +24,8 @@ from caffelungo.passes import picture_size
 from caffelungo.passes.picture_size import Size
 from caffelungo.passes.resize import ResizeOptions, at
 from caffelungo.plan import memory_limits
-from caffelungo.plan.plan import Plan, build_plan
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.plan import Plan
 from caffelungo.weights.weights import Weights
 
 Shapes = Mapping[str, Sequence[int]]

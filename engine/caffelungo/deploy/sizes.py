@@ -18,7 +18,8 @@ from caffelungo.deploy.network import DeployNet
 from caffelungo.errors import Problem
 from caffelungo.layers import windows
 from caffelungo.layers.base import shape_text
-from caffelungo.plan.plan import Plan, PlannedLayer, build_plan
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.plan import Plan, PlannedLayer
 
 HEIGHT, WIDTH = "height", "width"
 LARGER = (((13, 6), (2, 23)), ((32, 64), (64, 32)))

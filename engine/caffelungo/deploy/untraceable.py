@@ -11,7 +11,8 @@ from caffelungo.deploy.trace import capture, trace
 from caffelungo.errors import Problem
 from caffelungo.layers.base import shape_text
 from caffelungo.net.store import Store
-from caffelungo.plan.plan import Plan, PlannedLayer, build_plan
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.plan import Plan, PlannedLayer
 
 
 def untraceable(plan: Plan, opset: int, batch: int | None, error: Exception) -> list[Problem]:

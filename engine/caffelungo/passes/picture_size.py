@@ -16,7 +16,8 @@ from caffelungo.errors import Problem, UserError
 from caffelungo.layers.base import Shape, count, shape_text
 from caffelungo.passes.base import Refusal
 from caffelungo.passes.view import View
-from caffelungo.plan.plan import ParamKey, Plan, build_plan
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.plan import ParamKey, Plan
 
 Size = tuple[int, int]
 """Height and width."""

@@ -27,7 +27,8 @@ from caffelungo.layers.kinds import OBSERVING
 from caffelungo.layers.kinds import PASSING as PASSING
 from caffelungo.layers.kinds import SIZED as SIZED
 from caffelungo.plan import states
-from caffelungo.plan.plan import Plan, PlannedLayer, build_plan
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.plan import Plan, PlannedLayer
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from typing import Any
 
 from caffelungo.errors import Problem, UserError
 from caffelungo.layers.base import count, shape_text
-from caffelungo.plan.plan import Plan, PlannedLayer, Where
+from caffelungo.plan.build_plan import Where
+from caffelungo.plan.plan import Plan, PlannedLayer
 
 FLOAT = 4
 """Bytes of a number."""

@@ -11,7 +11,7 @@ from caffelungo.definition.partial import Rest, UnreadableError
 from caffelungo.definition.reader import Variables
 from caffelungo.errors import Problem, UserError
 from caffelungo.plan import misread_layers, states
-from caffelungo.plan.plan import build_plan
+from caffelungo.plan.build_plan import build_plan
 
 
 def read_net(path: str | Path, variables: Variables | None = None) -> Definition:

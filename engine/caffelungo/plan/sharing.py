@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from caffelungo.errors import Location, Problem
 from caffelungo.layers.base import Shape, shape_text
-from caffelungo.plan.plan import ParamUse, Plan, Where
+from caffelungo.plan.build_plan import Where
+from caffelungo.plan.plan import ParamUse, Plan
 
 
 def misfit(layer: str, position: int, use: ParamUse, shape: Shape, where: Location | None = None) -> Problem:

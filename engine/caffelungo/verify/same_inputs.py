@@ -26,7 +26,8 @@ from caffelungo.deploy import preprocessing_record
 from caffelungo.errors import Location, UserError
 from caffelungo.inference import picture_input
 from caffelungo.layers.base import Shape, shape_text
-from caffelungo.plan.plan import Plan, PlannedLayer, build_plan
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.plan import Plan, PlannedLayer
 from caffelungo.weights.weights import Weights
 
 Array = NDArray[np.float32]

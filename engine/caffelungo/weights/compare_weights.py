@@ -15,7 +15,7 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import Location, UserError
 from caffelungo.plan import states
-from caffelungo.plan.plan import build_plan
+from caffelungo.plan.build_plan import build_plan
 from caffelungo.plan.read_net import read_net
 from caffelungo.weights.compare_blobs import KnownLayer, compare_blob, in_deviations, lone_blob, real_blobs
 from caffelungo.weights.load import load
