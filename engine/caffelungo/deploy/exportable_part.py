@@ -22,9 +22,9 @@ from caffelungo.definition.forks import costs_nothing
 from caffelungo.definition.parser import ForeignField
 from caffelungo.definition.reader import Definition
 from caffelungo.definition.schema import TEST
-from caffelungo.deploy.network import MEASURES as MEASURE_TYPES
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.layers import registry
+from caffelungo.layers.kinds import MEASURING
 from caffelungo.plan.build_plan import build_plan
 
 MEASURES = ("Loss", "Accuracy", "Evaluate")
@@ -180,7 +180,7 @@ def _way_out(net: Any, here: Sequence[int], foreign: Sequence[ForeignField], def
         if cls is None or index in bad or tainted.intersection(layer.bottom):
             tainted.update(layer.top)
             lost += not _measures(layer)
-        elif not cls.loss and layer.type not in MEASURE_TYPES:
+        elif not cls.loss and layer.type not in MEASURING:
             read.update(blob for blob in layer.bottom if blob not in layer.top)
             made.update(dict.fromkeys(layer.top))
     ends = [blob for blob in made if blob not in read and blob not in tainted]

@@ -19,16 +19,11 @@ from caffelungo.definition.schema import TEST, TRAIN, LayerParameter
 from caffelungo.errors import Problem, UserError
 from caffelungo.layers import registry
 from caffelungo.layers.base import Shape, shape_text
+from caffelungo.layers.kinds import ANSWERED, ANSWERING, MEASURING, answer_of
 from caffelungo.passes.names import PROB, answer_name
 from caffelungo.passes.view import HEADS, PASSING, Graph, free_name
 from caffelungo.plan.build_plan import build_plan
 from caffelungo.plan.plan import Plan
-
-OUTPUT_LAYER = {"SoftmaxWithLoss": "Softmax", "SigmoidCrossEntropyLoss": "Sigmoid"}
-"""The layer that makes probabilities of what a loss measures."""
-
-MEASURES = frozenset({"Accuracy", "Silence"})
-"""Types that are dropped although they are no loss."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +121,7 @@ def deploy_net(
         raise UserError(problems)
     several = _probabilities(heads, kept) > 1
     for blob, loss in heads.items():
-        if loss is not None and loss.type in OUTPUT_LAYER:
+        if loss is not None and loss.type in ANSWERED:
             added = _output_layer(blob, loss, message, answer_name(_classifier(whole, blob), several))
             if added is not None:
                 message.layer.append(added)
@@ -171,7 +166,7 @@ def _is_loss(layer: Any) -> bool:
 
 
 def _measures(layer: Any) -> bool:
-    return _is_loss(layer) or layer.type in MEASURES
+    return _is_loss(layer) or layer.type in MEASURING
 
 
 def _heads(net: Any, layers: list[Any], plan: Plan) -> tuple[dict[str, Any], set[str], list[str]]:
@@ -255,8 +250,8 @@ def _needed(layers: list[Any], dropped: set[str], heads: Mapping[str, Any], plan
 
 def _probabilities(heads: Mapping[str, Any], kept: Sequence[Any]) -> int:
     """How many of the outputs ``heads`` hold probabilities, or get a layer that makes them."""
-    made = {top for layer in kept if layer.type in OUTPUT_LAYER.values() for top in layer.top}
-    return sum(blob in made if loss is None else loss.type in OUTPUT_LAYER for blob, loss in heads.items())
+    made = {top for layer in kept if layer.type in ANSWERING for top in layer.top}
+    return sum(blob in made if loss is None else loss.type in ANSWERED for blob, loss in heads.items())
 
 
 def _classifier(plan: Plan, blob: str) -> str:
@@ -266,7 +261,7 @@ def _classifier(plan: Plan, blob: str) -> str:
 
 
 def _output_layer(blob: str, loss: Any, message: Any, name: str) -> Any:
-    kind = OUTPUT_LAYER[loss.type]
+    kind = str(answer_of(loss.type))
     if any(layer.type == kind and blob in layer.bottom for layer in message.layer):
         return None
     taken = {layer.name for layer in message.layer} | {top for layer in message.layer for top in layer.top}

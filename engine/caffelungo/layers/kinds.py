@@ -51,6 +51,18 @@ def _names(other: Set[str]) -> frozenset[str]:
     return other._named if isinstance(other, Kind) else frozenset(other)
 
 
+def answer_of(loss_type: str) -> str | None:
+    """The type that gives a net's answer in the place of a loss; None where there is none."""
+    found = registry.find(loss_type)
+    return found.answer if found is not None else None
+
+
+def blob_names(layer_type: str) -> tuple[str, ...]:
+    """The names of the blobs of a type; those of a layer with weights for one that is not known."""
+    found = registry.find(layer_type)
+    return found.blob_names if found is not None else Layer.blob_names
+
+
 HEADS = Kind(lambda cls: cls.classifies)
 """Types that can be a classifier: their outputs are classes."""
 CLASS_LOSSES = Kind(lambda cls: cls.class_loss)
@@ -81,7 +93,15 @@ JOINING = Kind(lambda cls: cls.joins)
 """Layers that put together what several branches make."""
 WEIGHTED = Kind(lambda cls: cls.depth)
 """Types that count as a layer of depth; BatchNorm, Scale and others belong to the one before them."""
-OBSERVING = Kind(lambda cls: cls.observes)
+MEASURING = Kind(lambda cls: cls.measures)
+"""Types that a net which answers has no use for."""
+CHOOSING = Kind(lambda cls: cls.chooses)
+"""Types that count or choose: their values may agree where what they read does not."""
+OBSERVING = MEASURING | CHOOSING
 """Types that only look at scores."""
+ANSWERED = Kind(lambda cls: cls.answer is not None)
+"""Losses in whose place another type gives the net's answer (see ``answer_of``)."""
+ANSWERING = Kind(lambda cls: any(one.answer == cls.type for one in registry.layer_types().values()))
+"""The types that give it."""
 PROBABILITIES = Kind(lambda cls: cls.answer == "Softmax")
 """Losses that take a softmax of their bottom, so that the answer is one, too."""

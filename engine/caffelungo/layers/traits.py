@@ -79,8 +79,10 @@ class Traits:
     """Whether it is a loss whose bottom 1 is a class label."""
     answer: ClassVar[str | None] = None
     """For a loss: the type that gives the net's answer out of its bottom 0 (SoftmaxWithLoss: Softmax)."""
-    observes: ClassVar[bool] = False
-    """Whether it only looks at scores (Accuracy, ArgMax, Silence)."""
+    measures: ClassVar[bool] = False
+    """Whether it makes nothing that a net which answers could have a use for (Accuracy, Silence)."""
+    chooses: ClassVar[bool] = False
+    """Whether it counts or chooses: its values may agree where what it reads does not (Accuracy, ArgMax)."""
 
     # Its weights
 

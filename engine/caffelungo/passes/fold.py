@@ -23,8 +23,6 @@ from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.view import View
 from caffelungo.plan.plan import ParamKey, Plan, PlannedLayer
 
-FOLDABLE = frozenset({"Convolution", "InnerProduct"})
-
 
 @dataclass(frozen=True)
 class Foldable:
@@ -117,7 +115,7 @@ class _Seen:
         before = self.makers.get(norm.bottom_values[0])
         if before is None or not self.private(norm.bottom_values[0]) or not self.own(before):
             return None
-        fits = before.layer.type in FOLDABLE and len(before.tops) == 1 and before.layer.options.axis == 1
+        fits = before.layer.classifies and len(before.tops) == 1 and before.layer.options.axis == 1
         return before if fits else None
 
 

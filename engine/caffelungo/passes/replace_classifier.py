@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 
 from caffelungo import shell
 from caffelungo.definition.edits import Edit, SetField
+from caffelungo.layers.kinds import OBSERVING
 from caffelungo.passes.base import Refusal
 from caffelungo.passes.view import CLASS_LOSSES, PASSING, Classifier, Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
-ENDS = CLASS_LOSSES | {"Accuracy", "Softmax", "ArgMax", "Silence"}
+ENDS = CLASS_LOSSES | OBSERVING | {"Softmax"}
 """What may read a classifier's answers and go on with those of another one."""
 
 

@@ -18,8 +18,6 @@ from caffelungo.layers.base import Shape
 from caffelungo.plan.plan import Plan, PlannedLayer
 
 Array = NDArray[np.float32]
-MEASURES = frozenset({"Accuracy", "ArgMax"})
-"""Types that count or choose: their values may agree where what they read does not."""
 IDENTICAL, EQUAL, CHANGED, NEW, GONE = "identical", "equal", "changed", "new", "gone"
 
 
@@ -157,7 +155,7 @@ class _Judge:
         difference = apart(self.old[there], mine)
         was_blob = self.before.values[there].blob
         named = {"was": maker.name if maker.name != one.name else "", "was_blob": was_blob if was_blob != top else ""}
-        measured = one.layer.loss or one.layer.type in MEASURES
+        measured = one.layer.loss or one.layer.chooses
         if measured and any(bottom in self.reason for bottom in one.bottom_values):
             self.states[value] = NEW  # a count may be the same by chance
             why = self.inherit(one, value)

@@ -13,13 +13,11 @@ from typing import Any
 import numpy as np
 
 from caffelungo.layers.base import shape_text
-from caffelungo.weights.copy import fits
+from caffelungo.layers.kinds import blob_names
+from caffelungo.weights.shape_fit import fits
 from caffelungo.weights.weight_changes import COMPARED, GONE, GROWN, NEW, OTHER, BlobChange, Doubles, UnitChanges, ratio
 from caffelungo.weights.weights import Array
 
-BLOBS = {"BatchNorm": ("mean", "variance", "factor"), "Scale": ("scale", "bias"), "Normalize": ("scale",),
-         "PReLU": ("slope",), "Bias": ("bias",), "Parameter": ("value",)}  # fmt: skip
-"""Names of the blobs of types whose first is not a weight."""
 ELEMENTS = 1 << 21
 """Values held in double precision at a time."""
 
@@ -46,7 +44,7 @@ def real_blobs(blobs: Sequence[Array] | None, known: KnownLayer) -> list[tuple[i
 
 def _shaped(index: int, blob: Array, known: KnownLayer) -> Array:
     """``blob`` in today's shape: old files have four axes, of which the first are 1."""
-    vector = index > 0 or (known.type in BLOBS and known.type != "Parameter")
+    vector = index > 0 or (blob_names(known.type)[0] not in ("weight", "value"))
     axes = 1 if vector else 2 if known.type == "InnerProduct" else 0
     ones = blob.ndim - axes
     if not axes or ones < 1 or blob.ndim != 4 or any(size != 1 for size in blob.shape[:ones]):
@@ -55,7 +53,7 @@ def _shaped(index: int, blob: Array, known: KnownLayer) -> Array:
 
 
 def _name(index: int, known: KnownLayer) -> str:
-    names = known.names or BLOBS.get(known.type, ("weight", "bias"))
+    names = known.names or blob_names(known.type)
     return names[index] if index < len(names) else f"blob {index}"
 
 

@@ -30,7 +30,8 @@ class Accuracy(Layer):
     options_field = "accuracy_param"
     differentiable = False
     labels = (0, 1)
-    observes = True
+    measures = True
+    chooses = True
     bvlc = True
 
     def setup(self) -> None:

@@ -24,7 +24,7 @@ class ArgMax(Layer):
     type = "ArgMax"
     options_field = "argmax_param"
     differentiable = False
-    observes = True
+    chooses = True
     bvlc = True
 
     def setup(self) -> None:

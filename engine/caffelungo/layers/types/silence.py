@@ -23,7 +23,7 @@ class Silence(Layer):
     type = "Silence"
     bottoms = Arity(1, None)
     tops = Arity(0)
-    observes = True
+    measures = True
     views = True
     bvlc = True
 
