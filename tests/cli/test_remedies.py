@@ -81,7 +81,7 @@ SPEAKERS: dict[str, list[str]] = {
     "study/inspect/options.py": ["inspect"], "study/inspect/run.py": ["inspect"],
     "study/inspect/snapshots.py": ["inspect"], "study/inspect/units.py": ["inspect"], "study/options.py": ["compare"],
     "study/picture_splits.py": ["compare"], "verify/same_inputs.py": ["verify"], "verify/verify.py": ["verify"],
-    "projects/task_project.py": GROWS, "weights/copy.py": ["train"], "weights/compare_weights.py": ["diff"],
+    "projects/task_project.py": GROWS, "weights/match_layers.py": ["train"], "weights/compare_weights.py": ["diff"],
     "weights/task_heads.py": ["test", "inspect"], "weights/sniff.py": ["train", "test", "export", "grow", "verify"],
 }  # fmt: skip
 """The verbs on whose way the messages of a module lie. A module that names an option stands here."""

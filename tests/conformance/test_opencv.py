@@ -19,7 +19,7 @@ from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.plan.build_plan import build_plan
 from caffelungo.plan.plan import Plan
-from caffelungo.weights import copy, formats
+from caffelungo.weights import copy_table, formats, match_layers
 from tests.support import needs_shared, shared
 
 pytestmark = needs_shared
@@ -51,9 +51,9 @@ def files(name: str) -> tuple[Path, Path]:
 def ours(prototxt: Path, weights: Path) -> tuple[Plan, Store]:
     definition = read_net(prototxt)
     plan = build_plan(definition.message, net_state(definition.message, TEST), where=definition.where)
-    table = copy.match(plan, formats.read(weights))
+    table = match_layers.match(plan, formats.read(weights))
     assert not table.problems
-    assert table.layers(copy.NEW, copy.MISMATCH) == []
+    assert table.layers(copy_table.NEW, copy_table.MISMATCH) == []
     store = Store(plan, seed=0)
     store.load(table.arrays)
     return plan, store

@@ -21,7 +21,7 @@ from caffelungo.net.store import Store
 from caffelungo.passes import base
 from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.widen import WidenOptions, widen
-from caffelungo.weights import caffemodel, copy
+from caffelungo.weights import caffemodel, match_layers
 from caffelungo.weights.weights import Weights
 from tests.deploy.nets import SMALL, TRAIN_VAL, msra_weights, plan_of, random_weights, shipped
 
@@ -57,7 +57,7 @@ layer { name: "prob" type: "Softmax" bottom: "fc2" top: "prob" }
 def ours(text: str, weights: Weights, x: np.ndarray, blob: str) -> np.ndarray:
     plan = plan_of(parse_net(text).message)
     store = Store(plan, seed=0)
-    store.load(copy.match(plan, weights).arrays)
+    store.load(match_layers.match(plan, weights).arrays)
     net = StepNet(plan, store)
     with torch.no_grad():
         net.forward(torch.from_numpy(x))
@@ -167,7 +167,7 @@ def test_grown_nets_at_full_size(net: str, recipe: str, units: int, tmp_path: Pa
     logits = next(one.bottoms[0] for one in plan.layers if one.layer.type == "Softmax")
     last = [one for one in plan.layers if logits in one.tops and not one.layer.source][-1]
     store = Store(plan, seed=0)
-    store.load(copy.match(plan, weights).arrays)
+    store.load(match_layers.match(plan, weights).arrays)
     ours = StepNet(plan, store)
     theirs = cv2.dnn.readNetFromCaffe(str(made.prototxt), str(made.caffemodel))
     theirs.enableWinograd(False)  # it rounds ten times as much as a plain convolution

@@ -19,7 +19,7 @@ from caffelungo.inference import metadata, picture_input
 from caffelungo.inference.runtime import open_session
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
-from caffelungo.weights import caffemodel, copy
+from caffelungo.weights import caffemodel, match_layers
 from caffelungo.weights.weights import Weights
 from tests.deploy.nets import SMALL, TRAIN_VAL, plan_of, random_weights
 
@@ -108,7 +108,7 @@ def test_pixels_in_probabilities_out(small: Exported, batch: int) -> None:
     images = np.random.default_rng(batch).integers(0, 256, (batch, 13, 11, 3), dtype=np.uint8)
     plan = plan_of(parse_net(SMALL).message)
     store = Store(plan, seed=0)
-    store.load(copy.match(plan, random_weights(SMALL)).arrays)
+    store.load(match_layers.match(plan, random_weights(SMALL)).arrays)
     net = StepNet(plan, store)
     blue_first = images[:, :, :, ::-1].transpose(0, 3, 1, 2).astype(np.float32)
     values = (blue_first - np.array([104, 117, 123], np.float32)[:, None, None]) * np.float32(0.0625)

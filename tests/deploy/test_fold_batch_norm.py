@@ -9,7 +9,7 @@ from caffelungo.deploy.fold_batch_norm import Folded, fold_batch_norm
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.plan.plan import Plan
-from caffelungo.weights import copy
+from caffelungo.weights import match_layers
 from tests.deploy.nets import plan_of, random_weights
 
 INPUT = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 5 dim: 4 } } }\n'
@@ -36,7 +36,7 @@ def check(text: str, left: list[str]) -> Folded:
     """Fold, assert which layers are left, and that every output and surviving blob is what it was."""
     message = parse_net(text).message
     plan = plan_of(message)
-    arrays = copy.match(plan, random_weights(text)).arrays
+    arrays = match_layers.match(plan, random_weights(text)).arrays
     folded = fold_batch_norm(message, plan, arrays)
     assert [layer.name for layer in folded.message.layer if layer.type != "Input"] == left
     before, after = outputs(plan, arrays), outputs(plan_of(folded.message), folded.arrays)
@@ -93,7 +93,7 @@ def test_an_output_of_the_net_is_not_folded_away() -> None:
     check(INPUT + CONV % "" + BN % ("c", "b", ""), ["conv"])
     message = parse_net(INPUT + CONV % "" + BN % ("c", "b", "")).message
     plan = plan_of(message)
-    arrays = copy.match(plan, random_weights(INPUT + CONV % "" + BN % ("c", "b", ""))).arrays
+    arrays = match_layers.match(plan, random_weights(INPUT + CONV % "" + BN % ("c", "b", ""))).arrays
     kept = fold_batch_norm(message, plan, arrays, keep=["c"])
     assert [layer.type for layer in kept.message.layer] == ["Input", "Convolution", "Scale"]
 
@@ -103,7 +103,7 @@ def test_statistics_of_the_batch_are_not_folded() -> None:
     text = INPUT + CONV % "" + BN % ("c", "b", own)
     message = parse_net(text).message
     plan = plan_of(message)
-    folded = fold_batch_norm(message, plan, copy.match(plan, random_weights(text)).arrays)
+    folded = fold_batch_norm(message, plan, match_layers.match(plan, random_weights(text)).arrays)
     assert [layer.type for layer in folded.message.layer] == ["Input", "Convolution", "BatchNorm"]
 
 
@@ -124,7 +124,7 @@ def test_factor_zero_gives_zero_statistics() -> None:
     plan = plan_of(message)
     weights = random_weights(text)
     weights.layers["bn"][2][:] = 0
-    arrays = copy.match(plan, weights).arrays
+    arrays = match_layers.match(plan, weights).arrays
     folded = fold_batch_norm(message, plan, arrays)
     before, after = outputs(plan, arrays), outputs(plan_of(folded.message), folded.arrays)
     np.testing.assert_allclose(after["out"], before["out"], rtol=1e-4, atol=1e-3)

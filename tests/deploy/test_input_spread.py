@@ -18,7 +18,7 @@ from caffelungo.deploy.parity import Feeds, Reference, prove
 from caffelungo.deploy.trace import trace
 from caffelungo.errors import RunError
 from caffelungo.net.store import Store
-from caffelungo.weights import copy
+from caffelungo.weights import match_layers
 from tests.deploy.nets import plan_of, random_weights
 
 NET = """
@@ -35,7 +35,7 @@ layer { name: "fc" type: "InnerProduct" bottom: "pool" top: "fc" inner_product_p
 @pytest.fixture(scope="module")
 def proven() -> tuple[bytes, Reference, float]:
     plan = plan_of(parse_net(NET).message)
-    arrays = copy.match(plan, random_weights(NET)).arrays
+    arrays = match_layers.match(plan, random_weights(NET)).arrays
     store = Store(plan, seed=0)
     store.load(arrays)
     reference = Reference(plan, store, BlobNames(plan).of(plan))
@@ -98,7 +98,7 @@ def test_the_range_is_what_the_first_statistics_say(wide: float) -> None:
     """A kernel that sums 2 of its inputs makes of a spread of 1 one of sqrt(2), whatever its bias."""
     text = NET[: NET.index('layer { name: "clip"')]
     plan = plan_of(parse_net(text).message)
-    arrays = copy.match(plan, random_weights(text)).arrays
+    arrays = match_layers.match(plan, random_weights(text)).arrays
     arrays["conv", 0][:] = 0
     arrays["conv", 0][:, :2, 1, 1] = 1
     arrays["bn", 1][:], arrays["bn", 2][:] = 3 * 2 * wide**2, 3

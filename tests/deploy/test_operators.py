@@ -16,7 +16,7 @@ from caffelungo.inference.runtime import open_session
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.plan.plan import Plan
-from caffelungo.weights import copy
+from caffelungo.weights import match_layers
 from tests.deploy.nets import plan_of, random_weights
 
 INPUT = (
@@ -27,7 +27,7 @@ INPUT = (
 def exported(text: str, opset: int = 20) -> tuple[onnx.ModelProto, Plan, Store]:
     plan = plan_of(parse_net(text).message)
     store = Store(plan, seed=0)
-    store.load(copy.match(plan, random_weights(text)).arrays)
+    store.load(match_layers.match(plan, random_weights(text)).arrays)
     return ir.to_proto(trace(plan, store, list(plan.outputs), opset=opset).model), plan, store
 
 

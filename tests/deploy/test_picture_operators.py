@@ -36,7 +36,7 @@ from caffelungo.inference.runtime import Session, open_session
 from caffelungo.inference.triton import triton
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
-from caffelungo.weights import caffemodel, copy
+from caffelungo.weights import caffemodel, match_layers
 from tests.deploy.nets import SMALL, plan_of, random_weights
 from tests.lungo import lungo
 
@@ -196,7 +196,7 @@ def test_probabilities_of_training_at_the_pictures_own_sizes(exact: Exported, sh
     """The whole file beside the unfolded net in PyTorch behind the data layer's own way with a picture."""
     plan = plan_of(parse_net(SMALL).message)
     store = Store(plan, seed=0)
-    store.load(copy.match(plan, random_weights(SMALL)).arrays)
+    store.load(match_layers.match(plan, random_weights(SMALL)).arrays)
     net = StepNet(plan, store)
     for made, geometry in ((exact, EXACT), (shorter, SHORTER)):
         answers = Classifier(made.path, "cpu").classify([photos], batch=4)

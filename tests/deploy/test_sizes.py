@@ -19,7 +19,7 @@ from caffelungo.inference.classify import Classifier
 from caffelungo.inference.runtime import open_session
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
-from caffelungo.weights import copy
+from caffelungo.weights import match_layers
 from tests.deploy.nets import SMALL, plan_of, random_weights
 
 SIZES = [(17, 19), (24, 31), (40, 22)]
@@ -55,7 +55,7 @@ def in_torch(text: str, x: np.ndarray, blobs: list[str]) -> list[np.ndarray]:
 
     plan = plan_of(parse_net(text).message)
     store = Store(plan, seed=0)
-    store.load(copy.match(plan, random_weights(text)).arrays)
+    store.load(match_layers.match(plan, random_weights(text)).arrays)
     net = StepNet(plan, store)
     with torch.no_grad():
         net.forward(torch.from_numpy(x))

@@ -21,7 +21,7 @@ from caffelungo.inference import runtime
 from caffelungo.inference.classify import Classifier, Prediction, as_csv, as_json, short, table
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
-from caffelungo.weights import copy
+from caffelungo.weights import match_layers
 from tests.deploy.nets import SMALL, plan_of, random_weights
 from tests.lungo import lungo
 
@@ -51,7 +51,7 @@ def reference(paths: list[Path]) -> np.ndarray:
     """Probabilities by the record's NumPy reference and the net in PyTorch, one picture at a time."""
     plan = plan_of(parse_net(SMALL).message)
     store = Store(plan, seed=0)
-    store.load(copy.match(plan, random_weights(SMALL)).arrays)
+    store.load(match_layers.match(plan, random_weights(SMALL)).arrays)
     net, rows = StepNet(plan, store), []
     for path in paths:
         with torch.no_grad():

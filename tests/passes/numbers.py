@@ -14,7 +14,7 @@ from caffelungo.net.store import Store
 from caffelungo.passes.base import Result
 from caffelungo.passes.moves import Blobs, moved
 from caffelungo.passes.view import View
-from caffelungo.weights.copy import match
+from caffelungo.weights.match_layers import match
 from caffelungo.weights.weights import Weights
 
 

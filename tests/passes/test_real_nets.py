@@ -26,7 +26,7 @@ from caffelungo.passes.view import View
 from caffelungo.rewriting import recipes
 from caffelungo.rewriting.rewrite import RewriteOptions, rewrite
 from caffelungo.weights import formats
-from caffelungo.weights.copy import match
+from caffelungo.weights.match_layers import match
 from caffelungo.weights.weights import Weights
 from tests.passes.numbers import random_blobs
 from tests.support import REPOSITORY, needs_shared, shared

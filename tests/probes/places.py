@@ -22,7 +22,7 @@ from caffelungo.probes.results import Probed
 from caffelungo.probes.run import probe
 from caffelungo.solve import nets
 from caffelungo.weights import formats
-from caffelungo.weights.copy import match
+from caffelungo.weights.match_layers import match
 from caffelungo.weights.weights import Weights
 from tests.passes.nets import FIRE
 from tests.passes.numbers import random_blobs

@@ -19,7 +19,7 @@ from caffelungo.net.store import Store
 from caffelungo.resources import folder
 from caffelungo.serving.options import ServeOptions
 from caffelungo.serving.service import Service
-from caffelungo.weights import copy, load
+from caffelungo.weights import load, match_layers
 from tests.deploy.nets import plan_of
 from tests.serving.running import Running
 from tests.support import needs_shared, shared
@@ -37,7 +37,7 @@ def test_the_same_class_comes_first_by_every_way(tmp_path: Path) -> None:
     record = classifier.record
     plan = plan_of(definition.message)
     store = Store(plan, seed=0)
-    store.load(copy.match(plan, load.load(str(WEIGHTS))).arrays)
+    store.load(match_layers.match(plan, load.load(str(WEIGHTS))).arrays)
     net = StepNet(plan, store)
 
     paths = sorted(shared("data", "imagenet_samples").glob("*.JPEG"))

@@ -16,7 +16,7 @@ from caffelungo.errors import RunError, UserError
 from caffelungo.net.graph import Net
 from caffelungo.net.store import Store
 from caffelungo.plan.build_plan import build_plan
-from caffelungo.weights import copy
+from caffelungo.weights import copy_table, match_layers
 from caffelungo.weights import torchvision as tv
 
 FAST = {"squeezenet1_1", "resnet18"}
@@ -59,7 +59,7 @@ def test_logits_are_torchvisions_own(name):
     weights = tv.convert(name, state(model), mean, std)
     message = headless(tv.definition(name))
     plan = build_plan(message, net_state(message, TEST))
-    table = copy.match(plan, weights)
+    table = match_layers.match(plan, weights)
     assert table.problems == []
     assert set(table.arrays) == set(plan.params)
     store = Store(plan, 0)
@@ -86,8 +86,8 @@ def test_the_auxiliary_classifiers_are_filled_too(name):
     weights = tv.convert(name, state(model))
     message = tv.definition(name, deploy=False)
     plan = build_plan(message, net_state(message, TRAIN), problems=[])
-    rows = copy.match(plan, weights).rows
-    assert {row.status for row in rows if row.layer.startswith("loss")} == {copy.COPIED}
+    rows = match_layers.match(plan, weights).rows
+    assert {row.status for row in rows if row.layer.startswith("loss")} == {copy_table.COPIED}
 
 
 @pytest.mark.parametrize("name", ["resnet18", "squeezenet1_0"])
@@ -96,7 +96,7 @@ def test_a_net_of_the_same_shapes_but_another_graph_is_refused(name):
     weights = tv.convert(name, state(model))
     message = tv.definition(name, variant="caffe")
     plan = build_plan(message, net_state(message, TEST))
-    problems = copy.match(plan, weights).problems
+    problems = match_layers.match(plan, weights).problems
     assert any("not as it was when these weights were trained" in problem.what for problem in problems)
     assert all("torchvision" in str(problem.remedy) for problem in problems)
 

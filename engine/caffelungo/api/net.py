@@ -20,7 +20,7 @@ from caffelungo.net.store import Store
 from caffelungo.passes.base import Note
 from caffelungo.passes.view import View
 from caffelungo.plan.plan import Plan, PlannedLayer
-from caffelungo.weights.copy import match
+from caffelungo.weights.match_layers import match
 from caffelungo.weights.weights import Weights
 
 

@@ -17,8 +17,9 @@ from caffelungo.errors import UserError
 from caffelungo.plan.plan import Plan
 from caffelungo.rewriting import data_paths
 from caffelungo.weights import formats
-from caffelungo.weights.copy import COPIED, RESHAPED, SHARED, CopyTable, match
+from caffelungo.weights.copy_table import COPIED, RESHAPED, SHARED, CopyTable
 from caffelungo.weights.load import load as load_files
+from caffelungo.weights.match_layers import match
 from caffelungo.weights.weights import Weights
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from caffelungo.errors import Problem, UserError
 from caffelungo.plan.build_plan import build_plan
 from caffelungo.plan.plan import Plan
 from caffelungo.solve import cannot_learn
-from caffelungo.weights import copy, formats
+from caffelungo.weights import copy_table, formats, match_layers
 from caffelungo.weights.load import load, split
 
 
@@ -55,15 +55,15 @@ def judge(definition: Definition, plan: Plan, findings: Findings) -> None:
         return
     loaded: set[tuple[str, int]] = set()
     learns = any(any(planned.loss_weights) for planned in plan.layers)
-    remedy = copy.Remedy.REINIT if learns else copy.Remedy.REPLACE
+    remedy = match_layers.Remedy.REINIT if learns else match_layers.Remedy.REPLACE
     wrong = False
     for weights, given in findings.weights:
-        table = copy.match(plan, weights, where=definition.where, remedy=remedy)
+        table = match_layers.match(plan, weights, where=definition.where, remedy=remedy)
         told = {(problem.what, problem.where, problem.received) for problem in findings.problems}
         findings.problems += [one for one in table.problems if (one.what, one.where, one.received) not in told]
         wrong = wrong or bool(table.problems)
         loaded.update(table.arrays)
-        if given and not table.problems and table.layers(copy.NEW, copy.UNUSED):
+        if given and not table.problems and table.layers(copy_table.NEW, copy_table.UNUSED):
             findings.notices.append(f"{definition.path}: {table.summary()}")
     if wrong:
         return

@@ -37,7 +37,7 @@ from caffelungo.passes.caffe import BvlcOptions, bvlc
 from caffelungo.passes.moves import moved
 from caffelungo.plan.build_plan import build_plan
 from caffelungo.plan.plan import Plan
-from caffelungo.weights import caffemodel, copy
+from caffelungo.weights import caffemodel, match_layers
 from caffelungo.weights.task_heads import heads_of
 from caffelungo.weights.weights import Weights
 
@@ -170,7 +170,7 @@ def _prove(net: DeployNet, arrays: Any, text: Path, model: Path, tolerance: floa
     """The written files, read back, against the net: every layer of its own, then its outputs; RunError."""
     theirs = read_net(text).message
     plan = build_plan(theirs, net_state(theirs, TEST))
-    table = copy.match(plan, caffemodel.read(model))
+    table = match_layers.match(plan, caffemodel.read(model))
     if table.problems:
         raise RunError(f"the written weights do not fit the written net:\n{UserError(table.problems)}")
     ours, written = _loaded(net.plan, arrays), _loaded(plan, table.arrays)

@@ -21,7 +21,7 @@ from caffelungo.errors import Location, Problem, UserError
 from caffelungo.inference.runtime import LIMIT
 from caffelungo.plan import states
 from caffelungo.plan.read_net import read_net
-from caffelungo.weights import copy
+from caffelungo.weights import copy_table, match_layers
 from caffelungo.weights.load import load
 from caffelungo.weights.weights import Weights
 
@@ -137,10 +137,10 @@ def fitted(net: DeployNet, weights: Weights, definition: Any) -> tuple[Arrays, l
         place = places.get(net.plan.layers[index].name)
         return None if place is None else definition.where(field, place, *rest)
 
-    table = copy.match(net.plan, weights, where=where)
+    table = match_layers.match(net.plan, weights, where=where)
     problems = list(table.problems)
     arrays: Arrays = dict(table.arrays)
-    mistaken = set(table.layers(copy.MISMATCH))
+    mistaken = set(table.layers(copy_table.MISMATCH))
     missing = list(dict.fromkeys(key[0] for key in net.plan.params if key not in arrays and key[0] not in mistaken))
     if missing and (mistaken or not problems):
         problems.append(

@@ -33,7 +33,7 @@ from caffelungo.plan.read_net import read_net
 from caffelungo.solve import nets
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.load_weights import Loaded
-from caffelungo.weights import copy
+from caffelungo.weights import copy_table
 from caffelungo.weights.load import load
 
 MEAN = "mean.npy"
@@ -124,7 +124,7 @@ def weighted(part: Upstream, names: Sequence[str], engine: Engine) -> tuple[Stor
     """
     plan, where = part.opened.plan, part.opened.text.where
     loaded = Loaded(names, (), plan, where)
-    if loaded.table is not None and (lacking := loaded.table.layers(copy.NEW)):
+    if loaded.table is not None and (lacking := loaded.table.layers(copy_table.NEW)):
         raise UserError(
             "the weights lack layers that these blobs need",
             where=Location(", ".join(names)),

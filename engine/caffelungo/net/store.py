@@ -88,7 +88,7 @@ class Store:
 
     @torch.no_grad()
     def load(self, arrays: Mapping[ParamKey, np.ndarray]) -> None:
-        """Copy ``arrays`` into the tensors of their keys; shapes must agree (see ``weights.copy``)."""
+        """Copy ``arrays`` into the tensors of their keys; shapes must agree (see ``weights.match_layers``)."""
         for slot, array in arrays.items():
             target = self.tensors[self._keys.get(slot, slot)]
             if tuple(target.shape) != array.shape:

@@ -34,8 +34,9 @@ from caffelungo.rewriting.folder_files import STARTED, reference, refuse_overwri
 from caffelungo.rewriting.rewrite import carried
 from caffelungo.solve import step_size
 from caffelungo.weights import formats
-from caffelungo.weights.copy import NEW, match
+from caffelungo.weights.copy_table import NEW
 from caffelungo.weights.load import anywhere, load
+from caffelungo.weights.match_layers import match
 from caffelungo.weights.task_heads import heads_of
 from caffelungo.weights.weights import Weights
 

@@ -31,8 +31,8 @@ from caffelungo.plan.read_net import read_net
 from caffelungo.rewriting import data_paths, recipe_solver, recipes
 from caffelungo.rewriting.folder_files import reference
 from caffelungo.weights import formats
-from caffelungo.weights.copy import match
 from caffelungo.weights.load import anywhere, load, split
+from caffelungo.weights.match_layers import match
 from caffelungo.weights.weights import Weights
 
 _TRAINS = re.compile(r"^([ \t]*#[ \t]*)lungo train\b.*--solver\b.*$", re.MULTILINE)

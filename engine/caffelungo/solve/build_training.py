@@ -28,7 +28,7 @@ from caffelungo.solve.testing import TestNet
 from caffelungo.solve.training import Training
 from caffelungo.solve.training_setup import Setup
 from caffelungo.solve.validate import holds, solver_problems
-from caffelungo.weights.copy import Remedy
+from caffelungo.weights.match_layers import Remedy
 
 
 def build_training(

@@ -13,7 +13,7 @@ from caffelungo.errors import Problem, UserError
 from caffelungo.net.store import Store
 from caffelungo.plan.build_plan import Where
 from caffelungo.plan.plan import Plan
-from caffelungo.weights import copy
+from caffelungo.weights import copy_table, match_layers
 from caffelungo.weights.load import load, split
 from caffelungo.weights.weights import Weights
 
@@ -33,10 +33,10 @@ class Loaded:
         where: Where | None = None,
         say: Callable[[str], None] = lambda name: None,
         beside: str | Path | None = None,
-        remedy: copy.Remedy = copy.Remedy.REPLACE,
+        remedy: match_layers.Remedy = match_layers.Remedy.REPLACE,
     ) -> None:
         self.weights: Weights | None = None
-        self.table: copy.CopyTable | None = None
+        self.table: copy_table.CopyTable | None = None
         self.reinit, self.remedy = list(reinit), remedy
         self.trained = frozenset(name for planned in plan.layers for name in (planned.key, planned.name))
         self.names = [name for given in names for name in split(str(given))]
@@ -45,14 +45,14 @@ class Loaded:
             say(name)
         if self.names:
             self.weights = load(self.names, beside)
-            self.table = copy.match(plan, self.weights, self.reinit, where, remedy)
+            self.table = match_layers.match(plan, self.weights, self.reinit, where, remedy)
             if self.table.problems:
                 raise UserError(self.table.problems)
 
     @property
     def extras(self) -> Any:
         """Preprocessing and labels of the file, unless a layer starts anew (its classes are others)."""
-        if self.weights is None or self.table is None or self.table.layers(copy.NEW, copy.REINIT):
+        if self.weights is None or self.table is None or self.table.layers(copy_table.NEW, copy_table.REINIT):
             return None
         return self.weights.extras
 
@@ -67,7 +67,7 @@ class Loaded:
 
     def fresh(self, layer: str) -> bool:
         """Whether ``layer`` keeps what its fillers gave it."""
-        return self.table is None or layer in self.table.layers(copy.NEW, copy.REINIT)
+        return self.table is None or layer in self.table.layers(copy_table.NEW, copy_table.REINIT)
 
     def load(self, store: Store, tests: Sequence[tuple[Plan, Where]] = ()) -> None:
         """Copy into ``store``, and what only the nets of ``tests`` have from the same files.
@@ -78,8 +78,8 @@ class Loaded:
             return
         problems: list[Problem] = []
         for plan, where in tests:
-            table = copy.match(plan, self.weights, where=where, remedy=self.remedy)
-            if wrong := [f"layer `{name}`" for name in table.layers(copy.MISMATCH) if name not in self.trained]:
+            table = match_layers.match(plan, self.weights, where=where, remedy=self.remedy)
+            if wrong := [f"layer `{name}`" for name in table.layers(copy_table.MISMATCH) if name not in self.trained]:
                 named = [problem for problem in table.problems if any(name in problem.what for name in wrong)]
                 problems += named or table.problems
             # What the train net has too is as ``table`` says: copied already, or to start anew.

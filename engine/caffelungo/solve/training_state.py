@@ -20,7 +20,7 @@ from caffelungo.solve import resume_changes
 from caffelungo.solve.smoothing import SmoothedLoss
 from caffelungo.solve.snapshot import names
 from caffelungo.solve.training import Training
-from caffelungo.weights import copy, formats, solverstate
+from caffelungo.weights import copy_table, formats, match_layers, solverstate
 from caffelungo.weights.solverstate import SolverState
 
 
@@ -65,8 +65,8 @@ def restore(training: Training, path: Path) -> list[str]:
     extras = state.extras
     problems = _problems(training, state, path)
     model = _learned_net(state, path)
-    table = copy.match(training.plan, formats.read(model), (), training.opened.text.where)
-    missing = table.layers(copy.NEW)
+    table = match_layers.match(training.plan, formats.read(model), (), training.opened.text.where)
+    missing = table.layers(copy_table.NEW)
     if missing:
         problems.append(
             Problem(

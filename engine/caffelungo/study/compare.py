@@ -37,8 +37,8 @@ from caffelungo.study.options import TUNES, CompareOptions, check, weights_of
 from caffelungo.study.picture_splits import gather
 from caffelungo.study.search import Candidate, Outcome, Search
 from caffelungo.weights import formats
-from caffelungo.weights.copy import match
 from caffelungo.weights.load import load
+from caffelungo.weights.match_layers import match
 from caffelungo.weights.weights import Weights
 
 HOPS = {

@@ -34,8 +34,9 @@ from caffelungo.plan.read_net import read_net
 from caffelungo.verify.matching_blobs import CHANGED, EQUAL, GONE, IDENTICAL, NEW, Array, Blob, judge, pairs
 from caffelungo.verify.same_inputs import Fed, Wanted, feed
 from caffelungo.weights.compare_weights import compare
-from caffelungo.weights.copy import CopyTable, match
+from caffelungo.weights.copy_table import CopyTable
 from caffelungo.weights.load import load
+from caffelungo.weights.match_layers import match
 from caffelungo.weights.weight_changes import GROWN, LayerChange
 from caffelungo.weights.weights import Weights
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from caffelungo.errors import Location, UserError
 from caffelungo.files import find
 from caffelungo.weights import formats
-from caffelungo.weights.copy import merge
+from caffelungo.weights.merge import merge
 from caffelungo.weights.weights import Weights
 
 TORCHVISION = "torchvision:"

@@ -16,7 +16,7 @@ from caffelungo.solve import nets
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
 from caffelungo.weights import formats
-from caffelungo.weights.copy import match
+from caffelungo.weights.match_layers import match
 from caffelungo.weights.weights import Weights
 from tests.lungo import lungo
 from tests.passes.numbers import random_blobs

@@ -33,7 +33,7 @@ from caffelungo.solve.init.newcomers import Newcomer, fresh_layers, newcomers
 from caffelungo.solve.load_weights import Loaded
 from caffelungo.solve.options import InitOptions
 from caffelungo.solve.torch_seeds import seed_iteration
-from caffelungo.weights import copy, formats
+from caffelungo.weights import copy_table, formats, match_layers
 
 METHODS = ("gradmax", "measured", "lsuv")
 AUTO = "auto"
@@ -126,12 +126,12 @@ class _Job:
             raise error
         self.plan = self.opened.plan
         self.graph = Graph(self.plan)
-        self.loaded = Loaded(options.weights, (), self.plan, text.where, beside=path, remedy=copy.Remedy.RENAME)
+        self.loaded = Loaded(options.weights, (), self.plan, text.where, beside=path, remedy=match_layers.Remedy.RENAME)
         self.store = Store(seed=options.seed, device=self.engine.device)
         self.store.adopt(self.plan, skip_filling=self.loaded.whole_layers(self.plan))
         self.loaded.load(self.store)
         assert self.loaded.table is not None
-        self.lacking = self.loaded.table.layers(copy.NEW)
+        self.lacking = self.loaded.table.layers(copy_table.NEW)
         # Running updates the running statistics, which are not to change.
         self.blobs = {
             name: [array.copy() for array in arrays] for name, arrays in self.store.layer_arrays(self.plan).items()

@@ -15,7 +15,7 @@ from caffelungo.study.inspect.groups import Group, Top
 from caffelungo.study.inspect.nets import Tuned
 from caffelungo.study.inspect.samples import Part, Samples
 from caffelungo.study.inspect.snapshots import Weighed
-from caffelungo.weights import copy, formats
+from caffelungo.weights import copy_table, formats, match_layers
 
 ALL = "all units"
 
@@ -80,10 +80,10 @@ def over_snapshots(
     try:
         for done, snapshot in enumerate(snapshots):
             try:
-                table = copy.match(plan, formats.read(snapshot.path), where=tuned.test.opened.text.where)
+                table = match_layers.match(plan, formats.read(snapshot.path), where=tuned.test.opened.text.where)
                 if table.problems:
                     raise UserError(table.problems)
-                if missing := table.layers(copy.NEW):
+                if missing := table.layers(copy_table.NEW):
                     raise UserError(
                         "the snapshot is of another net",
                         received=f"{snapshot.path} has nothing for {', '.join(missing[:3])}",

@@ -26,7 +26,7 @@ from caffelungo.solve.tested_head import head_of, judge, judges
 from caffelungo.solve.testing import TestNet
 from caffelungo.study.inspect.groups import output_of
 from caffelungo.study.inspect.options import InspectOptions
-from caffelungo.weights import copy
+from caffelungo.weights import copy_table, match_layers
 from caffelungo.weights.load import load
 
 
@@ -157,8 +157,8 @@ def open_before(options: InspectOptions, before: str, tuned: Tuned) -> Before:
         plan, where = _plan_before(options.before_model, tuned)
     beside = options.before_model or options.model
     weights = load(before, beside)
-    table = copy.match(plan, weights, where=where)
-    unlike = table.layers(copy.MISMATCH)
+    table = match_layers.match(plan, weights, where=where)
+    unlike = table.layers(copy_table.MISMATCH)
     grave = [p for p in table.problems if not any(f"layer `{name}`" in p.what for name in unlike)]
     if grave:
         raise UserError(grave)

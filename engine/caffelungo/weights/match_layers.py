@@ -5,27 +5,32 @@ Caffe: Net::CopyTrainedLayersFrom, Blob::ShapeEquals. Caffe stops at the first m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from enum import Enum
 
 from caffelungo import shell
 from caffelungo.errors import Location, Problem, did_you_mean
 from caffelungo.layers import registry
-from caffelungo.layers.base import Shape, count, shape_text
+from caffelungo.layers.base import Shape, shape_text
 from caffelungo.plan.plan import ParamKey, ParamUse, Plan, PlannedLayer
+from caffelungo.weights.copy_table import (
+    COPIED,
+    MISMATCH,
+    NEW,
+    REINIT,
+    RESHAPED,
+    SHARED,
+    UNUSED,
+    CopyRow,
+    CopyTable,
+    shapes_text,
+)
+from caffelungo.weights.shape_fit import fits
 from caffelungo.weights.weights import Array, Weights
 from caffelungo.wording import listed
 
 Where = Callable[..., Location | None]
-
-COPIED = "copied"
-RESHAPED = "reshaped"
-SHARED = "shared"
-NEW = "new"
-REINIT = "new (reinit)"
-MISMATCH = "shape mismatch"
-UNUSED = "unused in file"
 
 FEW_FIT = 0.2
 """Share of a net's layers below which weights that also mismatch are those of another net."""
@@ -37,66 +42,6 @@ class Remedy(Enum):
     REINIT = "let it start anew, by another name or by --reinit"
     RENAME = "let it start anew, by another name"
     REPLACE = "nothing but other weights, or the definition that they are for"
-
-
-LISTED_ROWS = 40
-"""A table longer than this shows runs of copied layers as one row."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One layer: the shapes of its blobs in the net and in the file, what happens to it, and why."""
-
-    layer: str
-    net: tuple[Shape, ...]
-    file: tuple[Shape, ...]
-    status: str
-    note: str = ""
-
-
-@dataclass
-class CopyTable:
-    """What is copied. ``arrays`` holds values by owner's key, in the net's shapes; ``problems`` all mismatches."""
-
-    rows: list[Row] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    arrays: dict[ParamKey, Array] = field(default_factory=dict)
-    path: str = ""
-
-    def layers(self, *statuses: str) -> list[str]:
-        """Names of the layers with one of ``statuses``."""
-        return [row.layer for row in self.rows if row.status in statuses]
-
-    def summary(self) -> str:
-        """One line: how many layers of each status."""
-        totals: dict[str, int] = {}
-        for row in self.rows:
-            totals[row.status] = totals.get(row.status, 0) + 1
-        told = ", ".join(f"{total} {status}" for status, total in totals.items()) or "nothing to copy"
-        return f"Weights from {self.path}: {told}" if self.path else told
-
-    def render(self) -> str:
-        """The table as text: layer, shapes in the net and in the file, status, note."""
-        rows = self.rows if len(self.rows) <= LISTED_ROWS else _collapsed(self.rows)
-        cells = [("layer", "net", "file", "", "")]
-        cells += [(row.layer, _shapes(row.net), _shapes(row.file), row.status, row.note) for row in rows]
-        widths = [max(len(line[column]) for line in cells) for column in range(4)]
-        lines = [
-            "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[4]]).rstrip()
-            for line in cells
-        ]
-        return "\n".join([self.summary(), *lines]) if self.rows else self.summary()
-
-
-def merge(files: Sequence[Weights]) -> Weights:
-    """Several files as one: a layer comes from the last file that has it, as Caffe copies them one after the other."""
-    merged = Weights(name=files[0].name, path=", ".join(weights.path for weights in files if weights.path))
-    for weights in files:
-        merged.layers.update(weights.layers)
-        merged.types.update(weights.types)
-        merged.trained.update(weights.trained)
-        merged.extras = weights.extras if weights.extras is not None else merged.extras
-    return merged
 
 
 def match(
@@ -132,7 +77,7 @@ class _Matcher:
             self.table.rows.append(self.layer(planned))
         for name in self.unused:
             shapes = tuple(blob.shape for blob in self.weights.layers[name])
-            self.table.rows.append(Row(name, (), shapes, UNUSED))
+            self.table.rows.append(CopyRow(name, (), shapes, UNUSED))
         self.check_any()
         self.check_other_net()
         for planned in self.plan.layers:
@@ -185,7 +130,8 @@ class _Matcher:
                 "with weights",
                 Location(self.weights.path) if self.weights.path else None,
                 "; ".join(
-                    f"`{row.layer}` is {_shapes(row.file)} in the file, {_shapes(row.net)} here" for row in apart[:2]
+                    f"`{row.layer}` is {shapes_text(row.file)} in the file, {shapes_text(row.net)} here"
+                    for row in apart[:2]
                 )
                 + (" ..." if len(apart) > 2 else ""),
                 "give the weights that were trained in this net, or the definition that these were trained in",
@@ -215,16 +161,16 @@ class _Matcher:
                 "change is meant",
             )
 
-    def layer(self, planned: PlannedLayer) -> Row:
+    def layer(self, planned: PlannedLayer) -> CopyRow:
         net = tuple(use.shape for use in planned.params)
         blobs = self.weights.layers.get(planned.name)
         file = tuple(blob.shape for blob in blobs or ())
         if planned.name in self.reinit:
-            return Row(planned.name, net, file, REINIT, "keeps its fillers")
+            return CopyRow(planned.name, net, file, REINIT, "keeps its fillers")
         if blobs is None:
             if not any(use.owner for use in planned.params):
-                return Row(planned.name, net, file, SHARED, f"with `{planned.params[0].key[0]}`")
-            return Row(planned.name, net, file, NEW, self.hint(planned))
+                return CopyRow(planned.name, net, file, SHARED, f"with `{planned.params[0].key[0]}`")
+            return CopyRow(planned.name, net, file, NEW, self.hint(planned))
         missing = [
             (index, use)
             for index, use in enumerate(planned.params)
@@ -232,7 +178,7 @@ class _Matcher:
         ]
         if missing or len(blobs) > len(planned.params):
             self.count_problem(planned, blobs, missing)
-            return Row(planned.name, net, file, MISMATCH, f"{len(blobs)} blobs for {len(planned.params)}")
+            return CopyRow(planned.name, net, file, MISMATCH, f"{len(blobs)} blobs for {len(planned.params)}")
         return self.fitted(planned, blobs, net, file)
 
     @staticmethod
@@ -240,7 +186,9 @@ class _Matcher:
         """Whether the file leaves this blob to its owner in another layer (HDF5)."""
         return blob.size == 0 and 0 not in use.shape
 
-    def fitted(self, planned: PlannedLayer, blobs: list[Array], net: tuple[Shape, ...], file: tuple[Shape, ...]) -> Row:
+    def fitted(
+        self, planned: PlannedLayer, blobs: list[Array], net: tuple[Shape, ...], file: tuple[Shape, ...]
+    ) -> CopyRow:
         notes: list[str] = []
         wrong: list[int] = []
         found: dict[ParamKey, Array] = {}
@@ -256,9 +204,9 @@ class _Matcher:
             found[use.key] = blob.reshape(blob.shape if None in owner else owner)  # type: ignore[arg-type]
         if wrong:
             self.shape_problem(planned, blobs, wrong)
-            return Row(planned.name, net, file, MISMATCH, "see below")
+            return CopyRow(planned.name, net, file, MISMATCH, "see below")
         self.table.arrays.update(found)
-        return Row(planned.name, net, file, RESHAPED if notes else COPIED, "; ".join(notes))
+        return CopyRow(planned.name, net, file, RESHAPED if notes else COPIED, "; ".join(notes))
 
     def another_kernel(self, planned: PlannedLayer, file: Shape, net: Shape) -> bool:
         """Whether both are kernels of one type, so that as many values in another shape mean another thing."""
@@ -267,7 +215,7 @@ class _Matcher:
 
     def count_problem(self, planned: PlannedLayer, blobs: list[Array], missing: list[tuple[int, ParamUse]]) -> None:
         ours = ", ".join(use.spec.name for use in planned.params)
-        theirs = _shapes([blob.shape for blob in blobs])
+        theirs = shapes_text([blob.shape for blob in blobs])
         if missing:
             absent = ", ".join(use.spec.name for _, use in missing)
             what = f"the file lacks blob {missing[0][0]} ({absent}) of layer `{planned.name}`"
@@ -356,34 +304,6 @@ class _Matcher:
         return f"`{near}` in the file has these shapes" if near else ""
 
 
-def fits(file: Shape, net: Shape) -> bool:
-    """Whether a blob of shape ``file`` may be read as ``net``: equal, or as many values in another layout.
-
-    Leading ones do not count (1x1x1000x4096 is 1000x4096, as in old files), nor how the inputs of each output are
-    laid out (4096x25088, or 1x1x4096x25088, is 4096x512x7x7).
-    """
-    if len(file) == len(net) and all(a == b or b is None for a, b in zip(file, net, strict=True)):
-        return True
-    if None in net or count(file) != count(net) or (len(file) == len(net) and not _matrix(file) and not _matrix(net)):
-        return False
-    a, b = _without_leading_ones(file), _without_leading_ones(net)
-    return a[:1] == b[:1]
-
-
-def _matrix(shape: Shape) -> bool:
-    """Whether ``shape`` is that of a matrix or a vector in an old file, with ones before it."""
-    return len(shape) == 4 and shape[:2] == (1, 1)
-
-
-def _without_leading_ones(shape: Shape) -> Shape:
-    first = next((axis for axis, size in enumerate(shape) if size != 1), len(shape))
-    return shape[first:]
-
-
-def _shapes(shapes: Iterable[Shape]) -> str:
-    return " ".join(shape_text(shape) for shape in shapes) or "-"
-
-
 def _option(value: object) -> str:
     """An option for comparison and for people; one value for all axes is written once."""
     values = value if isinstance(value, tuple) else (value,)
@@ -392,21 +312,3 @@ def _option(value: object) -> str:
 
 def _some(names: list[str]) -> str:
     return listed([f"`{name}`" for name in names], 3)
-
-
-def _collapsed(rows: list[Row]) -> list[Row]:
-    """Runs of copied layers as one row each."""
-    result: list[Row] = []
-    run: list[Row] = []
-    for row in [*rows, None]:
-        if row is not None and row.status == COPIED:
-            run.append(row)
-            continue
-        if len(run) > 2:
-            result.append(Row(f"{run[0].layer} ... {run[-1].layer}", (), (), COPIED, f"{len(run)} layers"))
-        else:
-            result += run
-        run = []
-        if row is not None:
-            result.append(row)
-    return result

@@ -10,8 +10,10 @@ from google.protobuf import text_format
 
 from caffelungo.definition.schema import TRAIN, LayerParameter
 from caffelungo.errors import UserError
-from caffelungo.weights import Weights, copy
-from caffelungo.weights.copy import fits, match, merge
+from caffelungo.weights import Weights, copy_table, match_layers
+from caffelungo.weights.match_layers import match
+from caffelungo.weights.merge import merge
+from caffelungo.weights.shape_fit import fits
 from tests.support import needs_shared, shared
 from tests.weights.samples import extras, plan
 
@@ -45,7 +47,7 @@ def weights(**changes):
 
 def table(text=NET, reinit=(), phase=TRAIN, **changes):
     planned, where = plan(text, phase)
-    return match(planned, weights(**changes), reinit, where, copy.Remedy.REINIT)
+    return match(planned, weights(**changes), reinit, where, match_layers.Remedy.REINIT)
 
 
 def statuses(result):
@@ -54,7 +56,7 @@ def statuses(result):
 
 def test_all_of_a_fitting_file_is_copied():
     result = table()
-    assert set(statuses(result).values()) == {copy.COPIED}
+    assert set(statuses(result).values()) == {copy_table.COPIED}
     assert result.problems == []
     assert {key: array.shape for key, array in result.arrays.items()} == {
         ("conv1", 0): (4, 2, 3, 3), ("conv1", 1): (4,), ("bn1", 0): (4,), ("bn1", 1): (4,), ("bn1", 2): (1,),
@@ -65,8 +67,8 @@ def test_all_of_a_fitting_file_is_copied():
 
 def test_new_and_unused_layers_are_told():
     result = table(fc8=None, fc9=ones((3, 5), (3,)), other=ones((7,)))
-    assert statuses(result)["fc8"] == copy.NEW
-    assert result.layers(copy.UNUSED) == ["fc9", "other"]
+    assert statuses(result)["fc8"] == copy_table.NEW
+    assert result.layers(copy_table.UNUSED) == ["fc9", "other"]
     assert result.problems == []
     assert "`fc9` in the file has these shapes" in result.render()
     assert ("fc8", 0) not in result.arrays
@@ -74,7 +76,7 @@ def test_new_and_unused_layers_are_told():
 
 def test_a_mismatch_has_place_received_and_remedy():
     result = table(fc8=ones((1000, 5), (1000,)))
-    assert statuses(result)["fc8"] == copy.MISMATCH
+    assert statuses(result)["fc8"] == copy_table.MISMATCH
     (problem,) = result.problems
     assert str(problem.where) == "net.prototxt:8:9"
     assert problem.what == "the weights of layer `fc8` have another shape in the file"
@@ -94,12 +96,12 @@ def test_following_either_remedy_removes_the_mismatch():
     new = re.search(r"example to `(\w+)`", problem.remedy).group(1)
     renamed = table(NET.replace('name: "fc8"', f'name: "{new}"'), **wrong)
     assert renamed.problems == []
-    assert statuses(renamed)[new] == copy.NEW
+    assert statuses(renamed)[new] == copy_table.NEW
     flag, name = re.search(r"(--reinit) (\w+)", problem.remedy).groups()
     again = table(reinit=[name], **wrong)
     assert flag == "--reinit"
     assert again.problems == []
-    assert statuses(again)["fc8"] == copy.REINIT
+    assert statuses(again)["fc8"] == copy_table.REINIT
 
 
 def test_all_mismatches_are_told_at_once():
@@ -136,7 +138,7 @@ def test_the_remedy_for_a_missing_bias_works():
 
 def test_old_four_dimensional_blobs_are_reshaped_and_told():
     result = table(fc8=ones((1, 1, 3, 5), (1, 1, 1, 3)))
-    assert statuses(result)["fc8"] == copy.RESHAPED
+    assert statuses(result)["fc8"] == copy_table.RESHAPED
     assert result.arrays["fc8", 0].shape == (3, 5)
     assert result.arrays["fc8", 1].shape == (3,)
     assert "1x1x3x5 as 3x5; 1x1x1x3 as 3" in result.render()
@@ -149,9 +151,9 @@ def test_a_fully_connected_layer_becomes_a_convolution():
     )
     values = np.arange(320, dtype=np.float32).reshape(5, 64)
     result = table(text, fc7=[values, *ones((5,))])
-    assert statuses(result)["fc7"] == copy.RESHAPED
+    assert statuses(result)["fc7"] == copy_table.RESHAPED
     assert np.array_equal(result.arrays["fc7", 0], values.reshape(5, 4, 4, 4))
-    assert statuses(table(text, fc7=ones((64, 5), (5,))))["fc7"] == copy.MISMATCH
+    assert statuses(table(text, fc7=ones((64, 5), (5,))))["fc7"] == copy_table.MISMATCH
 
 
 @pytest.mark.parametrize(
@@ -206,7 +208,7 @@ def test_a_layer_that_owns_nothing_is_shared():
     text = SHARED_PARAMS.replace('"bb"', '"ba"')
     planned, where = plan(text)
     result = match(planned, Weights({"a": ones((5, 5), (5,)), "c": ones((1,))}), (), where)
-    assert statuses(result)["b"] == copy.SHARED
+    assert statuses(result)["b"] == copy_table.SHARED
     assert "with `a`" in result.render()
 
 
@@ -291,7 +293,7 @@ def test_every_public_model_is_copied_whole(definition, file):
     result = match(planned, formats.read(shared("models", file)), (), net.where)
     assert result.problems == []
     assert set(result.arrays) == set(planned.params)
-    assert set(statuses(result).values()) <= {copy.COPIED, copy.RESHAPED, copy.UNUSED}
+    assert set(statuses(result).values()) <= {copy_table.COPIED, copy_table.RESHAPED, copy_table.UNUSED}
 
 
 def test_problems_make_one_user_error():
@@ -310,7 +312,7 @@ OTHER = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("remedy", copy.Remedy)
+@pytest.mark.parametrize("remedy", match_layers.Remedy)
 @pytest.mark.parametrize("case", OTHER)
 def test_the_weights_of_another_net_are_called_so_before_anything_else_is_advised(case, remedy):
     planned, where = plan(NET)
@@ -336,7 +338,11 @@ def test_of_two_layers_both_must_be_unlike() -> None:
 
 @pytest.mark.parametrize(
     ("remedy", "advised"),
-    [(copy.Remedy.REINIT, ("rename", "--reinit fc8")), (copy.Remedy.RENAME, ("rename",)), (copy.Remedy.REPLACE, ())],
+    [
+        (match_layers.Remedy.REINIT, ("rename", "--reinit fc8")),
+        (match_layers.Remedy.RENAME, ("rename",)),
+        (match_layers.Remedy.REPLACE, ()),
+    ],
 )
 @pytest.mark.parametrize(
     "change", [{"fc8": ones((1000, 5), (1000,))}, {"fc8": ones((3, 5))}, {"bn1": ones(*[(4,)] * 5)}]
@@ -381,6 +387,6 @@ def test_kernels_of_one_type_are_not_rearranged():
     text = text.replace("dim: 1 dim: 4", "dim: 1 dim: 3")
     planned, where = plan(text)
     given = weights(conv1=ones((1, 1, 3, 3), (3,)), bn1=ones((3,), (3,), (1,)), fc7=ones((5, 108), (5,)))
-    assert statuses(match(planned, given, (), where))["conv1"] == copy.RESHAPED
+    assert statuses(match(planned, given, (), where))["conv1"] == copy_table.RESHAPED
     given.types["conv1"] = "Convolution"
-    assert statuses(match(planned, given, (), where))["conv1"] == copy.MISMATCH
+    assert statuses(match(planned, given, (), where))["conv1"] == copy_table.MISMATCH
