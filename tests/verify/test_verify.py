@@ -27,7 +27,8 @@ from caffelungo.passes.recursive import RecursiveOptions, recursive
 from caffelungo.passes.side import SideOptions, side
 from caffelungo.passes.widen import WidenOptions, widen
 from caffelungo.verify.matching_blobs import Blob, apart
-from caffelungo.verify.verify import Verified, VerifyOptions, verify
+from caffelungo.verify.verified import Verified
+from caffelungo.verify.verify import VerifyOptions, verify
 from caffelungo.weights import formats
 from caffelungo.weights.weights import Weights
 from tests.passes.nets import ALEX, ANSWER, FIRE, RESIDUAL, THREE_HEADS, apply, net

@@ -15,7 +15,7 @@ from caffelungo.layers.base import shape_text
 
 if TYPE_CHECKING:
     from caffelungo.verify.matching_blobs import Blob
-    from caffelungo.verify.verify import Parameters, Verified
+    from caffelungo.verify.verified import LayerWeights, Verified
 
 STYLES = {"changed": "bold red", "new": "green", "gone": "dim"}
 FEW = 3
@@ -78,7 +78,7 @@ def _blobs(group: list[Blob]) -> list[str]:
     return [first.layer, first.blob, shape_text(first.shape), first.status, shown, note]
 
 
-def _weights(found: Sequence[Parameters], every: bool) -> Iterable[tuple[list[str], str]]:
+def _weights(found: Sequence[LayerWeights], every: bool) -> Iterable[tuple[list[str], str]]:
     for _, group in groupby(found, key=lambda one: (one.status, one.note)):
         run = list(group)
         if every or len(run) <= FEW:
