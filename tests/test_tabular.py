@@ -13,7 +13,7 @@ import pytest
 
 from caffelungo import tabular
 from caffelungo.inference import result_files
-from caffelungo.inference.classify import Guess, Prediction, as_csv
+from caffelungo.inference.predictions import Guess, Prediction, as_csv
 from caffelungo.report import confusion, metrics_csv
 from tests.support import REPOSITORY
 

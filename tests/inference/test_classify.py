@@ -18,7 +18,8 @@ from caffelungo.deploy.export import export
 from caffelungo.deploy.options import ExportOptions
 from caffelungo.errors import RunError, UserError
 from caffelungo.inference import runtime
-from caffelungo.inference.classify import Classifier, Prediction, as_csv, as_json, short, table
+from caffelungo.inference.classify import Classifier
+from caffelungo.inference.predictions import Prediction, as_csv, as_json, as_table, short_label
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.weights import match_layers
@@ -131,7 +132,7 @@ def test_the_command_answers_for_the_good_pictures_and_ends_with_1(
 
 def test_outputs(folder: Path) -> None:
     predictions = Classifier(folder / "inside.onnx").classify([folder / "photos"], top=2)
-    lines = table(predictions).splitlines()
+    lines = as_table(predictions).splitlines()
     assert len(lines) == 14
     assert lines[0].startswith(predictions[0].name)
     assert lines[1].startswith(" ")
@@ -140,7 +141,7 @@ def test_outputs(folder: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv(predictions))))
     assert [row["rank"] for row in rows[:2]] == ["1", "2"]
     assert rows[0]["label"] == predictions[0].best.label
-    assert table([]) == ""
+    assert as_table([]) == ""
 
 
 def test_picture(folder: Path, tmp_path: Path) -> None:
@@ -156,9 +157,9 @@ def test_picture(folder: Path, tmp_path: Path) -> None:
 
 
 def test_short_labels() -> None:
-    assert short("n01440764 tench, Tinca tinca") == "tench"
-    assert short("two words") == "two words"
-    assert short(", x") == ", x"
+    assert short_label("n01440764 tench, Tinca tinca") == "tench"
+    assert short_label("two words") == "two words"
+    assert short_label(", x") == ", x"
 
 
 @pytest.mark.skipif(runtime.cuda_devices() > 0, reason="this machine has a CUDA device")

@@ -25,12 +25,12 @@ def classify(
     """
     from caffelungo.errors import Problem
     from caffelungo.inference import classify_files
-    from caffelungo.inference.classify import table
+    from caffelungo.inference.predictions import as_table
 
     failed: list[Problem] = []
     found = classify_files.classify_files(
         classify_files.ClassifyOptions(model, pictures, top, device, output, head=head), failed
     )
-    typer.echo(f"wrote {output}" if output else table(found))
+    typer.echo(f"wrote {output}" if output else as_table(found))
     if failed:
         raise classify_files.incomplete(failed)

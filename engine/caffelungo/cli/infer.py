@@ -29,11 +29,11 @@ def infer(
 
     Example: [bold]lungo infer model.onnx photos/ -o classes.csv[/]
     """
-    from caffelungo.inference.classify import table
     from caffelungo.inference.infer import InferOptions, infer
+    from caffelungo.inference.predictions import as_table
 
     wanted = InferOptions(model, given, output, device, provider, batch_size, threads, decoders, top, graphs, head=head)
-    each = None if output else lambda prediction: typer.echo(table([prediction]))
+    each = None if output else lambda prediction: typer.echo(as_table([prediction]))
     with o.progress("inferring") as progress:
         done = infer(wanted, progress=progress, each=each)
     typer.echo("\n".join(done.lines()), err=output is None)

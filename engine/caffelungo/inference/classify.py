@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo import shell, tabular
+from caffelungo import shell
 from caffelungo.data import preprocess
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.inference import metadata, picture_input
 from caffelungo.inference.inputs import Batch, Given, batches, gather
 from caffelungo.inference.onnx_engine import OnnxEngine
+from caffelungo.inference.predictions import Guess, Prediction, short_label
 from caffelungo.report import gallery
 
 Picture = str | Path | NDArray[np.uint8]
@@ -25,31 +24,6 @@ TOP = 5
 BATCH = 32
 MOST_AT_ONCE = 2**24
 """Pixels of pictures at their own size that go through a file at a time: 50 MB, and 200 MB as floats in the graph."""
-
-
-@dataclass(frozen=True)
-class Guess:
-    """One class of a prediction: its number, its label (the number where no labels are known), its probability."""
-
-    index: int
-    label: str
-    probability: float
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The classes of one picture, the most probable first. ``name`` is its path, or ``picture N``.
-
-    ``head`` is the task that they are of, where the file answers for several; else empty.
-    """
-
-    name: str
-    guesses: tuple[Guess, ...]
-    head: str = ""
-
-    @property
-    def best(self) -> Guess:
-        return self.guesses[0]
 
 
 class PictureModel:
@@ -278,9 +252,9 @@ class Classifier(PictureModel):
             tiles.append(
                 gallery.Tile(
                     image,
-                    [(short(guess.label), guess.probability) for guess in prediction.guesses],
-                    short(right) if right is not None else None,
-                    Path(prediction.name).name if right is None else short(right),
+                    [(short_label(guess.label), guess.probability) for guess in prediction.guesses],
+                    short_label(right) if right is not None else None,
+                    Path(prediction.name).name if right is None else short_label(right),
                 )
             )
         gallery.draw(tiles, path, title=title)
@@ -331,65 +305,5 @@ def predictions(
     ]
 
 
-def short(label: str) -> str:
-    """A label for a picture: without a WordNet number before it and synonyms after it."""
-    return re.sub(r"^n\d{8}\s+", "", label).split(",")[0].strip() or label
-
-
 def _placed(problem: Problem, name: str) -> Problem:
     return problem if problem.where else Problem(problem.what, Location(name), problem.received, problem.remedy)
-
-
-def table(predictions: Sequence[Prediction]) -> str:
-    """Aligned text: picture, then its classes with probabilities."""
-    if not predictions:
-        return ""
-    names = max(len(prediction.name) for prediction in predictions)
-    labels = max(len(guess.label) for prediction in predictions for guess in prediction.guesses)
-    heads = max(len(prediction.head) for prediction in predictions)
-    lines = []
-    for prediction in predictions:
-        for position, guess in enumerate(prediction.guesses):
-            name, head = (prediction.name, prediction.head) if position == 0 else ("", "")
-            task = f"{head:<{heads}}  " if heads else ""
-            lines.append(f"{name:<{names}}  {task}{guess.label:<{labels}}  {guess.probability:7.2%}")
-    return "\n".join(lines)
-
-
-def as_json(predictions: Sequence[Prediction]) -> str:
-    """A JSON list of ``{"picture", "classes": [{"index", "label", "probability"}]}``, with ``"head"`` where several."""
-    return json.dumps([plain(prediction) for prediction in predictions], indent=2, ensure_ascii=False)
-
-
-def plain(prediction: Prediction) -> dict[str, Any]:
-    """One entry of ``as_json``."""
-    task = {"head": prediction.head} if prediction.head else {}
-    return {"picture": prediction.name, **task, "classes": [_plain(guess) for guess in prediction.guesses]}
-
-
-def _plain(guess: Guess) -> Mapping[str, Any]:
-    return {"index": guess.index, "label": guess.label, "probability": round(guess.probability, 6)}
-
-
-def as_csv(predictions: Sequence[Prediction]) -> str:
-    """CSV with the columns picture, (head where there are several,) rank, index, label, probability."""
-    rows = (row for prediction in predictions for row in csv_rows(prediction))
-    return tabular.as_text(csv_header(predictions), rows)
-
-
-CSV_HEADER = ("picture", "rank", "index", "label", "probability")
-
-
-def csv_header(predictions: Sequence[Prediction]) -> tuple[str, ...]:
-    """The columns of a table of ``predictions``."""
-    several = any(prediction.head for prediction in predictions)
-    return (CSV_HEADER[0], "head", *CSV_HEADER[1:]) if several else CSV_HEADER
-
-
-def csv_rows(prediction: Prediction) -> list[tuple[Any, ...]]:
-    """The lines of ``as_csv`` for one picture."""
-    first = (prediction.name, prediction.head) if prediction.head else (prediction.name,)
-    return [
-        (*first, rank, guess.index, guess.label, f"{guess.probability:.6f}")
-        for rank, guess in enumerate(prediction.guesses, 1)
-    ]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from caffelungo import files, shell
 from caffelungo.errors import Location, Problem, RunError, UserError
-from caffelungo.inference.classify import Classifier, PictureModel, Prediction, as_csv, as_json, no_classifier, stream
+from caffelungo.inference.classify import Classifier, PictureModel, no_classifier, stream
+from caffelungo.inference.predictions import Prediction, as_csv, as_json
 
 SUFFIXES = (".csv", ".json", ".png")
 

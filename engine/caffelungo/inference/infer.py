@@ -16,9 +16,10 @@ from typing import Any
 from caffelungo import files, option_ranges
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.inference import result_files
-from caffelungo.inference.classify import TOP, Classifier, PictureModel, Prediction, predictions
+from caffelungo.inference.classify import TOP, Classifier, PictureModel, predictions
 from caffelungo.inference.classify_files import judges_of, sheet
 from caffelungo.inference.inputs import Batch, Given, gather
+from caffelungo.inference.predictions import Prediction
 
 BATCH = 16
 SHOWN = 20

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from caffelungo import drafts, files, tabular
 from caffelungo.errors import UserError
-from caffelungo.inference.classify import CSV_HEADER, Prediction, csv_header, csv_rows, plain
+from caffelungo.inference.predictions import CSV_HEADER, Prediction, as_fields, csv_header, csv_rows
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -58,7 +58,7 @@ def json_file(path: Path) -> Iterator[Sink]:
                 {"picture": name, "outputs": {one: _rounded(rows[place]) for one, rows in outputs.items()}}
                 for place, name in enumerate(names if not predictions else ())
             ]
-            for entry in (*map(plain, predictions), *numbers):
+            for entry in (*map(as_fields, predictions), *numbers):
                 stream.write(before + json.dumps(entry, ensure_ascii=False))
                 before = ",\n"
 

@@ -16,7 +16,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from caffelungo.errors import RunError
-from caffelungo.inference.classify import TOP, Prediction
+from caffelungo.inference.classify import TOP
+from caffelungo.inference.predictions import Prediction
 from caffelungo.serving import bodies, web_page
 from caffelungo.serving.admission import Visit
 from caffelungo.serving.failures import Refused, refused

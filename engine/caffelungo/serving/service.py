@@ -15,7 +15,8 @@ from caffelungo import threads
 from caffelungo.data import preprocess
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.inference import picture_input
-from caffelungo.inference.classify import Classifier, Guess, Prediction
+from caffelungo.inference.classify import Classifier
+from caffelungo.inference.predictions import Guess, Prediction
 from caffelungo.serving import maps, screening
 from caffelungo.serving.admission import Admission
 from caffelungo.serving.batcher import Batcher

@@ -11,7 +11,7 @@ from caffelungo.api.verb_report import DataTable, VerbReport
 
 if TYPE_CHECKING:
     from caffelungo.errors import Problem
-    from caffelungo.inference.classify import Prediction
+    from caffelungo.inference.predictions import Prediction
 
 
 @dataclass(frozen=True, repr=False)
