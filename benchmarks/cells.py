@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from caffelungo.study.cells import Cell, Result, Runner, Standing, load
+from caffelungo.study.cells import Cell, CellResult, CellRunner, Standing, load
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -27,12 +27,12 @@ def arguments(module: str, text: str | None, folder: str) -> argparse.ArgumentPa
     return parser
 
 
-def runner(given: argparse.Namespace) -> Runner:
+def runner(given: argparse.Namespace) -> CellRunner:
     """The runner that ``given`` asks for."""
-    return Runner(given.folder, given.workers, retry=given.retry, progress=_say)
+    return CellRunner(given.folder, given.workers, retry=given.retry, progress=_say)
 
 
-def results(given: argparse.Namespace, runs: Runner, cells: Mapping[str, Cell]) -> dict[str, Result]:
+def results(given: argparse.Namespace, runs: CellRunner, cells: Mapping[str, Cell]) -> dict[str, CellResult]:
     """What there is of ``cells`` (by key) after they have run, or with ``--survey`` without; stopped, what is there."""
     if not given.survey:
         with contextlib.suppress(KeyboardInterrupt):
@@ -56,7 +56,7 @@ def _say(standing: Standing) -> None:
         print(f"[{standing.left} left{left}] {cell.name}: {what}", file=sys.stderr, flush=True)
 
 
-def rounded(found: Iterable[tuple[str, Result | None]]) -> list[str]:
+def rounded(found: Iterable[tuple[str, CellResult | None]]) -> list[str]:
     """A line a blob that float32 is too coarse for, of results and what they are called."""
     lines = [
         f"- {title}: `{blob}` {apart:.1e}, PyTorch {own:.1e}"

@@ -40,7 +40,7 @@ from caffelungo.deploy.lower_precision import PrecisionOptions, lower  # noqa: E
 from caffelungo.deploy.network import DeployNet, deploy_net  # noqa: E402
 from caffelungo.deploy.options import ExportOptions  # noqa: E402
 from caffelungo.errors import LungoError  # noqa: E402
-from caffelungo.net.graph import Net  # noqa: E402
+from caffelungo.net.graph import GraphNet  # noqa: E402
 from caffelungo.net.store import Store  # noqa: E402
 from caffelungo.weights import caffemodel  # noqa: E402
 from caffelungo.weights.load import load  # noqa: E402
@@ -113,7 +113,7 @@ def random_weights(definition: Any, net: DeployNet) -> Weights:
     last = [one for one in net.plan.layers if one.layer.type in ("InnerProduct", "Convolution")][-1]
     store = Store(net.plan, seed=0)
     store.load(fitted(net, weights, definition)[0])
-    watched = Net(net.plan, store, watch=softmax.bottom_values[:1])
+    watched = GraphNet(net.plan, store, watch=softmax.bottom_values[:1])
     with torch.inference_mode():
         *_, (logits,) = watched.look(torch.from_numpy(x))
     factor = np.float32(SPREAD / float(logits.std()))

@@ -31,7 +31,7 @@ from benchmarks.inference import folder_of_photos  # noqa: E402
 from caffelungo.features.open_net import find_net, make_ready  # noqa: E402
 from caffelungo.features.picture_list import listing  # noqa: E402
 from caffelungo.features.pooled import POOLS, pooled  # noqa: E402
-from caffelungo.net.graph import Net  # noqa: E402
+from caffelungo.net.graph import GraphNet  # noqa: E402
 from caffelungo.solve.engine import make_engine  # noqa: E402
 from caffelungo.solve.feed import Feed  # noqa: E402
 from caffelungo.solve.options import EngineOptions  # noqa: E402
@@ -59,7 +59,7 @@ def measure(case: Case, folder: Path) -> list[tuple[float, float]]:
     )  # fmt: skip
     part, store = ready.part, ready.store
     engine.lay_out(store.tensors.values())
-    net = Net(part.opened.plan, store)
+    net = GraphNet(part.opened.plan, store)
     batches = [
         [tensor.clone(memory_format=torch.preserve_format) for tensor in tensors]
         for tensors in Feed(part.opened, engine).batches(0, -(-case.pictures // case.batch_size))
@@ -83,7 +83,7 @@ def measure(case: Case, folder: Path) -> list[tuple[float, float]]:
 
 
 @torch.no_grad()
-def _pass(net: Net, batches: Sequence[Sequence[Tensor]]) -> None:
+def _pass(net: GraphNet, batches: Sequence[Sequence[Tensor]]) -> None:
     for tensors in batches:
         net(*tensors)
 

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from torch.nn import functional as F
 
-from caffelungo.probes.crossvalidation import KORNBLITH, Path, path
+from caffelungo.probes.crossvalidation import KORNBLITH, PenaltyPath, path
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -47,7 +47,9 @@ def made_up(rows: int, features: int, classes: int, seed: int = 0) -> tuple[Floa
     return ((x - x.mean(0)) / x.std(0)).astype(np.float32), y
 
 
-def ours(x: Floats, y: Labels, classes: int, held: NDArray[np.bool_], penalties: list[float], **given: float) -> Path:
+def ours(
+    x: Floats, y: Labels, classes: int, held: NDArray[np.bool_], penalties: list[float], **given: float
+) -> PenaltyPath:
     return path(torch.from_numpy(x), y, classes, held, penalties, patience=None, **given)  # type: ignore[arg-type]
 
 

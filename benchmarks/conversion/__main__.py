@@ -15,7 +15,7 @@ from benchmarks import cells
 from benchmarks.conversion.subjects import Subject, subjects
 from benchmarks.conversion.table import Entry, page
 from caffelungo.definition.catalogue import TEMPLATE
-from caffelungo.study.cells import Cell, Runner
+from caffelungo.study.cells import Cell, CellRunner
 
 KIND = "benchmarks.conversion.cell:convert"
 
@@ -34,7 +34,7 @@ def main() -> int:
     return int(any(entry.word(results) == "FAILED" for entry in entries))
 
 
-def _entry(subject: Subject, runner: Runner) -> Entry:
+def _entry(subject: Subject, runner: CellRunner) -> Entry:
     if subject.refused:
         return Entry(subject)
     fields = {

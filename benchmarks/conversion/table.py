@@ -16,7 +16,7 @@ from benchmarks.cells import rounded
 from benchmarks.conversion.subjects import Subject, without_places, words
 from caffelungo import __version__
 from caffelungo.errors import Problem
-from caffelungo.study.cells import Cell, Result
+from caffelungo.study.cells import Cell, CellResult
 
 LEAST_APART = 1e-4
 """Samples whose answers are nearer than this count as the same: so far two runtimes may differ on one sample."""
@@ -32,10 +32,10 @@ class Entry:
     subject: Subject
     cell: Cell | None = None
 
-    def result(self, results: Mapping[str, Result]) -> Result | None:
+    def result(self, results: Mapping[str, CellResult]) -> CellResult | None:
         return results.get(self.cell.key) if self.cell is not None else None
 
-    def word(self, results: Mapping[str, Result]) -> str:
+    def word(self, results: Mapping[str, CellResult]) -> str:
         """ok, refused, FAILED or not run."""
         if self.cell is None:
             return "refused"
@@ -48,7 +48,7 @@ class Entry:
             return "refused"
         return "ok" if found.values["distinct"] > LEAST_APART else "FAILED"
 
-    def refusal(self, results: Mapping[str, Result]) -> list[str]:
+    def refusal(self, results: Mapping[str, CellResult]) -> list[str]:
         """The complete list, one text a problem."""
         if self.cell is None:
             return [short(problem, self.subject) for problem in self.subject.refused]
@@ -56,7 +56,7 @@ class Entry:
         return [] if found is None else list(found.values.get("refused", []))
 
 
-def page(entries: Sequence[Entry], results: Mapping[str, Result]) -> str:
+def page(entries: Sequence[Entry], results: Mapping[str, CellResult]) -> str:
     """The whole page."""
     lines = [
         f"# Every model and every net through `lungo convert`, {date.today()}",
@@ -109,7 +109,7 @@ def short(problem: Problem, subject: Subject) -> str:
     return " ".join(without_places(text, subject.path.parent, Path.cwd()).split())
 
 
-def _row(one: Entry, results: Mapping[str, Result]) -> str:
+def _row(one: Entry, results: Mapping[str, CellResult]) -> str:
     found = one.result(results)
     word = one.word(results)
     start = f"| {one.subject.title} | {words(one.subject.flags)} |"
@@ -126,7 +126,7 @@ def _row(one: Entry, results: Mapping[str, Result]) -> str:
     )
 
 
-def _counts(entries: Sequence[Entry], results: Mapping[str, Result]) -> list[str]:
+def _counts(entries: Sequence[Entry], results: Mapping[str, CellResult]) -> list[str]:
     said = [one.word(results) for one in entries]
     done = [one for one in results.values() if one.done and "refused" not in one.values]
     worst = max((float(one.values["difference"]) for one in done), default=0.0)
@@ -154,7 +154,7 @@ def _asked(entries: Sequence[Entry]) -> list[str]:
     return lines
 
 
-def _failure(one: Entry, results: Mapping[str, Result]) -> str:
+def _failure(one: Entry, results: Mapping[str, CellResult]) -> str:
     found = one.result(results)
     assert found is not None
     if found.done:

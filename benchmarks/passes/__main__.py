@@ -12,7 +12,7 @@ import sys
 from benchmarks import cells
 from benchmarks.passes.rewrites import PASSES, Subject, nets, plain, reparsed, rewrite
 from benchmarks.passes.table import Entry, page
-from caffelungo.study.cells import Cell, Runner
+from caffelungo.study.cells import Cell, CellRunner
 
 KIND = "benchmarks.passes.cell:check"
 
@@ -34,7 +34,7 @@ def main() -> int:
                if entry.failed or (entry.cell and entry.cell.key in results))  # fmt: skip
 
 
-def _entries(subject: Subject, runner: Runner) -> list[Entry]:
+def _entries(subject: Subject, runner: CellRunner) -> list[Entry]:
     """What each pass makes of one net, and the cell that checks it."""
     entries = []
     for name in PASSES:

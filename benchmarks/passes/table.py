@@ -10,7 +10,7 @@ from datetime import date
 from benchmarks.cells import rounded
 from benchmarks.passes.rewrites import PASSES
 from caffelungo import __version__
-from caffelungo.study.cells import Cell, Result
+from caffelungo.study.cells import Cell, CellResult
 
 READ = {
     ("hdf5_classification__train_val", "finetune"): "right: its data are rows of four numbers, not pictures",
@@ -48,7 +48,7 @@ class Entry:
         found = (text for (net, name), text in READ.items() if self.net.endswith(net) and self.name == name)
         return next(found, "not read yet")
 
-    def words(self, results: Mapping[str, Result]) -> str:
+    def words(self, results: Mapping[str, CellResult]) -> str:
         """What stands in the table."""
         if self.absent:
             return "-"
@@ -61,7 +61,7 @@ class Entry:
         return "not run" if result is None else "ok" if result.done else "FAILED"
 
 
-def page(entries: Sequence[Entry], results: Mapping[str, Result], left_out: Sequence[str]) -> str:
+def page(entries: Sequence[Entry], results: Mapping[str, CellResult], left_out: Sequence[str]) -> str:
     """The whole page."""
     rows: dict[tuple[str, str], dict[str, Entry]] = {}
     for entry in entries:
@@ -99,7 +99,7 @@ def page(entries: Sequence[Entry], results: Mapping[str, Result], left_out: Sequ
     return "\n".join(lines) + "\n"
 
 
-def _counts(entries: Sequence[Entry], results: Mapping[str, Result]) -> list[str]:
+def _counts(entries: Sequence[Entry], results: Mapping[str, CellResult]) -> list[str]:
     asked = [one for one in entries if not one.absent]
     words = [one.words(results) for one in asked]
     nets = {(one.family, one.net) for one in entries}

@@ -14,7 +14,7 @@ from benchmarks.conversion.table import Entry, page
 from caffelungo.deploy.convert import convert, examine
 from caffelungo.deploy.exportable_net import fitted
 from caffelungo.errors import RunError
-from caffelungo.study.cells import Cell, Result
+from caffelungo.study.cells import Cell, CellResult
 
 KIND = "benchmarks.conversion.cell:convert"
 NORMALIZED = """
@@ -42,8 +42,8 @@ def made(folder: Path, text: str) -> Path:
     return path
 
 
-def result(cell: Cell, values: dict[str, object], folder: Path) -> Result:
-    return Result(cell.key, "done", values, None, 1.0, 1.0, folder)
+def result(cell: Cell, values: dict[str, object], folder: Path) -> CellResult:
+    return CellResult(cell.key, "done", values, None, 1.0, 1.0, folder)
 
 
 def test_lenet_and_a_net_of_a_fork(tmp_path: Path) -> None:

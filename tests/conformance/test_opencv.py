@@ -14,7 +14,7 @@ from caffelungo.data import preprocess
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST, Preprocessing, message_class
-from caffelungo.net.graph import Net
+from caffelungo.net.graph import GraphNet
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.plan.build_plan import build_plan
@@ -124,7 +124,7 @@ def test_squeezenet_on_photographs() -> None:
     labels = np.array([int(label) for _, label in listed])
     assert len(listed) == 195
     prototxt, weights = files("squeezenet")
-    net, theirs = Net(*ours(prototxt, weights)), opencv(prototxt, weights)
+    net, theirs = GraphNet(*ours(prototxt, weights)), opencv(prototxt, weights)
     theirs.enableFusion(True)
     first, opencvs_first = [], []
     for start in range(0, len(listed), 15):

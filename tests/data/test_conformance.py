@@ -10,7 +10,7 @@ import pytest
 from google.protobuf import text_format
 
 from caffelungo.data.compute_image_mean import compute_image_mean
-from caffelungo.data.convert_imageset import Options, convert_imageset
+from caffelungo.data.convert_imageset import ConvertImagesetOptions, convert_imageset
 from caffelungo.data.sources import open_source
 from caffelungo.definition.schema import TEST, NetParameter
 from tests.data.make import layer
@@ -77,12 +77,14 @@ def records(path: Path) -> list[tuple[bytes, bytes]]:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("db_resize", Options(resize_height=12, resize_width=14, check_size=True)),
-        ("db_gray", Options(gray=True, resize_height=10, resize_width=10)),
-        ("db_enc", Options(encoded=True, encode_type="png")),
+        ("db_resize", ConvertImagesetOptions(resize_height=12, resize_width=14, check_size=True)),
+        ("db_gray", ConvertImagesetOptions(gray=True, resize_height=10, resize_width=10)),
+        ("db_enc", ConvertImagesetOptions(encoded=True, encode_type="png")),
     ],
 )
-def test_convert_imageset_writes_the_originals_bytes(tmp_path: Path, name: str, options: Options) -> None:
+def test_convert_imageset_writes_the_originals_bytes(
+    tmp_path: Path, name: str, options: ConvertImagesetOptions
+) -> None:
     done = convert_imageset(f"{CAFFE}/images/", CAFFE / "list.txt", tmp_path / name, options)
     assert (done.written, done.skipped) == (6, [])
     assert records(tmp_path / name) == records(CAFFE / name)

@@ -11,7 +11,7 @@ import pytest
 
 from caffelungo.data import lmdb_writer
 from caffelungo.data.compute_image_mean import compute_image_mean
-from caffelungo.data.convert_imageset import Options, convert_imageset
+from caffelungo.data.convert_imageset import ConvertImagesetOptions, convert_imageset
 from caffelungo.data.decode import decode
 from caffelungo.definition.schema import Datum
 from caffelungo.errors import RunError, UserError
@@ -24,7 +24,7 @@ def records(path: Path) -> dict[str, Any]:
 
 
 def convert(tmp_path: Path, name: str = "db", **flags: Any) -> Any:
-    return convert_imageset(f"{tmp_path}/", tmp_path / "list.txt", tmp_path / name, Options(**flags))
+    return convert_imageset(f"{tmp_path}/", tmp_path / "list.txt", tmp_path / name, ConvertImagesetOptions(**flags))
 
 
 def left_over(tmp_path: Path) -> list[str]:
@@ -99,7 +99,7 @@ def test_no_picture_at_all_is_a_failure(tmp_path: Path) -> None:
 def test_check_size_names_the_first_other_picture(tmp_path: Path) -> None:
     pictures(tmp_path, 3)
     save(tmp_path / "im2.png", picture(0, 9, 9))
-    with pytest.raises(UserError, match="another size than the first one") as error:
+    with pytest.raises(UserError, match="differs in size from the first one") as error:
         convert(tmp_path, check_size=True)
     assert "3x9x9 instead of 3x20x24" in str(error.value)
     assert error.value.problems[0].where is not None
@@ -141,7 +141,7 @@ def test_a_database_is_replaced_only_when_asked(tmp_path: Path) -> None:
     assert len(records(tmp_path / "db")) == 3
     assert left_over(tmp_path) == ["db"]
     (tmp_path / "home").mkdir()
-    with pytest.raises(UserError, match="taken by something that is no LMDB"):
+    with pytest.raises(UserError, match="taken by something other than an LMDB"):
         convert(tmp_path, "home", overwrite=True)
     with pytest.raises(UserError, match="the database's folder does not exist"):
         convert(tmp_path, "no/where")
@@ -161,7 +161,7 @@ def test_a_folder_with_other_files_is_not_replaced(tmp_path: Path) -> None:
     pictures(tmp_path, 2)
     convert(tmp_path)
     (tmp_path / "db" / "notes.txt").write_text("mine")
-    with pytest.raises(UserError, match="holds other files") as error:
+    with pytest.raises(UserError, match="contains other files") as error:
         convert(tmp_path, overwrite=True)
     assert error.value.problems[0].received == "notes.txt"
     assert (tmp_path / "db" / "notes.txt").read_text() == "mine"

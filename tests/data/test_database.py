@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from caffelungo.data import datum
-from caffelungo.data.convert_imageset import Options, convert_imageset
+from caffelungo.data.convert_imageset import ConvertImagesetOptions, convert_imageset
 from caffelungo.data.sources import database as module
 from caffelungo.data.sources import open_source
 from caffelungo.definition.schema import TEST, TRAIN, Datum, Preprocessing
@@ -121,8 +121,8 @@ def test_a_mean_larger_than_the_pictures_is_centred_with_a_notice(tmp_path: Path
 @pytest.mark.parametrize(
     ("shape", "crop", "remedy"),
     [
-        ((3, 5, 5), 0, "mean_value: 7 mean_value: 7 mean_value: 7; or bring the pictures to 5x5"),
-        ((3, 64, 64), 0, "or bring the pictures to 64x64"), ((3, 9, 9), 0, "or bring"), ((3, 8, 10), 0, "or bring"),
+        ((3, 5, 5), 0, "mean_value: 7 mean_value: 7 mean_value: 7; or resize the pictures to 5x5"),
+        ((3, 64, 64), 0, "or resize the pictures to 64x64"), ((3, 9, 9), 0, "or resize"), ((3, 8, 10), 0, "or resize"),
         ((3, 5, 5), 6, "mean_value: 7"), ((1, 8, 9), 0, "compute_image_mean"), ((1, 64, 64), 4, "compute_image_mean"),
         ((4, 8, 9), 4, "compute_image_mean"),
     ],
@@ -147,7 +147,7 @@ def test_a_mean_that_does_not_fit_is_refused(
         ("mean_value: 1 mean_value: 2", "needs one mean_value, or one for each channel"),
         ("crop_size: 9", "pictures are smaller than the crop"),
         ('mean_file: "nowhere.binaryproto"', "mean file not found"),
-        ("lungo { resize_height: 5 }", "states one side of the resize"),
+        ("lungo { resize_height: 5 }", "sets only one side of the resize"),
     ],
 )
 def test_transforms_that_cannot_be(tmp_path: Path, transform: str, message: str) -> None:
@@ -168,7 +168,7 @@ def test_one_top_needs_no_label(tmp_path: Path, in_memory: bool) -> None:
 def test_encoded_pictures_are_decoded_as_stored_unless_forced(tmp_path: Path) -> None:
     file = pictures(tmp_path, 4, height=12, width=14)
     for gray in (False, True):
-        flags = Options(encoded=True, gray=gray)
+        flags = ConvertImagesetOptions(encoded=True, gray=gray)
         convert_imageset(f"{tmp_path}/", file, tmp_path / f"db{gray}", flags)
     assert data(tmp_path / "dbFalse").shapes[0] == (3, 3, 12, 14)
     assert data(tmp_path / "dbTrue").shapes[0] == (3, 1, 12, 14)
@@ -198,7 +198,7 @@ def test_the_record_tells_what_is_known_and_marks_what_is_assumed(tmp_path: Path
     assert record.scale == 0.5
     assert list(record.assumed) == ["channel_order", "resize_height", "resize_width"]
     file = pictures(tmp_path, 4)
-    convert_imageset(f"{tmp_path}/", file, tmp_path / "made", Options(resize_height=10, resize_width=11))
+    convert_imageset(f"{tmp_path}/", file, tmp_path / "made", ConvertImagesetOptions(resize_height=10, resize_width=11))
     stated = data(tmp_path / "made").record
     assert (stated.resize_height, stated.resize_width) == (10, 11)
     assert not stated.assumed
@@ -239,7 +239,7 @@ def test_a_database_cut_short_is_refused(tmp_path: Path) -> None:
     short = tmp_path / "short"
     short.mkdir()
     (short / "data.mdb").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UserError, match="LMDB database is cut short") as error:
+    with pytest.raises(UserError, match="LMDB database is truncated") as error:
         data(short)
     assert f"received: {len(whole) // 2} bytes of " in str(error.value)
 
@@ -247,7 +247,7 @@ def test_a_database_cut_short_is_refused(tmp_path: Path) -> None:
 def test_records_that_are_no_samples_are_named(tmp_path: Path) -> None:
     with lmdb.open(str(tmp_path / "db")) as env, env.begin(write=True) as txn:
         txn.put(b"a", b"\xff\xff\xff")
-    with pytest.raises(UserError, match="database record is no Datum"):
+    with pytest.raises(UserError, match="database record is not a Datum"):
         data(tmp_path / "db")
     wrong = Datum(channels=10, height=12, width=3, data=b"x" * 100)
     with pytest.raises(UserError, match="looks like height x width x channels"):
@@ -305,11 +305,11 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
 @pytest.mark.parametrize(
     ("datums", "what", "remedy"),
     [
-        ([sample(), sample(data=bytes(7))], "another number of values", "channels x height x width"),
-        ([sample(), sample(data=PNG)], "holds a picture file, but is not marked so", "encoded: true"),
-        ([sample(), sample(data=bytes(60), encoded=True)], "marked as a picture file, but holds plain pixels", "false"),
-        ([sample(), sample(encoded=True)], "marked as a picture file, but holds none", "`data`"),
-        ([sample(), sample(float_data=[0.5] * 60)], "bytes and of floats are mixed", "one kind"),
+        ([sample(), sample(data=bytes(7))], "number of values", "channels x height x width"),
+        ([sample(), sample(data=PNG)], "contains a picture file, but is not marked as encoded", "encoded: true"),
+        ([sample(), sample(data=bytes(60), encoded=True)], "marked as encoded, but contains raw pixels", "false"),
+        ([sample(), sample(encoded=True)], "marked as encoded, but contains no picture file", "`data`"),
+        ([sample(), sample(float_data=[0.5] * 60)], "byte and float samples are mixed", "one kind"),
         ([sample(), sample(channels=1)], "different numbers of channels", "one kind"),
         ([sample(), sample(height=6)], "different sizes", "resize_height"),
     ],
@@ -322,7 +322,7 @@ def test_a_survey_names_every_odd_record_before_training(
     (problem,) = source.survey()
     assert what in problem.what
     assert "record 1 (0001)" in str(problem.where)
-    assert "2 of 4 records are so" in str(problem.received)
+    assert "2 of 4 records are affected" in str(problem.received)
     assert remedy in str(problem.remedy)
     good = data(records(tmp_path / "good", first, first))
     assert good.survey() == []
@@ -332,9 +332,9 @@ def test_a_survey_names_every_odd_record_before_training(
 def test_an_odd_first_record_is_refused_at_once(tmp_path: Path) -> None:
     for number, (odd, what) in enumerate(
         [
-            (sample(data=PNG), "holds a picture file, but is not marked so"),
-            (sample(data=bytes(60), encoded=True), "marked as a picture file, but holds plain pixels"),
-            (sample(channels=0, data=b""), "another number of values"),
+            (sample(data=PNG), "contains a picture file, but is not marked as encoded"),
+            (sample(data=bytes(60), encoded=True), "marked as encoded, but contains raw pixels"),
+            (sample(channels=0, data=b""), "number of values"),
         ]
     ):
         with pytest.raises(UserError, match=what):
@@ -372,7 +372,7 @@ def test_missing_labels_and_double_values_are_said(tmp_path: Path) -> None:
     both = sample(1, 1, 2, label=None, data=b"ab", float_data=[1.0, 2.0])
     source = data(records(tmp_path / "db", both, sample(1, 1, 2, label=1)))
     assert source.survey() == source.survey() == []
-    assert [text for text in source.notices if "1 of 2 records hold no label" in text] == source.notices[1:]
+    assert [text for text in source.notices if "1 of 2 records have no label" in text] == source.notices[1:]
     assert "`data` and `float_data`" in source.notices[0]
     assert source.labels().tolist() == [0, 1]
     alone = data(records(tmp_path / "one", sample(label=None)), tops=1)

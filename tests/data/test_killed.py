@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from caffelungo import drafts
-from caffelungo.data.convert_imageset import Options, convert_imageset
+from caffelungo.data.convert_imageset import ConvertImagesetOptions, convert_imageset
 from tests.data.make import pictures
 
 SLOW = (
@@ -43,5 +43,7 @@ def test_a_killed_conversion_leaves_nothing_for_long(tmp_path: Path, monkeypatch
     assert len(rests) == 3, rests  # the draft, the lock, the database
     assert (tmp_path / "db" / "data.mdb").read_bytes() == data
     monkeypatch.setattr(drafts, "_swept", set())
-    done = convert_imageset(f"{tmp_path}/", tmp_path / "list.txt", tmp_path / "db", Options(overwrite=True))
+    done = convert_imageset(
+        f"{tmp_path}/", tmp_path / "list.txt", tmp_path / "db", ConvertImagesetOptions(overwrite=True)
+    )
     assert (done.written, names(tmp_path)) == (3, ["db"])

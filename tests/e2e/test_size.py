@@ -218,7 +218,7 @@ def test_test_is_as_a_file_of_that_size() -> None:
 
 
 def test_time_runs_at_that_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[nets.Opened] = []
+    opened: list[nets.OpenedNet] = []
     real = nets.open_net
     monkeypatch.setattr(nets, "open_net", lambda *a, **k: opened.append(real(*a, **k)) or opened[-1])
     good("time", "--model", "deploy.prototxt", "--iterations", "1", "--size", "33")

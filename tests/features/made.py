@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from caffelungo.features.extract import FeatureOptions, Written, extract
+from caffelungo.features.extract import FeatureOptions, WrittenFeatures, extract
 from caffelungo.weights import formats
 from caffelungo.weights.weights import Weights
 from tests.study.nets import convolution, data, head, layer, write
@@ -55,7 +55,7 @@ def keep(folder: Path, extras: Any = None) -> None:
     formats.write(folder / "net.caffemodel", Weights(layers=blobs(), types=kinds, extras=extras))
 
 
-def run(folder: Path, name: str = "out.npz", **more: Any) -> Written:
+def run(folder: Path, name: str = "out.npz", **more: Any) -> WrittenFeatures:
     given = {
         "net": str(folder / "net.prototxt"), "data": str(folder / "list.txt"), "output": str(folder / name),
         "weights": str(folder / "net.caffemodel"), "device": "cpu", "batch_size": 3, **more,

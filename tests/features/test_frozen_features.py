@@ -14,11 +14,11 @@ from PIL import Image
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.features import frozen_features, prefix
 from caffelungo.features.frozen_features import FeatureSource, Shortened, shorten
-from caffelungo.net.graph import Net
+from caffelungo.net.graph import GraphNet
 from caffelungo.net.store import Store
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
-from caffelungo.solve.nets import Opened
+from caffelungo.solve.nets import OpenedNet
 from tests.study.nets import convolution, data, head, layer, opened, write
 
 CPU = torch.device("cpu")
@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
 
 def shortened(
     text: str, folder: Path, phase: int, engine: Engine, store: Store | None = None
-) -> tuple[Shortened, Opened, Store]:
+) -> tuple[Shortened, OpenedNet, Store]:
     """A net from features, the same from pictures, and their weights."""
     net = opened(text, phase, folder, once=phase == TEST)
     plain = opened(text, phase, folder, once=phase == TEST)
@@ -56,8 +56,8 @@ def shortened(
     return found, plain, store
 
 
-def losses(net: Opened, store: Store, engine: Engine, batches: int) -> list[float]:
-    run, found = Net(net.plan, store), []
+def losses(net: OpenedNet, store: Store, engine: Engine, batches: int) -> list[float]:
+    run, found = GraphNet(net.plan, store), []
     for k, tensors in enumerate(Feed(net, engine, 0).batches(0, batches)):
         torch.manual_seed(k)
         with torch.no_grad():
@@ -206,7 +206,7 @@ def test_whole_pictures_of_one_size(crop: str, folder: Path) -> None:
 def test_nothing_frozen(folder: Path) -> None:
     text = data() + convolution("conv", "data", rate=1) + head("conv")
     found, plain, store = shortened(text, folder, TRAIN, Engine(CPU))
-    assert found.why_not == "no layer behind the pictures is frozen"
+    assert found.why_not == "no layer after the pictures is frozen"
     assert losses(found.opened, store, Engine(CPU), 4) == losses(plain, store, Engine(CPU), 4)
     assert [name.endswith(".pictures.npy") for name in files(folder)] == [True]
 

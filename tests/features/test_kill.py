@@ -14,7 +14,7 @@ from PIL import Image
 from caffelungo.errors import UserError
 from caffelungo.features import extract as module
 from caffelungo.features import formats
-from caffelungo.features.run_part import Running
+from caffelungo.features.run_part import PartRunner
 from tests.features.made import COUNT, centre, close, forward, pictures, run
 
 KILLED = """
@@ -54,13 +54,13 @@ def test_a_killed_run_goes_on(at: str, there: int, folder: Path, monkeypatch: py
     assert not (folder / "out.npz").exists()
     assert (folder / "out.npz.part").is_dir()
     starts: list[int] = []
-    rows = Running.rows
+    rows = PartRunner.rows
 
-    def spy(self: Running, start: int, *args: object) -> object:
+    def spy(self: PartRunner, start: int, *args: object) -> object:
         starts.append(start)
         return rows(self, start, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Running, "rows", spy)
+    monkeypatch.setattr(PartRunner, "rows", spy)
     assert run(folder).before == there
     assert starts == [there]
     with np.load(folder / "out.npz") as found:

@@ -17,10 +17,10 @@ from caffelungo.definition.schema import TEST
 from caffelungo.errors import UserError
 from caffelungo.features import pooled as module
 from caffelungo.features.pooled import Pooled, pooled
-from caffelungo.features.run_part import Running
+from caffelungo.features.run_part import PartRunner
 from caffelungo.net.store import Store
 from caffelungo.solve.engine import Engine
-from caffelungo.solve.nets import Opened
+from caffelungo.solve.nets import OpenedNet
 from tests.study.nets import convolution, data, head, layer, opened, write
 
 CPU = Engine(torch.device("cpu"))
@@ -43,14 +43,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def made(folder: Path, text: str = "", engine: Engine = CPU) -> tuple[Opened, Store]:
+def made(folder: Path, text: str = "", engine: Engine = CPU) -> tuple[OpenedNet, Store]:
     net = opened(text or data() + NET, TEST, folder, once=True)
     store = Store(net.plan, seed=2)
     engine.lay_out(store.tensors.values())
     return net, store
 
 
-def by_hand(net: Opened, store: Store, mirrored: bool = False) -> dict[str, NDArray[np.float32]]:
+def by_hand(net: OpenedNet, store: Store, mirrored: bool = False) -> dict[str, NDArray[np.float32]]:
     """The blobs `conv` after its ReLU and `flat`, by PyTorch's own functions."""
     source = net.sources[0]
     assert source.batches is not None
@@ -64,7 +64,7 @@ def by_hand(net: Opened, store: Store, mirrored: bool = False) -> dict[str, NDAr
     }  # fmt: skip
 
 
-def check(found: Pooled, net: Opened, store: Store, mirrored: bool = False) -> None:
+def check(found: Pooled, net: OpenedNet, store: Store, mirrored: bool = False) -> None:
     for version in range(1 + mirrored):
         expected = by_hand(net, store, bool(version))
         for key, rows in ((("conv", "mean"), "mean"), (("conv", "max"), "max"), (("flat", "mean"), "flat")):
@@ -93,13 +93,13 @@ def test_the_numbers_of_a_forward_pass(engine: Engine, mirrored: bool, kept: boo
 def test_only_what_the_blobs_need_is_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     net, store = made(folder)
     seen: list[list[str]] = []
-    init = Running.__init__
+    init = PartRunner.__init__
 
-    def spy(self: Running, *args: object) -> None:
+    def spy(self: PartRunner, *args: object) -> None:
         init(self, *args)  # type: ignore[arg-type]
         seen.append([planned.name for planned in self.part.layers])
 
-    monkeypatch.setattr(Running, "__init__", spy)
+    monkeypatch.setattr(PartRunner, "__init__", spy)
     pooled(net, store, ["conv"], CPU)
     pooled(net, store, ["flat"], CPU)
     assert seen == [["conv", "relu"], ["conv", "relu", "upper", "pool", "flat", "drop"]]
@@ -119,7 +119,7 @@ def test_nothing_is_computed_twice(folder: Path, monkeypatch: pytest.MonkeyPatch
         renamed.tensor("conv", position).data = store.tensor("conv", position).data
         renamed.tensor("higher", position).data = store.tensor("upper", position).data
     with monkeypatch.context() as patch:
-        patch.setattr(Running, "rows", lambda *_: pytest.fail("computed again"))
+        patch.setattr(PartRunner, "rows", lambda *_: pytest.fail("computed again"))
         second = pooled(again, renamed, ["flat", "conv"], CPU, cache=cache)
         assert all(np.array_equal(second.rows[key], first.rows[key]) for key in first.rows)
         with pytest.raises(pytest.fail.Exception):
@@ -169,13 +169,13 @@ def test_a_killed_call_goes_on_where_it_was(folder: Path, monkeypatch: pytest.Mo
         with path.open("ab") as stream:
             stream.write(b"x" * 15)
     starts: list[int] = []
-    rows = Running.rows
+    rows = PartRunner.rows
 
-    def spy(self: Running, start: int, *args: object) -> object:
+    def spy(self: PartRunner, start: int, *args: object) -> object:
         starts.append(start)
         return rows(self, start, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Running, "rows", spy)
+    monkeypatch.setattr(PartRunner, "rows", spy)
     # Batches of another size begin in the middle of one.
     net, store = made(folder, (data() + NET).replace("batch_size: 4", "batch_size: 3"))
     check(pooled(net, store, ["conv", "flat"], CPU, mirrored=True, cache=folder / "cache"), net, store, True)
@@ -233,7 +233,7 @@ def test_rows_of_hdf5_files(folder: Path) -> None:
     ("blobs", "told"),
     [
         (["covn"], ["no blob `covn`", "did you mean `conv`"]),
-        (["covn", "flat", "flat", "loss"], ["no blob `covn`", "`flat` is named twice", "`loss` has no row"]),
+        (["covn", "flat", "flat", "loss"], ["no blob `covn`", "`flat` is listed twice", "`loss` has no row"]),
         (["label"], ["`label` has neither a plane nor one row"]),
         ([], ["no blob is named"]),
     ],

@@ -11,7 +11,7 @@ import torch
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.features import prefix
 from caffelungo.features.prefix import Prefix
-from caffelungo.net.graph import Net
+from caffelungo.net.graph import GraphNet
 from caffelungo.net.store import Store
 from caffelungo.plan.plan import Plan
 from tests.study.nets import convolution, data, head, layer, opened, write
@@ -134,10 +134,10 @@ def test_prefix_and_rest_are_the_net(text: str, phase: int, folder: Path) -> Non
     rng = np.random.default_rng(3)
     picture = torch.from_numpy(rng.normal(size=(4, 3, 12, 12)).astype(np.float32))
     label = torch.tensor([0.0, 2, 1, 1])
-    loss, outputs = Net(plan, store)(picture, label)
-    made = Net(prefix.part(plan, found), store)(picture)[1]
+    loss, outputs = GraphNet(plan, store)(picture, label)
+    made = GraphNet(prefix.part(plan, found), store)(picture)[1]
     others = [picture, label] if found.bare else [label]
-    short, short_outputs = Net(prefix.rest(plan, found), store)(*(made[n] for n in prefix.outputs(found)), *others)
+    short, short_outputs = GraphNet(prefix.rest(plan, found), store)(*(made[n] for n in prefix.outputs(found)), *others)
     assert found.frontier
     assert torch.equal(short, loss)
     assert short_outputs.keys() == outputs.keys()

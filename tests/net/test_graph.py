@@ -10,7 +10,7 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
-from caffelungo.net.graph import Net, may_overwrite
+from caffelungo.net.graph import GraphNet, may_overwrite
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.plan.build_plan import build_plan
@@ -47,7 +47,7 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
 def test_graph_and_stepwise_agree_in_loss_outputs_and_gradients() -> None:
     plan = plan_of(CLASSIFIER)
     store = Store(plan, seed=1)
-    net, steps = Net(plan, store), StepNet(plan, store)
+    net, steps = GraphNet(plan, store), StepNet(plan, store)
     loss, outputs = net(*batch())
     assert loss is not None
     assert list(outputs) == ["loss", "red"]
@@ -70,7 +70,7 @@ def test_test_net_shares_the_weights_by_layer_name() -> None:
     train, test = plan_of(CLASSIFIER), plan_of(CLASSIFIER, TEST)
     store = Store(train, seed=1)
     before = dict(store.tensors)
-    net = Net(test, store)
+    net = GraphNet(test, store)
     assert store.tensors == before
     _, outputs = net(*batch())
     assert list(outputs) == ["acc", "loss", "red"]
@@ -88,7 +88,7 @@ def test_params_of_one_name_are_one_tensor_and_their_gradients_add_up() -> None:
     store = Store(plan, seed=0)
     assert list(store.tensors) == [("a", 0)]
     assert plan.params["a", 0].lr_mult == 0.5
-    net = Net(plan, store)
+    net = GraphNet(plan, store)
     x = torch.randn(2, 3)
     loss, _ = net(x)
     assert loss is not None
@@ -108,7 +108,7 @@ def test_lr_mult_zero_takes_no_gradient_and_propagate_down_false_stops_it() -> N
     """
     plan = plan_of(text)
     store = Store(plan, seed=0)
-    loss, _ = Net(plan, store)(torch.randn(2, 3))
+    loss, _ = GraphNet(plan, store)(torch.randn(2, 3))
     assert loss is not None
     loss.backward()
     assert store.tensor("a", 0).grad is None
@@ -129,7 +129,7 @@ def test_fillers_do_not_depend_on_other_layers() -> None:
 
 
 def test_caffe_names_stand_in_the_graph() -> None:
-    net = Net(plan_of(CLASSIFIER), Store(plan_of(CLASSIFIER), seed=1))
+    net = GraphNet(plan_of(CLASSIFIER), Store(plan_of(CLASSIFIER), seed=1))
     names = [node.meta["caffe"]["layer"] for node in net.module.graph.nodes if "caffe" in node.meta]
     assert "conv 1/a" in names
     assert names.index("relu") > names.index("conv 1/a")
@@ -147,7 +147,7 @@ def test_overwriting_changes_no_number() -> None:
     for overwrite in (False, True):
         plan = plan_of(CLASSIFIER)
         store = Store(plan, seed=1)
-        loss, _ = Net(plan, store, overwrite=overwrite)(*batch())
+        loss, _ = GraphNet(plan, store, overwrite=overwrite)(*batch())
         assert loss is not None
         loss.backward()
         results.append((loss.item(), [tensor.grad for tensor in store.tensors.values()]))
@@ -170,7 +170,7 @@ def test_unknown_input_size_is_refused_when_weights_are_made() -> None:
 def test_compiled_graph_gives_the_same_loss() -> None:
     plan = plan_of(CLASSIFIER)
     store = Store(plan, seed=1)
-    net = Net(plan, store)
+    net = GraphNet(plan, store)
     expected, _ = net(*batch())
     net.compile(backend="eager")
     loss, _ = net(*batch())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from caffelungo.errors import UserError
-from caffelungo.probes.candidates import Candidate, candidates
+from caffelungo.probes.candidates import ProbeCandidate, candidates
 from tests.passes.nets import ANSWER, FIRE, view
 
 
@@ -16,7 +16,7 @@ def names(text: str, *words: str) -> list[str]:
 def test_each_stage_and_all_of_them() -> None:
     found = candidates(view(ANSWER), ["auto"])
     assert [one.name for one in found] == ["conv1", "fc6", "fc7", "all"]
-    assert found[-1] == Candidate("all", ("conv1", "fc6", "fc7"))
+    assert found[-1] == ProbeCandidate("all", ("conv1", "fc6", "fc7"))
     assert not any(one.own for one in found)
     assert candidates(view(ANSWER), ["all"]) == found[-1:]
 

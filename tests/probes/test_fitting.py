@@ -12,18 +12,18 @@ from sklearn.linear_model import LogisticRegression
 
 from caffelungo.errors import UserError
 from caffelungo.probes import fitting, logistic
-from caffelungo.probes.candidates import Candidate
-from caffelungo.probes.crossvalidation import Row
-from caffelungo.probes.fitting import Tried, attempt, choose, fit_head, held_out
+from caffelungo.probes.candidates import ProbeCandidate
+from caffelungo.probes.crossvalidation import PenaltyRow
+from caffelungo.probes.fitting import TriedCandidate, attempt, choose, fit_head, held_out
 
 RNG = np.random.default_rng(2)
 LABELS = np.arange(40) % 3
 X = torch.from_numpy((RNG.normal(size=(40, 6)) + 1.5 * np.eye(6)[LABELS]).astype(np.float32) * 0.3 + 5)
 
 
-def tried(name: str, features: int, loss: float, accuracy: float = 0.5) -> Tried:
-    row = Row(1.0, loss, accuracy, accuracy, 3, True)
-    return Tried(Candidate(name, (name,)), features, (row,), 0, 1, 2, 0.1, 0.9)
+def tried(name: str, features: int, loss: float, accuracy: float = 0.5) -> TriedCandidate:
+    row = PenaltyRow(1.0, loss, accuracy, accuracy, 3, True)
+    return TriedCandidate(ProbeCandidate(name, (name,)), features, (row,), 0, 1, 2, 0.1, 0.9)
 
 
 def test_the_least_loss_of_equals_the_fewest_features() -> None:
@@ -62,7 +62,7 @@ def test_answers_are_those_of_an_inner_product() -> None:
 
 
 def test_what_was_right_is_what_the_row_says() -> None:
-    row = attempt(Candidate("x", ("x",)), X, LABELS, 3, held_out(LABELS, 4, 0), penalties=(0.1, 1.0, 10.0))
+    row = attempt(ProbeCandidate("x", ("x",)), X, LABELS, 3, held_out(LABELS, 4, 0), penalties=(0.1, 1.0, 10.0))
     assert (row.features, row.held) == (6, 40)
     assert row.right / row.held == pytest.approx(row.accuracy)
     assert row.low < row.accuracy < row.high

@@ -19,7 +19,7 @@ from caffelungo.errors import UserError
 from caffelungo.passes.view import View
 from caffelungo.probes.crossvalidation import KORNBLITH, path, stratified_folds
 from caffelungo.probes.feature_matrix import Subject, read_head
-from caffelungo.probes.fitting import Head, fit_head
+from caffelungo.probes.fitting import LinearHead, fit_head
 from caffelungo.probes.pictures import own
 from caffelungo.probes.refit_classifier import as_it_is, gained, is_converged, refitted
 from caffelungo.probes.scaling import global_scale
@@ -49,13 +49,13 @@ def learned(seed: int = 0) -> tuple[Tensor, NDArray[np.int64], Tensor]:
     return torch.from_numpy(np.c_[heart, weak]).float(), labels, torch.from_numpy(aside)
 
 
-def loss_aside(head: Head, x: Tensor, labels: NDArray[np.int64], aside: Tensor) -> float:
+def loss_aside(head: LinearHead, x: Tensor, labels: NDArray[np.int64], aside: Tensor) -> float:
     return float(F.cross_entropy(head.answers(x[aside]).double(), torch.from_numpy(labels)[aside]))
 
 
-def nothing() -> Head:
+def nothing() -> LinearHead:
     """A classifier that has no opinion."""
-    return Head(np.zeros((CLASSES, 9), np.float32), np.zeros(CLASSES, np.float32), 0.0, True)
+    return LinearHead(np.zeros((CLASSES, 9), np.float32), np.zeros(CLASSES, np.float32), 0.0, True)
 
 
 def test_pictures_that_were_learned_from_would_choose_too_weak_a_penalty() -> None:
@@ -103,7 +103,7 @@ def test_one_standard_error_of_the_differences_decides() -> None:
     for size in (0.1, 0.2, 0.4):
         for _ in range(4):
             noise = size * rng.normal(size=others.weight.shape).astype(np.float32)
-            trained = Head(others.weight + noise, others.bias, 0.0, True)
+            trained = LinearHead(others.weight + noise, others.bias, 0.0, True)
             mine = F.cross_entropy(trained.answers(x[aside]).double(), y, reduction="none").numpy()
             worse = mine - theirs
             shares.append(worse.mean() / (worse.std(ddof=1) / np.sqrt(len(worse))))
@@ -131,7 +131,7 @@ def test_a_converged_classifier_is_recognised(penalty: float, versions: int) -> 
     assert is_converged(fitted, both, labels, kept)
     rng = np.random.default_rng(0)
     noise = np.abs(fitted.weight).mean() * rng.normal(size=fitted.weight.shape).astype(np.float32)
-    assert not is_converged(Head(fitted.weight + noise, fitted.bias, 0.0, True), both, labels, kept)
+    assert not is_converged(LinearHead(fitted.weight + noise, fitted.bias, 0.0, True), both, labels, kept)
     assert not is_converged(nothing(), both, labels, kept)
     wrong = np.roll(labels, 1)
     assert not is_converged(fitted, both, wrong, kept)
@@ -153,7 +153,7 @@ def test_a_tiny_penalty_of_separable_classes_is_recognised(seed: int, penalty: f
     fitted = fit_head(x[~aside], labels[~aside.numpy()], int(labels.max()) + 1, penalty)
     assert is_converged(fitted, x, labels, ~aside)
     noise = np.random.default_rng(0).normal(size=fitted.weight.shape).astype(np.float32)
-    moved = Head(fitted.weight + np.abs(fitted.weight).mean() * noise, fitted.bias, 0.0, True)
+    moved = LinearHead(fitted.weight + np.abs(fitted.weight).mean() * noise, fitted.bias, 0.0, True)
     assert not is_converged(moved, x, labels, ~aside)
 
 
@@ -171,7 +171,7 @@ def test_what_gradient_descent_leaves_is_no_converged_classifier(seed: int, step
         optimiser.zero_grad()
         F.cross_entropy(layer(rows), y).backward()
         optimiser.step()
-    trained = Head(layer.weight.detach().numpy(), layer.bias.detach().numpy(), 0.0, True)
+    trained = LinearHead(layer.weight.detach().numpy(), layer.bias.detach().numpy(), 0.0, True)
     assert not is_converged(trained, x, labels, ~aside)
 
 
@@ -204,7 +204,7 @@ def test_one_picture_set_aside_is_enough_to_go_on() -> None:
 def test_a_class_that_only_the_pictures_set_aside_show() -> None:
     x, labels, aside = learned()
     labels = np.where(aside.numpy() & (labels == 2), 3, labels)
-    trained = Head(np.zeros((4, 9), np.float32), np.zeros(4, np.float32), 0.0, True)
+    trained = LinearHead(np.zeros((4, 9), np.float32), np.zeros(4, np.float32), 0.0, True)
     found = refitted(x, labels, 4, aside, trained)
     assert np.isfinite(found.row.loss)
     assert found.kept  # it has an answer for them, if no good one
@@ -252,7 +252,7 @@ def test_the_net_is_refitted_to_its_own_pictures(tmp_path: Path) -> None:
     again = spot.__class__(out / "train_val.prototxt", out / "probe.caffemodel", spot.data, spot.test)
     further = again.probe(data=None, layers=("head",))
     assert further.again is None
-    assert any("no picture is set aside" in notice for notice in further.notices)
+    assert any("no picture is held out" in notice for notice in further.notices)
 
 
 def test_a_good_classifier_is_written_as_it_is_and_that_is_said(tmp_path: Path) -> None:
@@ -275,7 +275,7 @@ def test_a_good_classifier_is_written_as_it_is_and_that_is_said(tmp_path: Path) 
     assert "the classifier stays as it was trained" in ran.out
     written = formats.read(out / "probe.caffemodel").layers["fc"]
     assert [one.tobytes() for one in written] == [fitted.weight.tobytes(), fitted.bias.tobytes()]
-    assert "as it was trained" in (out / "train_val.prototxt").read_text().splitlines()[0]
+    assert "as trained" in (out / "train_val.prototxt").read_text().splitlines()[0]
     assert json.loads((out / "probe.json").read_text())["chosen"]["penalty"] is None
 
 
@@ -284,7 +284,7 @@ def test_a_good_classifier_is_written_as_it_is_and_that_is_said(tmp_path: Path) 
     [
         ({"layers": ("auto",)}, "not named"),
         ({"layers": ("head", "conv")}, "not named"),
-        ({"layers": ("head",), "classifier": "svm"}, "as it was trained"),
+        ({"layers": ("head",), "classifier": "svm"}, "needs logistic regression"),
     ],
 )
 def test_what_needs_pictures_to_be_named(more: dict[str, object], words: str, tmp_path: Path) -> None:
@@ -307,11 +307,11 @@ def test_without_refitting_only_the_better_weights_are_taken(kind: str, better: 
     x = read_head(Subject(definition, [str(spot.weights)], CPU), gathered.entries, head)
     good = fit_head(x[torch.from_numpy(gathered.aside)], gathered.labels[gathered.aside], 3, 1.0)
     if kind == "no bias":
-        good = Head(good.weight, np.zeros(3, np.float32), 1.0, True)
+        good = LinearHead(good.weight, np.zeros(3, np.float32), 1.0, True)
     paths = {name: tmp_path / f"{name}.caffemodel" for name in ("before", "after")}
     for name, file in paths.items():
         sign = 1 if name == better else -1
-        layers = {**weights.layers, **own_blobs(head, Head(sign * good.weight, sign * good.bias, 1.0, True))}
+        layers = {**weights.layers, **own_blobs(head, LinearHead(sign * good.weight, sign * good.bias, 1.0, True))}
         formats.write(file, replace(weights, layers=layers))
     out = tmp_path / "final"
     found = Place(spot.net, paths["after"], spot.data, spot.test).probe(
@@ -329,7 +329,7 @@ def test_without_refitting_only_the_better_weights_are_taken(kind: str, better: 
 
 @pytest.mark.parametrize("more", [{}, {"before": "x.caffemodel", "penalty": 1.0}])
 def test_without_refitting_there_is_a_training_to_judge(more: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="only a training to judge"):
+    with pytest.raises(UserError, match="--no-refit only compares"):
         own_net(tmp_path).probe(data=None, layers=("head",), refit=False, **more)
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.errors import UserError
-from caffelungo.features.run_part import Running
+from caffelungo.features.run_part import PartRunner
 from caffelungo.probes import fitting, write_net
 from caffelungo.probes import run as module
 from caffelungo.probes.results import Probed, judge
@@ -135,7 +135,7 @@ def test_its_own_classifier_is_fitted_again(tmp_path: Path) -> None:
 
 
 def test_a_head_that_cannot_be_fitted_is_refused(fire: Place, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="tells apart other classes") as error:
+    with pytest.raises(UserError, match="has other classes") as error:
         fire.probe(layers=("head",))
     assert "1000 outputs, 3 classes" in told(error)
     fire.net.write_text(FIRE.replace("num_output: 1000", "num_output: 3"))
@@ -304,7 +304,7 @@ def test_a_killed_probe_goes_on_and_gives_the_same(
         if path.is_file():
             assert (out / path.name).read_bytes() == path.read_bytes(), path.name
     # What is known is not computed again, nor fitted.
-    monkeypatch.setattr(Running, "_run", lambda *arguments: pytest.fail("a forward pass"))
+    monkeypatch.setattr(PartRunner, "_run", lambda *arguments: pytest.fail("a forward pass"))
     monkeypatch.setattr(module, "attempt", lambda *arguments, **more: pytest.fail("a cross-validation"))
     again = fire.probe(layers=BOTH, test=str(fire.test), output=str(out), overwrite=True)
     assert again.plain() == whole.plain()
@@ -336,9 +336,9 @@ def test_no_such_penalty(penalty: float, fire: Place) -> None:
 
 
 def test_weights_that_are_missing_or_of_another_net(fire: Place, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no features to read"):
+    with pytest.raises(UserError, match="reading features needs weights"):
         module.probe(replace(fire.options(), weights=None))
-    with pytest.raises(UserError, match="no features to read"):
+    with pytest.raises(UserError, match="reading features needs weights"):
         module.probe(replace(fire.options(), weights="none", data="nowhere"))
     other = place(tmp_path / "other", ANSWER)
     with pytest.raises(UserError, match="conv1"):
@@ -346,7 +346,7 @@ def test_weights_that_are_missing_or_of_another_net(fire: Place, tmp_path: Path)
     # A name that fits nothing would leave its layer as the filler made it.
     layers = formats.read(fire.weights).layers
     formats.write(fire.weights, Weights({name.replace("fire9", "mine"): arrays for name, arrays in layers.items()}))
-    with pytest.raises(UserError, match="lack layers that these blobs need") as error:
+    with pytest.raises(UserError, match="layers that these blobs need are missing") as error:
         fire.probe(layers=("fire9/concat",))
     assert "received: fire9/squeeze, fire9/expand1x1, fire9/expand3x3\n" in told(error)
 
@@ -393,7 +393,7 @@ def test_a_class_of_one_picture(fire: Place) -> None:
 def test_two_classes_of_one_picture_each_cannot_be_judged(tmp_path: Path) -> None:
     spot = place(tmp_path)
     tiny = photos(tmp_path / "tiny", 1, ("a", "b"))
-    with pytest.raises(UserError, match="two pictures or more of a class"):
+    with pytest.raises(UserError, match="at least two pictures per class"):
         spot.probe(data=str(tiny), layers=("fire9/concat",))
     # Nothing has to be held out where the penalty is given.
     assert replace_data(spot, tiny).head.weight.shape[0] == 2

@@ -8,13 +8,22 @@ from pathlib import Path
 from PIL import Image
 from rich.console import Console
 
-from caffelungo.probes.candidates import Candidate
-from caffelungo.probes.crossvalidation import Row
-from caffelungo.probes.fitting import Tried
+from caffelungo.probes.candidates import ProbeCandidate
+from caffelungo.probes.crossvalidation import PenaltyRow
+from caffelungo.probes.fitting import TriedCandidate
 from caffelungo.probes.table import draw, table
 
 ROWS = [
-    Tried(Candidate(name, (name,)), 10 * place, (Row(0.5, 0.321, 0.75, 0.625, 3, True),), 0, 75, 100, 0.657, 0.825)
+    TriedCandidate(
+        ProbeCandidate(name, (name,)),
+        10 * place,
+        (PenaltyRow(0.5, 0.321, 0.75, 0.625, 3, True),),
+        0,
+        75,
+        100,
+        0.657,
+        0.825,
+    )
     for place, name in enumerate(("conv1", "fire9/concat", "a[b]"), 1)
 ]
 

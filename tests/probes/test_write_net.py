@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 
 from caffelungo.errors import UserError
-from caffelungo.probes.candidates import Candidate
-from caffelungo.probes.crossvalidation import Row
-from caffelungo.probes.fitting import Head, Tried
+from caffelungo.probes.candidates import ProbeCandidate
+from caffelungo.probes.crossvalidation import PenaltyRow
+from caffelungo.probes.fitting import LinearHead, TriedCandidate
 from caffelungo.probes.write_net import commands, load_row, own_blobs, save_row
 from tests.passes.nets import ANSWER, FIRE, view
 
-ONE = Candidate("a", ("a",))
-TRIED = Tried(ONE, 7, (Row(1.0, 0.25, 0.5, 0.5, 3, True), Row(0.1, 1 / 3, 0.4, 0.4, 9, False)), 0, 5, 10, 0.2, 0.8)
+ONE = ProbeCandidate("a", ("a",))
+TRIED = TriedCandidate(
+    ONE, 7, (PenaltyRow(1.0, 0.25, 0.5, 0.5, 3, True), PenaltyRow(0.1, 1 / 3, 0.4, 0.4, 9, False)), 0, 5, 10, 0.2, 0.8
+)
 
 
 def test_a_row_that_is_kept_is_the_same_row(tmp_path: Path) -> None:
@@ -24,8 +26,8 @@ def test_a_row_that_is_kept_is_the_same_row(tmp_path: Path) -> None:
     assert load_row(path, ONE) is None
     save_row(path, TRIED)
     assert load_row(path, ONE) == TRIED
-    other = Candidate("all", ("a", "b"))
-    assert load_row(path, other) == Tried(other, *list(vars(TRIED).values())[1:])
+    other = ProbeCandidate("all", ("a", "b"))
+    assert load_row(path, other) == TriedCandidate(other, *list(vars(TRIED).values())[1:])
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"rows": [{}]}', '{"rows": 3}', '{"rows": [], "more": 1}'])
@@ -42,10 +44,10 @@ def test_commands_hold_for_any_name() -> None:
         assert what
 
 
-def head(classes: int, features: int) -> Head:
+def head(classes: int, features: int) -> LinearHead:
     rng = np.random.default_rng(0)
     weight, bias = rng.normal(size=(classes, features)), rng.normal(size=classes)
-    return Head(weight.astype(np.float32), bias.astype(np.float32), 1.0, True)
+    return LinearHead(weight.astype(np.float32), bias.astype(np.float32), 1.0, True)
 
 
 @pytest.mark.parametrize("transpose", [False, True])
@@ -66,4 +68,4 @@ def test_the_blobs_of_a_convolution() -> None:
 def test_a_classifier_without_a_bias_is_refused() -> None:
     with pytest.raises(UserError, match="`fc8` has no bias") as error:
         own_blobs(view(ANSWER.replace("num_output: 9", "num_output: 9 bias_term: false")).heads()[-1], head(9, 10))
-    assert "take bias_term out" in str(error.value)
+    assert "remove bias_term" in str(error.value)

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from caffelungo.report.html_page import Cell, Page, embedded, number, thumbnail
+from caffelungo.report.html_page import Page, TableCell, embedded, number, thumbnail
 from tests.report.html import read
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"></svg>'
@@ -26,7 +26,7 @@ def figure() -> Figure:
 def full_page() -> Page:
     page = Page("A & B", lead="a <lead>", foot="a foot")
     first = page.section("Same title", "Some <script>alert(1)</script> text.")
-    first.table(["name", "value"], [["x", 1.5], ["<y>", None], ["z", Cell("0.5", tone="good", hint='say "so"')]])
+    first.table(["name", "value"], [["x", 1.5], ["<y>", None], ["z", TableCell("0.5", tone="good", hint='say "so"')]])
     first.figure(figure(), "a caption").figure(SVG, alt="a drawing").notice("look here").code("lungo inspect")
     second = page.section("Same title")
     second.facts({"a": 1, "b": "c"}).pictures([thumbnail(np.zeros((4, 6), np.uint8), "cat")])

@@ -12,15 +12,15 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from caffelungo.report.intervals import ABOVE, BELOW, CROSSING, LONGEST_TITLE, PLAIN, Row, draw, figure, shortened
-from caffelungo.study.statistics import Difference, Interval
+from caffelungo.study.statistics import Interval, MeanDifference
 
 NEW, ALL = "only new layers learn", "everything learns"
 ROWS = [
     Row("fine-tuning", group=NEW, value=Interval(76.9, 73.1, 80.4), reference=True),
     Row("fine-tuning", group=ALL, value=Interval(79.6, 76.0, 83.1), reference=True),
-    Row("wider", Difference(4.6, 1.3, 8.1), NEW, value=Interval(81.5, 78.0, 84.7)),
-    Row("wider, raw $x_1$", Difference(-6.7, -10.2, -3.1), ALL, value=Interval(72.9, 68.8, 76.7)),
-    Row("deeper", Difference(-0.4, -3.0, 2.2), NEW, value=Interval(76.5, 72.6, 80.1)),
+    Row("wider", MeanDifference(4.6, 1.3, 8.1), NEW, value=Interval(81.5, 78.0, 84.7)),
+    Row("wider, raw $x_1$", MeanDifference(-6.7, -10.2, -3.1), ALL, value=Interval(72.9, 68.8, 76.7)),
+    Row("deeper", MeanDifference(-0.4, -3.0, 2.2), NEW, value=Interval(76.5, 72.6, 80.1)),
     Row(
         "wide from the start " * 5,
         group=ALL,
@@ -95,12 +95,12 @@ def test_only_panels_with_numbers_are_drawn() -> None:
 
 
 def test_differences_on_one_side_still_show_zero() -> None:
-    (axis,) = figure([Row("a", Difference(50, 49, 51))]).axes
+    (axis,) = figure([Row("a", MeanDifference(50, 49, 51))]).axes
     assert axis.get_xlim()[0] < 0
 
 
 @pytest.mark.parametrize(
-    "rows", [ROWS, [], [Row("a", failed="x")], [Row("名前 ßж", Difference(0, 0, 0), "类")], [Row("a", group="b")]]
+    "rows", [ROWS, [], [Row("a", failed="x")], [Row("名前 ßж", MeanDifference(0, 0, 0), "类")], [Row("a", group="b")]]
 )
 def test_it_is_written(rows: list[Row], tmp_path: Path) -> None:
     path = tmp_path / "intervals.png"

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from caffelungo.report.studies import StudyBar
-from caffelungo.study.cells import Cell, Result, Running, Standing
+from caffelungo.study.cells import Cell, CellResult, RunningCell, Standing
 
 CELL = Cell("tests.study.kinds:add", {}, title="wider [/x] [bold]256")
 
@@ -26,13 +26,13 @@ def shown(*standings: Standing, terminal: bool, quiet: bool = False) -> str:
 
 
 def test_a_terminal_shows_counts_time_and_what_runs_as_it_is_called() -> None:
-    text = shown(Standing(3, 1, 5, (Running(CELL, 0.0),), 200.0), terminal=True)
+    text = shown(Standing(3, 1, 5, (RunningCell(CELL, 0.0),), 200.0), terminal=True)
     assert "4 of 9, 1 failed, about 3 min left  wider [/x] [bold]256" in text
     assert "another process" in shown(Standing(3, 0, 5, (), None, elsewhere=5), terminal=True)
 
 
 def test_elsewhere_a_line_a_tenth_and_each_failure() -> None:
-    failed = (CELL, Result(CELL.key, "failed", {}, "no [/y]", 1.0, 1.0, Path()))
+    failed = (CELL, CellResult(CELL.key, "failed", {}, "no [/y]", 1.0, 1.0, Path()))
     standings = [Standing(done, 0, 40 - done, (), 60.0) for done in range(20)]
     text = shown(*standings, Standing(19, 1, 20, (), 60.0, ended=failed), terminal=False)
     assert text.splitlines() == [
@@ -44,7 +44,7 @@ def test_elsewhere_a_line_a_tenth_and_each_failure() -> None:
 
 
 def test_a_cell_shows_its_own_steps() -> None:
-    text = shown(Standing(3, 0, 5, (Running(CELL, 0.0, 0.41, "iteration 41"),), None), terminal=True)
+    text = shown(Standing(3, 0, 5, (RunningCell(CELL, 0.0, 0.41, "iteration 41"),), None), terminal=True)
     assert "3 of 8  wider [/x] [bold]256 41%" in text
 
 
@@ -64,7 +64,7 @@ def test_stopped_by_hand_it_says_how_to_go_on() -> None:
 
 
 def test_a_failure_of_several_lines_is_one_line() -> None:
-    failed = (CELL, Result(CELL.key, "failed", {}, "net:3: no\n  received: 9", 1.0, 1.0, Path()))
+    failed = (CELL, CellResult(CELL.key, "failed", {}, "net:3: no\n  received: 9", 1.0, 1.0, Path()))
     assert "failed: wider [/x] [bold]256: net:3: no received: 9\n" in shown(
         Standing(0, 1, 0, (), None, ended=failed), terminal=False
     )

@@ -46,7 +46,7 @@ def test_a_resumed_run_is_the_undisturbed_one(place: Path, poll: int, action: Ac
         old.unlink()
     stopped = helpers.solver()
     stopped.observe(helpers.Asking(asking({poll: action})))
-    assert loop.solve(stopped) is (loop.Ending.STOPPED if action is Action.STOP else loop.Ending.TERMINATED)
+    assert loop.solve(stopped) is (loop.RunEnding.STOPPED if action is Action.STOP else loop.RunEnding.TERMINATED)
     done = poll // 3 + (poll % 3 == 2)
     assert (stopped.iteration, stopped.training.batches) == (done, 3 * done)
     assert all(param.grad is None for param in stopped.training.learned)
@@ -90,6 +90,6 @@ def test_an_endless_iteration_ends(place: Path) -> None:
     helpers.make(place, NORMALIZED, iter_size=str(2**31 - 1), max_iter=str(2**31 - 1))
     solver = helpers.solver()
     solver.observe(helpers.Asking(asking({5: Action.TERMINATE})))
-    assert loop.solve(solver) is loop.Ending.TERMINATED
+    assert loop.solve(solver) is loop.RunEnding.TERMINATED
     assert (solver.iteration, solver.training.batches) == (0, 0)
     assert Path("out/s_iter_0.solverstate").exists()

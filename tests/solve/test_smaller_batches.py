@@ -10,7 +10,7 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import RunError
-from caffelungo.net.graph import Net
+from caffelungo.net.graph import GraphNet
 from caffelungo.solve import memory, run, smaller_batches
 from caffelungo.solve.net_text import NetText
 from caffelungo.weights import formats, solverstate
@@ -62,7 +62,7 @@ def test_what_is_expected_not_to_fit_is_divided_before_it_begins(here, whole, mo
 @pytest.mark.parametrize("snapshot", ["0", "5"])
 def test_what_turns_out_not_to_fit_is_divided_and_goes_on(here, whole, monkeypatch, capsys, snapshot):
     helpers.make(here, NET, snapshot=snapshot, display="1")
-    real, calls = Net.look, []
+    real, calls = GraphNet.look, []
 
     def look(self, *tensors):
         calls.append(len(tensors[0]))
@@ -70,7 +70,7 @@ def test_what_turns_out_not_to_fit_is_divided_and_goes_on(here, whole, monkeypat
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return real(self, *tensors)
 
-    monkeypatch.setattr(Net, "look", look)
+    monkeypatch.setattr(GraphNet, "look", look)
     run.train(helpers.options(fit_batch=True))
     told = " ".join(capsys.readouterr().err.split())
     assert "not enough memory for a batch of 12" in told
@@ -88,7 +88,7 @@ def test_without_the_flag_it_is_an_error_with_the_remedy(here, monkeypatch):
     def look(self, *tensors):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(Net, "look", look)
+    monkeypatch.setattr(GraphNet, "look", look)
     with pytest.raises(RunError, match=r"--fit-batch"):
         run.train(helpers.options())
     with pytest.raises(RunError, match="not enough memory for a batch of 1 "):

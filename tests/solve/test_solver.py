@@ -422,7 +422,7 @@ def test_signals_are_heard_inside_a_test(here):
     solver.observe(helpers.Asking(lambda: next(asked, Action.NONE)))
     lines: list[str] = []
     solver.training.log.echo = lines.append
-    assert loop.solve(solver) is loop.Ending.STOPPED
+    assert loop.solve(solver) is loop.RunEnding.STOPPED
     assert solver.iteration == 0
     assert any(line.endswith("Test interrupted.") for line in lines)
     assert any(line.endswith("Optimization stopped early.") for line in lines)
@@ -455,7 +455,7 @@ def test_pictures_prepared_otherwise_are_said(here, capsys):
     make.pictures(here, 4)
     assert run.train(helpers.options()) == 0
     told = " ".join(capsys.readouterr().err.split())
-    assert "layer `seen` does not prepare pictures as training does: mean none and 100/100/100. Is that meant?" in told
+    assert "layer `seen` prepares pictures differently from training: mean none and 100/100/100. If that is not" in told
     weights = "out/s_iter_2.caffemodel"
     text = (here / "net.prototxt").read_text().replace("transform_param { mean_value: 100 }", "")
     (here / "net.prototxt").write_text(text)

@@ -13,21 +13,21 @@ import numpy as np
 from caffelungo.errors import LungoError
 from caffelungo.study import feature_scale, probe_cell, start_heads, train_cell
 from caffelungo.study.arms import ARMS, PROBE, Configuration
-from caffelungo.study.cells import JSON, Cell, Place, Result, Runner
+from caffelungo.study.cells import JSON, Cell, CellPlace, CellResult, CellRunner
 from caffelungo.study.cells.cell import in_order, load
 from caffelungo.study.compare import Comparison
 from caffelungo.study.comparison_task import Task
 from caffelungo.study.options import CompareOptions
-from caffelungo.study.picture_splits import Pictures
-from caffelungo.study.search import Outcome, Tried
+from caffelungo.study.picture_splits import PictureSplit
+from caffelungo.study.search import Outcome, TriedRate
 
 LISTS = {"fit": "f.txt", "validation": "v.txt", "test": "t.txt"}
 
 
-def pictures(test: int = 10, digest: str = "digest") -> Pictures:
+def pictures(test: int = 10, digest: str = "digest") -> PictureSplit:
     """Two classes: 8 pictures to learn from, 4 to choose rates on, and ``test`` to judge by."""
     judged = [(f"c{number}.png", 1) for number in range(test)]
-    return Pictures(("ant", "bee"), [("a.png", 0)] * 8, [("b.png", 0)] * 4, judged, digest, ["look"])
+    return PictureSplit(("ant", "bee"), [("a.png", 0)] * 8, [("b.png", 0)] * 4, judged, digest, ["look"])
 
 
 PICTURES = pictures()
@@ -47,8 +47,8 @@ def row(
     """What ``arm`` came to: so many of ten test pictures right, seed by seed; none where it failed."""
     one = Configuration(ARMS[arm], tune, units, after)
     if not shares:
-        return Outcome(one, [Tried(0.1, float("nan"), float("nan"), 1)], failure=failure)
-    tried = [Tried(0.01, validation, 0.5, 0), Tried(0.03, validation - 0.1, 0.7, 0)]
+        return Outcome(one, [TriedRate(0.1, float("nan"), float("nan"), 1)], failure=failure)
+    tried = [TriedRate(0.01, validation, 0.5, 0), TriedRate(0.03, validation - 0.1, 0.7, 0)]
     return Outcome(
         one, tried, 0.01, right(*shares), recalled, validation, loss, seconds, edge, None, 7, 1234, []
     )  # fmt: skip
@@ -68,8 +68,8 @@ def comparison(*outcomes: Outcome, between: Sequence[Outcome] = (), **options: A
     return Comparison(given, TASK, list(outcomes), list(between), ["look"], 120.0, 6, 1)
 
 
-def done(key: str, values: dict[str, JSON], seconds: float = 1.0) -> Result:
-    return Result(key, "done", values, None, seconds, seconds, Path())
+def done(key: str, values: dict[str, JSON], seconds: float = 1.0) -> CellResult:
+    return CellResult(key, "done", values, None, seconds, seconds, Path())
 
 
 class Told:
@@ -78,21 +78,21 @@ class Told:
     def __init__(self, tell: Callable[[Cell], dict[str, JSON]]) -> None:
         self.tell, self.asked = tell, list[Cell]()
 
-    def run(self, cells: Iterable[Cell]) -> dict[str, Result]:
+    def run(self, cells: Iterable[Cell]) -> dict[str, CellResult]:
         found = {}
         for cell in cells:
             self.asked.append(cell)
             try:
                 found[cell.key] = done(cell.key, self.tell(cell))
             except ArithmeticError as error:
-                found[cell.key] = Result(cell.key, "failed", {}, str(error), 1.0, 1.0, Path())
+                found[cell.key] = CellResult(cell.key, "failed", {}, str(error), 1.0, 1.0, Path())
         return found
 
 
-class Here(Runner):
+class Here(CellRunner):
     """A runner without processes: it computes what is not in the folder, in this one."""
 
-    def run(self, cells: Iterable[Cell]) -> dict[str, Result]:
+    def run(self, cells: Iterable[Cell]) -> dict[str, CellResult]:
         found = {}
         for cell in cells:
             for each in in_order([cell]):
@@ -103,7 +103,7 @@ class Here(Runner):
             found[cell.key] = known
         return found
 
-    def compute(self, cell: Cell) -> Result:
+    def compute(self, cell: Cell) -> CellResult:
         folder = self.folder / "cells" / cell.key
         folder.mkdir(parents=True)
         function = {
@@ -114,7 +114,7 @@ class Here(Runner):
         error = None
         start = time.process_time()
         try:
-            values = function(cell, Place(folder, self.folder))
+            values = function(cell, CellPlace(folder, self.folder))
         except LungoError as failed:
             error = str(failed)
         seconds = time.process_time() - start

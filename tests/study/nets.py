@@ -10,7 +10,7 @@ from PIL import Image
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import parse_net
 from caffelungo.solve import nets
-from caffelungo.solve.nets import Opened
+from caffelungo.solve.nets import OpenedNet
 
 STILL = 1e-30
 """A rate so small that no weight of these nets changes by it."""
@@ -70,7 +70,7 @@ def head(bottom: str, *, classes: int = 3, rate: float = 1) -> str:
     )
 
 
-def opened(text: str, phase: int, folder: Path, *, once: bool = False, seed: int = 5) -> Opened:
+def opened(text: str, phase: int, folder: Path, *, once: bool = False, seed: int = 5) -> OpenedNet:
     """The net ``text`` with its data, whose ``list.txt`` is in ``folder``."""
     path = folder / "net.prototxt"
     path.write_text(text)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from caffelungo.study.advice import Advice, advice
-from caffelungo.study.findings import Row
+from caffelungo.study.findings import ArmRow
 from caffelungo.study.search import Outcome
 from tests.study.compared import comparison, probe, row
 
 
-def of(one: Row | None) -> str:
+def of(one: ArmRow | None) -> str:
     assert one is not None
     return one.outcome.configuration.label
 

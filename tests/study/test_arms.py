@@ -11,7 +11,7 @@ from caffelungo.errors import UserError
 from caffelungo.passes.base import Refusal, step
 from caffelungo.passes.finetune import FinetuneOptions, finetune
 from caffelungo.passes.view import View
-from caffelungo.study.arms import ARMS, PROBE, SETS, Built, Configuration, build, chosen, configurations
+from caffelungo.study.arms import ARMS, PROBE, SETS, BuiltArm, Configuration, build, chosen, configurations
 from caffelungo.study.claims import CLAIMS
 from caffelungo.weights import formats
 from caffelungo.weights.weights import Weights
@@ -76,18 +76,18 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-def made(arm: str, tune: str, weights: str | None) -> Built:
+def made(arm: str, tune: str, weights: str | None) -> BuiltArm:
     one = Configuration(ARMS[arm], tune, 4 if ARMS[arm].grows else 0)
     return build(one, net(ANSWER), READY, weights)
 
 
-def learning(built: Built) -> set[str]:
+def learning(built: BuiltArm) -> set[str]:
     """Layers of which some blob has a rate above zero."""
     plan = View(built.definition).plan
     return {layer.name for layer in plan.layers for use in layer.params if use.lr_mult}
 
 
-def types(built: Built) -> list[str]:
+def types(built: BuiltArm) -> list[str]:
     return [layer.type for layer in built.definition.message.layer]
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caffelungo.errors import UserError
-from caffelungo.study.cells import Cell, Inputs, Place, in_order, load
+from caffelungo.study.cells import Cell, CellPlace, Inputs, in_order, load
 from caffelungo.study.cells.cell import packed, unpacked, version_of
 
 ADD = "tests.study.kinds:add"
@@ -129,7 +129,7 @@ def test_inputs_are_named_by_their_content(tmp_path: Path) -> None:
     assert inputs.add(file) != name
     assert inputs.add("weights") == name.partition(".")[0]
     assert len(list((tmp_path / "study" / "inputs").iterdir())) == 3
-    assert Place(tmp_path, tmp_path / "study").inputs.path(name) == inputs.path(name)
+    assert CellPlace(tmp_path, tmp_path / "study").inputs.path(name) == inputs.path(name)
 
 
 def test_inputs_that_are_missing_or_no_ids(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from caffelungo.study.arms import ARMS, Configuration
 from caffelungo.study.cells import Inputs
 from caffelungo.study.compare import Study, _lengthen, anchored
 from caffelungo.study.options import CompareOptions
-from caffelungo.study.search import Candidate
+from caffelungo.study.search import ArmCandidate
 from caffelungo.weights import formats
 from caffelungo.weights.weights import Weights
 from tests.lungo import Ran, lungo
@@ -296,8 +296,8 @@ def test_from_scratch(place: Place) -> None:
 
 
 def test_what_trains_longer_gets_the_operations_of_the_largest() -> None:
-    def one(arm: str, tune: str, effort: float) -> Candidate:
-        return Candidate(Configuration(ARMS[arm], tune), TASK, effort=effort, iterations=100)
+    def one(arm: str, tune: str, effort: float) -> ArmCandidate:
+        return ArmCandidate(Configuration(ARMS[arm], tune), TASK, effort=effort, iterations=100)
 
     plan = [
         one("finetune", "NEW", 2), one("wider", "NEW", 7), one("longer", "NEW", 2), one("longer", "ALL", 5),

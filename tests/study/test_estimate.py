@@ -11,12 +11,12 @@ import pytest
 from caffelungo.errors import UserError
 from caffelungo.study import estimate
 from caffelungo.study.arms import ARMS, Configuration
-from caffelungo.study.search import Candidate
+from caffelungo.study.search import ArmCandidate
 from tests.study.compared import TASK
 
 
-def candidate(net: str, effort: float, iterations: int = 10) -> Candidate:
-    return Candidate(Configuration(ARMS["finetune"], "NEW"), TASK, net, ["", ""], effort, iterations)
+def candidate(net: str, effort: float, iterations: int = 10) -> ArmCandidate:
+    return ArmCandidate(Configuration(ARMS["finetune"], "NEW"), TASK, net, ["", ""], effort, iterations)
 
 
 def kept(folder: Path, net: str, seconds: float, **more: object) -> None:
@@ -34,7 +34,7 @@ def kept(folder: Path, net: str, seconds: float, **more: object) -> None:
     (target / "result.json").write_text(json.dumps(record))
 
 
-def told(folder: Path, *ones: Candidate, workers: int = 2) -> estimate.Estimate | None:
+def told(folder: Path, *ones: ArmCandidate, workers: int = 2) -> estimate.TimeEstimate | None:
     return estimate.estimate(ones, folder, rates=3, batch=4, workers=workers, threads=1, device="cpu")
 
 
@@ -61,7 +61,7 @@ def test_by_steps_between_the_cheapest_and_the_dearest(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize(("seconds", "words"), [(89, "about 89 s"), (600, "about 10 min"), (7200, "about 2.0 h")])
 def test_words(seconds: float, words: str) -> None:
-    assert estimate.Estimate(seconds, 2).words.startswith(words + " (by steps of 2 nets measured now)")
+    assert estimate.TimeEstimate(seconds, 2).words.startswith(words + " (by steps of 2 nets measured now)")
 
 
 def test_how_many_at_a_time() -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from caffelungo.solve.step_size import FASTEST
-from caffelungo.study.cells import Cell, Inputs, Place
+from caffelungo.study.cells import Cell, CellPlace, Inputs
 from caffelungo.study.feature_scale import centre, measure
 from tests.study.nets import convolution, data, head, layer, write
 
@@ -30,7 +30,7 @@ def pixels(listed: str) -> np.ndarray:
 def measured(folder: Path, text: str, listed: str) -> dict[str, float]:
     inputs = Inputs(folder)
     fields = {"net": inputs.add(text, ".prototxt"), "weights": "", "list": inputs.add(listed, ".txt")}
-    return measure(Cell("caffelungo.study.feature_scale:measure", fields), Place(folder, folder))
+    return measure(Cell("caffelungo.study.feature_scale:measure", fields), CellPlace(folder, folder))
 
 
 def pooled(bottom: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from caffelungo.study.claims import CLAIMS, OPEN, OPPOSITE, REPRODUCED, verdict
 from caffelungo.study.findings import findings, recalls, rows
-from caffelungo.study.statistics import Difference
+from caffelungo.study.statistics import MeanDifference
 from tests.study.compared import comparison, probe, right, row
 
 
@@ -26,7 +26,7 @@ from tests.study.compared import comparison, probe, right, row
     ],
 )
 def test_verdicts(interval: tuple[float, float], paper: float | None, said: str) -> None:
-    found = Difference(sum(interval) / 2, *interval)
+    found = MeanDifference(sum(interval) / 2, *interval)
     assert verdict(found, paper, 0.04) == said
     # What is left of it among many decides.
     assert verdict(found, paper, 0.05) == OPEN

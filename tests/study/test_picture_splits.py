@@ -10,17 +10,17 @@ import pytest
 
 from caffelungo.errors import UserError
 from caffelungo.study import picture_splits
-from caffelungo.study.picture_splits import Pictures
+from caffelungo.study.picture_splits import PictureSplit
 from tests.data.make import classes, picture, save
 
 
-def gather(*args: str, seed: int = 0, **options: float) -> Pictures:
+def gather(*args: str, seed: int = 0, **options: float) -> PictureSplit:
     """One split."""
     (found,) = picture_splits.gather(*args, seeds=[seed], **options)  # type: ignore[arg-type]
     return found
 
 
-def parts(found: Pictures) -> list[set[str]]:
+def parts(found: PictureSplit) -> list[set[str]]:
     return [{path for path, _ in part} for part in (found.fit, found.validation, found.test)]
 
 

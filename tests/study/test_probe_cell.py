@@ -9,9 +9,9 @@ import pytest
 
 from caffelungo.study import frozen_baseline
 from caffelungo.study.arms import ARMS, Configuration
-from caffelungo.study.cells import JSON, Cell, Place, Result
+from caffelungo.study.cells import JSON, Cell, CellPlace, CellResult
 from caffelungo.study.probe_cell import probe
-from caffelungo.study.search import Candidate
+from caffelungo.study.search import ArmCandidate
 from tests.study.compared import TASK, done
 from tests.study.nets import convolution, data, head, layer
 from tests.study.test_train_cell import Study
@@ -31,7 +31,7 @@ def probed(study: Study, **changes: JSON) -> dict[str, JSON]:
     given = {"weights": "", "pictures": "", "blobs": ["conv1", "conv2"], **fields, **changes}
     folder = study.folder / "probes"
     folder.mkdir(exist_ok=True)
-    return probe(Cell("caffelungo.study.probe_cell:probe", given), Place(folder, study.folder))
+    return probe(Cell("caffelungo.study.probe_cell:probe", given), CellPlace(folder, study.folder))
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_single_layer_is_enough_for_the_bar(study: Study) -> None:
 def test_the_cells_of_a_bar() -> None:
     from caffelungo.definition.reader import parse_net
 
-    one = Candidate(Configuration(ARMS["finetune"], "NEW"), TASK, "net", ["w", "w"])
+    one = ArmCandidate(Configuration(ARMS["finetune"], "NEW"), TASK, "net", ["w", "w"])
     cells = frozen_baseline.cells(one, parse_net(TEXT), 4)
     assert [cell.fields["seed"] for cell in cells] == [0, 1]
     assert cells[0].fields["blobs"] == ["conv1", "conv2"]
@@ -88,7 +88,7 @@ def test_the_cells_of_a_bar() -> None:
     assert (second.loss, second.seconds, second.parameters) == (0.2, 3.0, 16)
     # By the cross-validation's loss, though it has no test picture right.
     assert frozen_baseline.best([first, second]) is second
-    results[cells[1].key] = Result(cells[1].key, "failed", {}, "no", 1.0, 1.0, Path())
+    results[cells[1].key] = CellResult(cells[1].key, "failed", {}, "no", 1.0, 1.0, Path())
     (failed,) = frozen_baseline.outcomes(TASK, cells, results)
     assert (failed.failure, failed.right) == ("no", None)
     assert frozen_baseline.best([failed]) is None
@@ -96,9 +96,9 @@ def test_the_cells_of_a_bar() -> None:
 
 def test_what_is_probed_is_the_net_as_it_is() -> None:
     plan = [
-        Candidate(Configuration(ARMS["finetune"], "NEW"), TASK, refusal="no"),
-        Candidate(Configuration(ARMS["wider"], "ALL", 4), TASK),
-        Candidate(Configuration(ARMS["finetune"], "ALL"), TASK),
+        ArmCandidate(Configuration(ARMS["finetune"], "NEW"), TASK, refusal="no"),
+        ArmCandidate(Configuration(ARMS["wider"], "ALL", 4), TASK),
+        ArmCandidate(Configuration(ARMS["finetune"], "ALL"), TASK),
     ]
     assert frozen_baseline.reference(plan) is plan[2]
     assert frozen_baseline.reference(plan[:2]) is None

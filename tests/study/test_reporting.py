@@ -14,7 +14,7 @@ from caffelungo.study import reporting
 from caffelungo.study.arms import ARMS, SETS, Configuration
 from caffelungo.study.compare import Comparison
 from caffelungo.study.comparison_task import Task
-from caffelungo.study.search import Candidate
+from caffelungo.study.search import ArmCandidate
 from tests.study.compared import LISTS, PICTURES, TASK, comparison, done, pictures, probe, right, row
 
 COMMAND = ["lungo", "compare", "--data", "my photos", "-o", "out"]
@@ -186,9 +186,9 @@ def test_a_terminal_of_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_plan(capsys: pytest.CaptureFixture[str]) -> None:
-    good = Candidate(Configuration(ARMS["finetune"], "NEW"), TASK, iterations=150)
-    long = Candidate(Configuration(ARMS["longer"], "NEW"), TASK, iterations=300)
-    bad = Candidate(Configuration(ARMS["wide"], "NEW", 8), TASK, refusal="cannot be built: `conv` has groups")
+    good = ArmCandidate(Configuration(ARMS["finetune"], "NEW"), TASK, iterations=150)
+    long = ArmCandidate(Configuration(ARMS["longer"], "NEW"), TASK, iterations=300)
+    bad = ArmCandidate(Configuration(ARMS["wide"], "NEW", 8), TASK, refusal="cannot be built: `conv` has groups")
     print_plan(PICTURES, [good, long, bad], 3, 2)
     assert capsys.readouterr().out.splitlines() == [
         "2 classes: 8 pictures to learn from, 4 to choose rates on, 10 to judge by",

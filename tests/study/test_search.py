@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 from caffelungo.study.arms import ARMS, Configuration
-from caffelungo.study.cells import JSON, Cell, Result
+from caffelungo.study.cells import JSON, Cell, CellResult
 from caffelungo.study.comparison_task import Task
-from caffelungo.study.search import MEASURE, START, TRAIN, Candidate, Outcome, Search, outcome
+from caffelungo.study.search import MEASURE, START, TRAIN, ArmCandidate, Outcome, Search, outcome
 from tests.study.compared import LISTS, Told, pictures
 
 LABELS = [0, 1, 1]
 TASK = Task([pictures(3, "digest"), pictures(3, "other")], [LISTS, {**LISTS, "fit": "g.txt"}])
 
 
-def candidate(seeds: int = 1, **more: JSON) -> Candidate:
+def candidate(seeds: int = 1, **more: JSON) -> ArmCandidate:
     configuration = Configuration(ARMS["wider"], "NEW", 8)
-    return Candidate(configuration, TASK, "net.prototxt", [f"w{seed}" for seed in range(seeds)], 1.0, 7, **more)
+    return ArmCandidate(configuration, TASK, "net.prototxt", [f"w{seed}" for seed in range(seeds)], 1.0, 7, **more)
 
 
 def values(accuracy: float, loss: float = 1.0, *, seconds: float = 1.0, **more: JSON) -> dict[str, JSON]:
@@ -39,7 +39,7 @@ def judged(table: Mapping[float, list[dict[str, JSON] | None]]) -> Outcome:
             raise ArithmeticError(f"not finite at {cell.fields['rate']}")
         return found
 
-    results: dict[str, Result] = {}
+    results: dict[str, CellResult] = {}
     for rate in table:
         results |= Told(tell).run(one.add(rate, 4))
     return outcome(one, results)
@@ -147,7 +147,7 @@ def test_pictures_that_a_seed_did_not_test_are_none_of_its_row() -> None:
 
 def searched(
     goodness: Callable[[float], float], extend: int, rates: tuple[float, ...] = (0.01, 0.03, 0.09)
-) -> tuple[Candidate, Outcome]:
+) -> tuple[ArmCandidate, Outcome]:
     one = candidate()
 
     def tell(cell: Cell) -> dict[str, JSON]:

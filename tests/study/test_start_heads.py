@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from caffelungo.definition.reader import parse_net
-from caffelungo.study.cells import JSON, Cell, Place
+from caffelungo.study.cells import JSON, Cell, CellPlace
 from caffelungo.study.linear_classifier import converged, copies, even
 from caffelungo.study.start_heads import HEADS, PENALTIES, start
 from caffelungo.study.train_cell import train
@@ -63,12 +63,12 @@ class Begun(Study):
     def keep(self, cell: Cell, function: object) -> None:
         folder = self.folder / "cells" / cell.key
         folder.mkdir(parents=True)
-        values = function(cell, Place(folder, self.folder))  # type: ignore[operator]
+        values = function(cell, CellPlace(folder, self.folder))  # type: ignore[operator]
         result = {"status": "done", "values": values, "error": None, "seconds": 1.0, "cpu_seconds": 1.0}
         (folder / "result.json").write_text(json.dumps(result, allow_nan=False))
 
     def values(self, cell: Cell) -> dict[str, JSON]:
-        return Place(self.folder, self.folder).of(cell).values
+        return CellPlace(self.folder, self.folder).of(cell).values
 
 
 @pytest.mark.parametrize(

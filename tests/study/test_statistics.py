@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from caffelungo.errors import UserError
 from caffelungo.study import statistics
-from caffelungo.study.statistics import Difference, holm, interval, paired_bootstrap
+from caffelungo.study.statistics import MeanDifference, holm, interval, paired_bootstrap
 
 
 def every_resample(row: np.ndarray) -> np.ndarray:
@@ -179,7 +179,7 @@ def test_pairing_removes_what_both_arms_share() -> None:
     a[:, :9] = True
     together = paired_bootstrap(a, b)
     assert together.high - together.low < interval(a).high - interval(a).low
-    assert paired_bootstrap(a, a) == Difference(0, 0, 0, 1)
+    assert paired_bootstrap(a, a) == MeanDifference(0, 0, 0, 1)
     assert paired_bootstrap(a, a).sign == 0
 
 
@@ -190,7 +190,7 @@ def test_sign_and_words() -> None:
     # No more than so many draws can tell.
     assert found.p == pytest.approx(2 / 10_001)
     assert paired_bootstrap(zeros, ones).sign == -1
-    assert str(Difference(4.61, 1.3, 8.06)) == "+4.6 [+1.3, +8.1]"
+    assert str(MeanDifference(4.61, 1.3, 8.06)) == "+4.6 [+1.3, +8.1]"
     assert str(interval(ones)) == "100.0 [100.0, 100.0]"
 
 

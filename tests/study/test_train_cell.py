@@ -18,7 +18,7 @@ from caffelungo.solve.engine import make_engine
 from caffelungo.solve.options import EngineOptions
 from caffelungo.solve.solver import make_solver
 from caffelungo.solve.training_setup import Setup
-from caffelungo.study.cells import JSON, Cell, Inputs, Place
+from caffelungo.study.cells import JSON, Cell, CellPlace, Inputs
 from caffelungo.study.train_cell import MODEL, train
 from caffelungo.weights import formats
 from tests.solve.helpers import Losses
@@ -56,7 +56,7 @@ class Study:
         """Run ``cell`` as a runner does, without its processes."""
         folder = self.folder / "cells" / cell.key
         folder.mkdir(parents=True)
-        values = train(cell, Place(folder, self.folder))
+        values = train(cell, CellPlace(folder, self.folder))
         result = {"status": "done", "values": values, "error": None, "seconds": 1.0, "cpu_seconds": 1.0}
         (folder / "result.json").write_text(json.dumps(result, allow_nan=False))
         return values
@@ -199,7 +199,7 @@ def test_wrong_fields(study: Study) -> None:
     wrong = dict(study.fields, iteration=3, batch=0)
     del wrong["rate"]
     with pytest.raises(UserError) as error:
-        train(Cell("caffelungo.study.train_cell:train", wrong), Place(study.folder, study.folder))
+        train(Cell("caffelungo.study.train_cell:train", wrong), CellPlace(study.folder, study.folder))
     assert error.value.problems[0].received == "rate is missing; iteration is unknown; batch is 0"
 
 

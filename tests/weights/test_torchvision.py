@@ -13,7 +13,7 @@ import torchvision.models
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST, TRAIN, NetParameter
 from caffelungo.errors import RunError, UserError
-from caffelungo.net.graph import Net
+from caffelungo.net.graph import GraphNet
 from caffelungo.net.store import Store
 from caffelungo.plan.build_plan import build_plan
 from caffelungo.weights import copy_table, match_layers
@@ -69,7 +69,7 @@ def test_logits_are_torchvisions_own(name):
     ours = bgr - torch.tensor(list(weights.extras.preprocessing.mean_value)).view(1, 3, 1, 1)
     rgb = bgr.flip(1) / 255
     normal = (rgb - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)
-    net = Net(plan, store)
+    net = GraphNet(plan, store)
     with torch.no_grad():
         expected = model(normal)
         for index in range(2):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from caffelungo.data.image_list import Progress
-from caffelungo.data.source import Source
+from caffelungo.data.source import DataSource
 from caffelungo.definition.definition import Definition
 from caffelungo.errors import Problem
 from caffelungo.plan.plan import Plan
@@ -36,5 +36,5 @@ class Findings:
     """Height and width of the pictures of each list, by their numbers."""
     plans: list[tuple[Definition, Plan]] = field(default_factory=list)
     """The nets of one solver, in the order in which it builds them."""
-    prepared: dict[int, list[Source]] = field(default_factory=dict)
+    prepared: dict[int, list[DataSource]] = field(default_factory=dict)
     """The sources of pictures of one file that is checked, by the phase that reads them."""

@@ -9,7 +9,7 @@ from caffelungo.check.findings import Findings
 from caffelungo.data import image_list, labels
 from caffelungo.data.image_list import ImageList
 from caffelungo.data.parallel import in_order
-from caffelungo.data.source import Source
+from caffelungo.data.source import DataSource
 from caffelungo.data.sources.database import DatabaseSource
 from caffelungo.data.sources.images import ImageSource
 from caffelungo.definition.reader import read_net
@@ -56,7 +56,7 @@ def check_pictures(pictures: ImageList, findings: Findings) -> bool:
     return findings.seen[key]
 
 
-def check_records(source: Source, findings: Findings) -> list[Problem]:
+def check_records(source: DataSource, findings: Findings) -> list[Problem]:
     """Records of a database whose picture files cannot be decoded, or do not fit; a database is read once."""
     if not isinstance(source, DatabaseSource) or not source.encoded:
         return []
@@ -71,7 +71,7 @@ def check_records(source: Source, findings: Findings) -> list[Problem]:
     return limited(wrong, Location(str(source.path)), source.reader.size)
 
 
-def check_sizes(source: Source, findings: Findings) -> list[Problem]:
+def check_sizes(source: DataSource, findings: Findings) -> list[Problem]:
     """Pictures of a list that cannot go into a batch with the first one, or are smaller than the crop."""
     if not isinstance(source, ImageSource) or source.resize[0]:
         return []

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
+from caffelungo.cli.verb_result import VerbResult
 
 
 def compare(
@@ -66,14 +67,14 @@ def compare(
     level: o.Level = 0,
     stage: o.Stage = None,
     quiet: o.Quiet = False,
-) -> None:
+) -> VerbResult:
     """Compare fine-tuning, growth, their controls and linear classifiers on your pictures.
 
     Example: [bold]lungo compare --data photos/ --model squeezenet1.1 --size 112 -o study/[/]
     """
     from caffelungo import locks
     from caffelungo.report.studies import StudyBar, print_plan, print_tables
-    from caffelungo.study.cells import Runner
+    from caffelungo.study.cells import CellRunner
     from caffelungo.study.compare import Study
     from caffelungo.study.estimate import estimate, workers_for
     from caffelungo.study.options import CompareOptions
@@ -97,13 +98,15 @@ def compare(
             time = estimate(plan, study.folder, rates=number, batch=batch_size, workers=count, threads=threads,
                             device=device)  # fmt: skip
         typer.echo(time.words if time else "nothing can be trained")
-        return
+        return VerbResult({"folder": study.folder, "candidates": len(plan), "estimate": time})
     from caffelungo.study import reporting
 
     with locks.alone(study.folder, "this study"):
         with StudyBar(quiet) as bar:
-            found = study.run(Runner(study.folder, count, threads, retry, bar.see, device), bar.say)
+            found = study.run(CellRunner(study.folder, count, threads, retry, bar.see, device), bar.say)
         written = reporting.write(found, study.folder, o.command_line())
     if not quiet:
         print_tables(reporting.brief(found), reporting.words(found))
         typer.echo(f"wrote {', '.join(path.name for path in written[1:])} into {study.folder}; open {written[0]}")
+    summary = reporting.summary(found, o.command_line())
+    return VerbResult({"folder": study.folder, "candidates": len(plan), "files": written, **summary})

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
+from caffelungo.cli.verb_result import VerbResult
 
 
 def convert_imageset(
@@ -24,14 +25,14 @@ def convert_imageset(
     encode_type: Annotated[str, typer.Option(help="Format to compress to: png, jpg ...")] = "",
     skip_missing: Annotated[bool, typer.Option("--skip-missing", help="Skip pictures that cannot be read.")] = False,
     overwrite: o.Overwrite = False,
-) -> None:
+) -> VerbResult:
     """Write a list of pictures into an LMDB database (Caffe's tool, Caffe's flags).
 
     Example: [bold]lungo convert_imageset -resize_height=256 -resize_width=256 photos/ train.txt train_lmdb[/]
     """
-    from caffelungo.data.convert_imageset import Options, convert_imageset
+    from caffelungo.data.convert_imageset import ConvertImagesetOptions, convert_imageset
 
-    flags = Options(
+    flags = ConvertImagesetOptions(
         gray=gray, shuffle=shuffle, seed=seed, backend=backend, resize_width=resize_width, resize_height=resize_height,
         check_size=check_size, encoded=encoded, encode_type=encode_type, skip_missing=skip_missing,
         overwrite=overwrite,
@@ -41,3 +42,4 @@ def convert_imageset(
     for problem in done.skipped:
         typer.echo(f"skipped: {problem}", err=True)
     typer.echo(f"wrote {done.path}: {done.written} pictures")
+    return VerbResult({"path": done.path, "pictures": done.written, "left_out": done.skipped})

@@ -26,7 +26,7 @@ _SETTINGS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95}, "WEBP": {"quali
 
 
 @dataclass(frozen=True)
-class Options:
+class ConvertImagesetOptions:
     """The tool's flags, as Caffe names them, and two of ours: ``overwrite`` and ``skip_missing``."""
 
     gray: bool = False
@@ -55,7 +55,7 @@ def convert_imageset(
     root: str,
     list_file: str | Path,
     database: str | Path,
-    options: Options | None = None,
+    options: ConvertImagesetOptions | None = None,
     progress: Progress | None = None,
 ) -> Converted:
     """Write the pictures of ``list_file`` (names appended to ``root``) to the LMDB database ``database``.
@@ -64,7 +64,7 @@ def convert_imageset(
     appears whole or not at all, and carries its preprocessing record. Raises UserError for a wrong flag, every missing
     or unreadable picture (unless ``skip_missing``), pictures of different sizes (``check_size``), a taken name.
     """
-    flags = options or Options()
+    flags = options or ConvertImagesetOptions()
     _check(flags)
     target = Path(database)
     check_target(target, flags.overwrite)
@@ -93,13 +93,13 @@ def convert_imageset(
             raise UserError(_limited(skipped, len(pictures)))
         if not writer.count:
             place = Location(str(pictures.file))
-            received, remedy = f"{len(skipped)} of {len(pictures)} cannot be read", "mend these first"
+            received, remedy = f"{len(skipped)} of {len(pictures)} cannot be read", "fix these first"
             raise UserError([Problem("no picture of the list can be read", place, received, remedy), *skipped[:5]])
         write_beside(writer.folder, _record(flags))
     return Converted(target, writer.count, skipped)
 
 
-def _check(flags: Options) -> None:
+def _check(flags: ConvertImagesetOptions) -> None:
     problems = []
     if flags.backend != "lmdb":
         leveldb = flags.backend == "leveldb"
@@ -115,7 +115,7 @@ def _check(flags: Options) -> None:
             Problem(
                 "resize_width and resize_height go together",
                 received=f"-resize_width={flags.resize_width} -resize_height={flags.resize_height}",
-                remedy="give both, in pixels, or neither",
+                remedy="set both, in pixels, or neither",
             )
         )
     if flags.encode_type and flags.encode_type.lower().lstrip(".") not in ENCODINGS:
@@ -131,7 +131,7 @@ def _check(flags: Options) -> None:
         raise UserError(problems)
 
 
-def _datum(pictures: ImageList, index: int, flags: Options) -> tuple[Any, tuple[int, ...]] | Problem:
+def _datum(pictures: ImageList, index: int, flags: ConvertImagesetOptions) -> tuple[Any, tuple[int, ...]] | Problem:
     """The picture's Datum and its shape (C, H, W), or why there is none."""
     path = Path(pictures.path(index))
     try:
@@ -154,7 +154,7 @@ def _datum(pictures: ImageList, index: int, flags: Options) -> tuple[Any, tuple[
     return datum, (channels, height, width)
 
 
-def _encoding(path: Path, flags: Options) -> str | None:
+def _encoding(path: Path, flags: ConvertImagesetOptions) -> str | None:
     """How the picture is encoded in the database: as -encode_type says, else as its own suffix does."""
     if not flags.encoded and not flags.encode_type:
         return None
@@ -171,7 +171,7 @@ def _encoded(image: NDArray[np.uint8], encoding: str) -> bytes:
     return stream.getvalue()
 
 
-def _record(flags: Options) -> Any:
+def _record(flags: ConvertImagesetOptions) -> Any:
     record = Preprocessing(channel_order=Preprocessing.GRAY if flags.gray else Preprocessing.BGR)
     if flags.resize_height:
         record.resize_height, record.resize_width = flags.resize_height, flags.resize_width
@@ -180,7 +180,7 @@ def _record(flags: Options) -> Any:
 
 def _other_size(pictures: ImageList, index: int, shape: tuple[int, ...], first: tuple[int, ...]) -> UserError:
     return UserError(
-        "a picture has another size than the first one",
+        "a picture differs in size from the first one",
         where=pictures.where(index),
         received=f"{'x'.join(map(str, shape))} instead of {'x'.join(map(str, first))}",
         remedy="resize all pictures with -resize_height and -resize_width",
@@ -194,7 +194,7 @@ def _limited(skipped: list[Problem], total: int) -> list[Problem]:
             Problem(
                 f"{len(skipped) - len(shown)} more pictures cannot be read",
                 received=f"{len(skipped)} of {total}",
-                remedy="mend these, or leave them all out with --skip-missing",
+                remedy="fix these, or skip them all with --skip-missing",
             )
         )
     return shown

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from caffelungo.data import preprocess, random_numbers, transforms
 from caffelungo.data.decode import MOST_PIXELS
 from caffelungo.data.resize import resize
-from caffelungo.data.source import Batch, Opening, Source, to_device
+from caffelungo.data.source import DataSource, Opening, SampleBatch, to_device
 from caffelungo.definition.schema import TRAIN, Preprocessing
 from caffelungo.errors import Location, Problem, UserError
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
-class PictureSource(Source):
+class PictureDataSource(DataSource):
     """A source whose top 0 is a picture and whose top 1, if there is one, its class label."""
 
     def __init__(self, param: Any, opening: Opening) -> None:
@@ -50,17 +50,17 @@ class PictureSource(Source):
         self.resize = (height, width)
         if bool(self.resize[0]) != bool(self.resize[1]):
             raise UserError(
-                f"layer `{self.name}` states one side of the resize",
+                f"layer `{self.name}` sets only one side of the resize",
                 where=self.opening.where,
                 received=f"height {self.resize[0]}, width {self.resize[1]}",
-                remedy="state both, or none",
+                remedy="set both, or none",
             )
         if height * width > MOST_PIXELS:
             raise UserError(
-                f"layer `{self.name}` resizes pictures to more pixels than are ever decoded",
+                f"layer `{self.name}` resizes pictures to more pixels than the limit",
                 where=self.opening.where,
                 received=f"height {height}, width {width}: {height * width:,} pixels",
-                remedy=f"state a size of at most {MOST_PIXELS:,} pixels",
+                remedy=f"set a size of at most {MOST_PIXELS:,} pixels",
             )
 
     @property
@@ -140,20 +140,20 @@ class PictureSource(Source):
         remedy = (
             "make the mean of these pictures with `lungo compute_image_mean`, or write one mean per channel, which "
         )
-        remedy += f"goes with any size: {' '.join(f'mean_value: {value:.4g}' for value in means)}"
+        remedy += f"works at any size: {' '.join(f'mean_value: {value:.4g}' for value in means)}"
         if mean.shape[0] == channels and not self.crop:
-            remedy += f"; or bring the pictures to {mean.shape[1]}x{mean.shape[2]} (new_height, resize_height)"
+            remedy += f"; or resize the pictures to {mean.shape[1]}x{mean.shape[2]} (new_height, resize_height)"
         raise UserError(
             f"layer `{self.name}`: the mean picture does not fit",
             where=self.opening.at("mean_file"),
             received=f"mean {'x'.join(map(str, mean.shape))} for pictures of {channels}x{height}x{width}"
-            + ("" if self.crop else ", which are not cut"),
+            + ("" if self.crop else ", which are not cropped"),
             remedy=remedy if mean.shape[0] == channels else remedy.partition(", or")[0],
         )
 
     def placed(
         self, samples: list[Array], epoch: Array, index: Array, labels: Array | None, place: Callable[[int], Location]
-    ) -> Batch:
+    ) -> SampleBatch:
         """The batch of decoded ``samples`` (C x H x W, views allowed), which are number ``index`` of pass ``epoch``.
 
         The batch keeps the samples' layout in memory. ``place`` says for a message where a sample stands.
@@ -182,14 +182,14 @@ class PictureSource(Source):
                 rows = np.where(apart, (self._mean.shape[1] - height) // 2, rows)
                 columns = np.where(apart, (self._mean.shape[2] - width) // 2, columns)
             crops = np.stack([rows, columns, mirrored], axis=1)
-        return Batch((out,) if labels is None else (out, labels), crops)
+        return SampleBatch((out,) if labels is None else (out, labels), crops)
 
     def _augmented(self, sample: Array, epoch: int, index: int) -> Array:
         size = (self.crop, self.crop) if self.crop else (self.resize if self.resize[0] else None)
         image = sample.transpose(1, 2, 0)
         if image.dtype != np.uint8:
             raise UserError(
-                f"layer `{self.name}` cannot augment samples of floats",
+                f"layer `{self.name}` cannot augment float samples",
                 where=self.opening.where,
                 received=f"samples of {image.dtype}",
                 remedy="store pictures as bytes, or remove the augmentation",
@@ -255,7 +255,7 @@ class PictureSource(Source):
     def _misfit(self, received: str, where: Location) -> Problem:
         return Problem(
             f"layer `{self.name}`: a picture does not fit into the batch", where, received,
-            "bring all pictures to one size: new_height and new_width (ImageData), or "
+            "resize all pictures to one size: new_height and new_width (ImageData), or "
             "`transform_param { lungo { resize_height: ... resize_width: ... } }` (Data)",
         )  # fmt: skip
 
@@ -265,14 +265,14 @@ class PictureSource(Source):
             return image
         if image.dtype != np.uint8:
             raise UserError(
-                f"layer `{self.name}` cannot resize samples of floats",
+                f"layer `{self.name}` cannot resize float samples",
                 where=self.opening.where,
                 received=f"samples of {image.dtype}",
                 remedy="store pictures as bytes, or remove the resize",
             )
         return resize(image, *self.resize)
 
-    def finish(self, batch: Batch, device: str | device = "cpu") -> list[Tensor]:
+    def finish(self, batch: SampleBatch, device: str | device = "cpu") -> list[Tensor]:
         """(pixel - mean) * scale as float32 on ``device``; labels as float32."""
         import torch
 

@@ -63,7 +63,7 @@ class PhotoFolder:
 
 
 @dataclass(frozen=True)
-class Split:
+class FolderSplit:
     """Indices of training and validation pictures, and what is worth saying."""
 
     train: list[int]
@@ -84,7 +84,7 @@ def scan(folder: str | Path, *, decoded: bool | None = None, progress: Progress 
             "a folder of pictures is needed",
             where=Location(str(path)),
             received="a file",
-            remedy="give the folder that has one sub-folder a class",
+            remedy="name the folder that has one sub-folder per class",
         )
     pictures, given = _pictures(path)
     found = PhotoFolder(path, pictures, given=given)
@@ -135,8 +135,8 @@ def _matched(folder: Path, lists: list[tuple[str, bool, ImageList]]) -> tuple[tu
     nearly = [(known.get(class_folders.same_name(name).casefold()), name) for name in extra]
     problems = [
         Problem(
-            "a class folder is not called the same in train and val", Location(str(folder)),
-            f"{f'{train}/{near}'!r} and {f'{val}/{name}'!r}", "give both one name",
+            "a class folder has different names in train and val", Location(str(folder)),
+            f"{f'{train}/{near}'!r} and {f'{val}/{name}'!r}", "give both the same name",
         )
         for near, name in nearly if near is not None and near not in tested.classes
     ]  # fmt: skip
@@ -144,10 +144,10 @@ def _matched(folder: Path, lists: list[tuple[str, bool, ImageList]]) -> tuple[tu
         raise UserError(problems)
     notices = []
     if extra:
-        notices.append(f"{len(extra)} class(es) of {val} are not in {train}, and are left out: {listed(extra, 5)}")
+        notices.append(f"{len(extra)} class(es) of {val} are not in {train}, and are skipped: {listed(extra, 5)}")
     if missing := [name for name in classes if name not in tested.classes]:
         notices.append(
-            f"{len(missing)} class(es) have no picture in {val}, which tells nothing of them: {listed(missing, 5)}"
+            f"{len(missing)} class(es) have no picture in {val}, so they are not tested: {listed(missing, 5)}"
         )
     return classes, notices
 
@@ -168,7 +168,7 @@ def _fingerprint(pictures: ImageList, index: int, decoded: bool) -> bytes | str:
     """A hash that equal pictures share, or why the picture cannot be used."""
     name = pictures.names[index]
     if "\n" in name or "\r" in name:
-        return "its name has a line break, which a list cannot hold"
+        return "its name contains a line break, which a list cannot represent"
     path = Path(pictures.path(index))
     try:
         if not decoded:
@@ -190,7 +190,7 @@ def _judge(found: PhotoFolder) -> None:
         inner = found.folder / full[0] if full and found.given is None else None
         more = [] if inner is None else [name for name in class_folders.sub_folders(inner)[0]
                                          if class_folders.has_pictures(inner / name)]  # fmt: skip
-        remedy = f"make one sub-folder a class, and put its pictures into it: {found.folder}/cat/1.jpg"
+        remedy = f"make one sub-folder per class, and put its pictures into it: {found.folder}/cat/1.jpg"
         raise UserError(
             "a classifier needs at least two classes with pictures",
             where=Location(str(found.folder)),
@@ -201,19 +201,23 @@ def _judge(found: PhotoFolder) -> None:
     say = found.notices.append
     empty = [name for name, number in counts.items() if not number]
     if empty:
-        say(f"{len(empty)} folder(s) hold no readable picture and are no classes: {listed(empty)}")
+        say(f"{len(empty)} folder(s) contain no readable picture and are skipped: {listed(empty)}")
     few = [f"{name} ({number})" for name, number in counts.items() if 0 < number < FEW]
     if few:
         say(f"{len(few)} class(es) have fewer than {FEW} pictures: {listed(few)}")
     numbers = [number for number in counts.values() if number]
     if max(numbers) > 10 * min(numbers):
-        say(f"the largest class has {max(numbers)} pictures, the smallest {min(numbers)}: accuracy favours the large")
+        say(
+            f"the largest class has {max(numbers)} pictures, the smallest {min(numbers)}: accuracy favours large classes"
+        )
     if found.unreadable:
         texts = [f"{found.pictures.names[index]} ({reason})" for index, reason in found.unreadable.items()]
-        say(f"{len(texts)} picture(s) cannot be read and are left out: {listed(texts, 5)}")
+        say(f"{len(texts)} picture(s) cannot be read and are skipped: {listed(texts, 5)}")
     unread = unread_below(found.folder)
     if unread:
-        say(f"{len(unread)} photo(s) are of a kind that is not read, and left out: {listed(unread, 3)}; JPEG is read")
+        say(
+            f"{len(unread)} photo(s) are in an unsupported format, and are skipped: {listed(unread, 3)}; convert them to JPEG"
+        )
     if found.groups:
         extra = sum(len(group) - 1 for group in found.groups)
         pairs = [" = ".join(found.pictures.names[i] for i in group[:2]) for group in found.groups]
@@ -221,7 +225,7 @@ def _judge(found: PhotoFolder) -> None:
     torn = [group for group in found.groups if len({int(found.pictures.labels[i]) for i in group}) > 1]
     if torn:
         texts = [" = ".join(found.pictures.names[i] for i in group) for group in torn]
-        say(f"{len(torn)} picture(s) stand in several classes: {listed(texts, 3)}")
+        say(f"{len(torn)} picture(s) are in several classes: {listed(texts, 3)}")
 
 
 def _without_empty(found: PhotoFolder) -> PhotoFolder:
@@ -243,7 +247,7 @@ def _without_empty(found: PhotoFolder) -> PhotoFolder:
     return PhotoFolder(found.folder, pictures, unreadable, groups, given, found.notices)
 
 
-def split(found: PhotoFolder, share: float = 0.2, seed: int = 0) -> Split:
+def split(found: PhotoFolder, share: float = 0.2, seed: int = 0) -> FolderSplit:
     """Training and validation pictures: of each class about ``share`` to validation, equal pictures on one side.
 
     A folder that brings train and val sub-folders keeps its own split, less the val pictures that are also in train.
@@ -275,11 +279,11 @@ def split(found: PhotoFolder, share: float = 0.2, seed: int = 0) -> Split:
                 taken += len(unit)
     if lonely:
         notices.append(
-            f"{len(lonely)} class(es) have one picture only, which is used for training, so that the test tells "
-            f"nothing of them: {listed(lonely)}"
+            f"{len(lonely)} class(es) have only one picture, which is used for training, so they are not "
+            f"tested: {listed(lonely)}"
         )
     train = [index for index in found.usable if index not in val]
-    return Split(train, sorted(val), notices)
+    return FolderSplit(train, sorted(val), notices)
 
 
 def _units(found: PhotoFolder, label: int) -> list[list[int]]:
@@ -295,20 +299,20 @@ def _units(found: PhotoFolder, label: int) -> list[list[int]]:
     return units
 
 
-def _given(found: PhotoFolder) -> Split:
+def _given(found: PhotoFolder) -> FolderSplit:
     assert found.given is not None
     train = [index for index in found.usable if not found.given[index]]
     inside = set(train)
     copies = {index for group in found.groups if inside.intersection(group) for index in group}
     val = [index for index in found.usable if found.given[index] and index not in copies]
     left_out = sum(found.given[index] for index in copies)
-    notices = ["the folder's own train and val sub-folders are kept"]
+    notices = ["the folder's own train and val sub-folders are used"]
     if left_out:
-        notices.append(f"{left_out} val picture(s) are also in train, and are left out of val")
-    return Split(train, val, notices)
+        notices.append(f"{left_out} val picture(s) are also in train, and are removed from val")
+    return FolderSplit(train, val, notices)
 
 
-def write(found: PhotoFolder, parts: Split, out: str | Path) -> dict[str, Path]:
+def write(found: PhotoFolder, parts: FolderSplit, out: str | Path) -> dict[str, Path]:
     """Write ``train.txt``, ``val.txt`` (paths relative to the folder of pictures) and ``labels.txt`` into ``out``."""
     folder = Path(out)
     paths = {name: folder / f"{name}.txt" for name in ("train", "val", "labels")}

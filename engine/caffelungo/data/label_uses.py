@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from caffelungo.data import labels
 from caffelungo.data.labels import LabelReport, Tally
-from caffelungo.data.source import Source
+from caffelungo.data.source import DataSource
 from caffelungo.definition.schema import TEST
 from caffelungo.errors import Problem
 from caffelungo.plan.plan import Plan, PlannedLayer
@@ -78,7 +78,7 @@ def _moved(use: Use, values: NDArray[Any]) -> NDArray[Any] | None:
     return here
 
 
-def _tally(use: Use, source: Source, classes: int) -> Tally | None:
+def _tally(use: Use, source: DataSource, classes: int) -> Tally | None:
     """Count what the readers of ``use.values`` see; None where it is not there to be looked at."""
     tally = Tally(classes)
     for first, block in source.blocks(use.top):
@@ -89,7 +89,7 @@ def _tally(use: Use, source: Source, classes: int) -> Tally | None:
     return tally if tally.samples else None
 
 
-def look(plan: Plan, sources: Mapping[str, Source]) -> list[Looked]:
+def look(plan: Plan, sources: Mapping[str, DataSource]) -> list[Looked]:
     """Look at the labels of ``sources`` (by the name of their layer) as the layers of ``plan`` read them."""
     found: list[Looked] = []
     every = [use for use in uses(plan) if use.data.name in sources]
@@ -105,7 +105,7 @@ def look(plan: Plan, sources: Mapping[str, Source]) -> list[Looked]:
     return found
 
 
-def _judged(use: Use, source: Source, tally: Tally, test: bool) -> Looked:
+def _judged(use: Use, source: DataSource, tally: Tally, test: bool) -> Looked:
     report = tally.report(use.ignored)
     transform = use.data.layer.param.transform_param
     where = source.opening.at("source")

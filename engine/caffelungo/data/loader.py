@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from caffelungo import processes
-from caffelungo.data.source import Batch, Source
+from caffelungo.data.source import DataSource, SampleBatch
 from caffelungo.errors import LungoError, RunError, UserError
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ class _Failure:
 class _Batches:
     """A map-style dataset for torch's DataLoader: item k is batch k of every source."""
 
-    def __init__(self, sources: Sequence[Source]) -> None:
+    def __init__(self, sources: Sequence[DataSource]) -> None:
         self.sources = sources
 
-    def __getitem__(self, k: int) -> list[Batch] | _Failure:
+    def __getitem__(self, k: int) -> list[SampleBatch] | _Failure:
         try:
             return [source.batch(k).tensors() for source in self.sources]
         except LungoError as error:
@@ -64,7 +64,7 @@ class Loader:
 
     def __init__(
         self,
-        sources: Sequence[Source],
+        sources: Sequence[DataSource],
         start: int = 0,
         stop: int | None = None,
         workers: int | None = None,
@@ -93,11 +93,11 @@ class Loader:
             if close is not None:
                 close()
 
-    def _finished(self, batch: Sequence[Batch]) -> list[Tensor]:
+    def _finished(self, batch: Sequence[SampleBatch]) -> list[Tensor]:
         pairs = zip(self.sources, batch, strict=True)
         return [tensor for source, part in pairs for tensor in source.finish(part, self.device)]
 
-    def _from_processes(self, numbers: Iterable[int]) -> Iterator[list[Batch]]:
+    def _from_processes(self, numbers: Iterable[int]) -> Iterator[list[SampleBatch]]:
         import torch
         from torch.utils.data import DataLoader
 
@@ -128,14 +128,14 @@ class Loader:
                 except StopIteration:
                     return
                 except RuntimeError as error:
-                    raise RunError(f"a data worker ended: {error}; less memory is used with fewer workers") from error
+                    raise RunError(f"a data worker ended: {error}; fewer workers use less memory") from error
                 if isinstance(item, _Failure):
                     raise item.error()
                 yield item
         finally:
             iterator._shutdown_workers()
 
-    def _from_thread(self, numbers: Iterable[int]) -> Iterator[list[Batch]]:
+    def _from_thread(self, numbers: Iterable[int]) -> Iterator[list[SampleBatch]]:
         ready: queue.Queue[Any] = queue.Queue(AHEAD)
         stopped = threading.Event()
 
@@ -169,7 +169,7 @@ class Loader:
             thread.join()
 
 
-def default_workers(sources: Sequence[Source]) -> int:
+def default_workers(sources: Sequence[DataSource]) -> int:
     """Worker processes for ``sources``: none unless one is heavy, else the cores but one, at most 8."""
     if not any(source.heavy for source in sources):
         return 0

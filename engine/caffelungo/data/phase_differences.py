@@ -6,17 +6,17 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from caffelungo.data import label_uses, preprocess
-from caffelungo.data.source import Source
+from caffelungo.data.source import DataSource
 from caffelungo.plan.plan import Plan
 
 
-def pictures(plan: Plan, sources: Iterable[Source]) -> list[Source]:
+def pictures(plan: Plan, sources: Iterable[DataSource]) -> list[DataSource]:
     """Those of ``sources`` that give pictures; a database of label maps is none."""
     labels = {use.data.name for use in label_uses.uses(plan) if use.top == 0}
     return [source for source in sources if source.record is not None and source.name not in labels]
 
 
-def notices(trained: Sequence[Source], tested: Sequence[Source]) -> list[str]:
+def notices(trained: Sequence[DataSource], tested: Sequence[DataSource]) -> list[str]:
     """A notice for each layer of ``tested`` that prepares pictures otherwise than the one of the same blob in training
     (the only one, where there is no other)."""
     found = []
@@ -25,8 +25,8 @@ def notices(trained: Sequence[Source], tested: Sequence[Source]) -> list[str]:
         for one in same[:1]:
             if apart := [*preprocess.differences(source.record, one.record), *sizes(source.record, one.record)]:
                 found.append(
-                    f"layer `{source.name}` does not prepare pictures as training does: {'; '.join(apart)}. Is that "
-                    "meant? Else make its transform_param the same"
+                    f"layer `{source.name}` prepares pictures differently from training: {'; '.join(apart)}. If that "
+                    "is not intended, make its transform_param the same"
                 )
     return list(dict.fromkeys(found))
 

@@ -12,7 +12,7 @@ from caffelungo.data import random_numbers
 Index = NDArray[np.int64]
 
 
-class Order:
+class SampleOrder:
     """Samples in the order of the file or shuffled anew each pass; batches run on over the end of the data.
 
     ``parts`` are the sizes of the files the samples stand in: a shuffle draws the order of the files and the order

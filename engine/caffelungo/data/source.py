@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.data.sample_order import Order
+from caffelungo.data.sample_order import SampleOrder
 from caffelungo.definition.schema import TRAIN, LayerParameter
 from caffelungo.errors import Location, Problem
 
@@ -20,7 +20,7 @@ Array = NDArray[Any]
 
 
 @dataclass
-class Batch:
+class SampleBatch:
     """The tops' values as the source holds them: uint8 pictures, float32 the rest.
 
     ``crops`` (samples x 3: row, column, mirrored) says where each picture was cut out, where the mean subtracted
@@ -30,15 +30,15 @@ class Batch:
     arrays: tuple[Any, ...]
     crops: Any = None
 
-    def tensors(self) -> Batch:
+    def tensors(self) -> SampleBatch:
         """The same values as torch tensors, which processes hand over in shared memory."""
         crops = None if self.crops is None else _tensor(self.crops)
-        return Batch(tuple(_tensor(array) for array in self.arrays), crops)
+        return SampleBatch(tuple(_tensor(array) for array in self.arrays), crops)
 
-    def pin_memory(self) -> Batch:
+    def pin_memory(self) -> SampleBatch:
         """The same values in page-locked memory (torch's DataLoader calls this)."""
         crops = None if self.crops is None else self.crops.pin_memory()
-        return Batch(tuple(array.pin_memory() for array in self.arrays), crops)
+        return SampleBatch(tuple(array.pin_memory() for array in self.arrays), crops)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def places(planned: Any, where: Callable[..., Location | None]) -> dict[str, Loc
     return {**found, "source": where(*layer, options, "source") if options else None}
 
 
-class Source:
+class DataSource:
     """Base of all sources. Nothing here depends on which process or in what order batches are asked for.
 
     ``names`` and ``shapes`` are those of the tops, batch size included. ``size`` is the number of samples, None when
@@ -80,7 +80,7 @@ class Source:
     one_shape = False
     record: Any = None
     size: int | None = None
-    order: Order | None = None
+    order: SampleOrder | None = None
     channels_last = False
     """Whether ``finish`` gives pictures in torch's channels_last memory format; the net's owner sets it."""
 
@@ -100,7 +100,7 @@ class Source:
         """Batches that hold every sample at least once; with ``once`` exactly once. None when there is no end."""
         return None if self.order is None else self.order.batches
 
-    def batch(self, k: int) -> Batch:
+    def batch(self, k: int) -> SampleBatch:
         """Batch number ``k`` since the start of training: a function of the seed and ``k`` only."""
         raise NotImplementedError
 
@@ -125,7 +125,7 @@ class Source:
         """Where sample ``index`` is found, for a message."""
         return Location(f"sample {index} of layer `{self.name}`")
 
-    def finish(self, batch: Batch, device: str | device = "cpu") -> list[Tensor]:
+    def finish(self, batch: SampleBatch, device: str | device = "cpu") -> list[Tensor]:
         """The tops as float32 tensors on ``device``."""
         return [to_device(array, device).float() for array in batch.arrays]
 
@@ -134,7 +134,7 @@ class Source:
         self.notices.append(f"layer `{self.name}`: {text}")
 
 
-def _opened(cls: type[Source], param: bytes, opening: Opening) -> Source:
+def _opened(cls: type[DataSource], param: bytes, opening: Opening) -> DataSource:
     return cls(LayerParameter.FromString(param), opening)
 
 

@@ -23,7 +23,7 @@ from caffelungo.deploy.photos import resized
 from caffelungo.errors import UserError
 from caffelungo.inference import metadata
 from caffelungo.inference.onnx_engine import OnnxEngine
-from caffelungo.net.graph import Net
+from caffelungo.net.graph import GraphNet
 from caffelungo.net.store import Store
 from caffelungo.plan.read_net import read_net
 from caffelungo.report.console import duration
@@ -100,7 +100,7 @@ class Opponents:
         plan = opened.net.plan
         store = Store(plan, seed=0)
         store.load(opened.arrays)
-        made = Net(plan, store)
+        made = GraphNet(plan, store)
         module: nn.Module = made.module
         if described is not None and described.input.takes_pictures:
             module = _Pictures(module, described.record, described.input)

@@ -24,7 +24,7 @@ from torch import Tensor, fx
 from caffelungo.deploy import onnx_names
 from caffelungo.deploy.operators import replacement
 from caffelungo.deploy.picture_operators import Front, prepend
-from caffelungo.net.graph import Net
+from caffelungo.net.graph import GraphNet
 from caffelungo.net.store import Store
 from caffelungo.plan.plan import Plan
 
@@ -93,7 +93,7 @@ def trace(
 
 def _all_values(plan: Plan, store: Store, free_size: bool = False) -> tuple[fx.GraphModule, list[int]]:
     """The net's graph with every value as an output, and the number of each value in the order of the outputs."""
-    module = Net(plan, store, overwrite=False).module
+    module = GraphNet(plan, store, overwrite=False).module
     graph = module.graph
     planned = {p.name: p for p in plan.layers}
     nodes: dict[int, fx.Node] = {}

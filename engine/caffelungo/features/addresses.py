@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from caffelungo.data.source import Source
+from caffelungo.data.source import DataSource
 from caffelungo.data.sources.database import DatabaseSource
 from caffelungo.data.sources.hdf5 import Hdf5Source
 from caffelungo.data.sources.images import ImageSource
@@ -64,7 +64,7 @@ def prepared(source: ImageSource) -> str:
     return hashed(decoded(source), source.crop, record)
 
 
-def sample(source: Source) -> str | None:
+def sample(source: DataSource) -> str | None:
     """Stands for the samples of ``source`` as the net sees them in the order of the file; None if nothing can."""
     if isinstance(source, ImageSource):
         return prepared(source)

@@ -17,7 +17,7 @@ from caffelungo.definition.schema import TEST
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.features.formats.lmdb import datum, key
 from caffelungo.features.open_net import weighted
-from caffelungo.features.run_part import Running
+from caffelungo.features.run_part import PartRunner
 from caffelungo.features.upstream import upstream
 from caffelungo.plan import states
 from caffelungo.plan.read_net import read_net
@@ -59,7 +59,7 @@ def extract_features(
     opened = nets.open_net(text, net_state(text.message, TEST))
     part = upstream(opened, given.blobs)
     store, _ = weighted(part, [given.weights], engine)
-    running = Running(part, store, engine, batches=given.batches)
+    running = PartRunner(part, store, engine, batches=given.batches)
     counts = dict.fromkeys(given.databases, 0)
     with ExitStack() as stack:
         writers = [stack.enter_context(new_database(Path(path), overwrite=given.overwrite)) for path in given.databases]
@@ -85,19 +85,21 @@ def _check(given: Arguments) -> None:
                     given.db_type, "use lmdb, and `backend: LMDB` in the net that reads it")
         )  # fmt: skip
     if given.batches < 1:
-        problems.append(Problem("one batch or more is to be run", None, str(given.batches), "write 1 or more"))
+        problems.append(
+            Problem("the number of batches must be at least 1", None, str(given.batches), "write 1 or more")
+        )
     if given.mode.upper() not in MODES:
-        problems.append(Problem("the net runs on CPU or on GPU", None, given.mode, f"one of {', '.join(MODES)}"))
+        problems.append(Problem("the mode is CPU or GPU", None, given.mode, f"one of {', '.join(MODES)}"))
     if not _number(given.device_id).isdecimal():
-        problems.append(Problem("DEVICE_ID is the number of a GPU", None, given.device_id, "write DEVICE_ID=0"))
+        problems.append(Problem("DEVICE_ID is the index of a GPU", None, given.device_id, "write DEVICE_ID=0"))
     if len(given.blobs) != len(given.databases):
         problems.append(
             Problem("each blob needs a database", None,
-                    f"{len(given.blobs)} blob(s), {len(given.databases)} database(s)", "name as many of both")
+                    f"{len(given.blobs)} blob(s), {len(given.databases)} database(s)", "name equally many of both")
         )  # fmt: skip
     for position, path in enumerate(given.databases):
         if path in given.databases[:position]:
-            problems.append(Problem("two blobs cannot go into one database", Location(path), path, "name another"))
+            problems.append(Problem("two blobs cannot share one database", Location(path), path, "name another"))
         try:
             check_target(Path(path), given.overwrite)
         except UserError as error:

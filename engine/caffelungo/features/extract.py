@@ -24,12 +24,12 @@ from caffelungo.data.lmdb_writer import would_be_lost
 from caffelungo.errors import Location, Problem, RunError, UserError
 from caffelungo.features import addresses, formats
 from caffelungo.features.formats import lmdb
-from caffelungo.features.formats.table import Table
+from caffelungo.features.formats.table import FeatureTable
 from caffelungo.features.open_net import MEAN, Ready, find_net, make_ready
 from caffelungo.features.picture_list import FLAT, Listing, listing
 from caffelungo.features.pooled import CHUNK
 from caffelungo.features.rows import Rows
-from caffelungo.features.run_part import Running
+from caffelungo.features.run_part import PartRunner
 from caffelungo.features.ten_crops import CROPS
 from caffelungo.files import obstacle
 from caffelungo.solve import memory
@@ -70,7 +70,7 @@ class FeatureOptions(EngineOptions):
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenFeatures:
     """What was written: ``shapes`` of one picture's features by blob; ``before`` rows were there from a broken run."""
 
     path: Path
@@ -81,7 +81,7 @@ class Written:
     notices: tuple[str, ...]
 
 
-def extract(options: FeatureOptions, told: Told = lambda what, done, total: None) -> Written:
+def extract(options: FeatureOptions, told: Told = lambda what, done, total: None) -> WrittenFeatures:
     """Write the features that ``options`` ask for; ``told`` hears what is done, how much of how much.
 
     Raises UserError for all that is wrong before anything is computed, RunError where another process writes them.
@@ -97,7 +97,7 @@ def extract(options: FeatureOptions, told: Told = lambda what, done, total: None
             net, found, list(options.blobs), engine, part, size=options.size, crops=options.crops,
             batch_size=options.batch_size or (32 if options.crops == 1 else 8),
         )  # fmt: skip
-        running = Running(ready.part, ready.store, engine)
+        running = PartRunner(ready.part, ready.store, engine)
         shapes = _shapes(ready, options.pool)
         formats.check(path, shapes)
         identity = _identity(running, ready, found, options)
@@ -108,10 +108,10 @@ def extract(options: FeatureOptions, told: Told = lambda what, done, total: None
         told("writing the file", 0, 0)
         arrays = {blob: rows.array(number) for number, blob in enumerate(shapes)}
         labels = found.pictures.labels if found.labelled else None
-        formats.write(path, Table(arrays, labels, found.pictures.names, ready.extras))
+        formats.write(path, FeatureTable(arrays, labels, found.pictures.names, ready.extras))
         rows.remove()
         _take_away(part)
-    return Written(path, shapes, running.count, before, found.labelled, ready.notices)
+    return WrittenFeatures(path, shapes, running.count, before, found.labelled, ready.notices)
 
 
 # -- what may be asked
@@ -126,7 +126,9 @@ def _check(options: FeatureOptions, path: Path) -> None:
         if not options.overwrite:
             problems.append(_exists(where))
         elif not any(path.rglob("data.mdb")):
-            problems.append(Problem("this folder holds no database", where, str(path.absolute()), "name another place"))
+            problems.append(
+                Problem("this folder is not a database", where, str(path.absolute()), "choose another output")
+            )
         elif foreign := lmdb.other_files(path):
             problems.append(would_be_lost(path, foreign))
     elif (there := obstacle(path)) is not None:
@@ -151,7 +153,7 @@ def _shapes(ready: Ready, pool: str) -> dict[str, tuple[int, ...]]:
     return {blob: shape[:1] if len(shape) == 3 and pool != "none" else shape for blob, shape in shapes.items()}
 
 
-def _identity(running: Running, ready: Ready, found: Listing, options: FeatureOptions) -> str:
+def _identity(running: PartRunner, ready: Ready, found: Listing, options: FeatureOptions) -> str:
     """Stands for all that the rows follow from. Pictures are known by name, size and time."""
     pictures = found.pictures
     seen = addresses.glance(pictures.path(index) for index in range(len(pictures)))
@@ -181,8 +183,8 @@ def _alone(part: Path) -> Iterator[None]:
     """The folder ``part``, made if need be; UserError while another process writes into it."""
     fresh = not part.exists()
     if part.exists() and not part.is_dir():
-        raise UserError("a file stands where rows are kept until they are complete", where=Location(str(part)),
-                        remedy="move it away")  # fmt: skip
+        raise UserError("a file is in the place of the folder that collects rows", where=Location(str(part)),
+                        remedy="move it")  # fmt: skip
     with locks.alone(part, "these features"):
         part.mkdir(exist_ok=True)
         try:
@@ -221,7 +223,7 @@ class _Keeping:
         return blob
 
 
-def _compute(running: Running, rows: Rows, options: FeatureOptions, told: Told) -> None:
+def _compute(running: PartRunner, rows: Rows, options: FeatureOptions, told: Told) -> None:
     counted, size = rows.done, 4 * sum(int(np.prod(shape, dtype=np.int64)) for shape in rows.shapes)
     told("computing features", rows.done, running.count)
     try:

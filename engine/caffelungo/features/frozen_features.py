@@ -24,18 +24,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from caffelungo import locks
-from caffelungo.data.source import Batch, Source, stacked, to_device
+from caffelungo.data.source import DataSource, SampleBatch, stacked, to_device
 from caffelungo.data.sources.images import ImageSource
 from caffelungo.features import addresses, prefix
 from caffelungo.features.new_npy import new_rows
 from caffelungo.features.run_part import mirror
 from caffelungo.files import written_whole
-from caffelungo.net.graph import Net
+from caffelungo.net.graph import GraphNet
 from caffelungo.net.store import Store
 from caffelungo.plan.plan import ParamKey
 from caffelungo.solve import memory
 from caffelungo.solve.engine import Engine
-from caffelungo.solve.nets import Opened
+from caffelungo.solve.nets import OpenedNet
 
 FOLDER = "features"
 SHARE = 0.5
@@ -80,7 +80,7 @@ class Feature:
         return rows if self.channels_last else rows.contiguous()
 
 
-class FeatureSource(Source):
+class FeatureSource(DataSource):
     """Serves features in the batches of ``pictures``, then what else the net reads: the picture if ``bare``, labels."""
 
     def __init__(self, pictures: ImageSource, features: Sequence[Feature], bare: bool) -> None:
@@ -97,25 +97,25 @@ class FeatureSource(Source):
     def __reduce__(self) -> tuple[Any, ...]:
         return FeatureSource, (self.inner, self.features, self.bare)
 
-    def batch(self, k: int) -> Batch:
+    def batch(self, k: int) -> SampleBatch:
         assert self.order is not None
         epoch, index = self.order.samples(k)
         mirrored = self.inner.mirrored(epoch, index)
         rows = [feature.take(index, mirrored) for feature in self.features]
         if self.bare:
             whole = self.inner.batch(k)
-            return Batch((*rows, *whole.arrays), whole.crops)
+            return SampleBatch((*rows, *whole.arrays), whole.crops)
         labels = [stacked(self.inner.labels()[index])] if len(self.inner.names) > 1 else []
-        return Batch((*rows, *labels))
+        return SampleBatch((*rows, *labels))
 
-    def finish(self, batch: Batch, device: str | torch.device = "cpu") -> list[Tensor]:
+    def finish(self, batch: SampleBatch, device: str | torch.device = "cpu") -> list[Tensor]:
         count = len(self.features)
         rows = zip(self.features, batch.arrays[:count], strict=True)
         features = [feature.finish(to_device(array, device)) for feature, array in rows]
         others = batch.arrays[count:]
         if self.bare:
             self.inner.channels_last = self.channels_last
-            return [*features, *self.inner.finish(Batch(others, batch.crops), device)]
+            return [*features, *self.inner.finish(SampleBatch(others, batch.crops), device)]
         return [*features, *(to_device(array, device).float() for array in others)]
 
     def labels(self) -> NDArray[np.int64]:
@@ -129,14 +129,14 @@ class Shortened:
     ``bytes`` is the size of the features, ``blobs`` their names.
     """
 
-    opened: Opened
+    opened: OpenedNet
     why_not: str | None = None
     blobs: tuple[str, ...] = ()
     bytes: int = 0
 
 
 def shorten(
-    opened: Opened,
+    opened: OpenedNet,
     store: Store,
     changing: frozenset[ParamKey],
     engine: Engine,
@@ -150,17 +150,17 @@ def shorten(
     """
     source = next((each for each in opened.sources if isinstance(each, ImageSource)), None)
     if source is None:
-        return Shortened(opened, "the pictures do not come from an ImageData layer")
+        return Shortened(opened, "the pictures are not read by an ImageData layer")
     planned = next(each for each in opened.plan.sources if each.name == source.name)
     folder = study / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     source.channels_last = engine.memory_format == torch.channels_last
     _keep_pictures(source, folder, say)
     if not source.repeats:
-        return Shortened(opened, "pictures are cut or changed at random, so that no two passes see the same")
+        return Shortened(opened, "pictures are cropped or augmented at random, so every pass differs")
     start = prefix.find(opened.plan, planned, changing, store.key)
     if not start.frontier:
-        return Shortened(opened, "no layer behind the pictures is frozen")
+        return Shortened(opened, "no layer after the pictures is frozen")
     features = _features(opened, source, start, store, engine, folder, say)
     if isinstance(features, str):
         return Shortened(opened, features)
@@ -219,7 +219,7 @@ def _mapped(path: Path, dtype: type, count: int, first: NDArray[Any]) -> Any:
 
 
 def _features(
-    opened: Opened, source: ImageSource, start: prefix.Prefix, store: Store, engine: Engine, folder: Path, say: Say
+    opened: OpenedNet, source: ImageSource, start: prefix.Prefix, store: Store, engine: Engine, folder: Path, say: Say
 ) -> list[Feature] | str:
     """The features of the frontier, from files or computed into them; why not, where there is no room."""
     maker = _Maker(opened, source, start, store, engine)
@@ -248,13 +248,15 @@ def _features(
 class _Maker:
     """Runs a prefix over all pictures of a source."""
 
-    def __init__(self, opened: Opened, source: ImageSource, start: prefix.Prefix, store: Store, engine: Engine) -> None:
+    def __init__(
+        self, opened: OpenedNet, source: ImageSource, start: prefix.Prefix, store: Store, engine: Engine
+    ) -> None:
         self.frontier, self.engine = start.frontier, engine
         self.source = source.once()
         self.source.channels_last = source.channels_last
         self.count = len(source.pictures)
         self.names = prefix.outputs(start)
-        self.net = Net(prefix.part(opened.plan, start), store)
+        self.net = GraphNet(prefix.part(opened.plan, start), store)
 
     @torch.no_grad()
     def run(self, picture: Tensor) -> list[Tensor]:
@@ -327,7 +329,7 @@ def _no_room(total: int, missing: int, folder: Path) -> str | None:
         return f"the features take {memory.size(total)}, and {memory.size(free)} of memory are free"
     disk = shutil.disk_usage(folder).free
     if missing and missing + SPARE > disk:
-        return f"the features take {memory.size(missing)} more on disk, where {memory.size(disk)} are free"
+        return f"the features need {memory.size(missing)} more on disk, where {memory.size(disk)} are free"
     return None
 
 

@@ -41,7 +41,7 @@ MEAN = "mean.npy"
 
 
 @dataclass(frozen=True)
-class Net:
+class NamedNet:
     """A net as the user names it: ``definition`` (of the catalogue or of a file) and the names of its weights."""
 
     definition: Definition
@@ -60,7 +60,7 @@ class Ready:
 
 def find_net(
     net: str, weights: str | None, variables: dict[str, Any], stages: Sequence[str] = (), level: int = 0
-) -> Net:
+) -> NamedNet:
     """NET as a file or a name of the catalogue, whose shipped weights are taken unless others are named.
 
     ``weights`` "none": the layers' fillers. UserError where no weights are known.
@@ -70,20 +70,20 @@ def find_net(
     definition = read_net(path, known or None).within(stages, level)
     definition = replace(states.settled(definition, TEST, notes=notes), notes=[*definition.notes, *notes])
     if weights is not None:
-        return Net(definition, () if weights == "none" else (weights,))
+        return NamedNet(definition, () if weights == "none" else (weights,))
     shipped = catalogue.weights_with(net, variables)
     if shipped is None:
         raise UserError(
-            "no weights are named, and none come with this net",
+            "no weights are named, and none ship with this net",
             where=Location(str(path)),
             received=net,
-            remedy="name them: --weights net.caffemodel, or torchvision:NAME for a net of torchvision",
+            remedy="name them: --weights net.caffemodel, or torchvision:NAME for a torchvision net",
         )
-    return Net(definition, (shipped,))
+    return NamedNet(definition, (shipped,))
 
 
 def make_ready(
-    net: Net, found: Listing, blobs: Sequence[str], engine: Engine, folder: Path, *,
+    net: NamedNet, found: Listing, blobs: Sequence[str], engine: Engine, folder: Path, *,
     size: int | None = None, batch_size: int = 32, crops: int = 1,
 ) -> Ready:  # fmt: skip
     """The part of ``net`` that makes ``blobs`` (none: the ends of its stages), on the pictures ``found``.
@@ -112,7 +112,7 @@ def make_ready(
         del extras.label[:]
     told = [notice for source in opened.sources for notice in source.notices]
     if not net.weights:
-        told.append("no weights: every layer is as its filler makes it")
+        told.append("no weights: every layer is initialized by its filler")
     every = (*net.definition.notes, *found.notices, *notices, *more, *told)
     return Ready(part, store, extras, tuple(dict.fromkeys(every)))
 
@@ -126,7 +126,7 @@ def weighted(part: Upstream, names: Sequence[str], engine: Engine) -> tuple[Stor
     loaded = Loaded(names, (), plan, where)
     if loaded.table is not None and (lacking := loaded.table.layers(copy_table.NEW)):
         raise UserError(
-            "the weights lack layers that these blobs need",
+            "layers that these blobs need are missing in the weights",
             where=Location(", ".join(names)),
             received=", ".join(lacking),
             remedy="name the weights of this net, or blobs before these layers",
@@ -160,10 +160,10 @@ def _with_pictures(
     heads = [Classifier(planned, None, (), ()) for planned in ends if not planned.layer.source]
     if not heads:
         raise UserError(
-            "a data layer's own blob is no feature",
+            "a data layer's own blob is not a feature",
             where=Location(str(view.definition.path)),
             received=", ".join(blobs),
-            remedy="name a blob that a layer makes of the pictures",
+            remedy="name a blob that a layer computes",
         )
     label = next((one.label for one in view.classifiers if one.label is not None), None) or view.free("label")
     source = str(found.source)
@@ -186,4 +186,4 @@ def _keep_mean(definition: Definition, record: Any, folder: Path, notices: list[
         blue_first = mean[::-1] if record.channel_order == Preprocessing.RGB else mean
         np.save(folder / MEAN, np.ascontiguousarray(blue_first))
         transform.mean_file = str((folder / MEAN).absolute())
-        notices.append("the mean picture is that of the weights")
+        notices.append("the mean picture of the weights is used")

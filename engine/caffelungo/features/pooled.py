@@ -18,20 +18,20 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from torch import Tensor
 
-from caffelungo.data.source import Source
+from caffelungo.data.source import DataSource
 from caffelungo.errors import UserError
 from caffelungo.features import addresses
 from caffelungo.features.frozen_features import Say, locked, silent
 from caffelungo.features.new_npy import new_rows
 from caffelungo.features.rows import Rows
-from caffelungo.features.run_part import Running
+from caffelungo.features.run_part import PartRunner
 from caffelungo.features.sample_names import files_of, labels_of
 from caffelungo.features.upstream import Upstream, upstream
 from caffelungo.files import written_whole
 from caffelungo.layers.base import shape_text
 from caffelungo.net.store import Store
 from caffelungo.solve.engine import Engine
-from caffelungo.solve.nets import Opened
+from caffelungo.solve.nets import OpenedNet
 
 POOLS = ("mean", "max")
 CHUNK = 512
@@ -57,7 +57,7 @@ class Pooled:
 
 
 def pooled(
-    opened: Opened,
+    opened: OpenedNet,
     store: Store,
     blobs: Sequence[str],
     engine: Engine,
@@ -76,13 +76,13 @@ def pooled(
     """
     part = upstream(opened, blobs)
     keys = _keys(part, pools, mirrored)
-    running = Running(part, store, engine)
+    running = PartRunner(part, store, engine)
     if mirrored and not any(len(shapes) == 4 for shapes in _picture_shapes(part)):
         raise UserError(
             "only pictures can be mirrored",
             where=opened.text.where(),
             received=", ".join(f"{source.name}: {shape_text(source.shapes[0])}" for source in part.opened.sources),
-            remedy="leave the mirrored version out, or read pictures",
+            remedy="do not mirror, or read pictures",
         )
     source = part.opened.sources[0]
     given = _given(part.opened.sources) if cache is not None else None
@@ -102,7 +102,7 @@ def _keys(part: Upstream, pools: Sequence[str], mirrored: bool) -> dict[Key, int
         for blob, shape in zip(part.blobs, part.shapes, strict=True):
             if len(shape) not in (1, 3):
                 raise UserError(
-                    f"blob `{blob}` has neither a plane nor one row a picture",
+                    f"blob `{blob}` has neither a plane nor one row per picture",
                     where=part.opened.text.where(),
                     received=f"shape {shape_text((None, *shape))}",
                     remedy="name blobs of four axes, or of two",
@@ -140,11 +140,11 @@ class _Pooling:
         return [torch.cat(parts, 1)]
 
 
-def _pooling(running: Running, keys: Mapping[Key, int]) -> _Pooling:
+def _pooling(running: PartRunner, keys: Mapping[Key, int]) -> _Pooling:
     return _Pooling(running.part, [pool for pool in POOLS if any(key[1] == pool for key in keys)])
 
 
-def _computed(running: Running, keys: Mapping[Key, int], say: Say) -> dict[Key, NDArray[np.float32]]:
+def _computed(running: PartRunner, keys: Mapping[Key, int], say: Say) -> dict[Key, NDArray[np.float32]]:
     """The arrays in memory."""
     found = {key: np.empty((running.count, width), np.float32) for key, width in keys.items()}
     spans = _spans(keys)
@@ -174,13 +174,13 @@ def _spans(keys: Mapping[Key, int]) -> dict[Key, tuple[int, slice]]:
 # -- keeping
 
 
-def _given(sources: Sequence[Source]) -> list[str] | None:
+def _given(sources: Sequence[DataSource]) -> list[str] | None:
     """What stands for the samples of each source; None if one has no address."""
     found = [addresses.sample(source) for source in sources]
     return [each for each in found if each is not None] if None not in found else None
 
 
-def _addresses(running: Running, keys: Mapping[Key, int], given: Sequence[str]) -> dict[Key, str]:
+def _addresses(running: PartRunner, keys: Mapping[Key, int], given: Sequence[str]) -> dict[Key, str]:
     """A hash for each array of everything it follows from, but for the machine's rounding."""
     part, made = running.part, running.addresses(given)
     value = dict(zip(part.blobs, part.values, strict=True))
@@ -189,7 +189,7 @@ def _addresses(running: Running, keys: Mapping[Key, int], given: Sequence[str]) 
 
 
 def _kept(
-    running: Running, keys: Mapping[Key, int], names: Mapping[Key, str], cache: Path, say: Say
+    running: PartRunner, keys: Mapping[Key, int], names: Mapping[Key, str], cache: Path, say: Say
 ) -> dict[Key, NDArray[np.float32]]:
     """The arrays in files of ``cache``; what is missing there is computed into it."""
     cache.mkdir(parents=True, exist_ok=True)
@@ -211,7 +211,9 @@ def _read(path: Path, count: int, width: int) -> NDArray[np.float32] | None:
     return rows if rows.shape == (count, width) and rows.dtype == np.float32 else None
 
 
-def _complete(running: Running, lacking: Mapping[Key, int], paths: Mapping[Key, Path], cache: Path, say: Say) -> None:
+def _complete(
+    running: PartRunner, lacking: Mapping[Key, int], paths: Mapping[Key, Path], cache: Path, say: Say
+) -> None:
     """Compute the arrays ``lacking`` into their files, going on where a call that was killed stood."""
     # Only the layers that these blobs need.
     blobs = tuple(dict.fromkeys(blob for blob, _, _ in lacking))

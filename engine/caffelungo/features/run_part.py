@@ -13,7 +13,7 @@ from torch import Tensor
 from caffelungo.errors import UserError
 from caffelungo.features import addresses, prefix
 from caffelungo.features.upstream import Upstream
-from caffelungo.net.graph import Net
+from caffelungo.net.graph import GraphNet
 from caffelungo.net.store import Store
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
@@ -27,19 +27,19 @@ def as_they_are(blobs: list[Tensor]) -> list[Tensor]:
     return [blob.float() for blob in blobs]
 
 
-class Running:
+class PartRunner:
     """Runs ``part`` over the weights of ``store``: over all its data once, opened so, or over so many ``batches``."""
 
     def __init__(self, part: Upstream, store: Store, engine: Engine, batches: int | None = None) -> None:
         self.part, self.store, self.engine = part, store, engine
         self.batch_size = part.opened.batch_size
         self.count = samples(part) if batches is None else batches * self.batch_size
-        self.net = Net(part.opened.plan, store)
+        self.net = GraphNet(part.opened.plan, store)
         engine.lay_out(store.tensors.values())
 
-    def of(self, blobs: Sequence[str]) -> Running:
+    def of(self, blobs: Sequence[str]) -> PartRunner:
         """The same for some of the blobs: only what these need runs."""
-        return Running(self.part.of(blobs), self.store, self.engine)
+        return PartRunner(self.part.of(blobs), self.store, self.engine)
 
     def addresses(self, given: Sequence[str]) -> dict[int, str]:
         """For each value that runs a hash of all it follows from, but for the machine's rounding.
@@ -124,9 +124,9 @@ def samples(part: Upstream) -> int:
     if len(set(sizes.values())) == 1 and (size := next(iter(sizes.values()))):
         return size
     raise UserError(
-        "the data has no end, so that it cannot be gone through once" if None in sizes.values() else
+        "the data is endless, so it cannot be read once" if None in sizes.values() else
         "the data layers have different numbers of samples",
         where=part.opened.text.where(),
         received=", ".join(f"{name}: {'without end' if size is None else size}" for name, size in sizes.items()),
-        remedy="read pictures of a list (ImageData), a database (Data) or HDF5 files, as many in each",
+        remedy="read pictures of a list (ImageData), a database (Data) or HDF5 files, equally many in each",
     )  # fmt: skip

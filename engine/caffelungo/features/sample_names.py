@@ -7,13 +7,13 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.data.source import Source
+from caffelungo.data.source import DataSource
 from caffelungo.data.sources.database import DatabaseSource
 from caffelungo.data.sources.hdf5 import Hdf5Source
 from caffelungo.data.sources.images import ImageSource
 
 
-def files_of(source: Source, count: int) -> tuple[str, ...]:
+def files_of(source: DataSource, count: int) -> tuple[str, ...]:
     """A name for each of the ``count`` samples: a picture's path as the list has it, else `file#number`."""
     if isinstance(source, ImageSource):
         return tuple(source.pictures.names)
@@ -25,7 +25,7 @@ def files_of(source: Source, count: int) -> tuple[str, ...]:
     return tuple(f"{source.name}#{number}" for number in range(count))
 
 
-def labels_of(sources: Iterable[Source], count: int) -> NDArray[np.int64]:
+def labels_of(sources: Iterable[DataSource], count: int) -> NDArray[np.int64]:
     """The label of each of the ``count`` samples in the order of the file; -1 where no source has any."""
     for source in sources:
         found = source.labels()

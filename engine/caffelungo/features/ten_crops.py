@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from caffelungo.data.source import Batch, stacked
+from caffelungo.data.source import SampleBatch, stacked
 from caffelungo.data.sources.images import ImageSource
 from caffelungo.errors import UserError
 
@@ -22,21 +22,21 @@ class TenCrops(ImageSource):
         """The samples of ``source``, opened again."""
         if not source.crop:
             raise UserError(
-                f"layer `{source.name}` takes the whole picture, so there is nothing to crop",
+                f"layer `{source.name}` uses the whole picture, so there is nothing to crop",
                 where=source.opening.where,
                 received="--crops 10 without crop_size",
-                remedy="leave --crops out, or state a crop_size smaller than the picture",
+                remedy="remove --crops, or set a crop_size smaller than the picture",
             )
         if source.resize == (source.crop, source.crop):
             raise UserError(
-                f"layer `{source.name}` scales pictures to the crop, so that all crops are one",
+                f"layer `{source.name}` resizes pictures to the crop size, so all crops are the same",
                 where=source.opening.where,
                 received=f"--crops 10 of {source.crop} x {source.crop} pixels out of as many",
-                remedy="leave --crops out, or state a larger new_height and new_width",
+                remedy="remove --crops, or set a larger new_height and new_width",
             )
         return cls(source.param, source.opening)
 
-    def batch(self, k: int) -> Batch:
+    def batch(self, k: int) -> SampleBatch:
         assert self.order is not None
         epoch, index = self.order.samples(k)
         crop = self.crop

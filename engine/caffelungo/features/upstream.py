@@ -13,14 +13,14 @@ from caffelungo.errors import UserError
 from caffelungo.features.blobs import known_blobs
 from caffelungo.features.prefix import own_name
 from caffelungo.plan.plan import Plan, PlannedLayer, Value
-from caffelungo.solve.nets import Opened, input_without_data
+from caffelungo.solve.nets import OpenedNet, input_without_data
 
 
 @dataclass(frozen=True)
 class Upstream:
     """``opened`` makes the last ``values`` of ``blobs`` and nothing else; its outputs are ``names``, in their order."""
 
-    opened: Opened
+    opened: OpenedNet
     blobs: tuple[str, ...]
     values: tuple[int, ...]
     names: tuple[str, ...]
@@ -42,7 +42,7 @@ class Upstream:
         return [tuple(int(size or 0) for size in shape[1:]) for shape in found]
 
 
-def upstream(opened: Opened, blobs: Sequence[str]) -> Upstream:
+def upstream(opened: OpenedNet, blobs: Sequence[str]) -> Upstream:
     """What of ``opened`` the last values of ``blobs`` need. UserError as ``known_blobs``, and for data from nowhere.
 
     Layers that look at other pictures of the batch (a BatchNorm that gathers statistics) are left as they are.
@@ -50,7 +50,7 @@ def upstream(opened: Opened, blobs: Sequence[str]) -> Upstream:
     return _pruned(opened, blobs, known_blobs(opened.plan, blobs, opened.text.where()))
 
 
-def _pruned(opened: Opened, blobs: Sequence[str], values: Sequence[int]) -> Upstream:
+def _pruned(opened: OpenedNet, blobs: Sequence[str], values: Sequence[int]) -> Upstream:
     plan = opened.plan
     needed: set[int] = set(values)
     layers: list[PlannedLayer] = []
@@ -68,6 +68,6 @@ def _pruned(opened: Opened, blobs: Sequence[str], values: Sequence[int]) -> Upst
     if len(sources) < len(kept) or not sources:
         raise input_without_data(opened.text, part) or UserError(
             "the blobs do not depend on any data", where=opened.text.where(), received=", ".join(blobs),
-            remedy="name blobs that are made from pictures",
+            remedy="name blobs that are computed from pictures",
         )  # fmt: skip
-    return Upstream(Opened(opened.text, part, sources), tuple(blobs), tuple(values), names)
+    return Upstream(OpenedNet(opened.text, part, sources), tuple(blobs), tuple(values), names)

@@ -47,14 +47,14 @@ class LayerModule(nn.Module):
 
 
 @dataclass(frozen=True)
-class Input:
+class NetInput:
     """One placeholder of the graph: the top ``blob`` of the source ``layer``."""
 
     layer: str
     blob: str
 
 
-class Net:
+class GraphNet:
     """A runnable net: ``module`` takes the sources' tops in the order of ``inputs``, returns (loss, *outputs, *maps).
 
     ``outputs`` are the names of the net's output blobs in Caffe's (alphabetical) order; ``loss`` is the weighted sum of
@@ -64,7 +64,7 @@ class Net:
     def __init__(self, plan: Plan, store: Store, *, overwrite: bool = True, watch: Sequence[int] = ()) -> None:
         store.adopt(plan)
         self.plan, self.store = plan, store
-        self.inputs = [Input(planned.name, top) for planned in plan.sources for top in planned.tops]
+        self.inputs = [NetInput(planned.name, top) for planned in plan.sources for top in planned.tops]
         self.outputs = plan.outputs
         self.module = _build(plan, store, overwrite, watch)
         self.has_loss = any(weight for planned in plan.layers for weight in planned.loss_weights)

@@ -19,7 +19,7 @@ AUTO = "auto"
 
 
 @dataclass(frozen=True)
-class Candidate:
+class ProbeCandidate:
     """``name`` is what the user reads, ``blobs`` what the classifier does; none for the net's own classifier."""
 
     name: str
@@ -31,30 +31,30 @@ class Candidate:
         return not self.blobs
 
 
-def candidates(view: View, words: Sequence[str]) -> list[Candidate]:
+def candidates(view: View, words: Sequence[str]) -> list[ProbeCandidate]:
     """The candidates that ``words`` name: blobs, ``a+b``, "all", "head", or "auto" (each stage end, and all).
 
     UserError with everything that is no blob of the net, or is named twice.
     """
-    found: list[Candidate] = []
+    found: list[ProbeCandidate] = []
     problems: list[Problem] = []
     for word in dict.fromkeys(words):
         if word == HEAD:
-            found.append(Candidate(HEAD, ()))
+            found.append(ProbeCandidate(HEAD, ()))
         elif word in (AUTO, JOINED):
             stages = stage_ends(view)
             # All of one stage is that stage.
             if word == AUTO or len(stages) == 1:
-                found += [Candidate(stage, (stage,)) for stage in stages]
+                found += [ProbeCandidate(stage, (stage,)) for stage in stages]
             if len(stages) > 1:
-                found.append(Candidate(JOINED, tuple(stages)))
+                found.append(ProbeCandidate(JOINED, tuple(stages)))
         else:
             try:
-                found.append(Candidate(word, tuple(find_blobs(view, [part.strip() for part in word.split("+")]))))
+                found.append(ProbeCandidate(word, tuple(find_blobs(view, [part.strip() for part in word.split("+")]))))
             except UserError as error:
                 problems += error.problems
     if not words:
-        problems.append(Problem("no layer is named", None, "--layers", "leave it out to try every stage of the net"))
+        problems.append(Problem("no layer is named", None, "--layers", "remove it to try every stage of the net"))
     elif not found and not problems:
         problems.append(
             Problem("the net has no layer below its classifier", Location(str(view.definition.path)), ", ".join(words),

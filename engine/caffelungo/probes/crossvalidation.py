@@ -20,7 +20,7 @@ from caffelungo.probes.principal_axes import Basis, basis_of
 from caffelungo.probes.problems import ITERATIONS, Problems, Solve
 from caffelungo.report.classification_score import wilson
 
-__all__ = ["KORNBLITH", "Path", "Row", "interval", "path", "standard_error", "stratified_folds"]
+__all__ = ["KORNBLITH", "PenaltyPath", "PenaltyRow", "interval", "path", "standard_error", "stratified_folds"]
 
 KORNBLITH = tuple(10 ** (-6 + 11 * i / 44) for i in range(45))
 """45 penalties on the sum of losses, from 1e-6 to 1e5 in equal ratios (Kornblith, Shlens and Le, CVPR 2019, A.6)."""
@@ -37,7 +37,7 @@ SOLVES: dict[str, Solve] = {"logistic": logistic.solve, "svm": svm.solve}
 
 
 @dataclass(frozen=True)
-class Row:
+class PenaltyRow:
     """What one penalty gave on the pictures held out.
 
     ``loss`` is the mean cross-entropy, or for SVMs the squared hinge summed over classes, of the pictures whose class
@@ -54,7 +54,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Path:
+class PenaltyPath:
     """Rows from the strongest penalty to the weakest that was tried, and the ``best`` of them (see ``path``).
 
     ``held`` are the numbers of the pictures held out (H, all N where there are folds). ``predictions`` (H) are their
@@ -62,7 +62,7 @@ class Path:
     that their classifier had no picture of: their losses are huge, and in no row's mean.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[PenaltyRow, ...]
     best: int
     held: Tensor
     predictions: Tensor
@@ -87,7 +87,7 @@ def path(
     tolerance: float = TOLERANCE,
     iterations: int = ITERATIONS,
     progress: Callable[[int, int], None] | None = None,
-) -> Path:
+) -> PenaltyPath:
     """Classifiers for each of ``penalties``, from strong to weak, each starting from the one before.
 
     ``held_out`` (N) is either the fold of each picture (integers from 0; each fold is judged by a classifier of all
@@ -114,7 +114,7 @@ def path(
         raise UserError("no such classifier", received=classifier, remedy=f"one of {', '.join(SOLVES)}")
     if versions < 1 or stacked.ndim != 2 or len(stacked) != versions * len(labels):
         raise UserError(
-            "features hold every version of every picture",
+            "features must contain every version of every picture",
             received=f"{len(stacked)} rows for {versions} versions of {len(labels)} pictures",
             remedy="stack the versions, all pictures of the first, then all of the second",
         )
@@ -123,7 +123,7 @@ def path(
     judge = _Judge(stacked, labels, classes, held_out, versions, SOLVES[classifier], tolerance, iterations)
     smooth = classifier == "logistic"
     loss = _cross_entropy if smooth else _squared_hinge
-    rows: list[Row] = []
+    rows: list[PenaltyRow] = []
     losses: list[Tensor] = []
     predictions: list[Tensor] = []  # classes: answers for 20,000 pictures and 1,000 classes take 80 MB per penalty
     best, choice, since = 0, 0, 0
@@ -141,7 +141,7 @@ def path(
             progress(number + 1, len(ordered))
         if patience is not None and (since >= patience or number - choice >= 2 * patience):
             break
-    return Path(tuple(rows), choice, judge.held, predictions[choice], losses[choice], judge.unseen)
+    return PenaltyPath(tuple(rows), choice, judge.held, predictions[choice], losses[choice], judge.unseen)
 
 
 def interval(correct: Tensor | ArrayLike) -> tuple[float, float]:
@@ -155,7 +155,7 @@ def standard_error(differences: Tensor) -> float:
     return float(differences.std()) / math.sqrt(len(differences)) if len(differences) > 1 else 0.0
 
 
-def _key(row: Row, smooth: bool) -> tuple[float, float]:
+def _key(row: PenaltyRow, smooth: bool) -> tuple[float, float]:
     """What is least in the best row; a loss that is no number is the worst."""
     loss = row.loss if math.isfinite(row.loss) else math.inf
     return (loss, 0.0) if smooth else (-row.accuracy, loss)
@@ -219,12 +219,12 @@ class _Judge:
         self.known = seen[self.folds, self.y]
         if not bool(self.known.any()):
             raise UserError(
-                "no picture held out is of a class that others are learnt from",
-                remedy="give two pictures or more of a class, and hold out one of them",
+                "no held-out picture is of a class in the training part",
+                remedy="give at least two pictures per class, and hold out one of them",
             )
         self.unseen = int((~self.known).sum())
 
-    def row(self, penalty: float, loss: Callable[[Tensor, Tensor], Tensor]) -> tuple[Row, Tensor, Tensor]:
+    def row(self, penalty: float, loss: Callable[[Tensor, Tensor], Tensor]) -> tuple[PenaltyRow, Tensor, Tensor]:
         """The row of one penalty, and the predicted class and the loss of each picture held out."""
         answers: Tensor | None = None
         steps, converged = 0, True
@@ -245,7 +245,7 @@ class _Judge:
         recalls = torch.bincount(self.y[right], minlength=len(often)).double()[often > 0] / often[often > 0]
         each = loss(answers.double(), self.y)
         mean = float(each[self.known].mean())
-        row = Row(penalty, mean, float(right.double().mean()), float(recalls.mean()), steps, converged)
+        row = PenaltyRow(penalty, mean, float(right.double().mean()), float(recalls.mean()), steps, converged)
         return row, predicted, each
 
 
@@ -266,9 +266,9 @@ def _folds(held_out: Tensor | ArrayLike, count: int) -> tuple[Tensor, int]:
         fine = number > 1 and int(folds.min()) == 0 and len(folds.unique()) == number
     if not fine:
         raise UserError(
-            "some pictures are held out and others learnt from, in each fold",
+            "each fold needs held-out and training pictures",
             received=f"{int(given.sum())} of {count} held out" if given.dtype == torch.bool else f"{number} folds",
-            remedy="number the folds from 0 without a gap, two of them at least, or hold out a part",
+            remedy="number at least two folds from 0 without gaps, or hold out a part",
         )
     return folds, number
 

@@ -22,7 +22,7 @@ from caffelungo.definition.schema import TEST
 from caffelungo.errors import Location, UserError
 from caffelungo.features.frozen_features import Say, silent
 from caffelungo.features.pooled import Pooled, pooled
-from caffelungo.features.run_part import Running
+from caffelungo.features.run_part import PartRunner
 from caffelungo.features.upstream import upstream
 from caffelungo.net.store import Store
 from caffelungo.passes.view import Classifier
@@ -59,14 +59,14 @@ class Subject:
         self.filled: dict[str, list[NDArray[np.float32]]] = {}
         """What those of them that were run all the same hold, by name: a grown net's new units (see ``ready``)."""
 
-    def opened(self, entries: Sequence[Entry], folder: Path) -> nets.Opened:
+    def opened(self, entries: Sequence[Entry], folder: Path) -> nets.OpenedNet:
         """The net on ``entries``, in their order; its list stands in ``folder`` while it is used."""
         path = folder / "pictures.txt"
         write_list(path, ((str(Path(name).absolute()), label) for name, label in entries))
         text = nets.elsewhere(self.text, self.state, path)
         return nets.open_net(text, self.state, once=True, shuffle=False)
 
-    def ready(self, opened: nets.Opened, blobs: Sequence[str], *, grown: bool = False) -> Store:
+    def ready(self, opened: nets.OpenedNet, blobs: Sequence[str], *, grown: bool = False) -> Store:
         """The weights. UserError where they do not fit the net, or say nothing of a layer that ``blobs`` need.
 
         Of a net that may have ``grown`` they need not know every layer, only some: what is new holds what its fillers
@@ -85,7 +85,7 @@ class Subject:
             self.filled = {name: arrays[name] for name in lacking}
         elif lacking:
             raise UserError(
-                "the weights lack layers that these blobs need",
+                "layers that these blobs need are missing in the weights",
                 where=Location(", ".join(map(str, self.weights))),
                 received=listed(lacking, LISTED),
                 remedy="name the weights of this net, or blobs before these layers",
@@ -122,7 +122,7 @@ def read_head(
         read = [opened.plan.layer(head.name).bottoms[0]]
         store = subject.ready(opened, read, grown=True)
         part = upstream(opened, read)
-        running = Running(part, store, subject.engine)
+        running = PartRunner(part, store, subject.engine)
 
         def rows(blobs: list[Tensor]) -> list[Tensor]:
             value = blobs[0].float()
@@ -151,7 +151,7 @@ def _averaged(head: Classifier) -> bool:
     means = all(one.layer.param.pooling_param.pool == one.layer.param.pooling_param.AVE for one in pools)
     if bends or not means or not one_by_one or (not flat and not pools):
         raise UserError(
-            f"the answers of `{head.name}` are not linear in features of the whole picture",
+            f"the outputs of `{head.name}` are not linear in features of the whole picture",
             received=", ".join(bends) or f"{head.head.layer.type} and {len(pools)} pooling layers",
             remedy="name layers to read instead: --layers all",
         )
@@ -177,7 +177,7 @@ def _fits(rows: int, features: int) -> None:
     if free is not None and need > free:
         raise UserError(
             "the features of the pictures do not fit into memory",
-            received=f"{rows} rows of {features} features, {need / 1e9:.3g} GB with what a classifier works with, and "
+            received=f"{rows} rows of {features} features, {need / 1e9:.3g} GB including the classifier's work space, and "
             f"{free / 1e9:.3g} GB are free",
             remedy="read fewer layers at a time: --layers fire9/concat, for example, instead of all",
         )

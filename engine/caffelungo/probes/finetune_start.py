@@ -25,7 +25,7 @@ from caffelungo.passes.view import View
 from caffelungo.probes.candidates import AUTO, candidates
 from caffelungo.probes.crossvalidation import KORNBLITH
 from caffelungo.probes.feature_matrix import Subject, matrix, read
-from caffelungo.probes.fitting import Head, Tried, attempt, choose, fit_head, held_out
+from caffelungo.probes.fitting import LinearHead, TriedCandidate, attempt, choose, fit_head, held_out
 from caffelungo.probes.pictures import Entry
 from caffelungo.probes.write_net import extras, with_head
 from caffelungo.solve.engine import Engine
@@ -56,9 +56,9 @@ class Started:
     definition: Definition
     weights: Weights
     notes: list[Note]
-    rows: list[Tried]
-    chosen: Tried
-    head: Head
+    rows: list[TriedCandidate]
+    chosen: TriedCandidate
+    head: LinearHead
 
 
 def start(
@@ -90,7 +90,7 @@ def start(
     def tell(done: float, total: float, text: str = "") -> None:
         say(what, int(done), int(total))
 
-    rows: list[Tried] = []
+    rows: list[TriedCandidate] = []
     with drafts.scratch() as folder:
         place = cache or folder
         pooled = read(Subject(definition, [weights], engine), entries, blobs, mirrored=mirrored, cache=place, say=tell)

@@ -15,10 +15,10 @@ from caffelungo import drafts
 from caffelungo.definition.definition import Definition
 from caffelungo.features.frozen_features import Say, silent
 from caffelungo.passes.view import View
-from caffelungo.probes.candidates import HEAD, Candidate
+from caffelungo.probes.candidates import HEAD, ProbeCandidate
 from caffelungo.probes.feature_matrix import Subject, read_head
 from caffelungo.probes.finetune_start import FOLDS, MANY, PATIENCE, PENALTIES
-from caffelungo.probes.fitting import Tried, attempt, fit_head, held_out
+from caffelungo.probes.fitting import TriedCandidate, attempt, fit_head, held_out
 from caffelungo.probes.pictures import Entry
 from caffelungo.probes.write_net import own_blobs
 from caffelungo.solve.engine import Engine
@@ -32,7 +32,7 @@ class FittedHead:
     the squared length of what it reads (``energy``), which says what rate it bears."""
 
     weights: Weights
-    row: Tried
+    row: TriedCandidate
     energy: float
 
 
@@ -62,7 +62,7 @@ def fitted_head(
         x = read_head(subject, entries, head, mirrored, say)
     parts = held_out(labels, FOLDS, seed, groups, MANY)
     row = attempt(
-        Candidate(HEAD, ()), x[: len(labels)].to(engine.device), labels, classes, parts, penalties=PENALTIES,
+        ProbeCandidate(HEAD, ()), x[: len(labels)].to(engine.device), labels, classes, parts, penalties=PENALTIES,
         patience=PATIENCE,
     )  # fmt: skip
     fitted = fit_head(x.to(engine.device), labels, classes, row.penalty)

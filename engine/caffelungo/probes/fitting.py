@@ -13,8 +13,8 @@ from torch import Tensor
 
 from caffelungo.errors import UserError
 from caffelungo.probes import logistic, svm
-from caffelungo.probes.candidates import Candidate
-from caffelungo.probes.crossvalidation import KORNBLITH, Row, interval, path, stratified_folds
+from caffelungo.probes.candidates import ProbeCandidate
+from caffelungo.probes.crossvalidation import KORNBLITH, PenaltyRow, interval, path, stratified_folds
 from caffelungo.probes.problems import Fitted
 from caffelungo.probes.scaling import Scaling, folded, global_scale, standardised
 
@@ -30,15 +30,15 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Tried:
+class TriedCandidate:
     """How a candidate of so many ``features`` did on pictures held out: a row per penalty, and the ``best`` of them.
 
     ``right`` of ``held`` pictures were told, an accuracy between ``low`` and ``high`` (95 %, Wilson).
     """
 
-    candidate: Candidate
+    candidate: ProbeCandidate
     features: int
-    rows: tuple[Row, ...]
+    rows: tuple[PenaltyRow, ...]
     best: int
     right: int
     held: int
@@ -78,7 +78,7 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Head:
+class LinearHead:
     """A linear classifier on features as the net makes them: ``weight`` C x D, ``bias`` C (scaling folded in)."""
 
     weight: NDArray[np.float32]
@@ -107,7 +107,7 @@ def held_out(
 
 
 def attempt(
-    candidate: Candidate,
+    candidate: ProbeCandidate,
     x: Tensor,
     labels: NDArray[np.int64],
     classes: int,
@@ -118,7 +118,7 @@ def attempt(
     penalties: Sequence[float] = KORNBLITH,
     patience: int = 4,
     progress: Progress | None = None,
-) -> Tried:
+) -> TriedCandidate:
     """Cross-validate ``candidate``, whose features are ``x`` (its versions of N pictures, one behind the other)."""
     versions = len(x) // len(labels)
     scaled = SCALES[scaling](x[: len(labels)])(x)
@@ -135,10 +135,10 @@ def attempt(
     )
     right = found.predictions.cpu() == torch.from_numpy(labels)[found.held.cpu()]
     low, high = interval(right.numpy())
-    return Tried(candidate, x.shape[1], found.rows, found.best, int(right.sum()), len(right), low, high)
+    return TriedCandidate(candidate, x.shape[1], found.rows, found.best, int(right.sum()), len(right), low, high)
 
 
-def choose(tried: Sequence[Tried], classifier: str = "logistic") -> Tried:
+def choose(tried: Sequence[TriedCandidate], classifier: str = "logistic") -> TriedCandidate:
     """The candidate with the least loss on pictures held out; of SVMs, whose losses differ in scale, the most right."""
     if classifier == "svm":
         return max(tried, key=lambda one: (one.accuracy, -one.features))
@@ -153,7 +153,7 @@ def fit_head(
     *,
     classifier: str = "logistic",
     scaling: str = "unit",
-) -> Head:
+) -> LinearHead:
     """The classifier of ``x`` with ``penalty``, on all rows, as weights for features without scaling."""
     versions = len(x) // len(labels)
     scale = SCALES[scaling](x[: len(labels)])
@@ -164,7 +164,7 @@ def fit_head(
     if not bool(torch.isfinite(weight).all()):
         raise UserError("the classifier did not converge to finite weights", received=f"penalty {penalty:g}",
                         remedy="use a stronger penalty: --penalty 1")  # fmt: skip
-    return Head(
+    return LinearHead(
         weight.float().cpu().contiguous().numpy(), bias.float().cpu().contiguous().numpy(), penalty,
         bool(fitted.converged.all()),
     )  # fmt: skip

@@ -34,7 +34,7 @@ FLATTER = 0.5
 """Share of the slope at its start that may be left at a step's end."""
 
 
-class Point(Protocol):
+class LossPoint(Protocol):
     """A loss at answers N x P x C: what the solver asks of it. Weights of rows sum to 1 in each problem."""
 
     value: Tensor
@@ -50,10 +50,10 @@ class Point(Protocol):
         """P: the second derivative of the loss along ``change``, N x P x C."""
 
 
-class Loss(Protocol):
+class ConvexLoss(Protocol):
     """A convex loss of answers, with the targets and weights of all problems inside."""
 
-    def at(self, answers: Tensor) -> Point:
+    def at(self, answers: Tensor) -> LossPoint:
         """The loss where the rows' answers are ``answers``, N x P x C."""
 
 
@@ -71,7 +71,7 @@ class Minimum:
 
 
 def minimise(
-    basis: Basis, loss: Loss, penalty: Tensor, start: Tensor, free: Tensor, tolerance: float, iterations: int
+    basis: Basis, loss: ConvexLoss, penalty: Tensor, start: Tensor, free: Tensor, tolerance: float, iterations: int
 ) -> Minimum:
     """The least loss + penalty/2 |W|^2 of P problems, from coefficients ``start`` (R + 1) x P x C; the bias is free.
 
@@ -106,7 +106,7 @@ def minimise(
 
 
 class _Solver:
-    def __init__(self, basis: Basis, loss: Loss, penalty: Tensor, start: Tensor, free: Tensor) -> None:
+    def __init__(self, basis: Basis, loss: ConvexLoss, penalty: Tensor, start: Tensor, free: Tensor) -> None:
         self.rows, self.loss, self.free = basis.rows, loss, free
         self.spectrum = basis.spectrum[:, None, None]
         # The penalty of each coefficient: none for the bias, which is the last.
@@ -123,7 +123,7 @@ class _Solver:
         """Answers N x P x C."""
         return (self.rows @ coefficients.flatten(1)).view(len(self.rows), *coefficients.shape[1:])
 
-    def slope_at(self, point: Point, coefficients: Tensor) -> Tensor:
+    def slope_at(self, point: LossPoint, coefficients: Tensor) -> Tensor:
         """The gradient, (R + 1) x P x C."""
         gradient = (self.rows.T @ point.residual().flatten(1)).view_as(coefficients)
         return gradient.addcmul_(self.penalty, coefficients).mul_(self.free)
@@ -191,7 +191,7 @@ class _Solver:
         self.fresh = ~found
         return again
 
-    def search(self, step: Tensor, live: Tensor) -> tuple[Tensor, Tensor, Point, Tensor]:
+    def search(self, step: Tensor, live: Tensor) -> tuple[Tensor, Tensor, LossPoint, Tensor]:
         """Lengths (P) along ``step`` that satisfy the conditions, which problems found one, and the loss there."""
         change = self.products(step)
         square = (self.penalty * step * step).sum((0, 2))

@@ -25,9 +25,9 @@ from torch.nn import functional as F
 from caffelungo.net.store import Store
 from caffelungo.passes.view import Classifier
 from caffelungo.probes import logistic
-from caffelungo.probes.candidates import HEAD, Candidate
+from caffelungo.probes.candidates import HEAD, ProbeCandidate
 from caffelungo.probes.crossvalidation import KORNBLITH, interval, path, standard_error
-from caffelungo.probes.fitting import SCALES, Head, Tried, fit_head
+from caffelungo.probes.fitting import SCALES, LinearHead, TriedCandidate, fit_head
 from caffelungo.probes.problems import Fitted
 
 
@@ -38,13 +38,13 @@ class Refitted:
     ``loss`` is that of the classifier as it was there; ``kept``: it is what the net gets, unchanged.
     """
 
-    head: Head
-    row: Tried
+    head: LinearHead
+    row: TriedCandidate
     loss: float
     kept: bool
 
 
-def as_it_is(classifier: Classifier, store: Store) -> Head:
+def as_it_is(classifier: Classifier, store: Store) -> LinearHead:
     """The classifier as its weights in ``store`` have it, for features as ``feature_matrix.read_head`` gives them."""
     blobs = [blob.detach().float().cpu().numpy() for blob in store.blobs(classifier.head.key)]
     bias = blobs[1] if len(blobs) > 1 else np.zeros(classifier.classes, np.float32)
@@ -52,7 +52,7 @@ def as_it_is(classifier: Classifier, store: Store) -> Head:
     options = classifier.head.layer.options
     if classifier.head.layer.type == "InnerProduct" and options.transpose:
         weight = weight.T
-    return Head(np.ascontiguousarray(weight.reshape(len(bias), -1)), bias, 0.0, True)
+    return LinearHead(np.ascontiguousarray(weight.reshape(len(bias), -1)), bias, 0.0, True)
 
 
 def refitted(
@@ -60,7 +60,7 @@ def refitted(
     labels: NDArray[np.int64],
     classes: int,
     aside: Tensor,
-    trained: Head,
+    trained: LinearHead,
     *,
     scaling: str = "unit",
     progress: Callable[[int, int], None] | None = None,
@@ -77,8 +77,14 @@ def refitted(
     scaled = SCALES[scaling](x[:count])(x)
     found = path(scaled, y, classes, aside, KORNBLITH[::2], versions=len(x) // count, patience=2, progress=progress)
     right = found.predictions.cpu() == y[found.held.cpu()]
-    row = Tried(
-        Candidate(HEAD, ()), x.shape[1], found.rows, found.best, int(right.sum()), len(right), *interval(right.numpy())
+    row = TriedCandidate(
+        ProbeCandidate(HEAD, ()),
+        x.shape[1],
+        found.rows,
+        found.best,
+        int(right.sum()),
+        len(right),
+        *interval(right.numpy()),
     )
     mine = F.cross_entropy(trained.answers(x[:count][aside]).double(), y[aside].to(x.device), reduction="none")
     better = found.losses.cpu() - mine.cpu()
@@ -103,7 +109,7 @@ ENOUGH = 100
 """Steps from the classifier on in which a solver would find less, if there were."""
 
 
-def is_converged(head: Head, x: Tensor, labels: NDArray[np.int64], learned: Tensor) -> bool:
+def is_converged(head: LinearHead, x: Tensor, labels: NDArray[np.int64], learned: Tensor) -> bool:
     """Whether ``head`` is a linear classifier fitted to the rows ``learned`` (N, bool) of ``x``, with some penalty.
 
     There the gradient of the losses is minus the penalty times the weights, which gives the penalty; then a solver that

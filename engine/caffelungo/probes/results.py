@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.probes.candidates import Candidate
+from caffelungo.probes.candidates import ProbeCandidate
 from caffelungo.probes.crossvalidation import interval
-from caffelungo.probes.fitting import Head, Tried
+from caffelungo.probes.fitting import LinearHead, TriedCandidate
 from caffelungo.probes.refit_classifier import Refitted
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedHead:
     """The chosen classifier on pictures that neither it nor its choice has seen."""
 
     accuracy: float
@@ -39,11 +39,11 @@ class Probed:
 
     classes: tuple[str, ...]
     pictures: int
-    rows: list[Tried]
-    chosen: Candidate
-    head: Head
-    tested: Judged | None
-    judged: dict[str, Judged]
+    rows: list[TriedCandidate]
+    chosen: ProbeCandidate
+    head: LinearHead
+    tested: JudgedHead | None
+    judged: dict[str, JudgedHead]
     seconds: float
     notices: list[str] = field(default_factory=list)
     again: Refitted | None = None
@@ -52,7 +52,7 @@ class Probed:
     commands: list[tuple[str, str]] = field(default_factory=list)
 
     @property
-    def best(self) -> Tried | None:
+    def best(self) -> TriedCandidate | None:
         """The row of the chosen candidate."""
         return next((row for row in self.rows if row.candidate == self.chosen), None)
 
@@ -72,10 +72,10 @@ class Probed:
         }  # fmt: skip
 
 
-def judge(answers: NDArray[np.int64], labels: NDArray[np.int64]) -> Judged:
+def judge(answers: NDArray[np.int64], labels: NDArray[np.int64]) -> JudgedHead:
     """Accuracy with its 95 % interval (Wilson), and the mean recall of the classes that are there."""
     right = answers == labels
     low, high = interval(right)
     often = np.bincount(labels)
     recalls = np.bincount(labels[right], minlength=len(often))[often > 0] / often[often > 0]
-    return Judged(float(right.mean()), low, high, float(recalls.mean()), len(labels))
+    return JudgedHead(float(right.mean()), low, high, float(recalls.mean()), len(labels))

@@ -23,14 +23,23 @@ from caffelungo.features.pooled import Pooled
 from caffelungo.passes.joined import JoinedOptions, Read, columns
 from caffelungo.passes.view import Classifier, View
 from caffelungo.probes import write_net
-from caffelungo.probes.candidates import HEAD, Candidate, candidates
+from caffelungo.probes.candidates import HEAD, ProbeCandidate, candidates
 from caffelungo.probes.crossvalidation import KORNBLITH
 from caffelungo.probes.feature_matrix import LISTED, Subject, matrix, read, read_head
-from caffelungo.probes.fitting import CLASSIFIERS, SCALES, Head, Tried, attempt, choose, fit_head, held_out
+from caffelungo.probes.fitting import (
+    CLASSIFIERS,
+    SCALES,
+    LinearHead,
+    TriedCandidate,
+    attempt,
+    choose,
+    fit_head,
+    held_out,
+)
 from caffelungo.probes.options import ProbeOptions
 from caffelungo.probes.pictures import Entry, Gathered, gather, own
 from caffelungo.probes.refit_classifier import Refitted, as_it_is, gained, refitted
-from caffelungo.probes.results import Judged, Probed, judge
+from caffelungo.probes.results import JudgedHead, Probed, judge
 from caffelungo.rewriting.folder_files import refuse_overwriting, word_of
 from caffelungo.rewriting.retarget import Opened, Pictures, PointOptions, needed, open_net, point
 from caffelungo.solve.engine import make_engine
@@ -104,19 +113,19 @@ def _check(options: ProbeOptions) -> None:
                                 f"one of {', '.join(SCALES)}"))  # fmt: skip
     if options.data is None and tuple(options.layers) != (HEAD,):
         problems.append(
-            Problem("the pictures to learn from are not named", None, f"--layers {','.join(options.layers)}",
-                    "--data photos/; only with --layers head the net's own are meant")
+            Problem("no training pictures are named", None, f"--layers {','.join(options.layers)}",
+                    "add --data photos/; only --layers head uses the net's own")
         )  # fmt: skip
     if options.data is None and options.classifier != "logistic" and options.penalty is None:
         problems.append(
-            Problem("a trained net's own classifier is fitted again as it was trained, by its log loss", None,
-                    f"--classifier {options.classifier}", "leave it out, or name pictures: --data photos/")
+            Problem("refitting a trained net's own classifier compares log losses, which needs logistic regression", None,
+                    f"--classifier {options.classifier}", "remove it, or name pictures: --data photos/")
         )  # fmt: skip
     if not options.refit and (options.before is None or options.penalty is not None):
         given = "--no-refit" if options.penalty is None else f"--no-refit --penalty {options.penalty:g}"
         problems.append(
-            Problem("without fitting a classifier there is only a training to judge", None, given,
-                    "name the weights that it began with, and no penalty: --before start.caffemodel")
+            Problem("--no-refit only compares weights before and after training", None, given,
+                    "name the weights before training, and no penalty: --before start.caffemodel")
         )  # fmt: skip
     if problems:
         raise UserError(problems)
@@ -165,21 +174,21 @@ class _Work:
         head = self.view.heads()[-1]
         if self.keeps and head.classes != len(self.classes):
             raise UserError(
-                f"`{head.name}` tells apart other classes than the pictures show",
+                f"`{head.name}` has other classes than the pictures",
                 where=self.view.where(head.head.index),
                 received=f"{head.classes} outputs, {len(self.classes)} classes in "
-                f"{self.options.data or 'the pictures that it names'}",
-                remedy="give pictures of the classes it was trained on, or probe other layers: --layers all",
+                f"{self.options.data or 'its own pictures'}",
+                remedy="use pictures of the classes it was trained on, or probe other layers: --layers all",
             )
         return head
 
     # -- features
 
-    def joined(self, candidate: Candidate) -> JoinedOptions:
+    def joined(self, candidate: ProbeCandidate) -> JoinedOptions:
         """The pass that writes ``candidate``."""
         return JoinedOptions(tuple(Read(blob) for blob in candidate.blobs), suffix="joined")
 
-    def features(self, entries: Sequence[Entry], candidate: Candidate, mirrored: bool) -> Tensor:
+    def features(self, entries: Sequence[Entry], candidate: ProbeCandidate, mirrored: bool) -> Tensor:
         """The matrix of ``candidate`` for ``entries``; blobs that several candidates read are computed once."""
         what = f"features of {len(entries)} pictures"
 
@@ -199,7 +208,7 @@ class _Work:
 
     # -- classifiers
 
-    def tried(self, candidate: Candidate) -> Tried:
+    def tried(self, candidate: ProbeCandidate) -> TriedCandidate:
         """The row of ``candidate``, from the cache where it stands there."""
         x = self.features(self.gathered.entries, candidate, self.options.mirrored)
         penalties = KORNBLITH if self.options.penalty is None else (self.options.penalty,)
@@ -232,9 +241,9 @@ class _Work:
         """
         if self.gathered.aside is None:
             raise UserError(
-                "nothing tells whether a training has gained: it has set no pictures aside",
+                "whether training has gained cannot be measured: it has no held-out pictures",
                 received=f"--before {before}",
-                remedy="leave --before out, or use it with --layers head and without --data on a net that tests on "
+                remedy="remove --before, or use it with --layers head and without --data on a net that tests on "
                 "other pictures than it trains on",
             )
         chosen = np.flatnonzero(self.gathered.aside)
@@ -247,12 +256,12 @@ class _Work:
             answers.append(as_it_is(self.classifier, subject.store).answers(x))
         better, first, then = gained(answers[0], answers[1], torch.from_numpy(self.labels[chosen]))
         losses = f"the log loss was {first:.3f} before training and is {then:.3f} after"
-        what = f"on the {len(aside)} pictures set aside {losses}"
+        what = f"on the {len(aside)} held-out pictures {losses}"
         if better:
-            self.judgements.append(f"{what}: what was trained is kept")
+            self.judgements.append(f"{what}: the trained weights are kept")
             self.subject = subjects[1]
         else:
-            self.judgements.append(f"{what}, no more than chance explains: the layers are as they were before it")
+            self.judgements.append(f"{what}, which is within chance: the layers from before training are used")
             self.weights, self.subject = before, subjects[0]
 
     @property
@@ -261,7 +270,7 @@ class _Work:
         aside = 0 if self.options.refit or self.gathered.aside is None else int(self.gathered.aside.sum())
         return self.gathered.entries[: len(self.gathered.entries) - aside]
 
-    def as_it_is(self) -> Head:
+    def as_it_is(self) -> LinearHead:
         """The net's own classifier."""
         assert self.subject.store is not None
         return as_it_is(self.classifier, self.subject.store)
@@ -271,10 +280,10 @@ class _Work:
         x = self.features(self.gathered.entries, self.candidates[0], self.options.mirrored).to(self.engine.device)
         return refitted(
             x, self.labels, len(self.classes), torch.from_numpy(aside), self.as_it_is(), scaling=self.options.scaling,
-            progress=lambda done, total: self.say("fitting the classifier again", done, total),
+            progress=lambda done, total: self.say("refitting the classifier", done, total),
         )  # fmt: skip
 
-    def head(self, chosen: Candidate, penalty: float) -> Head:
+    def head(self, chosen: ProbeCandidate, penalty: float) -> LinearHead:
         """The classifier of the choice, fitted to all pictures."""
         x = self.features(self.gathered.entries, chosen, self.options.mirrored)
         self.say(f"fitting {chosen.name} to all pictures", 0, 0)
@@ -283,27 +292,27 @@ class _Work:
             classifier=self.options.classifier, scaling=self.options.scaling,
         )  # fmt: skip
 
-    def judged(self, chosen: Candidate, head: Head) -> Judged | None:
+    def judged(self, chosen: ProbeCandidate, head: LinearHead) -> JudgedHead | None:
         """How ``head`` does on the pictures to judge by; None where there are none."""
         if self.gathered.test is None:
             return None
         answers = head.answers(self.features(self.gathered.test, chosen, False)).argmax(1).numpy()
         return judge(answers, np.array([label for _, label in self.gathered.test], np.int64))
 
-    def notices(self, rows: Sequence[Tried], head: Head) -> list[str]:
+    def notices(self, rows: Sequence[TriedCandidate], head: LinearHead) -> list[str]:
         """What is worth a look."""
         found = [*self.opened.definition.notes, *self.gathered.notices, *self.judgements]
         if new := list(self.subject.filled):
-            found.append(f"not in the weights, so as their fillers make them: {listed(new, LISTED)}")
+            found.append(f"missing in the weights, so initialized by their fillers: {listed(new, LISTED)}")
         slow = [row.candidate.name for row in rows if not row.converged]
         if slow:
             found.append(f"not converged within the iterations allowed: {', '.join(slow)}")
         if not head.converged:
-            found.append("the classifier that was fitted to all pictures has not converged")
+            found.append("the classifier fitted to all pictures has not converged")
         ends = {float(KORNBLITH[0]), float(KORNBLITH[-1])}
         edge = [row.candidate.name for row in rows if self.options.penalty is None and row.penalty in ends]
         if edge:
-            found.append(f"the best penalty is an end of the range for {', '.join(edge)}")
+            found.append(f"the best penalty is at the end of the range for {', '.join(edge)}")
         return found
 
     # -- the net

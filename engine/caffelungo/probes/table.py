@@ -13,10 +13,10 @@ from caffelungo.files import written_whole
 from caffelungo.report.curves import COLOURS
 
 if TYPE_CHECKING:
-    from caffelungo.probes.fitting import Tried
+    from caffelungo.probes.fitting import TriedCandidate
 
 
-def table(rows: Sequence[Tried], best: Tried) -> Table:
+def table(rows: Sequence[TriedCandidate], best: TriedCandidate) -> Table:
     """Layer, features, penalty, and accuracy on pictures held out with its 95 % interval; the choice is marked."""
     result = Table(box=None, pad_edge=False)
     result.add_column("", width=1)
@@ -33,7 +33,7 @@ def table(rows: Sequence[Tried], best: Tried) -> Table:
     return result
 
 
-def draw(rows: Sequence[Tried], best: Tried, path: Path) -> None:
+def draw(rows: Sequence[TriedCandidate], best: TriedCandidate, path: Path) -> None:
     """Accuracy on pictures held out by layer, with 95 % intervals, as PNG."""
     from matplotlib.figure import Figure
 
@@ -46,7 +46,7 @@ def draw(rows: Sequence[Tried], best: Tried, path: Path) -> None:
         axis.annotate(f"{row.accuracy:.1%}", (100 * row.high, place), (6, -3), textcoords="offset points", fontsize=8)
     axis.set_yticks(range(len(rows)), [row.candidate.name for row in rows], fontsize=9)
     axis.invert_yaxis()
-    axis.set_xlabel(f"accuracy on pictures held out, % (95 % interval, {best.held} pictures)", fontsize=9)
+    axis.set_xlabel(f"accuracy on held-out pictures, % (95 % interval, {best.held} pictures)", fontsize=9)
     axis.set_title(f"linear classifiers on frozen features: {best.candidate.name} is chosen", fontsize=10)
     axis.grid(visible=True, axis="x", color="#dddddd", linewidth=0.6)
     axis.spines[["top", "right"]].set_visible(False)

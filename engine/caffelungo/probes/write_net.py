@@ -27,9 +27,9 @@ from caffelungo.passes.joined import JoinedOptions, joined, weights_for
 from caffelungo.passes.moves import Blobs
 from caffelungo.passes.view import Classifier, View
 from caffelungo.probes import table as report
-from caffelungo.probes.candidates import Candidate
-from caffelungo.probes.crossvalidation import Row
-from caffelungo.probes.fitting import Head, Tried
+from caffelungo.probes.candidates import ProbeCandidate
+from caffelungo.probes.crossvalidation import PenaltyRow
+from caffelungo.probes.fitting import LinearHead, TriedCandidate
 from caffelungo.probes.pictures import Entry
 from caffelungo.rewriting import folder_texts
 from caffelungo.rewriting.folder_files import staged
@@ -53,7 +53,7 @@ class Chosen:
     definition: Definition
     weights: str
     joined: JoinedOptions | None
-    head: Head
+    head: LinearHead
     classifier: Classifier
     classes: tuple[str, ...]
     entries: Sequence[Entry]
@@ -63,7 +63,7 @@ class Chosen:
 
 
 def with_head(
-    definition: Definition, weights: Weights, options: JoinedOptions | None, head: Head, classifier: Classifier
+    definition: Definition, weights: Weights, options: JoinedOptions | None, head: LinearHead, classifier: Classifier
 ) -> tuple[Result, Weights]:
     """The net with ``head`` in the place of ``classifier``, and its weights; layers that are gone are left out."""
     if options is None:
@@ -79,7 +79,7 @@ def with_head(
     return result, replace(weights, layers=layers, types=kinds)
 
 
-def own_blobs(classifier: Classifier, head: Head) -> Blobs:
+def own_blobs(classifier: Classifier, head: LinearHead) -> Blobs:
     """``head`` as the blobs of the layer that ``classifier`` is. UserError where that lacks the bias of ``head``."""
     planned = classifier.head
     shapes = [use.shape for use in planned.params]
@@ -87,14 +87,16 @@ def own_blobs(classifier: Classifier, head: Head) -> Blobs:
         raise UserError(
             f"`{planned.name}` has no bias, which a converged classifier needs",
             received="bias_term: false",
-            remedy="take bias_term out of the layer",
+            remedy="remove bias_term from the layer",
         )
     weight = head.weight.T if planned.layer.type == "InnerProduct" and planned.layer.options.transpose else head.weight
     shape = tuple(int(size or 1) for size in shapes[0])
     return {planned.name: [np.ascontiguousarray(weight.reshape(shape)), head.bias][: len(shapes)]}
 
 
-def write(out: Path, chosen: Chosen, found: dict[str, Any], rows: Sequence[Tried], best: Candidate) -> list[Path]:
+def write(
+    out: Path, chosen: Chosen, found: dict[str, Any], rows: Sequence[TriedCandidate], best: ProbeCandidate
+) -> list[Path]:
     """All files, into place together; their paths."""
     weights = load(chosen.weights)
     weights = replace(weights, layers={**weights.layers, **chosen.filled})
@@ -108,7 +110,7 @@ def write(out: Path, chosen: Chosen, found: dict[str, Any], rows: Sequence[Tried
         if chosen.test is not None:
             write_list(folder / "test.txt", chosen.test)
         files.write_text(folder / "labels.txt", "".join(f"{name}\n" for name in chosen.classes))
-        again = "its classifier as it was trained" if found.get("kept_as_trained") else "its classifier fitted again"
+        again = "its classifier as trained" if found.get("kept_as_trained") else "its classifier refitted"
         what = f"a linear classifier on {best.name}" if best.blobs else again
         line = f"# {Path(chosen.net).name} with {what}, by `lungo probe`.\n"
         files.write_text(folder / "train_val.prototxt", line + definition.text)
@@ -159,16 +161,18 @@ def commands(out: Path) -> list[tuple[str, str]]:
 # -- rows of the table, kept
 
 
-def save_row(path: Path, row: Tried) -> None:
+def save_row(path: Path, row: TriedCandidate) -> None:
     """Keep what cross-validation of a candidate found."""
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write_text(path, json.dumps({**vars(row), "candidate": None, "rows": [vars(each) for each in row.rows]}))
 
 
-def load_row(path: Path, candidate: Candidate) -> Tried | None:
+def load_row(path: Path, candidate: ProbeCandidate) -> TriedCandidate | None:
     """The row in ``path``, for ``candidate``; None where there is none that can be read."""
     try:
         kept = json.loads(path.read_text())
-        return Tried(**{**kept, "candidate": candidate, "rows": tuple(Row(**each) for each in kept["rows"])})
+        return TriedCandidate(
+            **{**kept, "candidate": candidate, "rows": tuple(PenaltyRow(**each) for each in kept["rows"])}
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -197,13 +197,13 @@ def _refuse_contradictions(options: ProjectOptions, opened: Opened) -> None:
     problems: list[Problem] = []
     if options.remember and opened.weights is None:
         problems.append(
-            Problem("there is nothing to remember without weights", None, "--remember",
+            Problem("--remember needs weights", None, "--remember",
                     "name them: --weights net.caffemodel")
         )  # fmt: skip
     if options.layers != ("auto",) and (options.classic or options.remember or opened.weights is None):
         problems.append(
-            Problem("only a training that starts from a linear classifier has layers to read", None,
-                    f"--layers {','.join(options.layers)}", "leave --layers, or what contradicts it, out")
+            Problem("--layers needs a training that starts from a linear classifier", None,
+                    f"--layers {','.join(options.layers)}", "remove --layers, or the options that contradict it")
         )  # fmt: skip
     if problems:
         raise UserError(problems)
@@ -256,11 +256,18 @@ FEW = 20
 
 
 def _notices(
-    options: ProjectOptions, opened: Opened, view: View, found: photos.PhotoFolder, parts: photos.Split, result: Result
+    options: ProjectOptions,
+    opened: Opened,
+    view: View,
+    found: photos.PhotoFolder,
+    parts: photos.FolderSplit,
+    result: Result,
 ) -> list[str]:
     notices = [*opened.definition.notes, *found.notices, *parts.notices]
     if not parts.val:
-        notices.append("no picture is left to test on: TEST measures the training pictures; --val 0.2 keeps a fifth")
+        notices.append(
+            "no picture is held out for testing: TEST uses the training pictures; --val 0.2 holds out a fifth"
+        )
     below = feeding(view.graph, view.heads(options.head)[-1])
     few = len(parts.train) < FEW * len(found.classes)
     if options.classic and opened.weights is not None and options.freeze_to is None and below is not None and few:

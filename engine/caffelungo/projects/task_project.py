@@ -42,7 +42,7 @@ from caffelungo.weights.weights import Weights
 
 if TYPE_CHECKING:
     from caffelungo.probes.fit_classifier import FittedHead
-    from caffelungo.probes.fitting import Tried
+    from caffelungo.probes.fitting import TriedCandidate
 
 Stage = Callable[[str, int, int], None]
 """What is done now, how much of it is, and of how much."""
@@ -90,7 +90,7 @@ class TaskSummary:
     """
 
     name: str
-    fitted: Tried | None
+    fitted: TriedCandidate | None
     tasks: tuple[str, ...]
     head: str
     counts: dict[str, int]
@@ -126,7 +126,9 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
     parts = photos.split(found, options.val, options.seed)
     notices += [*original.notes, *found.notices, *parts.notices]
     if not parts.val:
-        notices.append("no picture is left to test on: TEST measures the training pictures; --val 0.2 keeps a fifth")
+        notices.append(
+            "no picture is held out for testing: TEST uses the training pictures; --val 0.2 holds out a fifth"
+        )
     tested = parts.val or parts.train
     batch = options.batch_size or batch_size(len(parts.train), activations(view), options.device)
     size, channels = options.size, None
@@ -146,7 +148,7 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
     )
     if len(options.widen) > 1:
         raise UserError(
-            "a new task takes new units beside one layer",
+            "a new task accepts new units beside one layer only",
             received=" ".join(f"--widen {layer}:{unit.units}" for layer, unit in options.widen),
             remedy="name the layer that the classifier reads, and earlier ones with --read",
         )
@@ -161,7 +163,7 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
     notices += _differing_size(options, weights)
     notices += [f"{note.what} ({note.why})" for note in result.notes if "assumed:" in note.why]
     notices += [
-        f"no class names are known for `{head.name}`: its answers go by number until they are written into "
+        f"the class names of `{head.name}` are unknown: its classes are numbered until you write them into "
         "lungo { head { ... } } of the net"
         for head in result.definition.message.lungo.head
         if not head.label
@@ -248,7 +250,7 @@ def _weights_named(options: TaskProjectOptions) -> str:
     shipped = catalogue.weights_with(options.net, options.variables)
     if shipped is None:
         raise UserError(
-            "a task is added to a trained net, and its weights are not named",
+            "--task needs the weights of the trained net",
             received=f"lungo grow {options.net} --task {options.data}",
             remedy="name them: --weights mine/solver_iter_300.caffemodel",
         )
@@ -266,10 +268,10 @@ def _refuse_random(view: View, original: Definition, weights: Weights) -> None:
         missing = [name for name in table.layers(NEW) if name in needed]
         if missing:
             raise UserError(
-                "the weights lack layers of the net, which would be held fixed at random values",
+                "layers of the net are missing in the weights, and would be frozen at random values",
                 where=Location(weights.path),
                 received=f"no weights for {', '.join(f'`{name}`' for name in missing)}",
-                remedy="give the weights that this net was trained to: a solver_iter_N.caffemodel of its training",
+                remedy="name the trained weights of this net: a solver_iter_N.caffemodel of its training",
             )
 
 
@@ -318,5 +320,5 @@ def _differing_size(options: TaskProjectOptions, weights: Weights) -> list[str]:
         return []
     return [
         f"the old classifiers were trained on pictures of {old} pixels and will get {options.size}, like the new one: "
-        "their answers are another net's answers there (leave --size out)"
+        "their outputs will differ (remove --size to avoid this)"
     ]

@@ -49,7 +49,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """A table cell: a value or pictures, a tone (one of ``TONES``), and what the pointer over it tells."""
 
     value: Any = ""
@@ -79,7 +79,7 @@ class Block:
     caption: str = ""
     folded: str = ""
     head: Sequence[str] = ()
-    rows: Sequence[Sequence[Cell]] = ()
+    rows: Sequence[Sequence[TableCell]] = ()
     numeric: Sequence[bool] = ()
     pairs: Sequence[tuple[str, str]] = ()
     pictures: Sequence[Picture] = ()
@@ -122,12 +122,12 @@ class Section:
     def table(
         self, head: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "", *, folded: str = ""
     ) -> Section:
-        """A table. Cells are strings, numbers, None, a ``Picture`` or several, or a ``Cell`` of one of these.
+        """A table. Cells are strings, numbers, None, a ``Picture`` or several, or a ``TableCell`` of one of these.
 
         With ``folded`` it stays closed under a line of that text until it is opened. ValueError for a row of another
         length than ``head``.
         """
-        cells = [[one if isinstance(one, Cell) else Cell(one) for one in row] for row in rows]
+        cells = [[one if isinstance(one, TableCell) else TableCell(one) for one in row] for row in rows]
         for row in cells:
             if len(row) != len(head):
                 raise ValueError(f"{len(row)} cells under {len(head)} headings: {[one.text for one in row]}")
@@ -231,7 +231,7 @@ def _kind(data: bytes) -> str:
     raise ValueError("neither PNG nor JPEG nor SVG")
 
 
-def _numeric(column: Sequence[Cell]) -> bool:
+def _numeric(column: Sequence[TableCell]) -> bool:
     return any(cell.text.strip("–- ") for cell in column) and all(
         not cell.pictures and (isinstance(cell.value, (int, float)) or bool(_NUMBER.fullmatch(cell.text)))
         for cell in column

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from caffelungo.solve.updates import Adam, Freezer, Group
+from caffelungo.solve.updates import Adam, Freezer, ParamGroup
 
 
 class AdamW(Adam):
@@ -15,7 +15,7 @@ class AdamW(Adam):
 
     folds_decay = False
 
-    def update(self, group: Group, rate: float, decay: float, iteration: int, keep: Freezer) -> None:
+    def update(self, group: ParamGroup, rate: float, decay: float, iteration: int, keep: Freezer) -> None:
         if decay and group.start:
             drift = group.drift()
             torch._foreach_mul_(drift, keep.live(rate * decay))

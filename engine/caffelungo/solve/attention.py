@@ -21,7 +21,7 @@ from caffelungo.plan.plan import PlannedLayer
 from caffelungo.solve.delta import Frozen
 from caffelungo.solve.feed import Feed
 from caffelungo.solve.loss_heads import loss_heads
-from caffelungo.solve.nets import Opened
+from caffelungo.solve.nets import OpenedNet
 
 FITTED, LOOKED = 16, 4
 """Batches that the classifier is fitted to, and on which channels are switched off."""
@@ -35,7 +35,7 @@ Values = dict[int, Tensor]
 
 
 def measure(
-    opened: Opened, store: Store, feed: Feed, layers: Sequence[PlannedLayer], where: Where, progress: Progress
+    opened: OpenedNet, store: Store, feed: Feed, layers: Sequence[PlannedLayer], where: Where, progress: Progress
 ) -> dict[str, Tensor]:
     """One weight a channel for each of ``layers``, on the first batches of the training data; each sums to 1.
 
@@ -86,7 +86,7 @@ def _unclear(where: Where, what: str) -> UserError:
 class _Probe:
     """The frozen train net up to a loss, run layer by layer."""
 
-    def __init__(self, opened: Opened, store: Store, feed: Feed, loss: PlannedLayer, scores: PlannedLayer) -> None:
+    def __init__(self, opened: OpenedNet, store: Store, feed: Feed, loss: PlannedLayer, scores: PlannedLayer) -> None:
         self.feed = feed
         tensors: Mapping[tuple[str, int], Tensor] = {
             key: tensor.detach().clone() for key, tensor in store.tensors.items()

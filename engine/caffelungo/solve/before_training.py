@@ -10,11 +10,11 @@ from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import Problem, UserError
 from caffelungo.report.console import Reporter
 from caffelungo.solve import cannot_learn, memory, missing_weights
-from caffelungo.solve.nets import Opened
+from caffelungo.solve.nets import OpenedNet
 from caffelungo.solve.training import Training
 
 
-def label_problems(opened: Opened, say: Callable[[str], None] = lambda text: None) -> list[Problem]:
+def label_problems(opened: OpenedNet, say: Callable[[str], None] = lambda text: None) -> list[Problem]:
     """Samples that do not fit together, labels that a layer has no class for; ``say`` hears what is worth knowing."""
     sources = {source.name: source for source in opened.sources}
     problems = [problem for source in opened.sources for problem in source.survey()]
@@ -32,7 +32,7 @@ def label_problems(opened: Opened, say: Callable[[str], None] = lambda text: Non
     return list(dict.fromkeys(problems))
 
 
-def labels_missing(opened: Opened) -> list[str]:
+def labels_missing(opened: OpenedNet) -> list[str]:
     """Classes that a test tells nothing of, since it has no sample of them."""
     found = label_uses.look(opened.plan, {source.name: source for source in opened.sources})
     return list(dict.fromkeys(text for one in found for text in one.notices if labels.NO_SAMPLE in text))
@@ -85,7 +85,7 @@ def learns_not(training: Training, resumed: bool = False) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def expected_memory(training: Training) -> memory.Estimate:
+def expected_memory(training: Training) -> memory.MemoryEstimate:
     """What the training will take."""
     return memory.estimate(
         training.net,
@@ -96,7 +96,7 @@ def expected_memory(training: Training) -> memory.Estimate:
     )
 
 
-def preprocessing_differs(opened: Opened, known: Any, of: str) -> list[str]:
+def preprocessing_differs(opened: OpenedNet, known: Any, of: str) -> list[str]:
     """A notice for each data layer of ``opened`` that makes other numbers of a picture than the record ``known``.
 
     ``known`` is None where nothing is known, and nothing is said then; ``of`` says whose record it is.
@@ -128,7 +128,7 @@ def _preprocessing(training: Training) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _test_iter(iterations: int | None, opened: Opened) -> str | None:
+def _test_iter(iterations: int | None, opened: OpenedNet) -> str | None:
     sizes = {source.size for source in opened.sources if source.size is not None}
     if iterations == 0:
         return "test_iter 0: it is built, but never run"

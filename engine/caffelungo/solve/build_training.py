@@ -13,7 +13,7 @@ import torch
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.printer import print_lines
 from caffelungo.errors import UserError
-from caffelungo.net.graph import Net
+from caffelungo.net.graph import GraphNet
 from caffelungo.net.store import Store
 from caffelungo.report.glog import Log
 from caffelungo.solve import cannot_learn, nets, smaller_batches, snapshot, updates
@@ -53,7 +53,7 @@ def build_training(
         lambda path: log.info("solver.cpp:72", f"Finetuning from {path}"), definition.path, Remedy.REINIT,
     )  # fmt: skip
     store.adopt(opened.plan, skip_filling=loaded.whole_layers(opened.plan))
-    net = Net(opened.plan, store, watch=watched(param, opened.plan, definition.where))
+    net = GraphNet(opened.plan, store, watch=watched(param, opened.plan, definition.where))
     if problem := cannot_learn.loss_problem(opened.plan, opened.text.where):
         raise UserError(problem)
     feed = Feed(opened, engine, setup.workers)
@@ -85,7 +85,7 @@ def _seed(param: Any, given: int | None) -> int:
     return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def _train_net(definition: Definition, engine: Engine, setup: Setup, seed: int, log: Log) -> nets.Opened:
+def _train_net(definition: Definition, engine: Engine, setup: Setup, seed: int, log: Log) -> nets.OpenedNet:
     net = setup.given.opened.text if setup.given else nets.train_net(definition, setup.variables)
     log.info("solver.cpp:102", f"Creating training net from {net.origin}")
     state = nets.train_state(net, definition.message, setup.level, setup.stages)

@@ -39,7 +39,7 @@ def judging(text: NetText, state: Any, head: str) -> NetText:
     )
 
 
-def meant_head(opened: nets.Opened) -> str | None:
+def meant_head(opened: nets.OpenedNet) -> str | None:
     """The classifier whose classes the data are, where that is another than the one that the net is tested on."""
     heads = named.heads_of(opened.text.message.lungo)
     for source in opened.sources:
@@ -50,7 +50,7 @@ def meant_head(opened: nets.Opened) -> str | None:
     return None
 
 
-def refuse_other_classes(opened: nets.Opened, trained: Any, data: str | Path) -> None:
+def refuse_other_classes(opened: nets.OpenedNet, trained: Any, data: str | Path) -> None:
     """UserError when the classes of ``data`` are known to be numbered otherwise than those of the weights."""
     head = judged_head(opened.plan)
     heads = named.heads_of(opened.text.message.lungo, trained, layers=[head] if head else ())

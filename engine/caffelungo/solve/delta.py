@@ -16,14 +16,14 @@ from torch import Tensor
 
 from caffelungo.errors import Problem, UserError
 from caffelungo.layers.precision import full
-from caffelungo.net.graph import Net
+from caffelungo.net.graph import GraphNet
 from caffelungo.net.store import Store
 from caffelungo.passes.teacher import PREFIX, frozen_copy
 from caffelungo.passes.view import Graph
 from caffelungo.plan.build_plan import Where, build_plan
 from caffelungo.plan.plan import ParamKey, Plan, PlannedLayer
 from caffelungo.solve.engine import Engine
-from caffelungo.solve.nets import Opened
+from caffelungo.solve.nets import OpenedNet
 
 
 def held_layers(plan: Plan, options: Any) -> list[PlannedLayer]:
@@ -34,7 +34,7 @@ def held_layers(plan: Plan, options: Any) -> list[PlannedLayer]:
 class Frozen:
     """Part of a train net as it was: a plan over the same data, and a store of its own."""
 
-    def __init__(self, opened: Opened, ends: Sequence[PlannedLayer], tensors: Mapping[ParamKey, Tensor]) -> None:
+    def __init__(self, opened: OpenedNet, ends: Sequence[PlannedLayer], tensors: Mapping[ParamKey, Tensor]) -> None:
         plan = opened.plan
         given = {value: top for one in plan.sources for top, value in zip(one.tops, one.top_values, strict=True)}
         teacher = frozen_copy(opened.text.message.layer, Graph(plan), ends, given)
@@ -65,7 +65,7 @@ class Delta:
 
     def __init__(
         self,
-        opened: Opened,
+        opened: OpenedNet,
         options: Any,
         tensors: Mapping[ParamKey, Tensor],
         attention: Mapping[str, Tensor],
@@ -79,7 +79,7 @@ class Delta:
         _refuse_fresh(opened.plan, self.layers, tensors, where)
         frozen = Frozen(opened, self.layers, tensors)
         watch = [frozen.top(one) for one in self.layers]
-        self.net = Net(frozen.plan, frozen.store, watch=watch)
+        self.net = GraphNet(frozen.plan, frozen.store, watch=watch)
         self.store = frozen.store
         if engine.compile:
             self.net.compile()

@@ -54,28 +54,46 @@ class Evaluation:
         return self.heads[-1].classified if self.heads else None
 
 
+@dataclass(frozen=True)
+class TestRun:
+    """What a test found and wrote. ``outputs``: the mean of each scalar output of the net, by blob."""
+
+    __test__ = False
+
+    samples: int
+    outputs: dict[str, float]
+    heads: tuple[Tested, ...] = ()
+    files: tuple[Path, ...] = ()
+
+
 def test(options: TestOptions) -> int:
-    """Test, print, write what ``options.output`` asks for; exit status 0. UserError and RunError as they come."""
+    """Test as ``run_test`` does; exit status 0."""
+    run_test(options)
+    return 0
+
+
+def run_test(options: TestOptions) -> TestRun:
+    """Test, print, write what ``options.output`` asks for. UserError and RunError as they come."""
     console = Terminal(stderr=True, soft_wrap=True)
     log = Log(echo=lambda line: print(line, file=sys.stderr)) if options.iterations is not None else Log()
     net = open_test_net(options, log, console)
     if options.iterations is not None:
-        caffes_way(net, options.iterations, log)
-        return 0
+        return caffes_way(net, options.iterations, log)
     if options.output:
         Path(options.output).mkdir(parents=True, exist_ok=True)
     with console.status("testing ...") as status:
         found = evaluate(net, lambda done, count: status.update(f"testing: batch {done} of {count}"))
     if not options.quiet:
         show(found, Terminal(), _untested(net.opened, found))
+    written: list[Path] = []
     if options.output and found.heads:
         written = write(found, Path(options.output), net.opened)
         if not options.quiet:
             console.print(f"wrote {', '.join(str(path) for path in written)}", markup=False)
-    return 0
+    return TestRun(found.result.samples, found.result.values(), found.heads, tuple(written))
 
 
-def write(found: Evaluation, folder: Path, opened: nets.Opened) -> list[Path]:
+def write(found: Evaluation, folder: Path, opened: nets.OpenedNet) -> list[Path]:
     """Write the tables and the picture of each classifier into ``folder``; of several each into one of its name.
 
     ``opened`` is the net that was tested, whose data name the pictures.
@@ -94,7 +112,7 @@ def write(found: Evaluation, folder: Path, opened: nets.Opened) -> list[Path]:
 test.__test__ = False  # type: ignore[attr-defined]
 
 
-def _pictures(opened: nets.Opened) -> list[str]:
+def _pictures(opened: nets.OpenedNet) -> list[str]:
     """The paths of the pictures that are tested, in their order; none where the data are no pictures of their own."""
     lists = [source.pictures for source in opened.sources if hasattr(source, "pictures")]
     return [str(lists[0].path(index)) for index in range(len(lists[0].labels))] if len(lists) == 1 else []
@@ -136,7 +154,7 @@ def _measured(plan: Plan, judging: PlannedLayer) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _untested(opened: nets.Opened, found: Evaluation) -> list[str]:
+def _untested(opened: nets.OpenedNet, found: Evaluation) -> list[str]:
     """Classifiers that the net names and that no label of its data is for."""
     tested = {one.layer for one in found.heads}
     heads = named.heads_of(opened.text.message.lungo, layers=[one.name for one in opened.plan.layers])
@@ -175,7 +193,7 @@ def _show_counts(classified: Classified, console: Console) -> None:
         console.print(f"top 5    {classified.top:.4f}")
 
 
-def caffes_way(net: TestNet, iterations: int, log: Log) -> None:
+def caffes_way(net: TestNet, iterations: int, log: Log) -> TestRun:
     """Caffe's lines: every output of every batch, then the means.
 
     Caffe: test() in tools/caffe.cpp.
@@ -183,12 +201,13 @@ def caffes_way(net: TestNet, iterations: int, log: Log) -> None:
     log.info("caffe.cpp:281", f"Running for {iterations} iterations.")
     sums: list[float] = []
     names: list[str] = []
-    total = 0.0
+    total, samples = 0.0, 0
     net.iterations = 1
     for batch in range(iterations):
         result = net.run()
         assert result is not None
         total += result.loss
+        samples += result.samples
         names = [score.blob for score in result.scores]
         sums = sums or [0.0] * len(names)
         for index, score in enumerate(result.scores):
@@ -199,3 +218,5 @@ def caffes_way(net: TestNet, iterations: int, log: Log) -> None:
         mean, weight = value / iterations, net.weights[name]
         suffix = f" (* {number(weight)} = {number(weight * mean)} loss)" if weight else ""
         log.info("caffe.cpp:321", f"{name} = {number(mean)}{suffix}")
+    means = {name: value / iterations for name, value in zip(names, sums, strict=True) if names.count(name) == 1}
+    return TestRun(samples, means)

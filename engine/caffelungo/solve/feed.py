@@ -10,13 +10,13 @@ from torch import Tensor
 
 from caffelungo.data.loader import Loader
 from caffelungo.solve.engine import Engine
-from caffelungo.solve.nets import Opened
+from caffelungo.solve.nets import OpenedNet
 
 
 class Feed:
     """Batches of the sources of ``opened``. Batch k is a function of the seed and k, whoever prepares it."""
 
-    def __init__(self, opened: Opened, engine: Engine, workers: int | None = None) -> None:
+    def __init__(self, opened: OpenedNet, engine: Engine, workers: int | None = None) -> None:
         self.sources, self.engine, self.workers = opened.sources, engine, workers
         for source in self.sources:
             source.channels_last = engine.memory_format == torch.channels_last

@@ -11,7 +11,7 @@ from caffelungo.solve.action import Action
 from caffelungo.solve.solver import Solver
 
 
-class Ending(Enum):
+class RunEnding(Enum):
     """How a run ended."""
 
     DONE = 0
@@ -19,7 +19,7 @@ class Ending(Enum):
     TERMINATED = 143
 
 
-def solve(solver: Solver) -> Ending:
+def solve(solver: Solver) -> RunEnding:
     """Train from where ``solver`` is to max_iter."""
     training, param, log = solver.training, solver.training.param, solver.training.log
     log.info("solver.cpp:289", f"Solving {training.plan.name}")
@@ -31,10 +31,10 @@ def solve(solver: Solver) -> Ending:
         solver.snapshot()
     if solver.stop_asked is not Action.NONE:
         log.info("solver.cpp:311", "Optimization stopped early.")
-        return Ending.TERMINATED if solver.stop_asked is Action.TERMINATE else Ending.STOPPED
+        return RunEnding.TERMINATED if solver.stop_asked is Action.TERMINATE else RunEnding.STOPPED
     if param.display and training.iteration % param.display == 0:
         solver.extra_forward()
     if training.tests and param.test_interval and training.iteration % param.test_interval == 0:
         solver.test_all()
     log.info("solver.cpp:332", "Optimization Done.")
-    return Ending.DONE
+    return RunEnding.DONE

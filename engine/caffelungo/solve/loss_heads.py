@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from caffelungo.data.source import Source
+from caffelungo.data.source import DataSource
 from caffelungo.plan.plan import Plan, PlannedLayer
-from caffelungo.solve.nets import Opened
+from caffelungo.solve.nets import OpenedNet
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class LossHead:
     classes: int
     weight: float
     data: PlannedLayer | None
-    source: Source | None
+    source: DataSource | None
 
 
-def loss_heads(opened: Opened) -> Iterator[LossHead]:
+def loss_heads(opened: OpenedNet) -> Iterator[LossHead]:
     """Every SoftmaxWithLoss of the net."""
     sources = {source.name: source for source in opened.sources}
     makers = {value: planned for planned in opened.plan.layers for value in planned.top_values}

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from caffelungo.layers.base import Shape, count
-from caffelungo.net.graph import Net
+from caffelungo.net.graph import GraphNet
 from caffelungo.plan import memory_limits
 from caffelungo.plan.plan import Plan
 from caffelungo.solve.engine import Engine
@@ -31,7 +31,7 @@ WORKSPACE = {"cpu": 1, "cuda": 2}
 
 
 @dataclass(frozen=True)
-class Estimate:
+class MemoryEstimate:
     """Bytes of each part. ``process`` is what the process holds already, besides the weights (CPU only)."""
 
     process: int
@@ -64,8 +64,8 @@ def size(count: int) -> str:
 
 
 def estimate(
-    net: Net, learned: Sequence[Tensor], histories: int, engine: Engine, tests: Sequence[Plan] = ()
-) -> Estimate:
+    net: GraphNet, learned: Sequence[Tensor], histories: int, engine: Engine, tests: Sequence[Plan] = ()
+) -> MemoryEstimate:
     """The peak of training ``net``, whose solver keeps ``histories`` tensors for each of ``learned``."""
     weights = sum(tensor.numel() * FLOAT for tensor in net.store.tensors.values())
     gradients = sum(tensor.numel() * FLOAT for tensor in learned if tensor.requires_grad)
@@ -76,11 +76,13 @@ def estimate(
     tested = max((_widest(plan) for plan in tests), default=0)
     held = process_bytes() - weights - history if engine.device.type == "cpu" else 0
     activations = max(kept + inputs, tested)
-    return Estimate(max(0, held), weights, gradients, history, activations, WORKSPACE[engine.device.type] * largest)
+    return MemoryEstimate(
+        max(0, held), weights, gradients, history, activations, WORKSPACE[engine.device.type] * largest
+    )
 
 
 @contextlib.contextmanager
-def _unchanged(net: Net) -> Iterator[None]:
+def _unchanged(net: GraphNet) -> Iterator[None]:
     """Statistics that a forward pass in phase TRAIN moves are put back afterwards."""
     moved = {
         key: net.store.tensors[key].detach().clone()
@@ -95,7 +97,7 @@ def _unchanged(net: Net) -> Iterator[None]:
                 net.store.tensors[key].copy_(values)
 
 
-def kept_for_backward(net: Net, engine: Engine) -> int:
+def kept_for_backward(net: GraphNet, engine: Engine) -> int:
     """Bytes of the tensors that the forward pass of ``net`` keeps, weights and inputs not counted.
 
     Found by one sample's forward pass, times the batch; where a net cannot run on one sample, every blob counts.
@@ -155,7 +157,7 @@ def available(device: torch.device) -> int | None:
     return memory_limits.available()
 
 
-def fitting(expected: Estimate, device: torch.device, batch: int) -> int | None:
+def fitting(expected: MemoryEstimate, device: torch.device, batch: int) -> int | None:
     """How many samples of a batch that is ``expected`` to need so much fit on ``device``; None where all do."""
     free = available(device)
     if free is None or expected.total - expected.process <= free:
@@ -165,7 +167,7 @@ def fitting(expected: Estimate, device: torch.device, batch: int) -> int | None:
     return math.floor((free - fixed) / each) if each and free > fixed else 0
 
 
-def too_large(expected: Estimate, device: torch.device, batch: int) -> str | None:
+def too_large(expected: MemoryEstimate, device: torch.device, batch: int) -> str | None:
     """What to say when ``expected`` does not fit on ``device``, else None."""
     fits = fitting(expected, device, batch)
     if fits is None:

@@ -16,7 +16,7 @@ from caffelungo.solve import attention
 from caffelungo.solve.delta import Delta, held_layers
 from caffelungo.solve.feed import Feed
 from caffelungo.solve.ledger import Ledger
-from caffelungo.solve.nets import Opened
+from caffelungo.solve.nets import OpenedNet
 from caffelungo.solve.starting_point import Start
 from caffelungo.solve.updates import Update
 from caffelungo.solve.validate import delta_problems, holds, source_problem
@@ -40,7 +40,7 @@ class NearStart:
     ``begin`` or ``resume`` says where the run started; ``ready`` is called before iterations.
     """
 
-    def __init__(self, solver: Any, where: Where, opened: Opened, store: Store, feed: Feed, update: Update) -> None:
+    def __init__(self, solver: Any, where: Where, opened: OpenedNet, store: Store, feed: Feed, update: Update) -> None:
         self.solver, self.where, self.on = solver, where, holds(solver)
         self.opened, self.store, self.feed, self.update = opened, store, feed, update
         self.start: Start | None = None

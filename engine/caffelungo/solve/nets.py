@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from caffelungo import files
-from caffelungo.data.source import Source, places
+from caffelungo.data.source import DataSource, places
 from caffelungo.data.sources import open_source
 from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.reader import Definition
@@ -41,12 +41,12 @@ class TestSpec:
 
 
 @dataclass
-class Opened:
+class OpenedNet:
     """A net in one state with its data: ``sources`` in the order of ``plan.sources``."""
 
     text: NetText
     plan: Plan
-    sources: list[Source] = field(default_factory=list)
+    sources: list[DataSource] = field(default_factory=list)
 
     @property
     def batch_size(self) -> int:
@@ -144,7 +144,7 @@ def open_net(
     once: bool = False,
     caffe: bool = False,
     shuffle: bool | None = None,
-) -> Opened:
+) -> OpenedNet:
     """Plan ``text`` in ``state`` with its data opened; UserError with everything wrong in it.
 
     Sources that have no data of their own (Input) stand in the plan with the shapes of the file and without a Source.
@@ -168,7 +168,7 @@ def open_net(
     problems += memory_limits.problems(plan, text.where)
     if problems:
         raise UserError(list(dict.fromkeys(problems)))
-    return Opened(text, plan, sources)
+    return OpenedNet(text, plan, sources)
 
 
 def input_without_data(text: NetText, plan: Plan) -> UserError | None:
@@ -196,7 +196,7 @@ def train_state(text: NetText, solver: Any, level: int = 0, stages: Sequence[str
     return net_state(text.message, TRAIN, level, stages, solver.train_state)
 
 
-def filtered(opened: Opened) -> Any:
+def filtered(opened: OpenedNet) -> Any:
     """The NetParameter of ``opened`` with the layers of its state only, as Caffe writes it into a caffemodel."""
     net = type(opened.text.message)()
     net.CopyFrom(opened.text.message)
@@ -218,7 +218,7 @@ def shared_blobs(plan: Plan) -> frozenset[tuple[str, int]]:
     )
 
 
-def extras(opened: Opened, loaded: Any = None) -> Any:
+def extras(opened: OpenedNet, loaded: Any = None) -> Any:
     """The lungo.NetExtras that weights of ``opened`` carry: the preprocessing of its data, and the class names.
 
     ``loaded`` are those of the weights the training began with, for what the net and its data leave open.
@@ -243,7 +243,7 @@ def extras(opened: Opened, loaded: Any = None) -> Any:
     return result if result.ByteSize() else None
 
 
-def labels_of(opened: Opened, loaded: Any = None, head: str | None = None) -> list[str]:
+def labels_of(opened: OpenedNet, loaded: Any = None, head: str | None = None) -> list[str]:
     """Class names: the net's own, else the data's, else those of the weights' ``loaded`` extras; or none.
 
     Of a net with several heads they are those of ``head``, or of the one that the data's label is for.
@@ -260,7 +260,7 @@ def labels_of(opened: Opened, loaded: Any = None, head: str | None = None) -> li
     return list(loaded.label)
 
 
-def class_names(source: Source) -> list[str]:
+def class_names(source: DataSource) -> list[str]:
     """The names of the classes, where the source knows them (a folder of classes, or a list beside a labels.txt)."""
     pictures = getattr(source, "pictures", None)
     return list(getattr(pictures, "classes", None) or [])

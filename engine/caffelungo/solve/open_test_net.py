@@ -65,7 +65,7 @@ def open_test_net(options: TestOptions, log: Log, console: Console | None = None
     return net
 
 
-def _opened(options: TestOptions, engine: Engine, shown: Console | None) -> tuple[nets.Opened, str | None]:
+def _opened(options: TestOptions, engine: Engine, shown: Console | None) -> tuple[nets.OpenedNet, str | None]:
     """The net on its data, and the classifier that alone is to be judged (None: all that have a label)."""
     notes: list[str] = []
     definition = read_net(options.model, dict(options.variables) or None).within(options.stages, options.level)
@@ -82,7 +82,7 @@ def _opened(options: TestOptions, engine: Engine, shown: Console | None) -> tupl
         text = choose_head.judging(text, state, head)
     whole = options.iterations is None
 
-    def opening(text: NetText) -> nets.Opened:
+    def opening(text: NetText) -> nets.OpenedNet:
         return nets.open_net(text, state, once=whole, caffe=engine.caffe, shuffle=False if whole else None)
 
     opened = opening(text)
@@ -108,7 +108,7 @@ def _name_classes(net: TestNet, trained: Any) -> None:
 
 
 def make_test_net(
-    opened: nets.Opened, loaded: Loaded, engine: Engine, iterations: int | None, workers: int | None = None
+    opened: nets.OpenedNet, loaded: Loaded, engine: Engine, iterations: int | None, workers: int | None = None
 ) -> TestNet:
     """A test net over a store of its own with the weights of ``loaded``."""
     store = Store(seed=0, device=engine.device)

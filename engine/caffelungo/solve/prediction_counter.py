@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from caffelungo.layers.base import count
-from caffelungo.net.graph import LayerModule, Net
+from caffelungo.net.graph import GraphNet, LayerModule
 from caffelungo.plan.plan import PlannedLayer
 from caffelungo.report.classification_score import TOP, Classified
 
@@ -18,7 +18,7 @@ from caffelungo.report.classification_score import TOP, Classified
 class PredictionCounter:
     """Counts predictions of ``net`` while it runs; on the device, without waiting for it."""
 
-    def __init__(self, net: Net, planned: PlannedLayer, names: Sequence[str] = ()) -> None:
+    def __init__(self, net: GraphNet, planned: PlannedLayer, names: Sequence[str] = ()) -> None:
         param = planned.layer.param
         accuracy = planned.layer.type == "Accuracy"
         self.axis = int(param.accuracy_param.axis if accuracy else param.softmax_param.axis)

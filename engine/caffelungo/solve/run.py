@@ -49,7 +49,7 @@ class TrainedRun:
     ``training`` is the net as it is at the end, in memory.
     """
 
-    ending: loop.Ending
+    ending: loop.RunEnding
     training: Training
     snapshot: snapshot.Snapshot | None
     best: Path | None
@@ -58,7 +58,7 @@ class TrainedRun:
     @property
     def exit_status(self) -> int:
         """0 when done or stopped by SIGINT, 143 after SIGTERM."""
-        return 143 if self.ending is loop.Ending.TERMINATED else 0
+        return 143 if self.ending is loop.RunEnding.TERMINATED else 0
 
 
 def train(options: TrainOptions, callbacks: Sequence[Observer] = ()) -> int:
@@ -137,7 +137,7 @@ class _Run:
             self.log.info("caffe.cpp:250", "Optimization Done.")
         return self.conclude(self.current.training, ending)
 
-    def solve(self, signals: Signals) -> loop.Ending | None:
+    def solve(self, signals: Signals) -> loop.RunEnding | None:
         """How the training ended; None when memory did not hold a batch that can be divided."""
         self.connect(self.current, signals)
         self.reporter.start(self.current.iteration)
@@ -289,7 +289,7 @@ class _Run:
         older = [one.state for one in snapshot.listed(self.prefix) if one.iteration <= iteration]
         return older[-1] if older else None
 
-    def conclude(self, training: Training, ending: loop.Ending) -> TrainedRun:
+    def conclude(self, training: Training, ending: loop.RunEnding) -> TrainedRun:
         """Say how the run ended and what may come next."""
         word = {"DONE": "done", "STOPPED": "stopped", "TERMINATED": "terminated"}[ending.name]
         # Those that stand there from an older run are not this one's end.
@@ -301,7 +301,7 @@ class _Run:
         if best is not None:
             self.reporter.say(best_words(training, best))
         net = training.opened.text.path
-        if newest and ending is not loop.Ending.TERMINATED and net is not None and not self.options.caffe:
+        if newest and ending is not loop.RunEnding.TERMINATED and net is not None and not self.options.caffe:
             model = ["--model", str(net), "--weights", str(best or newest[-1].weights)]
             inspect = shell.command("lungo", "inspect", *model, "-o", net.parent / "report")
             export = shell.command("lungo", "export", *model, "-o", net.with_name("model.onnx"))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from caffelungo import drafts, files
-from caffelungo.data.source import Source
+from caffelungo.data.source import DataSource
 from caffelungo.definition.printer import print_lines, print_net
 from caffelungo.solve import ledger
 from caffelungo.solve.ledger import BEGUN, WHOLE, Ledger
@@ -84,7 +84,7 @@ def record(
     command: Sequence[str],
     weights: Sequence[str],
     resumed_from: str | None,
-    sources: Mapping[str, Sequence[Source]],
+    sources: Mapping[str, Sequence[DataSource]],
     set_solver: Sequence[str] = (),
 ) -> None:
     """Write the expanded nets and solver, and ``run.json``. Test nets (``tests``) that are the train net's file too
@@ -126,7 +126,7 @@ def data_changes(before: Path, now: Path) -> list[str]:
         return []
 
 
-def fingerprint(source: Source) -> dict[str, Any]:
+def fingerprint(source: DataSource) -> dict[str, Any]:
     """Name, size and hash of what ``source`` reads: its files' bytes, its pictures' names and sizes, its labels."""
     digest = hashlib.sha256()
     paths = source_files(source)
@@ -158,7 +158,7 @@ def _size(path: Path) -> int:
         return -1
 
 
-def source_files(source: Source) -> list[Path]:
+def source_files(source: DataSource) -> list[Path]:
     """The files that the ``source`` field of the layer names: a list and the HDF5 files in it, a database's data."""
     for name in ("data_param", "image_data_param", "hdf5_data_param", "window_data_param"):
         if source.param.HasField(name):

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.data import phase_differences, preprocess
-from caffelungo.data.data_transformer import PictureSource
-from caffelungo.data.source import Batch
+from caffelungo.data.data_transformer import PictureDataSource
+from caffelungo.data.source import SampleBatch
 from caffelungo.errors import LungoError
 from caffelungo.passes import channel_names
 from caffelungo.report import sheet
-from caffelungo.solve.nets import Opened, class_names, labels_of
+from caffelungo.solve.nets import OpenedNet, class_names, labels_of
 from caffelungo.solve.training import Training
 
 NAME = "samples.png"
@@ -33,7 +33,7 @@ def leave_sheet(training: Training, folder: Path) -> None:
         write(folder / NAME, training.opened, [test.opened for test in training.tests], names)
 
 
-def write(path: Path, train: Opened, tests: Sequence[Opened], names: Sequence[str] = ()) -> bool:
+def write(path: Path, train: OpenedNet, tests: Sequence[OpenedNet], names: Sequence[str] = ()) -> bool:
     """Write the sheet of the first pictures of ``train``, and of the first of ``tests``, to ``path``.
 
     ``names`` are those of the classes. False, and nothing is written, where the net does not train on pictures.
@@ -69,18 +69,18 @@ def write(path: Path, train: Opened, tests: Sequence[Opened], names: Sequence[st
     return True
 
 
-def _pictures(opened: Opened) -> PictureSource | None:
+def _pictures(opened: OpenedNet) -> PictureDataSource | None:
     found = phase_differences.pictures(opened.plan, opened.sources)
-    return next((one for one in found if isinstance(one, PictureSource) and len(one.shapes[0]) == 4), None)
+    return next((one for one in found if isinstance(one, PictureDataSource) and len(one.shapes[0]) == 4), None)
 
 
-def _batch(source: PictureSource, epochs: Sequence[int], index: Sequence[int]) -> Batch:
+def _batch(source: PictureDataSource, epochs: Sequence[int], index: Sequence[int]) -> SampleBatch:
     """The samples ``index`` as passes ``epochs`` draw them."""
     samples = [source.sample(int(one)) for one in index]
     return source.placed(samples, np.array(epochs), np.array(index), None, source.place)
 
 
-def _first(source: PictureSource, names: Sequence[str]) -> list[tuple[NDArray[np.uint8], str]]:
+def _first(source: PictureDataSource, names: Sequence[str]) -> list[tuple[NDArray[np.uint8], str]]:
     """The first pictures that come in training, or some of the test's, with their classes."""
     if source.order is None:
         return []
@@ -103,7 +103,7 @@ def _class(label: int | None, names: Sequence[str]) -> str:
     return f"{label}: {names[label]}" if 0 <= label < len(names) else f"label {label}"
 
 
-def _shown(source: PictureSource, batch: Batch) -> list[NDArray[np.uint8]]:
+def _shown(source: PictureDataSource, batch: SampleBatch) -> list[NDArray[np.uint8]]:
     """The batch's pictures in the colours of a screen: H x W x 3 in RGB, or H x W of the first channel."""
     pictures: list[NDArray[np.uint8]] = []
     for planes in batch.arrays[0]:
@@ -120,7 +120,7 @@ def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
     return np.asarray((values - low) * (255 / ((high - low) or 1)), np.uint8)
 
 
-def _random(source: PictureSource) -> str:
+def _random(source: PictureDataSource) -> str:
     """What is drawn anew for each picture."""
     parts = [str(options.type) for _, options in source.augmentations]
     if source.crop and source.train and source.resize != (source.crop, source.crop):

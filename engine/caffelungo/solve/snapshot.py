@@ -37,7 +37,7 @@ STATES = r"\.solverstate(?:\.h5)?"
 
 
 @dataclass(frozen=True)
-class Form:
+class SnapshotForm:
     """How snapshots end: ``weights`` and ``state``."""
 
     weights: str
@@ -45,14 +45,14 @@ class Form:
 
 
 FORMS = {
-    "caffemodel": Form(".caffemodel", ".solverstate"),
-    "h5": Form(".caffemodel.h5", ".solverstate.h5"),
-    "safetensors": Form(".safetensors", ".solverstate"),
+    "caffemodel": SnapshotForm(".caffemodel", ".solverstate"),
+    "h5": SnapshotForm(".caffemodel.h5", ".solverstate.h5"),
+    "safetensors": SnapshotForm(".safetensors", ".solverstate"),
 }
 """By the words of --weights-format."""
 
 
-def form_of(solver: Any) -> Form:
+def form_of(solver: Any) -> SnapshotForm:
     """The form of snapshots that a SolverParameter asks for."""
     word = type(solver.lungo).DESCRIPTOR.fields_by_name["weights_format"].enum_type
     wanted = word.values_by_number[solver.lungo.weights_format].name.lower()
@@ -81,7 +81,7 @@ def prefix_of(solver: Any, path: Path | str | None) -> Path:
     return Path(given)
 
 
-def names(prefix: Path, iteration: int, form: Form) -> tuple[Path, Path]:
+def names(prefix: Path, iteration: int, form: SnapshotForm) -> tuple[Path, Path]:
     """Paths of weights and state of ``iteration``."""
     base = f"{prefix.name}_iter_{iteration}"
     return prefix.with_name(base + form.weights), prefix.with_name(base + form.state)
@@ -143,7 +143,7 @@ def newest_complete(prefix: Path, say: Callable[[str], None] = lambda text: None
     return None
 
 
-def best_of(prefix: Path, form: Form) -> Path:
+def best_of(prefix: Path, form: SnapshotForm) -> Path:
     """Where the best weights of a run go: ``<prefix>_best.caffemodel``."""
     return prefix.with_name(f"{prefix.name}_best{form.weights}")
 
@@ -193,7 +193,7 @@ def sweep(prefix: Path, ledger: Ledger, keep_last: bool) -> None:
 def write(
     prefix: Path,
     iteration: int,
-    form: Form,
+    form: SnapshotForm,
     weights: Weights,
     state: SolverState,
     net: Any,

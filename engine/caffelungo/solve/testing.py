@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from caffelungo.net.graph import Net
+from caffelungo.net.graph import GraphNet
 from caffelungo.net.store import Store
 from caffelungo.solve import label_errors
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
-from caffelungo.solve.nets import Opened
+from caffelungo.solve.nets import OpenedNet
 from caffelungo.solve.test_result import Score, TestResult
 
 
@@ -30,10 +30,10 @@ class TestNet:
     __test__ = False
 
     def __init__(
-        self, opened: Opened, store: Store, engine: Engine, iterations: int | None, workers: int | None
+        self, opened: OpenedNet, store: Store, engine: Engine, iterations: int | None, workers: int | None
     ) -> None:
         self.opened, self.engine, self.iterations = opened, engine, iterations
-        self.net = Net(opened.plan, store)
+        self.net = GraphNet(opened.plan, store)
         if engine.compile:
             self.net.compile()
         self.feed = Feed(opened, engine, workers)
@@ -99,7 +99,7 @@ class TestNet:
         yield from self.feed.batches(first, first + count)
 
 
-def output_weights(net: Net) -> dict[str, float]:
+def output_weights(net: GraphNet) -> dict[str, float]:
     """The loss weight of each output blob of ``net``."""
     weights = {}
     for blob in net.outputs:

@@ -78,7 +78,7 @@ def measure(options: TimeOptions, log: Log) -> Times:
 
 
 class _Stopwatch:
-    def __init__(self, opened: nets.Opened, steps: StepNet, engine: Engine, log: Log) -> None:
+    def __init__(self, opened: nets.OpenedNet, steps: StepNet, engine: Engine, log: Log) -> None:
         self.opened, self.steps, self.engine, self.log = opened, steps, engine, log
         self.feed = Feed(opened, engine, 0)
         self.spent: dict[tuple[str, str], float] = {}

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from caffelungo.definition.definition import Definition
-from caffelungo.net.graph import Net
+from caffelungo.net.graph import GraphNet
 from caffelungo.net.store import Store
 from caffelungo.plan.plan import Plan
 from caffelungo.report.glog import Log
@@ -22,7 +22,7 @@ from caffelungo.solve.load_weights import Loaded
 from caffelungo.solve.near_start import NearStart
 from caffelungo.solve.rates import Schedule
 from caffelungo.solve.smoothing import SmoothedLoss
-from caffelungo.solve.snapshot import Form
+from caffelungo.solve.snapshot import SnapshotForm
 from caffelungo.solve.testing import TestNet
 from caffelungo.solve.updates import Update
 from caffelungo.weights.weights import Weights
@@ -42,10 +42,10 @@ class Training:
     seed: int
     prefix: Path
     """What the names of snapshots begin with."""
-    opened: nets.Opened
+    opened: nets.OpenedNet
     store: Store
     loaded: Loaded
-    net: Net
+    net: GraphNet
     feed: Feed
     tests: list[TestNet]
     update: Update
@@ -74,7 +74,7 @@ class Training:
         return self.opened.plan
 
     @property
-    def form(self) -> Form:
+    def form(self) -> SnapshotForm:
         """How the files of snapshots end."""
         return snapshot.form_of(self.param)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from caffelungo.plan.plan import ParamKey
-from caffelungo.solve.nets import Opened
+from caffelungo.solve.nets import OpenedNet
 
 if TYPE_CHECKING:
     from caffelungo.net.store import Store
@@ -22,7 +22,7 @@ class GivenNet:
     which L2-SP and DELTA need to know.
     """
 
-    opened: Opened
+    opened: OpenedNet
     store: Store | None = None
     copied: Collection[ParamKey] = ()
 

@@ -23,7 +23,7 @@ SMALLEST = 1 / float(np.finfo(np.float32).max)
 
 
 @dataclass
-class Group:
+class ParamGroup:
     """Parameters with one lr_mult and one decay_mult. ``history[k]`` are the k-th histories, one for each parameter.
 
     ``start``: where each parameter started, if it is pulled there (L2-SP); empty: weight decay pulls it towards 0.
@@ -69,10 +69,10 @@ class Update:
         self.pull = float(np.float32(pull))
         self.groups = self._grouped(starts)
 
-    def _grouped(self, starts: Sequence[Tensor | None]) -> list[Group]:
-        groups: dict[tuple[float, float, bool], Group] = {}
+    def _grouped(self, starts: Sequence[Tensor | None]) -> list[ParamGroup]:
+        groups: dict[tuple[float, float, bool], ParamGroup] = {}
         for index, ((param, lr_mult, decay_mult), start) in enumerate(zip(self.params, starts, strict=True)):
-            group = groups.setdefault((lr_mult, decay_mult, start is not None), Group(lr_mult, decay_mult))
+            group = groups.setdefault((lr_mult, decay_mult, start is not None), ParamGroup(lr_mult, decay_mult))
             group.history = group.history or [[] for _ in range(self.histories)]
             group.params.append(param)
             if start is not None:
@@ -97,13 +97,13 @@ class Update:
             self.step(group, float(np.float32(rate) * np.float32(group.lr_mult)), decay, iteration, scale, frozen)
             group.grads = []
 
-    def idle(self, group: Group) -> bool:
+    def idle(self, group: ParamGroup) -> bool:
         """Whether a group can be left out: its rate is 0, and no decay moves its history."""
         settled = bool(group.start) or self.solver.weight_decay == 0 or group.decay_mult == 0
         return group.lr_mult == 0 and settled
 
     def step(
-        self, group: Group, rate: float, decay: float, iteration: int, scale: float | Tensor, frozen: Tensor
+        self, group: ParamGroup, rate: float, decay: float, iteration: int, scale: float | Tensor, frozen: Tensor
     ) -> None:
         """Scale and regularize the group's gradients in place, then ``update``; nothing where ``frozen``."""
         if self.device.type == "cpu" and frozen:
@@ -117,14 +117,14 @@ class Update:
                 grad.masked_fill_(frozen > 0, 0)
         self.update(group, rate, decay, iteration, Freezer(frozen, self.device.type == "cpu"))
 
-    def regularize(self, group: Group, decay: float) -> None:
+    def regularize(self, group: ParamGroup, decay: float) -> None:
         """Add the gradient of the L2 or L1 norm, or of the L2 distance from the start."""
         if decay and self.solver.regularization_type == "L1" and not group.start:
             torch._foreach_add_(group.grads, torch._foreach_sign(group.params), alpha=decay)
         elif decay:
             torch._foreach_add_(group.grads, group.drift(), alpha=decay)
 
-    def update(self, group: Group, rate: float, decay: float, iteration: int, keep: Freezer) -> None:
+    def update(self, group: ParamGroup, rate: float, decay: float, iteration: int, keep: Freezer) -> None:
         """Change ``group.params`` and ``group.history`` for ``group.grads`` (which may be overwritten).
 
         When the run is frozen the gradients are 0; multiply what a history keeps by ``keep(factor)`` and what is taken
@@ -161,7 +161,7 @@ def _gradient(param: Tensor) -> Tensor:
     return grad
 
 
-def _subtract(group: Group, rate: Any) -> None:
+def _subtract(group: ParamGroup, rate: Any) -> None:
     """``params -= rate * grads``."""
     torch._foreach_mul_(group.grads, rate)
     torch._foreach_sub_(group.params, group.grads)
@@ -182,11 +182,11 @@ class SGD(Update):
 
     nesterov: ClassVar[bool] = False
 
-    def idle(self, group: Group) -> bool:
+    def idle(self, group: ParamGroup) -> bool:
         return group.lr_mult == 0
 
     def step(
-        self, group: Group, rate: float, decay: float, iteration: int, scale: float | Tensor, frozen: Tensor
+        self, group: ParamGroup, rate: float, decay: float, iteration: int, scale: float | Tensor, frozen: Tensor
     ) -> None:
         if self.solver.momentum == 0:
             super().step(group, rate, decay, iteration, scale, frozen)
@@ -203,7 +203,7 @@ class SGD(Update):
             maximize=False, is_first_step=False, grad_scale=divisor, found_inf=frozen,
         )  # fmt: skip
 
-    def update(self, group: Group, rate: float, decay: float, iteration: int, keep: Freezer) -> None:
+    def update(self, group: ParamGroup, rate: float, decay: float, iteration: int, keep: Freezer) -> None:
         # Without momentum the two rules are one, and the history is the last step.
         _subtract(group, keep.live(rate))
         torch._foreach_copy_(group.history[0], group.grads)
@@ -218,12 +218,12 @@ class Nesterov(SGD):
 class AdaGrad(Update):
     """h += g^2; W -= r g / (sqrt(h) + delta)."""
 
-    def update(self, group: Group, rate: float, decay: float, iteration: int, keep: Freezer) -> None:
+    def update(self, group: ParamGroup, rate: float, decay: float, iteration: int, keep: Freezer) -> None:
         torch._foreach_addcmul_(group.history[0], group.grads, group.grads)
         self.divide(group)
         _subtract(group, keep.live(rate))
 
-    def divide(self, group: Group) -> None:
+    def divide(self, group: ParamGroup) -> None:
         """g /= sqrt(h) + delta."""
         root = torch._foreach_sqrt(group.history[0])
         torch._foreach_add_(root, self.solver.delta)
@@ -233,7 +233,7 @@ class AdaGrad(Update):
 class RMSProp(AdaGrad):
     """h = d h + (1 - d) g^2; W -= r g / (sqrt(h) + delta)."""
 
-    def update(self, group: Group, rate: float, decay: float, iteration: int, keep: Freezer) -> None:
+    def update(self, group: ParamGroup, rate: float, decay: float, iteration: int, keep: Freezer) -> None:
         squares = torch._foreach_mul(group.grads, group.grads)
         _decaying_mean(group.history[0], self.solver.rms_decay, squares, keep)
         self.divide(group)
@@ -245,7 +245,7 @@ class AdaDelta(Update):
 
     histories = 2
 
-    def update(self, group: Group, rate: float, decay: float, iteration: int, keep: Freezer) -> None:
+    def update(self, group: ParamGroup, rate: float, decay: float, iteration: int, keep: Freezer) -> None:
         momentum = self.solver.momentum
         gradients, steps = group.history
         _decaying_mean(gradients, momentum, torch._foreach_mul(group.grads, group.grads), keep)
@@ -262,7 +262,7 @@ class Adam(Update):
 
     histories = 2
 
-    def update(self, group: Group, rate: float, decay: float, iteration: int, keep: Freezer) -> None:
+    def update(self, group: ParamGroup, rate: float, decay: float, iteration: int, keep: Freezer) -> None:
         beta1, beta2, t = self.solver.momentum, self.solver.momentum2, iteration + 1
         correction = float(np.float32(math.sqrt(1 - math.pow(beta2, t)) / (1 - math.pow(beta1, t))))
         means, squares = group.history

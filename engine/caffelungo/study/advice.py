@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from caffelungo.study.claims import LEVEL
 from caffelungo.study.compare import Comparison
-from caffelungo.study.findings import DEPTHS, Row, board
-from caffelungo.study.statistics import Difference, holm, paired_bootstrap
+from caffelungo.study.findings import DEPTHS, ArmRow, board
+from caffelungo.study.statistics import MeanDifference, holm, paired_bootstrap
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,13 @@ class Advice:
     points, corrected for the number of arms.
     """
 
-    best: Row
-    bar: Row | None = None
-    over_bar: Difference | None = None
-    cheapest: Row | None = None
-    apart: Difference | None = None
-    above: Row | None = None
-    ahead: Difference | None = None
+    best: ArmRow
+    bar: ArmRow | None = None
+    over_bar: MeanDifference | None = None
+    cheapest: ArmRow | None = None
+    apart: MeanDifference | None = None
+    above: ArmRow | None = None
+    ahead: MeanDifference | None = None
 
     @property
     def sentences(self) -> list[str]:
@@ -75,13 +75,13 @@ def advice(comparison: Comparison) -> Advice | None:
     return Advice(best, bar, over_bar, cheapest, apart, *above)
 
 
-def _between(one: Row, other: Row) -> Difference:
+def _between(one: ArmRow, other: ArmRow) -> MeanDifference:
     assert one.outcome.right is not None
     assert other.outcome.right is not None
     return paired_bootstrap(one.outcome.right, other.outcome.right)
 
 
-def _against_the_bar(bar: Row, over: Difference) -> str:
+def _against_the_bar(bar: ArmRow, over: MeanDifference) -> str:
     if over.sign > 0:
         return f"It beats the bar by {over} points: {_named(bar)}."
     if over.sign < 0:
@@ -92,11 +92,11 @@ def _against_the_bar(bar: Row, over: Difference) -> str:
     )
 
 
-def _opposite(found: Difference) -> Difference:
-    return Difference(-found.mean, -found.high, -found.low, found.p)
+def _opposite(found: MeanDifference) -> MeanDifference:
+    return MeanDifference(-found.mean, -found.high, -found.low, found.p)
 
 
-def _named(row: Row) -> str:
+def _named(row: ArmRow) -> str:
     assert row.accuracy is not None
     seconds = row.outcome.seconds
     depth = DEPTHS[row.outcome.configuration.tune]

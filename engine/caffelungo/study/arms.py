@@ -145,7 +145,7 @@ def configurations(arms: Sequence[Arm], tunes: Sequence[str], units: Sequence[in
 
 
 @dataclass(frozen=True)
-class Built:
+class BuiltArm:
     """A configuration's net, the weights it starts from (None: those that were given), and what the passes did."""
 
     definition: Definition
@@ -153,7 +153,7 @@ class Built:
     notes: list[Note]
 
 
-def build(one: Configuration, net: Definition, ready: Step, weights: str | None) -> Built:
+def build(one: Configuration, net: Definition, ready: Step, weights: str | None) -> BuiltArm:
     """The net of ``one``, from ``net``: ``ready`` gives it the target's classifier and data, then the recipe's steps.
 
     Raises UserError (a Refusal) when a pass cannot be applied to this net.
@@ -169,11 +169,11 @@ def build(one: Configuration, net: Definition, ready: Step, weights: str | None)
         plain = run(net, [ready]).definition
         held = step(freeze, FreezeOptions(None, tuple(new_units(plain, result.definition))))
         frozen = run(result.definition, [held])
-        return Built(frozen.definition, None, [*notes, *frozen.notes])
+        return BuiltArm(frozen.definition, None, [*notes, *frozen.notes])
     carried = None
     if result.moves and weights is not None:
         carried = rewrite.carried(net, result, weights, [])
-    return Built(result.definition, carried, notes)
+    return BuiltArm(result.definition, carried, notes)
 
 
 def _applied(net: Definition, ready: Step, recipe: str, settings: Mapping[str, str]) -> Result:

@@ -15,10 +15,10 @@ from caffelungo.solve import nets
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.load_weights import Loaded
 from caffelungo.solve.net_text import NetText
-from caffelungo.solve.nets import Opened
+from caffelungo.solve.nets import OpenedNet
 
 
-def open_on(text: NetText, phase: int, pictures: Path, *, batch: int, seed: int = 0, whole: bool = False) -> Opened:
+def open_on(text: NetText, phase: int, pictures: Path, *, batch: int, seed: int = 0, whole: bool = False) -> OpenedNet:
     """``text`` in ``phase`` on the list ``pictures``, ``batch`` at a time; in phase TEST they are gone through once.
 
     ``whole``: pictures are brought to the size of the crop instead of being cut at random. UserError for a net that
@@ -56,7 +56,7 @@ def _retarget(layer: Any, pictures: Path, batch: int, whole: bool) -> None:
         del transform.lungo.augmentation[:]
 
 
-def filled(opened: Opened, tests: Sequence[Opened], loaded: Loaded, seed: int, engine: Engine) -> Store:
+def filled(opened: OpenedNet, tests: Sequence[OpenedNet], loaded: Loaded, seed: int, engine: Engine) -> Store:
     """The weights of the whole nets as they are before training: loaded, else by the fillers and ``seed``."""
     store = Store(seed=seed, device=engine.device)
     store.adopt(opened.plan, skip_filling=loaded.whole_layers(opened.plan))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from caffelungo.study.arms import BAR
-from caffelungo.study.statistics import Difference
+from caffelungo.study.statistics import MeanDifference
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ LEVEL = 0.05
 """A verdict is given where p, corrected for all claims of a page, is below this."""
 
 
-def verdict(found: Difference, paper: float | None, p: float) -> str:
+def verdict(found: MeanDifference, paper: float | None, p: float) -> str:
     """What ``found`` says of a claim: its sign, where ``p`` (corrected) and the interval leave one."""
     sign = found.sign if p < LEVEL else 0
     if sign == 0:

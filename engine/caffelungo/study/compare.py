@@ -31,11 +31,11 @@ from caffelungo.plan import states
 from caffelungo.plan.read_net import read_net
 from caffelungo.study import frozen_baseline, step_cost
 from caffelungo.study.arms import ARMS, BAR, Configuration, build, chosen, configurations
-from caffelungo.study.cells import Inputs, Runner
+from caffelungo.study.cells import CellRunner, Inputs
 from caffelungo.study.comparison_task import PARTS, Task
 from caffelungo.study.options import TUNES, CompareOptions, check, weights_of
 from caffelungo.study.picture_splits import gather
-from caffelungo.study.search import Candidate, Outcome, Search
+from caffelungo.study.search import ArmCandidate, Outcome, Search
 from caffelungo.weights import formats
 from caffelungo.weights.load import load
 from caffelungo.weights.match_layers import match
@@ -99,9 +99,9 @@ class Study:
             _refuse_misfits(self.original, self.start)
         self.task = self._task(options.data, options.test, progress)
         self.between = self._task(options.via, None, progress) if options.via else None
-        self.candidates: list[Candidate] = []
+        self.candidates: list[ArmCandidate] = []
 
-    def plan(self) -> list[Candidate]:
+    def plan(self) -> list[ArmCandidate]:
         """Every configuration's net and weights among the inputs; what cannot be built carries its reason."""
         units = list(dict.fromkeys(self.options.units))
         wanted = configurations(chosen(self.options.arms), self.tunes, units)
@@ -110,7 +110,7 @@ class Study:
         _lengthen(self.candidates)
         return self.candidates
 
-    def run(self, runner: Runner, say: Callable[[str], None] = lambda text: None) -> Comparison:
+    def run(self, runner: CellRunner, say: Callable[[str], None] = lambda text: None) -> Comparison:
         """Train what ``plan`` made; with a task between, what follows from it, too."""
         options = self.options
         search = Search(
@@ -133,7 +133,7 @@ class Study:
             sum(not result.done for result in done),
         )  # fmt: skip
 
-    def _probed(self, runner: Runner, say: Callable[[str], None], notices: list[str]) -> list[Outcome]:
+    def _probed(self, runner: CellRunner, say: Callable[[str], None], notices: list[str]) -> list[Outcome]:
         """The linear classifiers on the net as it is; a notice where there can be none."""
         one = frozen_baseline.reference(self.candidates)
         if one is None:
@@ -146,7 +146,7 @@ class Study:
         say("linear classifiers on the frozen net: the bar")
         return frozen_baseline.outcomes(self.task, asked, runner.run(asked))
 
-    def _hops(self, task: Task) -> list[Candidate]:
+    def _hops(self, task: Task) -> list[ArmCandidate]:
         """The trainings on the task between; they keep their weights."""
         units = self.options.units[:1]
         wanted = configurations([ARMS[name] for name in HOPS], ["ALL"], units)
@@ -155,7 +155,7 @@ class Study:
             one.more = [{"keep": "weights"}] * self.options.seeds
         return hops
 
-    def _after(self, hops: Sequence[Candidate], between: Sequence[Outcome]) -> list[Candidate]:
+    def _after(self, hops: Sequence[ArmCandidate], between: Sequence[Outcome]) -> list[ArmCandidate]:
         """The trainings on the target that start from what those on the task between left, seed by seed."""
         found = []
         for hop, came in zip(hops, between, strict=True):
@@ -164,7 +164,7 @@ class Study:
             wanted = [replace(one, after=name) for one in configurations(arms, ["ALL"], self.options.units[:1])]
             if came.right is None:
                 refusal = f"the task between failed: {came.failure}"
-                found += [Candidate(one, self.task, refusal=refusal) for one in wanted]
+                found += [ArmCandidate(one, self.task, refusal=refusal) for one in wanted]
                 continue
             models = [str(result.folder / "model.caffemodel") for result in came.results]
             net = read_net(self.inputs.path(hop.net))
@@ -178,7 +178,9 @@ class Study:
                 found.append(candidate)
         return found
 
-    def _candidate(self, one: Configuration, task: Task, net: Definition, weights: Sequence[str | None]) -> Candidate:
+    def _candidate(
+        self, one: Configuration, task: Task, net: Definition, weights: Sequence[str | None]
+    ) -> ArmCandidate:
         """``one`` for ``task``, from ``net`` and its weights for each seed."""
         made: dict[str | None, str] = {}
         ready = self._ready(task)
@@ -188,10 +190,10 @@ class Study:
                 made[path] = self._kept(path, built.weights, built.definition)
         except UserError as error:
             reason = "; ".join(problem.what for problem in error.problems)
-            return Candidate(one, task, refusal=f"cannot be built: {reason}")
+            return ArmCandidate(one, task, refusal=f"cannot be built: {reason}")
         # Comments are no part of the address: the header of a template names the folder it was found in.
         text = self.inputs.add(print_net(built.definition.message), ".prototxt")
-        return Candidate(
+        return ArmCandidate(
             one, task, text, [made[path] for path in weights], step_cost.operations(View(built.definition)),
             self.options.iterations_at.get(one.tune.lower(), self.options.iterations),
         )  # fmt: skip
@@ -226,7 +228,7 @@ class Study:
             return self.inputs.add(written)
 
 
-def _lengthen(candidates: Sequence[Candidate]) -> None:
+def _lengthen(candidates: Sequence[ArmCandidate]) -> None:
     """The arms that train longer get as many operations as the largest arm at their depth, within reason."""
     for one in candidates:
         if one.configuration.arm.longer and one.effort:

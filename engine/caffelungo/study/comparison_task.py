@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from caffelungo.study.cells import JSON
-from caffelungo.study.picture_splits import Pictures
+from caffelungo.study.picture_splits import PictureSplit
 
 PARTS = ("fit", "validation", "test")
 
@@ -19,11 +19,11 @@ PARTS = ("fit", "validation", "test")
 class Task:
     """The splits, one a seed, and their lists among the inputs of the study (``fit``, ``validation``, ``test``)."""
 
-    splits: Sequence[Pictures]
+    splits: Sequence[PictureSplit]
     lists: Sequence[Mapping[str, str]]
 
     @property
-    def pictures(self) -> Pictures:
+    def pictures(self) -> PictureSplit:
         """The first split, which stands for the others where they are counted."""
         return self.splits[0]
 

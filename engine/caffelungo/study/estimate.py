@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from caffelungo import drafts
-from caffelungo.study.cells import Cell, Inputs, Place
+from caffelungo.study.cells import Cell, CellPlace, Inputs
 from caffelungo.study.cells.cell import RESULT
-from caffelungo.study.search import TRAIN, Candidate
+from caffelungo.study.search import TRAIN, ArmCandidate
 
 WARM, STEPS = 2, 8
 """Iterations of the two trainings whose difference is measured."""
@@ -29,7 +29,7 @@ PASSES = 3
 
 
 @dataclass(frozen=True)
-class Estimate:
+class TimeEstimate:
     """``seconds`` until all is done with so many workers; ``measured`` of the nets' steps were measured now."""
 
     seconds: float
@@ -45,8 +45,8 @@ class Estimate:
 
 
 def estimate(
-    candidates: Sequence[Candidate], folder: Path, *, rates: int, batch: int, workers: int, threads: int, device: str
-) -> Estimate | None:
+    candidates: Sequence[ArmCandidate], folder: Path, *, rates: int, batch: int, workers: int, threads: int, device: str
+) -> TimeEstimate | None:
     """How long ``rates`` trainings of every candidate and seed will take; None where none can be built.
 
     Steps are measured in a folder of their own on a few pictures, for a second or two, with ``threads`` as a worker
@@ -71,7 +71,7 @@ def estimate(
         pictures = one.task.pictures
         seen = len(pictures.fit) + len(pictures.validation) + len(pictures.test)
         total += trainings * (one.iterations * step + seen / batch * step / PASSES)
-    return Estimate(total / min(workers, max(1, sum(rates * len(one.weights) for one in ones))), len(measured))
+    return TimeEstimate(total / min(workers, max(1, sum(rates * len(one.weights) for one in ones))), len(measured))
 
 
 def _took(folder: Path) -> Mapping[tuple[str, int, int], float]:
@@ -88,7 +88,7 @@ def _took(folder: Path) -> Mapping[tuple[str, int, int], float]:
     return {name: sum(each) / len(each) for name, each in found.items()}
 
 
-def _step(one: Candidate, folder: Path, batch: int, threads: int, device: str) -> float:
+def _step(one: ArmCandidate, folder: Path, batch: int, threads: int, device: str) -> float:
     """Seconds of an iteration of ``one``, on as many of its pictures as a batch holds."""
     import torch
 
@@ -108,7 +108,7 @@ def _step(one: Candidate, folder: Path, batch: int, threads: int, device: str) -
             own = temporary / f"cell{len(seconds)}"
             own.mkdir()
             start = time.monotonic()
-            train(Cell(TRAIN, {**fields, "iterations": iterations}), Place(own, temporary, device=device))
+            train(Cell(TRAIN, {**fields, "iterations": iterations}), CellPlace(own, temporary, device=device))
             seconds.append(time.monotonic() - start)
     return max(1e-6, seconds[2] - seconds[1]) / STEPS
 

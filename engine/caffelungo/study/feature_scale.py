@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from caffelungo.solve import step_size
 
 if TYPE_CHECKING:
-    from caffelungo.study.cells import Cell, Place
+    from caffelungo.study.cells import Cell, CellPlace
 
 VERSION = 2
 AVE = 1
@@ -20,7 +20,7 @@ PICTURES = 64
 """Pictures that are looked at."""
 
 
-def measure(cell: Cell, place: Place) -> dict[str, Any]:
+def measure(cell: Cell, place: CellPlace) -> dict[str, Any]:
     """``energy``: the mean over pictures of |h|^2; ``lr_mult`` of the classifier's weights; new ``layers``.
 
     Where the classifier's answers are averaged over places, h is averaged too, else |h|^2 is. ``layers`` counts those

@@ -10,7 +10,7 @@ from caffelungo.study.claims import CLAIMS, FAILED, LEVEL, NOT_RUN, Claim, verdi
 from caffelungo.study.compare import Comparison
 from caffelungo.study.frozen_baseline import DEPTH as PROBED
 from caffelungo.study.search import Outcome
-from caffelungo.study.statistics import Difference, Interval, holm, interval, paired_bootstrap
+from caffelungo.study.statistics import Interval, MeanDifference, holm, interval, paired_bootstrap
 
 DEPTHS = {
     PROBED: "nothing learns but a linear classifier on the frozen net",
@@ -25,7 +25,7 @@ DEPTHS = {
 class Gain:
     """A difference in points, and p corrected for all differences of its column on the page."""
 
-    found: Difference
+    found: MeanDifference
     p: float
 
     @property
@@ -38,7 +38,7 @@ class Gain:
 
 
 @dataclass(frozen=True)
-class Row:
+class ArmRow:
     """One arm at one depth: accuracy in percent with its interval, and the differences in points.
 
     ``over_bar`` is that to the best linear classifier, ``gain`` that to fine-tuning at the same depth; None where the
@@ -61,7 +61,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Finding:
+class ClaimFinding:
     """One claim at one depth: what was found, what the paper reports (None: it did not measure it), and the verdict.
 
     ``found`` is None where the other arm was not run. ``p`` is corrected for all claims of the page.
@@ -69,24 +69,24 @@ class Finding:
 
     claim: Claim
     tune: str
-    found: Difference | None
+    found: MeanDifference | None
     paper: float | None
     verdict: str
     units: int = 0
     p: float = 1.0
 
 
-def board(comparison: Comparison) -> dict[str, list[Row]]:
+def board(comparison: Comparison) -> dict[str, list[ArmRow]]:
     """The arms by depth, in the order of tables."""
     found = [one for tune in DEPTHS for one in comparison.outcomes if one.configuration.tune == tune]
     bar = comparison.bar
     references = {tune: comparison.outcome(REFERENCE, tune) for tune in DEPTHS}
     over_bar = _gains(found, [bar for _ in found])
     gains = _gains(found, [references[one.configuration.tune] for one in found])
-    made: dict[str, list[Row]] = {tune: [] for tune in DEPTHS}
+    made: dict[str, list[ArmRow]] = {tune: [] for tune in DEPTHS}
     for one, gain, over in zip(found, gains, over_bar, strict=True):
         accuracy = interval(one.right) if one.right is not None else None
-        made[one.configuration.tune].append(Row(one, accuracy, gain, over))
+        made[one.configuration.tune].append(ArmRow(one, accuracy, gain, over))
     return made
 
 
@@ -97,13 +97,13 @@ def _gains(ones: Sequence[Outcome], others: Sequence[Outcome | None]) -> list[Ga
     return [Gain(each, next(ps)) if each is not None else None for each in found]
 
 
-def _difference(one: Outcome, other: Outcome | None) -> Difference | None:
+def _difference(one: Outcome, other: Outcome | None) -> MeanDifference | None:
     if other is None or other is one or one.right is None or other.right is None:
         return None
     return paired_bootstrap(one.right, other.right)
 
 
-def rows(comparison: Comparison, tune: str) -> list[Row]:
+def rows(comparison: Comparison, tune: str) -> list[ArmRow]:
     """Every arm at the depth ``tune``."""
     return board(comparison)[tune]
 
@@ -118,8 +118,8 @@ class Recall:
     configuration: Configuration
     before: Interval
     after: Interval
-    change: Difference
-    kept: Difference | None
+    change: MeanDifference
+    kept: MeanDifference | None
 
     @property
     def title(self) -> str:
@@ -152,12 +152,12 @@ def recalls(comparison: Comparison) -> list[Recall]:
     return found
 
 
-def findings(comparison: Comparison) -> list[Finding]:
+def findings(comparison: Comparison) -> list[ClaimFinding]:
     """Every claim whose arm was trained, at every depth, with the number of units that did best on validation.
 
     A claim against a control that was not run says so; one of the paper's is left out where an arm of it was not run.
     """
-    found: list[Finding] = []
+    found: list[ClaimFinding] = []
     tunes = dict.fromkeys(one.configuration.tune for one in comparison.outcomes)
     for claim in CLAIMS:
         for tune in tunes:
@@ -168,17 +168,17 @@ def findings(comparison: Comparison) -> list[Finding]:
             difference = _difference(arm, other)
             paper, units = claim.paper.get(tune), arm.configuration.units
             if difference is not None:
-                found.append(Finding(claim, tune, difference, paper, "", units))
+                found.append(ClaimFinding(claim, tune, difference, paper, "", units))
             elif claim.control:
                 there = any(
                     one.configuration.arm.name == claim.other and one.configuration.tune in (tune, PROBED)
                     for one in comparison.outcomes
                 )
-                found.append(Finding(claim, tune, None, None, FAILED if there else NOT_RUN, units))
+                found.append(ClaimFinding(claim, tune, None, None, FAILED if there else NOT_RUN, units))
     return _judged(found)
 
 
-def _judged(found: Sequence[Finding]) -> list[Finding]:
+def _judged(found: Sequence[ClaimFinding]) -> list[ClaimFinding]:
     """``found`` with verdicts, corrected for how many claims there are."""
     ps = iter(holm([one.found.p for one in found if one.found is not None]))
     judged = []

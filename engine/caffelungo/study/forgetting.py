@@ -9,14 +9,14 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST
 from caffelungo.solve import nets
-from caffelungo.study.cells import JSON, Place
+from caffelungo.study.cells import JSON, CellPlace
 
 if TYPE_CHECKING:
     from caffelungo.net.store import Store
     from caffelungo.solve.engine import Engine
 
 
-def recall(asked: Mapping[str, str], trained: Store, engine: Engine, place: Place) -> dict[str, JSON]:
+def recall(asked: Mapping[str, str], trained: Store, engine: Engine, place: CellPlace) -> dict[str, JSON]:
     """``recall_predictions``, ``recall_labels`` and ``recall_accuracy`` of the old net with what ``trained`` holds.
 
     ``asked`` names inputs: the old ``net``, its ``weights`` before this training, and its ``test`` pictures.

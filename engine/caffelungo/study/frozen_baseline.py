@@ -10,22 +10,22 @@ from caffelungo.definition.reader import Definition
 from caffelungo.passes.stage_ends import stage_ends
 from caffelungo.passes.view import View
 from caffelungo.study.arms import PROBE, REFERENCE, Configuration
-from caffelungo.study.cells import Cell, Result
+from caffelungo.study.cells import Cell, CellResult
 from caffelungo.study.comparison_task import Task
-from caffelungo.study.search import Candidate, Outcome
+from caffelungo.study.search import ArmCandidate, Outcome
 
 KIND = "caffelungo.study.probe_cell:probe"
 DEPTH = "PROBE"
 """Stands where a trained arm has its depth of tuning."""
 
 
-def reference(candidates: Sequence[Candidate]) -> Candidate | None:
+def reference(candidates: Sequence[ArmCandidate]) -> ArmCandidate | None:
     """The net as it is, with a fresh classifier: what is probed. None when it could not be built."""
     found = [one for one in candidates if one.configuration.arm.name == REFERENCE and one.refusal is None]
     return found[0] if found else None
 
 
-def cells(one: Candidate, net: Definition, batch: int) -> list[Cell]:
+def cells(one: ArmCandidate, net: Definition, batch: int) -> list[Cell]:
     """A cell a seed; UserError for a net whose stages are not known. ``net`` is that of ``one``."""
     blobs = stage_ends(View(net))
     return [
@@ -38,7 +38,7 @@ def cells(one: Candidate, net: Definition, batch: int) -> list[Cell]:
     ]
 
 
-def outcomes(task: Task, asked: Sequence[Cell], results: Mapping[str, Result]) -> list[Outcome]:
+def outcomes(task: Task, asked: Sequence[Cell], results: Mapping[str, CellResult]) -> list[Outcome]:
     """One for each blob, and one for all; a single one that says why where a cell failed."""
     found = [results[cell.key] for cell in asked if cell.key in results]
     failed = [result.error for result in found if not result.done]

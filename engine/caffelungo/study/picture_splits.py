@@ -19,7 +19,7 @@ Entry = tuple[str, int]
 
 
 @dataclass(frozen=True)
-class Pictures:
+class PictureSplit:
     """One split: ``fit`` is learned from, ``validation`` chooses rates, ``test`` judges; no picture is in two of them.
 
     ``digest`` is that of all the files' bytes and labels.
@@ -52,7 +52,7 @@ def gather(
     held_out: float = 0.3,
     seeds: Sequence[int] = (0,),
     progress: Progress | None = None,
-) -> list[Pictures]:
+) -> list[PictureSplit]:
     """The pictures of ``data``, judged by those of ``test``: one split for each of ``seeds``, drawn by it.
 
     Without ``test``, the val or test sub-folder of ``data`` judges, or a share ``held_out`` of each class. A folder
@@ -75,7 +75,7 @@ def _split(
     seed: int,
     notices: list[str],
     digests: dict[str, bytes],
-) -> Pictures:
+) -> PictureSplit:
     """One split; ``digests`` keeps those of files between calls."""
     if fixed is not None:
         judged, rest = fixed, _entries(found, found.usable)
@@ -86,7 +86,7 @@ def _split(
     fit, chosen = _divide(rest, per_class, validation, seed)
     chosen = _without_copies(found, fit, chosen, notices)
     _check(found, fit, chosen, judged)
-    return Pictures(found.classes, fit, chosen, judged, _digest(digests, fit, chosen, judged), notices)
+    return PictureSplit(found.classes, fit, chosen, judged, _digest(digests, fit, chosen, judged), notices)
 
 
 def _entries(found: PhotoFolder, indices: Sequence[int]) -> list[Entry]:

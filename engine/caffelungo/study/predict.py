@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from caffelungo.errors import UserError
-from caffelungo.net.graph import LayerModule, Net
+from caffelungo.net.graph import GraphNet, LayerModule
 from caffelungo.net.store import Store
 from caffelungo.plan.plan import Plan, PlannedLayer
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
-from caffelungo.solve.nets import Opened
+from caffelungo.solve.nets import OpenedNet
 from caffelungo.solve.tested_head import judge
 
 
@@ -41,7 +41,7 @@ class Predictions:
 
 @torch.no_grad()
 def predict(
-    opened: Opened, store: Store, engine: Engine, each: Callable[[int, int], None] = lambda done, count: None
+    opened: OpenedNet, store: Store, engine: Engine, each: Callable[[int, int], None] = lambda done, count: None
 ) -> Predictions:
     """Run ``opened`` (phase TEST, its data gone through once) over the weights of ``store``, batch by batch.
 
@@ -56,7 +56,7 @@ def predict(
             received="neither Accuracy nor SoftmaxWithLoss in phase TEST",
             remedy="add an Accuracy layer with the scores and the labels",
         )
-    net = Net(opened.plan, store)
+    net = GraphNet(opened.plan, store)
     axis, classes = _scores(planned)
     probable = _softmax_before(opened.plan, planned)
     logs: list[Tensor] = []

@@ -31,14 +31,14 @@ from caffelungo.solve.engine import make_engine
 from caffelungo.solve.load_weights import Loaded
 from caffelungo.solve.options import EngineOptions
 from caffelungo.study.cell_net import filled, open_on
-from caffelungo.study.cells import JSON, Cell, Place
+from caffelungo.study.cells import JSON, Cell, CellPlace
 from caffelungo.study.comparison_task import PARTS
 from caffelungo.study.linear_classifier import Linear, converged, copies
 
 VERSION = 1
 
 
-def probe(cell: Cell, place: Place) -> dict[str, JSON]:
+def probe(cell: Cell, place: CellPlace) -> dict[str, JSON]:
     """``probes``: for each blob, and for all where there are several, what its classifier says.
 
     Each has ``blobs``, ``features`` (how many), ``penalty``, ``loss`` and ``accuracy`` held out in the

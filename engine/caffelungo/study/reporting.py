@@ -15,7 +15,7 @@ import numpy as np
 
 from caffelungo import files, shell, tabular
 from caffelungo.report import intervals, loss_panels
-from caffelungo.report.html_page import Cell, Page
+from caffelungo.report.html_page import Page, TableCell
 from caffelungo.study.arms import REFERENCE
 from caffelungo.study.compare import Comparison
 from caffelungo.study.findings import DEPTHS, Gain, board, findings, recalls
@@ -95,10 +95,10 @@ def write(comparison: Comparison, folder: Path, command: Sequence[str]) -> list[
     files.write_text(text, markdown(comparison, command))
     files.write_text(results, _csv(_results(comparison)))
     files.write_text(rates, _csv(_rates(comparison)))
-    summary = folder / "summary.json"
-    files.write_text(summary, json.dumps(_summary(comparison, command), indent=2) + "\n")
+    numbers = folder / "summary.json"
+    files.write_text(numbers, json.dumps(summary(comparison, command), indent=2) + "\n")
     _page(comparison, picture, command).write(page)
-    return [*written, summary]
+    return [*written, numbers]
 
 
 def _page(comparison: Comparison, picture: Path, command: Sequence[str]) -> Page:
@@ -113,7 +113,7 @@ def _page(comparison: Comparison, picture: Path, command: Sequence[str]) -> Page
     for table in tables(comparison):
         part = page.section(table.title, table.text)
         part.table(list(table.head), [
-            [Cell(text, table.tones.get((k, column), "")) for column, text in enumerate(line)]
+            [TableCell(text, table.tones.get((k, column), "")) for column, text in enumerate(line)]
             for k, line in enumerate(table.lines)
         ])  # fmt: skip
     part = page.section(
@@ -135,7 +135,7 @@ def _page(comparison: Comparison, picture: Path, command: Sequence[str]) -> Page
 
 
 def _tried(row: dict[str, Any]) -> list[Any]:
-    loss = Cell(row["loss"], "strong" if row["chosen"] else "", "chosen" if row["chosen"] else "")
+    loss = TableCell(row["loss"], "strong" if row["chosen"] else "", "chosen" if row["chosen"] else "")
     return [row["arm"], row["tune"], row["rate"], row["validation"], loss, row["failed"]]
 
 
@@ -220,7 +220,8 @@ def _csv(found: Sequence[dict[str, Any]]) -> str:
     return tabular.as_text(list(found[0]), (row.values() for row in found)) if found else ""
 
 
-def _summary(comparison: Comparison, command: Sequence[str]) -> dict[str, Any]:
+def summary(comparison: Comparison, command: Sequence[str]) -> dict[str, Any]:
+    """The numbers of summary.json."""
     return {
         "setting": setting(comparison), "command": shell.command(*command),
         "cpu_seconds": round(comparison.cpu_seconds),

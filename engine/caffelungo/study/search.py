@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from caffelungo.study import feature_scale
 from caffelungo.study.arms import Configuration
-from caffelungo.study.cells import JSON, Cell, Result, Runner
+from caffelungo.study.cells import JSON, Cell, CellResult, CellRunner
 from caffelungo.study.comparison_task import Task
 
 FACTORS = (1 / 3, 1.0, 3.0)
@@ -31,7 +31,7 @@ STARTS = ("probe", "filler")
 
 
 @dataclass
-class Candidate:
+class ArmCandidate:
     """A configuration ready to be trained, or why it cannot be built.
 
     ``net`` is an input, ``weights`` are one a seed ("" starts from scratch), ``iterations`` those of its training.
@@ -80,7 +80,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Tried:
+class TriedRate:
     """A configuration at one rate: means over seeds on the validation pictures, and how many seeds failed."""
 
     rate: float
@@ -101,7 +101,7 @@ class Outcome:
     """
 
     configuration: Configuration
-    tried: list[Tried] = field(default_factory=list)
+    tried: list[TriedRate] = field(default_factory=list)
     rate: float = 0.0
     right: NDArray[np.float32] | None = None
     recalled: NDArray[np.float32] | None = None
@@ -112,7 +112,7 @@ class Outcome:
     failure: str | None = None
     iterations: int = 0
     parameters: int = 0
-    results: list[Result] = field(default_factory=list)
+    results: list[CellResult] = field(default_factory=list)
 
 
 @dataclass
@@ -123,16 +123,16 @@ class Search:
     ``start``: one of ``STARTS``.
     """
 
-    runner: Runner
+    runner: CellRunner
     batch: int
     rates: Sequence[float] = ()
     factors: Sequence[float] = FACTORS
     extend: int = 2
     start: str = "filler"
     say: Callable[[str], None] = lambda text: None
-    results: dict[str, Result] = field(default_factory=dict)
+    results: dict[str, CellResult] = field(default_factory=dict)
 
-    def run(self, candidates: Sequence[Candidate]) -> list[Outcome]:
+    def run(self, candidates: Sequence[ArmCandidate]) -> list[Outcome]:
         """The outcome of each of ``candidates``, in their order."""
         ones = [one for one in candidates if one.refusal is None]
         if not self.rates:
@@ -151,7 +151,7 @@ class Search:
             pending = [cell for one in ones for cell in self._further(one)] if further < self.extend else []
         return [outcome(one, self.results) for one in candidates]
 
-    def _measured(self, ones: Sequence[Candidate]) -> list[Candidate]:
+    def _measured(self, ones: Sequence[ArmCandidate]) -> list[ArmCandidate]:
         """Those of ``ones`` whose features could be measured, with the middle of their range."""
         self.say("how large the features are, for the range of rates")
         cells = [
@@ -176,7 +176,7 @@ class Search:
                 one.refusal = f"its features cannot be measured: {result.error}"
         return measured
 
-    def _further(self, one: Candidate) -> list[Cell]:
+    def _further(self, one: ArmCandidate) -> list[Cell]:
         """The cells beyond the end of the range that is best, if an end is best; lower ones where all failed."""
         found = outcome(one, self.results)
         if found.right is None:
@@ -187,17 +187,17 @@ class Search:
         return one.add(found.rate / BEYOND if low else found.rate * BEYOND, self.batch, self.start)
 
 
-def outcome(one: Candidate, results: Mapping[str, Result]) -> Outcome:
+def outcome(one: ArmCandidate, results: Mapping[str, CellResult]) -> Outcome:
     """``one`` at the rate with the least mean validation loss, then the best accuracy; a rate must do for all seeds."""
     found = Outcome(one.configuration, iterations=one.iterations, failure=one.refusal)
     if one.refusal is not None:
         return found
-    whole: dict[float, list[Result]] = {}
+    whole: dict[float, list[CellResult]] = {}
     for rate, cells in sorted(one.cells.items()):
         got = [results[cell.key] for cell in cells if cell.key in results]
         done = [result for result in got if result.done]
         accuracy, loss = (mean(done, f"validation_{name}") for name in ("accuracy", "loss"))
-        found.tried.append(Tried(rate, accuracy, loss, len(got) - len(done)))
+        found.tried.append(TriedRate(rate, accuracy, loss, len(got) - len(done)))
         if len(done) == len(cells):
             whole[rate] = done
         found.failure = found.failure or next((result.error for result in got if not result.done), None)
@@ -217,11 +217,11 @@ def outcome(one: Candidate, results: Mapping[str, Result]) -> Outcome:
     return found
 
 
-def right(results: Sequence[Result], predictions: str, labels: str) -> list[NDArray[np.bool_]]:
+def right(results: Sequence[CellResult], predictions: str, labels: str) -> list[NDArray[np.bool_]]:
     """For each of ``results`` which test pictures it had right."""
     return [np.equal(result.values[predictions], result.values[labels]) for result in results]
 
 
-def mean(results: Sequence[Result], name: str) -> float:
+def mean(results: Sequence[CellResult], name: str) -> float:
     """The mean of the value ``name``; NaN of none."""
     return float(np.mean([result.values[name] for result in results])) if results else float("nan")

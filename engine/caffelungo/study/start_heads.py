@@ -23,7 +23,7 @@ from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.features import prefix
 from caffelungo.features.frozen_features import shorten
 from caffelungo.layers.kinds import HANDING_ON
-from caffelungo.net.graph import LayerModule, Net
+from caffelungo.net.graph import GraphNet, LayerModule
 from caffelungo.net.store import Store
 from caffelungo.passes.view import Classifier, View
 from caffelungo.plan.plan import Plan, PlannedLayer
@@ -32,10 +32,10 @@ from caffelungo.solve import nets
 from caffelungo.solve.engine import Engine, make_engine
 from caffelungo.solve.feed import Feed
 from caffelungo.solve.load_weights import Loaded
-from caffelungo.solve.nets import Opened
+from caffelungo.solve.nets import OpenedNet
 from caffelungo.solve.options import EngineOptions
 from caffelungo.study.cell_net import filled, open_on
-from caffelungo.study.cells import JSON, Cell, Place
+from caffelungo.study.cells import JSON, Cell, CellPlace
 from caffelungo.study.linear_classifier import Linear, converged, copies
 from caffelungo.weights import formats
 from caffelungo.weights.weights import Weights
@@ -53,7 +53,7 @@ MARGIN = 0.1
 
 
 @dataclass(frozen=True)
-class Head:
+class FreshHead:
     """A classifier that starts afresh. ``averaged``: its answers are means over places, so its features are, too."""
 
     classifier: Classifier
@@ -70,7 +70,7 @@ class Head:
         return any(one.layer.type == "ReLU" for one in self.classifier.between)
 
 
-def start(cell: Cell, place: Place) -> dict[str, JSON]:
+def start(cell: Cell, place: CellPlace) -> dict[str, JSON]:
     """Write ``HEADS``; for each fresh classifier (``heads``) penalty, loss and accuracy held out, or why it stays.
 
     ``why_not`` says by name why a classifier starts from its filler all the same.
@@ -112,9 +112,9 @@ def start(cell: Cell, place: Place) -> dict[str, JSON]:
     return {"heads": told, "why_not": refused}
 
 
-def fresh_heads(definition: Definition, plan: Plan, loaded: Loaded) -> tuple[list[Head], dict[str, str]]:
+def fresh_heads(definition: Definition, plan: Plan, loaded: Loaded) -> tuple[list[FreshHead], dict[str, str]]:
     """The classifiers of ``plan`` on the label that no weights were loaded into; and why not, by name."""
-    found: list[Head] = []
+    found: list[FreshHead] = []
     refused: dict[str, str] = {}
     known = {planned.name: planned for planned in plan.layers}
     for one in View(definition).classifiers:
@@ -124,7 +124,7 @@ def fresh_heads(definition: Definition, plan: Plan, loaded: Loaded) -> tuple[lis
         if why := _why_not(one, planned):
             refused[one.name] = why
         else:
-            found.append(Head(one, planned, planned.layer.type == "Convolution" and _plane(planned) != (1, 1)))
+            found.append(FreshHead(one, planned, planned.layer.type == "Convolution" and _plane(planned) != (1, 1)))
     return found, refused
 
 
@@ -159,9 +159,9 @@ def _why_not(one: Classifier, planned: PlannedLayer) -> str | None:
 
 
 @torch.no_grad()
-def _each(opened: Opened, store: Store, engine: Engine, heads: list[Head], see: Any) -> None:
+def _each(opened: OpenedNet, store: Store, engine: Engine, heads: list[FreshHead], see: Any) -> None:
     """Run ``opened`` over its pictures; ``see(head's name, what it reads)`` is called with each batch."""
-    net = Net(opened.plan, store)
+    net = GraphNet(opened.plan, store)
     for module in net.module.modules():
         for head in heads:
             if isinstance(module, LayerModule) and module.layer.name == head.name:
@@ -172,7 +172,7 @@ def _each(opened: Opened, store: Store, engine: Engine, heads: list[Head], see: 
             net(*tensors)
 
 
-def _features(opened: Opened, store: Store, engine: Engine, heads: list[Head]) -> list[Tensor]:
+def _features(opened: OpenedNet, store: Store, engine: Engine, heads: list[FreshHead]) -> list[Tensor]:
     """For each head N x D, averaged over places where its answers are."""
     found: dict[str, list[Tensor]] = {head.name: [] for head in heads}
     averaged = {head.name: head.averaged for head in heads}
@@ -183,7 +183,7 @@ def _features(opened: Opened, store: Store, engine: Engine, heads: list[Head]) -
     return [torch.cat(found[head.name]) for head in heads]
 
 
-def _lift(opened: Opened, store: Store, engine: Engine, head: Head, fit: Linear) -> float:
+def _lift(opened: OpenedNet, store: Store, engine: Engine, head: FreshHead, fit: Linear) -> float:
     """What makes all scores positive, so that a ReLU behind them takes nothing: softmax does not see it.
 
     It is the same for all classes.
@@ -200,7 +200,7 @@ def _lift(opened: Opened, store: Store, engine: Engine, head: Head, fit: Linear)
     return (1 + MARGIN) * -min(lowest) + MARGIN * max(highest)
 
 
-def _blobs(head: Head, weight: Tensor, bias: Tensor, store: Store) -> list[np.ndarray]:
+def _blobs(head: FreshHead, weight: Tensor, bias: Tensor, store: Store) -> list[np.ndarray]:
     """Weight and bias as the layer's blobs."""
     there = store.blobs(head.planned.key)
     if head.planned.layer.type == "InnerProduct" and head.planned.layer.options.transpose:

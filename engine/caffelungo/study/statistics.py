@@ -47,7 +47,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Difference(Interval):
+class MeanDifference(Interval):
     """A mean difference and the interval around it, in points.
 
     ``p`` is twice the share of the draws on the other side of zero: how often so much would come of nothing. It says
@@ -65,7 +65,7 @@ class Difference(Interval):
         return f"{self.mean:+.1f} [{self.low:+.1f}, {self.high:+.1f}]"
 
 
-def paired_bootstrap(a: ArrayLike, b: ArrayLike, draws: int = 10_000, seed: int = 0) -> Difference:
+def paired_bootstrap(a: ArrayLike, b: ArrayLike, draws: int = 10_000, seed: int = 0) -> MeanDifference:
     """Of how many points ``a`` is better than ``b``: both seeds x pictures, 1 where right, 0 where wrong, NaN untested.
 
     Row s of both has the same seed, column i the same picture. UserError where the shapes or what was tested differ, or
@@ -78,7 +78,7 @@ def paired_bootstrap(a: ArrayLike, b: ArrayLike, draws: int = 10_000, seed: int 
             received=f"{_words(first)} against {_words(second)}",
             remedy="give both arms the seeds and pictures that both have",
         )
-    return Difference(*_once(first - second, draws, seed, -1.0))
+    return MeanDifference(*_once(first - second, draws, seed, -1.0))
 
 
 def interval(a: ArrayLike, draws: int = 10_000, seed: int = 0) -> Interval:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from caffelungo.study.advice import advice
 from caffelungo.study.claims import NO, OPPOSITE, REPRODUCED, YES
 from caffelungo.study.compare import Comparison
-from caffelungo.study.findings import DEPTHS, Finding, Recall, Row, board, findings, recalls
+from caffelungo.study.findings import DEPTHS, ArmRow, ClaimFinding, Recall, board, findings, recalls
 
 HEAD = ("arm", "test accuracy, %", "over the bar, points", "over fine-tuning, points", "rate", "parameters", "s")
 RECALL_HEAD = ("arm", "before, %", "after, %", "change, points", "against FT, points")
@@ -35,7 +35,7 @@ TONES = {REPRODUCED: "good", YES: "good", OPPOSITE: "bad", NO: "bad"}
 
 
 @dataclass(frozen=True)
-class Table:
+class ResultTable:
     """A table with what stands above it; ``tones`` are the cells that mean well or ill, by (row, column)."""
 
     title: str
@@ -45,17 +45,17 @@ class Table:
     tones: dict[tuple[int, int], str] = field(default_factory=dict)
 
 
-def tables(comparison: Comparison) -> list[Table]:
+def tables(comparison: Comparison) -> list[ResultTable]:
     """All tables, in the order in which they are read."""
-    made: list[Table] = []
+    made: list[ResultTable] = []
     for tune, found in board(comparison).items():
         if found:
             lines = [_plain(row) for row in found]
-            made.append(Table(DEPTHS[tune].capitalize(), "" if made else NOTE, HEAD, lines, _tones(found)))
+            made.append(ResultTable(DEPTHS[tune].capitalize(), "" if made else NOTE, HEAD, lines, _tones(found)))
     claims = findings(comparison)
     if claims:
         tones = {(k, 5): TONES.get(one.verdict, "weak") for k, one in enumerate(claims)}
-        made.append(Table("What reproduced", PAPER, CLAIM_HEAD, [_claim(one) for one in claims], tones))
+        made.append(ResultTable("What reproduced", PAPER, CLAIM_HEAD, [_claim(one) for one in claims], tones))
     recalled = recalls(comparison)
     if recalled:
         text = "Accuracy on the task between, by the classifier that was learned there, before and after the target."
@@ -66,7 +66,7 @@ def tables(comparison: Comparison) -> list[Table]:
             if change is not None and change.sign
         }
         lines = [_recall(one) for one in recalled]
-        made.append(Table("What is left of the task between", text, RECALL_HEAD, lines, tones))
+        made.append(ResultTable("What is left of the task between", text, RECALL_HEAD, lines, tones))
     return made
 
 
@@ -76,7 +76,7 @@ def words(comparison: Comparison) -> list[str]:
     return told.sentences if told is not None else []
 
 
-def _plain(row: Row) -> list[str]:
+def _plain(row: ArmRow) -> list[str]:
     one = row.outcome
     if row.accuracy is None:
         return [row.title, f"failed: {row.failed}", "", "", "", "", ""]
@@ -85,7 +85,7 @@ def _plain(row: Row) -> list[str]:
     return [row.title, str(row.accuracy), *gains, rate, f"{one.parameters:,}", f"{one.seconds:.1f}"]
 
 
-def _tones(found: Sequence[Row]) -> dict[tuple[int, int], str]:
+def _tones(found: Sequence[ArmRow]) -> dict[tuple[int, int], str]:
     tones = {}
     for k, row in enumerate(found):
         if row.failed:
@@ -100,7 +100,7 @@ def _recall(one: Recall) -> list[str]:
     return [one.title, str(one.before), str(one.after), str(one.change), str(one.kept) if one.kept is not None else ""]
 
 
-def _claim(one: Finding) -> list[str]:
+def _claim(one: ClaimFinding) -> list[str]:
     source = f" ({one.claim.source})" if one.paper is not None else ""
     paper = f"{one.paper:+.1f}{source}" if one.paper is not None else "not measured"
     here, p = (str(one.found), _p(one.p)) if one.found is not None else ("", "")
@@ -111,36 +111,36 @@ def _p(value: float) -> str:
     return f"{value:.3f}" if value >= 0.001 else "< 0.001"
 
 
-def brief(comparison: Comparison) -> list[Table]:
+def brief(comparison: Comparison) -> list[ResultTable]:
     """The tables for a terminal: names in place of titles, differences in place of intervals."""
-    made: list[Table] = []
+    made: list[ResultTable] = []
     for tune, found in board(comparison).items():
         if found:
             failed = [f"{_label(row)}: {row.failed}" for row in found if row.failed]
             lines = [[_label(row), *_short(row)] for row in found]
-            made.append(Table(DEPTHS[tune].capitalize(), "\n".join(failed), BRIEF_HEAD, lines))
+            made.append(ResultTable(DEPTHS[tune].capitalize(), "\n".join(failed), BRIEF_HEAD, lines))
     if claims := findings(comparison):
-        made.append(Table("What reproduced", "", BRIEF_CLAIM_HEAD, [_short_claim(one) for one in claims]))
+        made.append(ResultTable("What reproduced", "", BRIEF_CLAIM_HEAD, [_short_claim(one) for one in claims]))
     if recalled := recalls(comparison):
         lines = [
             [one.label, f"{one.before.mean:.1f}", f"{one.after.mean:.1f}", str(one.change)] for one in recalled
         ]  # fmt: skip
-        made.append(Table("What is left of the task between", "", BRIEF_RECALL_HEAD, lines))
+        made.append(ResultTable("What is left of the task between", "", BRIEF_RECALL_HEAD, lines))
     return made
 
 
-def _label(row: Row) -> str:
+def _label(row: ArmRow) -> str:
     return row.outcome.configuration.label
 
 
-def _short(row: Row) -> list[str]:
+def _short(row: ArmRow) -> list[str]:
     full = _plain(row)
     if row.accuracy is None:
         return ["failed", "", "", ""]
     return [f"{row.accuracy.mean:.1f}", full[2], full[4], full[6]]
 
 
-def _short_claim(one: Finding) -> list[str]:
+def _short_claim(one: ClaimFinding) -> list[str]:
     paper = f"{one.paper:+.1f}" if one.paper is not None else "-"
     here = str(one.found) if one.found is not None else ""
     return [one.claim.label, one.tune.lower(), here, paper, one.verdict]

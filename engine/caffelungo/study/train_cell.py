@@ -26,14 +26,14 @@ from caffelungo.plan.plan import ParamKey
 from caffelungo.solve import before_training, nets
 from caffelungo.solve.engine import Engine, make_engine, out_of_memory
 from caffelungo.solve.load_weights import Loaded
-from caffelungo.solve.nets import Opened
+from caffelungo.solve.nets import OpenedNet
 from caffelungo.solve.observer import Observer
 from caffelungo.solve.options import EngineOptions
 from caffelungo.solve.solver import make_solver
 from caffelungo.solve.training import Training
 from caffelungo.solve.training_setup import GivenNet, Setup
 from caffelungo.study.cell_net import filled, open_on
-from caffelungo.study.cells import JSON, Cell, Place
+from caffelungo.study.cells import JSON, Cell, CellPlace
 from caffelungo.study.forgetting import recall
 from caffelungo.study.predict import Predictions, predict
 from caffelungo.study.start_heads import HEADS
@@ -105,7 +105,7 @@ class Fields:
         return cls(**given)
 
 
-def train(cell: Cell, place: Place) -> dict[str, JSON]:
+def train(cell: Cell, place: CellPlace) -> dict[str, JSON]:
     """Train as the fields of ``cell`` say (see ``Fields``); what came of it, by name.
 
     RunError where the loss stops being finite. Accuracies are shares; ``predictions`` and ``labels`` are those of the
@@ -115,7 +115,7 @@ def train(cell: Cell, place: Place) -> dict[str, JSON]:
     engine = make_engine(EngineOptions(device=place.device))
     text = nets.from_definition(read_net(place.inputs.path(asked.net)))
 
-    def on(phase: int, pictures: str) -> Opened:
+    def on(phase: int, pictures: str) -> OpenedNet:
         path = place.inputs.path(pictures)
         return open_on(text, phase, path, batch=asked.batch, seed=asked.seed, whole=asked.whole)
 
@@ -134,7 +134,7 @@ def train(cell: Cell, place: Place) -> dict[str, JSON]:
     start = clock()
     changing = prefix.moving(opened.plan, store.key)
 
-    def short(each: Opened) -> Shortened:
+    def short(each: OpenedNet) -> Shortened:
         if not asked.cache:
             return Shortened(each, "it was not asked for")
         return shorten(each, store, changing, engine, place.study, place.say)
@@ -167,7 +167,7 @@ def train(cell: Cell, place: Place) -> dict[str, JSON]:
 # -- before
 
 
-def _weights(asked: Fields, cell: Cell, place: Place) -> Sequence[Path]:
+def _weights(asked: Fields, cell: Cell, place: CellPlace) -> Sequence[Path]:
     """The files that the training starts from."""
     if asked.start_from is not None:
         need = cell.needs[asked.start_from]
@@ -183,7 +183,7 @@ def _weights(asked: Fields, cell: Cell, place: Place) -> Sequence[Path]:
     return [place.inputs.path(name) for name in names if name]
 
 
-def _heads(asked: Fields, cell: Cell, place: Place, store: Store) -> None:
+def _heads(asked: Fields, cell: Cell, place: CellPlace, store: Store) -> None:
     """Let the classifiers start where the cell that is needed for it says (see ``start_heads``)."""
     if asked.heads is None:
         return
@@ -223,7 +223,7 @@ class _Losses(Observer):
 
 
 def _fit(
-    asked: Fields, opened: Opened, store: Store, engine: Engine, place: Place, copied: Collection[ParamKey]
+    asked: Fields, opened: OpenedNet, store: Store, engine: Engine, place: CellPlace, copied: Collection[ParamKey]
 ) -> tuple[list[list[float]], Training]:
     """Train ``store``, ``copied`` of which came from weights; the loss curve and the training after it."""
     definition = parse_solver(_solver_text(asked), str(place.folder / "solver.prototxt"))
@@ -266,7 +266,7 @@ def _judged(found: Mapping[str, Predictions]) -> dict[str, JSON]:
     return values
 
 
-def _keep(opened: Opened, store: Store, loaded: Loaded, path: Path) -> None:
+def _keep(opened: OpenedNet, store: Store, loaded: Loaded, path: Path) -> None:
     types = {planned.name: planned.layer.type for planned in opened.plan.layers}
     weights = Weights(
         store.layer_arrays(opened.plan), types, nets.extras(opened, loaded.extras), opened.plan.name,

@@ -17,7 +17,7 @@ import pytest
 
 from caffelungo import locks
 from caffelungo.errors import RunError, UserError
-from caffelungo.study.cells import JSON, Cell, Result, Runner, Standing
+from caffelungo.study.cells import JSON, Cell, CellResult, CellRunner, Standing
 from tests.support import REPOSITORY
 
 posix = pytest.mark.skipif(os.name != "posix", reason="about signals")
@@ -72,7 +72,7 @@ def test_needs_come_first_and_nothing_runs_twice(study: Path) -> None:
     a = add("a", value=1)
     b, c = add("b", a, value=2), add("c", a, value=3)
     d = add("d", b, c)
-    results = Runner(study).run([d, c])
+    results = CellRunner(study).run([d, c])
     assert {one.fields["called"]: results[one.key].values["sum"] for one in (a, b, c, d)} == {
         "a": 1,
         "b": 3,
@@ -84,7 +84,7 @@ def test_needs_come_first_and_nothing_runs_twice(study: Path) -> None:
     assert (results[d.key].folder / "left.txt").read_text() == "d"
     assert results[d.key].folder == study / "cells" / d.key
 
-    again = Runner(study, workers=2).run([d, add("e", d, value=1)])
+    again = CellRunner(study, workers=2).run([d, add("e", d, value=1)])
     assert log(study) == ["a", "b", "c", "d", "e"]
     assert again[d.key] == results[d.key]
 
@@ -92,17 +92,17 @@ def test_needs_come_first_and_nothing_runs_twice(study: Path) -> None:
 def test_what_only_done_cells_need_is_not_run(study: Path) -> None:
     a = add("a", value=1)
     b = add("b", a)
-    Runner(study).run([b])
+    CellRunner(study).run([b])
     for path in (study / "cells" / a.key).iterdir():
         path.unlink()
     (study / "cells" / a.key).rmdir()
-    assert Runner(study).run([b])[b.key].values["sum"] == 1
+    assert CellRunner(study).run([b])[b.key].values["sum"] == 1
     assert log(study) == ["a", "b"]
 
 
 def test_workers_work_at_the_same_time(study: Path) -> None:
     cells = [add(name, sleep=0.5) for name in "abcd"]
-    results = Runner(study, workers=2).run(cells)
+    results = CellRunner(study, workers=2).run(cells)
     assert sorted(Counter(result.values["process"] for result in results.values()).values()) == [2, 2]
     assert [result.seconds >= 0.5 for result in results.values()] == [True] * 4
     assert all(result.cpu_seconds < 0.4 for result in results.values())
@@ -121,7 +121,7 @@ def test_a_failure_is_kept_shown_and_run_again_on_demand_only(study: Path, how: 
     after = add("after", bad)
     last = add("last", after)
     seen: list[Standing] = []
-    for runner in (Runner(study, workers=2, progress=seen.append), Runner(study, progress=seen.append)):
+    for runner in (CellRunner(study, workers=2, progress=seen.append), CellRunner(study, progress=seen.append)):
         results = runner.run([last, add("fine")])
         assert (results[bad.key].status, results[bad.key].error) == ("failed", error)
         assert results[after.key].error == results[last.key].error == f"because bad failed: {error}"
@@ -133,8 +133,8 @@ def test_a_failure_is_kept_shown_and_run_again_on_demand_only(study: Path, how: 
     assert output.startswith("on the way\nTraceback")
 
     (study / "mended").touch()
-    assert not Runner(study).run([last])[last.key].done
-    results = Runner(study, retry=True).run([last, add("fine")])
+    assert not CellRunner(study).run([last])[last.key].done
+    results = CellRunner(study, retry=True).run([last, add("fine")])
     assert results[last.key].values["sum"] == 1
     assert not (study / "cells" / bad.key / "output.txt").exists()
     assert log(study) == ["fine", "after", "last"]
@@ -147,7 +147,7 @@ def test_a_worker_that_dies_is_one_failed_cell(study: Path) -> None:
         kind("die", title="killed", signal=9), kind("die", signal=11), kind("die", signal=0), kind("orphan"),
         add("fine"),
     ]  # fmt: skip
-    found = Runner(study).run(cells)
+    found = CellRunner(study).run(cells)
     assert [found[cell.key].error for cell in cells] == [
         "the process that ran it was killed by SIGKILL; the system kills so when memory runs out",
         "the process that ran it was killed by SIGSEGV",
@@ -160,7 +160,7 @@ def test_a_worker_that_dies_is_one_failed_cell(study: Path) -> None:
 
 def test_values_that_cannot_be_kept_fail(study: Path) -> None:
     cells = [kind("bad"), kind("nothing"), kind("no_such_function")]
-    found = [Runner(study).run([cell])[cell.key].error or "" for cell in cells]
+    found = [CellRunner(study).run([cell])[cell.key].error or "" for cell in cells]
     assert "the value 'loss' cannot be kept" in found[0]
     assert "returned NoneType, not a dict" in found[1]
     assert "no_such_function" in found[2]
@@ -168,7 +168,7 @@ def test_values_that_cannot_be_kept_fail(study: Path) -> None:
 
 def test_what_a_cell_prints_and_reads_stays_away_from_the_runner(study: Path, capfd: pytest.CaptureFixture) -> None:
     noisy = kind("noisy")
-    result = Runner(study).run([noisy])[noisy.key]
+    result = CellRunner(study).run([noisy])[noisy.key]
     assert result.values == {"input": "", "left": ["output.txt"]}
     assert (result.folder / "output.txt").read_text() == "from python\nfrom a child\n"
     assert capfd.readouterr() == ("", "")
@@ -176,7 +176,7 @@ def test_what_a_cell_prints_and_reads_stays_away_from_the_runner(study: Path, ca
 
 def test_threads_and_numbers(study: Path) -> None:
     cell = kind("numbers")
-    found = Runner(study, threads=3).run([cell])[cell.key]
+    found = CellRunner(study, threads=3).run([cell])[cell.key]
     assert found.values == {"scalar": 0.5, "array": [0, 1, 2], "threads": "3"}
     record = json.loads((found.folder / "result.json").read_text())
     assert (record["kind"], record["version"], record["fields"]) == (cell.kind, 3, {})
@@ -185,7 +185,7 @@ def test_threads_and_numbers(study: Path) -> None:
 
 def test_torch_takes_the_threads_it_is_given(study: Path) -> None:
     cell = kind("torch")
-    found = Runner(study, threads=1).run([cell])[cell.key]
+    found = CellRunner(study, threads=1).run([cell])[cell.key]
     assert found.values == {"threads": 1}
     assert "torch" in json.loads((found.folder / "result.json").read_text())["versions"]
 
@@ -193,9 +193,9 @@ def test_torch_takes_the_threads_it_is_given(study: Path) -> None:
 def test_names_that_are_no_unicode_come_back(study: Path) -> None:
     name = os.fsdecode(b"caf\xe9")
     cell = kind("say", title=name, steps=0, file=name)
-    first = Runner(study).run([cell])[cell.key]
+    first = CellRunner(study).run([cell])[cell.key]
     assert first.done
-    assert Runner(study).run([cell])[cell.key] == first
+    assert CellRunner(study).run([cell])[cell.key] == first
 
 
 def test_files_in_the_working_folder_are_not_taken_for_modules(
@@ -204,7 +204,7 @@ def test_files_in_the_working_folder_are_not_taken_for_modules(
     (tmp_path / "queue.py").write_text("raise ImportError('a file of the user')")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(REPOSITORY), *(path for path in sys.path if path)])
-    assert Runner(study).run([add("a")])[add("a").key].done
+    assert CellRunner(study).run([add("a")])[add("a").key].done
 
 
 def test_what_another_runner_works_on_is_waited_for(study: Path) -> None:
@@ -220,12 +220,12 @@ def test_what_another_runner_works_on_is_waited_for(study: Path) -> None:
             waited.append(standing)
             locks.release(handle)
 
-    assert Runner(study, progress=see).run([cell])[cell.key].done
+    assert CellRunner(study, progress=see).run([cell])[cell.key].done
     assert (waited[0].left, waited[0].running, waited[0].elsewhere) == (1, (), 1)
 
 
 def test_inputs(study: Path) -> None:
-    runner = Runner(study)
+    runner = CellRunner(study)
     cell = kind("read", file=runner.inputs.add("some text", ".txt"))
     assert runner.run([cell])[cell.key].values == {"text": "some text"}
 
@@ -233,7 +233,7 @@ def test_inputs(study: Path) -> None:
 def test_progress_says_what_runs_and_how_long_the_rest_takes(study: Path) -> None:
     seen: list[Standing] = []
     cells = [kind("say", title=f"say {seed}", steps=4, seed=seed) for seed in range(2)]
-    Runner(study, progress=seen.append).run(cells)
+    CellRunner(study, progress=seen.append).run(cells)
     assert (seen[0].done, seen[0].left, seen[0].running, seen[0].seconds_left) == (0, 2, (), None)
     assert seen[0].ended is None
     assert [each.ended[0].title for each in seen if each.ended] == ["say 0", "say 1"]
@@ -252,18 +252,18 @@ def test_progress_says_what_runs_and_how_long_the_rest_takes(study: Path) -> Non
 def test_no_worker_can_start(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(RunError, match="no worker could be started"):
-        Runner(study).run([add("a")])
+        CellRunner(study).run([add("a")])
     assert not list((study / "cells").iterdir())
 
 
 def test_wrong_numbers_of_workers_and_threads(tmp_path: Path) -> None:
     for wrong in ({"workers": 0}, {"threads": 0}, {"workers": -1}):
         with pytest.raises(UserError, match="at least one"):
-            Runner(tmp_path, **wrong)
+            CellRunner(tmp_path, **wrong)
 
 
 def test_nothing_to_do(study: Path) -> None:
-    assert Runner(study).run([]) == {}
+    assert CellRunner(study).run([]) == {}
 
 
 def test_a_broken_progress_stops_the_workers(study: Path, tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_a_broken_progress_stops_the_workers(study: Path, tmp_path: Path) -> Non
             raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
-        Runner(study, progress=broken).run([kind("stay", tell=str(tell))])
+        CellRunner(study, progress=broken).run([kind("stay", tell=str(tell))])
     eventually(lambda: all(gone(int(process)) for process in tell.read_text().split()))
 
 
@@ -333,7 +333,7 @@ def test_a_runner_that_is_ended_leaves_nothing_half_done(study: Path, tmp_path: 
         assert len(list((study / "partial").glob(f"{stay.key}.*/half.txt"))) == 1
 
     before, _, after = long(str(tell))
-    results = Runner(study).run([before, after])
+    results = CellRunner(study).run([before, after])
     assert all(result.done for result in results.values())
     assert sorted(log(study)) == ["after", "before"]
 
@@ -350,7 +350,7 @@ def test_killed_again_and_again_it_still_comes_to_the_same_end(study: Path) -> N
         if (study / "cells").exists():
             assert all((one / "result.json").exists() for one in (study / "cells").iterdir())
     cells = many()
-    results = Runner(study, workers=2).run(cells)
+    results = CellRunner(study, workers=2).run(cells)
     assert sums([results[cell.key].values for cell in cells]) == [*range(1, 13), sum(range(1, 13))]
     ran = Counter(log(study))
     assert sum(ran.values()) <= len(ran) + 2 * kills, "only what was cut off ran again"
@@ -388,14 +388,14 @@ def test_a_lock_is_held_once_and_ends_with_its_holder(tmp_path: Path) -> None:
 def test_a_retry_takes_what_another_runner_has_retried(study: Path) -> None:
     """Both want the failed cell again; the one that comes second finds a newer result and does not run it."""
     bad = kind("fail", title="bad")
-    Runner(study).run([bad])
+    CellRunner(study).run([bad])
     (study / "mended").touch()
 
     def meanwhile(standing: Standing) -> None:
         if not done:
-            done.append(Runner(study, retry=True).run([bad])[bad.key])
+            done.append(CellRunner(study, retry=True).run([bad])[bad.key])
 
-    done: list[Result] = []
-    results = Runner(study, retry=True, progress=meanwhile).run([bad])
+    done: list[CellResult] = []
+    results = CellRunner(study, retry=True, progress=meanwhile).run([bad])
     assert results[bad.key] == done[0]
     assert results[bad.key].done

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from caffelungo.report.metrics_csv import Point
-from caffelungo.study.demo.arms import Arm, Trained, chosen, differences, table, verdict
+from caffelungo.study.demo.arms import DemoArm, Trained, chosen, differences, table, verdict
 
 
 def trained(losses: Sequence[float], accuracies: Sequence[float] = ()) -> Trained:
@@ -20,8 +20,8 @@ def trained(losses: Sequence[float], accuracies: Sequence[float] = ()) -> Traine
     return Trained(Path("best.caffemodel"), 1.5, points)
 
 
-def arm(letter: str, right: Sequence[int], loss: float = 0.5) -> Arm:
-    made = Arm(letter, f"way {letter}", Path(letter), trained([loss], [0.875]))
+def arm(letter: str, right: Sequence[int], loss: float = 0.5) -> DemoArm:
+    made = DemoArm(letter, f"way {letter}", Path(letter), trained([loss], [0.875]))
     made.right = np.array(right, np.float32)
     made.result = {"accuracy": made.right.mean(), "low": 0.25, "high": 0.755, "right": sum(right), "samples": 8}
     return made
@@ -56,7 +56,7 @@ def test_the_choice_is_by_pictures_set_aside_and_never_by_the_test() -> None:
     assert chosen([arm("a", bad, 0.3), arm("b", good, 0.4), arm("c", good, 0.3)]).letter == "a"
 
 
-def fourfold(a: Sequence[int], b: Sequence[int], c: Sequence[int], d: Sequence[int], times: int = 1) -> list[Arm]:
+def fourfold(a: Sequence[int], b: Sequence[int], c: Sequence[int], d: Sequence[int], times: int = 1) -> list[DemoArm]:
     return [arm(letter, list(right) * times) for letter, right in zip("abcd", (a, b, c, d), strict=True)]
 
 

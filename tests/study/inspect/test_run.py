@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from caffelungo.errors import UserError
-from caffelungo.study.inspect.findings import Findings
+from caffelungo.study.inspect.findings import InspectFindings
 from caffelungo.study.inspect.options import InspectOptions
 from caffelungo.study.inspect.run import find, inspect
 from caffelungo.weights import formats
@@ -25,11 +25,11 @@ def options(tmp_path: Path) -> InspectOptions:
 
 
 @pytest.fixture
-def found(options: InspectOptions) -> Findings:
+def found(options: InspectOptions) -> InspectFindings:
     return find(options)[0]
 
 
-def test_accuracy_of_each_group_alone(found: Findings) -> None:
+def test_accuracy_of_each_group_alone(found: InspectFindings) -> None:
     shares = {"old units": (True, False), "new units": (False, True), "all units": (True, True)}
     assert {one.units for one in found.now} == set(shares)
     for one in found.now:
@@ -38,7 +38,7 @@ def test_accuracy_of_each_group_alone(found: Findings) -> None:
     assert found.classified.right == nets.right(nets.weights(0), True, True)
 
 
-def test_accuracy_over_the_snapshots(found: Findings) -> None:
+def test_accuracy_over_the_snapshots(found: InspectFindings) -> None:
     expected = [
         (iteration, units, nets.right(nets.weights(seed), *groups))
         for iteration, seed in ((10, 3), (20, 0))
@@ -54,7 +54,7 @@ def test_the_net_has_its_own_weights_after_the_snapshots(options: InspectOptions
     assert np.array_equal(blob, nets.weights(3)["head"][0])
 
 
-def test_units_and_the_pictures_they_answer_to(found: Findings) -> None:
+def test_units_and_the_pictures_they_answer_to(found: InspectFindings) -> None:
     shown = {unit.name: unit for unit in found.units}
     for name, unit in shown.items():
         layer, index = name.split(":")
@@ -75,7 +75,7 @@ def test_units_and_the_pictures_they_answer_to(found: Findings) -> None:
     assert {name.split(":")[0] for name in shown} == {"old", "new"}
 
 
-def test_layers(found: Findings) -> None:
+def test_layers(found: InspectFindings) -> None:
     rows = {row.name: row for row in found.layers}
     before, after = nets.units(nets.weights(8), "old"), nets.units(nets.weights(0), "old")
     a, b = before - before.mean(0), after - after.mean(0)
@@ -102,7 +102,7 @@ def test_dead_units(options: InspectOptions) -> None:
     assert "new:1" not in {unit.name for unit in found.units}
 
 
-def test_hardest(found: Findings) -> None:
+def test_hardest(found: InspectFindings) -> None:
     blobs, labels = nets.weights(0), nets.data()[1]
     read = np.concatenate([nets.units(blobs, "old"), nets.units(blobs, "new")], 1)
     scores = read @ blobs["head"][0].astype(float).T + blobs["head"][1]

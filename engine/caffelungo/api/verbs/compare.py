@@ -120,11 +120,11 @@ def _run(
     from caffelungo import locks
     from caffelungo.report.studies import StudyBar
     from caffelungo.study import reporting
-    from caffelungo.study.cells import Runner
+    from caffelungo.study.cells import CellRunner
 
     with locks.alone(study.folder, "this study"):
         with StudyBar(quiet) as bar:
-            found = study.run(Runner(study.folder, workers, threads, retry, bar.see, device), bar.say)
+            found = study.run(CellRunner(study.folder, workers, threads, retry, bar.see, device), bar.say)
         written = reporting.write(found, study.folder, ["caffelungo.compare"])
     return CompareReport(
         str(study.folder), planned, advice=list(reporting.words(found)),

@@ -51,13 +51,13 @@ def convert_imageset(
     15
     """
     values.judge("convert_imageset", locals())
-    from caffelungo.data.convert_imageset import Options
+    from caffelungo.data.convert_imageset import ConvertImagesetOptions
     from caffelungo.data.convert_imageset import convert_imageset as run
 
     folder = values.path(root) or ""
     done = run(
         folder, values.path(list_file) or "", values.path(database) or "",
-        Options(
+        ConvertImagesetOptions(
             gray=gray, shuffle=shuffle, seed=seed, backend=backend, resize_width=resize_width,
             resize_height=resize_height, check_size=check_size, encoded=encoded, encode_type=encode_type,
             skip_missing=skip_missing, overwrite=overwrite,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from caffelungo.data import transforms
-from caffelungo.data.source import Opening, Source
+from caffelungo.data.source import DataSource, Opening
 from caffelungo.definition.schema import TRAIN, LayerParameter
 from caffelungo.errors import Location, UserError
 
@@ -23,7 +23,7 @@ def open_source(
     caffe: bool = False,
     where: Location | None = None,
     places: Mapping[str, Location | None] | None = None,
-) -> Source:
+) -> DataSource:
     """The source that ``layer`` (a PlannedLayer, a Layer or a LayerParameter) names.
 
     ``beside`` is the file the layer stands in: relative paths are tried from the working directory, then from there.
@@ -48,7 +48,7 @@ def open_source(
     raise UserError(wrong)
 
 
-def source_class(type_name: str, where: Location | None = None) -> type[Source]:
+def source_class(type_name: str, where: Location | None = None) -> type[DataSource]:
     """What opens data layers of the type ``type_name``; UserError where nothing does."""
     from caffelungo.data.sources.database import DatabaseSource
     from caffelungo.data.sources.dummy import DummySource
@@ -56,7 +56,7 @@ def source_class(type_name: str, where: Location | None = None) -> type[Source]:
     from caffelungo.data.sources.images import ImageSource
     from caffelungo.data.sources.memory import MemorySource
 
-    known: dict[str, type[Source]] = {
+    known: dict[str, type[DataSource]] = {
         "Data": DatabaseSource,
         "DummyData": DummySource,
         "HDF5Data": Hdf5Source,
@@ -65,7 +65,7 @@ def source_class(type_name: str, where: Location | None = None) -> type[Source]:
     }
     if type_name not in known:
         raise UserError(
-            "this layer type is no source of data that can be opened",
+            "this layer type is not a data source",
             where=where,
             received=f'type: "{type_name}"',
             remedy=f"use one of {', '.join(known)}",

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.data import datum, preprocess
-from caffelungo.data.data_transformer import PictureSource
+from caffelungo.data.data_transformer import PictureDataSource
 from caffelungo.data.lmdb_reader import LmdbReader
 from caffelungo.data.record_survey import Survey, survey
-from caffelungo.data.sample_order import Order
-from caffelungo.data.source import Batch, Opening, stacked
+from caffelungo.data.sample_order import SampleOrder
+from caffelungo.data.source import Opening, SampleBatch, stacked
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.files import find
 
@@ -21,7 +21,7 @@ IN_MEMORY = 256 << 20
 """Databases of raw samples up to this size, in bytes, are read once and kept."""
 
 
-class DatabaseSource(PictureSource):
+class DatabaseSource(PictureDataSource):
     """Top 0 is the sample, top 1 (if named) its label. Encoded pictures are decoded, in colour unless forced."""
 
     def __init__(self, param: Any, opening: Opening) -> None:
@@ -34,12 +34,12 @@ class DatabaseSource(PictureSource):
                 "the database is empty",
                 where=Location(str(self.path)),
                 received="0 records",
-                remedy="make it again with `lungo convert_imageset`, and look at what that says of missing pictures",
+                remedy="make it again with `lungo convert_imageset`, and check what it reports about missing pictures",
             )
         if opening.shuffle:
-            self.notice("a database is read in its own order; shuffle when you make it (convert_imageset -shuffle)")
+            self.notice("a database is read in its own order; shuffle it when you make it (convert_imageset -shuffle)")
         self.size = self.reader.size
-        self.order = Order(
+        self.order = SampleOrder(
             self.size, options.batch_size or 1, seed=opening.seed, skip=options.rand_skip, once=opening.once
         )
         self.color = True if self.transform.force_color else False if self.transform.force_gray else None
@@ -70,11 +70,11 @@ class DatabaseSource(PictureSource):
             self.notice(
                 f"samples of channels {first.channels}, height {first.height}, width {first.width} look like pictures "
                 f"stored as height x width x channels ({first.width} channel(s) of {first.channels}x{first.height}). "
-                "Caffe stores channels x height x width: turn each with numpy's transpose(2, 0, 1) before tobytes(), "
+                "Caffe stores channels x height x width: transpose each with numpy's transpose(2, 0, 1) before tobytes(), "
                 "or make the database with `lungo convert_imageset`"
             )
         if first.size and first.floats and not first.encoded:
-            self.notice("records hold `data` and `float_data`, both: the bytes of `data` are used, as Caffe does")
+            self.notice("records contain both `data` and `float_data`: the bytes of `data` are used, as in Caffe")
 
     def _decoded(self, message: Any, name: str) -> NDArray[Any]:
         return self._resized(datum.array(message, name, color=self.color))
@@ -102,7 +102,7 @@ class DatabaseSource(PictureSource):
             self._kept = (samples, labels) if self.small else None
         return self._kept
 
-    def batch(self, k: int) -> Batch:
+    def batch(self, k: int) -> SampleBatch:
         assert self.order is not None
         epoch, index = self.order.samples(k)
         kept = self._in_memory()
@@ -118,14 +118,14 @@ class DatabaseSource(PictureSource):
             labels = np.array([message.label for message in messages], np.int64)
         return self.placed(samples, epoch, index, self._batch_labels(labels), self.reader.where)
 
-    def _plain(self, samples: NDArray[Any], labels: NDArray[np.int64], index: NDArray[np.int64]) -> Batch:
+    def _plain(self, samples: NDArray[Any], labels: NDArray[np.int64], index: NDArray[np.int64]) -> SampleBatch:
         """Samples that are used as they are: one slice of what is kept in memory."""
         run = len(index) == index[-1] - index[0] + 1
         picked = samples[index[0] : index[-1] + 1] if run else samples[index]
         if self.reverses:
             picked = np.ascontiguousarray(picked[:, ::-1])
         values = self._batch_labels(labels[index])
-        return Batch((picked,) if values is None else (picked, values))
+        return SampleBatch((picked,) if values is None else (picked, values))
 
     def _batch_labels(self, labels: NDArray[np.int64]) -> NDArray[np.float32] | None:
         return stacked(labels + int(self.extras.label_offset)) if len(self.names) > 1 else None
@@ -177,7 +177,7 @@ def find_database(source: str, beside: str | None, where: Location | None = None
         return path
     leveldb = (path / "CURRENT").is_file() and any(path.glob("MANIFEST-*"))
     raise UserError(
-        "LevelDB databases are not read" if leveldb else "the folder holds no LMDB database",
+        "LevelDB databases are not read" if leveldb else "the folder contains no LMDB database",
         where=where,
         received=f"{path.resolve()}{' (a LevelDB)' if leveldb else ', which has no data.mdb'}",
         remedy="make an LMDB from the pictures: `lungo convert_imageset ROOTFOLDER/ LISTFILE DB_NAME`"

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.data import random_numbers
-from caffelungo.data.source import Batch, Opening, Source
+from caffelungo.data.source import DataSource, Opening, SampleBatch
 from caffelungo.definition.schema import FillerParameter
 from caffelungo.layers import registry
 
 
-class DummySource(Source):
+class DummySource(DataSource):
     """Constant tops are filled once, others anew for each batch."""
 
     def __init__(self, param: Any, opening: Opening) -> None:
@@ -28,8 +28,8 @@ class DummySource(Source):
         self.fillers = fillers * len(self.names) if len(fillers) == 1 else fillers
         self._constant: dict[int, NDArray[np.float32]] = {}
 
-    def batch(self, k: int) -> Batch:
-        return Batch(tuple(self._filled(k, top) for top in range(len(self.names))))
+    def batch(self, k: int) -> SampleBatch:
+        return SampleBatch(tuple(self._filled(k, top) for top in range(len(self.names))))
 
     def blocks(self, top: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """What a constant top holds; nothing of one that is drawn anew each time."""

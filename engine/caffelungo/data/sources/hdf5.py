@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.data.sample_order import Order
-from caffelungo.data.source import Batch, Opening, Source
+from caffelungo.data.sample_order import SampleOrder
+from caffelungo.data.source import DataSource, Opening, SampleBatch
 from caffelungo.errors import Location, Problem, RunError, UserError
 from caffelungo.files import find, read_text
 from caffelungo.plan import memory_limits
@@ -33,7 +33,7 @@ SHOWN = 20
 """Datasets that a message lists."""
 
 
-class Hdf5Source(Source):
+class Hdf5Source(DataSource):
     """Rows come in order, file after file, and batches run on over the end. A shuffle draws files, then rows."""
 
     one_shape = True
@@ -44,7 +44,7 @@ class Hdf5Source(Source):
         where = opening.where
         if param.HasField("transform_param"):
             raise UserError(
-                f"layer `{self.name}`: HDF5Data takes no transform_param",
+                f"layer `{self.name}`: HDF5Data has no transform_param",
                 where=where,
                 received="transform_param { ... }",
                 remedy="write transformed values into the HDF5 file, and remove the transform_param",
@@ -55,32 +55,32 @@ class Hdf5Source(Source):
         self.starts = np.concatenate([[0], np.cumsum(self.rows)])
         self.size = int(self.starts[-1])
         shuffle = options.shuffle if opening.shuffle is None else opening.shuffle
-        self.order = Order(
+        self.order = SampleOrder(
             self.size, options.batch_size or 1, seed=opening.seed, shuffle=shuffle and not opening.once,
             once=opening.once, parts=self.rows,
         )  # fmt: skip
         self.shapes = [(self.order.batch_size, *self.row_shapes[name]) for name in self.names]
         self._loaded: dict[int, Arrays] = {}
 
-    def batch(self, k: int) -> Batch:
+    def batch(self, k: int) -> SampleBatch:
         assert self.order is not None
         _, index = self.order.samples(k)
         part = np.searchsorted(self.starts, index, side="right") - 1
         if part[0] == part[-1] and (part == part[0]).all():
             file, rows = self._file(int(part[0])), index - self.starts[part[0]]
-            return Batch(tuple(file[name][rows] for name in self.names))
+            return SampleBatch(tuple(file[name][rows] for name in self.names))
         pieces = {int(number): self._file(int(number)) for number in dict.fromkeys(part.tolist())}
         arrays = []
         for name in self.names:
             values = [pieces[int(number)][name][i - self.starts[number]] for number, i in zip(part, index, strict=True)]
             arrays.append(np.stack(values))
-        return Batch(tuple(arrays))
+        return SampleBatch(tuple(arrays))
 
     def _file(self, number: int) -> Arrays:
         if number not in self._loaded:
             arrays = {name: _read(self.files[number], name) for name in self.names}
             if any(array.shape != (self.rows[number], *self.row_shapes[name]) for name, array in arrays.items()):
-                raise RunError(f"{self.files[number]}: the file was changed while it was used; start again")
+                raise RunError(f"{self.files[number]}: the file was changed while in use; start again")
             self._loaded[number] = arrays
             while len(self._loaded) > 1 and self._bytes() > IN_MEMORY:
                 del self._loaded[next(n for n in self._loaded if n != number)]
@@ -123,7 +123,7 @@ def read_file_list(path: Path, beside: str | None = None) -> list[Path]:
     except UnicodeDecodeError as error:
         raise UserError(
             "a list of HDF5 files must be text", where=Location(str(path)), received=str(error),
-            remedy="write one path a line, as UTF-8; an HDF5 file itself goes into such a list",
+            remedy="write one path per line, as UTF-8; list the HDF5 file itself in such a file",
         ) from None  # fmt: skip
     files: list[Path] = []
     problems: list[Problem] = []
@@ -159,8 +159,10 @@ def _survey(files: list[Path], names: tuple[str, ...]) -> tuple[list[int], dict[
     shapes: dict[str, tuple[int, ...]] = {}
     for path in files:
         if not h5py.is_hdf5(path):
-            received = f"{path.stat().st_size} bytes of something else, or cut short"
-            problems.append(Problem("the file is no HDF5 file", Location(str(path)), received, "write it again, whole"))
+            received = f"{path.stat().st_size} bytes of another format, or truncated"
+            problems.append(
+                Problem("the file is not an HDF5 file", Location(str(path)), received, "write it again completely")
+            )
             continue
         try:
             with _opened(path) as reader:
@@ -173,20 +175,20 @@ def _survey(files: list[Path], names: tuple[str, ...]) -> tuple[list[int], dict[
         for name, shape in known.items():
             if shapes.setdefault(name, shape[1:]) != shape[1:]:
                 received = f"rows of {shape[1:]} instead of {shapes[name]}"
-                what = f"dataset `{name}` has another shape than in {files[0]}"
-                problems.append(Problem(what, Location(str(path)), received, "write files of one shape"))
+                what = f"dataset `{name}` has a different shape than in {files[0]}"
+                problems.append(Problem(what, Location(str(path)), received, "write files with the same shapes"))
         if len({shape[0] for shape in known.values()}) > 1:
             received = ", ".join(f"{name} {shape[0]}" for name, shape in known.items())
             problems.append(
                 Problem(
                     "the datasets have different numbers of rows", Location(str(path)), received,
-                    "write one row a sample to each dataset",
+                    "write one row per sample to each dataset",
                 )
             )  # fmt: skip
         rows.append(next((shape[0] for shape in known.values()), 0))
     if not problems and not sum(rows):
         problems.append(
-            Problem("the HDF5 files hold no rows", Location(str(files[0])), "0 rows", "write at least one sample")
+            Problem("the HDF5 files contain no rows", Location(str(files[0])), "0 rows", "write at least one sample")
         )
     if problems:
         raise UserError(problems)
@@ -217,8 +219,8 @@ def _dataset(reader: Reader, name: str, problems: list[Problem]) -> tuple[int, .
     received = f"datasets {', '.join(inside)}" if inside else "no datasets"
     problems.append(
         Problem(
-            f"the file has no dataset of numbers called `{name}`", Location(str(reader.path)), received,
-            "name the layer's tops like the file's datasets",
+            f"the file has no numeric dataset named `{name}`", Location(str(reader.path)), received,
+            "name the layer's tops after the file's datasets",
         )
     )  # fmt: skip
     return None
@@ -232,7 +234,7 @@ def _room(path: Path, shapes: dict[str, tuple[int, ...]], problems: list[Problem
             Problem(
                 "the HDF5 file does not fit into memory", Location(str(path)),
                 f"{need / 1e9:.3g} GB as 32-bit floats, and {free / 1e9:.3g} GB are free",
-                "split it into smaller files, and name each on a line of the list",
+                "split it into smaller files, and list each on its own line",
             )
         )  # fmt: skip
 
@@ -245,4 +247,4 @@ def _read(path: Path, name: str, rows: slice = slice(None)) -> NDArray[np.float3
             reader.check(dataset)
             return np.asarray(dataset[rows], np.float32)
     except OSError as error:
-        raise RunError(f"{path}: the file cannot be read any more: {error.strerror or error}") from error
+        raise RunError(f"{path}: the file can no longer be read: {error.strerror or error}") from error

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.data.data_transformer import PictureSource
+from caffelungo.data.data_transformer import PictureDataSource
 from caffelungo.data.decode import decode
 from caffelungo.data.image_list import read_list
-from caffelungo.data.sample_order import Order
-from caffelungo.data.source import Batch, Opening, stacked
+from caffelungo.data.sample_order import SampleOrder
+from caffelungo.data.source import Opening, SampleBatch, stacked
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import Location, Problem, UserError
 
@@ -20,7 +20,7 @@ IN_MEMORY = 256 << 20
 """Decoded pictures are kept up to this many bytes, in each process."""
 
 
-class ImageSource(PictureSource):
+class ImageSource(PictureDataSource):
     """Top 0 is the picture, top 1 its label. Shuffled in TRAIN unless the layer says otherwise or ``caffe`` is on."""
 
     def __init__(self, param: Any, opening: Opening) -> None:
@@ -35,7 +35,7 @@ class ImageSource(PictureSource):
         if options.new_height or options.new_width:
             self.set_resize(int(options.new_height), int(options.new_width))
         self.size = len(self.pictures)
-        self.order = Order(
+        self.order = SampleOrder(
             self.size, options.batch_size or 1, seed=opening.seed, shuffle=self._shuffles(options),
             skip=options.rand_skip, once=opening.once,
         )  # fmt: skip
@@ -54,7 +54,7 @@ class ImageSource(PictureSource):
             return opening.shuffle
         if options.HasField("shuffle") or opening.phase != TRAIN or opening.caffe:
             return bool(options.shuffle)
-        self.notice("pictures are shuffled anew each epoch; write `shuffle: false` for the order of the list")
+        self.notice("pictures are reshuffled each epoch; write `shuffle: false` to keep the order of the list")
         return True
 
     def keep(self, pictures: NDArray[np.uint8]) -> None:
@@ -89,7 +89,7 @@ class ImageSource(PictureSource):
     def sample(self, index: int) -> NDArray[np.uint8]:
         return self.picture(index)
 
-    def batch(self, k: int) -> Batch:
+    def batch(self, k: int) -> SampleBatch:
         assert self.order is not None
         epoch, index = self.order.samples(k)
         samples = [self.picture(int(i)) for i in index]

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from caffelungo.data.sample_order import Order
-from caffelungo.data.source import Batch, Opening, Source, stacked
+from caffelungo.data.sample_order import SampleOrder
+from caffelungo.data.source import DataSource, Opening, SampleBatch, stacked
 from caffelungo.errors import RunError, UserError
 
 
-class MemorySource(Source):
+class MemorySource(DataSource):
     """Give it arrays with ``reset`` before the first batch."""
 
     def __init__(self, param: Any, opening: Opening) -> None:
@@ -42,13 +42,13 @@ class MemorySource(Source):
             )
         self.data, self.values = picked, values
         self.size = len(picked)
-        self.order = Order(self.size, self.batch_size, once=self.opening.once)
+        self.order = SampleOrder(self.size, self.batch_size, once=self.opening.once)
 
-    def batch(self, k: int) -> Batch:
+    def batch(self, k: int) -> SampleBatch:
         if self.order is None or self.data is None or self.values is None:
             raise RunError(f"layer `{self.name}` (MemoryData) was given no arrays; call reset(data, labels) first")
         _, index = self.order.samples(k)
-        return Batch((self.data[index], self.values[index])[: max(1, len(self.names))])
+        return SampleBatch((self.data[index], self.values[index])[: max(1, len(self.names))])
 
     def labels(self) -> NDArray[np.int64] | None:
         return None if self.values is None else self.values.astype(np.int64)

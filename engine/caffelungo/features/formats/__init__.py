@@ -15,9 +15,9 @@ from pathlib import Path
 
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.features.formats import hdf5, lmdb, npz, safetensors
-from caffelungo.features.formats.table import RESERVED, Table
+from caffelungo.features.formats.table import RESERVED, FeatureTable
 
-WRITERS: dict[str, Callable[[Path, Table], None]] = {
+WRITERS: dict[str, Callable[[Path, FeatureTable], None]] = {
     ".npz": npz.write, ".h5": hdf5.write, ".hdf5": hdf5.write, ".safetensors": safetensors.write, ".lmdb": lmdb.write,
 }  # fmt: skip
 
@@ -29,22 +29,22 @@ def suffix_problem(path: Path) -> Problem | None:
     near = did_you_mean(path.suffix, WRITERS)
     known = ", ".join(WRITERS)
     return Problem(
-        "the suffix of the output says no format", Location(str(path)), path.suffix or "no suffix",
-        f"did you mean {path.with_suffix(near).name}? Known are {known}" if near else f"end it on one of {known}",
+        "the suffix of the output is not a known format", Location(str(path)), path.suffix or "no suffix",
+        f"did you mean {path.with_suffix(near).name}? Available: {known}" if near else f"use one of {known}",
     )  # fmt: skip
 
 
 def check(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
     """UserError where the format of ``path`` cannot hold blobs of these names and ``shapes`` (of one row)."""
     if taken := [blob for blob in shapes if blob in RESERVED]:
-        raise UserError("a blob's name is taken by something else in the file", where=Location(str(path)),
-                        received=", ".join(taken), remedy="give the blob another name in the net")  # fmt: skip
+        raise UserError("the name of a blob is reserved in this file format", where=Location(str(path)),
+                        received=", ".join(taken), remedy="rename the blob in the net")  # fmt: skip
     if path.suffix == ".lmdb":
         lmdb.check(path, shapes)
     if path.suffix in (".h5", ".hdf5"):
         hdf5.check(path, shapes)
 
 
-def write(path: Path, table: Table) -> None:
+def write(path: Path, table: FeatureTable) -> None:
     """Write ``table`` to ``path`` whole, in the format of its suffix, holding no more of it than a piece."""
     WRITERS[path.suffix](path, table)

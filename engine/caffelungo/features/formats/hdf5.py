@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from caffelungo.errors import Location, UserError
-from caffelungo.features.formats.table import Table, pieces, written
+from caffelungo.features.formats.table import FeatureTable, pieces, written
 from caffelungo.files import written_whole
 
 
-def write(path: Path, table: Table) -> None:
+def write(path: Path, table: FeatureTable) -> None:
     """Write ``table`` to ``path`` whole. UserError where one blob's name is a folder of another's."""
     import h5py
 
@@ -42,8 +42,8 @@ def check(path: Path, blobs: Iterable[str]) -> None:
     for blob in blobs:
         if inside := [other for other in blobs if other.startswith(f"{blob}/")]:
             raise UserError(
-                "an HDF5 file cannot hold a dataset in the name of another",
+                "in an HDF5 file the name of one dataset cannot be a folder in that of another",
                 where=Location(str(path)),
                 received=f"`{blob}` and `{inside[0]}`",
-                remedy=f"write {path.with_suffix('.npz').name}, or one of them alone",
+                remedy=f"write {path.with_suffix('.npz').name}, or only one of them",
             )

@@ -19,7 +19,7 @@ from caffelungo.data.image_list import LABELS
 from caffelungo.data.lmdb_writer import EXTRAS, FILES, new_database
 from caffelungo.definition.schema import Datum
 from caffelungo.errors import Location, UserError
-from caffelungo.features.formats.table import Table, pieces, written
+from caffelungo.features.formats.table import FeatureTable, pieces, written
 from caffelungo.files import named, sync_folder
 
 FLOAT_TAG = 0x35
@@ -55,11 +55,11 @@ def check(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
         received = f"`{wrong[0]}`: {'x'.join(map(str, shapes[wrong[0]]))}"
         raise UserError("a Datum has three axes", where=Location(str(path)), received=received, remedy="write .npz")
     if len({folder_of(blob) for blob in shapes}) < len(shapes):
-        raise UserError("two blobs would make databases of one name", where=Location(str(path)),
-                        received=", ".join(shapes), remedy="write .npz, or the blobs one by one")  # fmt: skip
+        raise UserError("two blobs would have databases of the same name", where=Location(str(path)),
+                        received=", ".join(shapes), remedy="write .npz, or one blob at a time")  # fmt: skip
 
 
-def write(path: Path, table: Table) -> None:
+def write(path: Path, table: FeatureTable) -> None:
     """Write ``table`` to the database ``path``, or to a folder of databases; replaces what is there."""
     with drafts.folder(path) as draft:
         made = draft / "made"
@@ -85,7 +85,7 @@ def other_files(path: Path) -> list[str]:
     return found
 
 
-def _database(path: Path, array: NDArray[np.float32], table: Table) -> None:
+def _database(path: Path, array: NDArray[np.float32], table: FeatureTable) -> None:
     number = 0
     with new_database(path, overwrite=True) as writer:
         for piece in pieces(array):

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from caffelungo.features.formats.table import Table, pieces, written
+from caffelungo.features.formats.table import FeatureTable, pieces, written
 from caffelungo.files import written_whole
 
 NAMES = 4096
 """Names that are put into an array at a time."""
 
 
-def write(path: Path, table: Table) -> None:
+def write(path: Path, table: FeatureTable) -> None:
     """Write ``table`` to ``path`` whole."""
     with written_whole(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for blob, array in table.arrays.items():

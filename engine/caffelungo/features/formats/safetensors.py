@@ -15,14 +15,14 @@ from typing import IO, Any
 
 import numpy as np
 
-from caffelungo.features.formats.table import Table, pieces, written
+from caffelungo.features.formats.table import FeatureTable, pieces, written
 from caffelungo.files import written_whole
 
 NAMES = 4096
 """Names that are encoded at a time."""
 
 
-def write(path: Path, table: Table) -> None:
+def write(path: Path, table: FeatureTable) -> None:
     """Write ``table`` to ``path`` whole."""
     names = sum(len(written(name).encode()) + 1 for name in table.files)
     parts: list[tuple[str, str, list[int], int]] = [
@@ -43,7 +43,7 @@ def write(path: Path, table: Table) -> None:
             stream.write("".join(f"{written(name)}\n" for name in table.files[start : start + NAMES]).encode())
 
 
-def _header(stream: IO[bytes], table: Table, parts: list[tuple[str, str, list[int], int]]) -> None:
+def _header(stream: IO[bytes], table: FeatureTable, parts: list[tuple[str, str, list[int], int]]) -> None:
     extras = base64.b64encode(table.extras.SerializeToString(deterministic=True)).decode()
     header: dict[str, Any] = {"__metadata__": {"lungo": extras, "classes": json.dumps(table.classes)}}
     place = 0

@@ -17,7 +17,7 @@ RESERVED = ("label", "files", "classes", "extras")
 
 
 @dataclass(frozen=True)
-class Table:
+class FeatureTable:
     """``arrays``: by blob, one float32 row for each of the ``files``. ``labels``: their numbers, None without.
 
     ``extras`` is a lungo.NetExtras: the preprocessing of the pictures, and the names of the classes.

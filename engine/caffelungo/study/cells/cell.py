@@ -76,7 +76,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Result:
+class CellResult:
     """What came of a cell. ``values`` are empty where it failed, ``error`` is None where it is done.
 
     ``folder`` holds the files it left; ``cpu_seconds`` are those of all threads of its process.
@@ -96,7 +96,7 @@ class Result:
         return self.status == "done"
 
 
-def load(study: Path, key: str) -> Result | None:
+def load(study: Path, key: str) -> CellResult | None:
     """The result of the cell ``key`` in the folder ``study``, done or failed; None when it never ended."""
     folder = study / "cells" / key
     path = folder / RESULT
@@ -112,7 +112,7 @@ def load(study: Path, key: str) -> Result | None:
             received=str(error),
             remedy=f"remove {folder}; the cell then runs again",
         ) from error
-    return Result(key=key, folder=folder, **parts)
+    return CellResult(key=key, folder=folder, **parts)
 
 
 def in_order(cells: Iterable[Cell]) -> list[Cell]:

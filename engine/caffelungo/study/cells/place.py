@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caffelungo.errors import RunError
-from caffelungo.study.cells.cell import Cell, Result, load
+from caffelungo.study.cells.cell import Cell, CellResult, load
 from caffelungo.study.cells.input_files import Inputs
 
 Say = Callable[[float, float, str], None]
@@ -15,7 +15,7 @@ Say = Callable[[float, float, str], None]
 
 
 @dataclass(frozen=True)
-class Place:
+class CellPlace:
     """``folder`` is the cell's own: empty at first, and what it holds at the end stays beside the result.
 
     ``study`` is the folder of the whole study, for caches that cells share; each cache writes its files whole, since
@@ -33,7 +33,7 @@ class Place:
         """Files by content."""
         return Inputs(self.study)
 
-    def of(self, need: Cell) -> Result:
+    def of(self, need: Cell) -> CellResult:
         """What came of ``need``, which is done before the cell that needs it starts."""
         found = load(self.study, need.key)
         if found is None or not found.done:

@@ -8,14 +8,14 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from caffelungo.study.cells.cell import Cell, Result
+from caffelungo.study.cells.cell import Cell, CellResult
 
 UNLIKE = ("seed", "rate")
 """Fields that do not change how long a cell takes."""
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningCell:
     """A cell at work: since when (monotonic seconds), and what it last said of itself."""
 
     cell: Cell
@@ -35,10 +35,10 @@ class Standing:
     done: int
     failed: int
     left: int
-    running: tuple[Running, ...]
+    running: tuple[RunningCell, ...]
     seconds_left: float | None
     elsewhere: int = 0
-    ended: tuple[Cell, Result] | None = None
+    ended: tuple[Cell, CellResult] | None = None
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Clock:
                 return sum(took) / len(took)
         return None
 
-    def left(self, running: Iterable[Running], waiting: Iterable[Cell], workers: int) -> float | None:
+    def left(self, running: Iterable[RunningCell], waiting: Iterable[Cell], workers: int) -> float | None:
         """Seconds until all are done with so many workers; None when nothing is known."""
         total, guesses, unknown = 0.0, [], 0
         for each in running:

@@ -19,16 +19,16 @@ from pathlib import Path
 
 from caffelungo import drafts, files, locks
 from caffelungo.errors import RunError, UserError
-from caffelungo.study.cells.cell import RESULT, Cell, Result, in_order, load
+from caffelungo.study.cells.cell import RESULT, Cell, CellResult, in_order, load
 from caffelungo.study.cells.input_files import Inputs
-from caffelungo.study.cells.progress import Clock, Running, Standing
+from caffelungo.study.cells.progress import Clock, RunningCell, Standing
 from caffelungo.study.cells.worker_process import Hand, Message
 
 TICK = 0.25
 """Seconds between two looks at cells that another runner works on, and between two reports."""
 
 
-class Runner:
+class CellRunner:
     """Runs cells in the folder ``folder`` with ``workers`` processes of ``threads`` threads each.
 
     ``retry`` runs cells again that failed before. ``device`` is where nets run, as in ``Place``. ``progress`` is called
@@ -56,7 +56,7 @@ class Runner:
         """The files that cells read."""
         return Inputs(self.folder)
 
-    def run(self, cells: Iterable[Cell]) -> dict[str, Result]:
+    def run(self, cells: Iterable[Cell]) -> dict[str, CellResult]:
         """What came of ``cells`` and of what they need, by key; failed cells among them.
 
         A cell of which a need failed is failed, too, but only in this answer: it runs as soon as the need is done.
@@ -74,16 +74,16 @@ class Runner:
 
 
 class _Run:
-    """One call of ``Runner.run``."""
+    """One call of ``CellRunner.run``."""
 
-    def __init__(self, runner: Runner, cells: list[Cell]) -> None:
+    def __init__(self, runner: CellRunner, cells: list[Cell]) -> None:
         self.runner, self.folder = runner, runner.folder
         self.clock = Clock()
-        self.results: dict[str, Result] = {}
+        self.results: dict[str, CellResult] = {}
         self.stale: dict[str, int] = {}
         """Failures from before, which are run again: when each was written."""
         self.waiting: dict[str, Cell] = {}
-        self.running: dict[Hand, Running] = {}
+        self.running: dict[Hand, RunningCell] = {}
         self.partial: dict[str, Path] = {}
         self.locked: dict[str, int] = {}
         self.elsewhere = 0
@@ -107,12 +107,12 @@ class _Run:
             wanted.update(need.key for need in cell.needs)
         self.waiting = dict(reversed(self.waiting.items()))
 
-    def _know(self, cell: Cell, result: Result) -> None:
+    def _know(self, cell: Cell, result: CellResult) -> None:
         self.results[cell.key] = result
         if result.done:
             self.clock.measured(cell, result.seconds)
 
-    def go(self) -> dict[str, Result]:
+    def go(self) -> dict[str, CellResult]:
         """Until nothing waits or runs."""
         self.tell()
         while self.waiting or self.running:
@@ -150,17 +150,17 @@ class _Run:
     def _ok(self, need: Cell) -> bool:
         return self.results[need.key].done
 
-    def _because(self, cell: Cell, need: Cell) -> Result:
+    def _because(self, cell: Cell, need: Cell) -> CellResult:
         error = self.results[need.key].error or ""
         reason = error if error.startswith("because ") else f"because {need.name} failed: {error}"
-        return Result(cell.key, "failed", {}, reason, 0.0, 0.0, self.folder / "cells" / cell.key)
+        return CellResult(cell.key, "failed", {}, reason, 0.0, 0.0, self.folder / "cells" / cell.key)
 
     def _start(self, cell: Cell) -> None:
         del self.waiting[cell.key]
         partial = self.partial[cell.key] = self._fresh(cell.key)
         partial.mkdir()
         hand = self.idle.pop() if self.idle else Hand(self.runner.threads, self.heard)
-        self.running[hand] = Running(cell, time.monotonic())
+        self.running[hand] = RunningCell(cell, time.monotonic())
         hand.give(cell, partial, self.folder, self.runner.device)
         self.tell()
 
@@ -212,12 +212,12 @@ class _Run:
         assert result is not None
         self._end(cell, result)
 
-    def _end(self, cell: Cell, result: Result) -> None:
+    def _end(self, cell: Cell, result: CellResult) -> None:
         self.waiting.pop(cell.key, None)
         self._know(cell, result)
         self.tell((cell, result))
 
-    def tell(self, ended: tuple[Cell, Result] | None = None) -> None:
+    def tell(self, ended: tuple[Cell, CellResult] | None = None) -> None:
         """Report how far it is."""
         if self.runner.progress is None:
             return
@@ -241,7 +241,7 @@ class _Run:
         return self.folder / "partial" / f"{key}.{secrets.token_hex(4)}"
 
 
-def _written(result: Result) -> int:
+def _written(result: CellResult) -> int:
     return (result.folder / RESULT).stat().st_mtime_ns
 
 

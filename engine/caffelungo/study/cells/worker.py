@@ -25,7 +25,7 @@ from typing import Any, TextIO
 from caffelungo import processes, threads
 from caffelungo.errors import LungoError, UserError
 from caffelungo.study.cells.cell import JSON, Cell, unpacked
-from caffelungo.study.cells.place import Place
+from caffelungo.study.cells.place import CellPlace
 from caffelungo.version import __version__
 
 OUTPUT = "output.txt"
@@ -65,11 +65,11 @@ def serve(job: dict[str, JSON], send: Callable[[dict[str, JSON]], None]) -> dict
     }
 
 
-def _place(job: dict[str, JSON], folder: Path, send: Callable[[dict[str, JSON]], None]) -> Place:
-    return Place(folder, Path(job["study"]), _Said(send), job.get("device", "cpu"))
+def _place(job: dict[str, JSON], folder: Path, send: Callable[[dict[str, JSON]], None]) -> CellPlace:
+    return CellPlace(folder, Path(job["study"]), _Said(send), job.get("device", "cpu"))
 
 
-def run(cell: Cell, place: Place) -> str:
+def run(cell: Cell, place: CellPlace) -> str:
     """The values of ``cell`` as JSON text."""
     module, _, function = cell.kind.partition(":")
     values = getattr(importlib.import_module(module), function)(cell, place)
@@ -104,7 +104,7 @@ def _versions() -> dict[str, str]:
 
 
 class _Said:
-    """``Place.say``: sends what a cell says, not too often; the last word always."""
+    """``CellPlace.say``: sends what a cell says, not too often; the last word always."""
 
     def __init__(self, send: Callable[[dict[str, JSON]], None]) -> None:
         self.send, self.last = send, 0.0

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from caffelungo.report.metrics_csv import Point
-from caffelungo.study.statistics import Difference, paired_bootstrap
+from caffelungo.study.statistics import MeanDifference, paired_bootstrap
 
 PAIRS = (("b", "a"), ("c", "b"), ("a", "d"))
 """What fine-tuning adds to the linear classifier, what growth adds to fine-tuning, and what ImageNet is worth."""
@@ -53,7 +53,7 @@ class Trained:
 
 
 @dataclass
-class Arm:
+class DemoArm:
     """One way to the classes: the ``folder`` of its final net, how it was ``trained``, and how it came out.
 
     ``result`` is what `lungo test` says, ``right`` 1 or 0 for each test picture.
@@ -103,7 +103,7 @@ class Compared:
 
     first: str
     second: str
-    difference: Difference
+    difference: MeanDifference
     apart: int
 
     def plain(self) -> dict[str, object]:
@@ -122,12 +122,12 @@ class Compared:
         return f"({better}) is better than ({worse}): ({self.first}) less ({self.second}) is {told}."
 
 
-def chosen(arms: Sequence[Arm]) -> Arm:
+def chosen(arms: Sequence[DemoArm]) -> DemoArm:
     """The lowest loss on the pictures set aside; of equals the first, which is the simplest."""
     return min(arms, key=lambda arm: arm.validation[1])
 
 
-def differences(arms: Sequence[Arm]) -> list[Compared]:
+def differences(arms: Sequence[DemoArm]) -> list[Compared]:
     """The pairs of ``PAIRS``, by picture."""
     by = {arm.letter: arm.right for arm in arms}
     return [
@@ -136,7 +136,7 @@ def differences(arms: Sequence[Arm]) -> list[Compared]:
     ]
 
 
-def table(arms: Sequence[Arm]) -> Table:
+def table(arms: Sequence[DemoArm]) -> Table:
     """Validation, accuracy on the test pictures with its 95 % interval, and seconds of training; 80 columns wide."""
     samples = max((arm.result["samples"] for arm in arms), default=0)
     result = Table(box=None, pad_edge=False)

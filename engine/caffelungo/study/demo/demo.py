@@ -26,7 +26,7 @@ from caffelungo.report import arm_curves as picture
 from caffelungo.report import metrics_csv
 from caffelungo.report.terminal import Terminal
 from caffelungo.study.demo import written_files
-from caffelungo.study.demo.arms import Arm, Trained, chosen, differences, table, verdict
+from caffelungo.study.demo.arms import DemoArm, Trained, chosen, differences, table, verdict
 
 NET, SIZE = "squeezenet1.1", 64
 SMALL = "lenet"
@@ -69,21 +69,21 @@ class Demo:
 
     # -- the four ways
 
-    def probed(self) -> Arm:
+    def probed(self) -> DemoArm:
         """(a): linear classifiers on every stage, and all joined; the best of them is the way."""
         out = self.out / "probed"
         self.lungo("probe", NET, "--data", self.train, "--size", SIZE, "--mirror", "-o", out)
-        return Arm("a", f"classifier on {_found(out)['layers']}", out)
+        return DemoArm("a", f"classifier on {_found(out)['layers']}", out)
 
-    def finetuned(self, layers: str) -> Arm:
+    def finetuned(self, layers: str) -> DemoArm:
         """(b): from the linear classifier on ``layers``, as it is on the pictures not set aside."""
         out = self.out / "finetuned"
         self.lungo("finetune", NET, "--data", self.train, "--size", SIZE, "--layers", layers, "-o", out, "--quiet")
         trained = self.fit("fine-tuned from it", out / "solver.prototxt")
         final = self.refit(out / "train_val.prototxt", trained, out / "final", out / "start.caffemodel")
-        return Arm("b", "fine-tuned from it", final, trained)
+        return DemoArm("b", "fine-tuned from it", final, trained)
 
-    def grown(self, beside: str) -> Arm:
+    def grown(self, beside: str) -> DemoArm:
         """(c): new units beside ``beside``, the classifier fitted to old and new ones, then as (b)."""
         source, out = self.out / "finetuned", self.out / "grown"
         start = out / "start"
@@ -99,15 +99,15 @@ class Demo:
         self.lungo("probe", grown, "--weights", begin, *head, "--data", pictures, "-o", start, "--quiet")
         trained = self.fit(title, source / "grown_solver.prototxt", "--weights", start / "probe.caffemodel")
         final = self.refit(grown, trained, out / "final", start / "probe.caffemodel")
-        return Arm("c", title, final, trained)
+        return DemoArm("c", title, final, trained)
 
-    def scratch(self) -> Arm:
+    def scratch(self) -> DemoArm:
         """(d): a small net that knows nothing before."""
         out, title = self.out / "scratch", f"{SMALL} from scratch"
         self.lungo("finetune", SMALL, "--scratch", "--data", self.train, "-o", out, "--quiet")
         trained = self.fit(title, out / "solver.prototxt", "--keep-best", "--watch", "loss")
         final = self.refit(out / "train_val.prototxt", trained, out / "final")
-        return Arm("d", title, final, trained)
+        return DemoArm("d", title, final, trained)
 
     # -- their steps
 
@@ -143,7 +143,7 @@ class Demo:
         )
         return out
 
-    def measure(self, arm: Arm) -> None:
+    def measure(self, arm: DemoArm) -> None:
         """`lungo test` on pictures that no training, no fit and no choice saw."""
         folder = self.out / f"test_{arm.letter}"
         self.lungo("test", "--model", arm.model, "--weights", arm.weights, "--data", self.test, "-o", folder, "--quiet")

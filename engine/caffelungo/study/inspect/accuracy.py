@@ -11,9 +11,9 @@ from torch import Tensor
 
 from caffelungo.errors import UserError
 from caffelungo.report.classification_score import wilson
-from caffelungo.study.inspect.groups import Group, Top
+from caffelungo.study.inspect.groups import Top, UnitGroup
 from caffelungo.study.inspect.nets import Tuned
-from caffelungo.study.inspect.samples import Part, Samples
+from caffelungo.study.inspect.samples import SampleBlock, Samples
 from caffelungo.study.inspect.snapshots import Weighed
 from caffelungo.weights import copy_table, formats, match_layers
 
@@ -38,7 +38,7 @@ class Right:
         return wilson(self.right, self.samples)
 
 
-def by_groups(tuned: Tuned, top: Top, parts: Iterable[Part], iteration: int | None = None) -> list[Right]:
+def by_groups(tuned: Tuned, top: Top, parts: Iterable[SampleBlock], iteration: int | None = None) -> list[Right]:
     """Accuracy with each group alone, and with all."""
     graph = tuned.runner.graph
     after = {one.index for one in graph.downstream([top.reader])}
@@ -57,7 +57,7 @@ def by_groups(tuned: Tuned, top: Top, parts: Iterable[Part], iteration: int | No
     return [Right(iteration, name, right, samples) for name, right in counts.items()]
 
 
-def alone(value: Tensor, group: Group) -> Tensor:
+def alone(value: Tensor, group: UnitGroup) -> Tensor:
     """``value`` with every channel outside of ``group`` zero."""
     kept = torch.zeros_like(value)
     for start, stop in group.spans:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.study.inspect.nets import Before, Runner, Tuned
+from caffelungo.study.inspect.nets import Before, PlanRunner, Tuned
 
 MOST = 256
 """Filters that are shown."""
@@ -41,7 +41,7 @@ def first(tuned: Tuned, before: Before | None, reverse: bool) -> Filters | None:
     return None
 
 
-def _kernels(runner: Runner, name: str, reverse: bool) -> NDArray[np.float32] | None:
+def _kernels(runner: PlanRunner, name: str, reverse: bool) -> NDArray[np.float32] | None:
     found = runner.units(name)
     blob = runner.step.store.blobs(found[0].key)[0].detach().float().cpu().numpy() if found else None
     if blob is None or blob.ndim != 4 or blob.shape[1] not in (1, 3):

@@ -64,7 +64,7 @@ class Hard:
 
 
 @dataclass(frozen=True)
-class Map:
+class FeaturePlane:
     """Features on a plane; ``agree``: the share of pictures whose nearest neighbour is of their class."""
 
     title: str
@@ -74,7 +74,7 @@ class Map:
 
 
 @dataclass
-class Findings:
+class InspectFindings:
     """All of it. ``curves`` are accuracies over the snapshots, ``now`` those of the inspected weights."""
 
     tuned: Tuned
@@ -89,7 +89,7 @@ class Findings:
     curves: list[Right]
     units: list[Unit]
     hardest: list[Hard]
-    maps: list[Map]
+    maps: list[FeaturePlane]
     filters: Filters | None
     method: str = "PCA"
     notices: list[str] = field(default_factory=list)
@@ -163,7 +163,7 @@ def group_rows(top: Top, found: Readings) -> list[GroupRow]:
     ]  # fmt: skip
 
 
-def feature_maps(top: Top, found: Readings, seed: int) -> list[Map]:
+def feature_maps(top: Top, found: Readings, seed: int) -> list[FeaturePlane]:
     """The top features on a plane, in the paper's order: before, after, and each group of a grown net."""
     sets: list[tuple[str, Floats]] = []
     if found.before is not None and "old units" in found.before.top:
@@ -172,6 +172,6 @@ def feature_maps(top: Top, found: Readings, seed: int) -> list[Map]:
     sets.append(("all units after" if top.groups else "after", np.concatenate(found.after.top["all"])))
     labels = found.labels[found.mapped]
     return [
-        Map(title, embedding.plane(features, seed), features.shape[1], neighbours_agree(features, labels))
+        FeaturePlane(title, embedding.plane(features, seed), features.shape[1], neighbours_agree(features, labels))
         for title, features in sets
     ]

@@ -30,7 +30,7 @@ class Leaf:
 
 
 @dataclass(frozen=True)
-class Group:
+class UnitGroup:
     """Units that came into the net together. ``spans`` are their channels in what is read, ``layers`` their makers."""
 
     name: str
@@ -56,7 +56,7 @@ class Top:
     reader: PlannedLayer
     value: int
     leaves: tuple[Leaf, ...]
-    groups: tuple[Group, ...]
+    groups: tuple[UnitGroup, ...]
 
 
 def find_top(graph: Graph, head: PlannedLayer, new: Collection[str]) -> Top:
@@ -137,7 +137,7 @@ def _is_new(graph: Graph, maker: PlannedLayer, new: Collection[str]) -> bool:
     return maker.name in new
 
 
-def _groups(leaves: tuple[Leaf, ...]) -> tuple[Group, ...]:
+def _groups(leaves: tuple[Leaf, ...]) -> tuple[UnitGroup, ...]:
     """One group of old units, and one for each layer of new ones."""
     fresh = list(dict.fromkeys(leaf.maker.name for leaf in leaves if leaf.new))
     groups = [_group("old units", False, [leaf for leaf in leaves if not leaf.new])]
@@ -147,17 +147,17 @@ def _groups(leaves: tuple[Leaf, ...]) -> tuple[Group, ...]:
     return tuple(groups)
 
 
-def _group(name: str, new: bool, leaves: list[Leaf]) -> Group:
+def _group(name: str, new: bool, leaves: list[Leaf]) -> UnitGroup:
     spans: list[tuple[int, int]] = []
     for leaf in leaves:
         if spans and spans[-1][1] == leaf.start:
             spans[-1] = (spans[-1][0], leaf.stop)
         else:
             spans.append((leaf.start, leaf.stop))
-    return Group(name, new, tuple(spans), tuple(leaves))
+    return UnitGroup(name, new, tuple(spans), tuple(leaves))
 
 
-def _features(graph: Graph, value: int, leaves: tuple[Leaf, ...], new: Collection[str]) -> tuple[Group, ...]:
+def _features(graph: Graph, value: int, leaves: tuple[Leaf, ...], new: Collection[str]) -> tuple[UnitGroup, ...]:
     """Where no unit is new, the blobs that a new Normalize brings together: features of several depths."""
     while value in graph.producer:
         maker = graph.producer[value]
@@ -177,7 +177,7 @@ def _features(graph: Graph, value: int, leaves: tuple[Leaf, ...], new: Collectio
         normalize = _normalize_above(graph, bottom)
         fresh = fresh or (normalize is not None and normalize.name in new)
         source = normalize.bottoms[0] if normalize is not None else blob
-        groups.append(Group(f"features of {source}", False, ((start, stop),), inside))
+        groups.append(UnitGroup(f"features of {source}", False, ((start, stop),), inside))
         start = stop
     return tuple(groups) if fresh and times and len(groups) > 1 else ()
 

@@ -30,7 +30,7 @@ from caffelungo.weights import copy_table, match_layers
 from caffelungo.weights.load import load
 
 
-class Runner:
+class PlanRunner:
     """A plan over a store, run as far as ``last`` (layers) need it."""
 
     def __init__(self, plan: Plan, store: Store, last: Sequence[PlannedLayer]) -> None:
@@ -72,7 +72,7 @@ class Tuned:
     """The tuned net: its test data, ``scores`` (the value that is compared with labels), the classifier ``head``."""
 
     test: TestNet
-    runner: Runner
+    runner: PlanRunner
     judge: PlannedLayer
     scores: int
     head: PlannedLayer
@@ -89,7 +89,7 @@ class Before:
     """The net before. ``known`` names the layers whose units can be compared: they and all before them come from
     ``path``. ``old`` are the layers that its weights fit."""
 
-    runner: Runner
+    runner: PlanRunner
     path: str
     old: frozenset[str]
     known: frozenset[str]
@@ -138,7 +138,7 @@ def open_tuned(options: InspectOptions, console: Any = None) -> Tuned:
             received="scores of " + "x".join(str(size) for size in shape),
             remedy="inspect a net that gives each picture one class",
         )
-    runner = Runner(plan, test.net.store, [graph.producer[scores]])
+    runner = PlanRunner(plan, test.net.store, [graph.producer[scores]])
     return Tuned(test, runner, compared, scores, head)
 
 
@@ -175,7 +175,7 @@ def open_before(options: InspectOptions, before: str, tuned: Tuned) -> Before:
     ends = [one for one in plan.layers if one.layer.type in HEADS and output_of(graph, one) in good]
     if options.before_model is None:
         ends = [one for one in tuned.runner.layers if good.issuperset(one.top_values)]
-    runner = Runner(plan, store, [graph.producer[output_of(graph, one)] for one in ends])
+    runner = PlanRunner(plan, store, [graph.producer[output_of(graph, one)] for one in ends])
     known = frozenset(one.name for one in runner.layers if output_of(graph, one) in good)
     ours = {planned.name for planned in tuned.runner.learned}
     notices = [f"`{name}` has another shape in {weights.path}, so it counts as new" for name in unlike if name in ours]

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.report import inspection
-from caffelungo.report.html_page import Cell, Page, Picture, thumbnail
+from caffelungo.report.html_page import Page, Picture, TableCell, thumbnail
 from caffelungo.study.inspect import accuracy, embedding
-from caffelungo.study.inspect.findings import Findings
+from caffelungo.study.inspect.findings import InspectFindings
 from caffelungo.study.inspect.options import InspectOptions
 from caffelungo.study.inspect.samples import Samples
 from caffelungo.study.inspect.units import Unit, commonest
@@ -25,7 +25,7 @@ SAME = 0.995
 """CKA that is told as no change."""
 
 
-def build(found: Findings, samples: Samples, options: InspectOptions, files: Sequence[Path]) -> Page:
+def build(found: InspectFindings, samples: Samples, options: InspectOptions, files: Sequence[Path]) -> Page:
     """The whole page; ``files`` stand beside it."""
     counts = found.classified
     low, high = counts.interval
@@ -51,7 +51,7 @@ def build(found: Findings, samples: Samples, options: InspectOptions, files: Seq
     return page
 
 
-def _overview(page: Page, found: Findings, options: InspectOptions) -> None:
+def _overview(page: Page, found: InspectFindings, options: InspectOptions) -> None:
     section = page.section("In short")
     for text in said(found):
         section.text(text)
@@ -68,7 +68,7 @@ def _overview(page: Page, found: Findings, options: InspectOptions) -> None:
     )
 
 
-def said(found: Findings) -> list[str]:
+def said(found: InspectFindings) -> list[str]:
     """The findings in sentences."""
     texts = []
     if found.top.groups:
@@ -98,7 +98,7 @@ def said(found: Findings) -> list[str]:
     return texts
 
 
-def _groups(page: Page, found: Findings) -> None:
+def _groups(page: Page, found: InspectFindings) -> None:
     section = page.section(
         "Old and new units" if any(group.new for group in found.top.groups) else "Features of several layers",
         f"Accuracy when `{found.top.reader.name}` reads one group and the others are set to zero.",
@@ -115,7 +115,7 @@ def _groups(page: Page, found: Findings) -> None:
     for right in found.now:
         size, (low, high) = sizes.get(right.units), right.interval
         rows.append([
-            Cell(right.units, tone="strong" if right.units == accuracy.ALL else ""),
+            TableCell(right.units, tone="strong" if right.units == accuracy.ALL else ""),
             ", ".join(size.layers) if size else "",
             size.units if size else sum(row.units for row in found.groups),
             f"{right.share:.1%}", f"{100 * low:.1f}–{100 * high:.1f} %",
@@ -129,7 +129,9 @@ def _groups(page: Page, found: Findings) -> None:
     )  # fmt: skip
 
 
-def _curves(found: Findings, names: Sequence[str]) -> dict[str, tuple[list[int], list[tuple[float, float, float]]]]:
+def _curves(
+    found: InspectFindings, names: Sequence[str]
+) -> dict[str, tuple[list[int], list[tuple[float, float, float]]]]:
     result: dict[str, tuple[list[int], list[tuple[float, float, float]]]] = {}
     for name in names:
         mine = sorted((one for one in found.curves if one.units == name), key=lambda one: one.iteration or 0)
@@ -138,7 +140,7 @@ def _curves(found: Findings, names: Sequence[str]) -> dict[str, tuple[list[int],
     return result
 
 
-def _curve_alone(page: Page, found: Findings) -> None:
+def _curve_alone(page: Page, found: InspectFindings) -> None:
     page.section("Over the run").figure(
         inspection.group_curves(_curves(found, [accuracy.ALL]), 1 / len(found.names)),
         "Accuracy at the snapshots of the run; the band is the 95 % interval over the pictures.",
@@ -146,7 +148,7 @@ def _curve_alone(page: Page, found: Findings) -> None:
     )
 
 
-def _layers(page: Page, found: Findings) -> None:
+def _layers(page: Page, found: InspectFindings) -> None:
     rows = [row for row in found.layers if np.isfinite(row.cka)]
     section = page.section("Layer by layer")
     if rows:
@@ -162,8 +164,8 @@ def _layers(page: Page, found: Findings) -> None:
     section.table(
         head,
         [
-            [row.name, row.units, Cell("pre-trained" if row.old else "new" if found.before else "", tone="weak"),
-             row.change, row.cka, row.dead_before, Cell(row.dead, tone="bad" if row.dead else ""), row.norm_before,
+            [row.name, row.units, TableCell("pre-trained" if row.old else "new" if found.before else "", tone="weak"),
+             row.change, row.cka, row.dead_before, TableCell(row.dead, tone="bad" if row.dead else ""), row.norm_before,
              row.norm]
             for row in found.layers
         ],
@@ -172,7 +174,7 @@ def _layers(page: Page, found: Findings) -> None:
     )  # fmt: skip
 
 
-def _units(page: Page, found: Findings, samples: Samples) -> None:
+def _units(page: Page, found: InspectFindings, samples: Samples) -> None:
     section = page.section("What units answer to")
     if not found.units:
         section.text("No unit at the top answers to any picture.")
@@ -191,11 +193,11 @@ def _units(page: Page, found: Findings, samples: Samples) -> None:
         + (" r is the correlation of a unit's answers before and after; then comes the change of its weights." * past)
     )
 
-    def shown(positions: NDArray[np.int64] | None) -> list[Picture] | Cell:
+    def shown(positions: NDArray[np.int64] | None) -> list[Picture] | TableCell:
         if positions is None:
-            return Cell("was not there", tone="weak")
+            return TableCell("was not there", tone="weak")
         if not len(positions):
-            return Cell("answers to none", tone="weak")
+            return TableCell("answers to none", tone="weak")
         return [
             _tile(images[int(numbers[p])], found.names[labels[p]], samples.name(int(numbers[p]))) for p in positions
         ]
@@ -207,7 +209,7 @@ def _units(page: Page, found: Findings, samples: Samples) -> None:
     section.table(["unit", *(["before"] if past else []), "after"], rows)
 
 
-def _told(unit: Unit, found: Findings) -> Cell:
+def _told(unit: Unit, found: InspectFindings) -> TableCell:
     """The name of a unit, and in numbers what became of it."""
     kind = "new, " if unit.new and found.before is not None else ""
     most = commonest(found.readings.labels[unit.after])
@@ -219,7 +221,7 @@ def _told(unit: Unit, found: Findings) -> Cell:
         told += f"\nr = {unit.correlation:.2f}"
     if np.isfinite(unit.weight_change):
         told += f"\nweights: {100 * unit.weight_change:.2g} %"
-    return Cell(told, hint=f"unit {unit.index} of {unit.layer}, counted from 0")
+    return TableCell(told, hint=f"unit {unit.index} of {unit.layer}, counted from 0")
 
 
 def _tile(image: NDArray[np.uint8] | None, caption: str, name: str, tone: str = "", side: int = SIDE) -> Picture:
@@ -229,7 +231,7 @@ def _tile(image: NDArray[np.uint8] | None, caption: str, name: str, tone: str = 
     return thumbnail(image, caption, tone=tone, side=side, alt=name)
 
 
-def _maps(page: Page, found: Findings) -> None:
+def _maps(page: Page, found: InspectFindings) -> None:
     section = page.section(
         f"Map of the features ({found.method})",
         "Each point is a picture, coloured by its class: pictures that the features hold alike lie close together. The "
@@ -245,7 +247,7 @@ def _maps(page: Page, found: Findings) -> None:
     section.figure(inspection.maps(panels, labels, found.names), alt="features on a plane, coloured by class")
 
 
-def _filters(page: Page, found: Findings) -> None:
+def _filters(page: Page, found: InspectFindings) -> None:
     if found.filters is None:
         return
     shown = found.filters
@@ -254,7 +256,7 @@ def _filters(page: Page, found: Findings) -> None:
     section.figure(inspection.filters(shown.after, shown.before), alt=f"filters of {shown.layer}")
 
 
-def _hardest(page: Page, found: Findings, samples: Samples) -> None:
+def _hardest(page: Page, found: InspectFindings, samples: Samples) -> None:
     section = page.section(
         "Hardest pictures",
         "The pictures of the highest loss: true class, then the answer with its probability. Look for wrong labels.",

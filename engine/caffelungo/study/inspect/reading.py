@@ -33,7 +33,7 @@ MEMORY = 512 << 20
 
 
 @dataclass
-class Read:
+class NetReading:
     """What one net answered. Lists grow a batch at a time; ``rows`` holds them as arrays after the pass."""
 
     features: dict[str, list[Floats]] = field(default_factory=dict)
@@ -56,11 +56,11 @@ class Read:
 class Readings:
     """What both nets answered to the pictures ``numbers`` of classes ``labels``; ``before`` None where there is none.
 
-    ``mapped`` are the positions, among all pictures, of those in ``Read.top``.
+    ``mapped`` are the positions, among all pictures, of those in ``NetReading.top``.
     """
 
-    after: Read
-    before: Read | None
+    after: NetReading
+    before: NetReading | None
     numbers: NDArray[np.int64]
     labels: NDArray[np.int64]
     mapped: NDArray[np.int64]
@@ -72,7 +72,7 @@ def look(
 ) -> Readings:  # fmt: skip
     """Run both nets over ``parts`` (``samples.Part``). ``layers`` are compared, ``answering`` answer every picture;
     ``expected`` is about how many pictures there are."""
-    found = Readings(Read(), Read() if before else None, np.empty(0), np.empty(0), np.empty(0))  # type: ignore[arg-type]
+    found = Readings(NetReading(), NetReading() if before else None, np.empty(0), np.empty(0), np.empty(0))  # type: ignore[arg-type]
     numbers: list[NDArray[np.int64]] = []
     labels: list[NDArray[np.int64]] = []
     mapped: list[int] = []
@@ -109,7 +109,7 @@ def _width(sets: int, samples: int) -> int:
 
 
 def _read_layer(
-    into: Read, data: Mapping[int, Tensor], units: tuple[PlannedLayer, int] | None, name: str,
+    into: NetReading, data: Mapping[int, Tensor], units: tuple[PlannedLayer, int] | None, name: str,
     compared: NDArray[np.bool_], width: int, answering: bool,
 ) -> None:  # fmt: skip
     if units is None or units[1] not in data:
@@ -144,7 +144,7 @@ def _pooled(value: Tensor, width: int) -> Floats:
     return np.asarray(value.reshape(len(value), -1).cpu().numpy())
 
 
-def _read_top(into: Read, data: Mapping[int, Tensor], top: Top, on_map: NDArray[np.bool_]) -> None:
+def _read_top(into: NetReading, data: Mapping[int, Tensor], top: Top, on_map: NDArray[np.bool_]) -> None:
     """What the classifier reads, whole and by groups, and how large it and the units behind it are."""
     read = _by_place(data[top.value])
     mean = read.mean(2).cpu().numpy()[on_map]
@@ -157,7 +157,9 @@ def _read_top(into: Read, data: Mapping[int, Tensor], top: Top, on_map: NDArray[
         into.norms.setdefault(f"{group.name} raw", []).append(_raw_lengths(data, [leaf.value for leaf in group.leaves]))
 
 
-def _read_old(into: Read, data: Mapping[int, Tensor], before: Before, top: Top, on_map: NDArray[np.bool_]) -> None:
+def _read_old(
+    into: NetReading, data: Mapping[int, Tensor], before: Before, top: Top, on_map: NDArray[np.bool_]
+) -> None:
     """The old units as they were: those that the tuned net's old units became; and how large those of each group."""
     if values := _values_before(data, before, [leaf for leaf in top.leaves if not leaf.new]):
         into.top.setdefault("old units", []).append(

@@ -12,7 +12,7 @@ from caffelungo.errors import UserError
 from caffelungo.solve.engine import out_of_memory
 from caffelungo.study.inspect import accuracy, embedding, filters, snapshots, units, writing
 from caffelungo.study.inspect.findings import (
-    Findings,
+    InspectFindings,
     classify,
     feature_maps,
     group_rows,
@@ -36,7 +36,7 @@ def inspect(options: InspectOptions, console: Any = None, progress: Progress = l
 
 def find(
     options: InspectOptions, console: Any = None, progress: Progress = lambda what, done, count: None
-) -> tuple[Findings, Samples]:
+) -> tuple[InspectFindings, Samples]:
     """Everything that there is to be found, and the pictures it was found on."""
     wanted = wanted_units(options.units)
     if options.per_class is not None and options.per_class < 1:
@@ -74,7 +74,7 @@ def find(
     if len(names) != logits.shape[1]:
         names = [str(number) for number in range(logits.shape[1])]
     progress("comparing", 0, 1)
-    found = Findings(
+    found = InspectFindings(
         tuned, before, top, readings, names,
         classify(logits, readings.labels, names),
         layer_rows(tuned, before, readings), group_rows(top, readings), now, curves,

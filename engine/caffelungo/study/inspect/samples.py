@@ -17,7 +17,7 @@ from caffelungo.solve.testing import TestNet
 
 
 @dataclass(frozen=True)
-class Part:
+class SampleBlock:
     """Samples of one batch: their numbers in the order of the data, the net's inputs, and their labels."""
 
     numbers: NDArray[np.int64]
@@ -50,7 +50,7 @@ class Samples:
         )
         self._batch: tuple[int, Any] | None = None
 
-    def __iter__(self) -> Iterator[Part]:
+    def __iter__(self) -> Iterator[SampleBlock]:
         seen: dict[int, int] = {}
         start = 0
         for tensors in self.net.feed.batches(0, self.net.batches):
@@ -67,9 +67,9 @@ class Samples:
                     continue
                 tensors = [tensor[kept] for tensor in tensors]
                 numbers, labels = numbers[kept], labels[kept]
-            yield Part(numbers, tensors, labels)
+            yield SampleBlock(numbers, tensors, labels)
 
-    def watched(self, each: Callable[[int, int], None]) -> Iterator[Part]:
+    def watched(self, each: Callable[[int, int], None]) -> Iterator[SampleBlock]:
         """The same, and ``each`` hears how many batches of how many are done."""
         for done, part in enumerate(self):
             yield part

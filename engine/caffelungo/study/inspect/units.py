@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from caffelungo.errors import UserError, did_you_mean
 from caffelungo.plan.plan import PlannedLayer
 from caffelungo.study.inspect.groups import Top
-from caffelungo.study.inspect.nets import Before, Runner, Tuned
+from caffelungo.study.inspect.nets import Before, PlanRunner, Tuned
 from caffelungo.study.inspect.reading import Readings
 from caffelungo.study.inspect.similarity import Floats, correlation
 
@@ -156,7 +156,7 @@ def best(answers: Floats, count: int = BEST) -> NDArray[np.int64]:
     return order[answers[order] > 0]
 
 
-def weight_changes(layer: str, after: Runner, before: Runner) -> Floats | None:
+def weight_changes(layer: str, after: PlanRunner, before: PlanRunner) -> Floats | None:
     """For each unit the length of its weights' change over that of its weights before; None without weights."""
     pair = [_weights(layer, runner) for runner in (before, after)]
     if pair[0] is None or pair[1] is None or pair[0].shape != pair[1].shape:
@@ -166,7 +166,7 @@ def weight_changes(layer: str, after: Runner, before: Runner) -> Floats | None:
         return np.asarray(np.where(size > 0, np.linalg.norm(pair[1] - pair[0], axis=1) / size, np.nan))
 
 
-def layer_change(layer: str, after: Runner, before: Runner) -> float:
+def layer_change(layer: str, after: PlanRunner, before: PlanRunner) -> float:
     """The length of the change of a layer's weights (blob 0) over that of the weights before; NaN without weights."""
     pair = [_weights(layer, runner) for runner in (before, after)]
     if pair[0] is None or pair[1] is None or pair[0].shape != pair[1].shape or not np.linalg.norm(pair[0]):
@@ -174,7 +174,7 @@ def layer_change(layer: str, after: Runner, before: Runner) -> float:
     return float(np.linalg.norm(pair[1] - pair[0]) / np.linalg.norm(pair[0]))
 
 
-def _weights(layer: str, runner: Runner) -> Floats | None:
+def _weights(layer: str, runner: PlanRunner) -> Floats | None:
     """Units x inputs, float64."""
     found = runner.units(layer)
     if found is None or not found[0].params:

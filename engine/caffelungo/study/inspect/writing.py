@@ -12,14 +12,14 @@ from caffelungo import tabular
 from caffelungo.files import write_text
 from caffelungo.report import confusion
 from caffelungo.study.inspect import page, units
-from caffelungo.study.inspect.findings import Findings
+from caffelungo.study.inspect.findings import InspectFindings
 from caffelungo.study.inspect.options import InspectOptions
 from caffelungo.study.inspect.samples import Samples
 
 PAGE = "index.html"
 
 
-def write(found: Findings, samples: Samples, options: InspectOptions) -> Path:
+def write(found: InspectFindings, samples: Samples, options: InspectOptions) -> Path:
     """Write everything into ``options.out``; the page last, its path."""
     folder = Path(options.out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,12 +60,12 @@ def write(found: Findings, samples: Samples, options: InspectOptions) -> Path:
         _csv(folder / "map.csv", ["map", "picture", "class", "x", "y"], _map_rows(found, samples)),
         *confusion.write(found.classified, folder),
     ]  # fmt: skip
-    summary = folder / "inspect.json"
-    write_text(summary, json.dumps(_summary(found, options), indent=2, ensure_ascii=False) + "\n")
-    return page.build(found, samples, options, [*written, summary]).write(folder / PAGE)
+    numbers = folder / "inspect.json"
+    write_text(numbers, json.dumps(summary(found, options), indent=2, ensure_ascii=False) + "\n")
+    return page.build(found, samples, options, [*written, numbers]).write(folder / PAGE)
 
 
-def _unit_rows(found: Findings, samples: Samples) -> Iterable[list[Any]]:
+def _unit_rows(found: InspectFindings, samples: Samples) -> Iterable[list[Any]]:
     labels, numbers = found.readings.labels, found.readings.numbers
     for unit in found.units:
         start = [unit.layer, unit.index, int(unit.new), unit.weight_change, unit.correlation, unit.mean]
@@ -75,7 +75,7 @@ def _unit_rows(found: Findings, samples: Samples) -> Iterable[list[Any]]:
                 yield [*start, phase, rank, picture, found.names[labels[position]]]
 
 
-def _map_rows(found: Findings, samples: Samples) -> Iterable[list[Any]]:
+def _map_rows(found: InspectFindings, samples: Samples) -> Iterable[list[Any]]:
     mapped = found.readings.mapped
     for one in found.maps:
         for position, (x, y) in zip(mapped, one.points.tolist(), strict=True):
@@ -83,7 +83,8 @@ def _map_rows(found: Findings, samples: Samples) -> Iterable[list[Any]]:
             yield [one.title, samples.name(number), found.names[label], x, y]
 
 
-def _summary(found: Findings, options: InspectOptions) -> dict[str, Any]:
+def summary(found: InspectFindings, options: InspectOptions) -> dict[str, Any]:
+    """The numbers of inspect.json."""
     counts = found.classified
     return {
         "model": str(options.model),
