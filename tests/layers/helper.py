@@ -163,9 +163,9 @@ def check_layer(
         with torch.autocast("cpu", torch.bfloat16):
             _agree(compute(*placed), tops, 0.05, "autocast")
     if gradient and tops and planned.layer.differentiable:
-        _check_gradient(planned, bottoms, blobs or [])
+        check_gradient(planned, bottoms, blobs or [])
     if blobs:
-        _check_weights_file(text, blobs)
+        check_weights_file(text, blobs)
     return run
 
 
@@ -174,7 +174,7 @@ def _agree(got: list[torch.Tensor], want: list[np.ndarray], tolerance: float, wh
         np.testing.assert_allclose(ours.float().numpy(), top, atol=tolerance, rtol=tolerance, err_msg=what)
 
 
-def _check_gradient(planned: PlannedLayer, bottoms: list[np.ndarray], blobs: list[np.ndarray]) -> None:
+def check_gradient(planned: PlannedLayer, bottoms: list[np.ndarray], blobs: list[np.ndarray]) -> None:
     labels, count = planned.layer.labels, len(bottoms)
     arguments = [
         torch.tensor(bottom, dtype=torch.float64, requires_grad=index not in labels)
@@ -192,7 +192,7 @@ def _check_gradient(planned: PlannedLayer, bottoms: list[np.ndarray], blobs: lis
     assert torch.autograd.gradcheck(tops, arguments, atol=2e-4)
 
 
-def _check_weights_file(text: str, blobs: list[np.ndarray]) -> None:
+def check_weights_file(text: str, blobs: list[np.ndarray]) -> None:
     from caffelungo.weights import formats
     from caffelungo.weights.weights import Weights
 

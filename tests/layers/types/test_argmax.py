@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.layers.every_type import Example
 from tests.layers.helper import check_layer, refused
+
+EXAMPLE = Example(shapes=[(2, 5)])
 
 X = np.array([[0.1, 0.5, 0.2, 0.5], [3.0, 1.0, 2.0, 0.0]])
 

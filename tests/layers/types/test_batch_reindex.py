@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.layers.every_type import Example
 from tests.layers.helper import check_layer, refused
+
+EXAMPLE = Example(shapes=[(3, 4), (2,)], given={1: np.array([2, 0])})
 
 
 def test_numbers() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.layers.every_type import Example
 from tests.layers.helper import check_layer, refused
+
+EXAMPLE = Example("clip_param { min: -1 max: 1 }")
 
 X = np.array([[-3.0, 0.5, 9.0]])
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.layers.every_type import Example
 from tests.layers.helper import check_layer, refused
+
+EXAMPLE = Example(shapes=[(2, 3, 2, 2), (2, 4, 2, 2)])
 
 A, B = np.arange(6.0).reshape(2, 3), 10 + np.arange(4.0).reshape(2, 2)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.layers.every_type import Example
 from tests.layers.helper import check_layer, refused
+
+EXAMPLE = Example(shapes=[(3, 4), (3, 4), (3,)], given={2: np.array([0, 1, 0])})
 
 A = np.array([[0.0, 0.0], [1.0, 2.0], [3.0, 1.0]])
 B = np.array([[3.0, 4.0], [1.0, 2.5], [0.0, 5.0]])

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.layers.every_type import Example
 from tests.layers.helper import check_layer, layer_net, refused, run_net, shape_of
+
+EXAMPLE = Example('convolution_param { num_output: 4 kernel_size: 3 weight_filler { type: "xavier" } }')
 
 RNG = np.random.default_rng(0)
 X, W, B = RNG.normal(size=(2, 4, 5, 6)), RNG.normal(size=(6, 2, 3, 2)), RNG.normal(size=6)

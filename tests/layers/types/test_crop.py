@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.layers.every_type import Example
 from tests.layers.helper import check_layer, refused
+
+EXAMPLE = Example("crop_param { axis: 2 offset: 1 }", [(2, 3, 5, 5), (2, 3, 3, 3)])
 
 X = np.arange(120.0).reshape(1, 4, 5, 6)
 

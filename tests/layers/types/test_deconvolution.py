@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.layers.every_type import Example
 from tests.layers.helper import check_layer, refused, shape_of
+
+EXAMPLE = Example('convolution_param { num_output: 4 kernel_size: 2 weight_filler { type: "xavier" } }')
 
 RNG = np.random.default_rng(0)
 X, W, B = RNG.normal(size=(2, 2, 3, 4)), RNG.normal(size=(2, 3, 2, 3)), RNG.normal(size=3)

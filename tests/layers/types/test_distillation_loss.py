@@ -8,7 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.layers.every_type import Example
 from tests.layers.helper import check_layer, layer_net, refused, run_net, shape_of
+
+EXAMPLE = Example(shapes=[(3, 4), (3, 4)])
 
 RNG = np.random.default_rng(4)
 STUDENT, TEACHER = RNG.normal(0, 3, (4, 5)), RNG.normal(0, 3, (4, 5))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.layers.every_type import Example
 from tests.layers.helper import check_layer, layer_net, refused, run_net
+
+EXAMPLE = Example(shapes=[(2, 3, 2, 2), (2, 3, 2, 2)])
 
 A, B, D = np.array([[1.0, 5.0, -3.0]]), np.array([[2.0, -4.0, -6.0]]), np.array([[4.0, 3.0, 0.5]])
 

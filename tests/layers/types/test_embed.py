@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.layers.every_type import Example
 from tests.layers.helper import check_layer, refused
+
+EXAMPLE = Example(
+    'embed_param { num_output: 3 input_dim: 5 weight_filler { type: "xavier" } }',
+    [(4,)],
+    given={0: np.array([0, 4, 2, 1])},
+)
 
 
 def test_numbers() -> None:

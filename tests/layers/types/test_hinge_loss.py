@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.layers.every_type import Example
 from tests.layers.helper import check_layer, refused
+
+EXAMPLE = Example(shapes=[(3, 4), (3,)], given={1: np.array([0, 3, 1])})
 
 X, LABELS = np.array([[0.5, -2.0, 0.25], [0.0, 3.0, -0.5]]), np.array([0, 2])
 # max(0, 1 - s x): 0.5, 0, 1.25 and 1, 4, 1.5.

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.layers.every_type import Example
 from tests.layers.helper import check_layer, refused
+
+EXAMPLE = Example("log_param { shift: 100 }")
 
 X = np.array([[1.0, 0.5, 2.0]])
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.layers.every_type import Example
 from tests.layers.helper import check_layer, refused
+
+EXAMPLE = Example("lrn_param { local_size: 3 alpha: 0.5 }", [(2, 4, 3, 3)])
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(2, 7, 3, 4))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.layers.every_type import Example
 from tests.layers.helper import check_layer, refused
+
+EXAMPLE = Example("parameter_param { shape { dim: 2 dim: 3 } }", [])
 
 
 def test_numbers() -> None:

@@ -7,7 +7,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.layers.every_type import Example
 from tests.layers.helper import check_layer, layer_net, refused, run_net, shape_of
+
+EXAMPLE = Example("pooling_param { kernel_size: 2 }")
 
 RNG = np.random.default_rng(0)
 LOWEST = -np.finfo(np.float32).max

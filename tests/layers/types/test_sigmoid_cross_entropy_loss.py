@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.layers.every_type import Example
 from tests.layers.helper import check_layer, refused
+
+EXAMPLE = Example(shapes=[(3, 4), (3, 4)], given={1: np.array([[0, 1, 1, 0]] * 3)})
 
 X = np.array([[0.0, np.log(3)], [-np.log(3), 0.0]])
 T = np.array([[1.0, 0.0], [0.25, -1.0]])

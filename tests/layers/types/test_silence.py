@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.layers.every_type import Example
 from tests.layers.helper import check_layer, layer_net, plan_of
+
+EXAMPLE = Example(tops=0)
 
 
 def test_its_bottoms_are_no_outputs() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.layers.every_type import Example
 from tests.layers.helper import check_layer, refused
+
+EXAMPLE = Example("slice_param { slice_point: 1 }", tops=2)
 
 X = np.arange(24.0).reshape(2, 6, 2)
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.layers.every_type import Example
 from tests.layers.helper import check_layer, refused
+
+EXAMPLE = Example(shapes=[(3, 4), (3,)], given={1: np.array([0, 3, 1])})
 
 P = np.array([[0.1, 0.2, 0.7], [0.5, 0.25, 0.25], [0.3, 0.3, 0.4], [0.2, 0.2, 0.6]])
 LABELS = np.array([2, 0, 1, 0])

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.layers.every_type import Example
 from tests.layers.helper import check_layer, refused
+
+EXAMPLE = Example("spp_param { pyramid_height: 2 }")
 
 RNG = np.random.default_rng(0)
 

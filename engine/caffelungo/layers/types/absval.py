@@ -24,6 +24,7 @@ class AbsVal(Neuron):
     nonlinear = False
     unit_end = False
     zero_stays = True
+    shut_at_zero = True
     bvlc = True
 
     def never_negative(self, bottoms: bool) -> bool:
