@@ -11,8 +11,8 @@ from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
 
-from caffelungo.check.annotations import message
 from caffelungo.check.files import Report
+from caffelungo.check.github import message
 from caffelungo.check.notices import placed
 from caffelungo.errors import Location, Problem, kind_of
 from caffelungo.version import __version__

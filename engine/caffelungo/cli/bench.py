@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
+from caffelungo.cli.verb_result import VerbResult
 
 
 def bench(
@@ -31,7 +32,7 @@ def bench(
     graphs: Annotated[bool, typer.Option("--graphs", help="Let ONNX Runtime replay CUDA graphs.")] = False,
     compiled: Annotated[bool, typer.Option(help="Time the net under torch.compile as well.")] = True,
     output: Annotated[str | None, typer.Option("-o", "--output", help="Also write the table as CSV.")] = None,
-) -> None:
+) -> VerbResult:
     """Measure latency and images per second of an ONNX file by batch size, against the same net in PyTorch.
 
     Example: [bold]lungo bench model.onnx --model deploy.prototxt --weights x.caffemodel[/]
@@ -57,3 +58,4 @@ def bench(
     if output:
         files.write_text(output, done.csv())
         typer.echo(f"wrote {output}")
+    return VerbResult({"where": done.where, "rows": done.rows, "rounds": done.rounds, "notes": done.notes})

@@ -33,7 +33,8 @@ def check(
 
     Example: [bold]lungo check mine/solver.prototxt[/]
     """
-    from caffelungo.check import annotations, check
+    from caffelungo.check import check
+    from caffelungo.check.github import workflow_commands
     from caffelungo.check.sarif import sarif as log
     from caffelungo.report import json_output
 
@@ -43,7 +44,7 @@ def check(
         with o.progress("checking pictures") as progress:
             report = check(files, o.variables(set_), progress, o.listed(stage), level)
         _show(report)
-        for line in annotations.annotations(report) if github else ():
+        for line in workflow_commands(report) if github else ():
             typer.echo(line)
         if sarif is not None:
             json_output.write(sarif, log(report), stdout)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
+from caffelungo.cli.verb_result import VerbResult
 
 
 def compute_image_mean(
@@ -15,7 +16,7 @@ def compute_image_mean(
         str | None, typer.Argument(metavar="[OUTPUT_FILE]", help="The .binaryproto file to write.")
     ] = None,
     backend: Annotated[str, typer.Option(help="Database format; only lmdb.")] = "lmdb",
-) -> None:
+) -> VerbResult:
     """Compute the mean image of a database and its mean per channel (Caffe's tool)."""
     from caffelungo.data.compute_image_mean import compute_image_mean
 
@@ -25,3 +26,4 @@ def compute_image_mean(
         typer.echo(f"mean_value channel [{channel}]: {value:g}")
     if output:
         typer.echo(f"wrote {output}")
+    return VerbResult({"channels": mean.channels, "records": mean.count, "output": output})

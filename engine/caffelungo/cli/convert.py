@@ -9,6 +9,7 @@ import typer
 
 from caffelungo.cli import options as o
 from caffelungo.cli.export_options import Calibrate, Layout, Precision, Preprocess, ResizeInside, TestList, write
+from caffelungo.cli.verb_result import VerbResult
 
 
 def convert(
@@ -54,7 +55,7 @@ def convert(
     calibrate: Calibrate = None,
     test_list: TestList = None,
     set_: o.Set = None,
-) -> None:
+) -> VerbResult:
     """Convert a Caffe net and its weights to one ONNX file, and verify that it computes the same outputs.
 
     Example: [bold]lungo convert deploy.prototxt x.caffemodel -o x.onnx --mean 104,117,123[/]
@@ -70,5 +71,5 @@ def convert(
         opset=opset, pictures=pictures or (),
         free_size=dynamic_size, layout=layout, resize_inside=resize_inside, device=device, variables=o.variables(set_),
     )  # fmt: skip
-    write(partial(convert, model, weights, options=wanted), output, "converting", precision, calibrate, test_list,
-          device)  # fmt: skip
+    make = partial(convert, model, weights, options=wanted)
+    return write(make, output, "converting", precision, calibrate, test_list, device)

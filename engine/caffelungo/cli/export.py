@@ -18,6 +18,7 @@ from caffelungo.cli.export_options import (
     tell_caffe,
     write,
 )
+from caffelungo.cli.verb_result import VerbResult
 from caffelungo.errors import UserError
 
 
@@ -54,7 +55,7 @@ def export(
     set_: o.Set = None,
     level: o.Level = 0,
     stage: o.Stage = None,
-) -> None:
+) -> VerbResult:
     """Export a trained net to one ONNX file, or back to Caffe, and verify that it computes the same outputs.
 
     Example: [bold]lungo export --model train_val.prototxt --weights x.caffemodel -o model.onnx[/]
@@ -82,7 +83,6 @@ def export(
         from caffelungo.deploy.caffe_export import export_caffe
 
         with o.working("exporting") as status:
-            tell_caffe(export_caffe(definition, weights, output, wanted, progress=status.update))
-        return
-    write(partial(export, definition, weights, options=wanted), output, "exporting", precision, calibrate, test_list,
-          device)  # fmt: skip
+            return tell_caffe(export_caffe(definition, weights, output, wanted, progress=status.update))
+    make = partial(export, definition, weights, options=wanted)
+    return write(make, output, "exporting", precision, calibrate, test_list, device)

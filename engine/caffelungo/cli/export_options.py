@@ -10,6 +10,7 @@ import typer
 
 from caffelungo import shell
 from caffelungo.cli import options as o
+from caffelungo.cli.verb_result import VerbResult
 
 Preprocess = Annotated[
     bool | None,
@@ -38,9 +39,10 @@ TestList = Annotated[
 def write(
     make: Callable[..., Any], output: str, doing: str, precision: str, calibrate: Sequence[str] | None,
     test: Sequence[str] | None, device: str,
-) -> None:  # fmt: skip
+) -> VerbResult:  # fmt: skip
     """Write ``output`` by ``make(path, progress=)``, which writes float32, then lower it to ``precision``."""
     told: list[str] = []
+    lowered_to = tested = None
     with o.working(doing) as status:
 
         def whole(path: Path) -> Any:
@@ -50,18 +52,26 @@ def write(
             from caffelungo.deploy.lower_precision import PrecisionOptions, lowered
 
             wanted = PrecisionOptions(precision, calibrate or (), test or (), device)
-            written, found = lowered(whole, output, wanted, progress=status.update)
-            told = found.lines()
+            written, lowered_to = lowered(whole, output, wanted, progress=status.update)
+            told = lowered_to.lines()
         elif test:
             from caffelungo.deploy.recorded_accuracy import with_accuracy
 
-            written, done = with_accuracy(whole, output, test, device, progress=status.update)
-            told = done.lines()[-1:]
+            written, tested = with_accuracy(whole, output, test, device, progress=status.update)
+            told = tested.lines()[-1:]
         else:
             written = whole(Path(output))
     tell(written)
     if told:
         typer.echo("\n".join(told))
+    accuracy = {"pictures": tested.known, "first": tested.right[0], "within_top": tested.right[1]} if tested else None
+    return VerbResult(
+        {
+            "path": written.path, "bytes": written.size, "inputs": written.inputs, "outputs": written.outputs,
+            "operators": written.operators, "parity": written.parity.facts(), "precision": precision,
+            "lowered": lowered_to, "accuracy": accuracy, "notes": written.notes,
+        }
+    )  # fmt: skip
 
 
 def tell(written: Any) -> None:
@@ -75,9 +85,21 @@ def tell(written: Any) -> None:
         typer.echo(f"to use it: lungo classify {shell.word(written.path)} photo.jpg")
 
 
-def tell_caffe(written: Any) -> None:
+def tell_caffe(written: Any) -> VerbResult:
     """Print the same for a ``deploy.caffe.Written``."""
     for note in written.notes:
         typer.echo(f"note: {note}")
     typer.echo("\n".join(written.proof.lines()))
     typer.echo(f"wrote {written.prototxt} and {written.caffemodel}: Caffe's own layers only")
+    proof = written.proof
+    parity = {
+        "largest_relative_difference": {name: one.relative for name, one in proof.worst.items()},
+        "layers_compared": proof.layers,
+        "opencv": None if proof.opencv is None else {name: one.relative for name, one in proof.opencv.items()},
+    }
+    return VerbResult(
+        {
+            "path": written.prototxt, "weights": written.caffemodel, "outputs": written.outputs, "parity": parity,
+            "notes": written.notes,
+        }
+    )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
+from caffelungo.cli.verb_result import VerbResult
 
 
 def extract_features(
@@ -22,7 +23,7 @@ def extract_features(
     device_id: Annotated[str, typer.Argument(metavar="[DEVICE_ID=0]", help="Index of the GPU.")] = "0",
     set_: o.Set = None,
     overwrite: o.Overwrite = False,
-) -> None:
+) -> VerbResult:
     """Write blobs of a net to databases of float Datums (Caffe's tool, Caffe's arguments).
 
     Example: [bold]lungo extract_features net.caffemodel net.prototxt fc7 fc7_lmdb 10 lmdb[/]
@@ -37,3 +38,4 @@ def extract_features(
         counts = extract_features(given, progress)
     for path, count in counts.items():
         typer.echo(f"wrote {path}: {count} records")
+    return VerbResult({"databases": [{"path": path, "records": count} for path, count in counts.items()]})

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
+from caffelungo.cli.verb_result import VerbResult
 
 
 def features(
@@ -33,7 +34,7 @@ def features(
     precision: o.Precision = "fp32",
     overwrite: o.Overwrite = False,
     quiet: o.Quiet = False,
-) -> None:
+) -> VerbResult:
     """Extract features of pictures to a file. An interrupted run continues where it stopped.
 
     Example: [bold]lungo features squeezenet1.1 --data photos/ -o features.npz[/]
@@ -47,8 +48,14 @@ def features(
     )  # fmt: skip
     with o.stages(quiet) as progress:
         done = extract(wanted, progress)
+    result = VerbResult(
+        {
+            "path": done.path, "pictures": done.count, "before": done.before, "labelled": done.labelled,
+            "blobs": done.shapes, "notices": done.notices,
+        }
+    )  # fmt: skip
     if quiet:
-        return
+        return result
     for notice in done.notices:
         typer.echo(f"notice: {notice}")
     if done.before:
@@ -56,3 +63,4 @@ def features(
     for blob, shape in done.shapes.items():
         typer.echo(f"{blob}: {done.count} x {' x '.join(map(str, shape))}")
     typer.echo(f"wrote {done.path}: {done.count} pictures{'' if done.labelled else ' without labels'}")
+    return result

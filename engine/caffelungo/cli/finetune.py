@@ -9,6 +9,7 @@ import typer
 
 from caffelungo import shell
 from caffelungo.cli import options as o
+from caffelungo.cli.verb_result import VerbResult
 
 
 def finetune(
@@ -53,7 +54,7 @@ def finetune(
     ] = False,
     overwrite: o.Overwrite = False,
     quiet: o.Quiet = False,
-) -> None:
+) -> VerbResult:
     """Set up fine-tuning on folders of photos: split, lists, fitted start weights, net, solver, run.sh.
 
     Example: [bold]lungo finetune squeezenet1.1 --data photos/ -o mine/[/]
@@ -75,8 +76,19 @@ def finetune(
     )  # fmt: skip
     with o.stages(quiet) as say:
         done = finetune_project(wanted, say)
+    result = VerbResult(
+        {
+            "folder": output, "files": done.files, "classes": done.classes, "counts": done.counts,
+            "train": done.train, "val": done.val, "heads": done.heads, "weights": done.weights,
+            "iterations": done.iterations, "batch_size": done.batch_size,
+            "layers": [one.plain() for one in done.probe.rows] if done.probe else None,
+            "chosen": done.probe.chosen.candidate.name if done.probe else None,
+            "notes": [str(note) for note in done.notes], "notices": done.notices,
+            "commands": o.commands(done.commands),
+        }
+    )  # fmt: skip
     if quiet:
-        return
+        return result
     least, most = min(done.counts.values()), max(done.counts.values())
     each = f"{least}" if least == most else f"{least} to {most}"
     typer.echo(f"{len(done.classes)} classes, {each} pictures each: {done.train} to train on, {done.val} to test on")
@@ -97,3 +109,4 @@ def finetune(
     typer.echo(f"next (all of it but the last line: {shell.command('sh', Path(output, 'run.sh'))}):")
     for command, what in done.commands:
         typer.echo(f"  # {what}\n  {command}")
+    return result

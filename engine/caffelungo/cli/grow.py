@@ -6,9 +6,12 @@ from typing import Annotated
 
 import typer
 
+from caffelungo import option_text
 from caffelungo.cli import options as o
+from caffelungo.cli import pass_flags
 from caffelungo.cli import rewrite_output as r
 from caffelungo.cli import tasks as g
+from caffelungo.cli.verb_result import VerbResult
 
 
 @r.with_shared
@@ -60,6 +63,20 @@ def grow(
         bool,
         typer.Option("--keep-head", help="Keep the classifier, so that the grown net starts with the same outputs."),
     ] = False,
+    new_scale: Annotated[
+        float | None, typer.Option(help="Initial value of the learned scale of new units (default: that of --scale).")
+    ] = None,
+    kernel: Annotated[
+        int | None, typer.Option(help="Kernel size of new convolutions that have no layer to take it from.")
+    ] = None,
+    unit_suffix: Annotated[str, typer.Option(help="Suffix for the names of new layers.")] = "new",
+    unit_rates: Annotated[
+        str,
+        typer.Option(
+            metavar="LR[:DECAY],LR[:DECAY]",
+            help="Multipliers of learning rate and weight decay of new layers: of their weights, of their biases.",
+        ),
+    ] = "10:1,20:0",
     task: Annotated[
         str | None,
         typer.Option(
@@ -90,7 +107,7 @@ def grow(
     ] = None,
     *,
     shared: r.Shared,
-) -> None:
+) -> VerbResult:
     """Grow a net by new units beside the old ones (Growing a Brain, CVPR 2017), or by a classifier for a new task.
 
     Examples: [bold]lungo grow train_val.prototxt --widen fc7:2048 -o grown.prototxt[/];
@@ -104,8 +121,10 @@ def grow(
         made = []
         for layer, count in (o.layer_units(word, flag) for word in words or []):
             start_scale = r.scale(scale, net, layer, flag, shared) if normalize else 1.0
-            unit = UnitOptions(count, normalize, start_scale, filler=filler, start=start, noise=noise, seed=seed,
-                               keep_head=keep_head)  # fmt: skip
+            unit = UnitOptions(
+                count, normalize, start_scale, new_scale, unit_suffix, kernel, filler,
+                option_text.unit_rates(unit_rates, "--unit-rates"), start, noise, seed, keep_head,
+            )  # fmt: skip
             made.append((layer, unit))
         return made
 
@@ -122,8 +141,7 @@ def grow(
             batch_size=batch_size, passes=passes, seed=seed, device=device or "cpu", variables=o.variables(shared.set_),
             overwrite=shared.overwrite, stages=o.listed(shared.stage), level=shared.level,
         )  # fmt: skip
-        g.run(wanted, shared)
-        return
+        return g.run(wanted, shared)
     g.refuse_without_task({"--name": name, "--read": read, "--val": val, "--size": size, "--resize": resize,
                            "--batch-size": batch_size, "--passes": passes, "--device": device})  # fmt: skip
     copied = [o.layer_units(word, "--enlarge") for word in enlarge or []]
@@ -132,9 +150,12 @@ def grow(
             shared.files(net, output, recipe=recipe, tune=r.tune(shared.tune), head=head), units(widen, "--widen"),
             units(deepen, "--deepen"), units(joint, "--joint"), units(recursive, "--recursive"),
             [(layer, UnitOptions(number, seed=seed)) for layer, number in copied],
+            more=pass_flags.given("grow", units),
         )
     )  # fmt: skip
     r.show(done.rewritten, shared)
     if not shared.quiet:
         typer.echo(f"parameters: {done.parameters[0]:,} before, {done.parameters[1]:,} now")
-    r.next_step(done.rewritten, net, shared)
+    return r.next_step(
+        done.rewritten, net, shared, parameters=dict(zip(("before", "after"), done.parameters, strict=True))
+    )

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
+from caffelungo.cli.verb_result import VerbResult
 
 
 def infer(
@@ -24,7 +25,7 @@ def infer(
     top: Annotated[int, typer.Option(help="Number of classes per picture.")] = 5,
     head: Annotated[str | None, typer.Option(help="Task to output, if the file has several (default: all).")] = None,
     graphs: Annotated[bool, typer.Option("--graphs", help="Run each full batch as one CUDA graph.")] = False,
-) -> None:
+) -> VerbResult:
     """Run an exported net over many pictures. Classifiers give classes, other nets their raw outputs.
 
     Example: [bold]lungo infer model.onnx photos/ -o classes.csv[/]
@@ -39,3 +40,11 @@ def infer(
     typer.echo("\n".join(done.lines()), err=output is None)
     if output:
         typer.echo(f"wrote {output}")
+    return VerbResult(
+        {
+            "pictures": done.count, "seconds": done.seconds, "warm_up": done.warm_up, "where": done.where,
+            "classifier": done.classifier, "outputs": done.outputs, "listed": done.known,
+            "first": done.right[0] if done.known else None, "within_top": done.right[1] if done.known else None,
+            "top": done.top, "output": output,
+        }
+    )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
+from caffelungo.cli.verb_result import VerbResult
 
 
 def init(
@@ -38,7 +39,7 @@ def init(
     stage: o.Stage = None,
     overwrite: o.Overwrite = False,
     quiet: o.Quiet = False,
-) -> None:
+) -> VerbResult:
     """Initialize the new layers of a grown net from its data: GradMax, measured scales, unit variance.
 
     Example: [bold]lungo init wider.prototxt --weights wider.caffemodel -o start.caffemodel[/]
@@ -59,3 +60,4 @@ def init(
         for line in done.lines:
             typer.echo(line)
         typer.echo(f"wrote {done.path}")
+    return VerbResult({"path": done.path, "layers": done.lines, "notices": done.notices})

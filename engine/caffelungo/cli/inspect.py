@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
+from caffelungo.cli.verb_result import VerbResult
 
 
 def inspect(
@@ -45,14 +46,15 @@ def inspect(
     level: o.Level = 0,
     stage: o.Stage = None,
     quiet: o.Quiet = False,
-) -> None:
+) -> VerbResult:
     """Report what fine-tuning did, on one HTML page: old and new units, layers, preferred pictures, errors.
 
     Example: [bold]lungo inspect --model mine/grown.prototxt --weights mine/grown_iter_300.caffemodel -o report/[/]
     """
     from caffelungo.report.terminal import Terminal
+    from caffelungo.study.inspect import writing
     from caffelungo.study.inspect.options import InspectOptions
-    from caffelungo.study.inspect.run import inspect as run
+    from caffelungo.study.inspect.run import find
 
     wanted = InspectOptions(
         model=model, weights=o.words(weights), before=before, before_model=before_model, snapshots=snapshots, data=data,
@@ -62,6 +64,8 @@ def inspect(
     )  # fmt: skip
     console = Terminal(stderr=True, soft_wrap=True)
     with o.stages(quiet) as progress:
-        page = run(wanted, console, progress)
+        found, samples = find(wanted, console, progress)
+        page = writing.write(found, samples, wanted)
     if not quiet:
         typer.echo(f"wrote {page}: open it in a browser; the numbers are in files next to it")
+    return VerbResult({"page": page, **writing.summary(found, wanted)})

@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from caffelungo import option_ranges, threads
+from caffelungo.cli.pass_flags import PassCommand
 from caffelungo.cli.spelling import caffe_spelling
 from caffelungo.cli.verb_result import has_json, with_json
 from caffelungo.errors import LungoError, UserError, of_system
@@ -91,7 +92,8 @@ def _judged(verb: str, function: Callable[..., Any]) -> Callable[..., Any]:
 for _verb, _panel in VERBS.items():
     _module = importlib.import_module(f"caffelungo.cli.{_verb}")
     _function = _judged(_verb, getattr(_module, _verb))
-    app.command(_verb, rich_help_panel=_panel)(with_json(_verb, _function) if has_json(_verb) else _function)
+    _kind = PassCommand if _verb in ("grow", "rewrite") else None
+    app.command(_verb, cls=_kind, rich_help_panel=_panel)(with_json(_verb, _function) if has_json(_verb) else _function)
 
 
 @functools.cache

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from caffelungo import shell
 from caffelungo.cli import options as o
+from caffelungo.cli.verb_result import VerbResult
 from caffelungo.errors import UserError
+
+if TYPE_CHECKING:
+    from caffelungo.definition.catalogue import Net
 
 
 def nets(
@@ -16,7 +20,7 @@ def nets(
     name: Annotated[str | None, typer.Argument(help="Name of a net.")] = None,
     output: Annotated[str | None, typer.Option("-o", "--output", help="Folder to copy to.")] = None,
     set_: o.Set = None,
-) -> None:
+) -> VerbResult:
     """List the nets that ship with Caffelungo, show the card of one, or copy one to edit.
 
     Example: [bold]lungo nets copy squeezenet1.1 -o mine/[/]
@@ -25,13 +29,22 @@ def nets(
 
     if action == "list":
         typer.echo(catalogue.overview())
-    elif action in ("show", "copy") and name is None:
+        return VerbResult({"nets": [_entry(catalogue.find(one)) for one in catalogue.names()]})
+    if action in ("show", "copy") and name is None:
         remedy = f"as `{shell.command('lungo', 'nets', action, 'caffenet')}`"
         raise UserError("no net named", received=f"lungo nets {action}", remedy=remedy)
-    elif action == "show":
-        typer.echo(catalogue.find(name or "").card)
-    elif action == "copy":
-        for path in catalogue.copy(name or "", output or name or "", o.variables(set_)):
+    if action == "show":
+        found = catalogue.find(name or "")
+        typer.echo(found.card)
+        return VerbResult({"nets": [_entry(found)], "card": found.card})
+    if action == "copy":
+        written = catalogue.copy(name or "", output or name or "", o.variables(set_))
+        for path in written:
             typer.echo(f"wrote {path}")
-    else:
-        raise UserError("unknown action", received=action, remedy="one of list, show and copy")
+        return VerbResult({"nets": [_entry(catalogue.find(name or ""))], "files": written})
+    raise UserError("unknown action", received=action, remedy="one of list, show and copy")
+
+
+def _entry(net: Net) -> dict[str, Any]:
+    """A net of the catalogue, for `--json`."""
+    return {"name": net.name, "family": net.family, "summary": net.summary, "weights": net.weights}

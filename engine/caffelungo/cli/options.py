@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
@@ -12,8 +13,8 @@ from caffelungo.report.progress_bar import progress, stages, working
 
 __all__ = [
     "Caffe", "Compile", "Device", "Gpu", "Level", "MemoryFormat", "Overwrite", "Precision", "Quiet", "Set", "Size",
-    "Stage", "Threads", "Workers", "by_name", "command_line", "height_width", "in_range", "layer_units", "listed",
-    "numbers", "progress", "size", "stages", "variables", "whole", "words", "working",
+    "Stage", "Threads", "Workers", "by_name", "command_line", "commands", "height_width", "in_range",
+    "layer_units", "listed", "numbers", "progress", "size", "stages", "variables", "whole", "words", "working",
 ]  # fmt: skip
 
 Set = Annotated[
@@ -48,6 +49,11 @@ def variables(settings: list[str] | None) -> dict[str, Any]:
     from caffelungo.definition.template import parse_variables
 
     return parse_variables(settings or [])
+
+
+def commands(listed: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    """Commands to run next and their purposes, for `--json`."""
+    return [{"command": command, "purpose": purpose} for command, purpose in listed]
 
 
 def command_line() -> list[str]:

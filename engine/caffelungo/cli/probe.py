@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
+from caffelungo.cli.verb_result import VerbResult
 
 
 def probe(
@@ -52,7 +53,6 @@ def probe(
         str | None, typer.Option("-o", "--output", help="Folder to write the net with the chosen classifier to.")
     ] = None,
     cache: Annotated[str | None, typer.Option(help="Folder to cache features in (default: inside --output).")] = None,
-    json_file: Annotated[str | None, typer.Option("--json", help="Write the results to this JSON file.")] = None,
     seed: Annotated[int, typer.Option(help="Random seed for the folds.")] = 0,
     device: o.Device = "auto",
     precision: o.Precision = "fp32",
@@ -63,21 +63,16 @@ def probe(
     stage: o.Stage = None,
     overwrite: o.Overwrite = False,
     quiet: o.Quiet = False,
-) -> None:
+) -> VerbResult:
     """Train linear classifiers on the frozen layers of a net, and write the best one as a net.
 
     Example: [bold]lungo probe squeezenet1.1 --data photos/ --size 112 -o probed/[/]
     """
-    import json
-
-    from caffelungo import files
     from caffelungo.probes.options import ProbeOptions
     from caffelungo.probes.run import probe as run
     from caffelungo.probes.table import table
     from caffelungo.report.terminal import Terminal
 
-    if json_file is not None:
-        files.refuse_existing(json_file, overwrite, "--json")
     wanted = ProbeOptions(
         net=net, data=data, test=test, weights=weights, layers=tuple(o.words(layers)), classifier=classifier,
         scaling=scaling, mirrored=mirror, penalty=penalty, before=before, refit=not no_refit, folds=folds, size=size,
@@ -87,10 +82,9 @@ def probe(
     )  # fmt: skip
     with o.stages(quiet) as say:
         found = run(wanted, say)
-    if json_file is not None:
-        files.write_text(json_file, json.dumps(found.plain(), indent=2) + "\n")
+    result = VerbResult({**found.plain(), "files": found.files, "commands": o.commands(found.commands)})
     if quiet:
-        return
+        return result
     typer.echo(f"{len(found.classes)} classes, {found.pictures} training pictures")
     if found.best is not None:
         Terminal().print(table(found.rows, found.best))
@@ -117,3 +111,4 @@ def probe(
         typer.echo("next:")
         for command, what in found.commands:
             typer.echo(f"  # {what}\n  {command}")
+    return result

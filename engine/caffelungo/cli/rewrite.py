@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
+from caffelungo.cli import pass_flags
 from caffelungo.cli import rewrite_output as r
+from caffelungo.cli.verb_result import VerbResult
 
 Layers = list[str] | None
 
@@ -81,7 +83,7 @@ def rewrite(
     fold: Annotated[bool, typer.Option("--fold", help="Fold BatchNorm and Scale into the layers before them.")] = False,
     *,
     shared: r.Shared,
-) -> None:
+) -> VerbResult:
     """Change a net without growing it: learning rates, frozen layers, the classifier's input, deployment.
 
     Changes are applied in the order in which the options are listed here.
@@ -98,7 +100,8 @@ def rewrite(
         tune=r.tune(shared.tune), freeze_to=freeze_to, freeze=tuple(freeze or ()), unfreeze=tuple(unfreeze or ()),
         unfreeze_from=unfreeze_from, rates=tuple(r.number(word, "--rate") for word in rate or ()),
         rate_decay=rate_decay, deploy=deploy, cast=tuple(cast or ()), size=o.size(size), fold=fold,
+        more=pass_flags.given("rewrite"),
     )  # fmt: skip
     done = rewrite(shared.files(net, output, steps=changes.steps(), head=head))
     r.show(done, shared)
-    r.next_step(done, net, shared)
+    return r.next_step(done, net, shared)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from caffelungo.cli import options as o
+from caffelungo.cli.verb_result import VerbResult
 from caffelungo.errors import UserError
 
 
@@ -58,7 +59,7 @@ class Shared:
         )  # fmt: skip
 
 
-def with_shared(verb: Callable[..., None]) -> Callable[..., None]:
+def with_shared(verb: Callable[..., VerbResult]) -> Callable[..., VerbResult]:
     """Replace the last argument of ``verb``, a ``Shared``, by its fields, as options of the verb."""
     hints = get_type_hints(verb, include_extras=True)
     *own, last = inspect.signature(verb).parameters.values()
@@ -66,9 +67,9 @@ def with_shared(verb: Callable[..., None]) -> Callable[..., None]:
     kinds = get_type_hints(Shared, include_extras=True)
 
     @functools.wraps(verb)
-    def wrapped(**given: Any) -> None:
+    def wrapped(**given: Any) -> VerbResult:
         shared = Shared(**{name: given.pop(name) for name in names})
-        verb(**given, **{last.name: shared})
+        return verb(**given, **{last.name: shared})
 
     parameters = [one.replace(annotation=hints[one.name]) for one in own]
     parameters += [
@@ -160,18 +161,28 @@ def show(done: Any, asked: Shared) -> None:
         typer.echo(f"notice: {notice}")
 
 
-def next_step(done: Any, net: str | None, asked: Shared) -> None:
-    """Print the commands that train the new net of a ``Rewritten`` and compare it with the old one."""
+def next_step(done: Any, net: str | None, asked: Shared, **more: Any) -> VerbResult:
+    """Print the commands that train the new net of a ``Rewritten`` and compare it with the old one.
+
+    Returns what was done, with the fields ``more``.
+    """
     from caffelungo import shell
     from caffelungo.rewriting import next_steps
 
-    if asked.quiet:
-        return
     given = {"--shape": asked.shape or [], "--set": asked.set_ or [], "--stage": asked.stage or []}
     given["--level"] = [str(asked.level)] if asked.level else []
     verify = shell.command(*next_steps.verifying(done, net, given))
-    if train := next_steps.training(done):
-        typer.echo(f"next: {shell.command(*train)}")
+    train = next_steps.training(done)
+    commands = [(shell.command(*train), "train the new net")] if train else []
+    commands.append((verify, "compare it with the old net"))
+    if not asked.quiet and train:
+        typer.echo(f"next: {commands[0][0]}")
         typer.echo(f"to compare it with the old net: {verify}")
-    else:
+    elif not asked.quiet:
         typer.echo(f"next: {verify}")
+    return VerbResult(
+        {
+            "written": done.written, "notes": [str(note) for note in done.notes], "notices": done.notices,
+            "diff": done.diff, "commands": o.commands(commands), **more,
+        }
+    )  # fmt: skip

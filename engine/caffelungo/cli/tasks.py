@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from caffelungo.cli import options as o
 from caffelungo.cli.rewrite_output import Shared
+from caffelungo.cli.verb_result import VerbResult
 from caffelungo.errors import UserError
 
 
@@ -32,7 +34,7 @@ def refuse_without_task(asked: Mapping[str, Any]) -> None:
         raise UserError(f"{wrong[0]} needs --task", received=" ".join(wrong), remedy="add --task FOLDER, or remove it")
 
 
-def run(wanted: Any, shared: Shared) -> None:
+def run(wanted: Any, shared: Shared) -> VerbResult:
     """Write the folder described by ``wanted`` (``projects.task_project.TaskProjectOptions``), and print a summary."""
     from caffelungo.projects.task_project import task_project
 
@@ -41,8 +43,18 @@ def run(wanted: Any, shared: Shared) -> None:
     if shared.explain:
         for note in done.notes:
             typer.echo(f"  {note}")
+    result = VerbResult(
+        {
+            "folder": wanted.out, "written": [Path(wanted.out, name) for name in done.files], "task": done.name,
+            "tasks": done.tasks, "head": done.head, "counts": done.counts, "train": done.train, "val": done.val,
+            "iterations": done.iterations, "batch_size": done.batch_size,
+            "fitted": done.fitted.plain() if done.fitted is not None else None,
+            "notes": [str(note) for note in done.notes], "notices": done.notices,
+            "commands": o.commands(done.commands),
+        }
+    )  # fmt: skip
     if shared.quiet:
-        return
+        return result
     least, most = min(done.counts.values()), max(done.counts.values())
     each = f"{least}" if least == most else f"{least} to {most}"
     typer.echo(f"{len(done.counts)} classes, {each} pictures each: {done.train} to train on, {done.val} to test on")
@@ -59,3 +71,4 @@ def run(wanted: Any, shared: Shared) -> None:
     typer.echo("next:")
     for command, what in done.commands:
         typer.echo(f"  # {what}\n  {command}")
+    return result

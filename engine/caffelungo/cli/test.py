@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from caffelungo.cli import options as o
+from caffelungo.cli.verb_result import VerbResult
+
+if TYPE_CHECKING:
+    from caffelungo.solve.evaluate import Tested
 
 
 def test(
@@ -35,7 +39,7 @@ def test(
     stage: o.Stage = None,
     caffe: o.Caffe = False,
     quiet: o.Quiet = False,
-) -> int:
+) -> VerbResult:
     """Test a net on its whole test set: accuracy with confidence interval, per class, confusion matrix.
 
     Example: [bold]lungo test --model mine/train_val.prototxt --weights mine/solver_iter_300.caffemodel[/]
@@ -43,10 +47,27 @@ def test(
     from caffelungo.solve import evaluate
     from caffelungo.solve.options import TestOptions
 
-    return evaluate.test(
+    found = evaluate.run_test(
         TestOptions(
             model=model, weights=o.words(weights), iterations=iterations, data=data, head=head, output=output,
             size=o.size(size), variables=o.variables(set_), device=device, gpu=gpu, precision=precision,
             threads=threads, workers=workers, level=level, stages=o.listed(stage), caffe=caffe, quiet=quiet,
         )
     )  # fmt: skip
+    return VerbResult(
+        {
+            "samples": found.samples, "outputs": found.outputs, "heads": [_classifier(one) for one in found.heads],
+            "files": found.files,
+        }
+    )  # fmt: skip
+
+
+def _classifier(one: Tested) -> dict[str, Any]:
+    """A classifier that was tested, for `--json`."""
+    counts = one.classified
+    names = ("name", "samples", "right", "recall", "precision")
+    return {
+        "layer": one.layer, "title": one.title, "accuracy": counts.accuracy, "interval": counts.interval,
+        "top5": counts.top, "right": counts.right, "samples": counts.samples,
+        "classes": [dict(zip(names, row, strict=True)) for row in counts.per_class()],
+    }  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
+from caffelungo.cli.verb_result import VerbResult
 
 
 def train(
@@ -63,7 +64,7 @@ def train(
     overwrite: o.Overwrite = False,
     caffe: o.Caffe = False,
     quiet: o.Quiet = False,
-) -> int:
+) -> VerbResult:
     """Train a net with a solver file, from scratch, from weights or from a snapshot.
 
     Example: [bold]lungo train --solver mine/solver.prototxt --weights net.caffemodel[/]
@@ -71,7 +72,7 @@ def train(
     from caffelungo.solve import run
     from caffelungo.solve.options import TrainOptions
 
-    return run.train(
+    done = run.run_training(
         TrainOptions(
             solver=solver, weights=o.words(weights), reinit=o.words(reinit), snapshot=snapshot, resume=resume,
             variables=o.variables(set_), device=device, gpu=gpu, precision=precision, compile=compile_,
@@ -82,4 +83,12 @@ def train(
             command=o.command_line(), reset_state=reset_state, set_solver=set_solver or [], fit_batch=fit_batch,
             weights_format=weights_format,
         )
+    )  # fmt: skip
+    return VerbResult(
+        {
+            "ending": done.ending.name.lower(), "iteration": done.training.iteration,
+            "snapshot": done.snapshot.state if done.snapshot else None,
+            "weights": done.snapshot.weights if done.snapshot else None, "best": done.best, "folder": done.folder,
+        },
+        done.exit_status,
     )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
+from caffelungo.cli.verb_result import VerbResult
 
 
 def triton(
@@ -26,7 +27,7 @@ def triton(
     device: Annotated[str, typer.Option(help="Device of the instances: auto, cpu or gpu.")] = "auto",
     gpus: Annotated[str | None, typer.Option(metavar="NUMBERS", help="GPUs to use, for example 0,1.")] = None,
     keep: Annotated[int, typer.Option(help="Number of versions to serve, newest first.")] = 1,
-) -> None:
+) -> VerbResult:
     """Add an exported net to a model repository of NVIDIA's Triton Inference Server.
 
     Example: [bold]lungo triton model.onnx repo --instances 2[/]
@@ -52,3 +53,5 @@ def triton(
         typer.echo(f"note: {note}")
     typer.echo(f"wrote {placed.folder}: version {placed.version}")
     typer.echo(f"to serve it: {shell.command('tritonserver', '--model-repository', place)}")
+    return VerbResult({"folder": placed.folder, "version": placed.version, "config": placed.config,
+                       "notes": placed.notes})  # fmt: skip

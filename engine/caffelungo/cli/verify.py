@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from caffelungo.cli import options as o
+from caffelungo.cli.verb_result import VerbResult
 
 
 def verify(
@@ -33,12 +34,11 @@ def verify(
         typer.Option(metavar="BLOB:CxHxW", help="Shape of an input that the net does not specify; repeatable."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Print one line per blob.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
     set_: o.Set = None,
     level: o.Level = 0,
     stage: o.Stage = None,
     quiet: o.Quiet = False,
-) -> int:
+) -> VerbResult:
     """Run a net before and after a rewrite, and report which blobs are bit-identical, equal, changed or new.
 
     The exit status is 0 if every old blob is identical or equal, 1 if one changed.
@@ -58,11 +58,7 @@ def verify(
             ),
             told=status.update,
         )  # fmt: skip
-    if json:
-        import json as writer
-
-        typer.echo(writer.dumps(found.facts(), indent=1))
-    elif quiet:
+    if quiet:
         if not found.kept:
             typer.echo(found.verdict, err=True)
     else:
@@ -71,4 +67,4 @@ def verify(
 
         terminal = Terminal()
         show(found, terminal if terminal.is_terminal else Terminal(width=160), every)
-    return found.exit_status
+    return VerbResult(found.facts(), found.exit_status)

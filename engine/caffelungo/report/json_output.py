@@ -22,7 +22,7 @@ from caffelungo.errors import Location, Problem, UserError
 
 STDOUT = "-"
 SUFFIXES = (".json", ".sarif")
-"""A file of such a name is a report of an earlier run, which the next one may replace."""
+"""How the name of a report ends: so no word after `--json` is taken for one by mistake, and no other file replaced."""
 
 
 def plain(value: Any) -> Any:
@@ -71,22 +71,20 @@ def text(value: Any) -> str:
 
 
 def refuse(target: str, overwrite: bool | None, flag: str = "--json") -> None:
-    """UserError when ``target`` cannot be written, or holds what may not be lost.
+    """UserError when ``target`` cannot be written, is not called as a report, or may not be overwritten.
 
-    ``overwrite``: whether the command was told so; None where it has no such flag. Then a file that is called as a
-    report is (``SUFFIXES``) is replaced, and any other is refused.
+    ``overwrite``: whether the command was told so; None where it has no such flag, and replaces its last report.
     """
     if target == STDOUT:
         return
-    if overwrite is not None:
-        files.refuse_existing(target, overwrite, flag)
-        return
-    files.refuse_obstacle(target)
     path = Path(target)
-    if path.is_file() and path.suffix.lower() not in SUFFIXES:
+    special = path.exists() and not path.is_file() and not path.is_dir()
+    if overwrite is not None and not special:
+        files.refuse_existing(target, overwrite, flag)
+    files.refuse_obstacle(target)
+    if not special and path.suffix.lower() not in SUFFIXES:
         raise UserError(
-            "the file exists, and its name is not that of a report",
-            where=Location(target),
+            f"the name of a report ends in {' or '.join(SUFFIXES)}",
             received=f"{flag} {target}",
             remedy=f"write {flag} report{SUFFIXES[0]}, or {flag} - for standard output",
         )

@@ -15,7 +15,7 @@ from caffelungo.plan.plan import Plan, PlannedLayer
 from caffelungo.report import confusion
 from caffelungo.report.class_table import print_classes
 from caffelungo.report.classification_score import Classified
-from caffelungo.report.glog import Log, number
+from caffelungo.report.glog import (CaffeLog, number)
 from caffelungo.report.terminal import Terminal
 from caffelungo.solve import nets
 from caffelungo.solve.engine import out_of_memory
@@ -75,7 +75,7 @@ def test(options: TestOptions) -> int:
 def run_test(options: TestOptions) -> TestRun:
     """Test, print, write what ``options.output`` asks for. UserError and RunError as they come."""
     console = Terminal(stderr=True, soft_wrap=True)
-    log = Log(echo=lambda line: print(line, file=sys.stderr)) if options.iterations is not None else Log()
+    log = CaffeLog(echo=lambda line: print(line, file=sys.stderr)) if options.iterations is not None else CaffeLog()
     net = open_test_net(options, log, console)
     if options.iterations is not None:
         return caffes_way(net, options.iterations, log)
@@ -193,7 +193,7 @@ def _show_counts(classified: Classified, console: Console) -> None:
         console.print(f"top 5    {classified.top:.4f}")
 
 
-def caffes_way(net: TestNet, iterations: int, log: Log) -> TestRun:
+def caffes_way(net: TestNet, iterations: int, log: CaffeLog) -> TestRun:
     """Caffe's lines: every output of every batch, then the means.
 
     Caffe: test() in tools/caffe.cpp.

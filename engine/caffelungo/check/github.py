@@ -16,11 +16,11 @@ from caffelungo.check.notices import placed
 from caffelungo.errors import Location, Problem, grouped
 
 TITLE = "lungo check"
-_DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
+_DATA: dict[str, str | int | None] = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 _PROPERTY = _DATA | {":": "%3A", ",": "%2C"}
 
 
-def annotations(report: Report) -> Iterator[str]:
+def workflow_commands(report: Report) -> Iterator[str]:
     """A line for each problem, alike ones as one, and for each notice."""
     for problem in grouped(report.problems):
         yield _command("error", problem.where, message(problem))
@@ -52,5 +52,5 @@ def _command(kind: str, where: Location | None, text: str) -> str:
     return f"::{kind} {listed}::{_escaped(text, _DATA)}"
 
 
-def _escaped(text: str, table: dict[str, str]) -> str:
+def _escaped(text: str, table: dict[str, str | int | None]) -> str:
     return text.translate(str.maketrans(table))
