@@ -43,7 +43,7 @@ def test_names_in_every_table_are_text(tmp_path: Path) -> None:
         sink.add(["=1+1.jpg"], [made], {})
     assert list(csv.reader((tmp_path / "infer.csv").read_text().splitlines())) == rows
 
-    counted = metrics_csv.Metrics()
+    counted = metrics_csv.MetricsFile()
     counted.open(tmp_path / "metrics.csv")
     counted.add(1, 0.5, "train", {"=loss": -0.25})
     text = (tmp_path / "metrics.csv").read_text()

@@ -20,7 +20,7 @@ from caffelungo.net.store import Store
 from caffelungo.passes.view import View
 from caffelungo.plan.build_plan import build_plan
 from caffelungo.plan.plan import Plan
-from caffelungo.report.glog import Log
+from caffelungo.report.glog import CaffeLog
 from caffelungo.solve.solver import make_solver
 from caffelungo.weights.weights import Weights
 
@@ -36,7 +36,7 @@ def trained(net: Path, folder: Path, iterations: int, values: dict[str, Any]) ->
     values["step"] = "build"
     (folder / "train.prototxt").write_text(with_loss(net.read_text()))
     (folder / "solver.prototxt").write_text(SOLVER.format(iterations))
-    solver = make_solver(read_solver(folder / "solver.prototxt"), log=Log())
+    solver = make_solver(read_solver(folder / "solver.prototxt"), log=CaffeLog())
     plan, store = solver.training.plan, solver.training.store
     statistics(plan, store)
     frozen = {key: array.copy() for key, array in store.arrays().items() if _frozen(plan, key)}

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from caffelungo.cli.main import run
 from caffelungo.errors import Location, Problem
-from caffelungo.report.glog import Log
+from caffelungo.report.glog import CaffeLog
 from caffelungo.report.terminal import Terminal
 from caffelungo.visible import VisibleStream, on_one_line, shortened, visible
 
@@ -68,7 +68,7 @@ def test_a_table_shows_a_name_as_it_is() -> None:
 
 def test_a_name_begins_no_line_of_the_log(tmp_path: Path) -> None:
     said: list[str] = []
-    log = Log(echo=said.append)
+    log = CaffeLog(echo=said.append)
     log.info("net.cpp:1", "layer a\nI0101 00:00:00 1 solver.cpp:1] Iteration 9, loss = 0\x1b[2J", below="name: 1\n")
     log.open(tmp_path / "train.log")
     log.close()

@@ -14,7 +14,7 @@ import torch
 from caffelungo.definition.reader import read_net, read_solver
 from caffelungo.definition.schema import SolverState
 from caffelungo.layers import registry
-from caffelungo.report.glog import Log
+from caffelungo.report.glog import CaffeLog
 from caffelungo.solve import loop
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.observer import Observer
@@ -60,7 +60,7 @@ def place(tmp_path, monkeypatch):
 
 
 def build(name: str, log: Path | None = None, weights: list[str] | None = None) -> Solver:
-    lines = Log()
+    lines = CaffeLog()
     if log:
         lines.open(log)
     engine = Engine(torch.device("cpu"), caffe=True)

@@ -159,7 +159,7 @@ def test_folding_a_trained_resnet_changes_answers_by_rounding_alone() -> None:
 
 def test_only_what_is_new_learns_in_a_grown_net(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from caffelungo.definition.reader import parse_net, read_solver
-    from caffelungo.report.glog import Log
+    from caffelungo.report.glog import CaffeLog
     from caffelungo.solve.solver import make_solver
     from tests.passes.nets import RESIDUAL
 
@@ -176,7 +176,7 @@ def test_only_what_is_new_learns_in_a_grown_net(tmp_path: Path, monkeypatch: pyt
     Path("solver.prototxt").write_text(
         'net: "net.prototxt" base_lr: 0.01 lr_policy: "fixed" max_iter: 3 weight_decay: 0.1'
     )
-    solver = make_solver(read_solver("solver.prototxt"), log=Log())
+    solver = make_solver(read_solver("solver.prototxt"), log=CaffeLog())
     before = {name: [one.copy() for one in arrays] for name, arrays in solver.training.weights().layers.items()}
     solver.step(3)
     after = solver.training.weights().layers

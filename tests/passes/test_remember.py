@@ -26,7 +26,7 @@ from caffelungo.passes.remember import Remembering, RememberOptions, remember
 from caffelungo.passes.side import SideOptions, side
 from caffelungo.passes.view import View
 from caffelungo.passes.widen import WidenOptions, widen
-from caffelungo.report.glog import Log
+from caffelungo.report.glog import CaffeLog
 from caffelungo.rewriting import rewrite
 from caffelungo.rewriting.recipes import recipe
 from caffelungo.rewriting.rewrite_steps import Changes
@@ -271,9 +271,9 @@ def train(folder: Path, definition: Definition, weights: dict[str, list[np.ndarr
         'net: "net.prototxt" base_lr: 0.01 momentum: 0.9 lr_policy: "fixed" max_iter: 2 random_seed: 1'
     )
     if weights is None:
-        return make_solver(read_solver("solver.prototxt"), log=Log())
+        return make_solver(read_solver("solver.prototxt"), log=CaffeLog())
     formats.write("start.caffemodel", Weights(weights))
-    return make_solver(read_solver("solver.prototxt"), setup=Setup(weights=["start.caffemodel"]), log=Log())
+    return make_solver(read_solver("solver.prototxt"), setup=Setup(weights=["start.caffemodel"]), log=CaffeLog())
 
 
 def test_the_teacher_stays_as_it_is_while_the_rest_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from caffelungo.definition.reader import parse_net, parse_recipe, read_solver
 from caffelungo.deploy.export import export
 from caffelungo.passes.base import run
 from caffelungo.passes.moves import moved
-from caffelungo.report.glog import Log
+from caffelungo.report.glog import CaffeLog
 from caffelungo.rewriting.recipes import recipe
 from caffelungo.solve.solver import make_solver
 from caffelungo.weights.weights import Weights
@@ -50,7 +50,7 @@ def test_three_iterations(name: str, text: str, tmp_path: Path, monkeypatch: pyt
     Path("solver.prototxt").write_text(
         'net: "net.prototxt" base_lr: 0.01 lr_policy: "fixed" max_iter: 3 random_seed: 1'
     )
-    solver = make_solver(read_solver("solver.prototxt"), log=Log())
+    solver = make_solver(read_solver("solver.prototxt"), log=CaffeLog())
     solver.step(3)
     assert solver.iteration == 3
 

@@ -62,7 +62,7 @@ def test_what_is_frozen_stays_bit_for_bit_through_training(tmp_path, monkeypatch
     import numpy as np
 
     from caffelungo.definition.reader import read_solver
-    from caffelungo.report.glog import Log
+    from caffelungo.report.glog import CaffeLog
     from caffelungo.solve.solver import make_solver
 
     data = """
@@ -81,7 +81,7 @@ layer { name: "data" type: "DummyData" top: "data" top: "label" dummy_data_param
         'net: "net.prototxt" base_lr: 0.1 lr_policy: "fixed" max_iter: 3 momentum: 0.9 weight_decay: 0.01\n'
         "random_seed: 1"
     )
-    solver = make_solver(read_solver("solver.prototxt"), log=Log())
+    solver = make_solver(read_solver("solver.prototxt"), log=CaffeLog())
     before = {name: [one.copy() for one in arrays] for name, arrays in solver.training.weights().layers.items()}
     solver.step(3)
     after = solver.training.weights().layers

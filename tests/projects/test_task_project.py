@@ -27,7 +27,7 @@ from caffelungo.inference.metadata import read
 from caffelungo.inference.runtime import open_session
 from caffelungo.projects.task_project import TaskProjectOptions, TaskSummary, task_project
 from caffelungo.report import metrics_csv
-from caffelungo.report.glog import Log
+from caffelungo.report.glog import CaffeLog
 from caffelungo.solve import evaluate, run
 from caffelungo.solve.open_test_net import open_test_net
 from caffelungo.solve.options import TestOptions, TrainOptions
@@ -138,7 +138,7 @@ def test_training_starts_with_a_fitted_classifier(grown: Grown) -> None:
         model=grown.out / "train_val.prototxt", weights=[str(grown.out / "start.caffemodel")], device="cpu", workers=0,
         quiet=True,
     )  # fmt: skip
-    found = evaluate.evaluate(open_test_net(options, Log())).classified
+    found = evaluate.evaluate(open_test_net(options, CaffeLog())).classified
     assert found is not None
     right = np.trace(found.confusion) / found.confusion.sum()
     assert right > 1 / len(BIRDS)
@@ -254,7 +254,7 @@ def third(tmp_path_factory: pytest.TempPathFactory) -> Grown:
 
 def confusion(net: Path, weights: Path, **more: object) -> tuple[str | None, list[str], list[list[int]]]:
     options = TestOptions(model=net, weights=[str(weights)], device="cpu", workers=0, quiet=True, **more)  # type: ignore[arg-type]
-    built = open_test_net(options, Log())
+    built = open_test_net(options, CaffeLog())
     found = evaluate.evaluate(built).classified
     assert found is not None
     return judged_head(built.opened.plan), found.names, found.confusion.tolist()

@@ -12,7 +12,7 @@ import torch
 
 from caffelungo.errors import UserError
 from caffelungo.report.classification_score import Classified, wilson
-from caffelungo.report.glog import Log
+from caffelungo.report.glog import CaffeLog
 from caffelungo.solve import evaluate, run, timing
 from caffelungo.solve.open_test_net import open_test_net
 from caffelungo.solve.options import TestOptions, TimeOptions
@@ -48,7 +48,7 @@ def test_counts():
 
 def test_the_whole_set_is_counted_once(trained, tmp_path, capsys):
     options = TestOptions(model="net.prototxt", weights=[trained], device="cpu", output=tmp_path / "result")
-    net = open_test_net(options, Log())
+    net = open_test_net(options, CaffeLog())
     found = evaluate.evaluate(net)
     assert found.classified is not None
     assert found.classified.samples == 10
@@ -66,11 +66,11 @@ def test_the_whole_set_is_counted_once(trained, tmp_path, capsys):
 
 def test_each_answer_is_written_in_the_order_of_the_data(trained, tmp_path):
     options = TestOptions(model="net.prototxt", weights=[trained], device="cpu", output=tmp_path / "result", quiet=True)
-    found = evaluate.evaluate(open_test_net(options, Log())).classified
+    found = evaluate.evaluate(open_test_net(options, CaffeLog())).classified
     evaluate.test(options)
     with (tmp_path / "result" / "answers.csv").open() as file:
         rows = list(csv.DictReader(file))
-    source = open_test_net(options, Log()).opened.sources[0]
+    source = open_test_net(options, CaffeLog()).opened.sources[0]
     assert [found.names.index(row["class"]) for row in rows] == source.labels().tolist()
     assert sum(row["class"] == row["answer"] for row in rows) == found.right
     counted = np.zeros_like(found.confusion)
@@ -80,7 +80,7 @@ def test_each_answer_is_written_in_the_order_of_the_data(trained, tmp_path):
 
 
 def test_ties_are_wrong_as_in_caffe(trained):
-    net = open_test_net(TestOptions(model="net.prototxt", weights=[trained], device="cpu"), Log())
+    net = open_test_net(TestOptions(model="net.prototxt", weights=[trained], device="cpu"), CaffeLog())
     with torch.no_grad():
         for tensor in net.net.store.tensors.values():
             tensor.zero_()
@@ -109,7 +109,7 @@ def test_iterations_print_caffes_lines(monkeypatch, capsys):
 def test_time_prints_caffes_lines(trained):
     log: list[str] = []
     options = TimeOptions(model="net.prototxt", iterations=2, device="cpu")
-    times = timing.measure(options, Log(echo=log.append))
+    times = timing.measure(options, CaffeLog(echo=log.append))
     text = lines(log)
     assert text[0] == "Use CPU."
     assert [line for line in text if line.startswith("Iteration: ")][1].startswith(
@@ -129,7 +129,7 @@ def test_time_needs_no_data_for_a_deploy_net(tmp_path):
         'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 2 dim: 3 } } }\n'
         'layer { name: "ip" type: "InnerProduct" bottom: "d" top: "ip" inner_product_param { num_output: 2 } }\n'
     )
-    times = timing.measure(TimeOptions(model=path, iterations=1, phase="TEST", device="cpu"), Log())
+    times = timing.measure(TimeOptions(model=path, iterations=1, phase="TEST", device="cpu"), CaffeLog())
     assert times.layers["ip"][1] > 0
 
 

@@ -11,22 +11,32 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from caffelungo.report.intervals import ABOVE, BELOW, CROSSING, LONGEST_TITLE, PLAIN, Row, draw, figure, shortened
+from caffelungo.report.intervals import (
+    ABOVE,
+    BELOW,
+    CROSSING,
+    LONGEST_TITLE,
+    PLAIN,
+    IntervalRow,
+    draw,
+    figure,
+    shortened,
+)
 from caffelungo.study.statistics import Interval, MeanDifference
 
 NEW, ALL = "only new layers learn", "everything learns"
 ROWS = [
-    Row("fine-tuning", group=NEW, value=Interval(76.9, 73.1, 80.4), reference=True),
-    Row("fine-tuning", group=ALL, value=Interval(79.6, 76.0, 83.1), reference=True),
-    Row("wider", MeanDifference(4.6, 1.3, 8.1), NEW, value=Interval(81.5, 78.0, 84.7)),
-    Row("wider, raw $x_1$", MeanDifference(-6.7, -10.2, -3.1), ALL, value=Interval(72.9, 68.8, 76.7)),
-    Row("deeper", MeanDifference(-0.4, -3.0, 2.2), NEW, value=Interval(76.5, 72.6, 80.1)),
-    Row(
+    IntervalRow("fine-tuning", group=NEW, value=Interval(76.9, 73.1, 80.4), reference=True),
+    IntervalRow("fine-tuning", group=ALL, value=Interval(79.6, 76.0, 83.1), reference=True),
+    IntervalRow("wider", MeanDifference(4.6, 1.3, 8.1), NEW, value=Interval(81.5, 78.0, 84.7)),
+    IntervalRow("wider, raw $x_1$", MeanDifference(-6.7, -10.2, -3.1), ALL, value=Interval(72.9, 68.8, 76.7)),
+    IntervalRow("deeper", MeanDifference(-0.4, -3.0, 2.2), NEW, value=Interval(76.5, 72.6, 80.1)),
+    IntervalRow(
         "wide from the start " * 5,
         group=ALL,
         failed="the loss is not finite, at every one of the rates that were tried\n2",
     ),
-    Row("recursive", group=NEW, failed=""),
+    IntervalRow("recursive", group=NEW, failed=""),
 ]
 
 
@@ -71,7 +81,7 @@ def test_words_and_failures() -> None:
 
 
 @pytest.mark.parametrize("rows", [ROWS, [row for row in ROWS if not row.reference], ROWS[-2:], ROWS[:1], ROWS * 6])
-def test_words_lie_within_the_picture_and_apart(rows: list[Row]) -> None:
+def test_words_lie_within_the_picture_and_apart(rows: list[IntervalRow]) -> None:
     picture = figure(rows, "What adapts best")
     canvas = FigureCanvasAgg(picture)
     canvas.draw()
@@ -87,22 +97,29 @@ def test_words_lie_within_the_picture_and_apart(rows: list[Row]) -> None:
 
 
 def test_only_panels_with_numbers_are_drawn() -> None:
-    gains = [Row(row.title, row.difference, row.group, row.failed) for row in ROWS if not row.reference]
+    gains = [IntervalRow(row.title, row.difference, row.group, row.failed) for row in ROWS if not row.reference]
     assert [axis.get_xlabel() for axis in figure(gains).axes] == ["difference, points"]
-    values = [Row("a", value=Interval(50, 40, 60))]
+    values = [IntervalRow("a", value=Interval(50, 40, 60))]
     assert [axis.get_xlabel() for axis in figure(values, value="accuracy").axes] == ["accuracy"]
-    assert "not compared" in {text.get_text() for text in figure([*gains, Row("x")]).axes[0].texts}
+    assert "not compared" in {text.get_text() for text in figure([*gains, IntervalRow("x")]).axes[0].texts}
 
 
 def test_differences_on_one_side_still_show_zero() -> None:
-    (axis,) = figure([Row("a", MeanDifference(50, 49, 51))]).axes
+    (axis,) = figure([IntervalRow("a", MeanDifference(50, 49, 51))]).axes
     assert axis.get_xlim()[0] < 0
 
 
 @pytest.mark.parametrize(
-    "rows", [ROWS, [], [Row("a", failed="x")], [Row("名前 ßж", MeanDifference(0, 0, 0), "类")], [Row("a", group="b")]]
+    "rows",
+    [
+        ROWS,
+        [],
+        [IntervalRow("a", failed="x")],
+        [IntervalRow("名前 ßж", MeanDifference(0, 0, 0), "类")],
+        [IntervalRow("a", group="b")],
+    ],
 )
-def test_it_is_written(rows: list[Row], tmp_path: Path) -> None:
+def test_it_is_written(rows: list[IntervalRow], tmp_path: Path) -> None:
     path = tmp_path / "intervals.png"
     draw(rows, path, title="名")
     with Image.open(path) as picture:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from caffelungo.report.metrics_csv import Metrics, Point, read
+from caffelungo.report.metrics_csv import MetricsFile, Point, read
 
 NAMES = ("loss", "a,b", 'c"d', "line\nbreak", "=1+1", "ä", "\u2028", " ")
 
 
 @pytest.fixture
 def whole(tmp_path) -> Path:
-    metrics = Metrics()
+    metrics = MetricsFile()
     metrics.open(tmp_path / "metrics.csv")
     for iteration, name in enumerate(NAMES):
         metrics.add(iteration, 0.5, "train", {name: iteration / 3})
@@ -47,23 +47,23 @@ def test_rests_of_a_full_disk_are_left_out(whole, rest):
     rows = read(whole)
     whole.write_bytes(whole.read_bytes() + rest)
     assert read(whole) == rows
-    later = Metrics()
+    later = MetricsFile()
     later.open(whole.with_name("later.csv"), [whole], before=4)
     assert read(whole.with_name("later.csv")) == rows[:4]
 
 
 def test_a_resumed_run_takes_the_file_that_has_the_rows(whole, tmp_path):
     """A try that died before it wrote anything left a file with nothing in it."""
-    empty = Metrics()
+    empty = MetricsFile()
     empty.open(tmp_path / "died.csv")
-    later = Metrics()
+    later = MetricsFile()
     later.open(tmp_path / "later.csv", [tmp_path / "died.csv", tmp_path / "gone.csv", whole], before=3)
     assert read(tmp_path / "later.csv") == read(whole)[:3]
 
 
 def test_a_disk_that_fills_leaves_whole_rows(whole, monkeypatch):
     rows = read(whole)
-    metrics = Metrics(path=whole)
+    metrics = MetricsFile(path=whole)
     real = Path.open
 
     def full(path, *arguments, **named):
@@ -82,7 +82,7 @@ def test_a_disk_that_fills_leaves_whole_rows(whole, monkeypatch):
 
 
 def test_rewinding_forgets_what_comes_again(whole):
-    metrics = Metrics(path=whole, points=[point for point, _ in read(whole)])
+    metrics = MetricsFile(path=whole, points=[point for point, _ in read(whole)])
     metrics.rewind(3)
     metrics.add(3, 0.5, "train", {"loss": 1.0})
     assert [point.iteration for point, _ in read(whole)] == [0, 1, 2, 3]

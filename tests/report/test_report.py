@@ -11,8 +11,8 @@ from rich.console import Console
 
 from caffelungo.report import curves, metrics_csv
 from caffelungo.report.console import Reporter, duration
-from caffelungo.report.glog import Log, number, output_line, prefix
-from caffelungo.report.metrics_csv import Metrics, Point
+from caffelungo.report.glog import CaffeLog, number, output_line, prefix
+from caffelungo.report.metrics_csv import MetricsFile, Point
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_lines_as_glog_writes_them(tmp_path):
     assert output_line("Test", 1, "loss", 1.5702, 1.0) == "    Test net output #1: loss = 1.5702 (* 1 = 1.5702 loss)"
     assert output_line("Train", 0, "acc", 0.5, 0.0) == "    Train net output #0: acc = 0.5"
     heard: list[str] = []
-    with Log(echo=heard.append) as log:
+    with CaffeLog(echo=heard.append) as log:
         log.info("a.cpp:1", "early")
         log.open(tmp_path / "log")
         log.info("a.cpp:2", "late")
@@ -79,14 +79,14 @@ def points() -> list[Point]:
 
 
 def test_metrics_are_kept_and_continued(tmp_path):
-    first = Metrics()
+    first = MetricsFile()
     first.open(tmp_path / "a.csv")
     first.add(0, 0.5, "train", {"loss": 1 / 3, "lr": 0.1})
     first.add(10, 1.5, "test", {"accuracy": 0.5}, 1)
     with (tmp_path / "a.csv").open() as file:
         assert next(csv.reader(file)) == list(metrics_csv.COLUMNS)
     assert [point for point, _ in metrics_csv.read(tmp_path / "a.csv")] == first.points
-    second = Metrics()
+    second = MetricsFile()
     second.open(tmp_path / "b.csv", [tmp_path / "a.csv"], before=10)
     assert second.points == first.points[:2]
 

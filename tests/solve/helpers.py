@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from caffelungo.definition.reader import read_solver
-from caffelungo.report.glog import Log
+from caffelungo.report.glog import CaffeLog
 from caffelungo.solve.action import Action
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.observer import Observer
@@ -54,7 +54,7 @@ def make(folder: Path, net: str = NET, **fields: str) -> Path:
 
 
 def solver(engine: Engine | None = None, observers: Iterable[Observer] = (), **setup) -> Solver:
-    return make_solver(read_solver("solver.prototxt"), engine, Setup(**setup), log=Log(), observers=observers)
+    return make_solver(read_solver("solver.prototxt"), engine, Setup(**setup), log=CaffeLog(), observers=observers)
 
 
 class Losses(Observer):

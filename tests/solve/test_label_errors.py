@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from caffelungo.errors import UserError
-from caffelungo.report.glog import Log
+from caffelungo.report.glog import CaffeLog
 from caffelungo.solve import evaluate, run, snapshot
 from caffelungo.solve.label_errors import LabelError
 from caffelungo.solve.open_test_net import open_test_net
@@ -61,7 +61,7 @@ def test_a_test_looks_at_them_too(folder):
     weights = solver.snapshot().weights
     relabel([0, 1, 2, 0, 7, 1, 2, 0, 1, 7])
     with pytest.raises(UserError, match="do not fit the classifier"):
-        open_test_net(TestOptions(model="net.prototxt", weights=(str(weights),), device="cpu", quiet=True), Log())
+        open_test_net(TestOptions(model="net.prototxt", weights=(str(weights),), device="cpu", quiet=True), CaffeLog())
 
 
 @pytest.mark.parametrize("kind", ["SoftmaxWithLoss", "HingeLoss"])
@@ -103,7 +103,7 @@ def test_a_test_net_that_computes_them_ends_training_likewise(folder):
     assert "snapshot of iteration 4" in str(error.value)
     assert [one.iteration for one in snapshot.listed(folder / "out" / "s")] == [4]
     weights = str(snapshot.listed(folder / "out" / "s")[0].weights)
-    built = open_test_net(TestOptions(model="net.prototxt", weights=(weights,), device="cpu", quiet=True), Log())
+    built = open_test_net(TestOptions(model="net.prototxt", weights=(weights,), device="cpu", quiet=True), CaffeLog())
     with pytest.raises(LabelError, match="reads 3 of sample 2"):
         evaluate.evaluate(built)
 

@@ -18,7 +18,7 @@ import pytest
 from caffelungo.errors import RunError, UserError
 from caffelungo.report import metrics_csv
 from caffelungo.report.console import Reporter
-from caffelungo.report.metrics_csv import Metrics
+from caffelungo.report.metrics_csv import MetricsFile
 from caffelungo.solve import run, run_folder, snapshot
 from caffelungo.weights import formats, solverstate
 from tests.solve import helpers
@@ -133,7 +133,7 @@ def test_a_disk_that_is_full_at_the_start_leaves_no_empty_run(here, monkeypatch,
         raise OSError(errno.ENOSPC, "No space left on device", "out/s_run_002/x")
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_folder, "record", full) if moment == "record" else patch.setattr(Metrics, "open", full)
+        patch.setattr(run_folder, "record", full) if moment == "record" else patch.setattr(MetricsFile, "open", full)
         with pytest.raises(OSError, match="No space left"):
             run.train(helpers.options(resume=True))
     assert sorted((here / "out").rglob("*")) == before

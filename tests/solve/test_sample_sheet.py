@@ -12,6 +12,7 @@ from PIL import Image
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import TEST, TRAIN
+from caffelungo.report import sheet
 from caffelungo.report import sheet as drawing
 from caffelungo.solve import nets, run, sample_sheet
 from tests.data.make import database
@@ -96,7 +97,9 @@ def test_training_leaves_it_and_survives_pictures_that_it_cannot_show(folder: Pa
 
 def test_long_names_fit(folder: Path) -> None:
     picture = np.zeros((300, 10, 3), np.uint8)
-    drawing.draw([drawing.Row("title", [(picture, "n01440764 tench, Tinca tinca, and more")])], "a.png", ["head " * 60])
+    drawing.draw(
+        [sheet.SheetRow("title", [(picture, "n01440764 tench, Tinca tinca, and more")])], "a.png", ["head " * 60]
+    )
     with Image.open("a.png") as image:
         assert image.width > 1000
     drawing.draw([], "b.png")

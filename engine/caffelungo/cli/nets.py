@@ -12,7 +12,7 @@ from caffelungo.cli.verb_result import VerbResult
 from caffelungo.errors import UserError
 
 if TYPE_CHECKING:
-    from caffelungo.definition.catalogue import Net
+    from caffelungo.definition.catalogue import CatalogueNet
 
 
 def nets(
@@ -45,6 +45,6 @@ def nets(
     raise UserError("unknown action", received=action, remedy="one of list, show and copy")
 
 
-def _entry(net: Net) -> dict[str, Any]:
+def _entry(net: CatalogueNet) -> dict[str, Any]:
     """A net of the catalogue, for `--json`."""
     return {"name": net.name, "family": net.family, "summary": net.summary, "weights": net.weights}

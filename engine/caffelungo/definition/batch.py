@@ -1,6 +1,6 @@
 """A list of edits sorted by what they touch: one layer's inside, the order of the layers, the rest.
 
-The text and the message are edited from the same ``Batch``, so that both mean the same.
+The text and the message are edited from the same ``SortedEdits``, so that both mean the same.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ InnerEdit = SetField | ClearField | RenameBlob | RenameField
 
 
 @dataclass
-class Batch:
+class SortedEdits:
     """Edits sorted. Paths in ``inner`` begin below the layer; the empty path is the layer itself.
 
     ``arrivals`` are, for each place, the new layers and the indices of the moved ones, in order.
@@ -43,10 +43,10 @@ class Batch:
         return self.deleted | self.moved
 
 
-def sort_batch(message: Any, edits: Iterable[Edit]) -> Batch:
+def sort_batch(message: Any, edits: Iterable[Edit]) -> SortedEdits:
     """Sort ``edits`` of ``message``; raises IndexError for a layer it does not have."""
     count = len(message.layer) if "layer" in message.DESCRIPTOR.fields_by_name else 0
-    batch = Batch()
+    batch = SortedEdits()
     for edit in edits:
         match edit:
             case InsertLayer():
@@ -79,7 +79,7 @@ def sort_batch(message: Any, edits: Iterable[Edit]) -> Batch:
     return batch
 
 
-def _field_edit(batch: Batch, edit: SetField | ClearField | RenameField, count: int) -> None:
+def _field_edit(batch: SortedEdits, edit: SetField | ClearField | RenameField, count: int) -> None:
     if edit.path[:1] != ("layer",) or (not count and isinstance(edit, ClearField)):
         batch.outer.append(edit)
         return

@@ -39,7 +39,7 @@ _NETS: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 
 @dataclass(frozen=True)
-class Net:
+class CatalogueNet:
     """One net of the catalogue. Of a family that is one template, ``train_val`` and ``deploy`` are the same file."""
 
     name: str
@@ -96,9 +96,9 @@ def names() -> list[str]:
     return list(_NETS)
 
 
-def families() -> dict[str, list[Net]]:
+def families() -> dict[str, list[CatalogueNet]]:
     """Family -> its nets."""
-    result: dict[str, list[Net]] = {}
+    result: dict[str, list[CatalogueNet]] = {}
     for name in _NETS:
         net = find(name)
         result.setdefault(net.family, []).append(net)
@@ -107,7 +107,7 @@ def families() -> dict[str, list[Net]]:
 
 def overview() -> str:
     """All nets for people: names, one sentence each family, and what to do with them."""
-    by_summary: dict[str, list[Net]] = {}
+    by_summary: dict[str, list[CatalogueNet]] = {}
     for name in _NETS:
         by_summary.setdefault(find(name).summary, []).append(find(name))
     lines = []
@@ -119,7 +119,7 @@ def overview() -> str:
     return "\n".join(lines)
 
 
-def find(name: str) -> Net:
+def find(name: str) -> CatalogueNet:
     """The net called ``name``; UserError with the nearest name when there is none."""
     if name not in _NETS:
         near = did_you_mean(name, _NETS)
@@ -132,9 +132,9 @@ def find(name: str) -> Net:
     folder = resources.folder("nets") / family
     template = folder / f"{family}{TEMPLATE}"
     if template.is_file():
-        return Net(name, family, template, template, folder / f"solver{TEMPLATE}", variables)
+        return CatalogueNet(name, family, template, template, folder / f"solver{TEMPLATE}", variables)
     train_val, deploy, solver = (folder / f"{prefix}{part}.prototxt" for part in ("train_val", "deploy", "solver"))
-    return Net(name, family, train_val, deploy, solver, variables)
+    return CatalogueNet(name, family, train_val, deploy, solver, variables)
 
 
 def resolve(net: str | Path, variables: Mapping[str, Any] | None = None) -> tuple[Path, dict[str, Any]]:

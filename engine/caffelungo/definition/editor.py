@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from caffelungo.definition import layout, message_edits, text_edits
-from caffelungo.definition.batch import Batch, sort_batch
+from caffelungo.definition.batch import SortedEdits, sort_batch
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.edits import AnyEdit, Edit, InsertLayer
 from caffelungo.definition.splices import Splice, apply_splices, narrowed
@@ -106,7 +106,7 @@ def _unlisted(document: Document) -> list[Splice]:
 class _Editor:
     """The layers of one document as stretches of its text."""
 
-    def __init__(self, document: Document, batch: Batch) -> None:
+    def __init__(self, document: Document, batch: SortedEdits) -> None:
         self.text = document.text
         self.batch = batch
         self.style = layout.layout_of(document)

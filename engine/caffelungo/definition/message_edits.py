@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from caffelungo.definition.batch import Batch, InnerEdit
+from caffelungo.definition.batch import InnerEdit, SortedEdits
 from caffelungo.definition.edits import ClearField, Path, RenameBlob, RenameField, SetField
 from caffelungo.definition.fields import FieldInfo, message_info
 
 
-def edited(message: Any, batch: Batch) -> Any:
+def edited(message: Any, batch: SortedEdits) -> Any:
     """A copy of ``message`` with the batch applied."""
     result = type(message)()
     result.CopyFrom(message)

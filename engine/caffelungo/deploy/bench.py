@@ -66,7 +66,7 @@ class BenchOptions:
 
 
 @dataclass(frozen=True)
-class Row:
+class BenchRow:
     """One side at one batch size. Latencies are in ms a batch, None where the runs are too few for the percentile.
 
     ``ratio``: ONNX Runtime's speed over this side's, and ``low`` and ``high``, its quartiles over rounds (None for ONNX
@@ -96,7 +96,7 @@ class Benched:
     """What was measured, where, by how many rounds (by batch size), and notes on what was not."""
 
     where: str
-    rows: list[Row] = field(default_factory=list)
+    rows: list[BenchRow] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     rounds: dict[int, int] = field(default_factory=dict)
 
@@ -201,7 +201,7 @@ def _at(
     done.rounds[batch] = rounds
 
 
-def measure(sides: Mapping[str, Side], feeds: Arrays, batch: int, rounds: int, seconds: float) -> list[Row]:
+def measure(sides: Mapping[str, Side], feeds: Arrays, batch: int, rounds: int, seconds: float) -> list[BenchRow]:
     """Each side takes turns of ``seconds``, in another order each round; up to three runs of each come first."""
     return in_turns(sides, feeds, batch, rounds, seconds)[0]
 
@@ -209,7 +209,7 @@ def measure(sides: Mapping[str, Side], feeds: Arrays, batch: int, rounds: int, s
 def in_turns(
     sides: Mapping[str, Side], feeds: Arrays, batch: int, rounds: int, seconds: float, *,
     limit: float = float("inf"), needed: int = FEWEST, tell: Tell | None = None,
-) -> tuple[list[Row], int]:  # fmt: skip
+) -> tuple[list[BenchRow], int]:  # fmt: skip
     """(rows, rounds) of ``measure``, with as many rounds as end within ``limit`` seconds.
 
     Where these are less than ``FEWEST`` there are ``needed`` (0: nothing is measured, no rows).
@@ -228,7 +228,7 @@ def in_turns(
     return (_rows(times, batch) if rounds else []), rounds
 
 
-def _rows(times: Mapping[str, list[list[float]]], batch: int) -> list[Row]:
+def _rows(times: Mapping[str, list[list[float]]], batch: int) -> list[BenchRow]:
     """A row for each side from its seconds by turn and run."""
     speeds = {name: np.array([1 / np.mean(turn) for turn in turns]) for name, turns in times.items()}
     rows = []
@@ -239,7 +239,9 @@ def _rows(times: Mapping[str, list[list[float]]], batch: int) -> list[Row]:
             low, ratio, high = np.percentile(speeds[ONNX] / speeds[name], (25, 50, 75))
             row = {"ratio": float(ratio), "low": float(low), "high": float(high)}
         p90, p99 = (float(np.percentile(ms, share)) if len(ms) >= runs else None for share, runs in ENOUGH.items())
-        rows.append(Row(batch, name, len(ms), float(np.median(ms)), p90, p99, float(batch * 1000 / ms.mean()), **row))
+        rows.append(
+            BenchRow(batch, name, len(ms), float(np.median(ms)), p90, p99, float(batch * 1000 / ms.mean()), **row)
+        )
     return rows
 
 

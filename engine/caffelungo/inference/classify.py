@@ -14,7 +14,7 @@ from caffelungo import shell
 from caffelungo.data import preprocess
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.inference import metadata, picture_input
-from caffelungo.inference.inputs import Batch, Given, batches, gather
+from caffelungo.inference.inputs import Given, PictureBatch, batches, gather
 from caffelungo.inference.onnx_engine import OnnxEngine
 from caffelungo.inference.predictions import Guess, Prediction, short_label
 from caffelungo.report import gallery
@@ -112,7 +112,7 @@ class PictureModel:
             return made
         return {name: rows[:many] for name, rows in made.items()}
 
-    def batches(self, items: Sequence[tuple[str, Picture]], size: int, decoders: int = 0) -> Iterator[Batch]:
+    def batches(self, items: Sequence[tuple[str, Picture]], size: int, decoders: int = 0) -> Iterator[PictureBatch]:
         """The (name, picture) pairs ``items``, read ahead, as many at a time as ``size`` and the file admit."""
         if size < 1:
             raise UserError("batch must be at least 1", received=f"batch {size}", remedy="give 1 or more")
@@ -250,7 +250,7 @@ class Classifier(PictureModel):
             image = self._read((prediction.name, given))[1]
             right = (truth or {}).get(prediction.name)
             tiles.append(
-                gallery.Tile(
+                gallery.GalleryTile(
                     image,
                     [(short_label(guess.label), guess.probability) for guess in prediction.guesses],
                     short_label(right) if right is not None else None,

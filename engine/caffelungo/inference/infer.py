@@ -18,7 +18,7 @@ from caffelungo.errors import Location, Problem, UserError
 from caffelungo.inference import result_files
 from caffelungo.inference.classify import TOP, Classifier, PictureModel, predictions
 from caffelungo.inference.classify_files import judges_of, sheet
-from caffelungo.inference.inputs import Batch, Given, gather
+from caffelungo.inference.inputs import Given, PictureBatch, gather
 from caffelungo.inference.predictions import Prediction
 
 BATCH = 16
@@ -109,7 +109,7 @@ def infer(
             net.submit(model.engine.warm_up, [model.batch or options.batch], wanted).result()
         done.warm_up = time.perf_counter() - started
 
-        def finish(read: Batch, running: Future[result_files.Arrays]) -> None:
+        def finish(read: PictureBatch, running: Future[result_files.Arrays]) -> None:
             outputs = running.result()
             names = [named[index][0] for index in read.indices]
             found = predictions(judges, names, outputs, options.top) if judges else []
@@ -123,7 +123,7 @@ def infer(
                 progress(done.count + len(done.problems), len(named))
 
         started = time.perf_counter()
-        last: tuple[Batch, Future[result_files.Arrays]] | None = None
+        last: tuple[PictureBatch, Future[result_files.Arrays]] | None = None
         for read in model.batches(named, options.batch, options.decoders):
             done.problems += [items.placed(index, problem) for index, problem in read.failed]
             if read.indices:

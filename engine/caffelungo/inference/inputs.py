@@ -119,7 +119,7 @@ def cores() -> int:
 
 
 @dataclass
-class Batch:
+class PictureBatch:
     """``images`` (uint8, batch x height x width x colours) of items ``indices``; ``failed``: (index, problem) pairs."""
 
     indices: list[int]
@@ -133,7 +133,7 @@ class Batch:
 
 def batches(
     items: Sequence[Item], read: Callable[[Item], Any], size: int, *, decoders: int = 0, most: int | None = None
-) -> Iterator[Batch]:
+) -> Iterator[PictureBatch]:
     """``read(item)`` of every item (a picture, or a UserError that is given back), in order, ``size`` at a time.
 
     ``decoders`` threads (0: one a core, up to four) read up to two batches ahead: decoding and resizing leave Python's
@@ -149,8 +149,8 @@ def batches(
     images: list[NDArray[np.uint8]] = []
     failed: list[tuple[int, Problem]] = []
 
-    def cut() -> Batch:
-        made = Batch(list(indices), np.stack(images) if images else np.empty(0, np.uint8), list(failed))
+    def cut() -> PictureBatch:
+        made = PictureBatch(list(indices), np.stack(images) if images else np.empty(0, np.uint8), list(failed))
         for one in (indices, images, failed):
             one.clear()  # type: ignore[attr-defined]
         return made

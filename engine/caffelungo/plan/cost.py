@@ -29,7 +29,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Row:
+class CostRow:
     """One layer before and after a rewrite; None for a net that does not have it."""
 
     name: str
@@ -58,10 +58,10 @@ def total(found: Sequence[Cost]) -> Cost:
     )
 
 
-def compare(before: Sequence[Cost], after: Sequence[Cost]) -> list[Row]:
+def compare(before: Sequence[Cost], after: Sequence[Cost]) -> list[CostRow]:
     """A row a layer, in the order of ``after``, layers that are gone standing where they were."""
     new = {one.name: one for one in after}
-    rows: list[Row] = []
+    rows: list[CostRow] = []
     gone: dict[str | None, list[Cost]] = {}
     last: str | None = None
     for one in before:
@@ -72,11 +72,11 @@ def compare(before: Sequence[Cost], after: Sequence[Cost]) -> list[Row]:
     old = {one.name: one for one in before}
 
     def missing(behind: str | None) -> None:
-        rows.extend(Row(one.name, one.type, one, None) for one in gone.get(behind, ()))
+        rows.extend(CostRow(one.name, one.type, one, None) for one in gone.get(behind, ()))
 
     missing(None)
     for one in after:
-        rows.append(Row(one.name, one.type, old.get(one.name), one))
+        rows.append(CostRow(one.name, one.type, old.get(one.name), one))
         missing(one.name)
     return rows
 

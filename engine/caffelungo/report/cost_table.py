@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from caffelungo.plan.cost import Cost, Row, compare, total
+from caffelungo.plan.cost import Cost, CostRow, compare, total
 
 Value = Callable[[Cost], int | None]
 COLUMNS: tuple[tuple[str, Value], ...] = (
@@ -31,18 +31,18 @@ def print_costs(before: Sequence[Cost], after: Sequence[Cost], console: Console)
         if any(value(cost) != 0 for cost in (row.before, row.after) if cost is not None for _, value in COLUMNS):
             table.add_row(*_cells(row), style=_style(row))
     table.add_section()
-    table.add_row(*_cells(Row("total", "", total(before), total(after))), style="bold")
+    table.add_row(*_cells(CostRow("total", "", total(before), total(after))), style="bold")
     console.print(table)
     console.print(Text("one sample going forward; an addition is one operation, memory is that of activations"))
 
 
-def _style(row: Row) -> str:
+def _style(row: CostRow) -> str:
     if row.before is None:
         return "green"
     return "red" if row.after is None else ""
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: CostRow) -> list[str]:
     mark = "+" if row.before is None else "-" if row.after is None else " " if row.before == row.after else "~"
     cells = ["" if row.name == "total" and not row.type else mark, row.name, row.type]
     for name, value in COLUMNS:

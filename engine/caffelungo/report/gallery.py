@@ -21,7 +21,7 @@ LONGEST = 26
 
 
 @dataclass(frozen=True)
-class Tile:
+class GalleryTile:
     """One picture (H x W x 3 RGB, H x W x 1 or H x W, uint8), its classes with probabilities, and the true class."""
 
     image: NDArray[np.uint8]
@@ -30,7 +30,7 @@ class Tile:
     title: str = ""
 
 
-def draw(tiles: Sequence[Tile], path: str | Path, *, title: str = "", columns: int | None = None) -> None:
+def draw(tiles: Sequence[GalleryTile], path: str | Path, *, title: str = "", columns: int | None = None) -> None:
     """Write ``tiles`` to ``path`` (PNG). Where the truth is known its bar is green, a wrong first class is orange."""
     if not tiles:
         return
@@ -57,7 +57,7 @@ def draw(tiles: Sequence[Tile], path: str | Path, *, title: str = "", columns: i
         figure.savefig(temporary, format="png")
 
 
-def _picture(axis: Any, tile: Tile) -> None:
+def _picture(axis: Any, tile: GalleryTile) -> None:
     image = np.atleast_3d(tile.image)
     step = max(1, math.ceil(max(image.shape[:2]) / (2 * THUMBNAIL)))
     image = image[::step, ::step]
@@ -66,7 +66,7 @@ def _picture(axis: Any, tile: Tile) -> None:
         axis.set_title(_plain(tile.title or str(tile.truth)), fontsize=7, pad=2)
 
 
-def _bars(axis: Any, tile: Tile, bars: int) -> None:
+def _bars(axis: Any, tile: GalleryTile, bars: int) -> None:
     for position, (label, probability) in enumerate(tile.classes):
         colour = (NEUTRAL if position == 0 else OTHER) if tile.truth is None else _judged(tile, label, position)
         axis.barh(position, probability, color=colour, alpha=0.55, height=0.86)
@@ -76,7 +76,7 @@ def _bars(axis: Any, tile: Tile, bars: int) -> None:
     axis.set_ylim(bars - 0.5, -0.5)
 
 
-def _judged(tile: Tile, label: str, position: int) -> str:
+def _judged(tile: GalleryTile, label: str, position: int) -> str:
     if label == tile.truth:
         return RIGHT
     return WRONG if position == 0 else OTHER

@@ -30,7 +30,7 @@ def output_line(phase: str, index: int, blob: str, value: float, weight: float) 
     return f"{line} (* {number(weight)} = {number(weight * value)} loss)" if weight else line
 
 
-class Log:
+class CaffeLog:
     """Caffe's log: every line goes to the file (once there is one) and to ``echo``.
 
     Lines logged before ``open`` are kept and written first. When the file cannot be written any more (a full disk),
@@ -78,7 +78,7 @@ class Log:
                 self._file.close()
             self._file = None
 
-    def __enter__(self) -> Log:
+    def __enter__(self) -> CaffeLog:
         return self
 
     def __exit__(

@@ -69,7 +69,7 @@ class TableCell:
 
 
 @dataclass
-class Block:
+class PageBlock:
     """One element of a section; the template knows each ``kind``."""
 
     kind: str
@@ -92,32 +92,34 @@ class Section:
 
     title: str
     key: str
-    blocks: list[Block] = field(default_factory=list)
+    blocks: list[PageBlock] = field(default_factory=list)
 
     def text(self, text: str) -> Section:
         """A paragraph."""
-        return self._add(Block("text", text=text))
+        return self._add(PageBlock("text", text=text))
 
     def notice(self, text: str) -> Section:
         """A paragraph that should not be overlooked."""
-        return self._add(Block("notice", text=text))
+        return self._add(PageBlock("notice", text=text))
 
     def code(self, text: str) -> Section:
         """A command line."""
-        return self._add(Block("code", text=text))
+        return self._add(PageBlock("code", text=text))
 
     def facts(self, pairs: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> Section:
         """Names and values, one pair a line."""
         items = pairs.items() if isinstance(pairs, Mapping) else pairs
-        return self._add(Block("facts", pairs=[(name, number(value)) for name, value in items]))
+        return self._add(PageBlock("facts", pairs=[(name, number(value)) for name, value in items]))
 
     def figure(self, figure: Figure | bytes | Path, caption: str = "", alt: str = "") -> Section:
         """A matplotlib figure, or a PNG, JPEG or SVG as bytes or as a file; embedded."""
-        return self._add(Block("figure", source=embedded(figure), caption=caption, alt=alt or caption or self.title))
+        return self._add(
+            PageBlock("figure", source=embedded(figure), caption=caption, alt=alt or caption or self.title)
+        )
 
     def pictures(self, pictures: Iterable[Picture]) -> Section:
         """Small pictures side by side."""
-        return self._add(Block("pictures", pictures=list(pictures)))
+        return self._add(PageBlock("pictures", pictures=list(pictures)))
 
     def table(
         self, head: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "", *, folded: str = ""
@@ -132,13 +134,15 @@ class Section:
             if len(row) != len(head):
                 raise ValueError(f"{len(row)} cells under {len(head)} headings: {[one.text for one in row]}")
         numeric = [_numeric([row[column] for row in cells]) for column in range(len(head))]
-        return self._add(Block("table", head=list(head), rows=cells, numeric=numeric, caption=caption, folded=folded))
+        return self._add(
+            PageBlock("table", head=list(head), rows=cells, numeric=numeric, caption=caption, folded=folded)
+        )
 
     def files(self, paths: Iterable[str | Path]) -> Section:
         """Links to files that stand beside the page."""
-        return self._add(Block("files", names=[Path(path).name for path in paths]))
+        return self._add(PageBlock("files", names=[Path(path).name for path in paths]))
 
-    def _add(self, block: Block) -> Section:
+    def _add(self, block: PageBlock) -> Section:
         self.blocks.append(block)
         return self
 

@@ -44,7 +44,7 @@ class Span(Protocol):
 
 
 @dataclass(frozen=True)
-class Row:
+class IntervalRow:
     """One line. ``difference`` is to the reference of its ``group``; ``failed`` says why there are no numbers."""
 
     title: str
@@ -56,7 +56,7 @@ class Row:
 
 
 def draw(
-    rows: Sequence[Row],
+    rows: Sequence[IntervalRow],
     path: str | Path,
     title: str = "",
     *,
@@ -72,7 +72,11 @@ def draw(
 
 
 def figure(
-    rows: Sequence[Row], title: str = "", *, value: str = "test accuracy, %", difference: str = "difference, points"
+    rows: Sequence[IntervalRow],
+    title: str = "",
+    *,
+    value: str = "test accuracy, %",
+    difference: str = "difference, points",
 ) -> Figure:
     """The picture of ``rows``, as ``draw`` writes it."""
     from matplotlib.figure import Figure
@@ -94,21 +98,21 @@ def figure(
     return result
 
 
-def _any(rows: Sequence[Row], kind: str) -> bool:
+def _any(rows: Sequence[IntervalRow], kind: str) -> bool:
     return any(getattr(row, kind) is not None for row in rows)
 
 
-def _lines(rows: Sequence[Row]) -> list[Row | str]:
+def _lines(rows: Sequence[IntervalRow]) -> list[IntervalRow | str]:
     """What stands on each line: rows, each group under its name; groups in the order of their first rows."""
     order = list(dict.fromkeys(row.group for row in rows))
-    lines: list[Row | str] = []
+    lines: list[IntervalRow | str] = []
     for group, members in groupby(sorted(rows, key=lambda row: order.index(row.group)), key=lambda row: row.group):
         lines += [group] if group else []
         lines += members
     return lines
 
 
-def _panel(axis: Any, name: str, kind: str, lines: Sequence[Row | str], *, first: bool) -> None:
+def _panel(axis: Any, name: str, kind: str, lines: Sequence[IntervalRow | str], *, first: bool) -> None:
     axis.set_ylim(max(1, len(lines)) - 0.5, -0.5)
     axis.set_yticks([], [])
     axis.set_xlabel(name, fontsize=9)
@@ -128,10 +132,14 @@ def _panel(axis: Any, name: str, kind: str, lines: Sequence[Row | str], *, first
         _row(axis, at, line, kind, first=first)
     if kind == "value":
         _references(axis, lines)
-    _widen(axis, kind, [span for line in lines if isinstance(line, Row) and (span := getattr(line, kind)) is not None])
+    _widen(
+        axis,
+        kind,
+        [span for line in lines if isinstance(line, IntervalRow) and (span := getattr(line, kind)) is not None],
+    )
 
 
-def _row(axis: Any, at: int, row: Row, kind: str, *, first: bool) -> None:
+def _row(axis: Any, at: int, row: IntervalRow, kind: str, *, first: bool) -> None:
     span: Span | None = getattr(row, kind)
     if row.failed is not None:
         text = f"failed: {shortened(row.failed, LONGEST_REASON)}" if row.failed and first else "failed"
@@ -152,9 +160,9 @@ def _row(axis: Any, at: int, row: Row, kind: str, *, first: bool) -> None:
     _beside(axis, at, text, 1.02, ha="left", color=colour, weight="normal" if colour in (CROSSING, PLAIN) else "bold")
 
 
-def _references(axis: Any, lines: Sequence[Row | str]) -> None:
+def _references(axis: Any, lines: Sequence[IntervalRow | str]) -> None:
     """A dashed line at each group's reference, along its group."""
-    rows = [(at, line) for at, line in enumerate(lines) if isinstance(line, Row)]
+    rows = [(at, line) for at, line in enumerate(lines) if isinstance(line, IntervalRow)]
     for reference in (line for _, line in rows if line.reference):
         if reference.value is not None:
             places = [at for at, line in rows if line.group == reference.group]

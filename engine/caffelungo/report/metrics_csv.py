@@ -27,7 +27,7 @@ class Point:
 
 
 @dataclass
-class Metrics:
+class MetricsFile:
     """Points in memory, for the curves, and in a file (long format: one value a row)."""
 
     path: Path | None = None
@@ -83,7 +83,7 @@ def _row(point: Point, seconds: float) -> list[object]:
 
 
 def read(path: Path) -> list[tuple[Point, float]]:
-    """The points of a CSV file written by ``Metrics``, each with its seconds; none where there is no such file.
+    """The points of a CSV file written by ``MetricsFile``, each with its seconds; none where there is no such file.
 
     A row that was cut when the program or the disk ended is left out, wherever it is, and no other.
     """

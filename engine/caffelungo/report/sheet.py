@@ -19,14 +19,14 @@ INK, FAINT, PAPER = (20, 20, 20), (110, 110, 110), (255, 255, 255)
 
 
 @dataclass(frozen=True)
-class Row:
+class SheetRow:
     """``pictures``: uint8, H x W x 3 in RGB or H x W in grey, each with its caption; ``title`` is the line above."""
 
     title: str
     pictures: Sequence[tuple[NDArray[np.uint8], str]]
 
 
-def draw(rows: Sequence[Row], path: Path, head: Sequence[str] = ()) -> None:
+def draw(rows: Sequence[SheetRow], path: Path, head: Sequence[str] = ()) -> None:
     """Write ``rows`` under the lines ``head`` to ``path`` (PNG); nothing without a row."""
     from PIL import Image, ImageDraw, ImageFont
 

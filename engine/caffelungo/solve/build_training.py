@@ -15,7 +15,7 @@ from caffelungo.definition.printer import print_lines
 from caffelungo.errors import UserError
 from caffelungo.net.graph import GraphNet
 from caffelungo.net.store import Store
-from caffelungo.report.glog import Log
+from caffelungo.report.glog import CaffeLog
 from caffelungo.solve import cannot_learn, nets, smaller_batches, snapshot, updates
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
@@ -32,14 +32,14 @@ from caffelungo.weights.match_layers import Remedy
 
 
 def build_training(
-    definition: Definition, engine: Engine | None = None, setup: Setup | None = None, log: Log | None = None
+    definition: Definition, engine: Engine | None = None, setup: Setup | None = None, log: CaffeLog | None = None
 ) -> Training:
     """The training that the solver ``definition`` describes; on the CPU without an ``engine``.
 
     UserError lists everything wrong with the solver and its nets.
     """
     param = definition.message
-    engine, setup, log = engine or Engine(torch.device("cpu")), setup or Setup(), log or Log()
+    engine, setup, log = engine or Engine(torch.device("cpu")), setup or Setup(), log or CaffeLog()
     if problems := solver_problems(param, definition.where):
         raise UserError(problems)
     text = "\n".join(print_lines(param))
@@ -85,7 +85,7 @@ def _seed(param: Any, given: int | None) -> int:
     return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def _train_net(definition: Definition, engine: Engine, setup: Setup, seed: int, log: Log) -> nets.OpenedNet:
+def _train_net(definition: Definition, engine: Engine, setup: Setup, seed: int, log: CaffeLog) -> nets.OpenedNet:
     net = setup.given.opened.text if setup.given else nets.train_net(definition, setup.variables)
     log.info("solver.cpp:102", f"Creating training net from {net.origin}")
     state = nets.train_state(net, definition.message, setup.level, setup.stages)
@@ -97,7 +97,7 @@ def _train_net(definition: Definition, engine: Engine, setup: Setup, seed: int, 
 
 
 def _test_net(
-    number: int, spec: nets.TestSpec, store: Store, engine: Engine, setup: Setup, seed: int, log: Log
+    number: int, spec: nets.TestSpec, store: Store, engine: Engine, setup: Setup, seed: int, log: CaffeLog
 ) -> TestNet:
     log.info("solver.cpp:190", f"Creating test net (#{number}) specified by {spec.text.origin}")
     whole = spec.iterations is None

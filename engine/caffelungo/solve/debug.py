@@ -13,7 +13,7 @@ from torch import Tensor
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.plan.plan import Plan, PlannedLayer
-from caffelungo.report.glog import Log, number
+from caffelungo.report.glog import CaffeLog, number
 
 
 def mean_abs(tensor: Tensor | None) -> str:
@@ -21,7 +21,9 @@ def mean_abs(tensor: Tensor | None) -> str:
     return "0" if tensor is None or not tensor.numel() else number(float(tensor.detach().float().abs().mean()))
 
 
-def forward_backward(log: Log, plan: Plan, store: Store, tensors: Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+def forward_backward(
+    log: CaffeLog, plan: Plan, store: Store, tensors: Sequence[Tensor]
+) -> tuple[Tensor, dict[str, Tensor]]:
     """A forward and backward pass layer by layer, logged; gradients are in the parameters, the loss is detached."""
     steps = StepNet(plan, store)
 
@@ -63,7 +65,7 @@ def _norm(tensors: Sequence[Tensor], order: int) -> Tensor:
     return torch.linalg.vector_norm(norms, order)
 
 
-def log_update(log: Log, plan: Plan, store: Store, before: dict[tuple[str, int], Tensor]) -> None:
+def log_update(log: CaffeLog, plan: Plan, store: Store, before: dict[tuple[str, int], Tensor]) -> None:
     """Log each owned parameter and by how much it changed since ``before``."""
     for key in plan.params:
         tensor = store.tensors[key]

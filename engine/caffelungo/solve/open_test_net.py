@@ -18,7 +18,7 @@ from caffelungo.passes import picture_size
 from caffelungo.passes.resize import asked, at
 from caffelungo.plan import memory_limits, states
 from caffelungo.plan.read_net import read_net
-from caffelungo.report.glog import Log
+from caffelungo.report.glog import CaffeLog
 from caffelungo.solve import before_training, choose_head, nets
 from caffelungo.solve.engine import Engine, make_engine
 from caffelungo.solve.load_weights import Loaded
@@ -28,7 +28,7 @@ from caffelungo.solve.tested_head import head_of, judges
 from caffelungo.solve.testing import TestNet
 
 
-def open_test_net(options: TestOptions, log: Log, console: Console | None = None) -> TestNet:
+def open_test_net(options: TestOptions, log: CaffeLog, console: Console | None = None) -> TestNet:
     """The test net of ``options`` with its weights and data; ``console`` gets what is worth knowing.
 
     UserError with everything wrong.

@@ -12,7 +12,7 @@ from caffelungo import drafts, locks, option_ranges, shell
 from caffelungo.definition.definition import Definition
 from caffelungo.errors import LungoError, RunError, UserError
 from caffelungo.report.console import Reporter
-from caffelungo.report.glog import Log
+from caffelungo.report.glog import CaffeLog
 from caffelungo.solve import (
     before_training,
     ledger,
@@ -105,7 +105,7 @@ class _Run:
     ) -> None:
         self.options, self.definition, self.prefix = options, definition, prefix
         self.reporter, self.start, self.callbacks = reporter, start, callbacks
-        self.log = Log(echo=_stderr if options.caffe else None)
+        self.log = CaffeLog(echo=_stderr if options.caffe else None)
         self.shown = RunRecord(reporter, self.log, prefix.name)
         self.parts = 1
         """By what batches are divided."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from caffelungo.report import curves, tensorboard_events
 from caffelungo.report.console import Reporter
-from caffelungo.report.glog import Log
-from caffelungo.report.metrics_csv import Metrics
+from caffelungo.report.glog import CaffeLog
+from caffelungo.report.metrics_csv import MetricsFile
 from caffelungo.solve import run_folder
 from caffelungo.solve.observer import ObservedRun, Observer
 from caffelungo.solve.snapshot import Snapshot
@@ -24,9 +24,9 @@ REDRAW = 30.0
 class RunRecord(Observer):
     """Records a run, or the runs with smaller batches that follow it, as ``title``; ``folder`` comes later."""
 
-    def __init__(self, reporter: Reporter, log: Log, title: str) -> None:
+    def __init__(self, reporter: Reporter, log: CaffeLog, title: str) -> None:
         self.reporter, self.log, self.title = reporter, log, title
-        self.metrics = Metrics()
+        self.metrics = MetricsFile()
         self.board: Any = None
         self.folder: Path | None = None
         self.began = self.drawn = time.monotonic()

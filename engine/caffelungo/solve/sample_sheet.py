@@ -47,15 +47,15 @@ def write(path: Path, train: OpenedNet, tests: Sequence[OpenedNet], names: Seque
     low, high, mean = values.min(), values.max(), values.mean(axis=(0, 2, 3))
     head.append(f"the first picture as numbers: {low:.4g} to {high:.4g}, mean {', '.join(f'{one:.4g}' for one in mean)}"
                 f" ({channel_names.named(source.shapes[0][1], source.reverses)})")  # fmt: skip
-    rows.append(sheet.Row("TRAIN, as the net gets it (mean and scale undone)", _first(source, names)))
+    rows.append(sheet.SheetRow("TRAIN, as the net gets it (mean and scale undone)", _first(source, names)))
     if not source.repeats or source.mirrors:
         drawn = [(_shown(source, _batch(source, [epoch], [first]))[0], f"epoch {epoch}") for epoch in range(SHOWN)]
-        rows.append(sheet.Row(f"one picture as {SHOWN} epochs draw it: {_random(source)}", drawn))
+        rows.append(sheet.SheetRow(f"one picture as {SHOWN} epochs draw it: {_random(source)}", drawn))
     if source.shapes[0][1] == 3:
         planes = _batch(source, [0], [first]).arrays[0][0]
         called = channel_names.named(3, source.reverses).split(", ")
         rows.append(
-            sheet.Row(
+            sheet.SheetRow(
                 f"its channels in the net's order: {'RGB' if source.reverses else 'BGR'}",
                 [(_bytes(plane), f"channel {number}: {name}") for number, (plane, name) in
                  enumerate(zip(planes, called, strict=True))],
@@ -64,7 +64,7 @@ def write(path: Path, train: OpenedNet, tests: Sequence[OpenedNet], names: Seque
     tested = next((one for one in map(_pictures, tests) if one is not None), None)
     if tested is not None:
         head.append(f"layer {tested.name}: {preprocess.describe(tested.record)}")
-        rows.append(sheet.Row("TEST", _first(tested, names)))
+        rows.append(sheet.SheetRow("TEST", _first(tested, names)))
     sheet.draw(rows, path, head)
     return True
 

@@ -12,7 +12,7 @@ import torch
 
 from caffelungo.definition.definition import Definition
 from caffelungo.errors import RunError
-from caffelungo.report.glog import Log, number
+from caffelungo.report.glog import CaffeLog, number
 from caffelungo.solve import label_errors, nonfinite, snapshot, training_state
 from caffelungo.solve.action import Action
 from caffelungo.solve.build_training import build_training
@@ -213,7 +213,7 @@ def make_solver(
     engine: Engine | None = None,
     setup: Setup | None = None,
     *,
-    log: Log | None = None,
+    log: CaffeLog | None = None,
     observers: Iterable[Observer] = (),
 ) -> Solver:
     """The solver of a file at its start (see ``build_training`` and ``Setup``); UserError lists what is wrong."""

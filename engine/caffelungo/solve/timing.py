@@ -22,7 +22,7 @@ from caffelungo.passes import picture_size
 from caffelungo.passes.resize import asked, at
 from caffelungo.plan import memory_limits, states
 from caffelungo.plan.read_net import read_net
-from caffelungo.report.glog import Log, number
+from caffelungo.report.glog import CaffeLog, number
 from caffelungo.solve import nets
 from caffelungo.solve.engine import Engine, make_engine
 from caffelungo.solve.feed import Feed
@@ -42,11 +42,11 @@ class Times:
 
 def time(options: TimeOptions) -> int:
     """Time, print Caffe's lines on standard error; exit status 0."""
-    measure(options, Log(echo=lambda line: print(line, file=sys.stderr, flush=True)))
+    measure(options, CaffeLog(echo=lambda line: print(line, file=sys.stderr, flush=True)))
     return 0
 
 
-def measure(options: TimeOptions, log: Log) -> Times:
+def measure(options: TimeOptions, log: CaffeLog) -> Times:
     """Time the net of ``options``; UserError when it cannot run."""
     if not options.model:
         raise UserError("need a net to time", remedy="lungo time --model FILE")
@@ -78,7 +78,7 @@ def measure(options: TimeOptions, log: Log) -> Times:
 
 
 class _Stopwatch:
-    def __init__(self, opened: nets.OpenedNet, steps: StepNet, engine: Engine, log: Log) -> None:
+    def __init__(self, opened: nets.OpenedNet, steps: StepNet, engine: Engine, log: CaffeLog) -> None:
         self.opened, self.steps, self.engine, self.log = opened, steps, engine, log
         self.feed = Feed(opened, engine, 0)
         self.spent: dict[tuple[str, str], float] = {}

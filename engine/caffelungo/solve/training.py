@@ -12,7 +12,7 @@ from caffelungo.definition.definition import Definition
 from caffelungo.net.graph import GraphNet
 from caffelungo.net.store import Store
 from caffelungo.plan.plan import Plan
-from caffelungo.report.glog import Log
+from caffelungo.report.glog import CaffeLog
 from caffelungo.solve import nets, snapshot
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
@@ -38,7 +38,7 @@ class Training:
 
     definition: Definition
     engine: Engine
-    log: Log
+    log: CaffeLog
     seed: int
     prefix: Path
     """What the names of snapshots begin with."""

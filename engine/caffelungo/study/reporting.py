@@ -143,7 +143,7 @@ def _opponent(comparison: Comparison) -> str:
     return "the bar" if comparison.bar is not None else "fine-tuning at the same depth"
 
 
-def _drawn(comparison: Comparison) -> list[intervals.Row]:
+def _drawn(comparison: Comparison) -> list[intervals.IntervalRow]:
     """The rows for the picture, against the bar; without one against fine-tuning."""
     bar = comparison.bar
     made = []
@@ -153,7 +153,9 @@ def _drawn(comparison: Comparison) -> list[intervals.Row]:
             gain = row.over_bar if bar is not None else row.gain
             difference = gain.found if gain is not None else None
             own = row.outcome is reference
-            made.append(intervals.Row(row.title, difference, DEPTHS[tune], row.failed, row.accuracy, reference=own))
+            made.append(
+                intervals.IntervalRow(row.title, difference, DEPTHS[tune], row.failed, row.accuracy, reference=own)
+            )
     return made
 
 

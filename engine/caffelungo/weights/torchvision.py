@@ -39,7 +39,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Net:
+class TorchvisionNet:
     """A supported net: its definition in `nets/` with its variables, and the pairs in the order of the graph."""
 
     definition: str
@@ -124,20 +124,22 @@ def _googlenet() -> Iterator[Pair]:
     yield Pair("fc", "loss3/classifier")
 
 
-def _resnet_net(depth: int, *blocks: int) -> Net:
-    return Net("resnet/resnet.prototxt.j2", {"depth": depth}, tuple(_resnet(depth, blocks)))
+def _resnet_net(depth: int, *blocks: int) -> TorchvisionNet:
+    return TorchvisionNet("resnet/resnet.prototxt.j2", {"depth": depth}, tuple(_resnet(depth, blocks)))
 
 
-def _squeezenet_net(version: str, *fires: int) -> Net:
-    return Net("squeezenet/squeezenet.prototxt.j2", {"version": version}, tuple(_squeezenet(fires)))
+def _squeezenet_net(version: str, *fires: int) -> TorchvisionNet:
+    return TorchvisionNet("squeezenet/squeezenet.prototxt.j2", {"version": version}, tuple(_squeezenet(fires)))
 
 
-NETS: dict[str, Net] = {
-    "alexnet": Net("alexnet/alexnet.prototxt.j2", {}, tuple(_alexnet())),
-    "vgg16": Net("vgg/vgg.prototxt.j2", {"depth": 16}, tuple(_vgg((2, 2, 3, 3, 3)))),
-    "vgg19": Net("vgg/vgg.prototxt.j2", {"depth": 19}, tuple(_vgg((2, 2, 4, 4, 4)))),
+NETS: dict[str, TorchvisionNet] = {
+    "alexnet": TorchvisionNet("alexnet/alexnet.prototxt.j2", {}, tuple(_alexnet())),
+    "vgg16": TorchvisionNet("vgg/vgg.prototxt.j2", {"depth": 16}, tuple(_vgg((2, 2, 3, 3, 3)))),
+    "vgg19": TorchvisionNet("vgg/vgg.prototxt.j2", {"depth": 19}, tuple(_vgg((2, 2, 4, 4, 4)))),
     # The published weights come from TensorFlow's net, whose pictures lie in [-1, 1]; torchvision's `transform_input`.
-    "googlenet": Net("googlenet/googlenet.prototxt.j2", {}, tuple(_googlenet()), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "googlenet": TorchvisionNet(
+        "googlenet/googlenet.prototxt.j2", {}, tuple(_googlenet()), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+    ),
     "resnet18": _resnet_net(18, 2, 2, 2, 2),
     "resnet34": _resnet_net(34, 3, 4, 6, 3),
     "resnet50": _resnet_net(50, 3, 4, 6, 3),
@@ -184,7 +186,7 @@ def load(name: str) -> Weights:
     return weights
 
 
-def supported(model: str) -> Net:
+def supported(model: str) -> TorchvisionNet:
     """The table entry of ``model``; UserError with the reason when there is none."""
     if model in NETS:
         return NETS[model]

@@ -58,7 +58,7 @@ class ForeignError(WireError):
 
 
 @dataclass(frozen=True)
-class Field:
+class WireField:
     """One field as it lies in the buffer: its tag starts at ``start``, its payload is ``[begin, end)``."""
 
     number: int
@@ -85,7 +85,7 @@ def varint(buffer: memoryview, position: int, end: int) -> tuple[int, int]:
             raise WireError("a number has more than ten bytes", position)
 
 
-def fields(buffer: memoryview, start: int, end: int) -> Iterator[Field]:
+def fields(buffer: memoryview, start: int, end: int) -> Iterator[WireField]:
     """The fields of the message in ``buffer[start:end]``, one after the other."""
     position = start
     while position < end:
@@ -106,7 +106,7 @@ def fields(buffer: memoryview, start: int, end: int) -> Iterator[Field]:
             raise WireError(f"a field has wire type {kind}, which Caffe's files do not have", position)
         if stop > end:
             raise WireError(f"a field of {stop - begin} bytes begins where {max(0, end - begin)} bytes are left", begin)
-        yield Field(number, kind, position, begin, stop, value)
+        yield WireField(number, kind, position, begin, stop, value)
         position = stop
 
 
@@ -152,7 +152,7 @@ class Blobs:
         old = False
         shape: list[int] = []
         chunks: list[np.ndarray[Any, Any]] = []
-        raw: Field | None = None
+        raw: WireField | None = None
         raw_type = 0
         position = start
         while position < end:
@@ -177,7 +177,7 @@ class Blobs:
         sizes = legacy if old else shape
         return self.fit(sizes, chunks, start)
 
-    def raw(self, field: Field, kind: int) -> np.ndarray[Any, Any]:
+    def raw(self, field: WireField, kind: int) -> np.ndarray[Any, Any]:
         """The numbers in NVCaffe's ``raw_data``, as a view; ForeignError for a type that holds no weights."""
         dtype = _RAW.get(kind)
         if dtype is None:
@@ -187,7 +187,7 @@ class Blobs:
             raise WireError(f"{length} bytes are no whole number of {dtype.name} values", field.begin)
         return np.frombuffer(self.buffer[field.begin : field.end], dtype)
 
-    def dims(self, shape: Field) -> list[int]:
+    def dims(self, shape: WireField) -> list[int]:
         """The sizes in a BlobShape, packed or not."""
         sizes: list[int] = []
         for field in fields(self.buffer, shape.begin, shape.end):
@@ -205,7 +205,7 @@ class Blobs:
                 raise WireError(f"a blob has more than {MAX_AXES} axes", field.start)
         return sizes
 
-    def numbers(self, field: Field, end: int) -> tuple[np.ndarray[Any, Any] | None, int]:
+    def numbers(self, field: WireField, end: int) -> tuple[np.ndarray[Any, Any] | None, int]:
         """The floats of ``field`` (and of the fields of the same tag right after it, when not packed), as a view."""
         double = field.number in (8, 9)
         dtype = _FLOATS[8 if double else 5]

@@ -19,7 +19,7 @@ from caffelungo.errors import RunError
 from caffelungo.passes.base import run, step
 from caffelungo.passes.joined import JoinedOptions, Read, joined
 from caffelungo.passes.view import View
-from caffelungo.report.metrics_csv import Metrics
+from caffelungo.report.metrics_csv import MetricsFile
 from caffelungo.study.demo.demo import UNITS, Demo, right_answers
 
 SOLVER = (
@@ -60,7 +60,7 @@ class Faked:
     def train(self, solver: Path) -> None:
         folder = solver.with_name(f"{solver.stem}_run_001")
         folder.mkdir()
-        log = Metrics()
+        log = MetricsFile()
         log.open(folder / "metrics.csv")
         for number, loss in enumerate(self.losses):
             log.add(10 * number, 0.0, "test", {"accuracy": 1 - loss / 2, "loss": loss})

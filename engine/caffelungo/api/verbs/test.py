@@ -69,7 +69,7 @@ def test(
     (3, True, ['class', 'samples'])
     """
     values.judge("test", locals())
-    from caffelungo.report.glog import Log
+    from caffelungo.report.glog import CaffeLog
     from caffelungo.report.progress_bar import working
     from caffelungo.report.terminal import Terminal
     from caffelungo.solve import evaluate
@@ -84,7 +84,7 @@ def test(
             caffe=caffe, quiet=quiet,
         )  # fmt: skip
         console = None if quiet else Terminal(stderr=True, soft_wrap=True)
-        net = open_test_net(wanted, Log(), console)
+        net = open_test_net(wanted, CaffeLog(), console)
         if output is not None and iterations is None:
             Path(output).mkdir(parents=True, exist_ok=True)
         with working("testing ..."):

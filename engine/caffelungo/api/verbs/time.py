@@ -49,7 +49,7 @@ def time(
     (True, ['layer', 'forward', 'backward'])
     """
     values.judge("time", locals())
-    from caffelungo.report.glog import Log
+    from caffelungo.report.glog import CaffeLog
     from caffelungo.solve import timing
     from caffelungo.solve.options import TimeOptions
 
@@ -60,7 +60,7 @@ def time(
                 variables=values.variables(set), device=device, gpu=gpu, precision=precision, threads=threads,
                 level=level, stages=values.listed(stage),
             ),
-            Log(),
+            CaffeLog(),
         )  # fmt: skip
     rows = ({"layer": name, "forward": pair[0], "backward": pair[1]} for name, pair in found.layers.items())
     return TimeReport(found.forward, found.backward, found.whole, DataTable(rows))

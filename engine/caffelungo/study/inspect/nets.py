@@ -19,7 +19,7 @@ from caffelungo.plan import states
 from caffelungo.plan.build_plan import build_plan
 from caffelungo.plan.plan import Plan, PlannedLayer
 from caffelungo.plan.read_net import read_net
-from caffelungo.report.glog import Log
+from caffelungo.report.glog import CaffeLog
 from caffelungo.solve.open_test_net import open_test_net
 from caffelungo.solve.options import TestOptions
 from caffelungo.solve.tested_head import head_of, judge, judges
@@ -114,7 +114,7 @@ def open_tuned(options: InspectOptions, console: Any = None) -> Tuned:
             level=options.level, stages=options.stages, workers=options.workers, size=options.size, quiet=options.quiet,
             head=options.head,
         ),
-        Log(), console,
+        CaffeLog(), console,
     )  # fmt: skip
     plan, text = test.opened.plan, test.opened.text
     compared = next((one for one in judges(plan) if head_of(plan, one) == test.head), judge(plan))
