@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from caffelungo.errors import UserError
 from caffelungo.solve import ledger, run, snapshot
 from caffelungo.solve.ledger import BEGUN, GOING, GONE, WHOLE, Ledger
 from tests.solve import helpers
@@ -83,6 +84,24 @@ def test_rests_of_a_killed_snapshot_go_at_the_next_start(here, keep_last):
     left = {path.name for path in (here / "out").glob("*.caffemodel")}
     expected = {"s_iter_5.caffemodel", "s_iter_6.caffemodel", "s_iter_9.caffemodel", "s_iter_10.caffemodel"}
     assert left == (expected if keep_last else expected | {"s_iter_15.caffemodel"})
+
+
+@pytest.mark.parametrize(("status", "starts"), [("begun", True), ("whole", False)])
+def test_a_run_killed_before_its_first_state_starts_anew(here, status, starts):
+    """The weights of its first snapshot are no snapshot; those whose state a user removed are the user's."""
+    helpers.make(here, snapshot="5", max_iter="10", extra="lungo { keep_last: 2 }")
+    run.train(helpers.options())
+    whole = (here / "out/s_iter_10.caffemodel").read_bytes()
+    for path in [*(here / "out").glob("*.solverstate"), here / "out/s_iter_10.caffemodel"]:
+        path.unlink()
+    record = here / "out/s_run_001/files.json"
+    record.write_text(record.read_text().replace('iter_5.caffemodel": "whole"', f'iter_5.caffemodel": "{status}"'))
+    if not starts:
+        with pytest.raises(UserError, match="snapshots of an older run"):
+            run.train(helpers.options())
+        return
+    assert run.train(helpers.options()) == 0
+    assert (here / "out/s_iter_10.caffemodel").read_bytes() == whole
 
 
 def test_a_snapshot_that_was_going_goes(here):

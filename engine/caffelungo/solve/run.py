@@ -87,7 +87,8 @@ def run_training(options: TrainOptions, callbacks: Sequence[Observer] = ()) -> T
             options, start = dataclasses.replace(options, weights=[str(weights)], snapshot=None, resume=False), None
         if not options.caffe and not options.overwrite:
             best = definition.message.lungo.keep_best
-            snapshot.refuse_overwriting(prefix, resolve_options.iteration_of(start), where, best=best)
+            known = run_folder.earlier(prefix)
+            snapshot.refuse_overwriting(prefix, resolve_options.iteration_of(start), known, where, best=best)
         return _Run(options, definition, prefix, reporter, start, callbacks).run(*effects)
 
 

@@ -148,14 +148,20 @@ def best_of(prefix: Path, form: SnapshotForm) -> Path:
     return prefix.with_name(f"{prefix.name}_best{form.weights}")
 
 
-def refuse_overwriting(prefix: Path, after: int | None, where: Location | None = None, *, best: bool = False) -> None:
-    """UserError when snapshots of an older run stand where this one will write.
+def refuse_overwriting(
+    prefix: Path, after: int | None, ledger: Ledger, where: Location | None = None, *, best: bool = False
+) -> None:
+    """UserError when snapshots of an older run exist where this one will write.
 
-    ``after``: a resumed run's iteration; older snapshots are its own, and a newer one without a state is a rest of
-    the run that was broken off. None: a new run. ``best``: the run will keep its best weights.
+    ``after``: a resumed run's iteration; older snapshots are its own, and a newer one without a state was left by
+    a run that was killed while it wrote. None: a new run, which counts weights without a state unless ``ledger``, the
+    record of the runs so far, says the same of them. ``best``: the run will keep its best weights.
     """
     if after is None:
-        old = sorted({**_files(prefix, WEIGHTS), **_files(prefix, STATES)})
+        states = _files(prefix, STATES)
+        weights = _files(prefix, WEIGHTS)
+        half = {one for one, path in weights.items() if one not in states and ledger.status(path.name) == BEGUN}
+        old = sorted((weights.keys() | states.keys()) - half)
     else:
         old = [snapshot.iteration for snapshot in listed(prefix) if snapshot.iteration > after]
     if old:
