@@ -109,3 +109,22 @@ def layer_rate(text: str, flag: str) -> tuple[str, float]:
         )
     in_range(flag, [found], text)
     return name, found
+
+
+def unit_rates(text: str, flag: str) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Parse ``10:1,20:0`` to (lr_mult, decay_mult) of weights and of biases; decays left out are 1 and 0."""
+    found: list[tuple[float, float]] = []
+    for word, decay in zip(words(text), ("1", "0"), strict=False):
+        rate, _, given = word.partition(":")
+        try:
+            found.append((float(rate), float(given or decay)))
+        except ValueError:
+            break
+    if not len(found) == len(words(text)) == 2:
+        raise UserError(
+            f"{flag} takes the rates of weights and of biases",
+            received=f"{flag} {text}",
+            remedy=f"write it as {flag} 10:1,20:0",
+        )
+    in_range(flag, [number for pair in found for number in pair], text)
+    return found[0], found[1]

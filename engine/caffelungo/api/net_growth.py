@@ -30,6 +30,10 @@ def grow(
     noise: float = 0.1,
     seed: int = 0,
     keep_head: bool = False,
+    new_scale: float | None = None,
+    kernel: int | None = None,
+    unit_suffix: str = "new",
+    unit_rates: str = "10:1,20:0",
     head: str | None = None,
     tune: str | None = None,
     set: Settings | None = None,
@@ -45,13 +49,16 @@ def grow(
     >>> grown = net.grow(widen={"fire9/concat": 16}, tune="new")
     >>> new = [row["layer"] for row in grown.table if row["layer"] not in [old["layer"] for old in net.table]]
     >>> new[:2]
-    ['fire9/concat_new', 'fire9/concat_new/relu']
+    ['fire9/concat_norm', 'fire9/concat_new']
     >>> grown.layer("conv1").weight.requires_grad
     False
     """
-    given = {"noise": noise, "seed": seed}
+    given = {"noise": noise, "seed": seed, "new_scale": new_scale, "kernel": kernel}
     judge("grow", given)
-    growth = Growth(widen, deepen, joint, recursive, enlarge, normalize, scale, filler, start, noise, seed, keep_head)
+    growth = Growth(
+        widen, deepen, joint, recursive, enlarge, normalize, scale, filler, start, noise, seed, keep_head, new_scale,
+        kernel, unit_suffix, unit_rates,
+    )  # fmt: skip
     wanted, meant = steps.of_recipe(recipe, set) if recipe is not None else ([], None)
     wanted += growth.steps()
     if not wanted:
@@ -102,7 +109,7 @@ def rewrite(
 
     >>> net = cl.open("squeezenet1.1").rewrite(classes=3, freeze_to="fire4", size=64)
     >>> net.inputs, net.blobs["data"]
-    (('data', 'label'), (128, 3, 64, 64))
+    (('data', 'label'), (32, 3, 64, 64))
     >>> net.fresh
     ('conv10_new',)
     """

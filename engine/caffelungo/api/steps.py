@@ -37,6 +37,10 @@ class Growth:
     noise: float = 0.1
     seed: int = 0
     keep_head: bool = False
+    new_scale: float | None = None
+    kernel: int | None = None
+    unit_suffix: str = "new"
+    unit_rates: str = "10:1,20:0"
 
     def options(self, files: RewriteOptions, measured: Any = None) -> GrowOptions:
         """As the room takes it. ``measured(layer, flag)`` measures the scale where that is asked for."""
@@ -47,8 +51,9 @@ class Growth:
         def unit(layer: str, count: int, flag: str) -> UnitOptions:
             scale = self._scale(layer, flag, measured) if self.normalize else 1.0
             return UnitOptions(
-                count, self.normalize, scale, filler=self.filler, start=self.start, noise=self.noise, seed=self.seed,
-                keep_head=self.keep_head,
+                count, self.normalize, scale, self.new_scale, self.unit_suffix, self.kernel, self.filler,
+                option_text.unit_rates(self.unit_rates, "--unit-rates"), self.start, self.noise, self.seed,
+                self.keep_head,
             )  # fmt: skip
 
         enlarged = values.units(self.enlarge, "--enlarge")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from caffelungo.passes.base import Step
-from caffelungo.passes.option_fields import EVERY, OptionField, build
+from caffelungo.passes.option_fields import EVERY, OptionField, argument, build
 from caffelungo.passes.registry import Given, PassType, passes
 
 
@@ -28,9 +28,9 @@ def asked(one: PassType, given: Given) -> list[Step]:
     if unit := units_of(one):
         return [
             one.bind(build(one.options, modifiers(one, given) | {("layer",): layer, (unit,): made}))
-            for layer, made in given.get(one.name) or ()
+            for layer, made in given.get(argument(one.flag)) or ()
         ]
-    switch = one.flag and given.get(one.flag.lstrip("-").replace("-", "_"))
+    switch = one.flag and given.get(argument(one.flag))
     if not switch and not any(is_given(option, given.get(option.argument)) for option in asking):
         return []
     return [one.bind(build(one.options, modifiers(one, given)))]
@@ -38,7 +38,7 @@ def asked(one: PassType, given: Given) -> list[Step]:
 
 def units_of(one: PassType) -> str | None:
     """The field of new units in the options of a pass that grows a layer (`--widen LAYER:UNITS`); None for others."""
-    return next((option.path[0] for option in one.fields if len(option.path) > 1 and option.name == "units"), None)
+    return next((option.path[0] for option in one.fields if option.path[1:] == ("units",)), None)
 
 
 def modifiers(one: PassType, given: Given) -> dict[tuple[str, ...], Any]:

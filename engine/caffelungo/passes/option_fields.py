@@ -105,7 +105,12 @@ class OptionField:
     @property
     def argument(self) -> str:
         """The name of the flag as that of a variable: ``freeze_to`` for ``--freeze-to``."""
-        return self.said.flag.lstrip("-").replace("-", "_")
+        return argument(self.said.flag)
+
+
+def argument(flag: str) -> str:
+    """The name of ``flag`` as that of a variable."""
+    return flag.lstrip("-").replace("-", "_")
 
 
 @cache

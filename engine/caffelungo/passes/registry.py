@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from functools import cache
@@ -67,6 +68,7 @@ class PassType:
 
 
 _registered: dict[str, PassType] = {}
+_FLAG = re.compile(r"--[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 def register(
@@ -86,13 +88,9 @@ def register(
     ``options`` and ``bind`` where a person asks in other words than the pass takes; else they follow from its
     signature. ValueError for a name or a flag that another pass has, or for what cannot be a step of a recipe.
     """
-    if verb not in (GROW, REWRITE):
-        raise ValueError(f"pass {name!r}: the verb is {GROW!r} or {REWRITE!r}, not {verb!r}")
 
     def decorate(function: F) -> F:
-        kind = options or get_type_hints(function).get("options")
-        if kind is None or not is_dataclass(kind):
-            raise ValueError(f"pass {name!r}: it takes (view, options), and options are a dataclass")
+        kind = options or get_type_hints(function).get("options") or object
         binding = bind or (lambda given: base.step(function, given))
         _add(PassType(name, verb, help, function, kind, binding, flag, in_recipe, order, asked))
         return function
@@ -114,12 +112,47 @@ def _load() -> None:
         point.load()
 
 
+def _check(made: PassType) -> None:
+    """ValueError for what a pass may not say of itself."""
+
+    def refuse(what: str) -> ValueError:
+        return ValueError(f"pass {made.name!r}: {what}")
+
+    if made.verb not in (GROW, REWRITE):
+        raise refuse(f"the verb is {GROW!r} or {REWRITE!r}, not {made.verb!r}")
+    if not made.help.strip():
+        raise refuse("it has no help")
+    if not is_dataclass(made.options):
+        raise refuse("it takes (view, options), and options are a dataclass")
+    if made.verb != GROW and any(one.path[1:] == ("units",) for one in made.fields):
+        raise refuse("a pass with options of new units belongs to `grow`")
+    for one in made.fields:
+        if not one.said.help.strip():
+            raise refuse(f"option {one.name!r} has no help")
+    for flag, option in made.flags.items():
+        if not _FLAG.fullmatch(flag):
+            raise refuse(f"a flag is written as --two-words, not {flag!r}")
+        for other in _registered.values():
+            if other.name == made.name or other.verb != made.verb or flag not in other.flags:
+                continue
+            theirs = other.flags[flag]
+            if _asks(option) and _asks(theirs):
+                raise refuse(f"the flag {flag} asks for pass {other.name!r} already")
+            if option is not None and theirs is not None and (option.kinds, option.many) != (theirs.kinds, theirs.many):
+                raise refuse(f"the flag {flag} of pass {other.name!r} takes something else")
+
+
+def _asks(option: OptionField | None) -> bool:
+    return option is None or option.said.asks
+
+
 def _add(made: PassType) -> None:
     known = _registered.get(made.name)
     if known is not None and (known.function.__module__, known.function.__qualname__) != (
         made.function.__module__, made.function.__qualname__,
     ):  # fmt: skip
         raise ValueError(f"pass {made.name!r} is registered twice: {known.function!r} and {made.function!r}")
+    _check(made)
     if made.in_recipe:
         message, bounds = recipe_block.described(made.name, made.fields)
         recipe_steps.declare(made.name, message, bounds)

@@ -57,6 +57,10 @@ def grow(
     noise: float = 0.1,
     seed: int = 0,
     keep_head: bool = False,
+    new_scale: float | None = None,
+    kernel: int | None = None,
+    unit_suffix: str = "new",
+    unit_rates: str = "10:1,20:0",
     task: Name | None = None,
     name: str | None = None,
     read: Words | None = None,
@@ -92,13 +96,16 @@ def grow(
     >>> done.files
     ['grown.prototxt']
     >>> done.parameters
-    (1235496, 1247393)
+    (1235496, 1248632)
     """
     values.judge("grow", locals())
     from caffelungo.projects.task_project import TaskProjectOptions
     from caffelungo.rewriting.grow_steps import grow as run
 
-    growth = Growth(widen, deepen, joint, recursive, enlarge, normalize, scale, filler, start, noise, seed, keep_head)
+    growth = Growth(
+        widen, deepen, joint, recursive, enlarge, normalize, scale, filler, start, noise, seed, keep_head, new_scale,
+        kernel, unit_suffix, unit_rates,
+    )  # fmt: skip
 
     def measured(layer: str, flag: str) -> float:
         return _measured(net, weights, layer, flag, set, stage, level)
