@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from caffelungo.definition.schema import SolverParameter
-from caffelungo.solve.rates import POLICIES, Schedule
+from caffelungo.solve.rate_policy import policies
+from caffelungo.solve.rates import Schedule
 from tests.support import needs_shared, shared
 
 
@@ -73,7 +74,7 @@ def test_step_keeps_its_step():
 
 
 def test_every_policy_gives_a_float32():
-    for policy in POLICIES:
+    for policy in policies():
         value = schedule(lr_policy=policy, gamma=0.9, power=0.7, stepsize=3, stepvalue=[2]).rate(4)
         assert float(np.float32(value)) == value
 

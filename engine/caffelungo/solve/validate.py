@@ -14,7 +14,7 @@ from caffelungo.errors import Problem, did_you_mean
 from caffelungo.layers.base import shape_text
 from caffelungo.plan.build_plan import Where
 from caffelungo.plan.plan import Plan
-from caffelungo.solve.rates import POLICIES
+from caffelungo.solve.rate_policy import Need, policies
 
 TRAIN_FIELDS = ("net", "net_param", "train_net", "train_net_param")
 NETS = ("net_param", "train_net_param", "test_net_param")
@@ -130,43 +130,40 @@ def _shown(value: Any) -> str:
 
 
 def _policy(s: Any, where: Where) -> list[Problem]:
-    policy = s.lr_policy
-    if policy not in POLICIES:
-        near = did_you_mean(policy, POLICIES) if policy else None
+    known, policy = policies(), s.lr_policy
+    if policy not in known:
+        near = did_you_mean(policy, known) if policy else None
         remedy = fork_solver.POLICIES.get(policy)
         return [
             Problem(
                 "unknown learning rate policy" if policy else "the solver has no lr_policy",
                 _at(where, "lr_policy"),
                 f'lr_policy: "{policy}"' if policy else None,
-                remedy or (f'did you mean "{near}"?' if near else f"one of {', '.join(POLICIES)}"),
+                remedy or (f'did you mean "{near}"?' if near else f"one of {', '.join(known)}"),
             )
         ]
     problems = []
-
-    def bad(field: str, what: str, remedy: str) -> None:
-        value = getattr(s, field)
-        received = f"{field}: {value:g}" if s.HasField(field) else f"no {field}"
-        problems.append(Problem(f'lr_policy "{policy}" needs {what}', _at(where, field), received, remedy))
-
-    if policy in ("step", "exp", "inv", "multistep", "sigmoid") and s.gamma < 0:
-        bad("gamma", "gamma >= 0", "write the factor by which the rate falls, as `gamma: 0.1`")
-    if not s.HasField("base_lr"):
-        bad("base_lr", "base_lr", "write `base_lr: 0.001` for fine-tuning, `base_lr: 0.01` from scratch")
-    if policy in ("step", "sigmoid") and s.stepsize <= 0:
-        bad("stepsize", "stepsize > 0", "add `stepsize: N`, the number of iterations between steps")
-    if policy in ("poly", "cosine") and s.max_iter <= 0:
-        bad("max_iter", "max_iter > 0", "add `max_iter: N`, where the rate reaches its end")
-    if policy == "multistep" and list(s.stepvalue) != sorted(s.stepvalue):
-        problems.append(
-            Problem(
-                "stepvalue must rise",
-                _at(where, "stepvalue"),
-                ", ".join(map(str, s.stepvalue)),
-                "sort the `stepvalue:` lines",
-            )
-        )
+    for need in (*known[policy].needs, _HAS_A_RATE):
+        if not need.met(s):
+            what = need.message or f'lr_policy "{policy}" needs {need.what}'
+            problems.append(Problem(what, _at(where, need.field), _received(s, need.field), need.remedy))
     return problems
+
+
+_HAS_A_RATE = Need(
+    "base_lr", "base_lr", lambda solver: bool(solver.HasField("base_lr")),
+    "write `base_lr: 0.001` for fine-tuning, `base_lr: 0.01` from scratch",
+)  # fmt: skip
+"""What every policy needs."""
+
+
+def _received(s: Any, field: str) -> str:
+    value = getattr(s, field)
+    if s.DESCRIPTOR.fields_by_name[field].is_repeated:
+        return ", ".join(map(str, value)) or f"no {field}"
+    if not s.HasField(field):
+        return f"no {field}"
+    return f"{field}: {value:g}" if isinstance(value, int | float) else f"{field}: {value}"
 
 
 def _rule(s: Any, where: Where) -> list[Problem]:
