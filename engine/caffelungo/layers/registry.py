@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from caffelungo.definition import layer_options
 from caffelungo.definition.forks import fork_of_type
-from caffelungo.errors import Alike, Location, Problem, did_you_mean
+from caffelungo.errors import Alike, Location, Problem, UserError, did_you_mean
 from caffelungo.layers import missing_types, types
 from caffelungo.layers.base import Layer
 
@@ -36,7 +36,15 @@ def _load() -> None:
     for module in pkgutil.iter_modules(types.__path__):
         importlib.import_module(f"{types.__name__}.{module.name}")
     for point in entry_points(group="caffelungo.layers"):
-        point.load()
+        try:
+            point.load()
+        except Exception as error:
+            package = point.dist.name if point.dist is not None else point.name
+            raise UserError(
+                f"the layer types of the package `{package}` cannot be loaded",
+                received=f"{point.value}: {type(error).__name__}: {error}",
+                remedy="update the package or uninstall it",
+            ) from error
 
 
 def layer_types() -> dict[str, type[Layer]]:
