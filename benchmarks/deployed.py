@@ -34,10 +34,10 @@ from caffelungo import files  # noqa: E402
 from caffelungo.definition import catalogue  # noqa: E402
 from caffelungo.definition.reader import read_net  # noqa: E402
 from caffelungo.deploy.bench import Benched, BenchOptions, bench  # noqa: E402
+from caffelungo.deploy.deploy_net import DeployNet, deploy_net  # noqa: E402
 from caffelungo.deploy.export import export  # noqa: E402
 from caffelungo.deploy.exportable_net import fitted  # noqa: E402
 from caffelungo.deploy.lower_precision import PrecisionOptions, lower  # noqa: E402
-from caffelungo.deploy.network import DeployNet, deploy_net  # noqa: E402
 from caffelungo.deploy.options import ExportOptions  # noqa: E402
 from caffelungo.errors import LungoError  # noqa: E402
 from caffelungo.net.graph import GraphNet  # noqa: E402

@@ -16,9 +16,9 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST
 from caffelungo.deploy import onnx_names, parity, preprocessing_record
 from caffelungo.deploy.convert import Examined, convert, examine
+from caffelungo.deploy.deploy_net import DeployNet
 from caffelungo.deploy.export import Exported
 from caffelungo.deploy.exportable_net import fitted, load_weights
-from caffelungo.deploy.network import DeployNet
 from caffelungo.deploy.parity import Parity, Reference, with_all_outputs
 from caffelungo.deploy.picture_operators import IMAGE
 from caffelungo.errors import RunError, UserError

@@ -17,10 +17,10 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import Definition, read_net
 from caffelungo.definition.schema import TEST
 from caffelungo.deploy import preprocessing_record
+from caffelungo.deploy.deploy_net import deploy_net
 from caffelungo.deploy.export import export
 from caffelungo.deploy.exportable_net import fitted
 from caffelungo.deploy.fold_batch_norm import fold_batch_norm
-from caffelungo.deploy.network import deploy_net
 from caffelungo.deploy.options import ExportOptions
 from caffelungo.deploy.picture_operators import Front
 from caffelungo.deploy.trace import trace

@@ -12,8 +12,8 @@ import pytest
 from caffelungo.definition import catalogue
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import Preprocessing
+from caffelungo.deploy.deploy_net import deploy_net
 from caffelungo.deploy.export import Exported, export
-from caffelungo.deploy.network import deploy_net
 from caffelungo.deploy.options import ExportOptions
 from caffelungo.inference.classify import Classifier
 from caffelungo.inference.runtime import open_session

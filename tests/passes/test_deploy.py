@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from caffelungo.definition.reader import parse_net
-from caffelungo.deploy.network import deploy_net
+from caffelungo.deploy.deploy_net import deploy_net
 from caffelungo.passes.base import Refusal, Result, run, step
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.finetune import FinetuneOptions, finetune

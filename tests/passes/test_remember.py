@@ -9,7 +9,7 @@ import pytest
 
 from caffelungo.definition.reader import Definition, parse_recipe, read_solver
 from caffelungo.definition.schema import TEST, TRAIN
-from caffelungo.deploy.network import deploy_net
+from caffelungo.deploy.deploy_net import deploy_net
 from caffelungo.errors import UserError
 from caffelungo.passes.adapters import AdapterOptions, adapters
 from caffelungo.passes.base import Result, Step, run, step

@@ -7,7 +7,7 @@ import pytest
 
 from caffelungo.definition.reader import Definition
 from caffelungo.definition.schema import TEST, TRAIN
-from caffelungo.deploy.network import deploy_net
+from caffelungo.deploy.deploy_net import deploy_net
 from caffelungo.errors import UserError
 from caffelungo.passes.base import Result, run, step
 from caffelungo.passes.deploy import DeployOptions, deploy

@@ -17,7 +17,7 @@ from caffelungo.inference import picture_input
 from caffelungo.inference.classify import Classifier
 from caffelungo.inference.runtime import open_session
 from caffelungo.serving import maps
-from caffelungo.serving.cam import Cam, Ending, find, open_cam
+from caffelungo.serving.class_activation import Cam, Ending, find, open_cam
 from caffelungo.serving.occlusion import occlusion_of
 from tests.deploy.nets import random_weights
 

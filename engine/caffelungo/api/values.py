@@ -126,7 +126,7 @@ def shapes(given: Shapes | None) -> dict[str, tuple[int, ...]]:
         return {}
     if isinstance(given, Mapping):
         return {blob: tuple(int(size) for size in shape) for blob, shape in given.items()}
-    from caffelungo.deploy.network import parse_shapes
+    from caffelungo.deploy.deploy_net import parse_shapes
 
     return parse_shapes(repeated(given))
 

@@ -61,7 +61,7 @@ def convert(
     Example: [bold]lungo convert deploy.prototxt x.caffemodel -o x.onnx --mean 104,117,123[/]
     """
     from caffelungo.deploy.convert import convert
-    from caffelungo.deploy.network import parse_shapes
+    from caffelungo.deploy.deploy_net import parse_shapes
     from caffelungo.deploy.options import ConvertOptions
 
     wanted = ConvertOptions(

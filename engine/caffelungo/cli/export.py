@@ -60,8 +60,8 @@ def export(
 
     Example: [bold]lungo export --model train_val.prototxt --weights x.caffemodel -o model.onnx[/]
     """
+    from caffelungo.deploy.deploy_net import parse_shapes
     from caffelungo.deploy.export import export
-    from caffelungo.deploy.network import parse_shapes
     from caffelungo.deploy.options import ExportOptions
     from caffelungo.plan.read_net import read_net
 

@@ -49,7 +49,7 @@ class Shared:
 
     def files(self, net: str | None, output: str, **more: Any) -> Any:
         """Make ``RewriteOptions`` of these options and ``more`` fields."""
-        from caffelungo.deploy.network import parse_shapes
+        from caffelungo.deploy.deploy_net import parse_shapes
         from caffelungo.rewriting.rewrite import RewriteOptions
 
         return RewriteOptions(

@@ -45,7 +45,7 @@ def verify(
 
     Example: [bold]lungo verify train_val.prototxt grown.prototxt --weights squeezenet_v1.1.caffemodel[/]
     """
-    from caffelungo.deploy.network import parse_shapes
+    from caffelungo.deploy.deploy_net import parse_shapes
     from caffelungo.verify.verify import VerifyOptions, verify
 
     with o.working("reading the nets ...") as status:

@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from caffelungo.definition import layout, message_edits, text_edits
-from caffelungo.definition.batch import SortedEdits, sort_batch
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.edits import AnyEdit, Edit, InsertLayer
+from caffelungo.definition.sorted_edits import SortedEdits, sort_batch
 from caffelungo.definition.splices import Splice, apply_splices, narrowed
 from caffelungo.definition.splices import inverse as inverse_splices
 from caffelungo.definition.tokens import PUNCTUATION, Tokens

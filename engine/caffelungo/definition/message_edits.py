@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from caffelungo.definition.batch import InnerEdit, SortedEdits
 from caffelungo.definition.edits import ClearField, Path, RenameBlob, RenameField, SetField
 from caffelungo.definition.fields import FieldInfo, message_info
+from caffelungo.definition.sorted_edits import InnerEdit, SortedEdits
 
 
 def edited(message: Any, batch: SortedEdits) -> Any:

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from caffelungo.definition import layout, printer
-from caffelungo.definition.batch import InnerEdit
 from caffelungo.definition.edits import ClearField, Path, RenameBlob, RenameField, SetField
 from caffelungo.definition.fields import FieldInfo
 from caffelungo.definition.layout import Layout
 from caffelungo.definition.message_edits import set_value
 from caffelungo.definition.parser import parse
 from caffelungo.definition.schema import NetParameter, message_class
+from caffelungo.definition.sorted_edits import InnerEdit
 from caffelungo.definition.splices import Splice, apply_splices
 from caffelungo.definition.tree import Block, Document, Field, LineTable, Scalar
 from caffelungo.definition.values import print_value

@@ -19,7 +19,7 @@ from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy import requested_size
 from caffelungo.deploy.exportable_net import open_exportable
 from caffelungo.deploy.options import ExportOptions
-from caffelungo.deploy.photos import resized
+from caffelungo.deploy.resize_proof import resized
 from caffelungo.errors import UserError
 from caffelungo.inference import metadata
 from caffelungo.inference.onnx_engine import OnnxEngine

@@ -25,8 +25,8 @@ from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.definition.schema import TEST, NetParameter, message_class
 from caffelungo.deploy import preprocessing_record
 from caffelungo.deploy.classifier_labels import classifier_labels
+from caffelungo.deploy.deploy_net import DeployNet
 from caffelungo.deploy.exportable_net import open_exportable
-from caffelungo.deploy.network import DeployNet
 from caffelungo.deploy.options import ExportOptions
 from caffelungo.deploy.parity import BATCHES, Difference, difference
 from caffelungo.errors import Location, RunError, UserError

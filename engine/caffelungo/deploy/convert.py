@@ -18,11 +18,11 @@ from caffelungo.definition.parser import ForeignField
 from caffelungo.definition.reader import Definition, read_net
 from caffelungo.definition.schema import TEST
 from caffelungo.deploy import preprocessing_record, requested_size
+from caffelungo.deploy.deploy_net import DeployNet, deploy_net, unsized_inputs
 from caffelungo.deploy.export import Exported, checked_target, export
 from caffelungo.deploy.exportable_net import fitted, load_weights
 from caffelungo.deploy.exportable_part import Cut, cut
 from caffelungo.deploy.infer_shape import picture_shape
-from caffelungo.deploy.network import DeployNet, deploy_net, unsized_inputs
 from caffelungo.deploy.options import ConvertOptions, ExportOptions
 from caffelungo.deploy.picture_operators import problems_of_resize
 from caffelungo.deploy.stated_preprocessing import base_record, carries_record, check_mean_file, state, without_mean

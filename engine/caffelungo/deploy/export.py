@@ -24,17 +24,17 @@ from caffelungo.data import shapes as data_shapes
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST
 from caffelungo.deploy import onnx_names, preprocessing_record
+from caffelungo.deploy.deploy_net import DeployNet
 from caffelungo.deploy.export_metadata import export_metadata
 from caffelungo.deploy.exportable_net import ExportableNet, open_exportable
 from caffelungo.deploy.fold_batch_norm import Arrays, Folded, fold_batch_norm
+from caffelungo.deploy.free_sizes import open_sizes, problems_of_free_sizes
 from caffelungo.deploy.input_spread import usual_spread
-from caffelungo.deploy.network import DeployNet
 from caffelungo.deploy.options import OPSETS, ExportOptions
 from caffelungo.deploy.parity import Feeds, Parity, Reference, prove
-from caffelungo.deploy.photos import Inside, prove_photos
 from caffelungo.deploy.picture_operators import IMAGE, Front, check_layout, problems_of_resize
 from caffelungo.deploy.proof_inputs import other_sized_inputs, proof_pictures, random_inputs, real_inputs
-from caffelungo.deploy.sizes import open_sizes, problems_of_free_sizes
+from caffelungo.deploy.resize_proof import Inside, prove_photos
 from caffelungo.deploy.trace import trace
 from caffelungo.deploy.untraceable import untraceable
 from caffelungo.errors import Problem, RunError, UserError

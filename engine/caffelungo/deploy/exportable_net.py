@@ -14,8 +14,8 @@ from caffelungo.data import preprocess
 from caffelungo.data import shapes as data_shapes
 from caffelungo.definition.schema import TEST
 from caffelungo.deploy import preprocessing_record, requested_size
+from caffelungo.deploy.deploy_net import DeployNet, deploy_net
 from caffelungo.deploy.fold_batch_norm import Arrays
-from caffelungo.deploy.network import DeployNet, deploy_net
 from caffelungo.deploy.options import ExportOptions
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.inference.runtime import LIMIT

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from caffelungo.data.preprocess import centre, channels, mean
 from caffelungo.definition.schema import Preprocessing
-from caffelungo.deploy.sizes import HEIGHT, WIDTH
+from caffelungo.deploy.free_sizes import HEIGHT, WIDTH
 from caffelungo.errors import Problem, UserError
 
 IMAGE = "image"

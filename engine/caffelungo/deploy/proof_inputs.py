@@ -10,12 +10,12 @@ import numpy as np
 
 from caffelungo import resources
 from caffelungo.definition.schema import Preprocessing
-from caffelungo.deploy.network import DeployNet
+from caffelungo.deploy.deploy_net import DeployNet
+from caffelungo.deploy.free_sizes import other_sizes
 from caffelungo.deploy.options import ExportOptions
 from caffelungo.deploy.parity import Feeds
-from caffelungo.deploy.photos import random_sizes
 from caffelungo.deploy.picture_operators import Front
-from caffelungo.deploy.sizes import other_sizes
+from caffelungo.deploy.resize_proof import random_sizes
 from caffelungo.inference import picture_input
 from caffelungo.inference.inputs import gather
 

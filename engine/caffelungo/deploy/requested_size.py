@@ -17,7 +17,7 @@ from caffelungo.definition.edits import ClearField, Edit, SetField
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import Definition
 from caffelungo.definition.schema import TEST
-from caffelungo.deploy.network import deploy_net
+from caffelungo.deploy.deploy_net import deploy_net
 from caffelungo.errors import Problem, UserError
 from caffelungo.layers.base import Shape, shape_text
 from caffelungo.passes import picture_size

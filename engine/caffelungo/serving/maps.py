@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.serving.cam import Cam
+from caffelungo.serving.class_activation import Cam
 from caffelungo.serving.occlusion import occlusion_of
 
 Pixels = NDArray[np.uint8]

@@ -20,7 +20,7 @@ from caffelungo.inference.predictions import Guess, Prediction
 from caffelungo.serving import maps, screening
 from caffelungo.serving.admission import Admission
 from caffelungo.serving.batcher import Batcher
-from caffelungo.serving.cam import Cam, open_cam
+from caffelungo.serving.class_activation import Cam, open_cam
 from caffelungo.serving.failures import Refused, refused, unusable
 from caffelungo.serving.options import ServeOptions
 from caffelungo.serving.prometheus_metrics import Metrics

@@ -14,7 +14,7 @@ import onnx_ir as ir
 from caffelungo import shell
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST
-from caffelungo.deploy.network import DeployNet
+from caffelungo.deploy.deploy_net import DeployNet
 from caffelungo.errors import Problem
 from caffelungo.layers import windows
 from caffelungo.layers.base import shape_text

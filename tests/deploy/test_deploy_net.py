@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from caffelungo.definition.reader import parse_net
-from caffelungo.deploy.network import deploy_net, parse_shapes, unsized_inputs
+from caffelungo.deploy.deploy_net import deploy_net, parse_shapes, unsized_inputs
 from caffelungo.errors import UserError
 from caffelungo.passes.base import run, step
 from caffelungo.passes.deploy import DeployOptions, deploy
@@ -161,7 +161,9 @@ def test_nothing_left() -> None:
 
 
 def test_does_not_import_torch() -> None:
-    code = "import sys, caffelungo.deploy.network, caffelungo.deploy.fold_batch_norm, caffelungo.inference.metadata; "
+    code = (
+        "import sys, caffelungo.deploy.deploy_net, caffelungo.deploy.fold_batch_norm, caffelungo.inference.metadata; "
+    )
     code += "import caffelungo.inference.classify; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
