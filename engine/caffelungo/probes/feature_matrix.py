@@ -24,6 +24,7 @@ from caffelungo.features.frozen_features import Say, silent
 from caffelungo.features.pooled import Pooled, pooled
 from caffelungo.features.run_part import PartRunner
 from caffelungo.features.upstream import upstream
+from caffelungo.layers.kinds import HANDING_ON
 from caffelungo.net.store import Store
 from caffelungo.passes.view import Classifier
 from caffelungo.plan import memory_limits
@@ -143,7 +144,7 @@ def _averaged(head: Classifier) -> bool:
     if head.head.layer.type == "InnerProduct":
         return False
     options = head.head.layer.options
-    bends = [one.name for one in head.between if one.layer.type not in ("Pooling", "Flatten", "Reshape", "Dropout")]
+    bends = [one.name for one in head.between if one.layer.type not in HANDING_ON | {"Pooling"}]
     pools = [one for one in head.between if one.layer.type == "Pooling"]
     plane = head.head.top_shapes[0]
     flat = plane is not None and tuple(plane[2:]) == (1, 1)
