@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,7 +56,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def work(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def work(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder, as the working directory."""
     monkeypatch.chdir(prepared)
-    yield prepared
+    return prepared

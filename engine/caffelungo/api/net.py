@@ -114,8 +114,8 @@ class Net(nn.Module):
     def text(self) -> Text:
         """The definition as prototxt.
 
-        >>> print(cl.open("lenet").text.splitlines()[2])
-        name: "LeNet"
+        >>> [line for line in cl.open("lenet").text.splitlines() if line.startswith("name")]
+        ['name: "LeNet"']
         """
         return Text(self.definition.text)
 
@@ -146,10 +146,6 @@ class Net(nn.Module):
         if not isinstance(module, PhasedLayer):
             raise running.no_module(self, name)
         return module
-
-    def module_of(self, planned: PlannedLayer) -> PhasedLayer:
-        """The module that computes ``planned``."""
-        return self._modules[self._keys[planned.key]]  # type: ignore[return-value]
 
     # -- computing
 
@@ -199,7 +195,7 @@ class Net(nn.Module):
         >>> import torch
         >>> groups = cl.open("cifar10_full", shape="data:3x32x32").param_groups(lr=0.001, weight_decay=0.004)
         >>> [(group["lr"], group["weight_decay"], len(group["params"])) for group in groups]
-        [(0.001, 0.004, 3), (0.002, 0.004, 3), (0.001, 1.0, 1), (0.002, 0.0, 1)]
+        [(0.001, 0.004, 4), (0.002, 0.004, 2), (0.001, 1.0, 1), (0.002, 0.0, 1)]
         >>> optimizer = torch.optim.SGD(groups, momentum=0.9)
         """
         return running.param_groups(self, lr, weight_decay)

@@ -11,6 +11,7 @@ import torch
 
 from caffelungo import files
 from caffelungo.api import values
+from caffelungo.api.running import module_of
 from caffelungo.api.values import Name
 from caffelungo.definition import editor
 from caffelungo.errors import UserError
@@ -33,7 +34,7 @@ def weights(net: Net) -> Weights:
         for planned in plan.layers:
             types[planned.name] = planned.layer.type
             if planned.params:
-                blobs = net.module_of(planned).blobs
+                blobs = module_of(net, planned).blobs
                 layers[planned.name] = [blob.detach().float().cpu().contiguous().numpy().copy() for blob in blobs]
     return Weights(layers, types, net.extras, net.plan.name, net.weights_from)
 
@@ -71,7 +72,7 @@ def load(net: Net, given: Name | Sequence[Name] | Weights) -> Net:
         for plan, table in zip(net.plans.values(), tables, strict=True):
             for planned in plan.layers:
                 for use, blob in zip(
-                    planned.params, net.module_of(planned).blobs if planned.params else [], strict=True
+                    planned.params, module_of(net, planned).blobs if planned.params else [], strict=True
                 ):
                     if use.key in table.arrays:
                         blob.copy_(torch.as_tensor(table.arrays[use.key], device=blob.device).view_as(blob))

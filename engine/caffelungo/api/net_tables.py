@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import html
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from caffelungo.api.running import module_of, sizes
 from caffelungo.api.verb_report import DataTable
-from caffelungo.layers.base import shape_text
 from caffelungo.passes.view import View
 from caffelungo.plan.plan import PlannedLayer
 
@@ -21,13 +22,13 @@ def layers(net: Net) -> DataTable:
 
 def _row(net: Net, planned: PlannedLayer) -> dict[str, Any]:
     shape = planned.top_shapes[0] if planned.top_shapes else None
-    blobs = [] if planned.layer.source else net.module_of(planned).blobs
+    blobs = [] if planned.layer.source else module_of(net, planned).blobs
     return {
         "layer": planned.name,
         "type": planned.layer.type,
         "bottoms": list(planned.bottoms),
         "tops": list(planned.tops),
-        "shape": "" if shape is None else shape_text((None, *shape[1:])) if shape else "scalar",
+        "shape": "" if shape is None else sizes(shape),
         "parameters": sum(blob.numel() for blob in blobs) if blobs else None,
         "learns": _learns(planned, blobs),
     }
@@ -48,7 +49,7 @@ def headline(net: Net) -> str:
     computing = sum(not planned.layer.source for planned in net.plan.layers)
     share = "all learn" if learning == whole else f"{learning:,} learn"
     return (
-        f"{net.plan.name or 'net'} ({net.definition.path}), phase {'TRAIN' if net.training else 'TEST'}: "
+        f"{net.plan.name or 'net'} ({Path(net.definition.path).name}), phase {'TRAIN' if net.training else 'TEST'}: "
         f"{computing} layers, {whole:,} parameters, {share}"
     )
 
@@ -58,7 +59,8 @@ def origin(net: Net) -> str:
     if not net.weights_from:
         return "weights: from their fillers"
     fresh = f"; from their fillers: {', '.join(net.fresh)}" if net.fresh else ""
-    return f"weights: {net.weights_from}{fresh}"
+    names = ", ".join(Path(name).name for name in net.weights_from.split(", "))
+    return f"weights: {names}{fresh}"
 
 
 def text(net: Net) -> str:

@@ -40,13 +40,13 @@ def open(
     UserError with everything that is wrong with the net, or with weights that do not fit it.
 
     >>> cl.open("nets/own.prototxt.j2", set={"units": 4})
-    own (nets/own.prototxt.j2), phase TEST: 3 layers, 61 parameters, all learn
+    own (own.prototxt.j2), phase TEST: 3 layers, 43 parameters, all learn
     weights: from their fillers
-    layer  type          bottoms      tops   shape      parameters  learns
-    data   Input                      data   N x 3 x 2
-    fc     InnerProduct  data         fc     N x 4              28  x1
-    relu   ReLU          fc           fc     N x 4
-    score  InnerProduct  fc           score  N x 3              15  x1
+    layer  type          bottoms  tops   shape      parameters  learns
+    data   Input                  data   N x 3 x 2
+    fc     InnerProduct  data     fc     N x 4              28  x1
+    relu   ReLU          fc       fc     N x 4
+    score  InnerProduct  fc       score  N x 3              15  x1
     """
     from caffelungo.api.net import Net
     from caffelungo.definition import catalogue

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from caffelungo.errors import Location, UserError, did_you_mean
-from caffelungo.layers.base import shape_text
+from caffelungo.layers.base import Shape
 from caffelungo.plan.plan import Plan, PlannedLayer
 
 if TYPE_CHECKING:
     from caffelungo.api.net import Net
+    from caffelungo.api.phased_layer import PhasedLayer
 
 Values = dict[int, Tensor]
 """Tensors by the number of the value they are (see ``Plan.values``)."""
@@ -154,7 +155,7 @@ def needed(net: Net, wanted: Iterable[int], values: Mapping[int, Tensor]) -> lis
 def run(net: Net, layers: Iterable[PlannedLayer], values: Values) -> None:
     """Compute ``layers`` one after the other; their tops are added to ``values``."""
     for planned in layers:
-        tops = net.module_of(planned)(*(values[value] for value in planned.bottom_values))
+        tops = module_of(net, planned)(*(values[value] for value in planned.bottom_values))
         values.update(zip(planned.top_values, [tops] if len(planned.tops) == 1 else tops, strict=True))
 
 
@@ -165,7 +166,7 @@ def param_groups(net: Net, lr: float, weight_decay: float) -> list[dict[str, Any
     for planned in net.plan.layers:
         if planned.layer.source:
             continue
-        for use, blob in zip(planned.params, net.module_of(planned).blobs, strict=True):
+        for use, blob in zip(planned.params, module_of(net, planned).blobs, strict=True):
             if blob.requires_grad and id(blob) not in seen:
                 seen.add(id(blob))
                 groups.setdefault((use.lr_mult, use.decay_mult), []).append(blob)
@@ -193,11 +194,21 @@ def _check_shape(net: Net, plan: Plan, number: int, tensor: Tensor) -> None:
     channels = known[1]
     if len(known) != tensor.dim() or (channels is not None and tensor.shape[1] != channels):
         raise UserError(
-            f"blob `{plan.values[number].blob}` takes {shape_text((None, *known[1:]))}",
+            f"blob `{plan.values[number].blob}` takes {sizes(known)}",
             where=_file(net),
-            received=shape_text(tuple(tensor.shape)),
+            received=" x ".join(map(str, tensor.shape)),
             remedy="give batch x channels x height x width; `net.preprocess` makes that of pictures",
         )
+
+
+def module_of(net: Net, planned: PlannedLayer) -> PhasedLayer:
+    """The module that computes ``planned``, which is no data layer."""
+    return net._modules[net._keys[planned.key]]  # type: ignore[return-value]
+
+
+def sizes(shape: Shape) -> str:
+    """A shape for people, for batches of any size: ``N x 3 x 227 x 227``."""
+    return " x ".join(["N", *("?" if size is None else str(size) for size in shape[1:])]) if shape else "scalar"
 
 
 def _file(net: Net) -> Location:

@@ -33,22 +33,31 @@ def check(
     set: Settings | None = None,
     level: int = 0,
     stage: Words | None = None,
+    sarif: Name | None = None,
 ) -> CheckReport:
     """Find everything that is wrong with nets, solvers, lists of pictures, weights and databases; nothing is run.
 
     ``files`` is one path or several. Unlike other functions this one returns problems instead of raising them, each
-    with ``what``, ``where`` (file, line, column), ``received`` and ``remedy``.
+    with ``what``, ``where`` (file, line, column), ``received`` and ``remedy``. ``sarif`` is a file to write them
+    to as SARIF 2.1.0.
 
     UserError for a file that is not there.
 
     >>> bool(cl.check("mine/solver.prototxt"))
     True
-    >>> [problem.remedy for problem in cl.check("wrong.prototxt").problems]
-    ['did you mean `InnerProduct`?']
+    >>> [str(problem.where) for problem in cl.check("wrong.prototxt").problems]
+    ['wrong.prototxt:2:26']
     """
     values.judge("check", locals())
+    from caffelungo import files as files_
     from caffelungo.check.files import check as run
+    from caffelungo.check.sarif import sarif as log
+    from caffelungo.report import json_output
 
+    if sarif is not None:
+        json_output.refuse(values.path(sarif) or "", None, "--sarif")
     report = run(values.paths(files), values.variables(set), stages=values.listed(stage), level=level)
+    if sarif is not None:
+        files_.write_text(values.path(sarif) or "", json_output.text(log(report)))
     rows = ({"file": str(one.path), "kind": one.kind, "summary": one.summary} for one in report.files)
     return CheckReport(DataTable(rows), list(report.problems), list(report.notices))

@@ -37,9 +37,9 @@ def extract_features(
     UserError with everything that is wrong with the net, the weights or the data.
 
     >>> net, weights = "mine/train_val.prototxt", "mine/start.caffemodel"
-    >>> made = cl.extract_features(weights, net, "pool10", "pool10_lmdb", 1, "lmdb")
+    >>> made = cl.extract_features(weights, net, "fire9/concat", "fire9_lmdb", 1, "lmdb")
     >>> made.records
-    {'pool10_lmdb': 3}
+    {'fire9_lmdb': 3}
     """
     values.judge("extract_features", locals())
     from caffelungo.features.caffe import Arguments

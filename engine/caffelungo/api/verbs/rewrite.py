@@ -59,7 +59,7 @@ def rewrite(
 
     >>> done = cl.rewrite("squeezenet1.1", output="tuned.prototxt", freeze_to="fire4", rate={"conv10": 10})
     >>> len(done.notes), done.open().conv1.weight.requires_grad
-    (24, False)
+    (11, False)
     """
     values.judge("rewrite", locals())
     from caffelungo.rewriting.rewrite import rewrite as run
