@@ -56,14 +56,14 @@ def check(filler: Any, shape: Shape) -> None:
 
 def place(param: Any, filler: Any) -> tuple[str, ...]:
     """The path, within a LayerParameter, of the field that holds ``filler``; empty when no field does."""
-    for field, options in param.ListFields():
-        if field.message_type is None or isinstance(options, (list, tuple)) or not hasattr(options, "ListFields"):
+    for field, value in param.ListFields():
+        if field.message_type is None or isinstance(value, (list, tuple)) or not hasattr(value, "ListFields"):
             continue
-        for inner, value in options.ListFields():
-            if inner.message_type is FillerParameter.DESCRIPTOR and value is not filler and value != filler:
-                continue
-            if inner.message_type is FillerParameter.DESCRIPTOR:
-                return field.name, inner.name
+        if field.message_type is FillerParameter.DESCRIPTOR:
+            if value is filler or value == filler:
+                return (str(field.name),)
+        elif inner := place(value, filler):
+            return (str(field.name), *inner)
     return ()
 
 
