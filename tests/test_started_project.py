@@ -179,7 +179,7 @@ def test_from_scratch_and_contradictions(fire: Place, tmp_path: Path, monkeypatc
     assert (found.probe, found.weights) == (None, None)
     assert not read_solver("fresh/solver.prototxt").message.weights
     for more in ({"classic": True}, {"remember": True}, {"weights": "none"}):
-        with pytest.raises(UserError, match="has layers to read"):
+        with pytest.raises(UserError, match="--layers needs a training"):
             make(fire, Path("other"), layers=("all",), **more)
     assert not Path("other").exists()
     ran = lungo("finetune", fire.net, "--data", fire.data, "--scratch", "--weights", fire.weights, "-o", "other")

@@ -485,8 +485,8 @@ def test_a_database_by_itself_is_looked_at_record_by_record(folder: Path) -> Non
             datum = Datum(data=bytes(size), channels=3, height=2, width=2, label=number)
             txn.put(b"%d" % number, datum.SerializeToString() if number != 1 else b"\xff\xff")
     problems = check_files(["db"])
-    assert [(problem.what.partition(" holds")[0], str(problem.where)) for problem in problems] == [
-        ("database record is no Datum", "db, record 1 (1)"), ("database record", "db, record 3 (3)"),
+    assert [(problem.what.partition(" has")[0], str(problem.where)) for problem in problems] == [
+        ("database record is not a Datum", "db, record 1 (1)"), ("database record", "db, record 3 (3)"),
     ]  # fmt: skip
 
 

@@ -308,7 +308,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
         ([sample(), sample(data=bytes(7))], "number of values", "channels x height x width"),
         ([sample(), sample(data=PNG)], "contains a picture file, but is not marked as encoded", "encoded: true"),
         ([sample(), sample(data=bytes(60), encoded=True)], "marked as encoded, but contains raw pixels", "false"),
-        ([sample(), sample(encoded=True)], "marked as encoded, but contains no picture file", "`data`"),
+        ([sample(), sample(encoded=True)], "marked as encoded, but contains no picture", "`data`"),
         ([sample(), sample(float_data=[0.5] * 60)], "byte and float samples are mixed", "one kind"),
         ([sample(), sample(channels=1)], "different numbers of channels", "one kind"),
         ([sample(), sample(height=6)], "different sizes", "resize_height"),
@@ -322,7 +322,7 @@ def test_a_survey_names_every_odd_record_before_training(
     (problem,) = source.survey()
     assert what in problem.what
     assert "record 1 (0001)" in str(problem.where)
-    assert "2 of 4 records are affected" in str(problem.received)
+    assert "2 of 4 records" in str(problem.received)
     assert remedy in str(problem.remedy)
     good = data(records(tmp_path / "good", first, first))
     assert good.survey() == []

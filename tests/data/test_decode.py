@@ -111,12 +111,12 @@ def test_a_truncated_picture_is_refused(tmp_path: Path, name: str) -> None:
 def test_no_picture_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("I am no picture")
     (tmp_path / "empty.jpg").touch()
-    assert "15 bytes that are no picture" in refused(tmp_path / "text.jpg")
+    assert "15 bytes that Pillow does not recognise as a picture" in refused(tmp_path / "text.jpg")
     assert "an empty file" in refused(tmp_path / "empty.jpg")
     assert "no such file" in refused(tmp_path / "missing.jpg")
     assert "correct the path" in refused(tmp_path / "missing.jpg")
     assert "this is a folder, not a file" in refused(tmp_path)
-    assert "no picture" in refused(b"GIF89a")
+    assert "does not recognise" in refused(b"GIF89a")
 
 
 def test_floats_are_refused(tmp_path: Path) -> None:

@@ -37,12 +37,13 @@ def test_what_is_wrong_is_said(tmp_path: Path) -> None:
     shutil.copy(root / "dog" / "0.png", root / "ant" / "z.png")
     found = folder.scan(root)
     text = "\n".join(found.notices)
-    assert "1 folder(s) hold no picture and are no classes: empty" in text
+    assert "1 folder(s) contain no picture and are skipped: empty" in text
     assert "1 class(es) have fewer than 10 pictures: bee (2)" in text
     assert "the largest class has 33 pictures, the smallest 2" in text
-    assert "1 picture(s) cannot be read and are left out: cat/0.png (6 bytes that are no picture Pillow knows)" in text
+    unread = "cat/0.png (6 bytes that Pillow does not recognise as a picture)"
+    assert f"1 picture(s) cannot be read and are skipped: {unread}" in text
     assert "3 picture(s) are copies of another, as ant/0.png = ant/copy.png" in text
-    assert "1 picture(s) stand in several classes: ant/z.png = dog/0.png" in text
+    assert "1 picture(s) are in several classes: ant/z.png = dog/0.png" in text
     names = [{found.pictures.names[i] for i in group} for group in found.groups]
     assert {"ant/0.png", "ant/copy.png", "ant/same.bmp"} in names
     assert found.counts()["cat"] == 11
@@ -61,7 +62,7 @@ def test_bytes_alone_find_copied_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize("counts", [{}, {"only": 3}, {"a": 3, "empty": 0}])
 def test_two_classes_are_needed(tmp_path: Path, counts: dict[str, int]) -> None:
     root = classes(tmp_path / "p", counts) if counts else tmp_path
-    with pytest.raises(UserError, match="make one sub-folder a class"):
+    with pytest.raises(UserError, match="make one sub-folder per class"):
         folder.scan(root)
 
 
@@ -115,8 +116,8 @@ def test_another_seed_is_another_split() -> None:
 def test_a_lone_picture_trains_and_is_said() -> None:
     parts = folder.split(made_up([1, 10], []), 0.2)
     assert 0 in parts.train
-    assert "1 class(es) have one picture only" in parts.notices[0]
-    assert "the test tells nothing of them: 0" in parts.notices[0]
+    assert "1 class(es) have only one picture" in parts.notices[0]
+    assert "so they are not tested: 0" in parts.notices[0]
 
 
 @pytest.mark.parametrize("share", [-0.1, 1, 5])
@@ -179,7 +180,7 @@ def test_a_name_with_a_line_break_is_left_out(tmp_path: Path) -> None:
     root = classes(tmp_path / "p", {"ant": 3, "bee": 3})
     (root / "ant" / "0.png").rename(root / "ant" / "a\nb.png")
     found = folder.scan(root)
-    assert list(found.unreadable.values()) == ["its name has a line break, which a list cannot hold"]
+    assert list(found.unreadable.values()) == ["its name contains a line break, which a list cannot represent"]
 
 
 def test_photos_that_cannot_be_read_are_spoken_of(tmp_path: Path) -> None:
@@ -187,7 +188,7 @@ def test_photos_that_cannot_be_read_are_spoken_of(tmp_path: Path) -> None:
     (root / "bee" / "IMG_1.HEIC").write_bytes(b"x")
     (root / "bee" / "notes.txt").write_text("x")
     text = "\n".join(folder.scan(root).notices)
-    assert "1 photo(s) are of a kind that is not read, and left out: bee/IMG_1.HEIC; JPEG is read" in text
+    assert "1 photo(s) are in an unsupported format, and are skipped: bee/IMG_1.HEIC; convert them to JPEG" in text
     assert "notes.txt" not in text
 
 
@@ -198,8 +199,8 @@ def test_a_folder_of_nothing_but_such_photos(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         folder.scan(tmp_path / "p")
     problem = caught.value.problems[0]
-    assert problem.received == "2 sub-folder(s), 2 photo(s) of a kind that is not read, as ant/1.heic"
-    assert problem.remedy == "convert them to JPEG or PNG, in one sub-folder a class"
+    assert problem.received == "2 sub-folder(s), 2 photo(s) in an unsupported format, such as ant/1.heic"
+    assert problem.remedy == "convert them to JPEG or PNG, in one sub-folder per class"
 
 
 JUNK = ["__MACOSX", "@eaDir", ".ipynb_checkpoints", ".hidden", "$RECYCLE.BIN", "Thumbs.db", "System Volume Information"]
@@ -220,7 +221,7 @@ def test_what_systems_leave_behind_is_no_class_and_no_picture(tmp_path: Path, ju
     assert len(found.pictures) == (7 if place == "train" else 6)
     assert (found.given is not None) is (place == "train")
     if not place:
-        assert any(junk in text and "left out" in text for text in found.notices)
+        assert any(junk in text and "skipped" in text for text in found.notices)
     if place != "train":
         assert read_list(root).names == found.pictures.names
 
@@ -237,7 +238,7 @@ def test_a_class_of_which_nothing_can_be_read_is_none(tmp_path: Path) -> None:
     assert [found.pictures.names[index] for index in found.unreadable] == ["dog/0.png"]
     assert [[found.pictures.names[i] for i in group] for group in found.groups] == [["cat/1.png", "dog/copy.png"]]
     text = "\n".join(found.notices)
-    assert "1 folder(s) hold no readable picture and are no classes: bee" in text
+    assert "1 folder(s) contain no readable picture and are skipped: bee" in text
     assert "3 picture(s) cannot be read" in text
 
 
@@ -245,29 +246,29 @@ def test_an_empty_folder_keeps_its_label_where_a_net_reads_the_folder(tmp_path: 
     root = classes(tmp_path / "p", {"ant": 1, "bee": 0, "cat": 1})
     pictures = read_list(root)
     assert (pictures.classes, pictures.labels.tolist()) == (("ant", "bee", "cat"), [0, 2])
-    assert pictures.notices == ("1 folder(s) hold no picture but keep their label: bee",)
+    assert pictures.notices == ("1 folder(s) contain no picture but keep their label: bee",)
 
 
 @pytest.mark.parametrize(("one", "other"), [("caf\u00e9", "cafe\u0301"), ("ant", "ant "), (" ant", "ant")])
 def test_folders_of_one_name_to_the_eye_are_refused(tmp_path: Path, one: str, other: str) -> None:
     root = classes(tmp_path / "p", {one: 2, other: 2, "bee": 2})
-    with pytest.raises(UserError, match="one name but for blanks") as error:
+    with pytest.raises(UserError, match="differ only by spaces") as error:
         folder.scan(root)
     assert repr(one) in str(error.value)
     assert repr(other) in str(error.value)
     classes(tmp_path / "q" / "train", {one: 2, "bee": 2})
     save(tmp_path / "q" / "val" / other / "v.png", picture(90))
-    with pytest.raises(UserError, match="not called the same in train and val"):
+    with pytest.raises(UserError, match="different names in train and val"):
         folder.scan(tmp_path / "q")
 
 
 def test_capitals_make_two_classes_and_are_said(tmp_path: Path) -> None:
     found = folder.scan(classes(tmp_path / "p", {"a": 2, "A": 2, "b": 2}))
     assert found.classes == ("A", "a", "b")
-    assert any("differ in capitals only are different classes: A and a" in text for text in found.notices)
+    assert any("differ only in capitals are different classes: A and a" in text for text in found.notices)
     classes(tmp_path / "q" / "train", {"Ant": 2, "bee": 2})
     save(tmp_path / "q" / "test" / "ant" / "v.png", picture(90))
-    with pytest.raises(UserError, match="not called the same"):
+    with pytest.raises(UserError, match="different names"):
         folder.scan(tmp_path / "q")
 
 
@@ -279,15 +280,15 @@ def test_classes_of_val_are_those_of_train(tmp_path: Path) -> None:
     assert found.classes == ("ant", "bee", "cat")
     assert [found.pictures.names[index] for index in folder.split(found).val] == ["val/bee/0.png"]
     text = "\n".join(found.notices)
-    assert "1 class(es) of val are not in train, and are left out: cow" in text
-    assert "2 class(es) have no picture in val, which tells nothing of them: ant, cat" in text
+    assert "1 class(es) of val are not in train, and are skipped: cow" in text
+    assert "2 class(es) have no picture in val, so they are not tested: ant, cat" in text
 
 
 def test_folders_below_a_class_are_said_and_a_folder_around_all_is_looked_through(tmp_path: Path) -> None:
     root = classes(tmp_path / "p", {"ant": 1, "bee": 2, "cat/persian": 2, "cat/siamese": 1})
     found = folder.scan(root)
     assert found.counts() == {"ant": 1, "bee": 2, "cat": 3}
-    assert any("are of that class: cat/persian, cat/siamese" in text for text in found.notices)
+    assert any("belong to that class: cat/persian, cat/siamese" in text for text in found.notices)
     (tmp_path / "around").mkdir()
     root.rename(tmp_path / "around" / "p")
     with pytest.raises(UserError, match="two classes with pictures") as error:

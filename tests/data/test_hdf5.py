@@ -70,7 +70,7 @@ def message(path: Path, tops: str = "data label") -> str:
 
 def test_files_that_do_not_fit_are_all_told(tmp_path: Path) -> None:
     file_list = hdf5(tmp_path, [3, 3])
-    assert "no dataset of numbers called `lable`" in message(file_list, "data lable")
+    assert "no numeric dataset named `lable`" in message(file_list, "data lable")
     assert "datasets data, label" in message(file_list, "data lable")
     with h5py.File(tmp_path / "part0.h5", "a") as file:
         del file["label"]
@@ -81,9 +81,9 @@ def test_files_that_do_not_fit_are_all_told(tmp_path: Path) -> None:
     text = message(file_list)
     assert "different numbers of rows" in text
     assert "data 3, label 2" in text
-    assert "another shape than in" in text
+    assert "a different shape than in" in text
     (tmp_path / "part1.h5").write_bytes(b"no hdf5")
-    assert "no HDF5 file" in message(file_list)
+    assert "not an HDF5 file" in message(file_list)
 
 
 def test_lists_that_do_not_fit(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_lists_that_do_not_fit(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "e.h5", "w") as file:
         file["data"], file["label"] = np.zeros((0, 2)), np.zeros(0)
     (tmp_path / "list.txt").write_text("e.h5\n")
-    assert "hold no rows" in message(tmp_path / "list.txt")
+    assert "contain no rows" in message(tmp_path / "list.txt")
 
 
 def test_a_transform_is_refused(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_transform_is_refused(tmp_path: Path) -> None:
     text = (
         f'name: "d" type: "HDF5Data" top: "data" transform_param {{ scale: 2 }} hdf5_data_param {{ source: "{path}" }}'
     )
-    with pytest.raises(UserError, match="takes no transform_param"):
+    with pytest.raises(UserError, match="has no transform_param"):
         open_source(layer(text))
 
 
@@ -156,9 +156,9 @@ def scalar(file: h5py.File) -> None:
     [
         (outside, "points outside itself"), (soft_outside, "points outside itself"), (soft_loop, "lead to each other"),
         (external, "keeps its data in another file"), (virtual, "keeps its data in another file"),
-        (references, "no dataset of numbers called `label`"), (strings, "no dataset of numbers called `label`"),
+        (references, "no numeric dataset named `label`"), (strings, "no numeric dataset named `label`"),
         (filled, "claims more than the file holds"), (chunked, "claims more than the file holds"),
-        (scalar, "no dataset of numbers called `label`"),
+        (scalar, "no numeric dataset named `label`"),
     ],
 )  # fmt: skip
 def test_a_file_is_believed_no_further_than_it_reaches(tmp_path: Path, build: Any, what: str) -> None:

@@ -143,7 +143,7 @@ def test_a_folder_of_classes_is_a_list(tmp_path: Path) -> None:
 
 def test_a_folder_without_class_folders_says_what_it_needs(tmp_path: Path) -> None:
     save(tmp_path / "a.png", picture(0))
-    with pytest.raises(UserError, match="make one sub-folder a class"):
+    with pytest.raises(UserError, match="make one sub-folder per class"):
         read_list(tmp_path)
 
 

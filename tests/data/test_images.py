@@ -46,7 +46,7 @@ def test_train_shuffles_unless_told_otherwise(tmp_path: Path) -> None:
 
     shuffled, notices = labels(phase=TRAIN)
     assert sorted(shuffled) == order != shuffled
-    assert "shuffled anew each epoch" in notices[0]
+    assert "reshuffled each epoch" in notices[0]
     assert labels(phase=TRAIN, caffe=True) == (order, [])
     assert labels(phase=TRAIN, shuffle=False) == (order, [])
     assert labels(phase=TRAIN, extra=f"{SIZE} shuffle: false") == (order, [])

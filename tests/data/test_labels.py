@@ -40,7 +40,7 @@ def test_labels_that_fit_are_no_problem(labels: list[int]) -> None:
         ([0, 1, 5], 3, {}, "set `num_output: 6`"),
         ([-1, 0, 1], 3, {}, "number the classes from 0"),
         ([1, 2, 9], 3, {}, "set `num_output: 10`"),
-        ([0, 1, 255], 4, {}, "where 255 marks what has no class, write `ignore_label: 255`"),
+        ([0, 1, 255], 4, {}, "if 255 marks samples without a class, write `ignore_label: 255`"),
         ([0, 1, 99], 2, {}, "`ignore_label: 99` (in loss_param and accuracy_param); else set `num_output: 100`"),
     ],
 )
@@ -64,15 +64,15 @@ def test_following_the_offset_makes_the_labels_fit() -> None:
 
 def test_sorted_labels_are_said_and_shuffled_ones_are_not() -> None:
     ordered = np.repeat(np.arange(10), 20)
-    assert "labels come sorted" in notices(scan(ordered), 10, layer="data")[0]
+    assert "labels are sorted" in notices(scan(ordered), 10, layer="data")[0]
     assert notices(scan(ordered), 10, shuffled=True) == []
     rng = np.random.default_rng(0)
     assert notices(scan(rng.permutation(ordered)), 10) == []
     assert notices(scan(np.tile(np.arange(10), 20)), 10) == []
     by_file = np.concatenate([np.repeat(np.arange(10), 5)] * 4)
-    assert "labels come sorted" in notices(scan(by_file), 10)[0]
+    assert "labels are sorted" in notices(scan(by_file), 10)[0]
 
 
 def test_gaps_and_single_classes_are_said() -> None:
     assert notices(scan(array(0, 2, 4)), 8) == ["5 class(es) have no sample: 1, 3, 5, 6, 7"]
-    assert "nothing to tell apart" in notices(scan(array(2, 2)), None)[0]
+    assert "there is only one class" in notices(scan(array(2, 2)), None)[0]

@@ -58,5 +58,5 @@ def test_dummy_with_old_sizes_and_no_filler_is_zero() -> None:
 
 
 def test_other_layers_are_no_sources() -> None:
-    with pytest.raises(UserError, match="no source of data"):
+    with pytest.raises(UserError, match="not a data source"):
         open_source(layer('name: "i" type: "Input" top: "data"'))

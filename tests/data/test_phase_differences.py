@@ -33,7 +33,7 @@ def told(folder: Path, text: str) -> list[str]:
     (folder / "net.prototxt").write_text(text)
     report = check([folder / "net.prototxt"])
     assert report.problems == []
-    return [notice for notice in report.notices if "does not prepare pictures as training does" in notice]
+    return [notice for notice in report.notices if "prepares pictures differently from training" in notice]
 
 
 @pytest.mark.parametrize(

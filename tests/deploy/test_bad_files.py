@@ -19,7 +19,8 @@ from PIL import Image
 from caffelungo.data.decode import decode
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing
-from caffelungo.deploy.bench import BenchOptions, bench
+from caffelungo.deploy.bench import bench
+from caffelungo.deploy.bench_options import BenchOptions
 from caffelungo.deploy.export import export
 from caffelungo.deploy.options import ExportOptions
 from caffelungo.errors import UserError
@@ -178,7 +179,7 @@ def test_no_classifier(verb: str, out: Path) -> None:
 
 
 NO_PICTURE = {
-    "bad/text.jpg": "no picture Pillow knows",
+    "bad/text.jpg": "does not recognise as a picture",
     "bad/empty.jpg": "an empty file",
     "bad/cut.jpg": "truncated",
     "bad/cut.png": "truncated",
@@ -236,7 +237,7 @@ def test_a_strip_that_resizing_would_blow_up_takes_no_memory(size: tuple[int, in
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for verb in ("classify", "infer"):
         ran = lungo(verb, "out/strip.onnx", "out/strip.png", "good.png")
-        told(ran, "out/strip.png: picture is too large when it is resized", status=1)
+        told(ran, "out/strip.png: picture is too large after resizing", status=1)
         assert "40000" in ran.err
         assert "5120000" in ran.err
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000

@@ -167,7 +167,7 @@ def remove_the_line(message: Told) -> None:
 
 
 def write_a_list(message: Told) -> None:
-    assert "write one `path label` a line" in message.remedy
+    assert "write one `path label` per line" in message.remedy
     Path(message.file).write_text("0.jpg 0\n1.jpg 1\n2.jpg 2\n")
 
 
@@ -393,10 +393,10 @@ def test_a_template_variable_is_missing(command: tuple[str, ...]) -> None:
         ("time -model net.prototxt -phase BOTH", "--phase BOTH", "--phase TEST"),
         ("time -model net.prototxt -iterations 0", "--iterations 0", "leave it out"),
         ("finetune lenet --data nowhere -o mine", "nowhere", "correct the path"),
-        ("finetune lenet --data 0.jpg -o mine", "a file", "one sub-folder a class"),
-        ("finetune lenet --data . -o mine", "no picture in them", "one sub-folder a class"),
+        ("finetune lenet --data 0.jpg -o mine", "a file", "one sub-folder per class"),
+        ("finetune lenet --data . -o mine", "no picture in them", "one sub-folder per class"),
         ("finetune lenet --data . --scratch --weights x -o mine", "--scratch --weights x", "remove one of the two"),
-        ("finetune lenet --data . --layers all -o mine", "--layers all", "out"),
+        ("finetune lenet --data . --layers all -o mine", "--layers all", "remove --layers"),
         ("finetune lenet --data . --remember -o mine", "--remember", "name them"),
         ("probe lenet --data train.txt", "without weights", "--weights net.caffemodel"),
         ("probe squeezenet1.1", "--layers auto", "--data photos/"),

@@ -103,7 +103,7 @@ def test_all_that_is_wrong_with_the_words() -> None:
     told = [problem.what for problem in error.value.problems]
     assert told == [
         "the net has no blob `fc66` in phase TEST",
-        "blob `relu1` is named twice",
+        "blob `relu1` is listed twice",
         "the net has no blob `nonsense-entirely` in phase TEST",
     ]
     assert error.value.problems[0].remedy == "did you mean `fc6`?"

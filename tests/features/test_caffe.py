@@ -71,8 +71,8 @@ def test_everything_wrong_is_told_at_once(folder: Path) -> None:
         extract_features(arguments(folder, db_type="leveldb", batches=0, mode="TPU", device_id="x", blobs=["fc"]))
     told = [problem.what for problem in error.value.problems]
     assert told == [
-        "LevelDB databases are not written", "one batch or more is to be run", "the net runs on CPU or on GPU",
-        "DEVICE_ID is the number of a GPU", "each blob needs a database", "the database exists",
+        "LevelDB databases are not written", "the number of batches must be at least 1", "the mode is CPU or GPU",
+        "DEVICE_ID is the index of a GPU", "each blob needs a database", "the database exists",
     ]  # fmt: skip
     assert error.value.problems[0].remedy == "use lmdb, and `backend: LMDB` in the net that reads it"
 
@@ -81,9 +81,9 @@ def test_everything_wrong_is_told_at_once(folder: Path) -> None:
     ("more", "told"),
     [
         ({"blobs": ["fcc", "conv", "label"]}, "did you mean `fc`"),
-        ({"blobs": ["fc", "conv", "loss"]}, "no row for each picture"),
+        ({"blobs": ["fc", "conv", "loss"]}, "does not have one row per picture"),
         ({"db_type": "sqlite"}, "unknown type of database"),
-        ({"databases": ["/tmp/x", "/tmp/x", "/tmp/y"]}, "into one database"),
+        ({"databases": ["/tmp/x", "/tmp/x", "/tmp/y"]}, "share one database"),
     ],
 )
 def test_what_is_refused_leaves_nothing(more: dict[str, Any], told: str, folder: Path) -> None:

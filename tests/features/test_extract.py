@@ -53,8 +53,11 @@ def test_ten_crops_are_the_mean_of_caffes_ten(folder: Path) -> None:
 
 def test_ten_crops_of_what_is_not_cropped(folder: Path) -> None:
     for text, told in (
-        (NET.replace(f"crop_size: {CROP}", "").replace(str(SIDE), str(CROP)), "takes the whole picture"),
-        (NET.replace(f"_height: {SIDE} new_width: {SIDE}", f"_height: {CROP} new_width: {CROP}"), "all crops are one"),
+        (NET.replace(f"crop_size: {CROP}", "").replace(str(SIDE), str(CROP)), "uses the whole picture"),
+        (
+            NET.replace(f"_height: {SIDE} new_width: {SIDE}", f"_height: {CROP} new_width: {CROP}"),
+            "all crops are the same",
+        ),
     ):
         (folder / "net.prototxt").write_text(text)
         with pytest.raises(UserError, match=told):
@@ -140,7 +143,7 @@ def test_other_files_of_a_databases_folder_are_not_replaced(folder: Path, blobs:
     run(folder, "out.lmdb", blobs=blobs)
     place = folder / "out.lmdb" / ("" if len(blobs) == 1 else "conv") / "notes.txt"
     place.write_text("mine")
-    with pytest.raises(UserError, match=r"holds other files[^$]*notes\.txt"):
+    with pytest.raises(UserError, match=r"contains other files[^$]*notes\.txt"):
         run(folder, "out.lmdb", blobs=blobs, overwrite=True)
     assert place.read_text() == "mine"
     place.unlink()

@@ -91,7 +91,7 @@ def test_everything_wrong_is_told_at_once(folder: Path) -> None:
     with pytest.raises(UserError) as error:
         run(folder, "out.npy", crops=5, pool="median", batch_size=0)
     told = [problem.what for problem in error.value.problems]
-    assert told == ["--batch-size must be at least 1", "the suffix of the output says no format",
+    assert told == ["--batch-size must be at least 1", "the suffix of the output is not a known format",
                     "--crops takes 1 or 10", "unknown pooling"]  # fmt: skip
     assert "did you mean out.npz?" in str(error.value)
     with pytest.raises(UserError, match="does not exist"):
@@ -107,7 +107,7 @@ def test_everything_wrong_is_told_at_once(folder: Path) -> None:
 
 def test_weights_that_lack_a_layer(folder: Path) -> None:
     (folder / "net.prototxt").write_text(NET.replace('name: "fc"', 'name: "fc_new"'))
-    with pytest.raises(UserError, match="lack layers"):
+    with pytest.raises(UserError, match="are missing in the weights"):
         run(folder)
     assert run(folder, blobs=["conv"]).count == COUNT  # which the blob needs not
 
@@ -121,18 +121,18 @@ def test_an_output_that_exists(folder: Path) -> None:
         run(folder, name, blobs=["fc"], overwrite=True)
     (folder / "mine.lmdb").mkdir()
     (folder / "mine.lmdb" / "precious").touch()
-    with pytest.raises(UserError, match="no database"):
+    with pytest.raises(UserError, match="not a database"):
         run(folder, "mine.lmdb", overwrite=True)
     assert (folder / "mine.lmdb" / "precious").exists()
 
 
 def test_blobs_whose_names_no_file_can_hold(folder: Path) -> None:
     (folder / "net.prototxt").write_text(NET.replace('"pool"', '"conv/pool"'))
-    with pytest.raises(UserError, match="in the name of another"):
+    with pytest.raises(UserError, match="cannot be a folder in that of another"):
         run(folder, "out.h5", blobs=["conv", "conv/pool"])
     assert not (folder / "out.h5").exists()
     (folder / "net.prototxt").write_text(NET.replace('"fc"', '"files"'))
-    with pytest.raises(UserError, match="taken by something else"):
+    with pytest.raises(UserError, match="is reserved in this file format"):
         run(folder, weights="none", blobs=["files"])
 
 

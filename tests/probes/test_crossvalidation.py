@@ -260,16 +260,16 @@ def test_progress() -> None:
     ("given", "words"),
     [
         ({"classifier": "tree"}, "logistic, svm"),
-        ({"held_out": np.zeros(40, bool)}, "held out"),
-        ({"held_out": np.ones(40, bool)}, "held out"),
-        ({"held_out": np.zeros(40, int)}, "held out"),
-        ({"held_out": np.arange(40) % 2 * 2}, "held out"),
-        ({"held_out": np.arange(40) % 2 - 1}, "held out"),
+        ({"held_out": np.zeros(40, bool)}, "held-out"),
+        ({"held_out": np.ones(40, bool)}, "held-out"),
+        ({"held_out": np.zeros(40, int)}, "held-out"),
+        ({"held_out": np.arange(40) % 2 * 2}, "held-out"),
+        ({"held_out": np.arange(40) % 2 - 1}, "held-out"),
         ({"held_out": np.zeros(39, bool)}, "each picture has a fold"),
         ({"held_out": np.zeros(40)}, "each picture has a fold"),
         ({"penalties": [1.0, -1.0]}, "positive"),
         ({"classes": 1}, "two classes"),
-        ({"held_out": np.arange(40) % 2 == 0, "y": np.arange(40) % 2}, "no picture held out"),
+        ({"held_out": np.arange(40) % 2 == 0, "y": np.arange(40) % 2}, "no held-out picture"),
     ],
 )
 def test_refused(given: dict[str, object], words: str) -> None:

@@ -51,5 +51,5 @@ def test_weights_that_know_nothing_of_what_the_classifier_reads_are_refused(grow
     head = View(read_net(spot.net)).heads()[-1].head
     shapes = [[int(size or 0) for size in use.shape] for use in head.params]
     formats.write(spot.weights, Weights({head.name: [np.ones(shape, np.float32) for shape in shapes]}))
-    with pytest.raises(UserError, match="lack layers that these blobs need"):
+    with pytest.raises(UserError, match="layers that these blobs need are missing"):
         spot.probe(layers=("head",), penalty=1.0)

@@ -74,7 +74,7 @@ def test_another_folder_may_lack_classes_but_has_no_others(folder: Path, tmp_pat
     found = gather(str(folder), str(fewer))
     assert found.test is not None
     assert {(Path(name).parent.name, label) for name, label in found.test} == {("cat", 0), ("zebra fish", 2)}
-    with pytest.raises(UserError, match="of other classes") as error:
+    with pytest.raises(UserError, match="have other classes") as error:
         gather(str(folder), str(photos(tmp_path / "more", 1, ("cat", "cow"))))
     assert "cow" in str(error.value)
 
@@ -88,7 +88,7 @@ def test_labels_that_were_not_learned(labels: tuple[int, ...], received: str, fo
 
 
 def test_lists_that_cannot_be_learned_from(folder: Path) -> None:
-    with pytest.raises(UserError, match="counts classes from 0"):
+    with pytest.raises(UserError, match="must be classes from 0"):
         gather(str(listing(folder, 0, -3)))
     with pytest.raises(UserError, match="two classes"):
         gather(str(listing(folder, 1, 1)))
@@ -105,7 +105,7 @@ def test_one_class_and_nothing_at_all(tmp_path: Path) -> None:
         gather(str(photos(tmp_path / "one", 2, ("cat",))))
     with pytest.raises(UserError, match="folder or list of pictures not found"):
         gather(str(tmp_path / "nowhere"))
-    with pytest.raises(UserError, match="to judge by not found"):
+    with pytest.raises(UserError, match="of test pictures not found"):
         gather(str(photos(tmp_path / "two", 1)), str(tmp_path / "nowhere"))
 
 
@@ -160,7 +160,7 @@ def test_what_training_saw_does_not_judge(net: Path, seen: int) -> None:
         assert (len(found.entries), int(found.aside.sum())) == (18, 6)
     else:
         assert (found.aside, len(found.entries)) == (None, 12)
-        assert "no picture is set aside" in found.notices[0]
+        assert "no picture is held out" in found.notices[0]
 
 
 def test_a_net_without_lists(net: Path) -> None:
@@ -175,12 +175,12 @@ def test_a_net_without_lists(net: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "lines", "words"),
     [
-        ("val.txt", "cat/2.png 3\n", "labels that no class has"),
-        ("val.txt", "cat/2.png -1\n", "labels that no class has"),
+        ("val.txt", "cat/2.png 3\n", "labels without a class"),
+        ("val.txt", "cat/2.png -1\n", "labels without a class"),
         ("train.txt", "cat/0.png 1\ndog/0.png 1\n", "two classes"),
         ("train.txt", "cat/none.png 0\ndog/0.png 1\n", "picture"),
         ("val.txt", "cat/none.png 0\n", "picture"),
-        ("train.txt", "cat/0.png -1\ndog/0.png 1\n", "counts classes from 0"),
+        ("train.txt", "cat/0.png -1\ndog/0.png 1\n", "must be classes from 0"),
     ],
 )
 def test_lists_with_mistakes(net: Path, name: str, lines: str, words: str) -> None:

@@ -284,7 +284,7 @@ def test_a_good_classifier_is_written_as_it_is_and_that_is_said(tmp_path: Path) 
     [
         ({"layers": ("auto",)}, "not named"),
         ({"layers": ("head", "conv")}, "not named"),
-        ({"layers": ("head",), "classifier": "svm"}, "needs logistic regression"),
+        ({"layers": ("head",), "classifier": "svm"}, "as of logistic regression"),
     ],
 )
 def test_what_needs_pictures_to_be_named(more: dict[str, object], words: str, tmp_path: Path) -> None:

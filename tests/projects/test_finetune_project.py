@@ -216,7 +216,7 @@ def test_the_old_classes_are_remembered(net: Path, photos: Path, tmp_path: Path)
     assert 'type: "DistillationLoss"' in text
     assert "teacher" not in found.files["deploy.prototxt"].read_text()
     assert list(read_solver(found.files["solver.prototxt"]).message.weights) == ["start.caffemodel"]
-    with pytest.raises(UserError, match="nothing to remember"):
+    with pytest.raises(UserError, match="--remember needs weights"):
         make(net, photos, tmp_path / "other", remember=True)
 
 

@@ -419,9 +419,9 @@ def test_weights_that_lack_what_would_be_held_are_refused(place: Path) -> None:
     wanted = TaskProjectOptions(
         str(place / "old.prototxt"), str(place / "birds"), str(place / "new"), str(place / "part.caffemodel")
     )
-    with pytest.raises(UserError, match="held fixed at random values"):
+    with pytest.raises(UserError, match="frozen at random values"):
         task_project(wanted)
-    with pytest.raises(UserError, match="its weights are not named"):
+    with pytest.raises(UserError, match="needs the weights of the trained net"):
         task_project(TaskProjectOptions(str(place / "old.prototxt"), str(place / "birds"), str(place / "new")))
     assert not (place / "new").exists()
 

@@ -85,5 +85,5 @@ def test_grow_says_so(folders: tuple[Path, Path]) -> None:
     (old / "net.prototxt").write_text(text)
     ran = lungo("rewrite", str(old / "net.prototxt"), "--rate", "fc=2", "-o", str(new / "x.prototxt"))
     assert ran.status == 0, ran.err
-    assert "train.txt is named by the full path in" in ran.out + ran.err
+    assert "train.txt is given by full path in" in ran.out + ran.err
     assert f'source: "{old.resolve()}/train.txt"' in (new / "x.prototxt").read_text()

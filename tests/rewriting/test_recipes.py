@@ -120,11 +120,11 @@ def test_every_card_is_in_the_list() -> None:
     ("text", "told"),
     [
         ("step { widn { units: 4 } }", ["r.prototxt:1:8", "did you mean `widen`"]),
-        ("step { widen { } }", ["r.prototxt:1:8", "lacks units"]),
+        ("step { widen { } }", ["r.prototxt:1:8", "missing: units"]),
         ("tune: ALL\nstep { }", ["r.prototxt:2:1", "exactly one pass"]),
         ("step { widen { units: 4 } fold { } }", ["exactly one pass", "widen, fold"]),
         ("tune: TOPP", ["r.prototxt:1:7", "TOP"]),
-        ('rate { layer: "fc6" }', ["r.prototxt:1:1", "lacks layer and lr_mult"]),
+        ('rate { layer: "fc6" }', ["r.prototxt:1:1", "missing: layer and lr_mult"]),
         ('solver { name: "base_lrr" value: "1" }', ["r.prototxt:1:16", "did you mean `base_lr`"]),
         ('solver { name: "max_iter" value: "many" }', ["r.prototxt:1:34", "many"]),
         ("", ["the recipe is empty"]),

@@ -93,5 +93,5 @@ def test_pictures_of_their_own_sizes(files: dict[str, Path], name: str, tmp_path
 def test_too_long_and_thin_for_the_graph(files: dict[str, Path], tmp_path: Path) -> None:
     Image.new("RGB", (600_000, 1)).save(tmp_path / "thin.png")
     Image.new("RGB", (20, 30)).save(tmp_path / "whole.png")
-    with pytest.raises(UserError, match="too large when it is resized"):
+    with pytest.raises(UserError, match="too large after resizing"):
         Classifier(files["small"], "cpu").classify([tmp_path])

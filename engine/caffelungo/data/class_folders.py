@@ -67,7 +67,7 @@ def twins(names: Iterable[str], folder: Path) -> tuple[list[Problem], list[str]]
         capitals[same_name(name).casefold()].add(same_name(name))
     problems = [
         Problem(
-            "class folders have one name but for blanks at its ends, or the way its accents are written",
+            "class folders differ only by spaces at the end of the name, or by how accents are encoded",
             Location(str(folder)), " and ".join(repr(name) for name in group), "put their pictures into one folder",
         )
         for group in alike.values() if len(group) > 1
@@ -75,7 +75,7 @@ def twins(names: Iterable[str], folder: Path) -> tuple[list[Problem], list[str]]
     groups = [" and ".join(sorted(group)) for group in capitals.values() if len(group) > 1]
     notices = []
     if groups:
-        notices.append(f"class folders that differ in capitals only are different classes: {listed(groups, SHOWN)}")
+        notices.append(f"class folders that differ only in capitals are different classes: {listed(groups, SHOWN)}")
     return problems, notices
 
 
@@ -84,4 +84,4 @@ def nested(pictures: Iterable[str]) -> str | None:
     deep = dict.fromkeys(name.rpartition("/")[0] for name in pictures if name.count("/") > 1)
     if not deep:
         return None
-    return f"pictures in folders below a class folder are of that class: {listed(deep, SHOWN)}"
+    return f"pictures in folders below a class folder belong to that class: {listed(deep, SHOWN)}"

@@ -37,7 +37,7 @@ def compute_image_mean(
         raise UserError(
             "only LMDB databases are read",
             received=f"-backend={backend}",
-            remedy="make an LMDB with `lungo convert_imageset`, and leave -backend out",
+            remedy="make an LMDB with `lungo convert_imageset`, and remove -backend",
         )
     path = find_database(database, None)
     reader = LmdbReader(path)

@@ -78,20 +78,20 @@ class Header:
         held = f"{self.size} bytes" if self.size or not self.floats else f"{self.floats} floats"
         if self.encoded:
             if self.size and self.size == self.values and not self.picture:
-                return ("database record is marked as a picture file, but holds plain pixels",
+                return ("database record is marked as encoded, but contains raw pixels",
                         f"encoded: true with {held} for {sizes}", "write `encoded: false`")  # fmt: skip
             if not self.size:
-                return ("database record is marked as a picture file, but holds none", f"encoded: true with {held}",
+                return ("database record is marked as encoded, but contains no picture", f"encoded: true with {held}",
                         "write the content of the picture file to `data`")  # fmt: skip
             return None
         count = self.size or self.floats
         if min(self.shape) > 0 and count == self.values:
             return None
         if self.picture:
-            return ("database record holds a picture file, but is not marked so",
-                    f"{held} that begin as a picture file does, encoded: false", "write `encoded: true`")  # fmt: skip
+            return ("database record contains a picture file, but is not marked as encoded",
+                    f"{held} that start like a picture file, encoded: false", "write `encoded: true`")  # fmt: skip
         turned = "; it looks like height x width x channels" if self.width in (1, 3) and self.channels > 4 else ""
-        return ("database record holds another number of values than its shape says", f"{held} for {sizes}{turned}",
+        return ("database record has a different number of values than its shape says", f"{held} for {sizes}{turned}",
                 "write channels x height x width bytes to `data`, or set `encoded: true` for a picture file",
                 )  # fmt: skip
 
@@ -102,7 +102,7 @@ def parse(data: bytes, name: str) -> Any:
         return Datum.FromString(data)
     except DecodeError as error:
         raise UserError(
-            "database record is no Datum",
+            "database record is not a Datum",
             where=Location(name),
             received=f"{len(data)} bytes that do not parse",
             remedy="make the database again with `lungo convert_imageset`",

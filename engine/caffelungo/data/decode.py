@@ -72,7 +72,7 @@ def decode(
             "picture is too large to be decoded safely",
             where=Location(label),
             received=too_many(error),
-            remedy=f"shrink the picture to at most {MOST_PIXELS} pixels, or leave it out",
+            remedy=f"shrink the picture to at most {MOST_PIXELS} pixels, or remove it",
         ) from error
     except _FAILURES as error:
         raise UserError(
@@ -87,7 +87,7 @@ def _pixels(image: Any, color: bool | None) -> Pixels:
     if color is False and form == "JPEG":
         image.draft("L", None)  # the luminance as the file stores it, as OpenCV reads a JPEG in grey
     if image.mode == "F":
-        raise ValueError("its pixels are floating-point numbers, of which the range is unknown")
+        raise ValueError("its pixels are floating-point numbers of unknown range")
     image.load()
     if image.getexif().get(_ORIENTATION, 1) != 1:
         image = ImageOps.exif_transpose(image)
@@ -107,7 +107,7 @@ def _grey(image: Any) -> Pixels:
     if image.mode in _DEEP:
         deep = np.asarray(image)
         if deep.size and (deep.min() < 0 or deep.max() > 65535):
-            raise ValueError(f"its pixels go from {deep.min()} to {deep.max()}, which is beyond 16 bits")
+            raise ValueError(f"its pixels go from {deep.min()} to {deep.max()}, which exceeds 16 bits")
         return (deep >> 8).astype(np.uint8)[:, :, None]
     return np.asarray(image if image.mode == "L" else image.convert("L"))[:, :, None]
 
@@ -132,7 +132,7 @@ def _png_grey(colors: Pixels) -> Pixels:
 def too_many(error: BaseException) -> str:
     """The pixels that Pillow's refusal of a picture names."""
     found = re.search(r"\d+ pixels", str(error))
-    return f"{found[0]} by its header; at most {MOST_PIXELS} are decoded" if found else str(error)
+    return f"{found[0]} according to its header; at most {MOST_PIXELS} are decoded" if found else str(error)
 
 
 def _reason(source: str | Path | bytes, error: BaseException) -> str:
@@ -142,7 +142,7 @@ def _reason(source: str | Path | bytes, error: BaseException) -> str:
         return "no permission to read it"
     size = len(source) if isinstance(source, bytes) else _size(source)
     if type(error).__name__ == "UnidentifiedImageError":
-        return "an empty file" if size == 0 else f"{size} bytes that are no picture Pillow knows"
+        return "an empty file" if size == 0 else f"{size} bytes that Pillow does not recognise as a picture"
     return f"{size} bytes; {str(error) or type(error).__name__}"
 
 
@@ -157,5 +157,5 @@ def _remedy(error: BaseException) -> str:
     if isinstance(error, FileNotFoundError):
         return "correct the path (in a list, its line or the root folder)"
     if isinstance(error, PermissionError):
-        return "change its permissions, or leave it out (in a list, remove its line)"
-    return "replace the file by a whole 8-bit picture, or leave it out (in a list, remove its line)"
+        return "change its permissions, or remove it (in a list, remove its line)"
+    return "replace the file by an intact 8-bit picture, or remove it (in a list, remove its line)"

@@ -208,7 +208,8 @@ def _judge(found: PhotoFolder) -> None:
     numbers = [number for number in counts.values() if number]
     if max(numbers) > 10 * min(numbers):
         say(
-            f"the largest class has {max(numbers)} pictures, the smallest {min(numbers)}: accuracy favours large classes"
+            f"the largest class has {max(numbers)} pictures, the smallest {min(numbers)}: accuracy favours large "
+            "classes"
         )
     if found.unreadable:
         texts = [f"{found.pictures.names[index]} ({reason})" for index, reason in found.unreadable.items()]
@@ -216,7 +217,8 @@ def _judge(found: PhotoFolder) -> None:
     unread = unread_below(found.folder)
     if unread:
         say(
-            f"{len(unread)} photo(s) are in an unsupported format, and are skipped: {listed(unread, 3)}; convert them to JPEG"
+            f"{len(unread)} photo(s) are in an unsupported format, and are skipped: {listed(unread, 3)}; "
+            "convert them to JPEG"
         )
     if found.groups:
         extra = sum(len(group) - 1 for group in found.groups)

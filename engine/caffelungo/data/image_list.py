@@ -81,7 +81,7 @@ def read_list(
             "a list of pictures must be text",
             where=Location(str(file)),
             received="a binary file",
-            remedy="name a text file with one `path label` a line, or a folder with one sub-folder a class",
+            remedy="name a text file with one `path label` per line, or a folder with one sub-folder per class",
         )
     names, labels, lines = _parse(file)
     bases, classes = _bases(root, file, beside), _class_names(file, max(labels))
@@ -137,7 +137,7 @@ def _parse(file: Path) -> tuple[list[str], list[int], list[int]]:
                 "the list of pictures is empty",
                 Location(str(file)),
                 "no line with a path and a label",
-                "write one `path label` a line, or name a folder with one sub-folder a class",
+                "write one `path label` per line, or name a folder with one sub-folder per class",
             )
         )
     if problems:
@@ -179,9 +179,9 @@ def read_folder(folder: Path, *, empty: bool = True) -> ImageList:
     if not pictures:
         raise _no_pictures(folder, names)
     if left := [name for name in others if class_folders.has_pictures(folder / name)]:
-        notices.append(f"{len(left)} folder(s) of the system's hold pictures that are left out: {listed(left, 5)}")
+        notices.append(f"{len(left)} system folder(s) contain pictures that are skipped: {listed(left, 5)}")
     if bare:
-        kept = "hold no picture but keep their label" if empty else "hold no picture and are no classes"
+        kept = "contain no picture but keep their label" if empty else "contain no picture and are skipped"
         notices.append(f"{len(bare)} folder(s) {kept}: {listed(bare, 5)}")
     if deep := class_folders.nested(pictures):
         notices.append(deep)
@@ -191,10 +191,10 @@ def read_folder(folder: Path, *, empty: bool = True) -> ImageList:
 
 def _no_pictures(folder: Path, classes: list[str]) -> UserError:
     received = "no picture in them"
-    remedy = f"make one sub-folder a class, and put its pictures into it: {folder}/cat/1.jpg, {folder}/dog/1.jpg"
+    remedy = f"make one sub-folder per class, and put its pictures into it: {folder}/cat/1.jpg, {folder}/dog/1.jpg"
     if unread := unread_below(folder):
-        received = f"{len(unread)} photo(s) of a kind that is not read, as {unread[0]}"
-        remedy = "convert them to JPEG or PNG, in one sub-folder a class"
+        received = f"{len(unread)} photo(s) in an unsupported format, such as {unread[0]}"
+        remedy = "convert them to JPEG or PNG, in one sub-folder per class"
     return UserError(
         "the folder holds no pictures in class folders",
         where=Location(str(folder)),
@@ -238,7 +238,7 @@ def check(
                 f"{wrong - limit} more pictures are missing or unreadable",
                 Location(str(pictures.file)),
                 f"{wrong} of {len(pictures)}",
-                "correct the root folder if the paths are right otherwise",
+                "correct the root folder, if the paths are otherwise right",
             )
         )
     return problems

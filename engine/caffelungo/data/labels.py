@@ -135,8 +135,8 @@ class Tally:
         sample, value = self._strange
         return [
             Problem(
-                f"labels of layer `{layer}` are no numbers", where, f"{value} at {_at(sample, place)}",
-                "write the class of each sample, a whole number from 0 on",
+                f"labels of layer `{layer}` are not numbers", where, f"{value} at {_at(sample, place)}",
+                "write the class of each sample, an integer from 0 on",
             )
         ]  # fmt: skip
 
@@ -145,7 +145,7 @@ class Tally:
         if self._fraction is None:
             return None
         sample, value = self._fraction
-        return f"labels are cut to whole numbers, as Caffe cuts them: {value:g} at {_at(sample, place)}. Is that meant?"
+        return f"labels are truncated to integers, as in Caffe: {value:g} at {_at(sample, place)}"
 
 
 def _at(sample: int, place: Callable[[int], Location] | None) -> str:
@@ -188,12 +188,12 @@ def check(
             block = f"lungo {{ label_offset: {offset - 1} }}"
             remedy = f"{start}: write `{block}` inside `transform_param {{ }}` of layer `{layer}`"
     elif low < 0:
-        remedy = "number the classes from 0; leave samples without a class out, or give the loss an ignore_label"
+        remedy = "number the classes from 0; remove samples without a class, or give the loss an ignore_label"
     else:
         remedy = f"set `num_output: {high + 1}` in the classifier, or correct the labels"
         if high > outputs and [label for label in report.counts if label >= outputs] == [high]:
             mark = f"`ignore_label: {high}` (in loss_param and accuracy_param)"
-            remedy = f"where {high} marks what has no class, write {mark}; else {remedy}"
+            remedy = f"if {high} marks samples without a class, write {mark}; else {remedy}"
     bad = sum(number for label, number in report.counts.items() if not 0 <= label < outputs)
     what = f"labels of layer `{layer}` do not fit the classifier" if layer else "labels do not fit the classifier"
     received = f"labels {low} to {high} for {outputs} outputs (0 to {outputs - 1}); {bad} of {report.size} are outside"
@@ -212,7 +212,7 @@ def notices(report: LabelReport, outputs: int | None = None, *, layer: str = "",
     start = f"layer `{layer}`: " if layer else ""
     found = []
     if report.classes == 1:
-        found.append(f"{start}every sample has label {report.minimum}; there is nothing to tell apart")
+        found.append(f"{start}every sample has label {report.minimum}; there is only one class")
     gaps = set(report.gaps)
     if outputs is not None and 0 <= report.maximum < outputs:
         gaps.update(range(report.maximum + 1, min(outputs, report.maximum + 100_001)))
@@ -220,7 +220,7 @@ def notices(report: LabelReport, outputs: int | None = None, *, layer: str = "",
         found.append(f"{start}{len(gaps)} class(es) {NO_SAMPLE}: {listed(sorted(gaps))}")
     if report.in_runs and not shuffled:
         found.append(
-            f"{start}labels come sorted, and this source keeps the file's order: each batch sees few classes, "
+            f"{start}labels are sorted, and this source keeps the file's order: each batch has few classes, "
             "and the loss will jump; shuffle them (convert_imageset -shuffle, or `shuffle: true` for HDF5Data)"
         )
     return found

@@ -106,7 +106,7 @@ def meta(file: File) -> Meta:
     """The meta page in force; DamagedError where the file has none."""
     first = _meta(file, 0)
     if first is None:
-        raise DamagedError("it has no page that LMDB 0.9 (64 bits) begins a file with")
+        raise DamagedError("it does not start with a page of LMDB 0.9 (64 bits)")
     second = _meta(file, first[0].page_size)
     return second[0] if second is not None and second[1] > first[1] else first[0]
 
@@ -156,16 +156,14 @@ def records(file: File, known: Meta) -> Records:
             low, high, kind, length = _NODE.unpack_from(page, node)
             value, start = low | high << 16, node + _NODE.size + length
             if kind & (SUB | DUPLICATES):
-                raise DamagedError(
-                    "it holds databases with names or several values of one key, which Caffe does not write"
-                )
+                raise DamagedError("it contains named databases or several values per key, which Caffe does not write")
             if start + (8 if kind & BIG else value) > len(page):
-                raise DamagedError(f"a record does not lie within page {number}")
+                raise DamagedError(f"a record is not within page {number}")
             keys.append(page[node + _NODE.size : start])
             if kind & BIG:
                 run = int.from_bytes(page[start : start + 8], "little")
                 if run >= known.pages:
-                    raise DamagedError(f"a record lies on page {run} of {known.pages}")
+                    raise DamagedError(f"a record is on page {run} of {known.pages}")
                 start = run * known.page_size + HEADER
             else:
                 start += number * known.page_size
@@ -175,20 +173,20 @@ def records(file: File, known: Meta) -> Records:
             sizes.append(value)
             big.append(bool(kind & BIG))
     if len(keys) != known.entries:
-        raise DamagedError(f"{len(keys)} records where its first pages say {known.entries}")
+        raise DamagedError(f"{len(keys)} records but its first pages say {known.entries}")
     return Records(keys, np.array(starts, np.int64), np.array(sizes, np.int64), np.array(big, np.bool_))
 
 
 def _page(file: File, known: Meta, number: int) -> tuple[bytes, int, tuple[int, ...]]:
     """Branch or leaf page ``number``, its flags, and where its nodes begin."""
     if not 2 <= number < known.pages:
-        raise DamagedError(f"a branch leads to page {number} of {known.pages}")
+        raise DamagedError(f"a branch points to page {number} of {known.pages}")
     if (number + 1) * known.page_size > file.size:
         raise CutShortError(file.size, known.pages * known.page_size)
     page = file.read(number * known.page_size, known.page_size)
     found, _, flags, lower, _ = _PAGE.unpack_from(page)
     if found != number or flags & KIND not in (BRANCH, LEAF):
-        raise DamagedError(f"page {number} holds something else (number {found}, flags {flags})")
+        raise DamagedError(f"page {number} contains something else (number {found}, flags {flags})")
     if not HEADER <= lower <= known.page_size:
         raise DamagedError(f"page {number} is damaged")
     nodes = struct.unpack_from(f"<{(lower - HEADER) // 2}H", page, HEADER)
@@ -205,5 +203,5 @@ def value(file: File, known: Meta, found: Records, index: int) -> bytes:
     run = file.read(start - HEADER, HEADER + size)
     number, _, flags, _, _ = _PAGE.unpack_from(run)
     if number != start // known.page_size or flags & KIND != OVERFLOW:
-        raise DamagedError(f"page {start // known.page_size} holds something else (number {number}, flags {flags})")
+        raise DamagedError(f"page {start // known.page_size} contains something else (number {number}, flags {flags})")
     return run[HEADER:]

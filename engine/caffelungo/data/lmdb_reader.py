@@ -58,12 +58,12 @@ class LmdbReader:
                 ) from error
             cut = isinstance(error, lmdb_pages.CutShortError)
             opened = hasattr(self, "_meta")
-            what = "is cut short" if cut else "cannot be read" if opened else "cannot be opened"
+            what = "is truncated" if cut else "cannot be read" if opened else "cannot be opened"
             raise UserError(
                 f"LMDB database {what}",
                 where=Location(str(self.path)),
                 received=str(error),
-                remedy="copy it again, whole, or make it again with `lungo convert_imageset`",
+                remedy="copy it again completely, or make it again with `lungo convert_imageset`",
             ) from error
 
     def _found(self) -> lmdb_pages.Records:

@@ -100,7 +100,9 @@ def other_files(path: Path) -> list[str]:
 def would_be_lost(path: Path, foreign: Sequence[str]) -> Problem:
     """The problem of the files ``foreign`` in the folder ``path`` of a database that is to be replaced."""
     return Problem(
-        "the database's folder holds other files, which would be lost", Location(str(path)), listed(foreign, FOREIGN),
+        "the database's folder contains other files, which would be lost",
+        Location(str(path)),
+        listed(foreign, FOREIGN),
         "move them away, or choose another name for the database",
     )  # fmt: skip
 
@@ -113,7 +115,7 @@ def check_target(path: Path, overwrite: bool) -> None:
             "the database's folder does not exist",
             where=where,
             received=str(path.parent.absolute()),
-            remedy=f"make it: mkdir -p {shell.word(path.parent)}",
+            remedy=f"create it: mkdir -p {shell.word(path.parent)}",
         )
     if not os.access(path.parent, os.W_OK):
         raise UserError(
@@ -126,7 +128,7 @@ def check_target(path: Path, overwrite: bool) -> None:
         return
     if not (path / "data.mdb").is_file():
         raise UserError(
-            "the database's name is taken by something that is no LMDB database",
+            "the database's name is taken by something other than an LMDB database",
             where=where,
             received="a folder" if path.is_dir() else "a file",
             remedy="choose another name for the database",

@@ -80,7 +80,7 @@ def set_mean(record: Any, *, values: Sequence[float] = (), image: Floats | None 
         image = image[:, top : top + crop[0], left : left + crop[1]]
         notices.append(
             f"the mean picture is {height}x{width} and the crop {crop[0]}x{crop[1]}: its centre is used where the "
-            "crop is taken at the centre"
+            "crop is centred"
         )
     record.mean_image.extend(image.ravel().tolist())
     record.mean_image_shape.extend(image.shape)
@@ -139,7 +139,7 @@ def at_size(record: Any, height: int, width: int) -> tuple[Any, list[str]]:
         raise UserError(
             "the mean picture is smaller than the net's input",
             received=f"a mean of {picture.shape[1]}x{picture.shape[2]} for {height}x{width}",
-            remedy=f"give one mean per channel, which goes with any size: lungo convert --mean {values}",
+            remedy=f"give one mean per channel, which works at any size: lungo convert --mean {values}",
         )
     result.ClearField("mean_image")
     result.ClearField("mean_image_shape")
@@ -156,9 +156,9 @@ def check_resized(record: Any, height: int, width: int) -> None:
     tall, wide = resized(record, height, width)
     if tall * wide > MOST_PIXELS:
         raise UserError(
-            "picture is too large when it is resized",
+            "picture is too large after resizing",
             received=f"{width}x{height} pixels, which become {wide}x{tall}",
-            remedy=f"cut it to a shape of which at most {MOST_PIXELS} pixels become, or leave it out",
+            remedy=f"crop it so that at most {MOST_PIXELS} pixels result, or remove it",
         )
 
 
@@ -181,7 +181,7 @@ def pixels(record: Any, image: Pixels) -> Pixels:
             raise UserError(
                 "picture is smaller than the crop",
                 received=f"{height}x{width} pixels for a crop of {record.crop_height}x{record.crop_width}",
-                remedy="give a larger picture, or resize in the data layer (new_height, new_width)",
+                remedy="use a larger picture, or resize in the data layer (new_height, new_width)",
             )
         top, left = centre(height, record.crop_height), centre(width, record.crop_width)
         image = image[top : top + record.crop_height, left : left + record.crop_width]
@@ -271,7 +271,7 @@ def describe(record: Any) -> str:
 
 def write_beside(folder: Path, record: Any) -> None:
     """Keep what a converter did to the pictures in the database's folder."""
-    header = "# How the pictures of this database were made. Data layers read it; the weights carry it on.\n"
+    header = "# How the pictures of this database were made. Data layers read it and store it in the weights.\n"
     write_text(folder / BESIDE, header + text_format.MessageToString(record))
 
 
@@ -287,5 +287,5 @@ def read_beside(folder: Path) -> Any | None:
             "the database's preprocessing record cannot be read",
             where=Location(str(path)),
             received=str(error),
-            remedy="correct the file, or delete it; what is unknown is then assumed",
+            remedy="correct the file, or delete it; unknown values are then assumed",
         ) from error

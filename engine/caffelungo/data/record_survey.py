@@ -12,7 +12,7 @@ from caffelungo.data.datum import Header
 from caffelungo.data.lmdb_reader import LmdbReader
 from caffelungo.errors import Problem
 
-ALIKE = "make the database again with one kind of samples"
+ALIKE = "make the database again with samples of one kind"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class _Surveyor:
     def _compare(self, index: int, found: Header, first: Header) -> None:
         if bool(found.size) != bool(first.size):
             kinds = ["bytes" if one.size else "floats" for one in (found, first)]
-            self.fault(index, "samples of bytes and of floats are mixed", f"{kinds[0]} after {kinds[1]}", ALIKE)
+            self.fault(index, "byte and float samples are mixed", f"{kinds[0]} after {kinds[1]}", ALIKE)
         if found.shape == first.shape:
             return
         received = f"{'x'.join(map(str, found.shape))} after {'x'.join(map(str, first.shape))}"
@@ -77,7 +77,7 @@ class _Surveyor:
         elif not self.resized and not self.crop:
             self.fault(
                 index, "samples have different sizes", received,
-                "bring them to one size: `transform_param { lungo { resize_height: ... resize_width: ... } }`",
+                "resize them to one size: `transform_param { lungo { resize_height: ... resize_width: ... } }`",
             )  # fmt: skip
         elif not self.resized and min(found.height, found.width) < self.crop:
             self.fault(
@@ -97,21 +97,21 @@ def survey(reader: LmdbReader, *, crop: int = 0, resized: bool = False, labelled
         try:
             found = datum.header(reader.glance(index))
         except ValueError as error:
-            seen.fault(index, "database record is no Datum", str(error), "make the database again, whole")
+            seen.fault(index, "database record is not a Datum", str(error), "make the whole database again")
             continue
         labels[index] = found.label or 0
         seen.see(index, found)
     problems = [
         Problem(
             what, reader.where(one.first),
-            one.received + (f"; {one.count} of {reader.size} records are so" if one.count > 1 else ""), one.remedy,
+            one.received + (f"; {one.count} of {reader.size} records" if one.count > 1 else ""), one.remedy,
         )
         for what, one in seen.faults.items()
     ]  # fmt: skip
     notices = []
     if labelled and seen.missing:
         notices.append(
-            f"{seen.missing} of {reader.size} records hold no label, and count as class 0; write `label` into each "
-            "when the database is made"
+            f"{seen.missing} of {reader.size} records have no label, and count as class 0; set `label` in each "
+            "when making the database"
         )
     return Survey(labels, problems, notices, seen.encoded)

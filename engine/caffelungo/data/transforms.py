@@ -61,7 +61,7 @@ def find(name: str, where: Location | None = None) -> Transform:
             "unknown augmentation",
             where=where,
             received=f'type: "{name}"',
-            remedy=f'did you mean "{near}"?' if near else f"known are: {', '.join(names())}",
+            remedy=f'did you mean "{near}"?' if near else f"available: {', '.join(names())}",
         )
     return _registered[name]
 

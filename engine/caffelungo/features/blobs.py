@@ -27,7 +27,7 @@ def known_blobs(plan: Plan, blobs: Sequence[str], where: Location | None) -> lis
     problems = []
     for position, blob in enumerate(blobs):
         if blob in blobs[:position]:
-            problems.append(Problem(f"blob `{blob}` is named twice", where, ", ".join(blobs), "name it once"))
+            problems.append(Problem(f"blob `{blob}` is listed twice", where, ", ".join(blobs), "list it once"))
         elif blob not in shapes:
             near = did_you_mean(blob, shapes)
             last = ", ".join(list(shapes)[-8:])
@@ -37,7 +37,7 @@ def known_blobs(plan: Plan, blobs: Sequence[str], where: Location | None) -> lis
             )  # fmt: skip
         elif (shape := shapes[blob]) is not None and (not shape or shape[0] != batch):
             problems.append(
-                Problem(f"blob `{blob}` has no row for each picture", where,
+                Problem(f"blob `{blob}` does not have one row per picture", where,
                         f"shape {shape_text(shape)} for a batch of {batch}",
                         "name a blob whose first axis is the batch")
             )  # fmt: skip

@@ -42,7 +42,7 @@ def listing(data: str | Path, beside: Path, progress: Progress | None = None) ->
         source = found.absolute()
         pictures, labelled = read_list(source), True
         if flat:
-            notices.append(f"{len(flat)} picture(s) beside the folders of classes are left out, as {flat[0]}")
+            notices.append(f"{len(flat)} picture(s) outside the class folders are skipped, such as {flat[0]}")
     if problems := image_list.check(pictures, progress=progress):
         raise UserError(problems)
     return Listing(source, pictures, labelled, tuple(notices))
@@ -53,6 +53,6 @@ def _flat(folder: Path) -> list[str]:
     names = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
     shown = [name for name in names if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES]
     if wrong := [name for name in shown if "\n" in name]:
-        raise UserError("a file's name holds the end of a line", where=Location(str(folder)), received=repr(wrong[0]),
-                        remedy="give it another name")  # fmt: skip
+        raise UserError("a file's name contains a line break", where=Location(str(folder)), received=repr(wrong[0]),
+                        remedy="rename it")  # fmt: skip
     return shown

@@ -67,7 +67,7 @@ def read(
             if one.default is not MISSING:
                 continue
             if one.said.absent is MISSING:
-                problems.append(Problem(f"this lacks {one.recipe}", where(), None, f"write {one.recipe} with a value"))
+                problems.append(Problem(f"missing: {one.recipe}", where(), None, f"write {one.recipe} with a value"))
             values[one.path] = one.said.absent
         elif one.said.parts:
             values[one.path] = _parts(one, given, where, problems)
@@ -99,7 +99,7 @@ def _parts(
         values = []
         for n, part in enumerate(one.said.parts):
             if default is None and not item.HasField(part):
-                problems.append(Problem(f"this lacks {part}", where(one.recipe, k), None, f"write {part} with a value"))
+                problems.append(Problem(f"missing: {part}", where(one.recipe, k), None, f"write {part} with a value"))
             values.append(getattr(item, part) if default is None or item.HasField(part) else default[n])
         found.append(tuple(values))
     return (*found, *usual[len(found) :])

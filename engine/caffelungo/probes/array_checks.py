@@ -46,9 +46,9 @@ def rows_and_labels(x: Tensor | ArrayLike, y: Tensor | ArrayLike, classes: int) 
     elif classes < 2 or int(labels.min()) < 0 or int(labels.max()) >= classes:
         problems.append(
             Problem(
-                f"labels of {classes} classes are 0 to {classes - 1}" if classes > 1 else "two classes are the least",
+                f"labels of {classes} classes are 0 to {classes - 1}" if classes > 1 else "two classes are needed",
                 received=f"{classes} classes, labels {int(labels.min())} to {int(labels.max())}",
-                remedy="number the classes from 0 without a gap, and give pictures of two of them at least",
+                remedy="number the classes from 0 without gaps, and give pictures of at least two",
             )
         )
     if problems:
@@ -60,7 +60,7 @@ def penalties(penalty: Tensor | ArrayLike | float, like: Tensor) -> Tensor:
     """P penalties, positive and finite (else UserError), of the type and on the device of ``like``."""
     values = torch.as_tensor(penalty, dtype=like.dtype, device=like.device).reshape(-1)
     if not len(values) or not bool((torch.isfinite(values) & (values > 0)).all()):
-        raise UserError("penalties are positive numbers", received=str(penalty), remedy="give 1, for example")
+        raise UserError("penalties must be positive", received=str(penalty), remedy="give 1, for example")
     return values
 
 
@@ -79,12 +79,12 @@ def row_weights(weights: Tensor | ArrayLike | None, problems: int, like: Tensor)
         raise UserError("weights are problems x rows", received=_shape(values), remedy=f"give {problems} x {count}")
     if not bool((torch.isfinite(values) & (values >= 0)).all()):
         raise UserError(
-            "weights of rows are numbers from 0 on",
+            "weights of rows must be 0 or larger",
             received="a negative one, NaN or infinity",
-            remedy="give 0 to a row that is not to be learnt from",
+            remedy="use 0 for a row to ignore",
         )
     if not bool((values.sum(1) > 0).all()):
-        raise UserError("no row has a weight in one of the problems", remedy="leave pictures to learn from")
+        raise UserError("no row has a weight in one of the problems", remedy="keep some training pictures")
     return values.T.contiguous()
 
 

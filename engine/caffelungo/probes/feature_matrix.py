@@ -178,7 +178,7 @@ def _fits(rows: int, features: int) -> None:
     if free is not None and need > free:
         raise UserError(
             "the features of the pictures do not fit into memory",
-            received=f"{rows} rows of {features} features, {need / 1e9:.3g} GB including the classifier's work space, and "
+            received=f"{rows} rows of {features} features, {need / 1e9:.3g} GB including work space, and "
             f"{free / 1e9:.3g} GB are free",
             remedy="read fewer layers at a time: --layers fire9/concat, for example, instead of all",
         )

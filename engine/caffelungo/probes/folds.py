@@ -31,9 +31,9 @@ def stratified_folds(y: Tensor | ArrayLike, k: int, seed: int = 0, groups: Tenso
     count = int(members.max()) + 1 if len(members) else 0
     if not 2 <= k <= count:
         raise UserError(
-            "pictures are dealt into two folds or more, none of them empty",
-            received=f"{k} folds, {count} pictures that are no copies of each other",
-            remedy="ask for fewer folds or give more pictures" if k > count else "ask for 2 folds or more",
+            "there must be at least two folds, none of them empty",
+            received=f"{k} folds, {count} distinct pictures",
+            remedy="use fewer folds or more pictures" if k > count else "use at least 2 folds",
         )
     return torch.from_numpy(_dealt(_classes_of(labels, members, count), np.bincount(members), k, seed)[members])
 

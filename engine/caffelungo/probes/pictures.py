@@ -82,7 +82,7 @@ def own(definition: Definition, test: str | None = None, progress: Progress | No
                 break
     if TRAIN not in lists:
         raise UserError(
-            "the net names no pictures of its own to fit its classifier to",
+            "the net has no pictures of its own to fit its classifier to",
             where=definition.where(),
             received="no ImageData layer in phase TRAIN",
             remedy="name them: --data photos/",
@@ -106,8 +106,8 @@ def own(definition: Definition, test: str | None = None, progress: Progress | No
         mask = np.arange(len(entries)) >= len(learned)
         return Gathered(classes, entries, judging, aside=mask)
     notice = (
-        "no picture is set aside, so the classifier is judged by pictures that the layers below it may have learned "
-        "from: its penalty may be too small"
+        "no picture is held out, so the penalty is chosen on pictures that the layers below may have been trained "
+        "on: it may be too small"
     )
     return Gathered(classes, entries, judging, notices=[notice])
 
@@ -129,7 +129,7 @@ def _folder(path: Path, test: str | None, progress: Progress | None) -> Gathered
 
 def _judging(test: str, classes: Sequence[str], progress: Progress | None) -> list[Entry]:
     """The pictures of ``test`` with the labels of ``classes``."""
-    path = files.find(test, what="folder or list of pictures to judge by")
+    path = files.find(test, what="folder or list of test pictures")
     if path.is_dir():
         found = photos.scan(path, progress=progress)
         pictures, chosen = found.pictures, found.usable  # of two classes at least, or scan refuses it
@@ -141,10 +141,10 @@ def _judging(test: str, classes: Sequence[str], progress: Progress | None) -> li
         unknown = sorted(set(pictures.classes) - set(classes))
         if unknown or not path.is_dir():
             raise UserError(
-                "the pictures to judge by are of other classes",
+                "the test pictures have other classes",
                 where=Location(str(path)),
                 received=f"{len(pictures.classes)} classes; not learned: {', '.join(unknown[:6]) or 'none'}",
-                remedy="give each class the name that it has in --data",
+                remedy="use the class names of --data",
             )
         again = [tuple(classes).index(name) for name in pictures.classes]
         return [(pictures.path(index), again[int(pictures.labels[index])]) for index in chosen]
@@ -173,9 +173,9 @@ def _labelled(pictures: ImageList, classes: int | None) -> None:
     if wrong.any():
         index = int(wrong.argmax())
         raise UserError(
-            "a label counts classes from 0" if classes is None else "the list has labels that no class has",
+            "labels must be classes from 0 on" if classes is None else "the list has labels without a class",
             where=pictures.where(index),
-            received=f"label {int(pictures.labels[index])}, and {int(wrong.sum()) - 1} more lines like it",
+            received=f"label {int(pictures.labels[index])}, and {int(wrong.sum()) - 1} more lines",
             remedy="number the classes 0, 1, 2 ..." if classes is None else f"labels go from 0 to {classes - 1}",
         )
 

@@ -118,7 +118,7 @@ def _check(options: ProbeOptions) -> None:
         )  # fmt: skip
     if options.data is None and options.classifier != "logistic" and options.penalty is None:
         problems.append(
-            Problem("refitting a trained net's own classifier compares log losses, which needs logistic regression", None,
+            Problem("refitting a trained net's own classifier needs log losses, as of logistic regression", None,
                     f"--classifier {options.classifier}", "remove it, or name pictures: --data photos/")
         )  # fmt: skip
     if not options.refit and (options.before is None or options.penalty is not None):

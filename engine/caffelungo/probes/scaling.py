@@ -39,8 +39,8 @@ def unit_length(x: Tensor, blocks: Sequence[int] | None = None) -> Tensor:
     """
     widths = [x.shape[1]] if blocks is None else list(blocks)
     if sum(widths) != x.shape[1] or min(widths, default=0) < 1:
-        raise UserError("blocks cover the features", received=f"{widths} for {x.shape[1]} features",
-                        remedy="give the width of each layer's features, all of them")  # fmt: skip
+        raise UserError("blocks must cover the features", received=f"{widths} for {x.shape[1]} features",
+                        remedy="give the width of every layer's features")  # fmt: skip
     return torch.cat([torch.nn.functional.normalize(block, eps=1e-12) for block in x.split(widths, 1)], 1)
 
 
@@ -76,8 +76,8 @@ def _moments(x: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
     """Mean and deviation of each feature, D each."""
     share = x.new_ones(len(x)) if weights is None else weights.to(x)
     if not len(x) or not bool(share.sum() > 0):
-        raise UserError("a scaling is learnt from training rows", received="none with a weight",
-                        remedy="leave pictures to learn from")  # fmt: skip
+        raise UserError("a scaling needs training rows", received="none with a weight",
+                        remedy="keep some training pictures")  # fmt: skip
     share = (share / share.sum())[:, None]
     mean = (x * share).sum(0)
     deviation = ((x - mean).square() * share).sum(0).sqrt()

@@ -65,16 +65,16 @@ def _steps(about: About, at: Callable[[str], str]) -> list[tuple[list[str], str]
     """The words of each command; ``at`` says how a file of the folder is named."""
     solver, net, trained = at("solver.prototxt"), at("train_val.prototxt"), at(about.trained)
     steps = [
-        (["lungo", "check", solver], "everything wrong with the files, before anything is loaded"),
+        (["lungo", "check", solver], "check all files"),
         (["lungo", "train", "--solver", solver], "train; Ctrl-C stops with a snapshot"),
         (["lungo", "test", "--model", net, "--weights", trained],
-         "accuracy on the photos set aside, per class, and the confusion matrix"),
+         "accuracy on the held-out photos, per class, and the confusion matrix"),
     ]  # fmt: skip
     if about.penalty is not None and about.val:
-        words, what = ["--no-refit"], "keep what training gained beyond chance, else the start"
+        words, what = ["--no-refit"], "keep the trained weights if they gained more than chance, else the start"
         if about.shared:
             words = ["--mirror"] if about.mirrored else []
-            what += "; fit the classifier to the photos set aside, too"
+            what += "; refit the classifier, to the held-out photos as well"
         probe = ["lungo", "probe", net, "--weights", trained, "--before", at(STARTED), "--layers", "head"]
         steps.append(([*probe, *words, "-o", at("final")], what))
         net, trained = at("final/train_val.prototxt"), at("final/probe.caffemodel")
@@ -94,7 +94,7 @@ def readme(about: About, notes: Sequence[Note], probe: Started | None) -> str:
     middle: list[str] = []
     if probe is not None:
         middle += ["", "## What the net knows already", ""]
-        middle += ["Linear classifiers on frozen features, by cross-validation on the pictures to train on:", ""]
+        middle += ["Linear classifiers on frozen features, cross-validated on the training pictures:", ""]
         middle += ["| layer | features | accuracy, % | 95 % interval | log loss |", "|---|---|---|---|---|"]
         middle += [
             f"| {row.candidate.name} | {row.features} | {100 * row.accuracy:.1f} | {100 * row.low:.1f} to "

@@ -36,7 +36,7 @@ def commands(about: About) -> list[tuple[str, str]]:
     """What to run next, from where the folder was made, with a word on each; quoted for a shell."""
     steps = _steps(about, about.net, about.before, about.start, lambda name: str(about.out / name))
     classify = ["lungo", "classify", str(about.out / "model.onnx"), "photo.jpg"]
-    return folder_texts.quoted([*steps, (classify, "use it: every task answers")])
+    return folder_texts.quoted([*steps, (classify, "classify: results for every task")])
 
 
 def script(about: About) -> str:
@@ -45,7 +45,7 @@ def script(about: About) -> str:
     before, start = (",".join(map(_absolute, text.split(","))) for text in (about.before, about.start))
     if Path(about.start).parent == about.out:
         start = Path(about.start).name
-    line = f"The task {about.task}: train it, test it, and prove that the old answers stayed."
+    line = f"The task {about.task}: train it, test it, and verify that the old outputs are unchanged."
     return folder_texts.script(line, _steps(about, net, before, start, lambda name: name))
 
 
@@ -58,15 +58,15 @@ def _steps(about: About, net: str, before: str, start: str, at: Callable[[str], 
     final = at("solver_best.caffemodel" if about.fitted else f"solver_iter_{about.iterations}.caffemodel")
     settings = shell.settings(about.variables.items())
     return [
-        (["lungo", "check", at("solver.prototxt")], "everything wrong with the files, before anything is loaded"),
-        (["lungo", "train", "--solver", at("solver.prototxt")], "train what is new; Ctrl-C stops with a snapshot"),
+        (["lungo", "check", at("solver.prototxt")], "check all files"),
+        (["lungo", "train", "--solver", at("solver.prototxt")], "train the new layers; Ctrl-C stops with a snapshot"),
         (["lungo", "test", "--model", at("train_val.prototxt"), "--weights", final],
-         "accuracy of each class of the new task; --head and --data test an old one"),
+         "accuracy per class of the new task; --head and --data test an old one"),
         (["lungo", "verify", net, at("deploy.prototxt"), "--weights", before, "--after-weights", final,
           "--data", str(about.pictures), *settings],
-         "prove that the old answers are what they were"),
+         "verify that the old outputs are unchanged"),
         (["lungo", "export", "--model", at("deploy.prototxt"), "--weights", final, "-o", at("model.onnx")],
-         "one file that answers for every task"),
+         "one file for all tasks"),
     ]  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def readme(
     notes: Sequence[Note],
 ) -> str:
     """README.md: classes, the old tasks, what to run next, what was changed. ``parts``: pictures to train, to test."""
-    middle = ["", "## What it answers already, and goes on to", ""]
+    middle = ["", "## Old tasks, which are kept", ""]
     middle += [
         f"- {one.task} (`{name}`)"
         + (f": {len(one.labels)} classes, {listed(one.labels, folder_texts.SHOWN)}" if one.labels else "")
@@ -94,7 +94,7 @@ def readme(
     end = [
         "The new classes are numbered as in `labels.txt`. Pictures are found through `root_folder` in",
         "`train_val.prototxt`: change it there when they move. `lungo { head }` at its end names the classifiers,",
-        "their tasks and their classes; the weights carry them, too.",
+        "their tasks and their classes; the weights contain them as well.",
     ]
     title = f"{about.task} on {Path(about.net).name}"
     return folder_texts.readme(title, counts, parts, middle, commands(about), notes, end)

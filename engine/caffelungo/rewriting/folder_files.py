@@ -26,7 +26,7 @@ def refuse_overwriting(out: Path, names: Sequence[str], overwrite: bool) -> None
     there = [name for name in names if (out / name).exists()]
     if there and not overwrite:
         raise UserError(
-            "the folder holds files of an earlier run, which would be lost",
+            "the folder contains files of an earlier run, which would be lost",
             where=Location(str(out)),
             received=", ".join(there),
             remedy="choose another folder with -o, or add --overwrite",

@@ -47,7 +47,7 @@ def readme(
     """README.md: the classes and how many pictures each has (``counts``), how many train and test (``parts``), lines of
     the verb's own (``middle``), what to run next, what was changed, and the ``end``."""
     lines = [f"# {title}", ""]
-    lines += [f"{len(counts)} classes, {parts[0]} pictures to train on, {parts[1]} to test on.", ""]
+    lines += [f"{len(counts)} classes, {parts[0]} training pictures, {parts[1]} test pictures.", ""]
     lines += ["| label | class | pictures |", "|---|---|---|"]
     lines += [f"| {label} | {name} | {number} |" for label, (name, number) in enumerate(counts.items())]
     lines += [*middle, "", "## Next", "", "`run.sh` runs all but the last of these.", "", "```"]

@@ -56,7 +56,7 @@ def grow(options: GrowOptions) -> Grown:
         raise UserError(
             "nothing to add",
             received=f"lungo grow {options.files.net}",
-            remedy="say what: --widen fc7:2048 or --deepen fc7:2048",
+            remedy="name what to add: --widen fc7:2048 or --deepen fc7:2048",
         )
     done = rewrite(replace(options.files, steps=(*steps, *options.files.steps)))
     before, after = done.plans()

@@ -25,7 +25,7 @@ def solver_edits(definition: Definition, problems: list[Problem] | None = None) 
                     "the solver has no such field",
                     definition.where("solver", k, "name"),
                     setting.name or "no name",
-                    f"did you mean `{near}`?" if near else "name a field of the solver, as base_lr",
+                    f"did you mean `{near}`?" if near else "name a field of the solver, such as base_lr",
                 )
             )
             continue

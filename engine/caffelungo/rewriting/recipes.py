@@ -62,7 +62,7 @@ def find(name: str) -> Path:
         return known[name]
     near = did_you_mean(name, known)
     raise UserError(
-        "there is no such file, and no recipe of this name comes with Caffelungo",
+        "there is no such file, and no recipe of this name ships with Caffelungo",
         received=name,
         remedy=(f"did you mean `{near}`? " if near else "") + f"There are {', '.join(known)}",
     )
@@ -112,7 +112,7 @@ def _step(definition: Definition, k: int, message: Any, problems: list[Problem])
     if len(given) != 1:
         problems.append(
             Problem(
-                "a step is exactly one pass",
+                "a step contains exactly one pass",
                 definition.where("step", k),
                 ", ".join(given) or "none",
                 f"write one step {{ }} for each of {', '.join(known)}",
@@ -127,4 +127,4 @@ def _step(definition: Definition, k: int, message: Any, problems: list[Problem])
 
 
 def _incomplete(definition: Definition, what: str, *path: str | int) -> Problem:
-    return Problem(f"this lacks {what}", definition.where(*path), None, f"write {what} with a value")
+    return Problem(f"missing: {what}", definition.where(*path), None, f"write {what} with a value")

@@ -108,9 +108,9 @@ def needed(opened: Opened, net: str) -> str:
     """The weights of ``opened``; UserError where none are named."""
     if opened.weights is None:
         raise UserError(
-            "a net without weights has no features to read",
+            "reading features needs weights",
             where=Location(str(opened.path)),
-            received=f"{net}, which comes without weights",
+            received=f"{net}, which ships without weights",
             remedy="name them: --weights net.caffemodel",
         )
     return opened.weights
@@ -160,8 +160,8 @@ def _refuse_large(pointed: Definition, options: PointOptions) -> None:
     for layer in net.layer:
         height, width = layer.image_data_param.new_height, layer.image_data_param.new_width
         if height * width > picture_size.MOST_PIXELS:
-            what = f"before the crop, pictures would be scaled to more than {picture_size.MOST_PIXELS:,} pixels"
-            problems.append(Problem(what, None, f"{asked}: {height}x{width}".lstrip(": "), "ask for a smaller size"))
+            what = f"before the crop, pictures would be resized to more than {picture_size.MOST_PIXELS:,} pixels"
+            problems.append(Problem(what, None, f"{asked}: {height}x{width}".lstrip(": "), "use a smaller size"))
     for phase in (TRAIN, TEST):
         plan = build_plan(net, net_state(net, phase), problems=[])
         for one in memory_limits.problems(plan, lambda *path: None):

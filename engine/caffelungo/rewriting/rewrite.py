@@ -104,7 +104,7 @@ def rewrite(options: RewriteOptions) -> Rewritten:
         name = name or (opened.beside(opened.message.net) if opened.message.net else None)
         variables = meant_for_net(name, options, variables)
     if name is None:
-        raise UserError("no net is named", remedy='give its file, or write net: "train_val.prototxt" into the recipe')
+        raise UserError("no net is named", remedy='name its file, or write net: "train_val.prototxt" into the recipe')
     path, variables = catalogue.resolve(name, variables)
     read = read_net(path, variables or None)
     original = states.checked(read.within(options.stages, options.level, _solver_stages(options.solver)))
@@ -116,7 +116,7 @@ def rewrite(options: RewriteOptions) -> Rewritten:
         raise UserError(
             "nothing to do",
             received=name,
-            remedy="say what, as --freeze-to conv3; `lungo rewrite --help` lists the rest. A recipe needs a step",
+            remedy="name a change, such as --freeze-to conv3; `lungo rewrite --help` lists all. A recipe needs a step",
         )
     target = _target(options.output, path)
     solver_target = target.with_name(f"{target.stem}{SOLVER}")
@@ -131,14 +131,14 @@ def rewrite(options: RewriteOptions) -> Rewritten:
     if edits:
         result = replace(result, definition=editor.apply(result.definition, edits))
         notices.append(
-            f"{', '.join(moved_names)} {'is' if len(moved_names) == 1 else 'are'} named by the full path in {target}, "
-            "since the net was written into another folder"
+            f"{', '.join(moved_names)} {'is' if len(moved_names) == 1 else 'are'} given by full path in {target}, "
+            "since the net was written to another folder"
         )
     if weights is not None and not result.moves:
-        notices.append(f"no old blob changes, so the weights fit as they are: --weights {shell.word(weights)}")
+        notices.append(f"the rewrite changes no weights, so the old ones fit: --weights {shell.word(weights)}")
     changes = recipe_solver.solver_edits(opened.definition) if opened is not None else []
     if changes and options.solver is None:
-        notices.append("the recipe changes the solver: name it with --solver for a copy with the changes")
+        notices.append("the recipe changes the solver: add --solver to write a copy with the changes")
     targets = [target]
     targets += [solver_target] if options.solver else []
     targets += [weights_target] if new_weights is not None else []
@@ -182,7 +182,7 @@ def sources(definition: Definition, shapes: Mapping[str, Sequence[int]]) -> Sour
     if unknown := [blob for blob in shapes if blob not in given]:
         tops = dict.fromkeys(top for graph in view.graphs.values() for one in graph.plan.sources for top in one.tops)
         raise UserError(
-            f"a shape was given for `{unknown[0]}`, which no data layer of the net gives",
+            f"--shape names `{unknown[0]}`, which no data layer of the net outputs",
             where=Location(str(definition.path)),
             received=", ".join(unknown),
             remedy=f"name one of {', '.join(tops) or 'its inputs'}, as --shape data:3x227x227",
@@ -220,7 +220,7 @@ def _target(output: str, net: Path) -> Path:
         return target / net.name.removesuffix(".j2")
     if target.suffix == ".caffemodel":
         raise UserError(
-            "the output is the net's file; weights are written beside it under the same name",
+            "the output is the net's file; weights are written next to it with the same name",
             received=f"-o {output}",
             remedy=f"-o {shell.word(target.with_suffix('.prototxt'))}",
         )

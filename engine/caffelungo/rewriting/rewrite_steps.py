@@ -52,9 +52,9 @@ class Changes:
         """The passes that are asked for; UserError for what does not go together."""
         if self.join and self.keep_head:
             raise UserError(
-                "a classifier that reads other features cannot be kept",
+                "--join replaces the classifier, so it cannot be kept",
                 received="--join with --keep-head",
-                remedy="leave --keep-head out",
+                remedy="remove --keep-head",
             )
         given = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("learned", "rates")}
         given |= {"constant": not self.learned, "rate": self.rates, **self.more}

@@ -70,8 +70,8 @@ class DatabaseSource(PictureDataSource):
             self.notice(
                 f"samples of channels {first.channels}, height {first.height}, width {first.width} look like pictures "
                 f"stored as height x width x channels ({first.width} channel(s) of {first.channels}x{first.height}). "
-                "Caffe stores channels x height x width: transpose each with numpy's transpose(2, 0, 1) before tobytes(), "
-                "or make the database with `lungo convert_imageset`"
+                "Caffe stores channels x height x width: transpose each with numpy's transpose(2, 0, 1) before "
+                "tobytes(), or make the database with `lungo convert_imageset`"
             )
         if first.size and first.floats and not first.encoded:
             self.notice("records contain both `data` and `float_data`: the bytes of `data` are used, as in Caffe")
