@@ -97,7 +97,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cells are computed in this process."""
-    monkeypatch.setattr(cells, "Runner", Here)
+    monkeypatch.setattr(cells, "CellRunner", Here)
 
 
 def test_workers_train_and_what_is_done_is_not_done_again(place: Place) -> None:

@@ -281,11 +281,11 @@ def test_a_broken_progress_stops_the_workers(study: Path, tmp_path: Path) -> Non
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from caffelungo.study.cells import Runner
-from tests.study import test_runner
+from caffelungo.study.cells import CellRunner
+from tests.study.cells import test_runner
 try:
     cells = getattr(test_runner, sys.argv[2])(*sys.argv[3:])
-    results = Runner(sys.argv[1], workers=2).run(cells)
+    results = CellRunner(sys.argv[1], workers=2).run(cells)
 except KeyboardInterrupt:
     sys.exit(130)
 print(json.dumps([results[cell.key].values for cell in cells]))
