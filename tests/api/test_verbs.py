@@ -14,8 +14,8 @@ from caffelungo.cli.main import VERBS, app
 
 ONLY_PRINTED = {"all", "cost", "diff", "explain", "github", "json", "quiet"}
 """Options that choose what is printed: in Python the result holds it all. Some functions take ``quiet``."""
-MORE = {"train": {"callbacks"}}
-"""Arguments that only Python can give."""
+MORE = {"train": {"callbacks"}, "grow": {"more"}, "rewrite": {"more"}}
+"""Arguments that only Python can give, and ``more`` for the options of further passes."""
 BRINGS_WEIGHTS = {"test", "export", "inspect"}
 """Verbs whose net may be an opened one, which brings its weights: ``weights`` is not required there."""
 SPELLINGS = {"preprocessing": "preprocess"}
@@ -32,7 +32,9 @@ def commands() -> dict[str, Any]:
 def options(verb: str) -> dict[str, Any]:
     """The options and arguments of ``verb`` by Python's names, with their defaults."""
     found = {}
-    for param in commands()[verb].params:
+    command = commands()[verb]
+    further = getattr(command, "further", ())
+    for param in (one for one in command.params if one not in further):
         long = [one for one in param.opts if one.startswith("--")] if param.param_type_name == "option" else []
         # An option's flag, without dashes; the name of an argument, without what keeps it apart from a builtin.
         name = max(long, key=len).strip("-").replace("-", "_") if long else param.name.rstrip("_")

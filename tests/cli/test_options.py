@@ -25,10 +25,14 @@ def listed() -> str:
         function = functions[verb]
         assert function is not None
         kinds = get_type_hints(function)
+        further = {one.name: one for one in getattr(command, "further", ())}  # those of passes; the verb knows them not
         lines.append(verb)
         for param in command.params:
             spelled = " / ".join([*param.opts, *param.secondary_opts])
             name = spelled if param.param_type_name == "option" else param.name.upper()
+            if param.name in further:
+                lines.append(f"    {name}  ({param.type.name}{', repeatable' * param.multiple}, = {param.default})")
+                continue
             kind = kinds[param.name]
             default = inspect.signature(function).parameters[param.name].default
             shown = "required" if default in (inspect.Parameter.empty, ...) else f"= {default}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from caffelungo.api import steps
 from caffelungo.api.steps import Growth, Rates
@@ -37,6 +37,7 @@ def grow(
     head: str | None = None,
     tune: str | None = None,
     set: Settings | None = None,
+    **more: Any,
 ) -> Net:
     """A new net: this one with new units or layers, old weights moved along; this net stays as it is.
 
@@ -57,7 +58,7 @@ def grow(
     judge("grow", given)
     growth = Growth(
         widen, deepen, joint, recursive, enlarge, normalize, scale, filler, start, noise, seed, keep_head, new_scale,
-        kernel, unit_suffix, unit_rates,
+        kernel, unit_suffix, unit_rates, more,
     )  # fmt: skip
     wanted, meant = steps.of_recipe(recipe, set) if recipe is not None else ([], None)
     wanted += growth.steps()
@@ -99,6 +100,7 @@ def rewrite(
     size: Side | None = None,
     fold: bool = False,
     tune: str | None = None,
+    **more: Any,
 ) -> Net:
     """A new net: this one changed without growing it, weights moved along; this net stays as it is.
 
@@ -122,7 +124,7 @@ def rewrite(
         keep_head=keep_head, remember=remember, remember_weight=remember_weight, temperature=temperature, side=side,
         side_from=side_from, adapters=adapters, kind=kind, rank=rank, freeze_to=freeze_to, freeze=freeze,
         unfreeze=unfreeze, unfreeze_from=unfreeze_from, rate=rate, rate_decay=rate_decay, deploy=deploy, cast=cast,
-        size=size, fold=fold, tune=tune,
+        size=size, fold=fold, tune=tune, more=more,
     )  # fmt: skip
     if not wanted:
         raise UserError("nothing to do", received="net.rewrite()", remedy='say what: net.rewrite(freeze_to="conv3")')

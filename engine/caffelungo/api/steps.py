@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any
 
@@ -11,8 +11,10 @@ from caffelungo import option_text
 from caffelungo.api import values
 from caffelungo.api.values import Name, Settings, Side, Units, Words
 from caffelungo.errors import UserError
+from caffelungo.passes import flags
 from caffelungo.passes.base import Step
 from caffelungo.passes.new_units import UnitOptions
+from caffelungo.passes.registry import GROW, REWRITE
 from caffelungo.rewriting.grow_steps import GrowOptions, growth_steps
 from caffelungo.rewriting.rewrite import RewriteOptions
 from caffelungo.rewriting.rewrite_steps import Changes
@@ -41,6 +43,7 @@ class Growth:
     kernel: int | None = None
     unit_suffix: str = "new"
     unit_rates: str = "10:1,20:0"
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     def options(self, files: RewriteOptions, measured: Any = None) -> GrowOptions:
         """As the room takes it. ``measured(layer, flag)`` measures the scale where that is asked for."""
@@ -61,7 +64,17 @@ class Growth:
             files, made(self.widen, "--widen"), made(self.deepen, "--deepen"), made(self.joint, "--joint"),
             made(self.recursive, "--recursive"),
             [(layer, UnitOptions(count, seed=self.seed)) for layer, count in enlarged],
+            {name: made(given, flag) if flag else given for name, (given, flag) in self._further().items()},
         )  # fmt: skip
+
+    def _further(self) -> dict[str, tuple[Any, str]]:
+        """The options of further passes by name, each with its flag where it takes units."""
+        known, given = flags.known(GROW), flags.judged(GROW, self.more)
+        found: dict[str, tuple[Any, str]] = {}
+        for name, value in given.items():
+            one, option = known[name]
+            found[name] = (value, one.flag if option is None and flags.units_of(one) else "")
+        return found
 
     def steps(self) -> list[Step]:
         """The passes."""
@@ -92,6 +105,7 @@ def changes(
     side_from: str | None, adapters: Words | None, kind: str, rank: int | None, freeze_to: str | None,
     freeze: Words | None, unfreeze: Words | None, unfreeze_from: str | None, rate: Rates | None,
     rate_decay: float | None, deploy: bool, cast: Words | None, size: Side | None, fold: bool, tune: str | None,
+    more: Mapping[str, Any],
 ) -> list[Step]:  # fmt: skip
     """The passes that the options of ``cl.rewrite`` ask for, in their order."""
     return Changes(
@@ -101,7 +115,7 @@ def changes(
         adapters=tuple(values.repeated(adapters)), kind=kind, rank=rank, tune=depth(tune), freeze_to=freeze_to,
         freeze=tuple(values.repeated(freeze)), unfreeze=tuple(values.repeated(unfreeze)), unfreeze_from=unfreeze_from,
         rates=tuple(rates(rate)), rate_decay=rate_decay, deploy=deploy, cast=tuple(values.repeated(cast)),
-        size=values.side(size), fold=fold,
+        size=values.side(size), fold=fold, more=flags.judged(REWRITE, more),
     ).steps()  # fmt: skip
 
 

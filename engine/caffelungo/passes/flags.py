@@ -8,8 +8,11 @@ layer (`--widen fc7:64 --widen fc6:32`) makes one step each time it is given.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from caffelungo import option_ranges
+from caffelungo.errors import Problem, UserError, did_you_mean
 from caffelungo.passes.base import Step
 from caffelungo.passes.option_fields import EVERY, OptionField, argument, build
 from caffelungo.passes.registry import Given, PassType, passes
@@ -41,6 +44,54 @@ def units_of(one: PassType) -> str | None:
     return next((option.path[0] for option in one.fields if option.path[1:] == ("units",)), None)
 
 
+def known(verb: str) -> dict[str, tuple[PassType, OptionField | None]]:
+    """Every flag of the passes of ``verb`` by its name as a variable, with the first pass that has it and the option
+    that it gives (None: it asks for the pass). Those of new units are the verb's own and left out."""
+    found: dict[str, tuple[PassType, OptionField | None]] = {}
+    for one in passes().values():
+        for flag, option in one.flags.items() if one.verb == verb else ():
+            if option is None or len(option.path) == 1:
+                found.setdefault(argument(flag), (one, option))
+    return found
+
+
+def judged(verb: str, given: Given) -> dict[str, Any]:
+    """``given`` flags as their options take them; UserError with every one that is unknown or out of range."""
+    flags, problems, found = known(verb), list[Problem](), dict[str, Any]()
+    for name, value in given.items():
+        if name not in flags:
+            near = did_you_mean(name, flags)
+            remedy = f"did you mean `{near}`?" if near else f"`lungo {verb} --help` lists the options"
+            problems.append(Problem(f"no pass of `{verb}` has such an option", None, name, remedy))
+            continue
+        _, option = flags[name]
+        words = option is not None and option.many and not isinstance(value, str) and value is not None
+        found[name] = tuple(value) if words else (value,) if option and option.many and value else value
+        if option is not None and value is not None and value != option.default:
+            problems += _problems(option, found[name] if option.many else (value,))
+    if problems:
+        raise UserError(problems)
+    return found
+
+
+def _problems(option: OptionField, values: Sequence[Any]) -> list[Problem]:
+    flag, said = option.said.flag, option.said
+    if said.choices:
+        wrong = [word for word in values if word not in said.choices]
+        return [
+            Problem(
+                f"{flag} takes one of a few words",
+                None,
+                f"{flag} {word}",
+                f"did you mean {near}?" if (near := did_you_mean(str(word), said.choices)) else
+                f"one of {', '.join(said.choices)}",
+            )
+            for word in wrong
+        ]  # fmt: skip
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    return [] if said.bounds is None else option_ranges.wrong(flag, numbers, said.bounds)
+
+
 def modifiers(one: PassType, given: Given) -> dict[tuple[str, ...], Any]:
     """The options of ``one`` whose flags are given, by path, but for those of new units, which come whole."""
     return {
@@ -51,8 +102,10 @@ def modifiers(one: PassType, given: Given) -> dict[tuple[str, ...], Any]:
 
 
 def is_given(option: OptionField, value: Any) -> bool:
-    """Whether ``value`` is one of a flag that was given: not None, not an empty list, not a switch that is off."""
-    return value is not None and value is not False and value != () and value != []
+    """Whether ``value`` is one of a flag that was given: not None, not an empty list, not a switch left as it is."""
+    if option.kinds == (bool,) and not option.many:
+        return value is not None and value != (False if option.said.off else option.default)
+    return value is not None and value != () and value != []
 
 
 def value(option: OptionField, given: Any) -> Any:

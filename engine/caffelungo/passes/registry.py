@@ -129,6 +129,8 @@ def _check(made: PassType) -> None:
     for one in made.fields:
         if not one.said.help.strip():
             raise refuse(f"option {one.name!r} has no help")
+        if one.said.flag and one.said.parts and not made.function.__module__.startswith(f"{room.__name__}."):
+            raise refuse(f"option {one.name!r} has several parts, which one flag cannot give")
     for flag, option in made.flags.items():
         if not _FLAG.fullmatch(flag):
             raise refuse(f"a flag is written as --two-words, not {flag!r}")

@@ -81,6 +81,7 @@ def grow(
     draw: Name | None = None,
     overwrite: bool = False,
     quiet: bool = False,
+    **more: Any,
 ) -> GrowReport | TaskReport:
     """Grow a net by new units that learn beside the old ones, or by a further ``task``, and write the new files.
 
@@ -88,7 +89,8 @@ def grow(
     folder. ``widen={"fc7": 512}`` puts 512 new units beside layer ``fc7``; ``deepen`` a layer on top of it, ``joint``
     both, ``recursive`` units beside several layers from the bottom up, ``enlarge`` copies of a layer's own units.
     ``tune`` says what learns: ``new``, ``top``, ``top_two`` or ``all``. With ``task``, a folder of pictures, ``output``
-    is a folder that trains a classifier of its own for them. The options are those of ``lungo grow``.
+    is a folder that trains a classifier of its own for them. The options are those of
+    ``lungo grow``; those of further passes are taken, too, as ``more``.
 
     UserError when nothing is asked for, a pass refuses, or a file would be lost.
 
@@ -104,7 +106,7 @@ def grow(
 
     growth = Growth(
         widen, deepen, joint, recursive, enlarge, normalize, scale, filler, start, noise, seed, keep_head, new_scale,
-        kernel, unit_suffix, unit_rates,
+        kernel, unit_suffix, unit_rates, more,
     )  # fmt: skip
 
     def measured(layer: str, flag: str) -> float:

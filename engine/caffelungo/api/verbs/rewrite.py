@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from caffelungo.api import steps, values
 from caffelungo.api.steps import Rates
 from caffelungo.api.values import Name, Names, Settings, Shapes, Side, Words
@@ -48,12 +50,13 @@ def rewrite(
     stage: Words | None = None,
     draw: Name | None = None,
     overwrite: bool = False,
+    **more: Any,
 ) -> RewriteReport:
     """Change a net without growing it, and write the new files: what learns, what the classifier reads, deployment.
 
     ``net`` is a prototxt or a name of ``cl.nets()``, ``output`` the prototxt to write, or a folder. Everything asked
     for is done in the order of the options. ``weights`` are moved along where old blobs change. The options are those
-    of ``lungo rewrite``.
+    of ``lungo rewrite``; those of further passes are taken, too, as ``more``.
 
     UserError when nothing is asked for, a pass refuses, or a file would be lost.
 
@@ -69,7 +72,7 @@ def rewrite(
         keep_head=keep_head, remember=remember, remember_weight=remember_weight, temperature=temperature, side=side,
         side_from=side_from, adapters=adapters, kind=kind, rank=rank, freeze_to=freeze_to, freeze=freeze,
         unfreeze=unfreeze, unfreeze_from=unfreeze_from, rate=rate, rate_decay=rate_decay, deploy=deploy, cast=cast,
-        size=size, fold=fold, tune=tune,
+        size=size, fold=fold, tune=tune, more=more,
     )  # fmt: skip
     files = options(
         net, output, weights=weights, solver=solver, shape=shape, set=set, level=level, stage=stage,
