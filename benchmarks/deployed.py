@@ -33,7 +33,8 @@ from benchmarks.conversion.running import made_up  # noqa: E402
 from caffelungo import files  # noqa: E402
 from caffelungo.definition import catalogue  # noqa: E402
 from caffelungo.definition.reader import read_net  # noqa: E402
-from caffelungo.deploy.bench import Benched, BenchOptions, bench  # noqa: E402
+from caffelungo.deploy.bench import Benched, bench  # noqa: E402
+from caffelungo.deploy.bench_options import BenchOptions  # noqa: E402
 from caffelungo.deploy.deploy_net import DeployNet, deploy_net  # noqa: E402
 from caffelungo.deploy.export import export  # noqa: E402
 from caffelungo.deploy.exportable_net import fitted  # noqa: E402

@@ -14,7 +14,8 @@ from caffelungo.cli.main import app
 from caffelungo.definition.reader import parse_net
 from caffelungo.deploy import baselines
 from caffelungo.deploy import bench as benches
-from caffelungo.deploy.bench import BenchOptions, bench, measure
+from caffelungo.deploy.bench import bench, measure
+from caffelungo.deploy.bench_options import BenchOptions
 from caffelungo.deploy.export import export
 from caffelungo.deploy.lower_precision import PrecisionOptions, lower
 from caffelungo.deploy.options import ExportOptions

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from caffelungo.report import loss_panels
-from caffelungo.report.studies import print_plan, print_tables
 from caffelungo.study import reporting
 from caffelungo.study.arms import ARMS, SETS, Configuration
 from caffelungo.study.compare import Comparison
 from caffelungo.study.comparison_task import Task
 from caffelungo.study.search import ArmCandidate
+from caffelungo.study.study_console import print_plan, print_tables
 from tests.study.compared import LISTS, PICTURES, TASK, comparison, done, pictures, probe, right, row
 
 COMMAND = ["lungo", "compare", "--data", "my photos", "-o", "out"]

@@ -38,7 +38,8 @@ def bench(
     Example: [bold]lungo bench model.onnx --model deploy.prototxt --weights x.caffemodel[/]
     """
     from caffelungo import files
-    from caffelungo.deploy.bench import BenchOptions, bench
+    from caffelungo.deploy.bench import bench
+    from caffelungo.deploy.bench_options import BenchOptions
 
     batches = o.numbers(batch, "--batch", int)
     if output:

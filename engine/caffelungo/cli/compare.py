@@ -73,11 +73,11 @@ def compare(
     Example: [bold]lungo compare --data photos/ --model squeezenet1.1 --size 112 -o study/[/]
     """
     from caffelungo import locks
-    from caffelungo.report.studies import StudyBar, print_plan, print_tables
     from caffelungo.study.cells import CellRunner
     from caffelungo.study.compare import Study
     from caffelungo.study.estimate import estimate, workers_for
     from caffelungo.study.options import CompareOptions
+    from caffelungo.study.study_console import StudyBar, print_plan, print_tables
 
     every, at = o.by_name(iterations, "--iterations", 150)
     wanted = CompareOptions(

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from caffelungo.data.preprocess import mean, output_size
+from caffelungo.definition.definition import Definition
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy import requested_size
+from caffelungo.deploy.bench_options import BenchOptions
 from caffelungo.deploy.exportable_net import open_exportable
 from caffelungo.deploy.options import ExportOptions
 from caffelungo.deploy.resize_proof import resized
@@ -67,7 +69,7 @@ class _Pictures(nn.Module):
         return self.net(values * self.scale if self.scale != 1 else values)
 
 
-def _size(definition: Any, record: Any | None) -> tuple[int, int] | None:
+def _size(definition: Definition, record: Any | None) -> tuple[int, int] | None:
     """The size that the file was exported at, where the Input of ``definition`` has another; else None."""
     made = (0, 0) if record is None else output_size(record, 0, 0)
     own = requested_size.plane(definition, None, {})
@@ -82,9 +84,11 @@ def _other(received: str) -> UserError:
 
 
 class Opponents:
-    """``bench.BenchOptions.net`` with its weights on the device of ``engine``; UserError when they do not fit."""
+    """``BenchOptions.net`` with its weights on the device of ``engine``; UserError when they do not fit."""
 
-    def __init__(self, options: Any, engine: OnnxEngine, threads: int, notes: list[str]) -> None:
+    def __init__(self, options: BenchOptions, engine: OnnxEngine, threads: int, notes: list[str]) -> None:
+        assert options.net is not None
+        assert options.weights is not None
         definition = read_net(options.net, dict(options.variables) or None)
         properties = engine.metadata
         described = metadata.read(properties, options.model) if "caffelungo.format" in properties else None

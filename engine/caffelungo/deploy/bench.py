@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo import option_ranges, tabular
+from caffelungo.deploy.bench_options import BenchOptions
 from caffelungo.errors import Problem, RunError, UserError
 from caffelungo.inference import metadata, peak_memory, profile
 from caffelungo.inference.doctor import memory
@@ -38,31 +38,6 @@ FEWEST = 3
 ENOUGH = {90: 10, 99: 100}
 """Runs that a percentile takes: fewer have no run beyond it."""
 COLUMNS = ("batch", "side", "runs", "p50 ms", "p90 ms", "p99 ms", "images/s", "ratio", "from", "to")
-
-
-@dataclass(frozen=True)
-class BenchOptions:
-    """``net`` and ``weights``: the same net for PyTorch (None: the file alone); ``variables`` are its template's.
-
-    ``seconds`` is one side's turn. ``minutes``: no compiling and no batch size is begun, and no more rounds are taken,
-    than fit into them. ``threads`` 0: as many as cores, for every side. ``device``, ``provider``, ``graphs``: see
-    ``onnx_engine.OnnxEngine``. ``size``: height and width for a file that leaves them open.
-    """
-
-    model: str | Path
-    net: str | Path | None = None
-    weights: str | None = None
-    batches: Sequence[int] = (1, 8, 64)
-    rounds: int = 11
-    seconds: float = 0.3
-    threads: int = 0
-    device: str = "auto"
-    provider: str = ""
-    graphs: bool = False
-    compiled: bool = True
-    minutes: float = 10
-    size: tuple[int, int] | None = None
-    variables: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from caffelungo import drafts, files
 from caffelungo.data import preprocess
+from caffelungo.definition.definition import Definition
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.printer import print_net
 from caffelungo.definition.reader import parse_net, read_net
@@ -81,7 +82,7 @@ class Written:
 
 
 def export_caffe(
-    definition: Any,
+    definition: Definition | str | Path,
     weights: Weights | str | Path,
     out: str | Path,
     options: ExportOptions | None = None,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caffelungo import shell
+from caffelungo.definition.definition import Definition
 from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.schema import TEST, TRAIN, LayerParameter
 from caffelungo.errors import Problem, UserError
@@ -80,14 +81,14 @@ class DeployNet:
 
 
 def deploy_net(
-    definition: Any,
+    definition: Definition,
     *,
     shapes: Mapping[str, Sequence[int]] | None = None,
     sources: Mapping[str, Sequence[Shape]] | None = None,
     outputs: Sequence[str] = (),
     batch: int = 1,
 ) -> DeployNet:
-    """The deployed form of ``definition`` (a ``definition.reader.Definition``).
+    """The deployed form of ``definition`` .
 
     ``shapes`` gives input blobs' shapes without the batch (``{"data": (3, 227, 227)}``) where the file leaves them
     open; ``sources`` gives whole tops' shapes by data layer, as ``build_plan`` takes them. ``outputs`` are the blobs
@@ -281,7 +282,7 @@ def _input(top: str, shape: tuple[int, ...], layer: Any, others: set[str]) -> An
     return result
 
 
-def unsized_inputs(definition: Any, shapes: Mapping[str, Sequence[int]]) -> list[Problem]:
+def unsized_inputs(definition: Definition, shapes: Mapping[str, Sequence[int]]) -> list[Problem]:
     """A problem for each input of unknown size, also of a net that does not fit together."""
     net = definition.message
     state = net_state(net, TEST)
@@ -297,7 +298,12 @@ def unsized_inputs(definition: Any, shapes: Mapping[str, Sequence[int]]) -> list
 
 
 def _input_shape(
-    top: str, layer: Any, plan: Plan, shapes: Mapping[str, Sequence[int]], definition: Any, problems: list[Problem]
+    top: str,
+    layer: Any,
+    plan: Plan,
+    shapes: Mapping[str, Sequence[int]],
+    definition: Definition,
+    problems: list[Problem],
 ) -> tuple[int, ...]:
     # Two data layers may bear one name, as Caffe allows.
     planned = next(one for one in plan.layers if one.name == layer.name and top in one.tops)

@@ -21,6 +21,7 @@ import onnx_ir as ir
 from caffelungo import files
 from caffelungo.data import preprocess
 from caffelungo.data import shapes as data_shapes
+from caffelungo.definition.definition import Definition
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST
 from caffelungo.deploy import onnx_names, preprocessing_record
@@ -61,7 +62,7 @@ class Exported:
 
 
 def export(
-    definition: Any,
+    definition: Definition | str | Path,
     weights: Weights | str | Path,
     out: str | Path,
     options: ExportOptions | None = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from caffelungo.definition.definition import Definition
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy.classifier_labels import classifier_heads, classifier_labels
 from caffelungo.deploy.exportable_net import ExportableNet
@@ -48,7 +49,7 @@ def _order(record: Any) -> str:
     return str(Preprocessing.ChannelOrder.Name(record.channel_order))
 
 
-def _text_hash(definition: Any) -> str:
+def _text_hash(definition: Definition) -> str:
     if definition.path and Path(definition.path).is_file():
         return metadata.sha256(definition.path)
     return metadata.sha256_of(definition.text)

@@ -12,6 +12,7 @@ from typing import Any
 
 from caffelungo.data import preprocess
 from caffelungo.data import shapes as data_shapes
+from caffelungo.definition.definition import Definition
 from caffelungo.definition.schema import TEST
 from caffelungo.deploy import preprocessing_record, requested_size
 from caffelungo.deploy.deploy_net import DeployNet, deploy_net
@@ -30,7 +31,7 @@ from caffelungo.weights.weights import Weights
 class ExportableNet:
     """A net that can leave: ``arrays`` holds every blob of ``net``, ``record`` what is known of its preprocessing."""
 
-    definition: Any
+    definition: Definition
     weights: Weights
     net: DeployNet
     record: Any | None
@@ -38,12 +39,14 @@ class ExportableNet:
     notes: list[str]
 
 
-def open_exportable(definition: Any, weights: Weights | str | Path, options: ExportOptions) -> ExportableNet:
+def open_exportable(
+    definition: Definition | str | Path, weights: Weights | str | Path, options: ExportOptions
+) -> ExportableNet:
     """The net of ``definition`` (a Definition or a file) with ``weights`` (see ``load_weights``).
 
     Of ``options``, record, size, shapes, outputs and batch count. UserError for mistakes in what was given.
     """
-    if isinstance(definition, (str, Path)):
+    if isinstance(definition, str | Path):
         definition = read_net(definition)
     notes: list[str] = []
     definition = states.settled(definition, TEST, answering=True, notes=notes)
@@ -67,7 +70,7 @@ def load_weights(weights: Weights | str | Path) -> Weights:
     return weights if isinstance(weights, Weights) else load(str(weights))
 
 
-def _record(definition: Any, weights: Weights, options: ExportOptions) -> tuple[Any | None, list[str]]:
+def _record(definition: Definition, weights: Weights, options: ExportOptions) -> tuple[Any | None, list[str]]:
     if options.record is not None:
         return options.record, []
     if weights.extras is not None and weights.extras.HasField("preprocessing"):
@@ -75,7 +78,7 @@ def _record(definition: Any, weights: Weights, options: ExportOptions) -> tuple[
     return preprocessing_record.record_of(definition)
 
 
-def _contradictions(definition: Any, known: Any) -> list[str]:
+def _contradictions(definition: Definition, known: Any) -> list[str]:
     """A note where the data layer of ``definition`` prepares pictures otherwise than ``known``, the weights' record."""
     try:
         own, _ = preprocessing_record.record_of(definition)
@@ -88,7 +91,7 @@ def _contradictions(definition: Any, known: Any) -> list[str]:
     return [f"{told}: {'; '.join(apart)}. Is the net the one that was trained?"]
 
 
-def _shapes(definition: Any, record: Any | None, options: ExportOptions) -> Mapping[str, Sequence[int]]:
+def _shapes(definition: Definition, record: Any | None, options: ExportOptions) -> Mapping[str, Sequence[int]]:
     """Shapes by blob: those given, and the record's where a data layer leaves the picture's size to the data."""
     found = preprocessing_record.data_layer(definition)
     if record is None or found is None or not found[1].top:
@@ -99,7 +102,7 @@ def _shapes(definition: Any, record: Any | None, options: ExportOptions) -> Mapp
     return {found[1].top[0]: (preprocess.channels(record), height, width), **options.shapes}
 
 
-def _sources(definition: Any, record: Any | None) -> dict[str, list[tuple[int | None, ...]]] | None:
+def _sources(definition: Definition, record: Any | None) -> dict[str, list[tuple[int | None, ...]]] | None:
     """Tops' shapes of the picture layer, from the record, so that no data need be opened."""
     found = preprocessing_record.data_layer(definition)
     if record is None or found is None:
@@ -112,7 +115,7 @@ def _sources(definition: Any, record: Any | None) -> dict[str, list[tuple[int | 
 
 
 def record_and_shapes(
-    definition: Any, weights: Weights, options: ExportOptions
+    definition: Definition, weights: Weights, options: ExportOptions
 ) -> tuple[DeployNet, Any | None, list[str]]:
     """The net that leaves, the preprocessing record as far as it is known, and notes for the user."""
     record, notes = _record(definition, weights, options)
@@ -129,7 +132,7 @@ def record_and_shapes(
     return net, record, notes + net.notes
 
 
-def fitted(net: DeployNet, weights: Weights, definition: Any) -> tuple[Arrays, list[Problem]]:
+def fitted(net: DeployNet, weights: Weights, definition: Definition) -> tuple[Arrays, list[Problem]]:
     """Every blob of ``net`` from ``weights``, and what keeps them from being complete."""
     places = {layer.name: index for index, layer in enumerate(definition.message.layer)}
 

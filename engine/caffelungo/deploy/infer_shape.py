@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from caffelungo.definition.definition import Definition
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST
 from caffelungo.errors import Problem
@@ -22,7 +23,7 @@ MOST_ALIKE = 64
 """Where more sizes than this give the same numbers (a mean over the whole plane), the weights tell nothing."""
 
 
-def picture_shape(definition: Any, weights: Weights) -> tuple[str, tuple[int, int, int]] | None:
+def picture_shape(definition: Definition, weights: Weights) -> tuple[str, tuple[int, int, int]] | None:
     """(input blob, (channels, size, size)) of the one square picture that ``weights`` admit; None where several do."""
     net = definition.message
     plan = _plan(net, {})

@@ -40,8 +40,8 @@ class BlobNames:
     def of(self, plan: Plan, stands_for: Mapping[str, str] | None = None) -> list[str]:
         """The tensor name of each of ``plan.values``, of the net itself or of the folded one.
 
-        ``stands_for`` says which layer's top a changed layer makes now (see ``fold_batch_norm.Folded``), so that one name means
-        one tensor before and after folding.
+        ``stands_for`` says which layer's top a changed layer makes now (see ``Folded``), so that one name means one
+        tensor before and after folding.
         """
         return [self._names[key] for key in _keys(plan, stands_for or {})]
 

@@ -56,9 +56,9 @@ def trace(
     """The ONNX model of ``plan`` with the weights in ``store`` and the output blobs ``outputs``.
 
     With ``front`` the one input takes pictures. ``known`` (None: those of ``plan``) are the names of the net's blobs
-    before it was folded as ``stands_for`` says (see ``fold_batch_norm.Folded``); it notes what had to be called otherwise.
+    before it was folded as ``stands_for`` says (see ``Folded``); it notes what had to be called otherwise.
     ``batch`` is the one number of pictures that the graph takes; None: any. ``free_size``: operators hold at any height
-    and width, though the graph still names those of ``plan`` (see ``sizes.open_sizes``).
+    and width, though the graph still names those of ``plan`` (see ``free_sizes.open_sizes``).
     """
     module, values = _all_values(plan, store, free_size)
     layers = {node.target: node.meta["caffe"]["layer"] for node in module.graph.nodes if node.op == "call_module"}

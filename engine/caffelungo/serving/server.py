@@ -10,11 +10,15 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from caffelungo import threads
 from caffelungo.errors import RunError, UserError
 from caffelungo.serving.options import ServeOptions
+
+if TYPE_CHECKING:
+    from caffelungo.inference.classify import Classifier
+    from caffelungo.serving.service import Service
 
 M_ARENA_MAX = -8
 GRACE = 30
@@ -50,7 +54,7 @@ def serve(options: ServeOptions, say: Callable[[str], None] = print) -> None:
         raise RunError("the service could not start; the lines above say why")
 
 
-def greeting(classifier: Any, url: str) -> str:
+def greeting(classifier: Classifier, url: str) -> str:
     """What is served where; and why a GPU that is there is not used."""
     told = f"{classifier.path.name} on {classifier.device}: {url}  (Ctrl-C stops)"
     passed_over = classifier.session.passed_over
@@ -113,7 +117,7 @@ def address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"http://{host}:{port}"
 
 
-def server_of(service: Any, say: Callable[[str], None] = lambda text: None) -> Any:
+def server_of(service: Service, say: Callable[[str], None] = lambda text: None) -> Any:
     """A uvicorn server for ``service`` whose process outlives the signal that stops it; ``say`` is told of the wait."""
     import uvicorn
 

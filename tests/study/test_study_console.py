@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from caffelungo.report.studies import StudyBar
 from caffelungo.study.cells import Cell, CellResult, RunningCell, Standing
+from caffelungo.study.study_console import StudyBar
 
 CELL = Cell("tests.study.kinds:add", {}, title="wider [/x] [bold]256")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -13,6 +12,10 @@ from rich.text import Text
 
 from caffelungo.report.console import REFRESH
 from caffelungo.report.terminal import Terminal
+from caffelungo.study.cells.progress import RunningCell, Standing
+from caffelungo.study.picture_splits import PictureSplit
+from caffelungo.study.search import ArmCandidate
+from caffelungo.study.tables import ResultTable
 
 
 class StudyBar:
@@ -45,8 +48,8 @@ class StudyBar:
             self.console.print(text, markup=False)
         self._told, self._ended = -1, 0
 
-    def see(self, standing: Any) -> None:
-        """Show a ``cells.Standing``."""
+    def see(self, standing: Standing) -> None:
+        """Show how far the cells are."""
         total = standing.done + standing.failed + standing.left
         ended = self._ended = standing.done + standing.failed
         failed = f", {standing.failed} failed" if standing.failed else ""
@@ -58,14 +61,14 @@ class StudyBar:
         self.bar.update(self.task, completed=ended, total=total, description=f"{text}  {names}")
         if standing.ended is not None and not standing.ended[1].done and not self.quiet:
             cell, result = standing.ended
-            self.console.print(f"failed: {cell.name}: {' '.join(result.error.split())}", markup=False)
+            self.console.print(f"failed: {cell.name}: {' '.join((result.error or '').split())}", markup=False)
         tenth = 10 * ended // max(1, total)
         if not self.live and not self.quiet and tenth > self._told:
             self._told = tenth
             self.console.print(text, markup=False)
 
 
-def _running(one: Any) -> str:
+def _running(one: RunningCell) -> str:
     """A cell and how far it is."""
     return f"{one.cell.name} {one.share:.0%}" if one.share else str(one.cell.name)
 
@@ -76,7 +79,9 @@ def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.0f} min"
 
 
-def print_plan(pictures: Any, plan: Sequence[Any], rates: int, seeds: int, via: Any = None) -> None:
+def print_plan(
+    pictures: PictureSplit, plan: Sequence[ArmCandidate], rates: int, seeds: int, via: PictureSplit | None = None
+) -> None:
     """The pictures, the arms, what cannot be built and why, and how many trainings that makes.
 
     ``via``: the pictures of a task between, whose trainings come on top.
@@ -109,7 +114,7 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def print_tables(tables: Sequence[Any], sentences: Sequence[str]) -> None:
+def print_tables(tables: Sequence[ResultTable], sentences: Sequence[str]) -> None:
     """Each table under its title, what is said of it below, and the ``sentences`` at the end."""
     console = Terminal()
     for one in tables:
