@@ -130,7 +130,7 @@ def opening(path: Path) -> list[Problem]:
         definition = read_net(path)
         for one in states.worth(states.judged(definition)):
             try:
-                nets.open_net(nets.from_definition(one.definition), one.state)
+                nets.open_net_with_data(nets.from_definition(one.definition), one.state)
             except UserError as error:
                 found += error.problems
     except UserError as error:

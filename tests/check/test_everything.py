@@ -130,7 +130,7 @@ def test_data_that_is_missing_hides_no_augmentation(kind: str, tmp_path: Path) -
     found = [one.what for one in check_files([net])]
     text = nets.from_definition(read_net(net))
     with pytest.raises(UserError) as caught:
-        nets.open_net(text, net_state(text.message, TRAIN))
+        nets.open_net_with_data(text, net_state(text.message, TRAIN))
     trained = [one.what for one in caught.value.problems]
     for said in (found, trained):
         assert sum("unknown augmentation" in one for one in said) == 1

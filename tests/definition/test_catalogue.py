@@ -12,7 +12,7 @@ from caffelungo.definition import catalogue
 from caffelungo.definition.reader import read_net, read_solver
 from caffelungo.errors import UserError
 from caffelungo.study.options import CompareOptions
-from caffelungo.study.options import weights_of as study_weights
+from caffelungo.study.options import weights_name as study_weights
 
 
 def test_families_hold_every_name_once() -> None:

@@ -162,7 +162,7 @@ def test_a_placeholder_that_fits_nothing_does_not_stand_in_the_way() -> None:
         "data:32x32": "has 3 axes besides the batch",
         "data:3x0x9": "has no size",
         "data:3x99999x99999": "at most 89478485 pixels",
-        "dta:3x9x9": "no input of the net",
+        "dta:3x9x9": "not an input of the net",
     }
     for shape, told in wrong.items():
         ran = lungo("convert", "deploy.prototxt", "tiny.caffemodel", "-o", "y.onnx", "--shape", shape)
@@ -201,7 +201,7 @@ def test_export_from_both_files() -> None:
     assert opened.record == told
     assert opened.net.inputs == {"data": (1, 3, 32, 32)}
     ran = lungo("export", "--model", "deploy.prototxt", *words, "--shape", "data:3x30x30")
-    assert "the size of the picture is given twice" in ran.err
+    assert "the picture size is set twice" in ran.err
 
 
 def test_test_is_as_a_file_of_that_size() -> None:
@@ -219,8 +219,8 @@ def test_test_is_as_a_file_of_that_size() -> None:
 
 def test_time_runs_at_that_size(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[nets.OpenedNet] = []
-    real = nets.open_net
-    monkeypatch.setattr(nets, "open_net", lambda *a, **k: opened.append(real(*a, **k)) or opened[-1])
+    real = nets.open_net_with_data
+    monkeypatch.setattr(nets, "open_net_with_data", lambda *a, **k: opened.append(real(*a, **k)) or opened[-1])
     good("time", "--model", "deploy.prototxt", "--iterations", "1", "--size", "33")
     good("time", "--model", "train_val.prototxt", "--iterations", "1", "--phase", "TEST", "--size", "33")
     assert [one.plan.blobs["data"] for one in opened] == [(1, 3, 33, 33), (4, 3, 33, 33)]

@@ -78,7 +78,7 @@ def answers(net: Path, weights: Path, *wanted: str) -> tuple[Arrays, NDArray[np.
 
 def blobs_of(definition: Definition, layers: Any, *wanted: str) -> tuple[Arrays, NDArray[np.int64]]:
     state = net_state(definition.message, TEST)
-    opened = nets.open_net(nets.from_definition(definition), state, once=True, shuffle=False)
+    opened = nets.open_net_with_data(nets.from_definition(definition), state, once=True, shuffle=False)
     table = match(opened.plan, Weights(dict(layers)))
     assert not table.problems
     store = Store(opened.plan, seed=0)

@@ -42,7 +42,7 @@ def rows_of(text: str, monkeypatch: pytest.MonkeyPatch, test: bool = True) -> tu
     monkeypatch.setattr(drawing, "draw", lambda rows, path, head: drawn.extend([rows, head]))
     definition = parse_net(text)
     net = nets.from_definition(definition)
-    opened = [nets.open_net(net, net_state(definition.message, phase)) for phase in (TRAIN, TEST)]
+    opened = [nets.open_net_with_data(net, net_state(definition.message, phase)) for phase in (TRAIN, TEST)]
     assert sample_sheet.write(Path("x.png"), opened[0], opened[1:] if test else [])
     return drawn[0], drawn[1]
 

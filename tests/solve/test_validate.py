@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from caffelungo.definition.reader import parse_solver
+from caffelungo.solve.validate import count_test_nets as count_nets
 from caffelungo.solve.validate import solver_problems
-from caffelungo.solve.validate import test_nets as count_nets
 
 GOOD = 'net: "n"\nbase_lr: 0.1\nlr_policy: "fixed"\nmax_iter: 5\n'
 

@@ -77,4 +77,4 @@ def opened(text: str, phase: int, folder: Path, *, once: bool = False, seed: int
     definition = parse_net(text, str(path))
     state = net_state(definition.message, phase)
     shuffle = False if once else None
-    return nets.open_net(nets.from_definition(definition), state, seed=seed, once=once, shuffle=shuffle)
+    return nets.open_net_with_data(nets.from_definition(definition), state, seed=seed, once=once, shuffle=shuffle)

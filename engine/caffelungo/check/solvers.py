@@ -23,7 +23,7 @@ from caffelungo.solve import snapshot
 from caffelungo.solve.cannot_learn import loss_problem, rate_notices
 from caffelungo.solve.nets import from_definition, input_without_data
 from caffelungo.solve.read_solver import problems_of
-from caffelungo.solve.validate import delta_problems, solver_problems, test_nets
+from caffelungo.solve.validate import count_test_nets, delta_problems, solver_problems
 
 
 def check_solver(solver: Definition, findings: Findings, rest: Rest | None = None) -> str:
@@ -88,7 +88,7 @@ def _nets(solver: Definition) -> Named:
     own: list[tuple[str | int, ...]] = [("test_net_param", i) for i in range(len(message.test_net_param))]
     own += [("test_net", i) for i in range(len(message.test_net))]
     shared = next(((field,) for field in ("net", "net_param") if message.HasField(field)), None)
-    for i in range(test_nets(message)):
+    for i in range(count_test_nets(message)):
         place = own[i] if i < len(own) else shared
         if place is not None:
             state = message.test_state[i] if i < len(message.test_state) else None

@@ -56,7 +56,7 @@ def extract_features(
     gpu = given.mode.upper() == "GPU"
     engine = make_engine(EngineOptions(device=f"cuda:{_number(given.device_id)}" if gpu else "cpu"))
     text = nets.from_definition(states.settled(read_net(given.net, dict(given.variables) or None), TEST))
-    opened = nets.open_net(text, net_state(text.message, TEST))
+    opened = nets.open_net_with_data(text, net_state(text.message, TEST))
     part = upstream(opened, given.blobs)
     store, _ = weighted(part, [given.weights], engine)
     running = PartRunner(part, store, engine, batches=given.batches)

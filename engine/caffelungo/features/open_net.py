@@ -100,7 +100,7 @@ def make_ready(
     if record is not None and record.mean_image:
         _keep_mean(definition, record, folder, notices)
     text = nets.from_definition(definition)
-    opened = nets.open_net(text, net_state(text.message, TEST), once=True, shuffle=False)
+    opened = nets.open_net_with_data(text, net_state(text.message, TEST), once=True, shuffle=False)
     if crops != 1:
         opened.sources = [TenCrops.of(each) if isinstance(each, ImageSource) else each for each in opened.sources]
     part = upstream(opened, names)

@@ -25,7 +25,7 @@ from caffelungo.features.frozen_features import Say, locked, silent
 from caffelungo.features.new_npy import new_rows
 from caffelungo.features.rows import Rows
 from caffelungo.features.run_part import PartRunner
-from caffelungo.features.sample_names import files_of, labels_of
+from caffelungo.features.sample_names import files_of, sample_labels
 from caffelungo.features.upstream import Upstream, upstream
 from caffelungo.files import written_whole
 from caffelungo.layers.base import shape_text
@@ -90,7 +90,7 @@ def pooled(
         found = _computed(running, keys, say)
     else:
         found = _kept(running, keys, _addresses(running, keys, given), cache, say)
-    return Pooled(tuple(blobs), found, labels_of(opened.sources, running.count), files_of(source, running.count))
+    return Pooled(tuple(blobs), found, sample_labels(opened.sources, running.count), files_of(source, running.count))
 
 
 def _keys(part: Upstream, pools: Sequence[str], mirrored: bool) -> dict[Key, int]:

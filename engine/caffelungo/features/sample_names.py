@@ -25,7 +25,7 @@ def files_of(source: DataSource, count: int) -> tuple[str, ...]:
     return tuple(f"{source.name}#{number}" for number in range(count))
 
 
-def labels_of(sources: Iterable[DataSource], count: int) -> NDArray[np.int64]:
+def sample_labels(sources: Iterable[DataSource], count: int) -> NDArray[np.int64]:
     """The label of each of the ``count`` samples in the order of the file; -1 where no source has any."""
     for source in sources:
         found = source.labels()

@@ -65,7 +65,7 @@ class Subject:
         path = folder / "pictures.txt"
         write_list(path, ((str(Path(name).absolute()), label) for name, label in entries))
         text = nets.elsewhere(self.text, self.state, path)
-        return nets.open_net(text, self.state, once=True, shuffle=False)
+        return nets.open_net_with_data(text, self.state, once=True, shuffle=False)
 
     def ready(self, opened: nets.OpenedNet, blobs: Sequence[str], *, grown: bool = False) -> Store:
         """The weights. UserError where they do not fit the net, or say nothing of a layer that ``blobs`` need.

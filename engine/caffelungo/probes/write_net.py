@@ -143,7 +143,7 @@ def extras(definition: Definition, classes: Sequence[str], entries: Sequence[Ent
     with drafts.scratch() as name:
         path = name / "pictures.txt"
         write_list(path, entries[:1])
-        opened = nets.open_net(nets.elsewhere(text, state, path), state, once=True, shuffle=False)
+        opened = nets.open_net_with_data(nets.elsewhere(text, state, path), state, once=True, shuffle=False)
         made = nets.extras(opened) or message_class("lungo.NetExtras")()
     del made.label[:]
     made.label.extend(classes)

@@ -90,7 +90,7 @@ def _train_net(definition: Definition, engine: Engine, setup: Setup, seed: int, 
     log.info("solver.cpp:102", f"Creating training net from {net.origin}")
     state = nets.train_state(net, definition.message, setup.level, setup.stages)
     net = smaller_batches.divided(net, state, setup.divided)
-    opened = setup.given.opened if setup.given else nets.open_net(net, state, seed=seed, caffe=engine.caffe)
+    opened = setup.given.opened if setup.given else nets.open_net_with_data(net, state, seed=seed, caffe=engine.caffe)
     if error := nets.input_without_data(net, opened.plan):
         raise error
     return opened
@@ -101,7 +101,7 @@ def _test_net(
 ) -> TestNet:
     log.info("solver.cpp:190", f"Creating test net (#{number}) specified by {spec.text.origin}")
     whole = spec.iterations is None
-    opened = nets.open_net(
+    opened = nets.open_net_with_data(
         spec.text, spec.state, seed=seed, once=whole, caffe=engine.caffe, shuffle=False if whole else None
     )
     if error := nets.input_without_data(spec.text, opened.plan):

@@ -51,7 +51,7 @@ def channel_norm(
     watched = (place.before or [place.target])[-1].name
     text = nets.from_definition(definition)
     phase = TEST if any(graph.plan.phase == TEST for graph in view.graphs.values()) else TRAIN
-    opened = nets.open_net(text, states.state_of(definition, phase), shuffle=False)
+    opened = nets.open_net_with_data(text, states.state_of(definition, phase), shuffle=False)
     if error := nets.input_without_data(text, opened.plan):
         raise error
     store = Store(seed=0)

@@ -25,7 +25,7 @@ from caffelungo.plan.plan import Plan
 from caffelungo.plan.read_net import read_net
 from caffelungo.solve.net_text import NetText
 from caffelungo.solve.tested_head import judged_head
-from caffelungo.solve.validate import test_nets as count_test_nets
+from caffelungo.solve.validate import count_test_nets
 from caffelungo.weights.task_heads import heads_of
 
 
@@ -136,7 +136,7 @@ def _file(
     return NetText(definition.message, found, definition.where, f"{origin}: {path}", tuple(definition.notes))
 
 
-def open_net(
+def open_net_with_data(
     text: NetText,
     state: Any,
     *,
@@ -233,7 +233,7 @@ def extras(opened: OpenedNet, loaded: Any = None) -> Any:
     own = opened.text.message.lungo
     if own.HasField("preprocessing"):
         result.preprocessing.CopyFrom(own.preprocessing)
-    labels = labels_of(opened, loaded)
+    labels = names_of_classes(opened, loaded)
     del result.label[:]
     result.label.extend(labels)
     found = heads_of(own, loaded, layers=[one.name for one in opened.plan.layers])
@@ -243,7 +243,7 @@ def extras(opened: OpenedNet, loaded: Any = None) -> Any:
     return result if result.ByteSize() else None
 
 
-def labels_of(opened: OpenedNet, loaded: Any = None, head: str | None = None) -> list[str]:
+def names_of_classes(opened: OpenedNet, loaded: Any = None, head: str | None = None) -> list[str]:
     """Class names: the net's own, else the data's, else those of the weights' ``loaded`` extras; or none.
 
     Of a net with several heads they are those of ``head``, or of the one that the data's label is for.

@@ -83,7 +83,7 @@ def _opened(options: TestOptions, engine: Engine, shown: Console | None) -> tupl
     whole = options.iterations is None
 
     def opening(text: NetText) -> nets.OpenedNet:
-        return nets.open_net(text, state, once=whole, caffe=engine.caffe, shuffle=False if whole else None)
+        return nets.open_net_with_data(text, state, once=whole, caffe=engine.caffe, shuffle=False if whole else None)
 
     opened = opening(text)
     if head is None and options.data is not None and (meant := choose_head.meant_head(opened)) is not None:
@@ -102,9 +102,9 @@ def _notice(console: Console, lines: Sequence[str], style: str | None = None) ->
 def _name_classes(net: TestNet, trained: Any) -> None:
     """The names of the classes, of each classifier where several are tested; ``trained``: the weights' extras."""
     opened = net.opened
-    net.names = nets.labels_of(opened, trained)
+    net.names = nets.names_of_classes(opened, trained)
     several = [one for judging in judges(opened.plan) if (one := head_of(opened.plan, judging)) is not None]
-    net.names_of = {one: nets.labels_of(opened, trained, one) for one in several} if len(several) > 1 else {}
+    net.names_of = {one: nets.names_of_classes(opened, trained, one) for one in several} if len(several) > 1 else {}
 
 
 def make_test_net(

@@ -82,7 +82,7 @@ def run_training(options: TrainOptions, callbacks: Sequence[Observer] = ()) -> T
     with locks.alone(prefix, f"snapshots of the prefix {prefix}"):
         start = resolve_options.start_of(options, prefix, reporter)
         if start is not None and options.reset_state:
-            weights = training_state.weights_of(start)
+            weights = training_state.weights_of_state(start)
             reporter.say(f"starting anew from {weights}: iteration 0, no history")
             options, start = dataclasses.replace(options, weights=[str(weights)], snapshot=None, resume=False), None
         if not options.caffe and not options.overwrite:

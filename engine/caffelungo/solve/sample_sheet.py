@@ -19,7 +19,7 @@ from caffelungo.data.source import SampleBatch
 from caffelungo.errors import LungoError
 from caffelungo.passes import channel_names
 from caffelungo.report import sheet
-from caffelungo.solve.nets import OpenedNet, class_names, labels_of
+from caffelungo.solve.nets import OpenedNet, class_names, names_of_classes
 from caffelungo.solve.training import Training
 
 NAME = "samples.png"
@@ -29,7 +29,7 @@ SHOWN = 6
 def leave_sheet(training: Training, folder: Path) -> None:
     """Leave the sheet of a training in ``folder``; a picture that cannot be read is reported when training reads it."""
     with contextlib.suppress(LungoError, OSError):
-        names = labels_of(training.opened, training.loaded.extras)
+        names = names_of_classes(training.opened, training.loaded.extras)
         write(folder / NAME, training.opened, [test.opened for test in training.tests], names)
 
 

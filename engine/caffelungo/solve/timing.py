@@ -67,7 +67,7 @@ def measure(options: TimeOptions, log: CaffeLog) -> Times:
     for note in notes:
         log.info("net.cpp:51", note)
     text = nets.from_definition(at(definition, asked(options.size, (phase,))).definition)
-    opened = nets.open_net(text, net_state(text.message, phase))
+    opened = nets.open_net_with_data(text, net_state(text.message, phase))
     if options.size is not None and engine.device.type == "cpu":
         memory_limits.check(opened.plan, f"--size {picture_size.text(options.size)}", every=True)
     store = Store(seed=0, device=engine.device)

@@ -174,7 +174,7 @@ def _same_legacy(want: tuple[int, ...], have: tuple[int, ...]) -> bool:
     return len(have) == 4 and have == (1,) * (4 - len(want)) + want
 
 
-def weights_of(path: Path) -> Path:
+def weights_of_state(path: Path) -> Path:
     """The weights of the snapshot whose state is ``path``."""
     return _learned_net(solverstate.read(path), path)
 

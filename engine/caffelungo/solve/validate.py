@@ -29,7 +29,7 @@ def rule_names() -> list[str]:
     return [*CAFFE_RULES, *(point.name for point in entry_points(group=ENTRY_POINTS))]
 
 
-def test_nets(solver: Any) -> int:
+def count_test_nets(solver: Any) -> int:
     """How many test nets a SolverParameter asks for.
 
     The ones named by ``test_net`` and ``test_net_param``, plus as many of the shared net as ``test_iter`` asks beyond
@@ -72,7 +72,7 @@ def _train_net(s: Any, where: Where) -> list[Problem]:
 
 def _test_nets(s: Any, where: Where) -> list[Problem]:
     problems = []
-    count = test_nets(s)
+    count = count_test_nets(s)
     named = len(s.test_net) + len(s.test_net_param)
     given = any(s.HasField(name) for name in TRAIN_FIELDS)
     if s.test_iter and len(s.test_iter) != count:

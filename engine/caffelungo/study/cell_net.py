@@ -40,7 +40,9 @@ def open_on(text: NetText, phase: int, pictures: Path, *, batch: int, seed: int 
             remedy="a study trains on lists of pictures: make the data layer an ImageData layer",
         )
     test = phase == TEST
-    opened = nets.open_net(replace(text, message=message), state, seed=seed, once=test, shuffle=False if test else None)
+    opened = nets.open_net_with_data(
+        replace(text, message=message), state, seed=seed, once=test, shuffle=False if test else None
+    )
     if error := nets.input_without_data(text, opened.plan):
         raise error
     return opened

@@ -33,7 +33,7 @@ from caffelungo.study import frozen_baseline, step_cost
 from caffelungo.study.arms import ARMS, BAR, Configuration, build, chosen, configurations
 from caffelungo.study.cells import CellRunner, Inputs
 from caffelungo.study.comparison_task import PARTS, Task
-from caffelungo.study.options import TUNES, CompareOptions, check, weights_of
+from caffelungo.study.options import TUNES, CompareOptions, check, weights_name
 from caffelungo.study.picture_splits import gather
 from caffelungo.study.search import ArmCandidate, Outcome, Search
 from caffelungo.weights import formats
@@ -94,7 +94,7 @@ class Study:
         read = states.phased(read_net(path, variables or None).within(options.stages, options.level), self.stages)
         self.original = anchored(run(read, [step(one_label, OneLabelOptions(options.head))]).definition, path)
         self.side = options.size or _side(self.original)
-        self.start = weights_of(options)
+        self.start = weights_name(options)
         if self.start:
             _refuse_misfits(self.original, self.start)
         self.task = self._task(options.data, options.test, progress)

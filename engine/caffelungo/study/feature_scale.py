@@ -44,7 +44,7 @@ def measure(cell: Cell, place: CellPlace) -> dict[str, Any]:
     definition = read_net(place.inputs.path(fields["net"]))
     state = net_state(definition.message, TEST)
     text = nets.elsewhere(nets.from_definition(definition), state, place.inputs.path(fields["list"]))
-    opened = nets.open_net(text, state, shuffle=False)
+    opened = nets.open_net_with_data(text, state, shuffle=False)
     store = Store(seed=0)
     names = [str(place.inputs.path(fields["weights"]))] if fields["weights"] else []
     loaded = Loaded(names, (), opened.plan, text.where)

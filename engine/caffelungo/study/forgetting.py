@@ -30,7 +30,7 @@ def recall(asked: Mapping[str, str], trained: Store, engine: Engine, place: Cell
     text = nets.from_definition(read_net(place.inputs.path(asked["net"])))
     state = net_state(text.message, TEST)
     there = nets.elsewhere(text, state, place.inputs.path(asked["test"]))
-    opened = nets.open_net(there, state, once=True, shuffle=False)
+    opened = nets.open_net_with_data(there, state, once=True, shuffle=False)
     loaded = Loaded([place.inputs.path(asked["weights"])], (), opened.plan, text.where)
     store = Store(seed=0, device=engine.device)
     store.adopt(opened.plan, skip_filling=loaded.whole_layers(opened.plan))

@@ -50,7 +50,7 @@ class CompareOptions:
     level: int = 0
 
 
-def weights_of(options: CompareOptions) -> str | None:
+def weights_name(options: CompareOptions) -> str | None:
     """The weights to start from: those given, else those that come with a net of the catalogue."""
     if options.weights == "none":
         return None

@@ -116,14 +116,14 @@ def _own(before: Definition, phase: int, notices: list[str]) -> dict[str, Array]
 
     from caffelungo.solve.engine import Engine
     from caffelungo.solve.feed import Feed
-    from caffelungo.solve.nets import from_definition, open_net
+    from caffelungo.solve.nets import from_definition, open_net_with_data
 
     state = net_state(before.message, phase)
     types = {layer.type for layer in before.message.layer if included(layer, state)}
     if not types & {"Data", "ImageData", "HDF5Data"}:
         return None
     try:
-        opened = open_net(from_definition(before), state, shuffle=False)
+        opened = open_net_with_data(from_definition(before), state, shuffle=False)
         tensors = Feed(opened, Engine(torch.device("cpu"))).one(0)
     except UserError as error:
         notices.append(f"the data of {before.path} cannot be opened ({error.problems[0].what}): inputs are made up")

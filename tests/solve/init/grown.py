@@ -97,7 +97,7 @@ class Run:
 
     def __init__(self, net: str, weights: str, phase: int = TRAIN) -> None:
         text = nets.from_definition(read_net(net))
-        opened = nets.open_net(text, net_state(text.message, phase))
+        opened = nets.open_net_with_data(text, net_state(text.message, phase))
         self.store = Store(opened.plan, seed=9)
         self.store.load(match(opened.plan, formats.read(weights)).arrays)
         self.plan, self.steps = opened.plan, StepNet(opened.plan, self.store)

@@ -121,7 +121,7 @@ class _Job:
         if options.data is not None:
             text = nets.elsewhere(text, state, options.data)
         self.engine: Engine = make_engine(options)
-        self.opened = nets.open_net(text, state, seed=options.seed)
+        self.opened = nets.open_net_with_data(text, state, seed=options.seed)
         if error := nets.input_without_data(text, self.opened.plan):
             raise error
         self.plan = self.opened.plan

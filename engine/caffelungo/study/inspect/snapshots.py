@@ -28,7 +28,7 @@ class Weighed:
     path: Path
 
 
-def prefix_of(weights: str | Path) -> Path | None:
+def snapshot_prefix(weights: str | Path) -> Path | None:
     """``mine/solver`` for ``mine/solver_iter_300.caffemodel``; None for files that are called otherwise."""
     found = _NAME.fullmatch(Path(weights).name)
     return Path(weights).with_name(found["prefix"]) if found else None
@@ -39,14 +39,14 @@ def find(given: str | None, weights: Sequence[str]) -> list[Weighed]:
 
     UserError when ``given`` has none, or those of several runs.
     """
-    own = prefix_of(weights[-1]) if weights else None
+    own = snapshot_prefix(weights[-1]) if weights else None
     if given is None:
         return _thinned(_of_prefix(own)) if own is not None else []
     path = Path(given)
     prefixes = [path]
     if path.is_dir():
         run = _RUN.fullmatch(path.name)
-        inside = {prefix for file in sorted(path.iterdir()) if (prefix := prefix_of(file)) is not None}
+        inside = {prefix for file in sorted(path.iterdir()) if (prefix := snapshot_prefix(file)) is not None}
         prefixes = sorted(inside)
         if own in inside:
             prefixes = [own]
@@ -88,7 +88,7 @@ def _thinned(found: list[Weighed]) -> list[Weighed]:
 
 def began_with(weights: Sequence[str]) -> str | None:
     """The weights (a comma list) that the training of ``weights`` began with, as its record says; None if not known."""
-    prefix = prefix_of(weights[-1]) if weights else None
+    prefix = snapshot_prefix(weights[-1]) if weights else None
     for folder in reversed(run_folder.existing(prefix) if prefix is not None else []):
         try:
             record = json.loads((folder / run_folder.RECORD).read_text("utf-8"))
