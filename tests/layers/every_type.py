@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,16 @@ class Example:
         made = [rng.normal(0, 1, shape) for shape in self.shapes]
         made = [np.abs(one) + 0.1 for one in made] if self.positive else made
         return [self.given.get(index, one) for index, one in enumerate(made)]
+
+
+@contextmanager
+def registered(cls: type[Layer]) -> Iterator[None]:
+    """``cls`` as a type of the registry, for a while."""
+    registry.register(cls)
+    try:
+        yield
+    finally:
+        del registry._registered[cls.type]
 
 
 def example(cls: type[Layer]) -> Example:

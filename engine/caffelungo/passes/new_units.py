@@ -22,6 +22,7 @@ from caffelungo.definition.schema import FillerParameter, LayerParameter
 from caffelungo.errors import did_you_mean
 from caffelungo.layers.base import Shape
 from caffelungo.layers.fillers import FILLERS
+from caffelungo.layers.kinds import JOINING
 from caffelungo.layers.types.normalize import Normalize
 from caffelungo.passes.base import Refusal
 from caffelungo.passes.names import Names, root
@@ -251,27 +252,28 @@ def heads_behind(
                     f"`{reader.tops[0] if reader.tops else reader.name}`, which is pre-trained",
                     view.where(reader.index),
                     received=target.name,
-                    remedy=_instead(view, graph, target),
+                    remedy=_instead(view, graph, target, verb),
                 )
     if not found:
         raise Refusal(
             f"`{target.name}` feeds no classifier",
             view.where(target.index),
             received=target.name,
-            remedy=_instead(view, graph, target),
+            remedy=_instead(view, graph, target, verb),
         )
     return [found[index] for index in sorted(found)]
 
 
-def _instead(view: View, graph: Graph, target: PlannedLayer) -> str:
+def _instead(view: View, graph: Graph, target: PlannedLayer, verb: str = "") -> str:
     """The layers that could be grown instead: those nearest to the classifiers."""
     names = [name for one in view.classifiers if (name := feeding(graph, one)) not in (None, target.name)]
-    good = ", ".join(dict.fromkeys(str(name) for name in names))
-    return (
-        f"grow a layer that only a classifier reads: {good}"
-        if good
-        else "only a layer that nothing else reads can grow"
-    )
+    known = list(dict.fromkeys(str(name) for name in names))
+    good = [name for name in known if verb != "widening" or view.find(name).layer.type in HEADS | JOINING | {"Scale"}]
+    if good:
+        return f"grow a layer that only a classifier reads: {', '.join(good)}"
+    if known:
+        return f"add a layer on top of `{known[0]}` instead: lungo grow --deepen {shell.word(f'{known[0]}:UNITS')}"
+    return "only a layer that nothing else reads can grow"
 
 
 def feeding(graph: Graph, one: Classifier) -> str | None:
