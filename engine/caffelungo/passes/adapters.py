@@ -21,13 +21,14 @@ from caffelungo.bounds import WHOLE
 from caffelungo.definition.edits import Edit, InsertLayer, SetField
 from caffelungo.definition.schema import FillerParameter, LayerParameter
 from caffelungo.layers.base import shape_text
+from caffelungo.layers.kinds import HEADS
 from caffelungo.passes import select
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.names import Names
 from caffelungo.passes.option_fields import option
 from caffelungo.passes.rates import NEW, Rate, give_rates
 from caffelungo.passes.registry import REWRITE, register
-from caffelungo.passes.view import HEADS, Graph, View
+from caffelungo.passes.view import Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
 KINDS = ("parallel", "residual")

@@ -17,14 +17,14 @@ from caffelungo import shell
 from caffelungo.bounds import WHOLE
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, RenameBlob, RenameField, SetField
 from caffelungo.layers.base import Shape, shape_text
-from caffelungo.layers.kinds import FLAT
+from caffelungo.layers.kinds import FLAT, NEURONS, SIZED
 from caffelungo.passes import moves, select
 from caffelungo.passes.base import Note, Refusal, Rewrite, Step, step
 from caffelungo.passes.moves import Move
 from caffelungo.passes.option_fields import EVERY, option
 from caffelungo.passes.registry import REWRITE, Given, register
 from caffelungo.passes.resize import size_edits
-from caffelungo.passes.view import NEURONS, SIZED, Graph, View
+from caffelungo.passes.view import Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
 

@@ -20,6 +20,7 @@ from caffelungo import shell
 from caffelungo.definition.edits import Edit, InsertLayer, SetField
 from caffelungo.definition.schema import LayerParameter
 from caffelungo.layers.base import count, shape_text
+from caffelungo.layers.kinds import HEADS, NONLINEAR
 from caffelungo.passes import moves, new_units
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.default_layers import top_layer
@@ -29,7 +30,7 @@ from caffelungo.passes.names import Names, root
 from caffelungo.passes.new_units import Built, UnitOptions
 from caffelungo.passes.option_fields import option
 from caffelungo.passes.registry import GROW, register
-from caffelungo.passes.view import HEADS, NONLINEAR, Classifier, Graph, View
+from caffelungo.passes.view import Classifier, Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
 JOINS = frozenset({"Concat", "Normalize"})

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from caffelungo.definition.schema import FillerParameter, LayerParameter
+from caffelungo.layers.kinds import HEADS, SIZED
 from caffelungo.passes import moves, new_units, unit_copies
 from caffelungo.passes.base import Refusal
 from caffelungo.passes.moves import Move
 from caffelungo.passes.names import Names, root
 from caffelungo.passes.new_units import Built, UnitOptions
 from caffelungo.passes.rates import give_rates
-from caffelungo.passes.view import HEADS, SIZED, Graph, View
+from caffelungo.passes.view import Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
 

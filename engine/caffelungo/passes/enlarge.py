@@ -19,7 +19,7 @@ import numpy as np
 from caffelungo.bounds import COUNT
 from caffelungo.definition.edits import Edit, SetField
 from caffelungo.layers.base import count, shape_text
-from caffelungo.layers.kinds import APART
+from caffelungo.layers.kinds import APART, HEADS
 from caffelungo.passes import moves
 from caffelungo.passes.base import Note, Refusal, Rewrite, Step, step
 from caffelungo.passes.default_layers import unit_layer
@@ -27,7 +27,7 @@ from caffelungo.passes.moves import Move
 from caffelungo.passes.option_fields import SEED, option
 from caffelungo.passes.rates import options_field
 from caffelungo.passes.registry import GROW, Given, register
-from caffelungo.passes.view import HEADS, Graph, View
+from caffelungo.passes.view import Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
 Order = tuple[int, ...]

@@ -21,6 +21,7 @@ from caffelungo import shell
 from caffelungo.definition.edits import Edit, InsertLayer, SetField
 from caffelungo.definition.schema import LayerParameter
 from caffelungo.layers.base import count
+from caffelungo.layers.kinds import NEURONS
 from caffelungo.passes import parallel_units
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.heads import fresh_head, kept_head
@@ -28,7 +29,7 @@ from caffelungo.passes.moves import Move
 from caffelungo.passes.names import Names, norm_name, root
 from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.parallel_units import Group, Place
-from caffelungo.passes.view import NEURONS, Classifier, Graph, View
+from caffelungo.passes.view import Classifier, Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
 

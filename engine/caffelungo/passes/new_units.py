@@ -22,13 +22,13 @@ from caffelungo.definition.schema import FillerParameter, LayerParameter
 from caffelungo.errors import did_you_mean
 from caffelungo.layers.base import Shape
 from caffelungo.layers.fillers import FILLERS
-from caffelungo.layers.kinds import JOINING
+from caffelungo.layers.kinds import HEADS, JOINING, NEURONS, PASSING
 from caffelungo.layers.types.normalize import Normalize
 from caffelungo.passes.base import Refusal
 from caffelungo.passes.names import Names, root
 from caffelungo.passes.option_fields import SEED, option
 from caffelungo.passes.rates import FROZEN, NEW, Rate, give_rates, unit_filler, weak, weighted_blobs
-from caffelungo.passes.view import HEADS, NEURONS, PASSING, Classifier, Graph, View
+from caffelungo.passes.view import Classifier, Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
 WIDE_KERNEL_CHANNELS = 512

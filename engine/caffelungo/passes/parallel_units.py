@@ -18,6 +18,7 @@ import numpy as np
 from caffelungo.definition.edits import Edit, InsertLayer, SetField
 from caffelungo.definition.schema import LayerParameter
 from caffelungo.layers.base import shape_text
+from caffelungo.layers.kinds import HEADS, NEURONS, NONLINEAR, SIZED
 from caffelungo.passes import eltwise_copies, moves, new_units, unit_copies
 from caffelungo.passes.base import Note, Refusal
 from caffelungo.passes.eltwise_copies import Sum
@@ -25,7 +26,7 @@ from caffelungo.passes.moves import Move
 from caffelungo.passes.names import Names, norm_name, root
 from caffelungo.passes.new_units import Built, UnitOptions
 from caffelungo.passes.unit_copies import Originals
-from caffelungo.passes.view import HEADS, NEURONS, NONLINEAR, SIZED, Graph, View
+from caffelungo.passes.view import Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
 BLOCKS = frozenset({"Concat", "Eltwise", "Scale"})

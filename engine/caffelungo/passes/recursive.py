@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from caffelungo import shell
 from caffelungo.bounds import WHOLE
 from caffelungo.definition.edits import InsertLayer
+from caffelungo.layers.kinds import HEADS
 from caffelungo.passes import joined_units, new_units, parallel_units
 from caffelungo.passes.base import Note, Refusal, Rewrite, Step, step
 from caffelungo.passes.default_layers import unit_layer
@@ -26,7 +27,7 @@ from caffelungo.passes.new_units import Built, UnitOptions
 from caffelungo.passes.option_fields import option
 from caffelungo.passes.parallel_units import Group, Place
 from caffelungo.passes.registry import GROW, Given, register
-from caffelungo.passes.view import HEADS, Graph, View
+from caffelungo.passes.view import Graph, View
 from caffelungo.passes.widen import read_by_heads
 from caffelungo.plan.plan import PlannedLayer
 

@@ -21,6 +21,7 @@ from typing import Any
 from caffelungo.bounds import NOT_NEGATIVE, Bounds
 from caffelungo.definition.edits import Edit, InsertLayer
 from caffelungo.definition.schema import TEST, TRAIN, LayerParameter
+from caffelungo.layers.kinds import CLASS_LOSSES
 from caffelungo.passes import moves
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.moves import Move
@@ -28,7 +29,7 @@ from caffelungo.passes.names import Names
 from caffelungo.passes.option_fields import option
 from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.teacher import PREFIX, Teacher, frozen_copy, needed
-from caffelungo.passes.view import CLASS_LOSSES, Classifier, Graph, View
+from caffelungo.passes.view import Classifier, Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
 COMMENT = "The net as it was, frozen: it teaches {head} what it answered (training only)."

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 
 from caffelungo import shell
 from caffelungo.definition.edits import Edit, SetField
-from caffelungo.layers.kinds import OBSERVING
+from caffelungo.layers.kinds import CLASS_LOSSES, OBSERVING, PASSING
 from caffelungo.passes.base import Refusal
-from caffelungo.passes.view import CLASS_LOSSES, PASSING, Classifier, Graph, View
+from caffelungo.passes.view import Classifier, Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
 ENDS = CLASS_LOSSES | OBSERVING | {"Softmax"}

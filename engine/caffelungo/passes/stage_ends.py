@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 from caffelungo.definition.schema import TEST
 from caffelungo.errors import Location, UserError
-from caffelungo.layers.kinds import HANDING_ON, JOINING, UNIT_ENDS
-from caffelungo.passes.view import HEADS, NONLINEAR, Graph, View
+from caffelungo.layers.kinds import HANDING_ON, HEADS, JOINING, NONLINEAR, UNIT_ENDS
+from caffelungo.passes.view import Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from caffelungo import shell
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLayer, SetField
 from caffelungo.definition.schema import TEST, FillerParameter, LayerParameter, message_class
-from caffelungo.layers.kinds import PROBABILITIES
+from caffelungo.layers.kinds import NONLINEAR, PASSING, PROBABILITIES
 from caffelungo.passes import new_units, parallel_units
 from caffelungo.passes.base import Note, Refusal, Rewrite, Step, step
 from caffelungo.passes.finetune import FinetuneOptions, picture_layers
@@ -30,7 +30,7 @@ from caffelungo.passes.names import Names, answer_name, root
 from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.rates import OLD, give_rates, head_filler, options_field, weak, weighted_blobs
 from caffelungo.passes.read import ReadOptions, read
-from caffelungo.passes.view import NONLINEAR, PASSING, Classifier, View
+from caffelungo.passes.view import Classifier, View
 from caffelungo.plan.plan import PlannedLayer
 
 SILENCE = "answers"

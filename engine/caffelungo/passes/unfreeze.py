@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from caffelungo.definition.edits import ClearField, Edit, SetField
+from caffelungo.layers.kinds import HEADS
 from caffelungo.passes import select
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.option_fields import option
 from caffelungo.passes.rates import OLD, Rate
 from caffelungo.passes.registry import REWRITE, register
-from caffelungo.passes.view import HEADS, View
+from caffelungo.passes.view import View
 from caffelungo.plan.plan import PlannedLayer
 
 SCALES: Rate = (1.0, 0.0)

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from caffelungo.layers.kinds import MIXING
+from caffelungo.layers.kinds import HEADS, MIXING, NEURONS, SIZED
 from caffelungo.passes import moves
 from caffelungo.passes.base import Refusal
 from caffelungo.passes.moves import Move
 from caffelungo.passes.new_units import UnitOptions
-from caffelungo.passes.view import HEADS, NEURONS, SIZED, Graph, View
+from caffelungo.passes.view import Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
 

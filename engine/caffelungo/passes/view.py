@@ -19,13 +19,7 @@ from caffelungo.definition.reader import Definition
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.layers.base import Shape
-from caffelungo.layers.kinds import CLASS_LOSSES as CLASS_LOSSES
-from caffelungo.layers.kinds import HEADS as HEADS
-from caffelungo.layers.kinds import NEURONS as NEURONS
-from caffelungo.layers.kinds import NONLINEAR as NONLINEAR
-from caffelungo.layers.kinds import OBSERVING
-from caffelungo.layers.kinds import PASSING as PASSING
-from caffelungo.layers.kinds import SIZED as SIZED
+from caffelungo.layers.kinds import CLASS_LOSSES, HEADS, NEURONS, OBSERVING, PASSING
 from caffelungo.plan import states
 from caffelungo.plan.build_plan import build_plan
 from caffelungo.plan.plan import Plan, PlannedLayer

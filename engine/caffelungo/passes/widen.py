@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from caffelungo.definition.edits import Edit
-from caffelungo.layers.kinds import MIXING
+from caffelungo.layers.kinds import MIXING, PASSING
 from caffelungo.passes import joined_units, new_units, parallel_units
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.default_layers import unit_layer
@@ -27,7 +27,7 @@ from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.option_fields import option
 from caffelungo.passes.parallel_units import Group
 from caffelungo.passes.registry import GROW, register
-from caffelungo.passes.view import PASSING, Classifier, Graph, View
+from caffelungo.passes.view import Classifier, Graph, View
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from caffelungo.errors import Problem
-from caffelungo.passes.view import NEURONS, Graph
+from caffelungo.layers.kinds import NEURONS
+from caffelungo.passes.view import Graph
 from caffelungo.plan.build_plan import Where
 from caffelungo.plan.plan import ParamKey, ParamUse, Plan, PlannedLayer
 from caffelungo.solve.rates import Schedule

@@ -7,7 +7,7 @@ from typing import Any
 
 from caffelungo.definition.filter import included
 from caffelungo.errors import Location, UserError
-from caffelungo.passes.view import HEADS
+from caffelungo.layers.kinds import HEADS
 from caffelungo.plan.build_plan import build_plan
 from caffelungo.solve import nets
 from caffelungo.solve.net_text import NetText

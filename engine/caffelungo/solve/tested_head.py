@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from caffelungo.definition.filter import included
-from caffelungo.passes.view import CLASS_LOSSES, Graph, onward
+from caffelungo.layers.kinds import CLASS_LOSSES
+from caffelungo.passes.view import Graph, onward
 from caffelungo.plan.build_plan import build_plan
 from caffelungo.plan.plan import Plan, PlannedLayer
 

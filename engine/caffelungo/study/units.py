@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from caffelungo.definition.reader import Definition
 from caffelungo.definition.schema import TRAIN
-from caffelungo.passes.view import HEADS, Graph, View
+from caffelungo.layers.kinds import HEADS
+from caffelungo.passes.view import Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
 

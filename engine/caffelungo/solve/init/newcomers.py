@@ -9,8 +9,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from caffelungo.layers.base import count
-from caffelungo.layers.kinds import IDLE
-from caffelungo.passes.view import HEADS, Graph
+from caffelungo.layers.kinds import HEADS, IDLE
+from caffelungo.passes.view import Graph
 from caffelungo.plan.plan import PlannedLayer
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from caffelungo.passes.view import HEADS, NEURONS, PASSING, Graph
+from caffelungo.layers.kinds import HEADS, NEURONS, PASSING
+from caffelungo.passes.view import Graph
 from caffelungo.plan.plan import PlannedLayer
 
 JOINING = frozenset({"Dropout", "Normalize"})

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
+from caffelungo.layers.kinds import HEADS
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
-from caffelungo.passes.view import HEADS, Graph, View
+from caffelungo.passes.view import Graph, View
 from caffelungo.plan import states
 from caffelungo.plan.build_plan import build_plan
 from caffelungo.plan.plan import Plan, PlannedLayer

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from caffelungo.passes.view import NONLINEAR
+from caffelungo.layers.kinds import NONLINEAR
 from caffelungo.plan.plan import PlannedLayer
 from caffelungo.study.inspect.groups import Leaf, Top, output_of
 from caffelungo.study.inspect.nets import Before, Tuned
