@@ -137,27 +137,38 @@ class _Parser(Cursor):
                         self.at += 1
                     continue
                 if kinds[at] == END:
-                    if close and block.start != _NOWHERE:
-                        self._unclosed(block, 0)
+                    self._ended(block, close)
                     return
                 if kinds[at] == PUNCTUATION and texts[at] in "}>":
-                    self.at = at + 1
-                    if not close:
-                        self._fault(block, starts[at], self.ends[at], lost=True)
-                        self.problem(starts[at], "this brace closes nothing", texts[at], "delete it")
-                        continue
-                    if texts[at] != close:
-                        self._fault(block, starts[at], self.ends[at], lost=True, instead=close)
-                        self.problem(starts[at], f"the block is closed by the wrong brace, not by {close}", texts[at],
-                                      f"write {close}")  # fmt: skip
-                    block.end = self.ends[at]
-                    self._required(block, message)
-                    return
+                    if self._closes(block, close):
+                        self._required(block, message)
+                        return
+                    continue
                 self.unexpected("expected the name of a field")
                 self.skip_junk(known)
                 self._fault(block, starts[at], starts[self.at])
         finally:
             self.stack.pop()
+
+    def _ended(self, block: Block, close: str) -> None:
+        """Report a block that the end of the text leaves open."""
+        if close and block.start != _NOWHERE:
+            self._unclosed(block, 0)
+
+    def _closes(self, block: Block, close: str) -> bool:
+        """Pass the brace that is next; whether it ends ``block``, whose own closing brace is ``close``."""
+        at, text = self.at, self.texts[self.at]
+        start, end = self.starts[at], self.ends[at]
+        self.at = at + 1
+        if not close:
+            self._fault(block, start, end, lost=True)
+            self.problem(start, "this brace closes nothing", text, "delete it")
+            return False
+        if text != close:
+            self._fault(block, start, end, lost=True, instead=close)
+            self.problem(start, f"the block is closed by the wrong brace, not by {close}", text, f"write {close}")
+        block.end = end
+        return True
 
     def _required(self, block: Block, message: Any) -> None:
         missing = [name for name in block.info.required if not message.HasField(name)]

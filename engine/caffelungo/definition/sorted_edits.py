@@ -64,10 +64,7 @@ def sort_batch(message: Any, edits: Iterable[Edit]) -> SortedEdits:
                 batch.arrivals.setdefault(edit.at, []).append(edit.index)
             case RenameBlob():
                 _check(edit.start, count + 1, edit)
-                for index in range(edit.start, count):
-                    layer = message.layer[index]
-                    if index in batch.inner or edit.old in layer.bottom or edit.old in layer.top:
-                        batch.inner.setdefault(index, []).append(edit)
+                _blob_edit(batch, edit, message)
             case SetField() | ClearField() | RenameField():
                 _field_edit(batch, edit, count)
     for index in batch.deleted & batch.moved:
@@ -77,6 +74,12 @@ def sort_batch(message: Any, edits: Iterable[Edit]) -> SortedEdits:
     for sorted_edits in (*batch.inner.values(), batch.outer):
         sorted_edits[:] = _elements_last(sorted_edits)
     return batch
+
+
+def _blob_edit(batch: SortedEdits, edit: RenameBlob, message: Any) -> None:
+    for index, layer in enumerate(message.layer[edit.start :], edit.start):
+        if index in batch.inner or edit.old in layer.bottom or edit.old in layer.top:
+            batch.inner.setdefault(index, []).append(edit)
 
 
 def _field_edit(batch: SortedEdits, edit: SetField | ClearField | RenameField, count: int) -> None:

@@ -88,7 +88,7 @@ def deploy_net(
     outputs: Sequence[str] = (),
     batch: int = 1,
 ) -> DeployNet:
-    """The deployed form of ``definition`` .
+    """The deployed form of ``definition``.
 
     ``shapes`` gives input blobs' shapes without the batch (``{"data": (3, 227, 227)}``) where the file leaves them
     open; ``sources`` gives whole tops' shapes by data layer, as ``build_plan`` takes them. ``outputs`` are the blobs
@@ -136,6 +136,22 @@ def deploy_net(
             remedy="include the layers from the input to the classifier in phase TEST",
         )
     return DeployNet(message, build_plan(message, net_state(message, TEST)), inputs, notes, tuple(outputs))
+
+
+def _answer(message: Any, heads: Mapping[str, Any], kept: Sequence[Any], whole: Plan) -> list[str]:
+    """Give ``message`` a layer of probabilities for each loss that takes scores; notes for the user."""
+    notes = []
+    several = _probabilities(heads, kept) > 1
+    for blob, loss in heads.items():
+        if loss is None or loss.type not in ANSWERED:
+            continue
+        added = _output_layer(blob, loss, message, answer_name(_classifier(whole, blob), several))
+        if added is None:
+            continue
+        message.layer.append(added)
+        if not several and added.name != PROB and any(PROB in (one.name, *one.top) for one in kept):
+            notes.append(f"`{PROB}` is used in the net, so the probabilities are called `{added.name}`")
+    return notes
 
 
 def parse_shapes(texts: Iterable[str]) -> dict[str, tuple[int, ...]]:

@@ -16,7 +16,7 @@ from typing import Any
 from caffelungo import files, option_ranges
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.inference import result_files
-from caffelungo.inference.classify import TOP, Classifier, PictureModel, predictions
+from caffelungo.inference.classify import TOP, Classifier, Picture, PictureModel, predictions
 from caffelungo.inference.classify_files import judges_of, sheet
 from caffelungo.inference.inputs import Given, PictureBatch, gather
 from caffelungo.inference.predictions import Prediction
@@ -90,6 +90,7 @@ def infer(
     Raises UserError for what is wrong before anything runs, and at the end for pictures that could not be used, when
     the output is there with all others; RunError when the device cannot be used.
     """
+    tell, show = progress or (lambda count, total: None), each or (lambda prediction: None)
     target = _target(options)
     items = gather(options.given)
     model = PictureModel(
@@ -109,31 +110,18 @@ def infer(
             net.submit(model.engine.warm_up, [model.batch or options.batch], wanted).result()
         done.warm_up = time.perf_counter() - started
 
-        def finish(read: PictureBatch, running: Future[result_files.Arrays]) -> None:
-            outputs = running.result()
+        started = time.perf_counter()
+        for read, outputs in _answered(net, model, named, options, wanted, lambda read: _failed(done, items, read)):
             names = [named[index][0] for index in read.indices]
             found = predictions(judges, names, outputs, options.top) if judges else []
             if sink is not None:
                 sink.add(names, found, outputs)
             _count(done, items, read.indices, found if len(judges) == 1 else [])
             shown.extend(one for index, one in zip(read.indices, found, strict=False) if index % step == 0)
-            for prediction in found if each else ():
-                each(prediction)  # type: ignore[misc]
-            if progress is not None:
-                progress(done.count + len(done.problems), len(named))
-
-        started = time.perf_counter()
-        last: tuple[PictureBatch, Future[result_files.Arrays]] | None = None
-        for read in model.batches(named, options.batch, options.decoders):
-            done.problems += [items.placed(index, problem) for index, problem in read.failed]
-            if read.indices:
-                before, last = last, (read, net.submit(model.outputs, read.images, wanted))  # type: ignore[arg-type]
-                if before is not None:
-                    finish(*before)
-        if last is not None:
-            finish(*last)
-        if progress is not None:
-            progress(done.count + len(done.problems), len(named))
+            for prediction in found:
+                show(prediction)
+            tell(done.count + len(done.problems), len(named))
+        tell(done.count + len(done.problems), len(named))
         if not done.count:
             raise UserError(done.problems[:SHOWN])
     done.seconds = time.perf_counter() - started
@@ -142,6 +130,29 @@ def infer(
     if done.problems:
         raise UnansweredError(_told(done, target))
     return done
+
+
+def _answered(
+    net: ThreadPoolExecutor, model: PictureModel, named: Sequence[tuple[str, Picture]], options: InferOptions,
+    wanted: Sequence[str] | None, seen: Callable[[PictureBatch], None],
+) -> Iterator[tuple[PictureBatch, result_files.Arrays]]:  # fmt: skip
+    """Each batch with its outputs, in order; the net runs on the next one while a batch is looked at.
+
+    ``seen`` is shown every batch as it is read, also one without a picture that could be used.
+    """
+    last: tuple[PictureBatch, Future[result_files.Arrays]] | None = None
+    for read in model.batches(named, options.batch, options.decoders):
+        seen(read)
+        if read.indices:
+            before, last = last, (read, net.submit(model.outputs, read.images, wanted))  # type: ignore[arg-type]
+            if before is not None:
+                yield before[0], before[1].result()
+    if last is not None:
+        yield last[0], last[1].result()
+
+
+def _failed(done: Inferred, items: Given, read: PictureBatch) -> None:
+    done.problems += [items.placed(index, problem) for index, problem in read.failed]
 
 
 def _target(options: InferOptions) -> Path | None:

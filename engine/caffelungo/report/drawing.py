@@ -169,8 +169,8 @@ def _numbers(one: PlannedLayer) -> str:
     return f" {caption}" if caption else ""
 
 
-def _fold(boxes: list[Box]) -> list[Box]:
-    """Old boxes far from anything new become one box a stretch of the file."""
+def _near_new(boxes: list[Box]) -> set[int]:
+    """The boxes that are new or changed, and those around them; where nothing is, the last ones of the file."""
     below: dict[int, list[int]] = {}
     for k, box in enumerate(boxes):
         for source in box.above:
@@ -181,6 +181,12 @@ def _fold(boxes: list[Box]) -> list[Box]:
     for _ in range(NEAR):
         near |= {k for one in near for k in boxes[one].above}
         near |= {k for one in near if boxes[one].state != "old" for k in below.get(one, ())}
+    return near
+
+
+def _fold(boxes: list[Box]) -> list[Box]:
+    """Old boxes far from anything new become one box a stretch of the file."""
+    near = _near_new(boxes)
     result: list[Box] = []
     index: dict[int, int] = {}
     run: list[int] = []

@@ -7,6 +7,7 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -38,34 +39,6 @@ def app_of(service: Service) -> HostCheck:
         yield
         await service.stop()
 
-    async def classify(request: Request) -> Response:
-        with service.admission.visit() as visit:
-            body = await _body(service, request, visit, service.most_files)
-            top = _top(request, body)
-            visit.slots(len(body.files))
-            names = [name for name, _ in body.files]
-            images = await service.pictures(body.files)
-            body.files.clear()  # what waits for the net need not wait with its bytes
-            rows = await service.rows(images)
-            found = [service.prediction(name, row, top) for name, row in zip(names, rows, strict=True)]
-            return _json({"predictions": [_told(prediction) for prediction in found]})
-
-    async def show(request: Request) -> Response:
-        with service.admission.visit() as visit:
-            body = await _body(service, request, visit, 1)
-            top = _top(request, body)
-            if service.cam is None:
-                visit.slots(min(service.max_batch, service.options.queue))
-            (image,) = await service.pictures(body.files)
-            (row,) = await service.rows([image])
-            found = service.prediction(body.files[0][0], row, top)
-            asked = request.query_params.get("class", body.options.get("class"))
-            index = found.best.index if asked is None else number(asked, "class", 0, len(row) - 1)
-            image = await service.looked_at(image)
-            shown = await service.map(image, index)
-            about = {"index": index, "label": service.classifier.label(index), "probability": _short(row[index])}
-            return _json({**_told(found), "class": about, "map": shown.body(), "view": service.view(image)})
-
     async def health(_: Request) -> Response:
         return _json({"status": "live"})
 
@@ -83,13 +56,45 @@ def app_of(service: Service) -> HostCheck:
 
     routes = [
         *(Route(path, _counted(service, path, work), methods=["POST"])
-          for path, work in (("/classify", classify), ("/map", show))),
+          for path, work in (("/classify", partial(_classify, service)), ("/map", partial(_map, service)))),
         *(Route(path, work, methods=["GET"]) for path, work in (
             ("/", home), ("/model", model), ("/health", health), ("/ready", ready), ("/metrics", metrics))),
     ]  # fmt: skip
     handlers: Any = {HTTPException: _http, Exception: _fault}
     app = Starlette(routes=routes, lifespan=living, exception_handlers=handlers)
     return HostCheck(app, service.options.allow_host, service.refused)
+
+
+async def _classify(service: Service, request: Request) -> Response:
+    """The classes of every picture in the request."""
+    with service.admission.visit() as visit:
+        body = await _body(service, request, visit, service.most_files)
+        top = _top(request, body)
+        visit.slots(len(body.files))
+        names = [name for name, _ in body.files]
+        images = await service.pictures(body.files)
+        body.files.clear()  # what waits for the net need not wait with its bytes
+        rows = await service.rows(images)
+        found = [service.prediction(name, row, top) for name, row in zip(names, rows, strict=True)]
+        return _json({"predictions": [_told(prediction) for prediction in found]})
+
+
+async def _map(service: Service, request: Request) -> Response:
+    """The classes of one picture, and which parts of it mattered for one of them."""
+    with service.admission.visit() as visit:
+        body = await _body(service, request, visit, 1)
+        top = _top(request, body)
+        if service.cam is None:
+            visit.slots(min(service.max_batch, service.options.queue))
+        (image,) = await service.pictures(body.files)
+        (row,) = await service.rows([image])
+        found = service.prediction(body.files[0][0], row, top)
+        asked = request.query_params.get("class", body.options.get("class"))
+        index = found.best.index if asked is None else number(asked, "class", 0, len(row) - 1)
+        image = await service.looked_at(image)
+        shown = await service.map(image, index)
+        about = {"index": index, "label": service.classifier.label(index), "probability": _short(row[index])}
+        return _json({**_told(found), "class": about, "map": shown.body(), "view": service.view(image)})
 
 
 class Json(JSONResponse):
