@@ -362,6 +362,20 @@ def test_attention_is_the_softmax_of_how_much_a_channel_matters(place):
     assert calls[-1] == (24, 24)
 
 
+def test_an_observer_sees_attention_measured_once(place):
+    asked(place, DELTA % "attention: MEASURED")
+    calls: list[tuple[int, int]] = []
+
+    class Seen(Observer):
+        def on_attention(self, done: int, count: int) -> None:
+            calls.append((done, count))
+
+    one = solver(weights=["old.caffemodel"], observers=[Seen()])
+    one.step(1)
+    one.step(1)
+    assert calls == [(done, 24) for done in range(25)], "six channels on four batches"
+
+
 def test_weights_of_channels():
     rises = torch.tensor([0.0, 1.0, 5.0], dtype=torch.float64)
     z = (rises.numpy() - 2) / np.std([0.0, 1.0, 5.0])
