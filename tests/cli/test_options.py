@@ -31,7 +31,7 @@ def listed() -> str:
             spelled = " / ".join([*param.opts, *param.secondary_opts])
             name = spelled if param.param_type_name == "option" else param.name.upper()
             if param.name in further:
-                lines.append(f"    {name}  ({param.type.name}{', repeatable' * param.multiple}, = {param.default})")
+                lines.append(f"    {name}  (of a pass, = {param.default})")
                 continue
             kind = kinds[param.name]
             default = inspect.signature(function).parameters[param.name].default
