@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -77,7 +77,7 @@ class Loader:
         self.stop = stop
         self.workers = default_workers(self.sources) if workers is None else workers
 
-    def __iter__(self) -> Iterator[list[Tensor]]:
+    def __iter__(self) -> Generator[list[Tensor]]:
         numbers: Iterable[int] = itertools.count(self.start) if self.stop is None else range(self.start, self.stop)
         if self.workers and any(source.ahead for source in self.sources):
             batches = self._from_processes(numbers)

@@ -15,7 +15,7 @@ from caffelungo.plan.plan import Plan, PlannedLayer
 from caffelungo.report import confusion
 from caffelungo.report.class_table import print_classes
 from caffelungo.report.classification_score import Classified
-from caffelungo.report.glog import (CaffeLog, number)
+from caffelungo.report.glog import CaffeLog, number
 from caffelungo.report.terminal import Terminal
 from caffelungo.solve import nets
 from caffelungo.solve.engine import out_of_memory

@@ -23,7 +23,7 @@ class Feed:
 
     def batches(self, start: int, stop: int) -> Generator[list[Tensor]]:
         """Batches ``start`` to ``stop`` - 1, prepared ahead where that is worth it."""
-        with closing(iter(Loader(self.sources, start, stop, self.workers, self.engine.device))) as batches:  # type: ignore[type-var]
+        with closing(iter(Loader(self.sources, start, stop, self.workers, self.engine.device))) as batches:
             yield from batches
 
     def one(self, k: int) -> list[Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from caffelungo.solve import debug, gradients
 from caffelungo.solve.display import Display
-from caffelungo.solve.losses import Losses
+from caffelungo.solve.loss_reader import LossReader
 from caffelungo.solve.rollback import Rollback
 from caffelungo.solve.torch_seeds import seed_iteration
 from caffelungo.solve.training import Training
@@ -25,7 +25,7 @@ class Iteration:
     on the device freezes every later update (Caffe goes on with NaN).
     """
 
-    def __init__(self, training: Training, losses: Losses, display: Display, stopped: Callable[[], bool]) -> None:
+    def __init__(self, training: Training, losses: LossReader, display: Display, stopped: Callable[[], bool]) -> None:
         self.training, self.losses, self.display, self.stopped = training, losses, display, stopped
         self.sentinels = gradients.sentinels(training.plan, training.store)
         self.learned = training.learned

@@ -20,7 +20,7 @@ from caffelungo.solve.device_values import Seen
 from caffelungo.solve.display import Display, log_test
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.iteration import Iteration
-from caffelungo.solve.losses import Losses
+from caffelungo.solve.loss_reader import LossReader
 from caffelungo.solve.observer import Observer, Observers
 from caffelungo.solve.smoothing import SmoothedLoss
 from caffelungo.solve.snapshot import Snapshot
@@ -40,7 +40,7 @@ class Solver:
         """Whether something asked to end the run: STOP or TERMINATE."""
         self._snapshot_asked = False
         self._observers = Observers()
-        self._losses = Losses(training, self._observers, self._not_finite)
+        self._losses = LossReader(training, self._observers, self._not_finite)
         self._display = Display(training, self._observers)
         self._iteration = Iteration(training, self._losses, self._display, self._stopped_inside)
         for one in observers:
@@ -89,7 +89,7 @@ class Solver:
                     break
             self.look()
         finally:
-            feed.close()  # type: ignore[attr-defined]
+            feed.close()
 
     def stop(self) -> None:
         """End the run as SIGINT does: after the present iteration or test."""

@@ -151,7 +151,7 @@ class _Job:
 
     def batches(self) -> Iterator[Sequence[Tensor]]:
         """The first batches of the data, the same each time, each with the same random layers."""
-        with closing(self.feed.batches(0, self.options.batches)) as batches:  # type: ignore[type-var]
+        with closing(self.feed.batches(0, self.options.batches)) as batches:
             for k, tensors in enumerate(batches):
                 seed_iteration(self.engine.device, self.options.seed, k, 0)
                 self.progress(k, self.options.batches)

@@ -14,7 +14,7 @@ from caffelungo.solve.observer import Observer
 from caffelungo.solve.training import Training
 
 
-class Losses:
+class LossReader:
     """Those of ``training``. ``explain`` makes the error for an iteration whose numbers are not finite."""
 
     def __init__(self, training: Training, observer: Observer, explain: Callable[[Seen], RunError]) -> None:
