@@ -6,13 +6,16 @@ from typing import Annotated
 
 import typer
 
+from caffelungo.cli import completion
 from caffelungo.cli import options as o
 from caffelungo.cli.verb_result import VerbResult
 
 
 def compare(
     data: Annotated[str, typer.Option(help="A folder with one sub-folder of pictures per class.")],
-    model: Annotated[str, typer.Option(help="A net: a prototxt, or a name of `lungo nets`.")],
+    model: Annotated[
+        str, typer.Option(autocompletion=completion.nets, help="A net: a prototxt, or a name of `lungo nets`.")
+    ],
     output: Annotated[
         str, typer.Option("-o", "--output", help="Folder of the study. Finished trainings in it are reused.")
     ],

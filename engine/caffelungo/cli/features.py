@@ -11,7 +11,7 @@ from caffelungo.cli.verb_result import VerbResult
 
 
 def features(
-    net: Annotated[str, typer.Argument(help="A net: a prototxt (train_val or deploy), or a name of `lungo nets`.")],
+    net: o.Net,
     data: Annotated[
         str,
         typer.Option(help="A folder with one sub-folder per class, a folder of pictures, or a list of `path label`."),

@@ -13,7 +13,7 @@ from caffelungo.cli.verb_result import VerbResult
 
 
 def finetune(
-    net: Annotated[str, typer.Argument(help="A net: a prototxt (train_val or deploy), or a name of `lungo nets`.")],
+    net: o.Net,
     data: Annotated[str, typer.Option(help="A folder with one sub-folder of pictures per class.")],
     output: Annotated[str, typer.Option("-o", "--output", help="The folder to write.")],
     weights: Annotated[

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from caffelungo import option_text
+from caffelungo.cli import completion, pass_flags
 from caffelungo.cli import options as o
-from caffelungo.cli import pass_flags
 from caffelungo.cli import rewrite_output as r
 from caffelungo.cli import tasks as g
 from caffelungo.cli.verb_result import VerbResult
@@ -19,7 +19,10 @@ def grow(
     output: Annotated[str, typer.Option("-o", "--output", help="The prototxt to write, or a folder.")],
     net: Annotated[
         str | None,
-        typer.Argument(help="The net to grow: a prototxt, or a name of `lungo nets`. A recipe may name it instead."),
+        typer.Argument(
+            autocompletion=completion.nets,
+            help="The net to grow: a prototxt, or a name of `lungo nets`. A recipe may name it instead.",
+        ),
     ] = None,
     widen: Annotated[
         list[str] | None, typer.Option(metavar="LAYER:UNITS", help="Add units beside a layer; repeatable.")

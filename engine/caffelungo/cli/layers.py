@@ -6,11 +6,15 @@ from typing import Annotated
 
 import typer
 
+from caffelungo.cli import completion
 from caffelungo.cli.verb_result import VerbResult
 
 
 def layers(
-    type_: Annotated[str | None, typer.Argument(metavar="[TYPE]", help="Layer type to describe.")] = None,
+    type_: Annotated[
+        str | None,
+        typer.Argument(metavar="[TYPE]", autocompletion=completion.layer_types, help="Layer type to describe."),
+    ] = None,
 ) -> VerbResult:
     """List all layer types, or describe one: formula, shapes, blobs and options."""
     from caffelungo.layers import documentation, registry

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import typer
 
 from caffelungo import option_ranges, threads
+from caffelungo.cli import completion
 from caffelungo.cli.pass_flags import PassCommand
 from caffelungo.cli.spelling import caffe_spelling
 from caffelungo.cli.verb_result import has_json, with_json
@@ -52,16 +53,6 @@ VERBS = {
 }
 """Every verb and its panel in `lungo --help`; each is the function of that name in the file of that name."""
 
-app = typer.Typer(
-    name="lungo",
-    help="Fine-tune vision networks the way Caffe does, on PyTorch, and export them to ONNX.",
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -69,7 +60,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _lungo(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
     debug: bool = typer.Option(False, "--debug", help="Show the traceback behind an error message."),
@@ -89,24 +79,75 @@ def _judged(verb: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-for _verb, _panel in VERBS.items():
-    _module = importlib.import_module(f"caffelungo.cli.{_verb}")
-    _function = _judged(_verb, getattr(_module, _verb))
-    _kind = PassCommand if _verb in ("grow", "rewrite") else None
-    app.command(_verb, cls=_kind, rich_help_panel=_panel)(with_json(_verb, _function) if has_json(_verb) else _function)
+def app_of(verbs: Iterable[str] = VERBS, bare: bool = False) -> typer.Typer:
+    """The command line with ``verbs`` alone: building all of them takes longer than most verbs run.
+
+    ``bare``: without their options, which completing a verb's name does not need.
+    """
+    made = typer.Typer(
+        name="lungo",
+        help="Fine-tune vision networks the way Caffe does, on PyTorch, and export them to ONNX.",
+        no_args_is_help=True,
+        add_completion=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback()(_lungo)
+    for verb in verbs:
+        if bare:
+            made.command(verb)(_named(verb))
+            continue
+        kind = PassCommand if verb in ("grow", "rewrite") else None
+        judged = _judged(verb, getattr(importlib.import_module(f"caffelungo.cli.{verb}"), verb))
+        made.command(verb, cls=kind, rich_help_panel=VERBS[verb])(with_json(verb, judged) if has_json(verb) else judged)
+    return made
+
+
+def _named(verb: str) -> Callable[[], None]:
+    """``verb`` without its options and without what it does."""
+
+    def named() -> None:
+        pass
+
+    named.__doc__ = completion.summary(verb)
+    return named
+
+
+def __getattr__(name: str) -> Any:
+    """``app``: the whole command line, which is built only where it is asked for."""
+    if name == "app":
+        return _whole()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 @functools.cache
-def _command() -> Any:
-    """All verbs as a click command; cached, as building it takes longer than most verbs run."""
-    return typer.main.get_command(app)
+def _whole() -> typer.Typer:
+    return app_of()
+
+
+@functools.cache
+def _command(verb: str | None) -> Any:
+    """``verb``, or all of them for None, as a click command."""
+    return typer.main.get_command(_whole() if verb is None else app_of([verb]))
 
 
 def call(arguments: Sequence[str]) -> int:
     """Run one command line in this process and return its exit status. LungoError is not caught."""
-    command = _command()
-    status = command.main(caffe_spelling(arguments, command.commands), prog_name="lungo", standalone_mode=False)
+    command = _command(arguments[0] if arguments and arguments[0] in VERBS else None)
+    return _main(command, caffe_spelling(arguments, command.commands))
+
+
+def _main(command: Any, arguments: Sequence[str]) -> int:
+    status = command.main(list(arguments), prog_name="lungo", standalone_mode=False)
     return status if isinstance(status, int) else 0
+
+
+def complete(words: Sequence[str]) -> int:
+    """Print what completes the command line ``words``, the last of which is being typed, in the shell's format."""
+    if len(words) > 1 and words[0] in VERBS:
+        return _main(_command(words[0]), [])
+    return _main(typer.main.get_command(app_of(bare=True)), [])
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
@@ -116,7 +157,8 @@ def run(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in given
     try:
         with visible_streams():
-            status = call([argument for argument in given if argument != "--debug"])
+            words = completion.words_typed()
+            status = call([one for one in given if one != "--debug"]) if words is None else complete(words)
     except (LungoError, OSError) as error:
         if debug:
             raise

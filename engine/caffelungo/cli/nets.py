@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from caffelungo import shell
+from caffelungo.cli import completion
 from caffelungo.cli import options as o
 from caffelungo.cli.verb_result import VerbResult
 from caffelungo.errors import UserError
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def nets(
-    action: Annotated[str, typer.Argument(help="list, show or copy.")] = "list",
-    name: Annotated[str | None, typer.Argument(help="Name of a net.")] = None,
+    action: Annotated[str, typer.Argument(autocompletion=completion.net_actions, help="list, show or copy.")] = "list",
+    name: Annotated[str | None, typer.Argument(autocompletion=completion.net_names, help="Name of a net.")] = None,
     output: Annotated[str | None, typer.Option("-o", "--output", help="Folder to copy to.")] = None,
     set_: o.Set = None,
 ) -> VerbResult:

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
+from caffelungo.cli import completion
 from caffelungo.option_text import by_name, height_width, in_range, layer_units, listed, numbers, size, whole, words
 from caffelungo.report.progress_bar import progress, stages, working
 
 __all__ = [
-    "Caffe", "Compile", "Device", "Gpu", "Level", "MemoryFormat", "Overwrite", "Precision", "Quiet", "Set", "Size",
-    "Stage", "Threads", "Workers", "by_name", "command_line", "commands", "height_width", "in_range",
+    "Caffe", "Compile", "Device", "Gpu", "Level", "MemoryFormat", "Net", "Overwrite", "Precision", "Quiet", "Set",
+    "Size", "Stage", "Threads", "Workers", "by_name", "command_line", "commands", "height_width", "in_range",
     "layer_units", "listed", "numbers", "progress", "size", "stages", "variables", "whole", "words", "working",
 ]  # fmt: skip
 
@@ -21,9 +22,17 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set a template variable (.j2); repeatable."),
 ]
-Device = Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:N.")]
+Net = Annotated[
+    str,
+    typer.Argument(
+        autocompletion=completion.nets, help="A net: a prototxt (train_val or deploy), or a name of `lungo nets`."
+    ),
+]
+Device = Annotated[str, typer.Option(autocompletion=completion.devices, help="Device: auto, cpu, cuda or cuda:N.")]
 Gpu = Annotated[str | None, typer.Option(help="Index of a GPU (Caffe's flag).")]
-Precision = Annotated[str, typer.Option(help="Precision: fp32, tf32 (NVIDIA GPUs) or bf16.")]
+Precision = Annotated[
+    str, typer.Option(autocompletion=completion.precisions, help="Precision: fp32, tf32 (NVIDIA GPUs) or bf16.")
+]
 Compile = Annotated[bool, typer.Option("--compile", help="Compile the net with torch.compile.")]
 MemoryFormat = Annotated[str, typer.Option(help="Memory format: auto, channels_last or contiguous.")]
 Threads = Annotated[int | None, typer.Option(help="Number of CPU threads.")]

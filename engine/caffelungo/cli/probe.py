@@ -11,7 +11,7 @@ from caffelungo.cli.verb_result import VerbResult
 
 
 def probe(
-    net: Annotated[str, typer.Argument(help="A net: a prototxt (train_val or deploy), or a name of `lungo nets`.")],
+    net: o.Net,
     data: Annotated[
         str | None,
         typer.Option(

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from caffelungo.cli import completion, pass_flags
 from caffelungo.cli import options as o
-from caffelungo.cli import pass_flags
 from caffelungo.cli import rewrite_output as r
 from caffelungo.cli.verb_result import VerbResult
 
@@ -16,7 +16,10 @@ Layers = list[str] | None
 
 @r.with_shared
 def rewrite(
-    net: Annotated[str, typer.Argument(help="The net: a prototxt, or a name of `lungo nets`.")],
+    net: Annotated[
+        str,
+        typer.Argument(autocompletion=completion.nets, help="The net: a prototxt, or a name of `lungo nets`."),
+    ],
     output: Annotated[str, typer.Option("-o", "--output", help="The prototxt to write, or a folder.")],
     classes: Annotated[
         int | None, typer.Option(help="Replace the classifier by a fresh one with this number of classes.")

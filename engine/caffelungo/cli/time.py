@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from caffelungo.cli import completion
 from caffelungo.cli import options as o
 from caffelungo.cli.verb_result import VerbResult
 
@@ -14,7 +15,7 @@ def time(
     model: Annotated[str, typer.Option(help="The net.")],
     weights: Annotated[str, typer.Option(help="Its weights (optional; speed hardly depends on them).")] = "",
     iterations: Annotated[int, typer.Option(help="Number of passes to average over.")] = 50,
-    phase: Annotated[str, typer.Option(help="Phase: TRAIN or TEST.")] = "TRAIN",
+    phase: Annotated[str, typer.Option(autocompletion=completion.phases, help="Phase: TRAIN or TEST.")] = "TRAIN",
     size: o.Size = None,
     set_: o.Set = None,
     device: o.Device = "auto",
@@ -28,7 +29,7 @@ def time(
 
     Example: [bold]lungo time --model deploy.prototxt[/]
     """
-    from caffelungo.report.glog import (CaffeLog)
+    from caffelungo.report.glog import CaffeLog
     from caffelungo.solve import timing
     from caffelungo.solve.options import TimeOptions
 

@@ -6,12 +6,18 @@ from typing import Annotated
 
 import typer
 
+from caffelungo.cli import completion
 from caffelungo.cli import options as o
 from caffelungo.cli.verb_result import VerbResult
 
 
 def verify(
-    before: Annotated[str, typer.Argument(help="The net before the rewrite: a prototxt, or a name of `lungo nets`.")],
+    before: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=completion.nets, help="The net before the rewrite: a prototxt, or a name of `lungo nets`."
+        ),
+    ],
     after: Annotated[str, typer.Argument(help="The net after the rewrite.")],
     weights: Annotated[
         str | None, typer.Option(help="Weights of the first net, and of the second without --after-weights.")
@@ -24,7 +30,9 @@ def verify(
         int | None,
         typer.Option(help="Number of random samples to feed (default: the first net's data, if available)."),
     ] = None,
-    phase: Annotated[str, typer.Option(help="TEST (deterministic) or TRAIN.")] = "TEST",
+    phase: Annotated[
+        str, typer.Option(autocompletion=completion.phases, help="TEST (deterministic) or TRAIN.")
+    ] = "TEST",
     tolerance: Annotated[
         float, typer.Option(help="Largest difference of equal blobs, relative to their largest value.")
     ] = 1e-5,

@@ -12,30 +12,11 @@ from typing import Any
 
 from caffelungo import files, resources
 from caffelungo.definition import reader
+from caffelungo.definition.catalogue_names import NETS
 from caffelungo.definition.template import wanted_variables
 from caffelungo.errors import UserError, did_you_mean
 
 TEMPLATE = ".prototxt.j2"
-
-_NETS: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "lenet": ("lenet", "", {}),
-    "cifar10_quick": ("cifar10", "quick_", {}),
-    "cifar10_full": ("cifar10", "full_", {}),
-    "caffenet": ("caffenet", "", {}),
-    "alexnet": ("alexnet", "", {}),
-    "vgg16": ("vgg", "", {"depth": 16}),
-    "vgg19": ("vgg", "", {"depth": 19}),
-    "googlenet": ("googlenet", "", {}),
-    "resnet18": ("resnet", "", {"depth": 18}),
-    "resnet34": ("resnet", "", {"depth": 34}),
-    "resnet50": ("resnet", "", {"depth": 50}),
-    "resnet101": ("resnet", "", {"depth": 101}),
-    "resnet152": ("resnet", "", {"depth": 152}),
-    "squeezenet1.0": ("squeezenet", "", {"version": "1.0"}),
-    "squeezenet1.1": ("squeezenet", "", {"version": "1.1"}),
-    "mobilenet": ("mobilenet", "", {}),
-}
-"""Name -> family (a folder of ``nets/``), prefix of its plain files, variables of its template."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +74,13 @@ class CatalogueNet:
 
 def names() -> list[str]:
     """Every net by name."""
-    return list(_NETS)
+    return list(NETS)
 
 
 def families() -> dict[str, list[CatalogueNet]]:
     """Family -> its nets."""
     result: dict[str, list[CatalogueNet]] = {}
-    for name in _NETS:
+    for name in NETS:
         net = find(name)
         result.setdefault(net.family, []).append(net)
     return result
@@ -108,7 +89,7 @@ def families() -> dict[str, list[CatalogueNet]]:
 def overview() -> str:
     """All nets for people: names, one sentence each family, and what to do with them."""
     by_summary: dict[str, list[CatalogueNet]] = {}
-    for name in _NETS:
+    for name in NETS:
         by_summary.setdefault(find(name).summary, []).append(find(name))
     lines = []
     for summary, nets in by_summary.items():
@@ -121,14 +102,14 @@ def overview() -> str:
 
 def find(name: str) -> CatalogueNet:
     """The net called ``name``; UserError with the nearest name when there is none."""
-    if name not in _NETS:
-        near = did_you_mean(name, _NETS)
+    if name not in NETS:
+        near = did_you_mean(name, NETS)
         raise UserError(
             "no net of this name comes with Caffelungo",
             received=name,
-            remedy=(f"did you mean `{near}`? " if near else "") + f"There are {', '.join(_NETS)}",
+            remedy=(f"did you mean `{near}`? " if near else "") + f"There are {', '.join(NETS)}",
         )
-    family, prefix, variables = _NETS[name]
+    family, prefix, variables = NETS[name]
     folder = resources.folder("nets") / family
     template = folder / f"{family}{TEMPLATE}"
     if template.is_file():
@@ -145,10 +126,10 @@ def resolve(net: str | Path, variables: Mapping[str, Any] | None = None) -> tupl
     path = Path(net)
     if path.is_file():
         return path, dict(variables or {})
-    if str(net) in _NETS:
+    if str(net) in NETS:
         found = find(str(net))
         return found.train_val, {**found.variables, **(variables or {})}
-    near = did_you_mean(str(net), _NETS)
+    near = did_you_mean(str(net), NETS)
     raise UserError(
         "there is no such file, and no net of this name comes with Caffelungo",
         received=str(path.absolute()),
