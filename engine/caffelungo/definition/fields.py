@@ -80,7 +80,7 @@ class MessageInfo:
     required: tuple[str, ...]
 
 
-_OPEN: dict[str, Callable[..., Iterable[layer_options.Declared | recipe_steps.Declared]]] = {
+_OPEN: dict[str, Callable[..., Iterable[layer_options.OptionBlock | recipe_steps.Declared]]] = {
     layer_options.EXTRAS: layer_options.declared, recipe_steps.STEP: recipe_steps.declared,
 }  # fmt: skip
 """Messages that get further fields from what layer types and passes declare."""
@@ -93,7 +93,7 @@ def message_info(full_name: str) -> MessageInfo:
     fields = {field.name: _field(field) for field in descriptor.fields}
     if (declared := _OPEN.get(full_name)) is not None:
 
-        def add(block: layer_options.Declared | recipe_steps.Declared) -> None:
+        def add(block: layer_options.OptionBlock | recipe_steps.Declared) -> None:
             fields[block.key] = _field(block.extension)
 
         for block in declared(add):

@@ -49,7 +49,7 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Declared:
+class OptionBlock:
     """The options of one layer type: the name of their block, and the field of ``EXTRAS`` that holds it."""
 
     key: str
@@ -62,8 +62,8 @@ class Declared:
         return str(self.extension.message_type.full_name)
 
 
-_declared: dict[str, Declared] = {}
-_listeners: list[Callable[[Declared], None]] = []
+_declared: dict[str, OptionBlock] = {}
+_listeners: list[Callable[[OptionBlock], None]] = []
 _asked = False
 
 
@@ -81,7 +81,7 @@ def load() -> None:
         layer_provider.load_types()
 
 
-def declare(layer_type: str, options: tuple[Option, ...]) -> Declared:
+def declare(layer_type: str, options: tuple[Option, ...]) -> OptionBlock:
     """Make ``options`` fields of the block of ``layer_type``; a second time with the same ones changes nothing.
 
     ValueError for options that make no sense, or that differ from those declared before in this process.
@@ -108,13 +108,13 @@ def declare(layer_type: str, options: tuple[Option, ...]) -> Declared:
     except TypeError as error:
         raise ValueError(f"the options of layer type {layer_type} clash with those of another one: {error}") from None
     schema.message_class(f"{PACKAGE}.{block}")
-    found = _declared[name] = Declared(name, options, extension)
+    found = _declared[name] = OptionBlock(name, options, extension)
     for tell in _listeners:
         tell(found)
     return found
 
 
-def declared(listener: Callable[[Declared], None] | None = None) -> list[Declared]:
+def declared(listener: Callable[[OptionBlock], None] | None = None) -> list[OptionBlock]:
     """Everything that layer types have declared; ``listener`` is told of what is declared later."""
     load()
     if listener is not None:

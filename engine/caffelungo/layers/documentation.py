@@ -35,7 +35,7 @@ SCALARS = {
 
 
 @dataclass(frozen=True)
-class Option:
+class OptionRow:
     """One option of a layer: its name, type, default (empty: none) and what it does."""
 
     name: str
@@ -114,7 +114,7 @@ def _arity(cls: type[Layer]) -> str:
     return text
 
 
-def _groups(cls: type[Layer]) -> Iterator[tuple[str, list[Option]]]:
+def _groups(cls: type[Layer]) -> Iterator[tuple[str, list[OptionRow]]]:
     for name in (cls.options_field, *cls.more_options):
         if name:
             block, _, only = name.partition(".")
@@ -124,14 +124,14 @@ def _groups(cls: type[Layer]) -> Iterator[tuple[str, list[Option]]]:
         yield f"lungo.{layer_options.key(cls.type)}", [_own_option(one) for one in cls.own_options]
 
 
-def _own_option(option: layer_options.Option) -> Option:
+def _own_option(option: layer_options.Option) -> OptionRow:
     default = f"{option.default:g}" if isinstance(option.default, float) else str(option.default)
     if option.choices:
-        return Option(option.name, " | ".join(option.choices), default, option.text)
+        return OptionRow(option.name, " | ".join(option.choices), default, option.text)
     if option.default == layer_options.FILLER:
-        return Option(option.name, "FillerParameter { }", "", option.text)
+        return OptionRow(option.name, "FillerParameter { }", "", option.text)
     kind = type(option.default).__name__.replace("str", "string")
-    return Option(option.name, kind, default.lower() if kind == "bool" else default, _with_range(option))
+    return OptionRow(option.name, kind, default.lower() if kind == "bool" else default, _with_range(option))
 
 
 def _with_range(option: layer_options.Option) -> str:
@@ -143,7 +143,7 @@ def _with_range(option: layer_options.Option) -> str:
     return f"{option.text} It is {said}."
 
 
-def _option(field: Any) -> Option:
+def _option(field: Any) -> OptionRow:
     comments = field_comments()
     kind, default = SCALARS.get(field.type, ""), ""
     if field.enum_type:
@@ -156,7 +156,7 @@ def _option(field: Any) -> Option:
         default = str(value).lower() if isinstance(value, bool) else f"{value:g}" if kind == "float" else str(value)
     if field.is_repeated:
         kind += ", repeated"
-    return Option(field.name, kind, default, comments.get((field.containing_type.name, field.name), ""))
+    return OptionRow(field.name, kind, default, comments.get((field.containing_type.name, field.name), ""))
 
 
 @cache

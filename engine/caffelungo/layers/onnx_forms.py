@@ -37,7 +37,7 @@ class Operator(nn.Module):
         )
 
 
-class BatchNorm(nn.Module):
+class StoredBatchNorm(nn.Module):
     """BatchNorm with stored statistics, the division by their factor done."""
 
     mean: Tensor
@@ -68,7 +68,7 @@ class BatchStatistics(nn.Module):
         return centred / torch.sqrt(centred.square().mean(axes, keepdim=True) + self.eps)
 
 
-class Normalize(nn.Module):
+class L2Norm(nn.Module):
     """x / sqrt(sum of x^2 + eps) * scale: no ONNX operator of this opset has the eps under the root."""
 
     axes: Tensor
@@ -102,7 +102,7 @@ class LpNormalization(nn.Module):
         )
 
 
-class Scale(nn.Module):
+class ScaleAndBias(nn.Module):
     """Scale and bias, laid beside the bottom's axes beforehand."""
 
     scale: Tensor
@@ -204,7 +204,7 @@ def free_pool(layer: Any, top: Shape | None) -> nn.Module:
     return Padded(before, pool) if before else pool
 
 
-class Crop(nn.Module):
+class CropToBottom(nn.Module):
     """The part of bottom 0 that is as large as bottom 1, whose sizes are asked for as the graph runs."""
 
     offsets: Tensor

@@ -68,7 +68,7 @@ class BatchNorm(Layer):
 
         if not self.stored:
             return onnx_forms.BatchStatistics(self.eps)
-        return onnx_forms.BatchNorm(blobs, self.eps) if len(bottoms[0]) > 1 else None
+        return onnx_forms.StoredBatchNorm(blobs, self.eps) if len(bottoms[0]) > 1 else None
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch

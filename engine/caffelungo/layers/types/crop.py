@@ -70,7 +70,7 @@ class Crop(Layer):
         if not free or axis == 0:
             return None
         offsets = [self.offset(place) for place in range(rank - axis)]
-        return onnx_forms.Crop(offsets, axis, onnx_forms.sizes(tops[0]))
+        return onnx_forms.CropToBottom(offsets, axis, onnx_forms.sizes(tops[0]))
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         x, model = bottoms

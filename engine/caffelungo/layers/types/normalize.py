@@ -66,7 +66,7 @@ class Normalize(Layer):
         shape = (1,) * rank if scale.dim() == 0 else (1, -1, *(1,) * (rank - 2))
         if self.eps == 0 and not self.whole:
             return onnx_forms.LpNormalization(scale, shape)
-        return onnx_forms.Normalize(range(1, rank) if self.whole else [1], self.eps, scale, shape)
+        return onnx_forms.L2Norm(range(1, rank) if self.whole else [1], self.eps, scale, shape)
 
     def caffe_form(self, bottoms: Sequence[Shape | None], names: Callable[[str], str]) -> CaffeForm:
         from caffelungo.layers import caffe_forms

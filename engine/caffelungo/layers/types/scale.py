@@ -65,7 +65,7 @@ class Scale(Layer):
     ) -> nn.Module | None:
         from caffelungo.layers import onnx_forms
 
-        return onnx_forms.Scale(blobs, len(bottoms[0]), self.first) if len(bottoms) == 1 else None
+        return onnx_forms.ScaleAndBias(blobs, len(bottoms[0]), self.first) if len(bottoms) == 1 else None
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch
