@@ -100,7 +100,7 @@ def test_pictures_are_prepared_as_testing_prepares_them(work: Path) -> None:
     arrays = [np.asarray(Image.open(path).convert("RGB")) for path in files]
     assert torch.equal(net.preprocess(arrays), batch["data"])
     assert torch.equal(net.preprocess(arrays[0])[0], batch["data"][0])
-    with pytest.raises(cl.UserError, match="no picture"):
+    with pytest.raises(cl.UserError, match="not a picture"):
         net.preprocess(np.zeros((3, 4, 4), np.float32))
     with pytest.raises(cl.UserError, match="does not take pictures"):
         cl.open("nets/own.prototxt.j2", set={"units": 2}).preprocess("photos/red/0.png")

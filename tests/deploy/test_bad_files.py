@@ -40,16 +40,16 @@ VERBS = {
     "serve": ("serve", "MODEL", "--port", "0"),
 }
 NO_MODEL = {
-    "empty.onnx": "no ONNX file",
-    "text.onnx": "no ONNX file",
-    "cut.onnx": "no ONNX file",
-    "photo.onnx": "no ONNX file",
-    "net.prototxt": "no ONNX file",
+    "empty.onnx": "not an ONNX file",
+    "text.onnx": "not an ONNX file",
+    "cut.onnx": "not an ONNX file",
+    "photo.onnx": "not an ONNX file",
+    "net.prototxt": "not an ONNX file",
     "folder.onnx": "this is a folder, not an ONNX file",
     "absent.onnx": "ONNX file not found",
-    "relative.onnx": "keeps its weights in other files, which are not read",
-    "absolute.onnx": "keeps its weights in other files, which are not read",
-    "through_link.onnx": "keeps its weights in other files, which are not read",
+    "relative.onnx": "stores its weights in other files, which is not supported",
+    "absolute.onnx": "stores its weights in other files, which is not supported",
+    "through_link.onnx": "stores its weights in other files, which is not supported",
 }
 """What no verb takes, and what is wrong with it."""
 
@@ -128,14 +128,14 @@ def test_a_graph_that_cannot_be_run(verb: str, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["operator", "nowhere", "future"])
 def test_no_repository_of_a_graph_that_cannot_be_run(name: str, out: Path) -> None:
-    told(run("triton", f"bad/{name}.onnx"), "this ONNX file is damaged, or of a later version")
+    told(run("triton", f"bad/{name}.onnx"), "this ONNX file is damaged, or of a newer version")
     assert not list(out.iterdir())
 
 
 @pytest.mark.parametrize(
     ("name", "what", "remedy"),
     [
-        ("foreign", "does not say how pictures become its input", "`lungo convert`"),
+        ("foreign", "has no preprocessing record", "`lungo convert`"),
         ("old", "exported by another version", "export the net again"),
         ("input", "metadata of this ONNX file is damaged", "export the net again"),
         ("labels", "metadata of this ONNX file is damaged, in its entry `labels`", "export the net again"),
@@ -166,13 +166,13 @@ def test_triton_and_bench_with_damaged_metadata(name: str, out: Path) -> None:
 
 
 def test_inputs_that_cannot_be_filled() -> None:
-    told(run("bench", "bad/strings.onnx"), "of a type that is not filled here")
+    told(run("bench", "bad/strings.onnx"), "an unsupported type")
 
 
 @pytest.mark.parametrize("verb", ["classify", "infer", "serve"])
 def test_no_classifier(verb: str, out: Path) -> None:
     ran = run(verb, "bad/scores.onnx")
-    told(ran, "bad/scores.onnx: this net is no classifier")
+    told(ran, "bad/scores.onnx: this net is not a classifier")
     assert "-o out.npz" in ran.err
     assert not list(out.iterdir())
     assert lungo("infer", "bad/scores.onnx", "good.png", "-o", "out/o.npz").status == 0
@@ -183,10 +183,10 @@ NO_PICTURE = {
     "bad/empty.jpg": "an empty file",
     "bad/cut.jpg": "truncated",
     "bad/cut.png": "truncated",
-    "bad/huge.png": "1600000000 pixels by its header",
-    "bad/huge.jpg": "1600000000 pixels by its header",
+    "bad/huge.png": "1600000000 pixels according to its header",
+    "bad/huge.jpg": "1600000000 pixels according to its header",
     "bad/absent.jpg": "no such file",
-    "nothing": "holds no pictures",
+    "nothing": "contains no pictures",
     "absent.txt": "list of pictures not found",
 }
 
@@ -402,11 +402,11 @@ def test_another_net_beside_the_file(out: Path) -> None:
         (out / "net.prototxt").write_text(text)
         caffemodel.write(out / "net.caffemodel", random_weights(text), parse_net(text).message)
         given = ("--model", "out/net.prototxt", "--weights", "out/net.caffemodel", "--no-compiled", "--batch", "1")
-        told(lungo("bench", "m.onnx", *given, "--rounds", "1", "--seconds", "0.01"), "this is not the same net")
+        told(lungo("bench", "m.onnx", *given, "--rounds", "1", "--seconds", "0.01"), "they are different nets")
 
 
 def test_python_answers_as_the_command_line_does(out: Path) -> None:
-    with pytest.raises(UserError, match="no ONNX file"):
+    with pytest.raises(UserError, match="not an ONNX file"):
         bench(BenchOptions("bad/text.onnx", device="cpu"))
     with pytest.raises(UserError, match="this is a folder"):
         triton("bad/folder.onnx", "out/repo")
@@ -420,8 +420,8 @@ CONVERT = ("convert", "out/net.prototxt", "out/net.caffemodel")
     [
         (("-o", "bad/folder.onnx"), "bad/folder.onnx: this is a folder"),
         (("-o", "out/absent/x.onnx"), "does not exist"),
-        (("-o", "out/x.onnx", "--pictures", "nothing"), "nothing: this folder holds no pictures"),
-        (("-o", "out/x.onnx", "--pictures", "bad/huge.jpg"), "1600000000 pixels by its header"),
+        (("-o", "out/x.onnx", "--pictures", "nothing"), "nothing: this folder contains no pictures"),
+        (("-o", "out/x.onnx", "--pictures", "bad/huge.jpg"), "1600000000 pixels according to its header"),
         (("-o", "out/x.onnx", "--labels", "absent.txt"), "absent.txt: labels file not found"),
         (("-o", "out/x.onnx", "--mean-file", "bad/cut.png"), "bad/cut.png: this is a picture"),
     ],

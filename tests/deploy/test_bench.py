@@ -81,7 +81,7 @@ def test_against_pytorch(classifier_file: Path, net: Path) -> None:
 
 def test_another_net_is_not_compared(classifier_file: Path, net: Path) -> None:
     weights = str(net.with_name("other.caffemodel"))
-    with pytest.raises(RunError, match="this is not the same net"):
+    with pytest.raises(RunError, match="they are different nets"):
         bench(BenchOptions(classifier_file, net, weights, (1,), compiled=False, **SHORT))  # type: ignore[arg-type]
 
 
@@ -100,7 +100,7 @@ def test_a_compiler_that_fails_is_noted(classifier_file: Path, net: Path, monkey
     options = BenchOptions(classifier_file, net, str(net.with_suffix(".caffemodel")), (1, 2), **SHORT)  # type: ignore[arg-type]
     done = bench(options)
     assert {row.side for row in done.rows} == {"ONNX Runtime", "torch eager", "torch channels-last"}
-    assert done.notes[:1] == ["torch.compile does not run here and is left out: no C++ compiler"]
+    assert done.notes[:1] == ["torch.compile does not work here and is skipped: no C++ compiler"]
     assert len(asked) == 1  # not tried again for the next size
 
 
@@ -118,7 +118,7 @@ def test_without_a_compiler(classifier_file: Path, net: Path, monkeypatch: pytes
     monkeypatch.setattr(inductor, "fx_graph_cache", False)
     done = bench(BenchOptions(classifier_file, net, str(net.with_suffix(".caffemodel")), (3,), **SHORT))  # type: ignore[arg-type]
     assert "torch compiled" not in [row.side for row in done.rows]
-    assert "left out: No working C++ compiler found" in done.notes[0]
+    assert "skipped: No working C++ compiler found" in done.notes[0]
 
 
 def test_batches_that_do_not_fit_are_left_out(classifier_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +131,7 @@ def test_batches_that_do_not_fit_are_left_out(classifier_file: Path, monkeypatch
     monkeypatch.setattr(benches, "memory", lambda: {"free": 3 * each})
     done = bench(BenchOptions(classifier_file, batches=(1, 64), **SHORT))  # type: ignore[arg-type]
     assert [row.batch for row in done.rows] == [1]
-    assert "batch 64 is left out" in done.notes[0]
+    assert "batch 64 is skipped" in done.notes[0]
 
 
 def test_memory_that_ends_leaves_the_size_out(classifier_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +145,7 @@ def test_memory_that_ends_leaves_the_size_out(classifier_file: Path, monkeypatch
     monkeypatch.setattr(benches.OnnxEngine, "run", full)
     done = bench(BenchOptions(classifier_file, batches=(4, 2), **SHORT))  # type: ignore[arg-type]
     assert [row.batch for row in done.rows] == [2]
-    assert done.notes[0] == "batch 4 is left out: it does not fit into the memory of cpu"
+    assert done.notes[0] == "batch 4 is skipped: it does not fit into the memory of cpu"
 
 
 def test_time_is_kept(classifier_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +168,7 @@ def test_time_is_kept(classifier_file: Path, monkeypatch: pytest.MonkeyPatch) ->
     done = bench(BenchOptions(classifier_file, batches=(1, 2), rounds=1000, seconds=0.05, threads=1, minutes=0.02))
     assert time.monotonic() - started < 10
     assert done.rows[0].batch == 1
-    assert any("rounds in place of 1000" in note and "--minutes" in note for note in done.notes)
+    assert any("rounds instead of 1000" in note and "--minutes" in note for note in done.notes)
 
 
 def test_percentiles_need_runs(classifier_file: Path) -> None:
@@ -215,7 +215,7 @@ def test_a_fixed_batch_and_a_net_that_is_no_classifier(tmp_path: Path) -> None:
     export(parse_net(text), random_weights(text), tmp_path / "f.onnx", ExportOptions(batch=3, preprocess=False))
     done = bench(BenchOptions(tmp_path / "f.onnx", batches=(1, 8), **SHORT))  # type: ignore[arg-type]
     assert [row.batch for row in done.rows] == [3]
-    assert done.notes[0] == "the file is for 3 pictures, so that is the one batch size"
+    assert done.notes[0] == "the file is for 3 pictures, the only batch size"
 
 
 def test_open_sizes_are_asked_for(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_open_sizes_are_asked_for(tmp_path: Path) -> None:
     weights = random_weights(text)
     caffemodel.write(tmp_path / "net.caffemodel", weights, parse_net(text).message)
     export(parse_net(text), weights, tmp_path / "f.onnx", ExportOptions(free_size=True))
-    with pytest.raises(UserError, match="leaves more open"):
+    with pytest.raises(UserError, match="has open sizes besides the batch"):
         bench(BenchOptions(tmp_path / "f.onnx", batches=(1,), **SHORT))  # type: ignore[arg-type]
     done = bench(BenchOptions(tmp_path / "f.onnx", tmp_path / "net.prototxt", str(tmp_path / "net.caffemodel"), (2,),
                               compiled=False, size=(17, 21), **SHORT))  # type: ignore[arg-type]  # fmt: skip

@@ -353,7 +353,7 @@ def test_two_data_layers_may_bear_one_name(tmp_path: Path) -> None:
         convert(model(tmp_path, twice), Weights({}), tmp_path / "x.onnx")
     told = remedies(raised.value)
     assert 'type: "EvalDetection"' in told
-    assert "the size of input `label` is not known" in told
+    assert "the size of input `label` is unknown" in told
 
 
 @needs_shared

@@ -87,7 +87,7 @@ def test_auxiliary_classifiers_are_left_out_with_a_note() -> None:
     text += fc("trunk", "data") + fc("main", "trunk") + loss("l2", "main", "loss_weight: 1")
     net = deploy_net(parse_net(text))
     assert [layer.name for layer in net.message.layer] == ["data", "trunk", "main", "prob"]
-    assert net.notes == ["classifier `side` is left out: its loss has weight 0.3, not 1"]
+    assert net.notes == ["classifier `side` is dropped: its loss has weight 0.3, not 1"]
 
 
 def test_two_equal_classifiers_both_leave() -> None:
@@ -140,7 +140,7 @@ def test_unknown_size_is_asked_for_and_the_remedy_helps() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shapes", "message"), [({"dat": (3, 6, 5)}, "no input of the net"), ({"data": (3, 0, 5)}, "has no size")]
+    ("shapes", "message"), [({"dat": (3, 6, 5)}, "not an input of the net"), ({"data": (3, 0, 5)}, "has no size")]
 )
 def test_a_shape_that_makes_no_sense(shapes: dict[str, tuple[int, ...]], message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
@@ -150,13 +150,13 @@ def test_a_shape_that_makes_no_sense(shapes: dict[str, tuple[int, ...]], message
 
 @pytest.mark.parametrize("text", ["data", "3x227x227", "data:", "data:3x-1x2", "data:3,4,5", "data:3xx4"])
 def test_a_shape_that_cannot_be_read(text: str) -> None:
-    with pytest.raises(UserError, match="a shape is a blob and its sizes"):
+    with pytest.raises(UserError, match="--shape takes a blob and its sizes"):
         parse_shapes([text])
 
 
 def test_nothing_left() -> None:
     text = DATA + 'layer { name: "s" type: "Silence" bottom: "data" bottom: "label" }'
-    with pytest.raises(UserError, match="nothing of the net is left"):
+    with pytest.raises(UserError, match="nothing to export"):
         deploy_net(parse_net(text))
 
 
@@ -178,7 +178,7 @@ def test_every_input_of_unknown_size_is_told() -> None:
     with pytest.raises(UserError) as raised:
         deploy_net(parse_net(text))
     assert [problem.remedy for problem in raised.value.problems] == [
-        "give it without the batch, as --shape left:3x227x227",
-        "give it without the batch, as --shape right:3x227x227",
+        "set it, without the batch: --shape left:3x227x227",
+        "set it, without the batch: --shape right:3x227x227",
     ]
     assert unsized_inputs(parse_net(text), {"left": (3, 9, 9)}) == raised.value.problems[1:]

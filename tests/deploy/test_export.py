@@ -125,7 +125,7 @@ def test_parity_report(small: Exported) -> None:
     assert small.parity.random == 10
     assert small.parity.real > 0, "the pictures that come with the project"
     assert max(d.relative for d in small.parity.worst.values()) < 1e-5
-    assert "the same class comes first for" in "\n".join(small.parity.lines())
+    assert "the top class is the same for" in "\n".join(small.parity.lines())
     assert small.notes == []
 
 
@@ -201,7 +201,7 @@ layer { name: "fc" type: "InnerProduct" bottom: "one" top: "fc" inner_product_pa
     exported = export(parse_net(text), random_weights(text), tmp_path / "two.onnx")
     assert exported.inputs == ["a", "b"]
     assert exported.outputs == ["two", "fc"]
-    with pytest.raises(UserError, match="preprocessing cannot be put into this net"):
+    with pytest.raises(UserError, match="preprocessing needs a net"):
         export(parse_net(text), random_weights(text), tmp_path / "no.onnx", ExportOptions(preprocess=True))
 
 
@@ -300,7 +300,7 @@ def test_weights_that_are_not_finite(tmp_path: Path) -> None:
         (ExportOptions(), "none/m.onnx", "does not exist"),
         (ExportOptions(labels=["one"], record=RECORD), "m.onnx", "1 labels for 5 classes"),
         (ExportOptions(labels="no.txt", record=RECORD), "m.onnx", "labels file not found"),
-        (ExportOptions(record=Preprocessing(crop_height=9, crop_width=9)), "m.onnx", "pictures of another size"),
+        (ExportOptions(record=Preprocessing(crop_height=9, crop_width=9)), "m.onnx", "size of the preprocessing"),
         (ExportOptions(record=Preprocessing(mean_value=[1, 2])), "m.onnx", "mean .* does not fit"),
         (ExportOptions(device="cuda:x"), "m.onnx", "unknown device"),
     ],
@@ -315,7 +315,7 @@ def test_mistakes(options: ExportOptions, out: str, message: str, tmp_path: Path
 def test_missing_and_misfit_weights(tmp_path: Path) -> None:
     weights = random_weights(SMALL)
     del weights.layers["fc3"]
-    with pytest.raises(UserError, match="lacks layers of the net") as caught:
+    with pytest.raises(UserError, match="layers of the net are missing") as caught:
         export(parse_net(SMALL), weights, tmp_path / "m.onnx")
     assert "`fc3`" in str(caught.value)
     weights = random_weights(SMALL)
@@ -329,5 +329,5 @@ def test_missing_and_misfit_weights(tmp_path: Path) -> None:
 
 def test_more_than_two_gigabytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exportable_net, "LIMIT", 2**20 + 100)
-    with pytest.raises(UserError, match="holds 2 GB"):
+    with pytest.raises(UserError, match="whose limit is 2 GB"):
         export(parse_net(SMALL), random_weights(SMALL), tmp_path / "m.onnx")

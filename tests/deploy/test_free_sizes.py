@@ -103,7 +103,7 @@ def test_every_pooling(kind: str, windows: list[str], tmp_path: Path) -> None:
 
 def test_pooling_without_such_a_form_is_refused(tmp_path: Path) -> None:
     text = pooled("AVE", [*WINDOWS, OVERHANGING, "kernel_size: 1 stride: 2"])
-    with pytest.raises(UserError, match="no form that holds at every size") as raised:
+    with pytest.raises(UserError, match="no form that works at every size") as raised:
         exported(text, tmp_path, preprocess=False)
     assert [problem.what.split("`")[1] for problem in raised.value.problems] == ["pool8", "pool9"]
 
@@ -137,7 +137,7 @@ def test_a_kernel_that_reaches_beyond_its_plane_is_refused(tmp_path: Path) -> No
         'layer { name: "far" type: "Convolution" bottom: "conv" top: "far" '
         "convolution_param { num_output: 2 kernel_size: 19 stride: 17 } }\n"
     )
-    with pytest.raises(UserError, match=r"`far` .* no form that holds at every size") as raised:
+    with pytest.raises(UserError, match=r"`far` .* no form that works at every size") as raised:
         exported(text, tmp_path, preprocess=False)
     assert "larger size" in str(raised.value)
 
@@ -153,7 +153,7 @@ def test_what_fixes_the_size_is_listed_completely(tmp_path: Path) -> None:
     told = str(raised.value)
     assert "`fc/2` (InnerProduct) has weights for one size" in told
     assert "--cast fc/2" in told
-    assert "`flat` (Flatten) names sizes" in told
+    assert "`flat` (Flatten) contains fixed sizes" in told
     assert "fc3" not in told
     assert not (tmp_path / "x.onnx").exists()
 

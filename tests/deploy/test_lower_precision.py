@@ -88,7 +88,7 @@ def test_eight_bits(classifier_file: Path, photos: Path, tmp_path: Path) -> None
     [
         ({}, None),
         ({"ratios": {1: (1.1, 1.2, 1.3), 8: (0.6, 0.7, 0.8)}}, "0.70 times as fast at batch 8"),
-        ({"ratios": {1: (0.9, 1.2, 1.3)}}, "not surely faster"),
+        ({"ratios": {1: (0.9, 1.2, 1.3)}}, "not clearly faster"),
         ({"sizes": (100, 100)}, "not smaller"),
         ({"accuracy": (90, 88, 100)}, "wrong for 2 more of 100"),
     ],
@@ -127,7 +127,7 @@ def test_a_failing_proof_names_the_first_blob_and_leaves_no_file(
 def test_wrong_options(classifier_file: Path, photos: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="unknown precision"):
         check(PrecisionOptions("fp8"))
-    with pytest.raises(UserError, match="8 bits need pictures"):
+    with pytest.raises(UserError, match="int8 needs pictures"):
         check(PrecisionOptions("int8"))
     (tmp_path / "cut.png").write_bytes((photos / "00.png").read_bytes()[:60])
     with pytest.raises(UserError, match="picture cannot be read"):

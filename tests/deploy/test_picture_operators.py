@@ -20,7 +20,8 @@ from PIL import Image
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy import picture_operators as front_module
-from caffelungo.deploy.bench import BenchOptions, bench
+from caffelungo.deploy.bench import bench
+from caffelungo.deploy.bench_options import BenchOptions
 from caffelungo.deploy.convert import convert
 from caffelungo.deploy.export import Exported, export
 from caffelungo.deploy.fp16 import before_the_net
@@ -319,7 +320,7 @@ def test_triton(shorter: Exported, exact: Exported, tmp_path: Path) -> None:
         (EXACT, {"layout": "chwn"}, "unknown layout"),
         (EXACT, {"preprocess": False, "layout": "nchw"}, "net's own blobs"),
         (EXACT, {"preprocess": False, "resize_inside": True}, "net's own blobs"),
-        (EXACT, {"free_size": True, "resize_inside": True}, "leave one of them out"),
+        (EXACT, {"free_size": True, "resize_inside": True}, "remove one of them"),
         ({**SHORTER, "resize_shorter": 12}, {"resize_inside": True}, "less than the crop"),
         ({**EXACT, "resize_width": 10}, {"resize_inside": True}, "15x10 for a crop of 13x11"),
     ],

@@ -45,7 +45,7 @@ def test_it_stands_in_the_file(photos: Path, tmp_path: Path) -> None:
     expected = {"accuracy": 0.833333, "right": 25, "pictures": 30, "lists": {"list.txt": sha256(photos / "list.txt")}}
     assert json.loads(told["accuracy"]) == expected
     assert (done.right[0], done.known) == (25, 30)
-    assert stages == ["taking the accuracy"]
+    assert stages == ["measuring the accuracy"]
     assert list(tmp_path.iterdir()) == [written.path]
     assert len(Classifier(written.path, "cpu").classify([photos])) == 30
 
@@ -57,7 +57,7 @@ def test_mistakes_leave_no_file(photos: Path, tmp_path: Path) -> None:
     for given, text, what in (
         ("open.txt", SMALL, "needs the class of every picture"),
         ("gone.txt", SMALL, "nowhere.png|could not be used|cannot be read"),
-        ("list.txt", numbers, "accuracy is taken of classifiers"),
+        ("list.txt", numbers, "accuracy needs a classifier"),
     ):
         with pytest.raises(UserError, match=what):
             with_accuracy(partial(make, text=text), tmp_path / "m.onnx", [photos / given])

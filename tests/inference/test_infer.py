@@ -92,7 +92,7 @@ def test_a_file_for_four_pictures(folder: Path, tmp_path: Path) -> None:
 def test_nets_that_are_no_classifiers_give_numbers(folder: Path, tmp_path: Path) -> None:
     model = folder / "raw.onnx"
     done = infer(InferOptions(model, [folder / "photos"], tmp_path / "o.npz", batch=4))
-    assert "no classifier: these are the numbers of norm1" in "\n".join(done.lines())
+    assert "not a classifier: these are the raw outputs norm1" in "\n".join(done.lines())
     infer(InferOptions(model, [folder / "photos"], tmp_path / "o.json", batch=2))
     data = json.loads((tmp_path / "o.json").read_text())
     with np.load(tmp_path / "o.npz") as archive:
@@ -107,7 +107,7 @@ def test_nets_that_are_no_classifiers_give_numbers(folder: Path, tmp_path: Path)
         np.testing.assert_allclose(archive["norm1"][7], expected, rtol=1e-5, atol=1e-6)
     for output in ("o.csv", "o.png", None):
         given = InferOptions(model, [folder / "photos"], tmp_path / output if output else None)
-        with pytest.raises(UserError, match="no classifier: its answers are numbers") as caught:
+        with pytest.raises(UserError, match="not a classifier: it has raw outputs") as caught:
             infer(given)
         assert "-o out.npz" in (caught.value.problems[0].remedy or "")
     assert not (tmp_path / "o.csv").exists()
@@ -159,7 +159,7 @@ def test_everything_wrong_at_once(folder: Path, tmp_path: Path) -> None:
         gather([tmp_path / "empty", tmp_path / "bytes.txt", tmp_path / "blank.txt", tmp_path / "absent.txt"])
     whats = [problem.what for problem in caught.value.problems]
     assert len(whats) == 4
-    assert "this folder holds no pictures" in whats
+    assert "this folder contains no pictures" in whats
 
 
 @pytest.mark.skipif(runtime.cuda_devices() > 0, reason="this machine has a CUDA device")
@@ -213,7 +213,7 @@ def test_weights_outside_the_folder_are_not_read(folder: Path, tmp_path: Path) -
     tensor.data_location = onnx.TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value="../secret")
     (tmp_path / "inner" / "m.onnx").write_bytes(model.SerializeToString())
-    with pytest.raises(UserError, match="keeps its weights in other files, which are not read"):
+    with pytest.raises(UserError, match="stores its weights in other files, which is not supported"):
         infer(InferOptions(tmp_path / "inner" / "m.onnx", [folder / "photos"], tmp_path / "o.csv"))
     assert not (tmp_path / "o.csv").exists()
 

@@ -42,7 +42,7 @@ def test_damaged(change: dict[str, str]) -> None:
 
 
 def test_not_ours() -> None:
-    with pytest.raises(UserError, match="does not say how pictures become its input") as caught:
+    with pytest.raises(UserError, match="has no preprocessing record") as caught:
         read({"producer": "other"}, "m.onnx")
     assert "lungo export" in (caught.value.problems[0].remedy or "")
 
@@ -62,7 +62,7 @@ def test_labels_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="text in UTF-16"):
         read_labels(path)
     path.write_bytes(b"\xff\xff\x00")
-    with pytest.raises(UserError, match="no UTF-8"):
+    with pytest.raises(UserError, match="not UTF-8"):
         read_labels(path)
 
 

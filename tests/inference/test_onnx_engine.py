@@ -60,7 +60,7 @@ def test_inputs_that_do_not_fit_are_all_told(classifier_file: Path, binding: boo
         (good, ["probability"], "the file has no output `probability`", "probability"),
     ]
     if binding:  # the runtime itself takes lists
-        wrong.append(({"image": good["image"].tolist()}, None, "input `image` is no array", "list"))
+        wrong.append(({"image": good["image"].tolist()}, None, "input `image` is not an array", "list"))
     for feeds, outputs, what, received in wrong:
         with pytest.raises(UserError) as caught:
             engine.run(feeds, outputs)
@@ -109,5 +109,5 @@ def test_tensorrt_keeps_its_engine(classifier_file: Path, tmp_path: Path) -> Non
 def test_a_profile_that_was_cut_off(tmp_path: Path) -> None:
     (tmp_path / "cut.json").write_text('[{"name": "conv1_kernel_time", "args"')
     for name in ("cut.json", "gone.json"):
-        with pytest.raises(RunError, match=r"profile cannot be read: .*\n  to do: free some space"):
+        with pytest.raises(RunError, match=r"profile cannot be read: .*\n  to do: free space"):
             profile.nodes(tmp_path / name)

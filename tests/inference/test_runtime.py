@@ -48,7 +48,7 @@ def test_runs_from_bytes_and_from_a_file(tmp_path: Path) -> None:
 def test_external_data_is_refused(place: str, tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     path.write_bytes(model(external=place).SerializeToString())
-    with pytest.raises(UserError, match="keeps its weights in other files") as caught:
+    with pytest.raises(UserError, match="stores its weights in other files") as caught:
         open_session(path)
     assert caught.value.problems[0].where is not None
     assert caught.value.problems[0].where.file == str(path)
@@ -56,7 +56,7 @@ def test_external_data_is_refused(place: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"no model", bytes(range(256))])
 def test_no_onnx_file(data: bytes) -> None:
-    with pytest.raises(UserError, match="no ONNX file"):
+    with pytest.raises(UserError, match="not an ONNX file"):
         refuse_external_data(data, "m.onnx")
 
 

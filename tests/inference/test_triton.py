@@ -97,7 +97,7 @@ def test_a_fixed_batch_and_free_sizes(tmp_path: Path) -> None:
     assert config.max_batch_size == 0
     assert list(config.input[0].dims) == [4, 8, 8, 3]
     assert not config.HasField("dynamic_batching")
-    assert "fixed number" in placed.notes[0]
+    assert "fixed batch size" in placed.notes[0]
     free = triton(model(tmp_path / "free.onnx", height="height"), tmp_path / "repo")
     assert list(read_config(free.config).input[0].dims) == [-1, 8, 3]
 
@@ -112,7 +112,7 @@ def test_mistakes_are_told_together_and_nothing_is_written(tmp_path: Path) -> No
     with pytest.raises(UserError, match="not found"):
         triton(tmp_path / "gone.onnx", tmp_path / "repo")
     (tmp_path / "text.onnx").write_text("no model")
-    with pytest.raises(UserError, match="no ONNX file"):
+    with pytest.raises(UserError, match="not an ONNX file"):
         triton(tmp_path / "text.onnx", tmp_path / "repo")
     assert not (tmp_path / "repo").exists()
 

@@ -19,7 +19,7 @@ def test_places_are_given_back() -> None:
     assert house.taken == 0
     assert caught.value.status == 503
     assert caught.value.headers == {"Retry-After": "1"}
-    assert caught.value.body() == {"what": "the service is busy", "received": "3 of 3 places are taken",
+    assert caught.value.body() == {"what": "the service is busy", "received": "3 of 3 places are in use",
                                    "remedy": "try again in 1 s"}  # fmt: skip
 
 

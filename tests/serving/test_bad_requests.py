@@ -26,15 +26,15 @@ from tests.serving.test_bodies import FORM, form
 
 JPEG, PNG = (bad_files.encoded(bad_files.photo(), kind) for kind in ("JPEG", "PNG"))
 BAD: dict[str, tuple[bytes, int, str, str]] = {
-    "a text": (b"this is no picture", 415, "no picture that the service reads", "18 bytes"),
-    "a page": (b"<!doctype html><title>404</title>", 415, "no picture that the service reads", "33 bytes"),
+    "a text": (b"this is no picture", 415, "unsupported picture format", "18 bytes"),
+    "a page": (b"<!doctype html><title>404</title>", 415, "unsupported picture format", "33 bytes"),
     "half a JPEG": (JPEG[: len(JPEG) // 2], 422, "cannot be read", "truncated"),
     "half a PNG": (PNG[: len(PNG) // 2], 422, "cannot be read", "truncated"),
     "a JPEG's first bytes": (JPEG[:20], 422, "", "20 bytes"),
-    "a PNG of 40,000": (bad_files.png(40_000, 40_000), 413, "more pixels", "1600000000 pixels"),
-    "a JPEG of 40,000": (bad_files.huge_jpeg(), 413, "more pixels", "1600000000 pixels"),
-    "a PNG of 6,000": (bad_files.png(6_000, 6_000), 413, "more pixels", "6000x6000 = 36000000 pixels"),
-    "an ONNX file": (b"\x08\x0a" + bytes(40), 415, "no picture that the service reads", "42 bytes"),
+    "a PNG of 40,000": (bad_files.png(40_000, 40_000), 413, "too many pixels", "1600000000 pixels"),
+    "a JPEG of 40,000": (bad_files.huge_jpeg(), 413, "too many pixels", "1600000000 pixels"),
+    "a PNG of 6,000": (bad_files.png(6_000, 6_000), 413, "too many pixels", "6000x6000 = 36000000 pixels"),
+    "an ONNX file": (b"\x08\x0a" + bytes(40), 415, "unsupported picture format", "42 bytes"),
 }
 
 
@@ -161,7 +161,7 @@ def test_the_page_names_the_picture(start: Callable[..., Running], tmp_path: Pat
             f"curl -F a=@photo.jpg http://127.0.0.1:{running.port}/classify"
         )
         for data, what in ((JPEG[:700], "cut <b>.jpg: picture cannot be read"),
-                           (bad_files.huge_jpeg(), "cut <b>.jpg: picture has more pixels")):  # fmt: skip
+                           (bad_files.huge_jpeg(), "cut <b>.jpg: picture has too many pixels")):  # fmt: skip
             browser.drop("#drop", "cut <b>.jpg", data)
             browser.wait(f"document.getElementById('problem').innerText.includes({json.dumps(what)})")
         browser.drop("#drop", "whole.png", photos[0], "image/png")

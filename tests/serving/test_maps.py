@@ -125,7 +125,7 @@ def test_occlusion_finds_what_the_answer_hangs_on() -> None:
     assert "from 90.0% to 10.0%" in shown.how
     against = asyncio.run(maps.occlusion(submit, image, 0, 16))
     assert against.values.max() == 0
-    assert "nothing speaks for it" in against.how
+    assert "nothing supports it" in against.how
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 200, 3), (28, 28, 1)])

@@ -32,7 +32,7 @@ def test_a_port_in_use_is_told_before_the_model_is_looked_for(tmp_path: Path) ->
         with pytest.raises(UserError, match="port is in use") as caught:
             serve(ServeOptions(tmp_path / "none.onnx", port=port))
         assert f"--port {port}" in str(caught.value)
-        assert "--port (0 takes" in str(caught.value)
+        assert "--port (0 for" in str(caught.value)
     with listen("127.0.0.1", port):
         pass
 
@@ -40,7 +40,7 @@ def test_a_port_in_use_is_told_before_the_model_is_looked_for(tmp_path: Path) ->
 def test_other_places_that_cannot_be_had(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="host is not known"):
         listen("no host", 0)
-    with pytest.raises(UserError, match="cannot be listened on"):
+    with pytest.raises(UserError, match="cannot listen on"):
         listen("192.0.2.1", 0)
     with pytest.raises(UserError, match="not found"):
         serve(ServeOptions(tmp_path / "none.onnx", port=0))
@@ -133,7 +133,7 @@ def test_a_slow_client_holds_the_end_up_only_until_the_second_signal(model: Path
             )
             time.sleep(0.5)
             process.send_signal(signal.SIGTERM)
-            assert process.stdout.readline().startswith("stopping when what was begun is answered")
+            assert process.stdout.readline().startswith("stopping after requests in progress are finished")
             time.sleep(1)
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(("127.0.0.1", port), timeout=2)

@@ -121,14 +121,14 @@ def test_overload_is_told_at_once_and_passes(start: Start, photos: list[bytes]) 
 @pytest.mark.parametrize(
     ("body", "kind", "status", "what"),
     [
-        (b"no picture", "image/jpeg", 415, "no picture"),
-        (png(40_000, 40_000), "image/png", 413, "more pixels"),
+        (b"no picture", "image/jpeg", 415, "unsupported picture format"),
+        (png(40_000, 40_000), "image/png", 413, "too many pixels"),
         (png(300, 300), "image/png", 422, "cannot be read"),
         (encoded(Image.new("F", (20, 20)), "tiff"), "image/tiff", 422, "cannot be read"),
         (encoded(Image.new("RGB", (40, 40)), "jpeg")[:-90], "image/jpeg", 422, "cannot be read"),
         (bytes(70_000), "image/png", 413, "too large"),
-        (b"{", "application/json", 400, "no JSON"),
-        (b"abc", "text/plain", 415, "not understood"),
+        (b"{", "application/json", 400, "not JSON"),
+        (b"abc", "text/plain", 415, "unsupported Content-Type"),
         (form(*[("a", "a.png", b"x")] * 65), FORM, 413, "too many"),
     ],
 )
@@ -207,7 +207,7 @@ def test_not_ready_and_a_net_that_fails(start: Start, photos: list[bytes]) -> No
 def test_a_fixed_batch_is_refused(model: Path) -> None:
     classifier = Classifier(model, "cpu")
     classifier.session.shapes[classifier.input.name][0] = 4
-    with pytest.raises(UserError, match="fixed number"):
+    with pytest.raises(UserError, match="fixed batch size"):
         Service(classifier, ServeOptions(model))
     classifier.session.shapes[classifier.input.name][0] = 1
     assert Service(classifier, ServeOptions(model)).max_batch == 1

@@ -71,7 +71,7 @@ def test_a_picture_is_dropped_and_its_classes_and_map_are_seen(
     browser.drop("#drop", "<img src=x onerror=alert(1)>", b"no picture")
     browser.wait("document.body.dataset.state === 'refused'")
     told = browser.run("document.getElementById('problem').innerText")
-    assert "this is no picture that the service reads" in told
+    assert "unsupported picture format" in told
     assert "to do: send JPEG" in told
     assert browser.run("document.getElementById('result').hidden")
 

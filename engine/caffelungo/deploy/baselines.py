@@ -78,8 +78,8 @@ def _size(definition: Definition, record: Any | None) -> tuple[int, int] | None:
 
 def _other(received: str) -> UserError:
     return UserError(
-        "PyTorch's net does not take the inputs of the file: this is not the same net", received=received,
-        remedy="give the definition and the weights that the file was made of",
+        "the net in PyTorch has other inputs than the file: they are different nets", received=received,
+        remedy="name the definition and the weights that the file was exported from",
     )  # fmt: skip
 
 
@@ -149,7 +149,7 @@ class Opponents:
         torch.compiler.reset()
         for name, form in self.to_compile.items() if self.compiled else ():
             if self.took and time.monotonic() + self.took > ends:
-                self.notes.append(f"{where}{name} is left out: compiling would exceed the time (--minutes)")
+                self.notes.append(f"{where}{name} is skipped: compiling would exceed the time limit (--minutes)")
                 continue
             before = f"{duration(self.took)} the last time" if self.took else "may take a minute or two"
             tell(f"{where}compiling PyTorch's net, {before}", 0, 0)
@@ -160,7 +160,7 @@ class Opponents:
                 if isinstance(error, torch.OutOfMemoryError):
                     raise
                 self.compiled = False
-                self.notes.append(f"torch.compile does not run here and is left out: {_reason(error)}")
+                self.notes.append(f"torch.compile does not work here and is skipped: {_reason(error)}")
                 break
             self.took = time.monotonic() - started
         return made

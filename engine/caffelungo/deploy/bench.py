@@ -116,7 +116,7 @@ def bench(options: BenchOptions, *, progress: Tell | None = None) -> Benched:
     ran = profile.told(engine.ran_on(feeds_of(engine, batches[0], options.size)))
     done = Benched(f"{engine}, {threads} thread{'s' * (threads > 1)}; {ran}")
     if fixed:
-        done.notes.append(f"the file is for {fixed[0]} picture{'s' * (fixed[0] > 1)}, so that is the one batch size")
+        done.notes.append(f"the file is for {fixed[0]} picture{'s' * (fixed[0] > 1)}, the only batch size")
     opponents = None
     if options.net is not None:
         from caffelungo.deploy.baselines import Opponents
@@ -129,10 +129,10 @@ def bench(options: BenchOptions, *, progress: Tell | None = None) -> Benched:
     except KeyboardInterrupt:
         if not done.rows:
             raise
-        done.notes.append("stopped before all was measured")
+        done.notes.append("stopped before everything was measured")
     for share, runs in ENOUGH.items():
         if any(row.runs < runs for row in done.rows):
-            done.notes.append(f"p{share} is told from {runs} runs on; --seconds and --rounds give more")
+            done.notes.append(f"p{share} needs {runs} runs; increase --seconds or --rounds")
     return done
 
 
@@ -146,7 +146,7 @@ def _at(
         return
     left = ends - time.monotonic()
     if done.rows and left <= 0:
-        done.notes.append(f"batch {batch} is left out: the {options.minutes:.3g} minutes are over (--minutes)")
+        done.notes.append(f"batch {batch} is skipped: the {options.minutes:.3g} minutes are over (--minutes)")
         return
     tell(f"batch {batch}: warming up", 0, 0)
     try:
@@ -164,14 +164,14 @@ def _at(
     except (RunError, RuntimeError, MemoryError) as error:
         if not isinstance(error, MemoryError) and not _is_memory(error):
             raise
-        done.notes.append(f"batch {batch} is left out: it does not fit into the memory of {engine.device}")
+        done.notes.append(f"batch {batch} is skipped: it does not fit into the memory of {engine.device}")
         return
     if not rows:
-        done.notes.append(f"batch {batch} is left out: {FEWEST} rounds would exceed {options.minutes:.3g} minutes "
+        done.notes.append(f"batch {batch} is skipped: {FEWEST} rounds would exceed {options.minutes:.3g} minutes "
                           "(--minutes)")  # fmt: skip
         return
     if rounds < options.rounds:
-        done.notes.append(f"batch {batch}: {rounds} rounds in place of {options.rounds}, to end in time (--minutes)")
+        done.notes.append(f"batch {batch}: {rounds} rounds instead of {options.rounds}, to finish in time (--minutes)")
     done.rows += rows
     done.rounds[batch] = rounds
 
@@ -252,13 +252,13 @@ def feeds_of(engine: OnnxEngine, batch: int, size: tuple[int, int] | None = None
                  for place, one in enumerate(given.shape)]  # fmt: skip
         if not all(isinstance(one, int) for one in shape):
             raise UserError(
-                f"input `{given.name}` leaves more open than the number of pictures",
-                received="x".join(map(str, given.shape)), remedy="say how large pictures are: --size 224x224",
+                f"input `{given.name}` has open sizes besides the batch",
+                received="x".join(map(str, given.shape)), remedy="set the picture size: --size 224x224",
             )  # fmt: skip
         kind = TYPES.get(given.type)
         if kind is None:
-            raise UserError(f"input `{given.name}` is of a type that is not filled here", received=given.type,
-                            remedy="time this file with onnxruntime itself")  # fmt: skip
+            raise UserError(f"input `{given.name}` has an unsupported type", received=given.type,
+                            remedy="time this file with onnxruntime directly")  # fmt: skip
         feeds[given.name] = (
             rng.integers(0, 256, shape, dtype=np.uint8) if kind == np.uint8
             else (50 * rng.standard_normal(shape)).astype(kind)
@@ -273,7 +273,7 @@ def _fits(options: BenchOptions, engine: OnnxEngine, feeds: Arrays, batch: int, 
         return True
     needed = WORKSPACE * peak_memory.peak(options.model, {name: array.shape for name, array in feeds.items()})
     if needed > free:
-        notes.append(f"batch {batch} is left out: it may take {needed / 1e9:.1f} GB, {free / 1e9:.1f} are free")
+        notes.append(f"batch {batch} is skipped: it may take {needed / 1e9:.1f} GB, {free / 1e9:.1f} are free")
     return needed <= free
 
 
@@ -298,8 +298,8 @@ def _agree(sides: Mapping[str, Side], feeds: Arrays, engine: OnnxEngine, notes: 
                 reason = low or next((one for one in ("bf16", "fp16") if one in name), "")
                 if not reason or value.shape != wanted.shape:
                     raise RunError(
-                        f"{name} and {ONNX} answer differently in `{blob}`: this is not the same net\n"
-                        "  to do: give the definition and the weights that the file was made of"
+                        f"{name} and {ONNX} differ in `{blob}`: they are different nets\n"
+                        "  to do: name the definition and the weights that the file was exported from"
                     )
                 told = f"{name} and {ONNX} differ by {apart:.2g} of the largest value of `{blob}` ({reason})"
                 notes[:] = [note for note in notes if not note.startswith(told.split(" by ")[0])] + [told]
@@ -309,11 +309,11 @@ def _check(options: BenchOptions) -> None:
     problems = option_ranges.problems("bench", vars(options))
     problems += option_ranges.wrong("--batch", options.batches, option_ranges.IN_WORDS["--batch"])
     if not options.batches:
-        problems.append(Problem("no batch size is given", received="--batch ''", remedy="write --batch 1,8,64"))
+        problems.append(Problem("no batch size is named", received="--batch ''", remedy="write --batch 1,8,64"))
     if problems:
         raise UserError(problems)
     if (options.net is None) != (options.weights is None):
         raise UserError(
             "the net in PyTorch needs both its definition and its weights",
-            received=f"--model {options.net}, --weights {options.weights}", remedy="give both, or none",
+            received=f"--model {options.net}, --weights {options.weights}", remedy="name both, or neither",
         )  # fmt: skip

@@ -123,12 +123,12 @@ def export_caffe(
         files.write_text(text, result.definition.text)
         message = result.definition.message
         caffemodel.write(model, Weights(blobs, extras=extras, name=message.name), message)
-        tell("proving that both nets agree")
+        tell("comparing both nets")
         proof = _prove(net, arrays, text, model, options.tolerance)
         for name, apart in (proof.opencv or {}).items():
             if apart.relative > options.tolerance:
                 notes.append(
-                    f"OpenCV's own reader answers otherwise in `{name}` ({apart.relative:.2g}); Caffe's does not"
+                    f"OpenCV's own reader differs in `{name}` ({apart.relative:.2g}); Caffe's does not"
                 )
         places = target, target.with_suffix(".caffemodel")
         for source, place in zip((model, text), reversed(places), strict=True):
@@ -140,7 +140,7 @@ def _target(out: str | Path) -> Path:
     target = Path(out)
     if target.suffix != ".prototxt" or not target.parent.is_dir():
         raise UserError(
-            "the definition to write must end in .prototxt and lie in a folder that exists",
+            "the output must end in .prototxt and be in an existing folder",
             where=Location(str(target)), received=str(target.absolute()),
             remedy="write -o deploy.prototxt; the weights get the same name, with .caffemodel",
         )  # fmt: skip
@@ -231,7 +231,7 @@ def _compare(
 
 def _failure(apart: Difference, where: str, tolerance: float) -> RunError:
     return RunError(
-        f"the written files answer otherwise than the net {where}: {apart.largest:.3g}, that is {apart.relative:.3g} "
+        f"the written files differ from the net {where}: {apart.largest:.3g}, that is {apart.relative:.3g} "
         f"of its largest value, where {tolerance:g} is allowed\n  to do: report the net; no file was written"
     )
 

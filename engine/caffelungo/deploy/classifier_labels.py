@@ -29,7 +29,7 @@ def classifier_heads(opened: ExportableNet) -> list[metadata.Head]:
             labels = list(extras.label)  # a classifier that was given to the net since
         if labels and len(labels) != answer.classes:
             opened.notes.append(
-                f"`{answer.layer}` has {len(labels)} labels for {answer.classes} classes; they are left out"
+                f"`{answer.layer}` has {len(labels)} labels for {answer.classes} classes; they are ignored"
             )
             labels = []
         task = told.task if told is not None and told.task else answer.layer
@@ -48,7 +48,7 @@ def classifier_labels(opened: ExportableNet, options: ExportOptions) -> list[str
     several = len(net.answers) > 1
     if several and options.labels is not None:
         raise UserError(
-            "the net has several classifiers, each with classes of its own",
+            "the net has several classifiers with different classes",
             received="--labels",
             remedy='write the names into the net: lungo { head { name: "fc8" label: "cat" label: "dog" } }',
         )
@@ -60,7 +60,7 @@ def classifier_labels(opened: ExportableNet, options: ExportOptions) -> list[str
                 f"there are {len(labels)} labels for {classes[1]} classes",
                 where=Location(str(given)) if isinstance(given, (str, Path)) else None,
                 received=f"{len(labels)} names",
-                remedy=f"give one name for each of the {classes[1]} outputs of `{classes[0]}`",
+                remedy=f"write one name for each of the {classes[1]} outputs of `{classes[0]}`",
             )
         return labels
     if several:
@@ -71,6 +71,6 @@ def classifier_labels(opened: ExportableNet, options: ExportOptions) -> list[str
     else:
         carried = list(weights.extras.label) if weights.extras is not None else []
     if carried and classes is not None and len(carried) != classes[1]:
-        notes.append(f"the weights carry {len(carried)} labels for {classes[1]} classes; they are left out")
+        notes.append(f"the weights contain {len(carried)} labels for {classes[1]} classes; they are ignored")
         return None
     return carried or None

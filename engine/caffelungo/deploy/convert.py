@@ -73,7 +73,7 @@ def convert(
     notes = found.notes
     if "mean_value" in exported.metadata.record.assumed or "channel_order" in exported.metadata.record.assumed:
         notes.append(
-            "where the assumed preprocessing is not the net's, say it: --mean, --scale, --channel-order, --resize"
+            "if the assumed preprocessing is wrong, set it: --mean, --scale, --channel-order, --resize"
         )
     exported.notes[:] = [*notes[:-1], *exported.notes, *notes[-1:]]
     return exported
@@ -192,7 +192,7 @@ def _shapes(part: Cut, options: ConvertOptions, weights: Weights | None, notes: 
             shapes[blob] = shape
             text = shape_text(shape)
             notes.append(
-                f"`{blob}` is taken to be {text}, which the weights admit; else say --shape "
+                f"`{blob}` is taken to be {text}, as the weights suggest; to change it, add --shape "
                 + shell.word(f"{blob}:{text}")
             )
     return shapes
@@ -210,7 +210,7 @@ def _deployed(definition: Definition, shapes: Mapping[str, Sequence[int]], optio
             deploy_net(definition, shapes=shapes, outputs=options.outputs, batch=own)
         except UserError:
             raise error from None
-        way = Problem("the net fits together only with its own number of pictures", remedy=f"say it: --batch {own}")
+        way = Problem("the net works only with its own batch size", remedy=f"add --batch {own}")
         raise UserError([*error.problems, way]) from None
 
 
@@ -229,9 +229,9 @@ def _record(
     if not preprocessing_record.takes_pictures(net.inputs):
         found.problems.append(
             Problem(
-                "preprocessing was given for a net that does not take one picture of 1 or 3 channels",
+                "preprocessing options need a net with one input of 1 or 3 channels",
                 received=", ".join(f"{blob} {shape_text(shape)}" for blob, shape in net.inputs.items()),
-                remedy="leave out --mean, --mean-file, --scale, --channel-order and --resize",
+                remedy="remove --mean, --mean-file, --scale, --channel-order and --resize",
             )
         )
         return None
@@ -256,9 +256,9 @@ def _check_labels(net: DeployNet, options: ConvertOptions, problems: list[Proble
         if net.classes is None:
             problems.append(
                 Problem(
-                    "labels were given for a net without a classifier",
+                    "--labels needs a net with a classifier",
                     received=f"outputs {', '.join(net.outputs)}",
-                    remedy="leave out --labels",
+                    remedy="remove --labels",
                 )
             )
         elif len(names) != net.classes[1]:
@@ -266,6 +266,6 @@ def _check_labels(net: DeployNet, options: ConvertOptions, problems: list[Proble
                 Problem(
                     f"there are {len(names)} labels for {net.classes[1]} classes",
                     received=str(labels) if isinstance(labels, (str, Path)) else f"{len(names)} names",
-                    remedy=f"give one name for each of the {net.classes[1]} outputs of `{net.classes[0]}`",
+                    remedy=f"write one name for each of the {net.classes[1]} outputs of `{net.classes[0]}`",
                 )
             )

@@ -20,9 +20,9 @@ from caffelungo.definition.schema import TEST, TRAIN, LayerParameter
 from caffelungo.errors import Problem, UserError
 from caffelungo.layers import registry
 from caffelungo.layers.base import Shape, shape_text
-from caffelungo.layers.kinds import ANSWERED, ANSWERING, MEASURING, answer_of
+from caffelungo.layers.kinds import ANSWERED, ANSWERING, HEADS, MEASURING, PASSING, answer_of
 from caffelungo.passes.names import PROB, answer_name
-from caffelungo.passes.view import HEADS, PASSING, Graph, free_name
+from caffelungo.passes.view import Graph, free_name
 from caffelungo.plan.build_plan import build_plan
 from caffelungo.plan.plan import Plan
 
@@ -120,17 +120,10 @@ def deploy_net(
             message.layer.append(layer)
     if problems:
         raise UserError(problems)
-    several = _probabilities(heads, kept) > 1
-    for blob, loss in heads.items():
-        if loss is not None and loss.type in ANSWERED:
-            added = _output_layer(blob, loss, message, answer_name(_classifier(whole, blob), several))
-            if added is not None:
-                message.layer.append(added)
-                if not several and added.name != PROB and any(PROB in (one.name, *one.top) for one in kept):
-                    notes.append(f"`{PROB}` is taken in the net, so the probabilities come out as `{added.name}`")
+    notes += _answer(message, heads, kept, whole)
     if not any(layer.bottom for layer in message.layer):
         raise UserError(
-            "nothing of the net is left to export: no layer leads to an output",
+            "nothing to export: no layer leads to an output",
             where=definition.where(),
             received=f"phase TEST has the layers {', '.join(layer.name for layer in layers) or '(none)'}",
             remedy="include the layers from the input to the classifier in phase TEST",
@@ -162,7 +155,7 @@ def parse_shapes(texts: Iterable[str]) -> dict[str, tuple[int, ...]]:
         parts = sizes.split("x")
         if not blob or not all(part.isdecimal() for part in parts):
             raise UserError(
-                "a shape is a blob and its sizes without the batch", received=text, remedy="write data:3x227x227"
+                "--shape takes a blob and its sizes without the batch", received=text, remedy="write data:3x227x227"
             )
         shapes[blob] = tuple(int(part) for part in parts)
     return shapes
@@ -214,7 +207,7 @@ def _heads(net: Any, layers: list[Any], plan: Plan) -> tuple[dict[str, Any], set
         best = max(weights[blob] for blob in blobs)
         for blob in blobs:
             if weights[blob] < best:
-                notes.append(f"classifier `{blob}` is left out: its loss has weight {weights[blob]:g}, not {best:g}")
+                notes.append(f"classifier `{blob}` is dropped: its loss has weight {weights[blob]:g}, not {best:g}")
                 del losses[blob]
     by_measures = {blob for layer in net.layer if layer.name in dropped for blob in layer.top}
     plain = [blob for blob in plan.outputs if blob not in by_measures and not _from_source(blob, plan)]
@@ -243,7 +236,7 @@ def _check_shapes(net: Any, shapes: Mapping[str, Sequence[int]]) -> None:
     for blob, shape in shapes.items():
         if blob not in tops or not shape or any(size < 1 for size in shape):
             raise UserError(
-                f"a shape was given for `{blob}`, which is no input of the net" if blob not in tops
+                f"--shape names `{blob}`, which is not an input of the net" if blob not in tops
                 else f"the shape given for input `{blob}` has no size",
                 received=f"{blob}:{shape_text(tuple(shape))}",
                 remedy=f"name one of {', '.join(dict.fromkeys(tops))}, with sizes from 1, as data:3x227x227",
@@ -330,10 +323,10 @@ def _input_shape(
     if known is None or len(known) < 2 or any(size is None for size in known[1:]):
         problems.append(
             Problem(
-                f"the size of input `{top}` is not known: layer `{layer.name}` ({layer.type}) leaves it to the data",
+                f"the size of input `{top}` is unknown: layer `{layer.name}` ({layer.type}) takes it from its data",
                 definition.where("layer", planned.index),
                 shape_text(known),
-                f"give it without the batch, as --shape {shell.word(f'{top}:3x227x227')}",
+                f"set it, without the batch: --shape {shell.word(f'{top}:3x227x227')}",
             )
         )
         return ()

@@ -96,7 +96,7 @@ def export(
     if options.free_size:
         open_sizes(model, front.layout if front else "NCHW", net)
     proto = _proto(model, net.message.name, described)
-    tell("proving that PyTorch and ONNX Runtime agree")
+    tell("comparing PyTorch and ONNX Runtime")
     proof = _proved(proto.SerializeToString(), opened, record, front, known, options, described)
     described.more["parity"] = json.dumps(proof.facts())
     _set_properties(proto, described.properties())
@@ -120,14 +120,14 @@ def _record(opened: ExportableNet, options: ExportOptions) -> Any | None:
         if not options.preprocess:
             return None
         raise UserError(
-            "preprocessing cannot be put into this net, which does not take one picture of 1 or 3 channels",
+            "preprocessing needs a net with one input of 1 or 3 channels",
             received=", ".join(f"{blob} {'x'.join(map(str, shape))}" for blob, shape in net.inputs.items()),
-            remedy="export it with preprocess off; its inputs are then the net's own blobs",
+            remedy="export it without preprocessing; its inputs are then the net's own blobs",
         )
     blob, shape = next(iter(net.inputs.items()))
     record = preprocessing_record.completed(opened.record, blob, shape)
     if record.assumed:
-        opened.notes.append(f"preprocessing was assumed in part: {preprocess.describe(record)}")
+        opened.notes.append(f"preprocessing was partly assumed: {preprocess.describe(record)}")
         if options.preprocess is None and blob in data_shapes.rows(opened.definition):
             opened.notes.append(
                 f"training reads `{blob}` from files of numbers; where they are no pictures of 0 to 255, write "
@@ -206,13 +206,13 @@ def checked_target(out: str | Path, options: ExportOptions) -> Path:
         problems.append(wrong)
     if options.opset not in OPSETS:
         problems.append(
-            Problem("this opset is not written", received=f"opset {options.opset}",
+            Problem("this opset is not supported", received=f"opset {options.opset}",
                     remedy=f"use one from {OPSETS.start} to {OPSETS.stop - 1}; 20 is read by all current runtimes")
         )  # fmt: skip
     if options.free_size and options.resize_inside:
         problems.append(
-            Problem("pictures are either resized in the graph, or enter the net at their own size",
-                    received="--resize-inside and --dynamic-size", remedy="leave one of them out")
+            Problem("--resize-inside and --dynamic-size contradict each other",
+                    received="--resize-inside and --dynamic-size", remedy="remove one of them")
         )  # fmt: skip
     if problems:
         raise UserError(problems)
@@ -240,7 +240,7 @@ def _proto(model: ir.Model, name: str, described: metadata.Metadata) -> Any:
     _set_properties(proto, described.properties())
     if proto.ByteSize() > LIMIT:
         raise UserError(
-            "the net is too large for one ONNX file, which holds 2 GB", received=f"{proto.ByteSize() / 1e9:.2f} GB",
+            "the net is too large for one ONNX file, whose limit is 2 GB", received=f"{proto.ByteSize() / 1e9:.2f} GB",
             remedy="export a smaller net",
         )  # fmt: skip
     try:

@@ -28,10 +28,10 @@ def export_metadata(
     several = classifier_heads(opened)
     for head in several:
         if head.labels is None:
-            opened.notes.append(f"no labels are known for `{head.name}`; its classes go by their numbers")
+            opened.notes.append(f"no labels are known for `{head.name}`; its classes are numbered")
     if labels is None and net.classes is not None:
         opened.notes.append(
-            "no labels are known; classes go by their numbers (labels: a text file with one name a line)"
+            "no labels are known; classes are numbered (labels: a text file with one name per line)"
         )
     more = {"opset": str(options.opset), "prototxt_sha256": _text_hash(opened.definition), **options.more}
     if opened.definition.path:

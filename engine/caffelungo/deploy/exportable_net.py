@@ -148,19 +148,19 @@ def fitted(net: DeployNet, weights: Weights, definition: Definition) -> tuple[Ar
     if missing and (mistaken or not problems):
         problems.append(
             Problem(
-                "the weights file lacks layers of the net",
+                "layers of the net are missing in the weights",
                 Location(weights.path) if weights.path else None,
                 f"no weights for {', '.join(f'`{name}`' for name in missing)}",
-                "give the weights that this definition was trained to, or the definition of these weights",
+                "name the trained weights of this definition, or the definition of these weights",
             )
         )
     size = sum(array.nbytes for array in arrays.values())
     if size > LIMIT - 2**20:
         problems.append(
             Problem(
-                "the net is too large for one file, which holds 2 GB",
+                "the net is too large for one file, whose limit is 2 GB",
                 received=f"{size / 1e9:.2f} GB of weights",
-                remedy="export a smaller net; one with weights in other files is not written",
+                remedy="export a smaller net; weights in separate files are not supported",
             )
         )
     return arrays, problems

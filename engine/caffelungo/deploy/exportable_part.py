@@ -75,7 +75,7 @@ def cut(
         elif index in here and index not in needed:
             edits.append(DeleteLayer(index))
             if unknown:
-                notes.append(f"layer `{layer.name}` ({layer.type}) is left out: no output depends on it")
+                notes.append(f"layer `{layer.name}` ({layer.type}) is dropped: no output depends on it")
         elif index in needed and outputs and layer.loss_weight:
             edits.append(ClearField(("layer", index, "loss_weight")))
     result = Cut(editor.apply(definition, edits) if edits else definition, problems, notes, shapes)
@@ -97,7 +97,7 @@ def _upstream(net: Any, here: Sequence[int], outputs: Sequence[str]) -> list[int
         if blob not in made:
             near = did_you_mean(blob, made)
             remedy = f"did you mean `{near}`?" if near else "name the top of a layer"
-            problems.append(Problem("no layer makes the blob that is to come out", received=blob, remedy=remedy))
+            problems.append(Problem("no layer makes the requested output", received=blob, remedy=remedy))
     if problems:
         raise UserError(problems)
     wanted = set(outputs)
@@ -138,7 +138,7 @@ def _unknown(definition: Definition, state: Any) -> list[Problem]:
 def _left_out(costless: Sequence[ForeignField]) -> list[str]:
     """One note on all fields that say how a fork computes."""
     names = dict.fromkeys(f"`{one.received}`" for one in costless)
-    return [f"left out, as no answer depends on how a fork computes: {', '.join(names)}"] if names else []
+    return [f"dropped, as no output depends on how a fork computes: {', '.join(names)}"] if names else []
 
 
 def _on_needed(definition: Definition, foreign: Sequence[ForeignField], needed: set[int]) -> list[Problem]:
@@ -187,6 +187,6 @@ def _way_out(net: Any, here: Sequence[int], foreign: Sequence[ForeignField], def
     if not ends or not lost:
         return None
     return Problem(
-        "what does not depend on these layers can be converted by itself",
-        remedy=f"name the blobs that are to come out: --outputs {shell.word(','.join(ends))}",
+        "the part that does not depend on these layers can be converted",
+        remedy=f"name its outputs: --outputs {shell.word(','.join(ends))}",
     )

@@ -38,19 +38,19 @@ def problems_of_free_sizes(net: DeployNet, record: Any | None) -> list[Problem]:
     shapes = list(net.inputs.values())
     if len(shapes) != 1 or len(shapes[0]) != 4:
         received = ", ".join(f"`{blob}` {shape_text(shape)}" for blob, shape in net.inputs.items())
-        remedy = "leave out --dynamic-size"
-        return [Problem("only a net with one picture as its input can take any size", None, received, remedy)]
+        remedy = "remove --dynamic-size"
+        return [Problem("only a net with a single picture as input can accept any size", None, received, remedy)]
     problems = []
     if record is not None and record.mean_image:
         problems.append(
-            Problem("a mean picture fits one size only", received=f"{shape_text(tuple(record.mean_image_shape))}",
-                    remedy="use one value a channel: lungo convert --mean 104,117,123")
+            Problem("a mean picture fits only one size", received=f"{shape_text(tuple(record.mean_image_shape))}",
+                    remedy="use one value per channel: lungo convert --mean 104,117,123")
         )  # fmt: skip
     plans = [_resized(net, size) for size in other_sizes(net)]
     told: set[str] = set()
     for (height, width), (plan, found) in zip(other_sizes(net), plans, strict=True):
         problems += [
-            Problem(f"at {height}x{width} the net does not fit together: {one.what}", one.where, one.received,
+            Problem(f"at {height}x{width} the net is inconsistent: {one.what}", one.where, one.received,
                     one.remedy)
             for one in found
         ]  # fmt: skip
@@ -62,12 +62,12 @@ def problems_of_free_sizes(net: DeployNet, record: Any | None) -> list[Problem]:
     for planned in net.plan.layers:
         if why := planned.layer.free_size_problem():
             problems.append(
-                Problem(f"layer `{planned.name}` ({planned.layer.type}) has no form that holds at every size",
+                Problem(f"layer `{planned.name}` ({planned.layer.type}) has no form that works at every size",
                         received=why, remedy="choose a kernel at least as large as stride and pad together")
             )  # fmt: skip
         if planned.layer.type == "Convolution" and _reaches_beyond(planned):
             problems.append(
-                Problem(f"layer `{planned.name}` (Convolution) has no form that holds at every size",
+                Problem(f"layer `{planned.name}` (Convolution) has no form that works at every size",
                         received=f"its kernel reaches beyond its bottom, {shape_text(planned.bottom_shapes[0])}",
                         remedy="export the net at a larger size: --size")
             )  # fmt: skip
@@ -98,11 +98,11 @@ def _fixed(ours: Any, theirs: Any) -> Problem | None:
             f"layer `{ours.name}` ({ours.layer.type}) has weights for one size",
             received=f"bottom {mine}, and {other} at another size",
             remedy=f"make it a Convolution: lungo rewrite NET --cast {shell.word(ours.name)}"
-            if ours.layer.type == "InnerProduct" else "leave out --dynamic-size",
+            if ours.layer.type == "InnerProduct" else "remove --dynamic-size",
         )  # fmt: skip
     if ours.layer.fixed_sizes and ours.bottom_shapes != theirs.bottom_shapes:
         return Problem(
-            f"layer `{ours.name}` ({ours.layer.type}) names sizes",
+            f"layer `{ours.name}` ({ours.layer.type}) contains fixed sizes",
             received=f"bottom {shape_text(ours.bottom_shapes[0])}",
             remedy="end the net before it: --outputs " + ",".join(ours.bottoms),
         )

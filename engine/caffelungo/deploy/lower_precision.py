@@ -85,7 +85,7 @@ class Lowered:
         slower = [
             f"{ratio:.2f} times as fast at batch {batch}" for batch, (low, ratio, _) in self.ratios.items() if low < 1
         ]
-        found = [f"not surely faster ({', '.join(slower)})"] if slower else []
+        found = [f"not clearly faster ({', '.join(slower)})"] if slower else []
         if self.sizes[1] >= self.sizes[0]:
             found.append("not smaller")
         if self.accuracy and self.accuracy[1] < self.accuracy[0]:
@@ -111,7 +111,7 @@ class Lowered:
             old_right, new_right, known = self.accuracy
             rows.append(("accuracy", f"{old_right / known:.1%}", f"{new_right / known:.1%}", f"of {known} pictures"))
         if self.agreed is not None:
-            rows.append(("same class first", "", f"{self.agreed:.1%}", f"of {self.pictures} pictures"))
+            rows.append(("same top class", "", f"{self.agreed:.1%}", f"of {self.pictures} pictures"))
         for name, apart in self.apart.items():
             rows.append((f"difference in {name}", "", f"{apart:.2g}", "of its largest value"))
         widths = [max(len(row[place]) for row in rows) for place in range(4)]
@@ -122,7 +122,7 @@ class Lowered:
         if self.faults:
             told.append(f"no improvement over fp32 on {self.where}: {'; '.join(self.faults)}")
         else:
-            less = "" if self.accuracy else "; accuracy was not measured, give a list with classes"
+            less = "" if self.accuracy else "; accuracy was not measured, which needs a list with classes"
             told.append(f"an improvement over fp32 on {self.where}: smaller and faster{less}")
         return told
 
@@ -150,8 +150,8 @@ def check(wanted: PrecisionOptions) -> None:
         raise UserError("unknown precision", received=wanted.precision, remedy=f"use one of {', '.join(PRECISIONS)}")
     if wanted.precision == "int8" and not wanted.calibration:
         raise UserError(
-            "8 bits need pictures that show how large the values are", received="int8 without calibration",
-            remedy="give the training list: --calibrate train.txt",
+            "int8 needs pictures to measure value ranges", received="int8 without calibration",
+            remedy="add the training list: --calibrate train.txt",
         )  # fmt: skip
 
 
@@ -226,7 +226,7 @@ def _compare(model: PictureModel, proto: Any, made: Any, wanted: PrecisionOption
     agreed, right = 0, [0, 0, 0]
     name = model.input.name
     if not given.paths:
-        raise UserError("there are no pictures to prove the file with", remedy="give some: --test LIST or FOLDER")
+        raise UserError("there are no pictures to verify the file with", remedy="add some: --test LIST or FOLDER")
     for indices, stack in _stacks(model, given.paths):
         feeds = {name: picture_input.fed(model.input, model.record, stack)}
         old, new = first.run(feeds), second.run(feeds)
@@ -236,7 +236,7 @@ def _compare(model: PictureModel, proto: Any, made: Any, wanted: PrecisionOption
             if not apart <= allowed:
                 begins = _first(proto, made, feeds, allowed) or blob
                 raise RunError(
-                    f"{wanted.precision} answers too far from float32: {apart:.2g} of the largest value of `{blob}`, "
+                    f"{wanted.precision} differs too much from float32: {apart:.2g} of the largest value of `{blob}`, "
                     f"where {allowed:g} is allowed; the first blob beyond that is `{begins}`\n{KEEP}"
                 )
         if classifiers:
@@ -253,7 +253,7 @@ def _compare(model: PictureModel, proto: Any, made: Any, wanted: PrecisionOption
         found.agreed = agreed / len(given.paths)
         if found.agreed < AGREEMENT[wanted.precision]:
             raise RunError(
-                f"{wanted.precision} puts another class first for {1 - found.agreed:.1%} of {len(given.paths)} "
+                f"{wanted.precision} gives another top class for {1 - found.agreed:.1%} of {len(given.paths)} "
                 f"pictures, where {1 - AGREEMENT[wanted.precision]:.0%} is allowed\n{KEEP}"
             )
     found.accuracy = (right[0], right[1], right[2]) if right[2] else None

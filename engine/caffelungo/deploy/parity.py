@@ -96,11 +96,11 @@ class Parity:
         if self.sizes:
             lines.append(f"  sizes besides its own: {', '.join('x'.join(map(str, size)) for size in self.sizes)}")
         lines += [
-            f"  `{name}` differs by {apart:.1g}: float32 is too coarse for it, PyTorch's own is {own:.1g} off"
+            f"  `{name}` differs by {apart:.1g}: float32 is too coarse for it, PyTorch itself is off by {own:.1g}"
             for name, (apart, own) in self.rounded.items()
         ]
         if self.top1 is not None:
-            lines.append(f"  the same class comes first for {self.top1[0]} of {self.top1[1]}")
+            lines.append(f"  the top class is the same for {self.top1[0]} of {self.top1[1]}")
         return lines
 
 
@@ -214,7 +214,7 @@ def prove(
         proof.top1 = (agreed, seen)
         if agreed < seen:
             raise RunError(
-                f"PyTorch and ONNX Runtime put another class first for {seen - agreed} of {seen} inputs\n"
+                f"PyTorch and ONNX Runtime give different top classes for {seen - agreed} of {seen} inputs\n"
                 "  to do: report the net; no file was written"
             )
     return proof

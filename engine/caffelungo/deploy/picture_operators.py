@@ -53,7 +53,7 @@ class Front:
 def check_layout(layout: str) -> None:
     """UserError for an unknown layout."""
     if layout.upper() not in LAYOUTS:
-        raise UserError("unknown layout of pictures", received=layout, remedy="use nhwc (as decoders give it) or nchw")
+        raise UserError("unknown layout of pictures", received=layout, remedy="use nhwc (decoders return it) or nchw")
 
 
 def problems_of_resize(record: Any) -> list[Problem]:

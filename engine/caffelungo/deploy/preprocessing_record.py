@@ -39,7 +39,7 @@ def record_of(definition: Definition) -> tuple[Any | None, list[str]]:
         return source.record, list(source.notices)
     except UserError as error:
         first = error.problems[0].what
-        note = f"the data of layer `{layer.name}` cannot be opened ({first}); preprocessing is what the file says"
+        note = f"the data of layer `{layer.name}` cannot be opened ({first}); the net's file is used instead"
         return _stated(layer, definition, index), [note]
 
 
@@ -85,7 +85,7 @@ def completed(record: Any | None, blob: str, shape: Sequence[int]) -> Any:
     made = (preprocess.channels(result), *preprocess.output_size(result, height, width))
     if made != tuple(shape[1:]):
         raise UserError(
-            f"the preprocessing record makes pictures of another size than input `{blob}` takes",
+            f"the picture size of the preprocessing record does not match input `{blob}`",
             received=f"{shape_text(made)} for {shape_text(tuple(shape[1:]))} ({preprocess.describe(result)})",
             remedy="give the input the record's size, or export with a record that fits the input",
         )

@@ -72,7 +72,7 @@ def proof_pictures(options: ExportOptions, notes: list[str]) -> list[Path]:
     """The real pictures of the proof."""
     paths = gather(options.pictures).paths if options.pictures else _examples()
     if not paths:
-        notes.append("no real pictures were at hand: the proof ran on random ones")
+        notes.append("no real pictures were available: the export was verified on random ones")
     return paths
 
 

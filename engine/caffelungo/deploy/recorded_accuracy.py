@@ -42,17 +42,17 @@ def with_accuracy(
         written = make(whole)
         if written.metadata.heads:
             raise UserError(
-                "the net answers for several tasks, and the lists do not say of which they are",
+                "the net has several tasks, and the lists do not say which one they are for",
                 received=", ".join(head.title for head in written.metadata.heads),
-                remedy="leave --test out, and take the accuracy of each by `lungo test --head`",
+                remedy="remove --test, and measure the accuracy of each by `lungo test --head`",
             )
         if written.metadata.classifier is None:
             raise UserError(
-                "accuracy is taken of classifiers, and no output of this net holds one probability a class",
-                received=f"outputs {', '.join(written.outputs)}", remedy="leave --test out",
+                "accuracy needs a classifier, and no output of this net has one probability per class",
+                received=f"outputs {', '.join(written.outputs)}", remedy="remove --test",
             )  # fmt: skip
         if progress is not None:
-            progress("taking the accuracy")
+            progress("measuring the accuracy")
         done = infer(InferOptions(whole, test, device=device))
         proto = onnx.load(whole, load_external_data=False)
         keep(proto, done.right[0], done.known, test)
@@ -69,7 +69,7 @@ def refuse_unlisted(test: Sequence[str | Path]) -> None:
         raise UserError(
             "accuracy needs the class of every picture", where=Location(str(missing[0])),
             received=f"{len(missing)} of {len(given.paths)} pictures without a class",
-            remedy="give a list with a path and a class number a line: photos/cat.jpg 3",
+            remedy="use a list with one path and class number per line: photos/cat.jpg 3",
         )  # fmt: skip
 
 

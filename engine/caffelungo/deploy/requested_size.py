@@ -88,7 +88,7 @@ def _mistakes(definition: Definition, index: int, top: str, asked: Sequence[int]
         return [Problem(what, where, text, "give them all, as --shape " + whole)]
     if len(asked) == 3 and asked[1] * asked[2] > picture_size.MOST_PIXELS:
         return [
-            Problem(f"a picture has at most {picture_size.MOST_PIXELS} pixels", where, text, "give a smaller shape")
+            Problem(f"a picture has at most {picture_size.MOST_PIXELS} pixels", where, text, "use a smaller shape")
         ]
     return []
 
@@ -104,7 +104,7 @@ def sized(definition: Definition, size: Size | None, shapes: Shapes, outputs: Se
     twice = next((blob for blob, shape in shapes.items() if len(shape) == 3), None)
     if twice is not None:
         raise UserError(
-            "the size of the picture is given twice",
+            "the picture size is set twice",
             received=f"--size {picture_size.text(size)} and --shape {twice}:{shape_text(tuple(shapes[twice]))}",
             remedy="keep one of them",
         )

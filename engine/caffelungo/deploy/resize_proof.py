@@ -30,7 +30,7 @@ LEVELS = 1.25
 """Most that a pixel may differ from the whole-number resize: one level of 255, since both round."""
 HALF = 0.75
 """Most that it may differ from the exact one: half a level, and what float32 costs coordinates in large pictures."""
-KEEP = "  to do: report the net, or leave out --resize-inside; no file was written"
+KEEP = "  to do: report the net, or remove --resize-inside; no file was written"
 
 
 def resized(record: Any, values: Tensor) -> Tensor:
@@ -129,7 +129,7 @@ class Photos:
             "the resize in the graph and that of training and test, which computes in whole numbers, differ by at most "
             f"{self.levels:.2g} of 255 in {self.count} pictures, and {apart}"
         )
-        return told if self.same is None else f"{told}; the same class comes first for {self.same} of {self.count}"
+        return told if self.same is None else f"{told}; the top class is the same for {self.same} of {self.count}"
 
 
 def prove_photos(

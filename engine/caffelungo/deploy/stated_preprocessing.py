@@ -33,7 +33,7 @@ def check_mean_file(definition: Definition) -> None:
     try:
         preprocess.read_mean(layer.transform_param.mean_file, definition.path, where)
     except UserError as error:
-        more = "; or give the mean itself: --mean 104,117,123, or --mean-file"
+        more = "; or set the mean directly: --mean 104,117,123, or --mean-file"
         raise UserError([replace(one, remedy=f"{one.remedy}{more}") for one in error.problems]) from None
 
 
@@ -98,7 +98,7 @@ def state(record: Any, shape: Sequence[int], options: ConvertOptions) -> None:
 
 def _state_mean(record: Any, shape: Sequence[int], options: ConvertOptions) -> None:
     if options.mean and options.mean_file:
-        raise UserError("both --mean and --mean-file are given", remedy="keep one of them")
+        raise UserError("--mean and --mean-file contradict each other", remedy="keep one of them")
     without_mean(record)
     if options.mean_file:
         image = preprocess.read_mean(str(options.mean_file), None)
@@ -114,7 +114,7 @@ def _state_mean(record: Any, shape: Sequence[int], options: ConvertOptions) -> N
         raise UserError(
             f"--mean takes one value, or one for each of the {shape[1]} channels",
             received=", ".join(f"{value:g}" for value in options.mean),
-            remedy="write --mean 104,117,123 (blue, green, red, unless --channel-order says otherwise)"
+            remedy="write --mean 104,117,123 (blue, green, red, unless --channel-order differs)"
             if shape[1] == 3
             else f"write one value, or {shape[1]}: --mean {','.join(['110'] * min(shape[1], 4))}",
         )

@@ -35,11 +35,11 @@ def _refused(plan: Plan, opset: int | None, batch: int | None) -> list[Problem]:
         mixes = batch is None and not _failure(planned, opset, 1)
         problems.append(
             Problem(
-                f"layer `{planned.name}` ({planned.layer.type}) mixes the pictures of a batch, or fixes their number"
+                f"layer `{planned.name}` ({planned.layer.type}) mixes the pictures of a batch, or fixes the batch size"
                 if mixes else f"layer `{planned.name}` ({planned.layer.type}) cannot be written as ONNX",
                 received=", ".join(map(shape_text, planned.bottom_shapes)) + ("" if mixes else f"; {tried[kind]}"),
-                remedy="give the number of pictures that the file is for, as --batch 1" if mixes
-                else "write the net without it, or stop before it: --outputs "
+                remedy="fix the batch size: --batch 1" if mixes
+                else "remove it from the net, or end before it: --outputs "
                 f"{shell.word(','.join(planned.bottoms))}",
             )
         )  # fmt: skip
@@ -48,9 +48,9 @@ def _refused(plan: Plan, opset: int | None, batch: int | None) -> list[Problem]:
 
 def _whole(batch: int | None, error: Exception) -> Problem:
     if batch is None:
-        remedy = "give the number of pictures that the file is for, as --batch 1"
-        return Problem("the net does not admit any number of pictures", received=first_line(error), remedy=remedy)
-    remedy = "stop before the layers at fault with --outputs, or report the net"
+        remedy = "fix the batch size: --batch 1"
+        return Problem("the net does not work at every batch size", received=first_line(error), remedy=remedy)
+    remedy = "end before these layers with --outputs, or report the net"
     return Problem("the net cannot be written as ONNX", received=first_line(error), remedy=remedy)
 
 

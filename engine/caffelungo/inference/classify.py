@@ -47,10 +47,10 @@ class PictureModel:
         shape = self.engine.shapes.get(self.input.name, [])
         if len(self.engine.inputs) != 1 or len(shape) != 4 or not self.input.channels:
             raise UserError(
-                "this net does not take pictures, or not pictures alone",
+                "this net has other inputs than one picture",
                 where=Location(str(self.path)),
                 received=", ".join(f"{name} {'x'.join(map(str, sizes))}" for name, sizes in self.engine.shapes.items()),
-                remedy="give a net with one input of 1 or 3 channels, or run the file with onnxruntime itself",
+                remedy="use a net with one input of 1 or 3 channels, or run the file with onnxruntime directly",
             )
         high, wide = self.input.plane
         self.size = (shape[high], shape[wide])
@@ -71,21 +71,21 @@ class PictureModel:
         if not self.heads:
             if head is not None:
                 raise UserError(
-                    "this file has no classifiers with names",
+                    "this file has no named classifiers",
                     where=Location(str(self.path)),
                     received=f"--head {head}",
-                    remedy="leave --head out",
+                    remedy="remove --head",
                 )
             return [Classifier.of(self)] if self.classifier is not None else []
         chosen = [one for one in self.heads if head is None or head in (one.task, one.name, one.output)]
         if not chosen:
             near = did_you_mean(str(head), [word for one in self.heads for word in (one.task, one.name)])
             raise UserError(
-                f"the file does not answer for `{head}`",
+                f"the file has no task `{head}`",
                 where=Location(str(self.path)),
                 received=f"--head {head}",
                 remedy=(f"did you mean `{near}`? " if near else "")
-                + f"it answers for {', '.join(one.title for one in self.heads)}",
+                + f"its tasks are {', '.join(one.title for one in self.heads)}",
             )
         return [Classifier.of(self, one) for one in chosen]
 
@@ -136,10 +136,10 @@ class PictureModel:
         # Where the file leaves sizes open they are names.
         if any(isinstance(size, int) and size != got for size, got in zip(self.size, image.shape, strict=False)):
             return name, UserError(
-                "picture has another size than the net takes, and the file's record does not resize",
+                "the picture does not have the net's input size, and the file's record does not resize",
                 where=Location(name),
                 received=f"{image.shape[0]}x{image.shape[1]} for {self.size[0]}x{self.size[1]}",
-                remedy="resize it, or export the net with a record that does",
+                remedy="resize it, or export the net with a record that resizes",
             )
         return name, image
 
@@ -154,10 +154,10 @@ class Classifier(PictureModel):
         super().__init__(path, device, **options)
         if len(self.heads) > 1 and head is None:
             raise UserError(
-                "this file answers for several tasks, and one is wanted",
+                "this file has several tasks, and one is needed",
                 where=Location(str(self.path)),
                 received=", ".join(one.title for one in self.heads),
-                remedy=f"say which: --head {shell.word(self.heads[-1].title)}",
+                remedy=f"name one: --head {shell.word(self.heads[-1].title)}",
             )
         if self.heads or head is not None:
             self.__dict__.update(self.judges(head)[0].__dict__)
@@ -263,10 +263,10 @@ class Classifier(PictureModel):
 def no_classifier(model: PictureModel) -> UserError:
     """What is wrong with a file that is asked for classes and has none."""
     return UserError(
-        "this net is no classifier: no output holds one probability a class",
+        "this net is not a classifier: no output has one probability per class",
         where=Location(str(model.path)),
         received=f"outputs {', '.join(model.engine.outputs)}",
-        remedy="export a net that ends in Softmax or SoftmaxWithLoss, or get its numbers with `lungo infer -o out.npz`",
+        remedy="export a net that ends in Softmax or SoftmaxWithLoss, or write outputs with `lungo infer -o out.npz`",
     )
 
 

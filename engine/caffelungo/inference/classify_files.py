@@ -39,9 +39,9 @@ def classify_files(options: ClassifyOptions, failed: list[Problem] | None = None
     target = Path(options.output) if options.output else None
     if target is not None and target.suffix.lower() not in SUFFIXES:
         raise UserError(
-            "the answers can be written as a table or as a picture",
+            "the suffix of the output is not a known format",
             received=f"-o {target}",
-            remedy=f"end the name in {', '.join(SUFFIXES)}",
+            remedy=f"use {', '.join(SUFFIXES)}",
         )
     if target is not None:
         files.refuse_obstacle(target)
@@ -65,7 +65,7 @@ def classify_files(options: ClassifyOptions, failed: list[Problem] | None = None
 def incomplete(failed: Sequence[Problem]) -> RunError:
     """What to end with after the answers for all other pictures."""
     problems = "\n".join(str(problem) for problem in failed)
-    return RunError(f"{len(failed)} picture(s) could not be read and have no answer:\n{problems}")
+    return RunError(f"{len(failed)} picture(s) could not be read and have no result:\n{problems}")
 
 
 def judges_of(model: PictureModel, head: str | None, target: Path | None) -> list[Classifier]:
@@ -75,10 +75,10 @@ def judges_of(model: PictureModel, head: str | None, target: Path | None) -> lis
         raise no_classifier(model)
     if len(judges) > 1 and target is not None and target.suffix.lower() == ".png":
         raise UserError(
-            "a sheet shows one classifier's answers, and the file has several",
+            "a sheet shows one classifier, and the file has several",
             where=Location(str(model.path)),
             received=", ".join(one.head for one in judges),
-            remedy=f"say which: --head {shell.word(judges[-1].head)}",
+            remedy=f"name one: --head {shell.word(judges[-1].head)}",
         )
     return judges
 

@@ -33,7 +33,7 @@ TIMEOUT = 180
 EXTRAS = {
     "tensorboard": "curves in TensorBoard",
     "tensorrt": "ONNX Runtime on TensorRT",
-    "opencv-python-headless": "a second reader of Caffe files, for the proof of `export --format caffe`",
+    "opencv-python-headless": "a second reader of Caffe files, to verify `export --format caffe`",
 }
 """Packages that are used where they are, and for what."""
 
@@ -88,7 +88,7 @@ def trial(kind: str, target: str, timeout: float = TIMEOUT) -> dict[str, Any]:
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
         except subprocess.TimeoutExpired:
-            return {"failure": f"no answer within {timeout:g} seconds"}
+            return {"failure": f"no response within {timeout:g} seconds"}
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     log = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", done.stderr).split())
     if not lines:
@@ -118,7 +118,7 @@ def render(findings: Sequence[Finding]) -> str:
         if one.remedy:
             lines.append(f"{'':<12}     to do: {one.remedy}")
     bad = sum(one.state == BAD for one in findings)
-    lines.append(f"{bad} thing(s) to mend" if bad else "everything that was tried works")
+    lines.append(f"{bad} thing(s) to fix" if bad else "everything works")
     return "\n".join(lines)
 
 
@@ -192,7 +192,7 @@ def _driver() -> dict[str, Any]:
     version, count = ctypes.c_int(0), ctypes.c_int(0)
     status = library.cuInit(0)
     if status != 0:
-        return {"failure": f"cuInit gave error {status}"}
+        return {"failure": f"cuInit returned error {status}"}
     library.cuDriverGetVersion(ctypes.byref(version))
     library.cuDeviceGetCount(ctypes.byref(count))
     return {"cuda": f"{version.value // 1000}.{version.value % 1000 // 10}", "devices": count.value}
@@ -206,7 +206,7 @@ def _judge_machine(machine: Mapping[str, Any]) -> list[Finding]:
     cores, quota = machine.get("cores", 1), machine.get("quota")
     text = f"{cores} core(s)"
     if quota is not None:
-        text += f", of which the control group grants {quota:g}"
+        text += f", of which the control group allows {quota:g}"
     if machine.get("threads"):
         text += ", " + ", ".join(f"{name}={value}" for name, value in machine["threads"].items())
     few = quota is not None and quota < cores and not machine.get("threads")
@@ -217,11 +217,11 @@ def _judge_machine(machine: Mapping[str, Any]) -> list[Finding]:
     if "memory" in machine:
         text = f"{_gib(machine['memory'])} of memory, {_gib(machine['free'])} free"
         small = machine["free"] < 2 * 2**30
-        remedy = "training a large net takes more: close something, or choose a small batch" if small else ""
+        remedy = "training a large net needs more: close other programs, or use a small batch" if small else ""
         found.append(Finding("machine", BAD if small else GOOD, text, remedy))
     if machine.get("shm") is not None and machine["shm"] < 256 * 2**20:
         text = f"{machine['shm'] / 2**20:.0f} MiB of shared memory"
-        found.append(Finding("machine", BAD, text, "processes that load data need more: docker run --shm-size 2g"))
+        found.append(Finding("machine", BAD, text, "data loading processes need more: docker run --shm-size 2g"))
     return found
 
 
@@ -235,14 +235,14 @@ def _judge_packages(facts: Facts) -> list[Finding]:
             found.append(Finding("packages", BAD, text, f"pip install '{name}>={least}'"))
     both = [name for name in ("onnxruntime", "onnxruntime-gpu") if name in packages]
     if len(both) == 2:
-        text = "onnxruntime and onnxruntime-gpu are both installed; they share one folder, and one of them wins"
-        remedy = "pip uninstall -y onnxruntime onnxruntime-gpu, then install the one that is wanted"
+        text = "onnxruntime and onnxruntime-gpu are both installed; they share one folder, so only one of them works"
+        remedy = "pip uninstall -y onnxruntime onnxruntime-gpu, then install the one you need"
         found.append(Finding("packages", BAD, text, remedy))
     if not both:
         remedy = "pip install onnxruntime (with an NVIDIA card: 'onnxruntime-gpu[cuda,cudnn]')"
         found.append(Finding("packages", BAD, "no ONNX Runtime is installed", remedy))
     if not found:
-        found.append(Finding("packages", GOOD, f"all {len(facts.wanted)} that are needed, in versions that are known"))
+        found.append(Finding("packages", GOOD, f"all {len(facts.wanted)} needed packages are installed and supported"))
     for name, what in EXTRAS.items():
         there = next((other for other in packages if other.startswith(name.removesuffix("-headless"))), None)
         text = f"{there} {packages[there]}: {what}" if there else f"no {name}: {what}"
@@ -253,7 +253,7 @@ def _judge_packages(facts: Facts) -> list[Finding]:
 def _judge_driver(facts: Facts) -> list[Finding]:
     driver = facts.driver
     if driver.get("failure"):
-        remedy = "mend the driver first (nvidia-smi must work); in a container start it with --gpus all"
+        remedy = "fix the driver first (nvidia-smi must work); in a container start it with --gpus all"
         return [Finding("driver", BAD, f"NVIDIA's driver does not start: {driver['failure']}", remedy)]
     if not driver.get("devices"):
         return [Finding("driver", NOTE, "no NVIDIA driver or no card: everything runs on the CPU")]
@@ -261,7 +261,7 @@ def _judge_driver(facts: Facts) -> list[Finding]:
     for name, trials in (("PyTorch", facts.torch), ("ONNX Runtime", facts.onnxruntime)):
         built = next((one.get("cuda", "") for one in trials.values() if one.get("cuda")), "")
         if built and _number(built)[:1] > _number(driver["cuda"])[:1]:
-            text = f"{name} was built for CUDA {built}, the driver speaks {driver['cuda']} at most"
+            text = f"{name} was built for CUDA {built}, the driver supports at most {driver['cuda']}"
             remedy = f"update the driver, or install a {name} for CUDA {driver['cuda'].split('.')[0]}"
             found.append(Finding("driver", BAD, text, remedy))
     return found
@@ -276,19 +276,19 @@ def _judge_torch(facts: Facts) -> list[Finding]:
             continue
         wrong = not one["error"] <= TOLERANCE
         text = f"{where}: {one['version']}, a convolution "
-        text += f"is wrong by {one['error']:.2g} of its largest value" if wrong else "gives the right numbers"
+        text += f"is wrong by {one['error']:.2g} of its largest value" if wrong else "correct results"
         if device == "cpu":
             text += f", {one.get('threads', 1)} thread(s)"
         if one.get("total"):
             text += f", {_gib(one['free'])} of {_gib(one['total'])} free{', bf16' if one.get('bf16') else ''}"
-        remedy = "reinstall PyTorch; if it stays, the card or the memory is at fault" if wrong else ""
+        remedy = "reinstall PyTorch; if that does not help, the card or the memory is faulty" if wrong else ""
         found.append(Finding("torch", BAD if wrong else GOOD, text, remedy))
     cpu = facts.torch.get("cpu", {})
     if facts.driver.get("devices") and not cpu.get("devices") and "failure" not in cpu:
         text = f"the driver shows {facts.driver['devices']} card(s), PyTorch {cpu.get('version', '')} none"
         built = cpu.get("cuda")
         remedy = (
-            f"its CUDA {built} and the driver's {facts.driver.get('cuda')} do not go together: update the driver"
+            f"its CUDA {built} and the driver's {facts.driver.get('cuda')} do not fit together: update the driver"
             if built else "this PyTorch was built for the CPU: install one with CUDA"
         )  # fmt: skip
         found.append(Finding("torch", BAD, text, remedy))
@@ -308,7 +308,7 @@ def _judge_onnxruntime(facts: Facts) -> list[Finding]:
             remedy = "reinstall onnxruntime" if provider == CPU else _provider_remedy(provider, one, facts)
             found.append(Finding("onnxruntime", BAD, f"{name}: {one['failure']}", remedy))
         elif one["ran_on"] != provider:
-            text = f"{name}: asked for, but the convolution silently ran on {one['ran_on'] or 'another provider'}"
+            text = f"{name}: requested, but the convolution silently ran on {one['ran_on'] or 'another provider'}"
             reason = _reason(one.get("log", ""))
             remedy = _provider_remedy(provider, one, facts)
             # TensorRT is an extra: whoever has not installed it misses nothing.
@@ -318,7 +318,7 @@ def _judge_onnxruntime(facts: Facts) -> list[Finding]:
         else:
             wrong = not one["error"] <= TOLERANCE
             text = f"{name}: {one['version']}, a convolution "
-            text += f"is wrong by {one['error']:.2g} of its largest value" if wrong else "gives the right numbers"
+            text += f"is wrong by {one['error']:.2g} of its largest value" if wrong else "correct results"
             found.append(Finding("onnxruntime", BAD if wrong else GOOD, text, "reinstall onnxruntime" if wrong else ""))
     if facts.driver.get("devices") and "failure" not in runtime and CUDA not in runtime.get("providers", []):
         text = "there is a card, but the installed onnxruntime has no CUDA provider"
@@ -356,7 +356,7 @@ def _provider_remedy(provider: str, one: Mapping[str, Any], facts: Facts) -> str
         return "install NVIDIA's driver; in a container start it with --gpus all"
     if provider == CUDA:
         return "pip install 'onnxruntime-gpu[cuda,cudnn]'"
-    return f"do without {provider}: name the device that is wanted"
+    return f"if you do not need {provider}, name the device to use"
 
 
 def _number(version: str) -> tuple[int, ...]:

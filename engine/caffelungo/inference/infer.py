@@ -68,14 +68,12 @@ class Inferred:
     def lines(self) -> list[str]:
         """For people."""
         rate = self.count / self.seconds if self.seconds else 0.0
-        told = [f"{self.count} pictures in {self.seconds:.1f} s, {rate:.4g} a second, on {self.where}"]
+        told = [f"{self.count} pictures in {self.seconds:.1f} s, {rate:.4g} per second, on {self.where}"]
         if not self.classifier:
-            told.append(f"the net is no classifier: these are the numbers of {', '.join(self.outputs)}")
+            told.append(f"the net is not a classifier: these are the raw outputs {', '.join(self.outputs)}")
         if self.known:
             shares = [f"{count / self.known:.1%}" for count in self.right]
-            told.append(
-                f"the listed class came first for {shares[0]} of {self.known}, within {self.top} for {shares[1]}"
-            )
+            told.append(f"top-1 correct for {shares[0]} of {self.known}, within {self.top} for {shares[1]}")
         return told
 
 
@@ -160,8 +158,8 @@ def _target(options: InferOptions) -> Path | None:
     target = Path(options.output) if options.output else None
     if target is not None and target.suffix.lower() not in (*SINKS, ".png"):
         problems.append(
-            Problem("the answers can be written as a table, as numbers or as a picture", received=f"-o {target}",
-                    remedy=f"end the name in {', '.join((*SINKS, '.png'))}")
+            Problem("the suffix of the output is not a known format", received=f"-o {target}",
+                    remedy=f"use {', '.join((*SINKS, '.png'))}")
         )  # fmt: skip
     if target is not None and (wrong := files.obstacle(target)) is not None:
         problems.append(wrong)
@@ -176,7 +174,7 @@ def _judges(options: InferOptions, model: PictureModel, target: Path | None) -> 
         return judges_of(model, options.head, target)
     if target is None or target.suffix.lower() not in (".npz", ".json"):
         raise UserError(
-            "this net is no classifier: its answers are numbers, not classes", where=Location(str(model.path)),
+            "this net is not a classifier: it has raw outputs, no classes", where=Location(str(model.path)),
             received=f"outputs {', '.join(model.engine.outputs)}" + (f" and -o {target}" if target else ""),
             remedy="write them with -o out.npz or -o out.json",
         )  # fmt: skip
@@ -219,6 +217,6 @@ def _told(done: Inferred, target: Path | None) -> list[Problem]:
         f"{len(done.problems)} of {done.count + len(done.problems)} pictures could not be used"
         + (f", of which {more} are not shown" if more else ""),
         received=f"{others} the answers for the other {done.count}",
-        remedy="replace those pictures, or take them out of the list",
+        remedy="replace those pictures, or remove them from the list",
     )
     return [*told, end]

@@ -64,9 +64,9 @@ def gather(given: Sequence[str | Path]) -> Given:
             if one.is_dir():
                 found = picture_input.picture_files([one])
                 if not found:
-                    raise UserError("this folder holds no pictures", where=Location(str(one)),
+                    raise UserError("this folder contains no pictures", where=Location(str(one)),
                                     received=str(one.absolute()),
-                                    remedy="give a folder with pictures in it, or the pictures themselves")  # fmt: skip
+                                    remedy="name a folder with pictures, or the pictures themselves")  # fmt: skip
                 result.add(found)
             elif one.suffix.lower() in LISTS:
                 result.extend(read_list(one))
@@ -86,13 +86,13 @@ def read_list(path: Path) -> Given:
                         remedy="correct the path")  # fmt: skip
     size = refuse_special(path)
     if size > LONGEST_LIST:
-        raise UserError("this is too large for a list of pictures", where=Location(str(path)),
+        raise UserError("the list of pictures is too large", where=Location(str(path)),
                         received=f"{size} bytes", remedy="split it")  # fmt: skip
     try:
         lines = read_text(path).splitlines()
     except UnicodeDecodeError as error:
         raise UserError("a list of pictures must be text", where=Location(str(path)), received=str(error),
-                        remedy="write one path a line, as UTF-8") from error  # fmt: skip
+                        remedy="write one path per line, as UTF-8") from error  # fmt: skip
     listed = Given()
     for number, line in enumerate(map(str.strip, lines), 1):
         if not line:
@@ -103,8 +103,8 @@ def read_list(path: Path) -> Given:
         listed.classes.append(int(last) if labelled else None)
         listed.places.append(Location(str(path), number, 1, line))
     if not listed.paths:
-        raise UserError("this list holds no pictures", where=Location(str(path)), received="no line",
-                        remedy="write one path a line")  # fmt: skip
+        raise UserError("this list contains no pictures", where=Location(str(path)), received="no line",
+                        remedy="write one path per line")  # fmt: skip
     return listed
 
 

@@ -116,11 +116,11 @@ def read(properties: Mapping[str, str], file: str | Path) -> Metadata:
     """The metadata of a file that ``lungo export`` wrote; UserError for one that it did not write."""
     if "caffelungo.format" not in properties:
         raise UserError(
-            "this ONNX file does not say how pictures become its input: another program wrote it",
+            "this ONNX file has no preprocessing record: another program wrote it",
             where=Location(str(file)),
             received=f"metadata {', '.join(sorted(properties))[:200] or '(none)'}, no `caffelungo.format`",
-            remedy="make it from the net with `lungo export` or `lungo convert`, which put preprocessing and labels "
-            "into it; or feed it arrays of your own: caffelungo.inference.onnx_engine.OnnxEngine in Python, "
+            remedy="make it from the net with `lungo export` or `lungo convert`, which add preprocessing and labels "
+            "into it; or pass arrays of your own: caffelungo.inference.onnx_engine.OnnxEngine in Python, "
             "`lungo triton`",
         )
     if properties["caffelungo.format"] != FORMAT:
@@ -179,14 +179,14 @@ class Entries:
 def _word(value: Any) -> str:
     """A text that can be written and printed: lone halves of a character come in by JSON's escapes."""
     if not isinstance(value, str):
-        raise TypeError(f"a text is expected, and this is {json.dumps(value)[:80]}")
+        raise TypeError(f"expected a string, found {json.dumps(value)[:80]}")
     value.encode()
     return value
 
 
 def _fields(value: Any, names: Sequence[str]) -> dict[str, Any]:
     if not isinstance(value, dict) or any(name not in names for name in value):
-        raise TypeError(f"a record of {', '.join(names)} is expected, and this is {json.dumps(value)[:80]}")
+        raise TypeError(f"a record of {', '.join(names)} expected, found {json.dumps(value)[:80]}")
     return value
 
 
@@ -197,7 +197,7 @@ def read_input(text: str) -> ImageInput:
     allowed = {"layout": ("NHWC", "NCHW"), "type": ("uint8", "float32"), "channels": ("RGB", "BGR", "GRAY", "")}
     for name, words in allowed.items():
         if getattr(given, name) not in words:
-            raise ValueError(f"{name} is {getattr(given, name)!r}, which is none of {', '.join(map(repr, words))}")
+            raise ValueError(f"{name} is {getattr(given, name)!r}, not one of {', '.join(map(repr, words))}")
     if not given.name or (given.takes_pictures and not given.channels):
         raise ValueError("the name or the channels are empty")
     return given
@@ -212,7 +212,7 @@ def _record(text: str) -> Any:
     if any(getattr(record, side) > LONGEST_SIDE for side in sides):
         raise ValueError(f"pictures have sides up to {LONGEST_SIDE}")
     if bool(record.resize_height) != bool(record.resize_width) or bool(record.crop_height) != bool(record.crop_width):
-        raise ValueError("a height comes with a width")
+        raise ValueError("a height needs a width")
     return record
 
 
@@ -236,14 +236,14 @@ def read_names(text: str) -> list[str]:
     """Class names of the entry `labels`; an error that ``Entries.get`` knows for anything else."""
     labels = json.loads(text)
     if not isinstance(labels, list):
-        raise TypeError(f"a list of texts is expected, and this is {json.dumps(labels)[:80]}")
+        raise TypeError(f"expected a list of strings, found {json.dumps(labels)[:80]}")
     return [_word(label) for label in labels]
 
 
 def _heads(text: str) -> tuple[Head, ...]:
     entries = json.loads(text)
     if not isinstance(entries, list):
-        raise TypeError(f"a list of heads is expected, and this is {json.dumps(entries)[:80]}")
+        raise TypeError(f"expected a list of heads, found {json.dumps(entries)[:80]}")
     found = []
     for entry in entries:
         value = dict(_fields(entry, [one.name for one in fields(Head)]))
@@ -261,14 +261,14 @@ def read_labels(path: str | Path) -> list[str]:
             "labels file not found",
             where=Location(str(place)),
             received=str(place.absolute()),
-            remedy="give a text file with one class name a line",
+            remedy="name a text file with one class name per line",
         )
     try:
         lines = files.read_text(place, most=LONGEST_LABELS).splitlines()
     except UnicodeDecodeError as error:
         raise UserError(
-            "labels file is no UTF-8 text", where=Location(str(place)), received=str(error),
-            remedy="save the file as UTF-8, one class name a line",
+            "labels file is not UTF-8 text", where=Location(str(place)), received=str(error),
+            remedy="save the file as UTF-8, one class name per line",
         ) from error  # fmt: skip
     return [line.strip() for line in lines if line.strip()]
 

@@ -71,7 +71,7 @@ class OnnxEngine:
             raise UserError(
                 "CUDA graphs need a GPU",
                 received=f"device {self.session.device}",
-                remedy="use device cuda, or no graphs",
+                remedy="use device cuda, or disable graphs",
             )
         self.device, self.providers = self.session.device, self.session.providers
         self.inputs, self.outputs, self.shapes = self.session.inputs, self.session.outputs, self.session.shapes
@@ -140,10 +140,10 @@ class OnnxEngine:
             if array is None:
                 problems.append(Problem(f"input `{given.name}` is missing", None, ", ".join(feeds) or "none", remedy))
             elif not isinstance(array, np.ndarray):
-                problems.append(Problem(f"input `{given.name}` is no array", None, type(array).__name__, remedy))
+                problems.append(Problem(f"input `{given.name}` is not an array", None, type(array).__name__, remedy))
             elif array.dtype != wanted or not _fits(array.shape, given.shape):
                 received = f"{array.dtype}, {'x'.join(map(str, array.shape))}"
-                problems.append(Problem(f"this does not fit input `{given.name}`", None, received, remedy))
+                problems.append(Problem(f"the array does not fit input `{given.name}`", None, received, remedy))
         if problems:
             raise UserError(problems)
 
@@ -157,13 +157,13 @@ class OnnxEngine:
             free = [size for size in sizes if not isinstance(size, int)]
             if free:
                 raise UserError(
-                    f"input `{given.name}` leaves more open than the number of pictures",
+                    f"input `{given.name}` has open sizes besides the batch",
                     received="x".join(map(str, given.shape)), remedy="run a first batch of your own instead",
                 )  # fmt: skip
             if given.type not in TYPES:
                 raise UserError(
-                    f"input `{given.name}` is of a type that is not filled here", received=given.type,
-                    remedy="run the file with onnxruntime itself",
+                    f"input `{given.name}` has an unsupported type", received=given.type,
+                    remedy="run the file with onnxruntime directly",
                 )  # fmt: skip
             feeds[given.name] = np.zeros(sizes, TYPES[given.type])
         return feeds

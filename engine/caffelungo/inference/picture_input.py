@@ -29,7 +29,7 @@ def from_array(record: Any, image: Pixels) -> Pixels:
     """The same for a decoded picture, height x width x 3 in RGB or height x width (x 1) in grey."""
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3)):
         raise UserError(
-            "this array is no picture",
+            "this array is not a picture",
             received=f"{image.dtype} of shape {shape_text(image.shape)}",
             remedy="give uint8 of height x width x 3 in RGB, or height x width in grey",
         )

@@ -23,7 +23,7 @@ def nodes(profile: str | Path) -> list[tuple[str, str]]:
     except (OSError, ValueError) as error:
         raise RunError(
             f"ONNX Runtime's profile cannot be read: {str(error)[:200]}\n"
-            f"  to do: free some space in {tempfile.gettempdir()}, or name another folder by TMPDIR"
+            f"  to do: free space in {tempfile.gettempdir()}, or set TMPDIR to another folder"
         ) from error
     details = (event.get("args", {}) for event in events if str(event.get("name", "")).endswith("_kernel_time"))
     return [(one["op_name"], one["provider"]) for one in details if one.get("op_name") and one.get("provider")]

@@ -112,8 +112,8 @@ class _Rows:
             self.shape, self.type = rows.shape[1:], rows.dtype
         if rows.shape[1:] != self.shape:
             raise UserError(
-                f"output `{self.name}` has another size for other pictures, and an .npz holds one size",
-                received=f"{rows.shape[1:]} after {self.shape}", remedy="write a .json, or give pictures of one size",
+                f"output `{self.name}` varies in size between pictures, and an .npz needs one size",
+                received=f"{rows.shape[1:]} after {self.shape}", remedy="write a .json, or use pictures of one size",
             )  # fmt: skip
         self.stream.write(np.ascontiguousarray(rows).tobytes())
         self.count += len(rows)

@@ -34,7 +34,7 @@ EXACT = {CUDA: {"use_tf32": "0"}}
 """Settings under which float32 is float32: ONNX Runtime multiplies in TF32 on GPUs that can, and that has ten bits."""
 _REMEDY = (
     "use --device cpu, or install what the CUDA provider needs: an NVIDIA driver and "
-    "`onnxruntime-gpu[cuda,cudnn]` in place of `onnxruntime`"
+    "`onnxruntime-gpu[cuda,cudnn]` instead of `onnxruntime`"
 )
 
 
@@ -103,11 +103,11 @@ def open_session(
 def _agree(kind: str, provider: str) -> None:
     """UserError for an unknown provider, and for one that does not run on the device that was named."""
     if provider and provider not in PROVIDERS:
-        raise UserError("unknown provider", received=provider, remedy=f"use {', '.join(PROVIDERS)}, or leave it out")
+        raise UserError("unknown provider", received=provider, remedy=f"use {', '.join(PROVIDERS)}, or remove it")
     if provider and kind != "auto" and (kind == "cpu") != (provider == "cpu"):
         raise UserError(
             "provider and device contradict each other", received=f"provider {provider}, device {kind}",
-            remedy="leave one of them out",
+            remedy="remove one of them",
         )  # fmt: skip
 
 
@@ -132,21 +132,21 @@ def refuse_external_data(data: bytes, name: str) -> None:
         model = onnx.load_model_from_string(data)
     except Exception as error:  # protobuf's DecodeError, and what onnx makes of others
         raise UserError(
-            "this is no ONNX file",
+            "this is not an ONNX file",
             where=Location(name),
             received=f"{len(data)} bytes; {_first_line(error)}",
-            remedy="give a file that `lungo export` wrote",
+            remedy="use a file that `lungo export` wrote",
         ) from error
     if not model.graph.node:
         raise UserError(
-            "this is no ONNX file, or an empty one", where=Location(name), received=f"{len(data)} bytes, no operator",
-            remedy="give a file that `lungo export` wrote",
+            "this is not an ONNX file, or is empty", where=Location(name), received=f"{len(data)} bytes, no operator",
+            remedy="use a file that `lungo export` wrote",
         )  # fmt: skip
     tensors = chain(_tensors(model.graph), *(_attributes(node) for one in model.functions for node in one.node))
     outside = [tensor for tensor in tensors if tensor.data_location == onnx.TensorProto.EXTERNAL]
     if outside:
         raise UserError(
-            "this ONNX file keeps its weights in other files, which are not read",
+            "this ONNX file stores its weights in other files, which is not supported",
             where=Location(name),
             received=f"{len(outside)} tensor(s) in other files, the first is {_stands(outside[0])}",
             remedy="export the net as one file, as `lungo export` does; a file that you trust becomes one by "
@@ -203,10 +203,10 @@ def read_file(given: str | Path) -> bytes:
     size = files.refuse_special(path)
     if size > LIMIT:
         raise UserError(
-            "file is larger than one ONNX file can be", where=Location(str(path)), received=f"{size} bytes",
-            remedy="give a file that `lungo export` wrote",
+            "the file is larger than an ONNX file can be", where=Location(str(path)), received=f"{size} bytes",
+            remedy="use a file that `lungo export` wrote",
         )  # fmt: skip
-    return files.read(path, what="this is no ONNX file")
+    return files.read(path, what="this is not an ONNX file")
 
 
 def _runtime() -> Any:
@@ -280,7 +280,7 @@ def _preload(runtime: Any) -> None:
 def _unusable(device: str, why: str, order: Sequence[str] = (CUDA,)) -> RunError:
     more = ""
     if TENSORRT in order:
-        more = "; for --provider tensorrt also `tensorrt` below 11 on the library path, or leave --provider out"
+        more = "; for --provider tensorrt also `tensorrt` below 11 on the library path, or remove --provider"
     return RunError(f"device {device} cannot be used: {why}\n  to do: {_REMEDY}{more}")
 
 

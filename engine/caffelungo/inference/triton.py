@@ -105,7 +105,7 @@ def triton(model: str | Path, repository: str | Path, options: TritonOptions | N
     _fits(folder / "config.pbtxt", config)
     version, same = _version(folder, data, options)
     if same:
-        notes.append(f"version {version} is this file already")
+        notes.append(f"version {version} is already this file")
     if same:
         files.write_text(folder / "config.pbtxt", text)
     else:
@@ -162,11 +162,13 @@ def config_of(
     config.max_batch_size = options.max_batch if batched else 0
     notes = []
     if not batched:
-        notes.append("the file is for a fixed number of pictures, so Triton cannot put requests together")
+        notes.append("the file has a fixed batch size, so Triton cannot batch requests")
     unknown = [one.name for one in (*given, *made) if one.type.tensor_type.elem_type not in TYPES]
     if unknown:
         raise UserError(
-            "Triton has no type for inputs or outputs of this file", where=Location(file), received=", ".join(unknown),
+            "Triton does not support the types of inputs or outputs of this file",
+            where=Location(file),
+            received=", ".join(unknown),
             remedy="export the net with float inputs and outputs",
         )  # fmt: skip
     for one in given:
@@ -196,7 +198,7 @@ def read_config(text: str, file: str = "config.pbtxt") -> Any:
     except text_format.ParseError as error:
         raise UserError(
             "this Triton configuration cannot be read", where=Location(file), received=str(error),
-            remedy="it was changed by hand beyond what is written here: give the model another name, or move the file",
+            remedy="its changes by hand are not supported here: use another model name, or move the file",
         ) from error  # fmt: skip
 
 
@@ -235,16 +237,16 @@ def _check(options: TritonOptions) -> None:
     problems = option_ranges.problems("triton", vars(options))
     if any(not 1 <= size <= options.max_batch for size in options.preferred):
         received = ", ".join(map(str, options.preferred))
-        remedy = f"name sizes from 1 to {options.max_batch}"
+        remedy = f"use sizes from 1 to {options.max_batch}"
         problems.append(Problem("a preferred batch size is larger than the largest batch", None, received, remedy))
     if options.device not in KINDS:
         problems.append(Problem("unknown device", received=options.device, remedy="use auto, cpu or gpu"))
     if options.gpus and options.device == "cpu":
         received = ", ".join(map(str, options.gpus))
-        problems.append(Problem("--gpus names cards for a model on the CPU", None, received, "use --device gpu"))
+        problems.append(Problem("--gpus needs --device gpu", None, received, "use --device gpu"))
     if options.name is not None and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", options.name):
         remedy = "use letters, digits, _ . and -"
-        problems.append(Problem("this is no name for a model", received=options.name, remedy=remedy))
+        problems.append(Problem("invalid model name", received=options.name, remedy=remedy))
     if problems:
         raise UserError(problems)
 
@@ -258,13 +260,13 @@ def _graph(data: bytes, file: str) -> tuple[Any, dict[str, str]]:
         newest = onnx.defs.onnx_opset_version()
         for entry in model.opset_import:
             if not entry.domain and entry.version > newest:
-                raise ValueError(f"opset {entry.version}, where {newest} is the newest that is known")
+                raise ValueError(f"opset {entry.version}, the newest supported one is {newest}")
         onnx.checker.check_model(model)
     except Exception as error:  # the checker's own, and what it makes of versions that it does not know
         raise UserError(
-            "this ONNX file is damaged, or of a later version", where=Location(file),
+            "this ONNX file is damaged, or of a newer version", where=Location(file),
             received=(str(error).strip().splitlines() or [type(error).__name__])[0][:300],
-            remedy="give a file that `lungo export` wrote",
+            remedy="use a file that `lungo export` wrote",
         ) from error  # fmt: skip
     return model.graph, {entry.key: entry.value for entry in model.metadata_props}
 
@@ -288,9 +290,9 @@ def _fits(path: Path, config: Any) -> None:
     ]  # fmt: skip
     if told or len(old.input) != len(config.input) or len(old.output) != len(config.output):
         raise UserError(
-            f"model `{config.name}` is there with other inputs or outputs", where=Location(str(path)),
+            f"model `{config.name}` exists with other inputs or outputs", where=Location(str(path)),
             received=", ".join(told) or f"{len(old.input)} input(s) and {len(old.output)} output(s)",
-            remedy="a version must answer as the one before it: give this one another --name",
+            remedy="versions of a model must have the same inputs and outputs: use another --name",
         )  # fmt: skip
 
 
@@ -306,6 +308,6 @@ def _version(folder: Path, data: bytes, options: TritonOptions) -> tuple[int, bo
         raise UserError(
             f"version {options.version} of this model exists, with another file",
             where=Location(str(folder / str(options.version))), received=f"--version {options.version}",
-            remedy=f"leave it out (the next is {newest + 1}), or remove that folder",
+            remedy=f"remove --version (the next is {newest + 1}), or remove that folder",
         )  # fmt: skip
     return options.version or newest + 1, False

@@ -42,7 +42,7 @@ class Visit:
         """How many slots are missing to ``count``; Refused when fewer are free. Holds none."""
         house, more = self._house, count - self._slots
         if house.taken + more > house.slots:
-            raise house.full("the service is busy", f"{house.taken} of {house.slots} places are taken")
+            raise house.full("the service is busy", f"{house.taken} of {house.slots} places are in use")
         return more
 
     def slots(self, count: int) -> None:

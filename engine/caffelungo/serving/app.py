@@ -118,7 +118,7 @@ def _counted(service: Service, path: str, work: Endpoint) -> Endpoint:
         except asyncio.CancelledError:  # uvicorn cancels what runs only when a second signal ends the wait
             status = 503
             response = _json({"what": "the service was stopped", "received": "a second signal",
-                              "remedy": "ask again when it runs"}, 503)  # fmt: skip
+                              "remedy": "try again when it runs"}, 503)  # fmt: skip
         except RunError as error:
             response = _json({"what": "the net could not be run", "received": str(error)[:400],
                               "remedy": "see the service's log"}, 500)  # fmt: skip
@@ -165,7 +165,7 @@ def _json(content: Any, status: int = 200) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     allowed = (error.headers or {}).get("Allow")
-    remedy = f"ask with {allowed}" if allowed else "see GET /model, POST /classify, POST /map"
+    remedy = f"use {allowed}" if allowed else "see GET /model, POST /classify, POST /map"
     body = {"what": error.detail, "received": f"{request.method} {request.url.path}"[:400], "remedy": remedy}
     return Json(body, error.status_code, headers={**_PLAIN, **dict(error.headers or {})})
 

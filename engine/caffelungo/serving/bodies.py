@@ -75,7 +75,7 @@ async def receive(
         raise refused(408, "the request did not arrive in time", received, "send it faster, or in smaller parts",
                       reason="slow") from error  # fmt: skip
     except ClientDisconnect as error:
-        raise refused(400, "the client went away", f"{size} bytes", "send the whole body", reason="gone") from error
+        raise refused(400, "the client disconnected", f"{size} bytes", "send the whole body", reason="gone") from error
     return b"".join(chunks)
 
 
@@ -89,9 +89,9 @@ async def parse(headers: Mapping[str, str], data: bytes, most: int) -> Body:
     elif kind == "application/json":
         body = await asyncio.to_thread(_json, data, most)
     else:
-        raise refused(415, "this kind of body is not understood", f"Content-Type: {kind or '(none)'}", _KINDS)
+        raise refused(415, "unsupported Content-Type", f"Content-Type: {kind or '(none)'}", _KINDS)
     if not body.files:
-        raise refused(400, "the request holds no picture", f"{len(data)} bytes of {kind}", _KINDS)
+        raise refused(400, "the request contains no picture", f"{len(data)} bytes of {kind}", _KINDS)
     if len(body.files) > most:
         raise _too_many(f"{len(body.files)} pictures", most)
     return body
@@ -115,7 +115,7 @@ async def _form(headers: Mapping[str, str], data: bytes, most: int) -> Body:
     boundary = parse_options_header(headers.get("content-type", ""))[1].get(b"boundary", b"")
     if not _BOUNDARY.fullmatch(boundary):
         received = repr(boundary[:100]) if boundary else "none"
-        raise refused(400, "the form is damaged: it names no boundary that a form may have", received, _KINDS)
+        raise refused(400, "the form is damaged: it has no valid boundary", received, _KINDS)
     # A form's own charset is not asked for: Python knows some that give no text (unicode_escape, utf-7).
     plain = Headers({"content-type": f'multipart/form-data; boundary="{boundary.decode()}"'})
     parser = _InMemory(plain, once(), max_files=most, max_fields=8, max_part_size=1024)
@@ -140,16 +140,16 @@ async def _form(headers: Mapping[str, str], data: bytes, most: int) -> Body:
 
 def _json(data: bytes, most: int) -> Body:
     if sum(map(data.count, (b",", b":", b"[", b"{"))) > MOST_SIGNS:
-        raise refused(400, "the JSON holds more than pictures", f"more than {MOST_SIGNS} values", f"send {_JSON}")
+        raise refused(400, "the JSON is too large", f"more than {MOST_SIGNS} values", f"send {_JSON}")
     try:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise refused(400, "the body is no JSON", str(error) or type(error).__name__, f"send {_JSON}") from error
+        raise refused(400, "the body is not JSON", str(error) or type(error).__name__, f"send {_JSON}") from error
     given = content.get("images", content.get("image")) if isinstance(content, dict) else None
     texts = given if isinstance(given, list) else [given]
     if given is None or not all(isinstance(text, str) for text in texts):
         keys = ", ".join(map(repr, list(content)[:8])) if isinstance(content, dict) else type(content).__name__
-        raise refused(400, "the JSON holds no pictures", keys or "an empty object", f"send {_JSON}")
+        raise refused(400, "the JSON contains no pictures", keys or "an empty object", f"send {_JSON}")
     if len(texts) > most:
         raise _too_many(f"{len(texts)} pictures", most)
     files = [(f"picture {number}", _decoded(text, number)) for number, text in enumerate(texts, 1)]
@@ -162,7 +162,7 @@ def _decoded(text: str, number: int) -> bytes:
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise refused(400, f"picture {number} is no base64", f"{len(text)} characters; {error}",
+        raise refused(400, f"picture {number} is not base64", f"{len(text)} characters; {error}",
                       "encode the file's bytes as base64") from error  # fmt: skip
 
 

@@ -83,7 +83,7 @@ class Guarded(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport = transport
         if not self.house.enter(self):
-            self._answer(503, "the service has no room for another connection", f"{len(self.house)} are open",
+            self._answer(503, "too many connections", f"{len(self.house)} are open",
                          "try again in 1 s")  # fmt: skip
             return
         super().connection_made(transport)
@@ -126,10 +126,10 @@ class Guarded(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._parsed = True
         if len(self.pipeline) >= MOST_IN_A_ROW:
-            self._refuse(429, "too many requests in a row", f"more than {MOST_IN_A_ROW} unanswered", "wait for answers")
+            self._refuse(429, "too many pending requests", f"more than {MOST_IN_A_ROW} unanswered", "wait for answers")
         if not self.url.startswith(b"/"):
             received = self.url[:100].decode("ascii", "backslashreplace")
-            self._refuse(400, "the request does not name a path", received, "ask with GET /health")
+            self._refuse(400, "the request does not name a path", received, "for example GET /health")
         self._in_head, self.whole = False, False
         self._by(None)
         super().on_headers_complete()
@@ -167,7 +167,7 @@ class Guarded(HttpToolsProtocol):
         """Answer what cannot be parsed, or was refused while it was, and close."""
         if self.transport.is_closing():
             return
-        wrong = (400, "the request is no HTTP/1.1 that this service reads", "a request it cannot parse",
+        wrong = (400, "the request is not valid HTTP/1.1", "a request it cannot parse",
                  "see GET /model, POST /classify, POST /map")  # fmt: skip
         if self._refusal is None:
             self.house.refused("bad_http")
@@ -181,7 +181,7 @@ class Guarded(HttpToolsProtocol):
 
     def _too_large(self, size: int) -> None:
         self.house.refused("head_too_large")
-        self._refusal = (431, "the head of the request is too large", f"{size} bytes and more",
+        self._refusal = (431, "the head of the request is too large", f"{size} bytes or more",
                          f"send at most {MOST_HEAD} bytes")  # fmt: skip
 
     def _refuse(self, status: int, what: str, received: str, remedy: str) -> None:

@@ -28,12 +28,12 @@ class HostCheck:
             return
         given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
         if len(given) > 1 or (not given and scope["http_version"] != "1.0"):
-            await self._refuse(400, "a request names one host", f"{len(given)} Host headers", "send one")(
+            await self._refuse(400, "a request must have one Host header", f"{len(given)} Host headers", "send one")(
                 scope, receive, send
             )
         elif given and not self.allows(given[0]):
             await self._refuse(421, "this host is not served here", f"Host: {given[0][:200]}",
-                               "ask by the machine's address, or start the service with --allow-host NAME")(
+                               "use the machine's address, or start the service with --allow-host NAME")(
                 scope, receive, send)  # fmt: skip
         else:
             await self._app(scope, receive, send)

@@ -45,9 +45,9 @@ def activation(cam: Cam, image: Pixels, index: int) -> Map:
     height, width = values.shape
     constant = "" if cam.ending.bias is None else ", and adds a constant"
     how = (
-        f"Class activation map: how strongly each of {height} × {width} places speaks for this class. The net averages "
-        f"exactly these values into the class's score{constant}, so the map is the decision itself; but each place has "
-        "seen its surroundings, too."
+        f"Class activation map: how strongly each of {height} × {width} places supports this class. The net averages "
+        f"exactly these values into the class's score{constant}, so the map is the decision itself; but each place "
+        "also depends on its surroundings."
     )
     return _scaled("class activation", how, values)
 
@@ -69,9 +69,9 @@ async def occlusion(
         after += [float(row[index]) for row in await submit(group)]
     how = (
         f"Occlusion map: the picture was classified {len(after)} more times, each time with a square of {plan.side} "
-        "pixels covered in its mean colour; bright is where covering lowered the odds of this class most. At its "
-        f"worst that took the probability from {before:.1%} to {min(after):.1%}. It shows what the answer hangs on, no "
-        "finer than the square; evidence that stands in the picture twice stays dark."
+        "pixels covered in its mean colour; bright is where covering lowered the odds of this class most. The "
+        f"largest effect changed the probability from {before:.1%} to {min(after):.1%}. The map is no finer than the "
+        "square, and evidence that is in the picture twice stays dark."
     )
     return _scaled("occlusion", how, plan.map(before, np.asarray(after, np.float32)))
 
@@ -80,7 +80,7 @@ def _scaled(method: str, how: str, values: Floats) -> Map:
     highest = float(values.max())
     positive = np.maximum(values, 0) / highest if highest > 0 else np.zeros_like(values)
     if highest <= 0:
-        how += " Here nothing speaks for it: the map is empty."
+        how += " Here nothing supports it: the map is empty."
     return Map(method, how, positive.astype(np.float32), float(values.min()), highest)
 
 

@@ -17,16 +17,16 @@ class Metrics:
         self.registry = CollectorRegistry()
         to = self.registry
         self.requests = Counter("caffelungo_requests", "Requests answered.", ["route", "status"], registry=to)
-        self.seconds = Histogram("caffelungo_request_seconds", "From a request's head to its answer.", ["route"],
+        self.seconds = Histogram("caffelungo_request_seconds", "Time from a request's head to its response.", ["route"],
                                  buckets=_SECONDS, registry=to)  # fmt: skip
-        self.refused = Counter("caffelungo_refused", "Requests that were not served.", ["reason"], registry=to)
-        self.pictures = Counter("caffelungo_pictures", "Pictures that went through the net.", registry=to)
-        self.batch = Histogram("caffelungo_batch_size", "Pictures that went together.", buckets=_BATCHES, registry=to)
-        self.net = Histogram("caffelungo_batch_seconds", "The net's time for a batch.", buckets=_SECONDS, registry=to)
-        self.decode = Histogram("caffelungo_decode_seconds", "From a picture's bytes to the net's input.",
+        self.refused = Counter("caffelungo_refused", "Requests refused.", ["reason"], registry=to)
+        self.pictures = Counter("caffelungo_pictures", "Pictures classified.", registry=to)
+        self.batch = Histogram("caffelungo_batch_size", "Batch size.", buckets=_BATCHES, registry=to)
+        self.net = Histogram("caffelungo_batch_seconds", "Time of the net per batch.", buckets=_SECONDS, registry=to)
+        self.decode = Histogram("caffelungo_decode_seconds", "Time from a picture's bytes to the net's input.",
                                 buckets=_SECONDS, registry=to)  # fmt: skip
-        self.places = Gauge("caffelungo_places_taken", "Pictures in the house.", registry=to)
-        self.waiting = Gauge("caffelungo_waiting", "Pictures that wait for the net.", registry=to)
+        self.places = Gauge("caffelungo_places_taken", "Pictures in progress.", registry=to)
+        self.waiting = Gauge("caffelungo_waiting", "Pictures waiting for the net.", registry=to)
         self.ready = Gauge("caffelungo_ready", "1 while requests are served.", registry=to)
         ProcessCollector(registry=to)
 

@@ -34,7 +34,7 @@ def picture(record: Any, data: bytes, name: str, max_pixels: int, outside: Any =
     if record.resize_shorter and not record.resize_height:
         made_height, made_width = (round(side * record.resize_shorter / min(width, height)) for side in (height, width))
         if made_height * made_width > max_pixels:
-            raise _too_large(name, f"{width}x{height}, which resized is {made_width}x{made_height} pixels", max_pixels)
+            raise _too_large(name, f"{width}x{height}, resized to {made_width}x{made_height} pixels", max_pixels)
     image = decode(data, color=record.channel_order != Preprocessing.GRAY, name=name, formats=FORMATS)
     return picture_input.rgb(preprocess.pixels(record if outside is None else outside, image))
 
@@ -52,18 +52,18 @@ def _size(data: bytes, name: str, max_pixels: int) -> tuple[int, int]:
         raise _too_large(name, too_many(error).partition(";")[0], max_pixels) from error
     except UnidentifiedImageError as error:
         received = f"{len(data)} bytes that start {repr(data[:8])[1:]}" if data else "no bytes"
-        problem = Problem("this is no picture that the service reads", Location(name), received, f"send {_KINDS}")
+        problem = Problem("unsupported picture format", Location(name), received, f"send {_KINDS}")
         raise Refused(415, problem, reason="bad_picture") from error
     except Exception as error:  # a decoder may raise anything on bytes that were made to fail
         raise UserError(
             "picture cannot be read", where=Location(name), received=f"{len(data)} bytes; {error}",
-            remedy="send a whole picture",
+            remedy="send a complete picture",
         ) from error  # fmt: skip
 
 
 def _too_large(name: str, received: str, max_pixels: int) -> Refused:
     problem = Problem(
-        "picture has more pixels than the service decodes", Location(name), received,
+        "the picture has too many pixels", Location(name), received,
         f"shrink it to at most {max_pixels} pixels, or start the service with a larger --max-pixels",
     )  # fmt: skip
     return Refused(413, problem, reason="too_large")

@@ -51,7 +51,7 @@ def serve(options: ServeOptions, say: Callable[[str], None] = print) -> None:
     finally:
         listener.close()
     if not server.started:
-        raise RunError("the service could not start; the lines above say why")
+        raise RunError("the service could not start; see the lines above")
 
 
 def greeting(classifier: Classifier, url: str) -> str:
@@ -86,7 +86,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (socket.gaierror, UnicodeError) as error:
-        remedy = "give an address of this machine: 127.0.0.1, or 0.0.0.0 for all"
+        remedy = "use an address of this machine: 127.0.0.1, or 0.0.0.0 for all"
         raise UserError("the host is not known", received=f"{flag}; {error}", remedy=remedy) from error
     listener = socket.socket(family, kind, protocol)
     if hasattr(socket, "SO_REUSEADDR") and hasattr(socket, "AF_UNIX"):  # on Windows it would share a port in use
@@ -105,10 +105,10 @@ def listen(host: str, port: int) -> socket.socket:
 
 def _bind_failure(error: OSError) -> tuple[str, str]:
     if error.errno == errno.EADDRINUSE:
-        return "the port is in use", "stop what uses it, or give another one with --port (0 takes any that is free)"
+        return "the port is in use", "stop what uses it, or choose another with --port (0 for any free port)"
     if error.errno == errno.EACCES:
-        return "this port may not be used", "give one above 1023 with --port"
-    return "the address cannot be listened on", "give an address of this machine: 127.0.0.1, or 0.0.0.0 for all"
+        return "no permission to use this port", "use a port above 1023: --port"
+    return "cannot listen on the address", "use an address of this machine: 127.0.0.1, or 0.0.0.0 for all"
 
 
 def address(listener: socket.socket) -> str:
@@ -143,7 +143,7 @@ def server_of(service: Service, say: Callable[[str], None] = lambda text: None) 
 
         def handle_exit(self, sig: int, frame: Any) -> None:
             if service.state != "stopping" and service.admission.visits:
-                say(f"stopping when what was begun is answered, in {GRACE} s at most (Ctrl-C again: at once)")
+                say(f"stopping after requests in progress are finished, in {GRACE} s at most (Ctrl-C again: at once)")
             service.state = "stopping"
             service.metrics.ready.set(0)
             super().handle_exit(sig, frame)

@@ -40,10 +40,10 @@ class Service:
         batch = classifier.session.shapes[classifier.input.name][0]
         if isinstance(batch, int) and batch != 1:
             raise UserError(
-                "this file takes a fixed number of pictures at a time, so strangers' pictures would be mixed",
+                "this file has a fixed batch size, so pictures of different clients would be mixed",
                 where=Location(str(classifier.path)),
                 received=f"batch size {batch}",
-                remedy="export the net with an open batch size, or with one of 1",
+                remedy="export the net with an open batch size, or with batch size 1",
             )
         self.max_batch = 1 if batch == 1 else options.max_batch
         self.most_files = min(MOST_FILES, options.queue)
@@ -158,7 +158,7 @@ class Service:
         wanted = self.classifier.size
         if any(isinstance(size, int) and size != got for size, got in zip(wanted, image.shape, strict=False)):
             problem = Problem(
-                "picture has another size than the net takes, and the file's record does not resize", Location(name),
+                "the picture does not have the net's input size, and the file's record does not resize", Location(name),
                 f"{image.shape[0]}x{image.shape[1]} for {wanted[0]}x{wanted[1]}", "resize it",
             )  # fmt: skip
             raise Refused(422, problem, reason="bad_picture")
@@ -183,5 +183,5 @@ def number(text: Any, name: str, least: int, most: int) -> int:
     except (TypeError, ValueError):
         value = None
     if value is None or not least <= value <= most:
-        raise refused(400, f"`{name}` is no number from {least} to {most}", f"{text!r}", "correct it, or leave it out")
+        raise refused(400, f"`{name}` is not a number from {least} to {most}", f"{text!r}", "correct it, or remove it")
     return value
