@@ -35,8 +35,9 @@ def signature(given: Any) -> str:
 
 
 def members(given: type[Any]) -> Iterator[str]:
-    """What a class of ours adds to its base, a line each."""
-    for name, member in vars(given).items():
+    """What a class has from us, not from a library, a line each."""
+    ours = [base for base in reversed(given.__mro__) if base.__module__.startswith("caffelungo.")]
+    for name, member in {name: one for base in ours for name, one in vars(base).items()}.items():
         if name.startswith("_"):
             continue
         if isinstance(member, property):

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import zip_longest
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from caffelungo.api import net_data, net_files, net_growth, net_rewrite, net_tables, running
+from caffelungo.api.net_module import NetModule
 from caffelungo.api.phased_layer import PhasedLayer
 from caffelungo.api.values import Name
 from caffelungo.api.verb_report import DataTable, Text
-from caffelungo.definition.definition import Definition
-from caffelungo.definition.schema import TEST, TRAIN
-from caffelungo.layers.base import Shape
-from caffelungo.net.store import Store
-from caffelungo.passes.base import Note
 from caffelungo.passes.view import View
-from caffelungo.plan.plan import Plan, PlannedLayer
-from caffelungo.weights.match_layers import match
 from caffelungo.weights.weights import Weights
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Where a rewritten net comes from: the text before, and what the passes did."""
-
-    before: Definition
-    notes: tuple[Note, ...] = ()
-
-
-class Net(nn.Module):
+class Net(NetModule):
     """A net as ``open`` returns it: an ``nn.Module`` whose children are its layers, under their own names.
 
     ``train()`` and ``eval()`` choose Caffe's phases TRAIN and TEST; a net is opened in TEST. Parameters that the file
@@ -48,67 +32,7 @@ class Net(nn.Module):
     ('data', 'label')
     """
 
-    def __init__(
-        self,
-        definition: Definition,
-        weights: Weights | None = None,
-        *,
-        sources: Mapping[str, Sequence[Shape]] | None = None,
-        seed: int = 0,
-        origin: Origin | None = None,
-    ) -> None:
-        """``sources`` are shapes that only opened data tells, as ``passes.view.View`` takes them."""
-        super().__init__()
-        self.definition, self.sources, self.seed, self.origin = definition, sources, seed, origin
-        self.extras: Any = weights.extras if weights is not None else None
-        self.weights_from = weights.path if weights is not None else ""
-        graphs = View(definition, sources=sources).graphs
-        self.plans: dict[int, Plan] = {phase: graph.plan for phase, graph in graphs.items()}
-        store = Store(seed=seed)
-        tables = [match(plan, weights, where=definition.where) for plan in self.plans.values()] if weights else []
-        net_files.refuse(tables)
-        for plan, table in zip_longest(self.plans.values(), tables):
-            store.adopt(plan, skip_filling=net_files.whole_layers(plan, table))
-        for table in tables:
-            store.load(table.arrays)
-        self.fresh = net_files.fresh_layers(self.plans, tables)
-        self._keys: dict[str, str] = {}
-        self._add_layers(store)
-        self.eval()
-
-    def _add_layers(self, store: Store) -> None:
-        """The layers of both phases as children, called as in the file (``.``, which PyTorch splits names at: ``_``).
-
-        ``add_module`` would refuse a layer called as a method.
-        """
-        together: dict[str, dict[int, PlannedLayer]] = {}
-        for phase, plan in self.plans.items():
-            for planned in plan.layers:
-                if not planned.layer.source:
-                    together.setdefault(planned.key, {})[phase] = planned
-        for key, planned_by_phase in together.items():
-            name = key.replace(".", "_")
-            while name in self._modules:
-                name += "_"
-            self._keys[key] = name
-            self._modules[name] = PhasedLayer(planned_by_phase, store.blobs(key))
-
     # -- what it is
-
-    @property
-    def plan(self) -> Plan:
-        """Layers, blobs and shapes in the phase that the net is in."""
-        return self.plans.get(TRAIN if self.training else TEST) or next(iter(self.plans.values()))
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The blobs that come from outside in this phase, in the order in which ``forward`` takes them."""
-        return tuple(top for planned in self.plan.sources for top in planned.tops)
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """The blobs that no layer of this phase reads."""
-        return self.plan.outputs
 
     @property
     def text(self) -> Text:
@@ -129,11 +53,6 @@ class Net(nn.Module):
         """One row per layer of this phase: type, bottoms, tops, shape of the first top, parameters, what learns."""
         return net_tables.layers(self)
 
-    @property
-    def blobs(self) -> dict[str, Shape | None]:
-        """The shape of every blob of this phase by name, with the batch first; None where it is not known."""
-        return self.plan.blobs
-
     def layer(self, name: str) -> PhasedLayer:
         """The module of the layer ``name``; UserError with the nearest name when there is none.
 
@@ -142,10 +61,9 @@ class Net(nn.Module):
         torch.Size([16])
         """
         planned = View(self.definition, sources=self.sources).find(name)
-        module = self._modules[self._keys[planned.key]] if planned.key in self._keys else None
-        if not isinstance(module, PhasedLayer):
+        if planned.layer.source:
             raise running.no_module(self, name)
-        return module
+        return self.child_of(planned)
 
     # -- computing
 
@@ -245,7 +163,7 @@ class Net(nn.Module):
     grow = net_growth.grow
     rewrite = net_growth.rewrite
 
-    def diff(self, other: Net | Name | None = None) -> Text:
+    def diff(self, other: NetModule | Name | None = None) -> Text:
         """How this net's text differs from that of ``other``, a net or a file, as a unified diff.
 
         Without ``other``: from the net that it was rewritten from.
@@ -275,7 +193,8 @@ class Net(nn.Module):
         >>> net = cl.open("squeezenet1.1", weights="none")
         >>> net = net.load(cl.open("squeezenet1.1").weights())
         """
-        return net_files.load(self, weights)
+        net_files.load(self, weights)
+        return self
 
     def save(self, net: Name | None = None, weights: Name | None = None, *, overwrite: bool = False) -> list[str]:
         """Write the definition (.prototxt) and the weights (.caffemodel, .caffemodel.h5 or .safetensors).

@@ -22,10 +22,10 @@ from caffelungo.inference import picture_input
 from caffelungo.layers.base import shape_text
 
 if TYPE_CHECKING:
-    from caffelungo.api.net import Net
+    from caffelungo.api.net_module import NetModule
 
 
-def preprocess(net: Net, pictures: Any) -> Tensor:
+def preprocess(net: NetModule, pictures: Any) -> Tensor:
     """See ``Net.preprocess``."""
     several = [pictures] if isinstance(pictures, str | PathLike | np.ndarray) else list(pictures)
     known = record(net)
@@ -40,7 +40,7 @@ def preprocess(net: Net, pictures: Any) -> Tensor:
     return torch.as_tensor(np.stack(rows), device=device)
 
 
-def record(net: Net) -> Any:
+def record(net: NetModule) -> Any:
     """How pictures become the net's input: as the weights say, else the data layer, else nothing is taken away."""
     blob = net.inputs[0] if net.inputs else ""
     shape = net.blobs.get(blob)
@@ -61,7 +61,7 @@ def record(net: Net) -> Any:
     return preprocessing_record.completed(known, blob, [1, int(shape[1] or 0), height, width])
 
 
-def batches(net: Net, count: int | None, seed: int, workers: int) -> Iterator[dict[str, Tensor]]:
+def batches(net: NetModule, count: int | None, seed: int, workers: int) -> Iterator[dict[str, Tensor]]:
     """See ``Net.batches``."""
     plan, definition = net.plan, net.definition
     fed = [planned for planned in plan.sources if planned.layer.type != "Input"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,80 +10,52 @@ from typing import TYPE_CHECKING
 import torch
 
 from caffelungo import files
-from caffelungo.api import values
-from caffelungo.api.running import module_of
+from caffelungo.api import matching, values
 from caffelungo.api.values import Name
 from caffelungo.definition import editor
 from caffelungo.errors import UserError
-from caffelungo.plan.plan import Plan
 from caffelungo.rewriting import data_paths
 from caffelungo.weights import formats
-from caffelungo.weights.copy_table import COPIED, RESHAPED, SHARED, CopyTable
 from caffelungo.weights.load import load as load_files
 from caffelungo.weights.match_layers import match
 from caffelungo.weights.weights import Weights
 
 if TYPE_CHECKING:
-    from caffelungo.api.net import Net
+    from caffelungo.api.net_module import NetModule
 
 
-def weights(net: Net) -> Weights:
+def weights(net: NetModule) -> Weights:
     """See ``Net.weights``."""
     layers, types = {}, {}
     for plan in net.plans.values():
         for planned in plan.layers:
             types[planned.name] = planned.layer.type
             if planned.params:
-                blobs = module_of(net, planned).blobs
+                blobs = net.child_of(planned).blobs
                 layers[planned.name] = [blob.detach().float().cpu().contiguous().numpy().copy() for blob in blobs]
     return Weights(layers, types, net.extras, net.plan.name, net.weights_from)
 
 
-def refuse(tables: Sequence[CopyTable]) -> None:
-    """UserError with everything that does not fit in ``tables``."""
-    problems = [problem for table in tables for problem in table.problems]
-    if problems:
-        raise UserError(list(dict.fromkeys(problems)))
-
-
-def fresh_layers(plans: Mapping[int, Plan], tables: Sequence[CopyTable]) -> tuple[str, ...]:
-    """The layers with parameters that no weights were copied to, in the order of the file."""
-    copied = {name for table in tables for name in table.layers(COPIED, RESHAPED, SHARED)}
-    names = (planned.name for plan in plans.values() for planned in plan.layers if planned.params)
-    return tuple(name for name in dict.fromkeys(names) if name not in copied)
-
-
-def whole_layers(plan: Plan, table: CopyTable | None) -> frozenset[str]:
-    """Keys of the layers of ``plan`` all of whose own blobs are in ``table``, which need no filling."""
-    arrays = table.arrays if table is not None else {}
-    return frozenset(
-        planned.key
-        for planned in plan.layers
-        if planned.params and all(use.key in arrays for use in planned.params if use.owner)
-    )
-
-
-def load(net: Net, given: Name | Sequence[Name] | Weights) -> Net:
+def load(net: NetModule, given: Name | Sequence[Name] | Weights) -> None:
     """See ``Net.load``."""
     found = given if isinstance(given, Weights) else load_files(values.names(given), net.definition.path)
     tables = [match(plan, found, where=net.definition.where) for plan in net.plans.values()]
-    refuse(tables)
+    matching.refuse(tables)
     with torch.no_grad():
         for plan, table in zip(net.plans.values(), tables, strict=True):
             for planned in plan.layers:
                 for use, blob in zip(
-                    planned.params, module_of(net, planned).blobs if planned.params else [], strict=True
+                    planned.params, net.child_of(planned).blobs if planned.params else [], strict=True
                 ):
                     if use.key in table.arrays:
                         blob.copy_(torch.as_tensor(table.arrays[use.key], device=blob.device).view_as(blob))
-    fresh = fresh_layers(net.plans, tables)
+    fresh = matching.fresh_layers(net.plans, tables)
     net.fresh = tuple(name for name in net.fresh if name in fresh)
     net.extras = found.extras if found.extras is not None else net.extras
     net.weights_from = found.path
-    return net
 
 
-def save(net: Net, definition: Name | None, target: Name | None, overwrite: bool) -> list[str]:
+def save(net: NetModule, definition: Name | None, target: Name | None, overwrite: bool) -> list[str]:
     """See ``Net.save``."""
     wanted = [path for path in (values.path(definition), values.path(target)) if path is not None]
     if not wanted:
@@ -114,7 +86,7 @@ def save(net: Net, definition: Name | None, target: Name | None, overwrite: bool
     return wanted
 
 
-def shared(net: Net) -> frozenset[tuple[str, int]]:
+def shared(net: NetModule) -> frozenset[tuple[str, int]]:
     """(layer, blob index) of the blobs that another layer owns."""
     return frozenset(
         (planned.name, index)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from caffelungo.api import steps
+from caffelungo.api import net_rewrite, steps
+from caffelungo.api.net_rewrite import AnyNet
 from caffelungo.api.steps import Growth, Rates
 from caffelungo.api.values import Name, Settings, Side, Units, Words, judge
 from caffelungo.errors import UserError
 from caffelungo.passes.tune import Tuning, tune_step
 
-if TYPE_CHECKING:
-    from caffelungo.api.net import Net
-
 
 def grow(
-    self: Net,
+    self: AnyNet,
     *,
     widen: Units | None = None,
     deepen: Units | None = None,
@@ -38,7 +36,7 @@ def grow(
     tune: str | None = None,
     set: Settings | None = None,
     **more: Any,
-) -> Net:
+) -> AnyNet:
     """A new net: this one with new units or layers, old weights moved along; this net stays as it is.
 
     The options are those of ``cl.grow``: ``widen={"fc7": 512}`` puts 512 new units beside layer ``fc7``, ``deepen`` a
@@ -66,11 +64,11 @@ def grow(
         raise UserError("nothing to add", received="net.grow()", remedy='say what: net.grow(widen={"fc7": 512})')
     if tune is not None:
         wanted = [one for one in wanted if not isinstance(one, Tuning)] + [tune_step(steps.depth(tune) or "")]
-    return self.rewritten(wanted, head or meant)
+    return net_rewrite.rewritten(self, wanted, head or meant)
 
 
 def rewrite(
-    self: Net,
+    self: AnyNet,
     *,
     classes: int | None = None,
     head: str | None = None,
@@ -101,7 +99,7 @@ def rewrite(
     fold: bool = False,
     tune: str | None = None,
     **more: Any,
-) -> Net:
+) -> AnyNet:
     """A new net: this one changed without growing it, weights moved along; this net stays as it is.
 
     The options are those of ``cl.rewrite``, done in their order: a fresh classifier (``classes``), what it reads
@@ -128,4 +126,4 @@ def rewrite(
     )  # fmt: skip
     if not wanted:
         raise UserError("nothing to do", received="net.rewrite()", remedy='say what: net.rewrite(freeze_to="conv3")')
-    return self.rewritten(wanted, head)
+    return net_rewrite.rewritten(self, wanted, head)

@@ -6,23 +6,23 @@ import html
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from caffelungo.api.running import module_of, sizes
+from caffelungo.api.running import sizes
 from caffelungo.api.verb_report import DataTable
 from caffelungo.passes.view import View
 from caffelungo.plan.plan import PlannedLayer
 
 if TYPE_CHECKING:
-    from caffelungo.api.net import Net
+    from caffelungo.api.net_module import NetModule
 
 
-def layers(net: Net) -> DataTable:
+def layers(net: NetModule) -> DataTable:
     """See ``Net.table``."""
     return DataTable([_row(net, planned) for planned in net.plan.layers])
 
 
-def _row(net: Net, planned: PlannedLayer) -> dict[str, Any]:
+def _row(net: NetModule, planned: PlannedLayer) -> dict[str, Any]:
     shape = planned.top_shapes[0] if planned.top_shapes else None
-    blobs = [] if planned.layer.source else module_of(net, planned).blobs
+    blobs = [] if planned.layer.source else net.child_of(planned).blobs
     return {
         "layer": planned.name,
         "type": planned.layer.type,
@@ -42,7 +42,7 @@ def _learns(planned: PlannedLayer, blobs: list[Any]) -> str:
     return ", ".join(f"x{rate:g}" for rate in dict.fromkeys(rates)) or "no"
 
 
-def headline(net: Net) -> str:
+def headline(net: NetModule) -> str:
     """What the net is, in one line."""
     whole = sum(parameter.numel() for parameter in net.parameters())
     learning = sum(parameter.numel() for parameter in net.parameters() if parameter.requires_grad)
@@ -54,7 +54,7 @@ def headline(net: Net) -> str:
     )
 
 
-def origin(net: Net) -> str:
+def origin(net: NetModule) -> str:
     """Where the weights come from."""
     if not net.weights_from:
         return "weights: from their fillers"
@@ -63,17 +63,17 @@ def origin(net: Net) -> str:
     return f"weights: {names}{fresh}"
 
 
-def text(net: Net) -> str:
+def text(net: NetModule) -> str:
     """``repr`` of a net."""
     return "\n".join([headline(net), origin(net), repr(layers(net))])
 
 
-def page(net: Net) -> str:
+def page(net: NetModule) -> str:
     """The same as HTML."""
     return f"<b>{html.escape(headline(net))}</b><br>{html.escape(origin(net))}{layers(net)._repr_html_()}"
 
 
-def draw(net: Net) -> Any:
+def draw(net: NetModule) -> Any:
     """See ``Net.draw``."""
     from caffelungo.report import drawing
 

@@ -14,11 +14,11 @@ from caffelungo.api.values import Name, Names
 from caffelungo.errors import UserError
 
 if TYPE_CHECKING:
-    from caffelungo.api.net import Net
+    from caffelungo.api.net_module import NetModule
 
 
 @contextmanager
-def net_and_weights(net: Name | Net, weights: Names | None) -> Iterator[tuple[str, str | None]]:
+def net_and_weights(net: Name | NetModule, weights: Names | None) -> Iterator[tuple[str, str | None]]:
     """``net`` and ``weights`` as the rooms take them: a path or a name, and a comma list (None: none were named).
 
     A ``Net`` brings its own weights; UserError when others are named.
@@ -32,7 +32,11 @@ def net_and_weights(net: Name | Net, weights: Names | None) -> Iterator[tuple[st
             received=f"weights={weights!r}",
             remedy="leave them out, or net.load(weights) first",
         )
+    from caffelungo.api import net_files
+
     with tempfile.TemporaryDirectory(prefix="caffelungo-") as folder:
         name = Path(net.definition.path).name.split(".")[0] or "net"
-        definition, blobs = net.save(Path(folder, f"{name}.prototxt"), Path(folder, f"{name}.caffemodel"))
+        definition, blobs = net_files.save(
+            net, Path(folder, f"{name}.prototxt"), Path(folder, f"{name}.caffemodel"), overwrite=False
+        )
         yield definition, blobs

@@ -13,15 +13,14 @@ from caffelungo.layers.base import Shape
 from caffelungo.plan.plan import Plan, PlannedLayer
 
 if TYPE_CHECKING:
-    from caffelungo.api.net import Net
-    from caffelungo.api.phased_layer import PhasedLayer
+    from caffelungo.api.net_module import NetModule
 
 Values = dict[int, Tensor]
 """Tensors by the number of the value they are (see ``Plan.values``)."""
 
 
 def forward(
-    net: Net, tensors: Sequence[Any], named: Mapping[str, Any], blobs: str | Sequence[str] | None
+    net: NetModule, tensors: Sequence[Any], named: Mapping[str, Any], blobs: str | Sequence[str] | None
 ) -> Tensor | dict[str, Tensor]:
     """See ``Net.forward``."""
     values = given(net, tensors, named)
@@ -48,7 +47,7 @@ def forward(
     return {name: values[value] for name, value in wanted.items()}
 
 
-def loss(net: Net, tensors: Sequence[Any], named: Mapping[str, Any]) -> Tensor:
+def loss(net: NetModule, tensors: Sequence[Any], named: Mapping[str, Any]) -> Tensor:
     """See ``Net.loss``."""
     weights = {
         value: weight
@@ -69,7 +68,7 @@ def loss(net: Net, tensors: Sequence[Any], named: Mapping[str, Any]) -> Tensor:
     return torch.stack(terms).sum() if len(terms) > 1 else terms[0]
 
 
-def given(net: Net, tensors: Sequence[Any], named: Mapping[str, Any]) -> Values:
+def given(net: NetModule, tensors: Sequence[Any], named: Mapping[str, Any]) -> Values:
     """What the caller gives, as float32 tensors on the net's device; UserError for what does not fit."""
     plan, inputs = net.plan, net.inputs
     if len(tensors) > len(inputs):
@@ -93,7 +92,7 @@ def given(net: Net, tensors: Sequence[Any], named: Mapping[str, Any]) -> Values:
     return values
 
 
-def number_of(net: Net, name: str, entering: bool = False) -> int:
+def number_of(net: NetModule, name: str, entering: bool = False) -> int:
     """The number of the value that the blob ``name`` is: as its last writer leaves it, or as it enters the net."""
     plan = net.plan
     if entering:
@@ -124,7 +123,7 @@ def following(plan: Plan, values: Mapping[int, Tensor]) -> list[PlannedLayer]:
     return found
 
 
-def needed(net: Net, wanted: Iterable[int], values: Mapping[int, Tensor]) -> list[PlannedLayer]:
+def needed(net: NetModule, wanted: Iterable[int], values: Mapping[int, Tensor]) -> list[PlannedLayer]:
     """The layers that ``wanted`` depend on beyond ``values``, in order; UserError for inputs that are missing."""
     plan = net.plan
     maker = {value: planned for planned in plan.layers for value in planned.top_values}
@@ -152,21 +151,21 @@ def needed(net: Net, wanted: Iterable[int], values: Mapping[int, Tensor]) -> lis
     return [planned for planned in plan.layers if planned.index in found]
 
 
-def run(net: Net, layers: Iterable[PlannedLayer], values: Values) -> None:
+def run(net: NetModule, layers: Iterable[PlannedLayer], values: Values) -> None:
     """Compute ``layers`` one after the other; their tops are added to ``values``."""
     for planned in layers:
-        tops = module_of(net, planned)(*(values[value] for value in planned.bottom_values))
+        tops = net.child_of(planned)(*(values[value] for value in planned.bottom_values))
         values.update(zip(planned.top_values, [tops] if len(planned.tops) == 1 else tops, strict=True))
 
 
-def param_groups(net: Net, lr: float, weight_decay: float) -> list[dict[str, Any]]:
+def param_groups(net: NetModule, lr: float, weight_decay: float) -> list[dict[str, Any]]:
     """See ``Net.param_groups``."""
     groups: dict[tuple[float, float], list[Any]] = {}
     seen: set[int] = set()
     for planned in net.plan.layers:
         if planned.layer.source:
             continue
-        for use, blob in zip(planned.params, module_of(net, planned).blobs, strict=True):
+        for use, blob in zip(planned.params, net.child_of(planned).blobs, strict=True):
             if blob.requires_grad and id(blob) not in seen:
                 seen.add(id(blob))
                 groups.setdefault((use.lr_mult, use.decay_mult), []).append(blob)
@@ -176,7 +175,7 @@ def param_groups(net: Net, lr: float, weight_decay: float) -> list[dict[str, Any
     ]
 
 
-def no_module(net: Net, name: str) -> UserError:
+def no_module(net: NetModule, name: str) -> UserError:
     """What to say of a layer that only gives data."""
     return UserError(
         f"layer `{name}` gives data to the net and computes nothing",
@@ -186,7 +185,7 @@ def no_module(net: Net, name: str) -> UserError:
     )
 
 
-def _check_shape(net: Net, plan: Plan, number: int, tensor: Tensor) -> None:
+def _check_shape(net: NetModule, plan: Plan, number: int, tensor: Tensor) -> None:
     """UserError for another number of axes or channels than the file says."""
     known = plan.values[number].shape
     if known is None or len(known) < 2:
@@ -201,15 +200,10 @@ def _check_shape(net: Net, plan: Plan, number: int, tensor: Tensor) -> None:
         )
 
 
-def module_of(net: Net, planned: PlannedLayer) -> PhasedLayer:
-    """The module that computes ``planned``, which is no data layer."""
-    return net._modules[net._keys[planned.key]]  # type: ignore[return-value]
-
-
 def sizes(shape: Shape) -> str:
     """A shape for people, for batches of any size: ``N x 3 x 227 x 227``."""
     return " x ".join(["N", *("?" if size is None else str(size) for size in shape[1:])]) if shape else "scalar"
 
 
-def _file(net: Net) -> Location:
+def _file(net: NetModule) -> Location:
     return Location(str(net.definition.path))

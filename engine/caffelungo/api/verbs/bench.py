@@ -10,7 +10,7 @@ from caffelungo.api.values import Name, Names, Numbers, Settings, Side
 from caffelungo.api.verb_report import DataTable, VerbReport
 
 if TYPE_CHECKING:
-    from caffelungo.api.net import Net
+    from caffelungo.api.net_module import NetModule
 
 
 @dataclass(frozen=True, repr=False)
@@ -28,7 +28,7 @@ class BenchReport(VerbReport):
 def bench(
     file: Name,
     *,
-    model: Name | Net | None = None,
+    model: Name | NetModule | None = None,
     weights: Names | None = None,
     set: Settings | None = None,
     size: Side | None = None,
@@ -60,8 +60,8 @@ def bench(
     from dataclasses import asdict
 
     from caffelungo import files
-    from caffelungo.deploy.bench import BenchOptions
     from caffelungo.deploy.bench import bench as run
+    from caffelungo.deploy.bench_options import BenchOptions
 
     if output is not None:
         files.refuse_obstacle(values.path(output) or "")

@@ -14,7 +14,7 @@ from caffelungo.api.values import Name, Names, Numbers, Settings, Words
 from caffelungo.api.verb_report import DataTable, VerbReport
 
 if TYPE_CHECKING:
-    from caffelungo.api.net import Net
+    from caffelungo.api.net_module import NetModule
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,7 +37,7 @@ class CompareReport(VerbReport):
 
 def compare(
     data: Name,
-    model: Name | Net,
+    model: Name | NetModule,
     output: Name,
     *,
     weights: Names | None = None,
@@ -118,9 +118,9 @@ def _run(
     study: Any, planned: DataTable, workers: int, threads: int, retry: bool, device: str, quiet: bool
 ) -> CompareReport:
     from caffelungo import locks
-    from caffelungo.report.studies import StudyBar
     from caffelungo.study import reporting
     from caffelungo.study.cells import CellRunner
+    from caffelungo.study.study_console import StudyBar
 
     with locks.alone(study.folder, "this study"):
         with StudyBar(quiet) as bar:

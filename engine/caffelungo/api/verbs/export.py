@@ -13,14 +13,14 @@ from caffelungo.api.verbs._exporting import ExportReport, written
 from caffelungo.errors import UserError
 
 if TYPE_CHECKING:
-    from caffelungo.api.net import Net
+    from caffelungo.api.net_module import NetModule
     from caffelungo.definition.definition import Definition
     from caffelungo.deploy.options import ExportOptions
     from caffelungo.weights.weights import Weights
 
 
 def export(
-    model: Name | Net,
+    model: Name | NetModule,
     weights: Names | None = None,
     *,
     output: Name,
@@ -54,7 +54,7 @@ def export(
     UserError with everything that is wrong with the net or the weights; RunError when the answers differ.
 
     >>> net = cl.open("squeezenet1.1")
-    >>> made = cl.export(net, output="model.onnx", size=64)
+    >>> made = cl.export(net, output="squeezenet64.onnx", size=64)
     >>> made.inputs, made.outputs
     (['image'], ['prob'])
     """
@@ -85,14 +85,16 @@ def export(
 
 
 def _read(
-    model: Name | Net, weights: Names | None, set: Settings | None, level: int, stage: Words | None
+    model: Name | NetModule, weights: Names | None, set: Settings | None, level: int, stage: Words | None
 ) -> tuple[Definition, Weights | str]:
     from caffelungo.plan.read_net import read_net
 
     if not isinstance(model, str | PathLike):
         if weights is not None:
             raise UserError("an opened net brings its own weights", remedy="leave them out, or net.load(weights) first")
-        return model.definition, model.weights()
+        from caffelungo.api import net_files
+
+        return model.definition, net_files.weights(model)
     if weights is None:
         raise UserError("need the weights of the net", remedy="name them, as net.caffemodel, or give an opened net")
     path = values.path(model) or ""

@@ -10,7 +10,7 @@ from caffelungo.api.values import Name, Names, Settings, Words
 from caffelungo.api.verb_report import VerbReport
 
 if TYPE_CHECKING:
-    from caffelungo.api.net import Net
+    from caffelungo.api.net_module import NetModule
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,7 +26,7 @@ class FeaturesReport(VerbReport):
 
 
 def features(
-    net: Name | Net,
+    net: Name | NetModule,
     data: Name,
     output: Name,
     *,

@@ -11,7 +11,7 @@ from caffelungo.api.values import Name, Names, Settings, Side, Words
 from caffelungo.api.verb_report import VerbReport
 
 if TYPE_CHECKING:
-    from caffelungo.api.net import Net
+    from caffelungo.api.net_module import NetModule
 
 
 @dataclass(frozen=True, repr=False)
@@ -23,7 +23,7 @@ class InspectReport(VerbReport):
 
 
 def inspect(
-    model: Name | Net,
+    model: Name | NetModule,
     weights: Names | None = None,
     *,
     output: Name,

@@ -10,7 +10,7 @@ from caffelungo.api.values import Name, Names, Settings, Words
 from caffelungo.api.verb_report import DataTable, VerbReport
 
 if TYPE_CHECKING:
-    from caffelungo.api.net import Net
+    from caffelungo.api.net_module import NetModule
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,7 +33,7 @@ class ProbeReport(VerbReport):
 
 
 def probe(
-    net: Name | Net,
+    net: Name | NetModule,
     data: Name | None = None,
     *,
     test: Name | None = None,

@@ -11,7 +11,7 @@ from caffelungo.api.values import Name, Names, Settings, Side, Words
 from caffelungo.api.verb_report import DataTable, VerbReport
 
 if TYPE_CHECKING:
-    from caffelungo.api.net import Net
+    from caffelungo.api.net_module import NetModule
     from caffelungo.report.classification_score import Classified
 
 
@@ -37,7 +37,7 @@ class TestReport(VerbReport):
 
 
 def test(
-    model: Name | Net,
+    model: Name | NetModule,
     weights: Names | None = None,
     *,
     iterations: int | None = None,

@@ -10,7 +10,7 @@ from caffelungo.api.values import Name, Names, Settings, Side, Words
 from caffelungo.api.verb_report import DataTable, VerbReport
 
 if TYPE_CHECKING:
-    from caffelungo.api.net import Net
+    from caffelungo.api.net_module import NetModule
 
 
 @dataclass(frozen=True, repr=False)
@@ -24,7 +24,7 @@ class TimeReport(VerbReport):
 
 
 def time(
-    model: Name | Net,
+    model: Name | NetModule,
     weights: Names | None = "",
     *,
     iterations: int = 50,

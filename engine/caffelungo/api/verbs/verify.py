@@ -11,7 +11,7 @@ from caffelungo.api.values import Name, Names, Settings, Shapes, Side, Words
 from caffelungo.api.verb_report import DataTable, VerbReport
 
 if TYPE_CHECKING:
-    from caffelungo.api.net import Net
+    from caffelungo.api.net_module import NetModule
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,8 +31,8 @@ class VerifyReport(VerbReport):
 
 
 def verify(
-    before: Name | Net,
-    after: Name | Net,
+    before: Name | NetModule,
+    after: Name | NetModule,
     *,
     weights: Names | None = None,
     after_weights: Names | None = None,
