@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from caffelungo import resources
-from caffelungo.data.resize import resize
+from caffelungo.data.resize_pixels import resize
 from caffelungo.definition import catalogue
 from caffelungo.deploy.export import export
 from caffelungo.deploy.options import ExportOptions

@@ -54,7 +54,7 @@ TORCH_FREE = [
     "caffelungo.features.addresses",
     "caffelungo.probes.options",
     "caffelungo.probes.candidates",
-    "caffelungo.probes.pictures",
+    "caffelungo.probes.picture_entries",
     "caffelungo.probes.table",
     "caffelungo.study.cells",
     "caffelungo.study.cells.worker",

@@ -13,7 +13,7 @@ from caffelungo.check import check
 from caffelungo.data import image_list
 from caffelungo.data.decode import decode
 from caffelungo.data.lmdb_reader import LmdbReader
-from caffelungo.data.sources.hdf5 import read_file_list
+from caffelungo.data.sources.hdf5_data import read_file_list
 from caffelungo.definition.reader import read_net, read_recipe, read_solver
 from caffelungo.errors import UserError
 from caffelungo.files import find, read, read_text, refuse_special

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from caffelungo.data.sources import hdf5 as module
+from caffelungo.data.sources import hdf5_data as module
 from caffelungo.data.sources import open_source
 from caffelungo.errors import LungoError, UserError
 from tests.data.make import hdf5, layer
@@ -154,10 +154,10 @@ def scalar(file: h5py.File) -> None:
 @pytest.mark.parametrize(
     ("build", "what"),
     [
-        (outside, "points outside itself"), (soft_outside, "points outside itself"), (soft_loop, "lead to each other"),
-        (external, "keeps its data in another file"), (virtual, "keeps its data in another file"),
+        (outside, "points outside itself"), (soft_outside, "points outside itself"), (soft_loop, "form a circle"),
+        (external, "stores its data in another file"), (virtual, "stores its data in another file"),
         (references, "no numeric dataset named `label`"), (strings, "no numeric dataset named `label`"),
-        (filled, "claims more than the file holds"), (chunked, "claims more than the file holds"),
+        (filled, "claims more than the file contains"), (chunked, "claims more than the file contains"),
         (scalar, "no numeric dataset named `label`"),
     ],
 )  # fmt: skip
@@ -185,7 +185,7 @@ def test_compressed_data_needs_memory_and_a_small_hole_is_filled(
     assert source_of(tmp_path / "list.txt", tops="data link").labels().tolist() == list(range(3000))
     monkeypatch.setattr("caffelungo.plan.memory_limits.available", lambda: 1_000_000)
     text = message(tmp_path / "list.txt")
-    assert "does not fit into memory" in text or "claims more than the file holds" in text
+    assert "does not fit into memory" in text or "claims more than the file contains" in text
 
 
 def test_a_file_that_changes_while_it_is_used_is_an_error(tmp_path: Path) -> None:

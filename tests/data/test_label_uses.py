@@ -82,7 +82,7 @@ def test_every_reader_of_labels_is_asked(tmp_path: Path, reader: str, wrong: flo
 def test_maps_of_labels_are_read_to_their_last_point(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: str, blocks: int
 ) -> None:
-    monkeypatch.setattr("caffelungo.data.sources.hdf5.BLOCK", blocks)
+    monkeypatch.setattr("caffelungo.data.sources.hdf5_data.BLOCK", blocks)
     labels = np.zeros((6, 1, 3, 3), np.float32)
     labels[4, 0, 2, 2] = labels[5, 0, 0, 0] = 255
     arrays = {"data": scores(6, 3), "label": labels}

@@ -20,7 +20,7 @@ from caffelungo.inference import metadata
 from caffelungo.inference.runtime import open_session
 from caffelungo.plan import memory_limits
 from caffelungo.solve import nets
-from caffelungo.study.inspect.nets import open_tuned
+from caffelungo.study.inspect.inspected_nets import open_tuned
 from caffelungo.study.inspect.options import InspectOptions
 from caffelungo.weights import formats
 from caffelungo.weights.weights import Weights

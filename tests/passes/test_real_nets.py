@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from caffelungo.data.decode import decode
-from caffelungo.data.resize import resize
+from caffelungo.data.resize_pixels import resize
 from caffelungo.definition import catalogue
 from caffelungo.definition.editor import apply as edited
 from caffelungo.definition.edits import SetField

@@ -12,7 +12,7 @@ import torch
 from caffelungo.errors import UserError
 from caffelungo.probes import finetune_start
 from caffelungo.probes.finetune_start import SCALE, Started, start
-from caffelungo.probes.pictures import gather
+from caffelungo.probes.picture_entries import gather
 from caffelungo.rewriting.retarget import Pictures, PointOptions, open_net, point
 from caffelungo.solve.engine import Engine
 from caffelungo.weights import formats

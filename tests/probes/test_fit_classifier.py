@@ -12,7 +12,7 @@ from caffelungo.definition.reader import read_net
 from caffelungo.errors import UserError
 from caffelungo.probes.fit_classifier import fitted_head
 from caffelungo.probes.fitting import fit_head
-from caffelungo.probes.pictures import own
+from caffelungo.probes.picture_entries import own
 from caffelungo.solve.engine import Engine
 from caffelungo.weights.load import load
 from tests.probes.own_nets import HEADS, POOL, own_net

@@ -20,7 +20,7 @@ from caffelungo.passes.view import View
 from caffelungo.probes.crossvalidation import KORNBLITH, path, stratified_folds
 from caffelungo.probes.feature_matrix import Subject, read_head
 from caffelungo.probes.fitting import LinearHead, fit_head
-from caffelungo.probes.pictures import own
+from caffelungo.probes.picture_entries import own
 from caffelungo.probes.refit_classifier import as_it_is, gained, is_converged, refitted
 from caffelungo.probes.scaling import global_scale
 from caffelungo.probes.write_net import own_blobs

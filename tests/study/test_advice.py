@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from caffelungo.study.advice import Advice, advice
-from caffelungo.study.findings import ArmRow
+from caffelungo.study.claim_findings import ArmRow
 from caffelungo.study.search import Outcome
 from tests.study.compared import comparison, probe, row
 
@@ -33,16 +33,16 @@ def test_the_cheapest_that_is_as_good() -> None:
     assert found.above is None
     assert str(found) == (
         'Highest accuracy on the validation pictures: "WA: new units beside the top layer", everything learns (90.0 % '
-        "of the test pictures, 20 s a training). Not distinguishable from it (+0.0 [+0.0, +0.0] points on the test "
+        "of the test pictures, 20 s per training). Not distinguishable from it (+0.0 [+0.0, +0.0] points on the test "
         'pictures), in 10% of the time: "control: normalized, no new units", only new layers learn (90.0 % of the test '
-        "pictures, 2.0 s a training)."
+        "pictures, 2.0 s per training)."
     )
 
 
 def test_none_that_is_cheaper() -> None:
     found = told(row("finetune", "ALL", 0, validation=0.1, seconds=1), row("wider", "ALL", 9, validation=0.9))
     assert found.cheapest is None
-    assert "What takes less time is distinguishably worse" in str(found)
+    assert "No cheaper arm is indistinguishable" in str(found)
 
 
 def test_what_beats_the_bar_and_what_does_not() -> None:
@@ -56,7 +56,7 @@ def test_what_beats_the_bar_and_what_does_not() -> None:
     worse = told(row("wider", "ALL", 0, 0, validation=0.9), probe("conv1", 10, 10, validation=0.2))
     assert "The bar is better, by +100.0 [+100.0, +100.0] points" in str(worse)
     best = told(row("wider", "ALL", 5, 5, validation=0.1), probe("conv1", 5, 5, validation=0.2))
-    assert "That is the bar: no training is shown to be worth its time." in str(best)
+    assert "That is the bar: training is not shown to be worth its time." in str(best)
 
 
 def test_chosen_on_validation_and_said_where_the_test_disagrees() -> None:

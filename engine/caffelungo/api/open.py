@@ -69,7 +69,7 @@ def open(
 
 def _sources(definition: Definition, shapes: Mapping[str, Sequence[int]]) -> Mapping[str, Sequence[Shape]] | None:
     """Shapes of data layers' tops, by layer: those of ``shapes``, else what HDF5 files tell."""
-    from caffelungo.data import shapes as data_shapes
+    from caffelungo.data import shapes_from_data as data_shapes
     from caffelungo.rewriting.rewrite import sources
 
     found: dict[str, Any] = {**data_shapes.in_files(definition), **shapes}

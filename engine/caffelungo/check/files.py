@@ -118,7 +118,7 @@ def _one(kind: str, path: Path, findings: Findings) -> str:
         findings.problems += survey(reader, resized=True, labelled=False).problems
         return f"{reader.size} records"
     if kind == kinds.HDF5_LIST:
-        from caffelungo.data.sources.hdf5 import read_file_list
+        from caffelungo.data.sources.hdf5_data import read_file_list
 
         return f"{len(read_file_list(path))} files"
     return _binary(kind, path, findings)

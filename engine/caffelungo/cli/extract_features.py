@@ -28,7 +28,7 @@ def extract_features(
 
     Example: [bold]lungo extract_features net.caffemodel net.prototxt fc7 fc7_lmdb 10 lmdb[/]
     """
-    from caffelungo.features.caffe import Arguments, extract_features
+    from caffelungo.features.extract_features import Arguments, extract_features
 
     given = Arguments(
         weights=weights, net=net, blobs=o.words(blobs), databases=o.words(databases), batches=batches, db_type=db_type,

@@ -16,7 +16,7 @@ from caffelungo.data.image_list import ImageList
 from caffelungo.data.lmdb_writer import check_target, new_database
 from caffelungo.data.parallel import Progress, in_order
 from caffelungo.data.preprocess import write_beside
-from caffelungo.data.resize import resize
+from caffelungo.data.resize_pixels import resize
 from caffelungo.definition.schema import Datum, Preprocessing
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 

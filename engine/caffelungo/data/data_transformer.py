@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from caffelungo.data import preprocess, random_numbers, transforms
 from caffelungo.data.decode import MOST_PIXELS
-from caffelungo.data.resize import resize
+from caffelungo.data.resize_pixels import resize
 from caffelungo.data.source import DataSource, Opening, SampleBatch, to_device
 from caffelungo.definition.schema import TRAIN, Preprocessing
 from caffelungo.errors import Location, Problem, UserError

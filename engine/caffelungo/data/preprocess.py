@@ -14,7 +14,7 @@ from google.protobuf import text_format
 from numpy.typing import NDArray
 
 from caffelungo.data.decode import MOST_PIXELS, decode, to_grey
-from caffelungo.data.resize import resize, resize_shorter
+from caffelungo.data.resize_pixels import resize, resize_shorter
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.errors import Location, UserError
 from caffelungo.files import find, write_text

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.data.resize import resize
+from caffelungo.data.resize_pixels import resize
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 
 Pixels = NDArray[np.uint8]

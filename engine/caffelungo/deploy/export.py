@@ -20,7 +20,7 @@ import onnx_ir as ir
 
 from caffelungo import files
 from caffelungo.data import preprocess
-from caffelungo.data import shapes as data_shapes
+from caffelungo.data import shapes_from_data as data_shapes
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST

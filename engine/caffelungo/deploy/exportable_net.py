@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from caffelungo.data import preprocess
-from caffelungo.data import shapes as data_shapes
+from caffelungo.data import shapes_from_data as data_shapes
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.schema import TEST
 from caffelungo.deploy import preprocessing_record, requested_size

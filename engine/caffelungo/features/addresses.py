@@ -16,9 +16,9 @@ import numpy as np
 
 from caffelungo.data.source import DataSource
 from caffelungo.data.sources.database import DatabaseSource
-from caffelungo.data.sources.hdf5 import Hdf5Source
+from caffelungo.data.sources.hdf5_data import Hdf5Source
 from caffelungo.data.sources.images import ImageSource
-from caffelungo.data.sources.memory import MemorySource
+from caffelungo.data.sources.memory_data import MemorySource
 
 FORMAT = 1
 """Counted up when the same pictures and layers give other numbers, or stand otherwise in the files."""

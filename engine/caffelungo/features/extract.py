@@ -24,7 +24,7 @@ from caffelungo.data.lmdb_writer import would_be_lost
 from caffelungo.errors import Location, Problem, RunError, UserError
 from caffelungo.features import addresses, formats
 from caffelungo.features.formats import lmdb
-from caffelungo.features.formats.table import FeatureTable
+from caffelungo.features.formats.feature_table import FeatureTable
 from caffelungo.features.open_net import MEAN, Ready, find_net, make_ready
 from caffelungo.features.picture_list import FLAT, Listing, listing
 from caffelungo.features.pooled import CHUNK

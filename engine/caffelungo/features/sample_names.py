@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from caffelungo.data.source import DataSource
 from caffelungo.data.sources.database import DatabaseSource
-from caffelungo.data.sources.hdf5 import Hdf5Source
+from caffelungo.data.sources.hdf5_data import Hdf5Source
 from caffelungo.data.sources.images import ImageSource
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from caffelungo.data import preprocess
 from caffelungo.data.decode import SUFFIXES
-from caffelungo.data.resize import resize
+from caffelungo.data.resize_pixels import resize
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.errors import UserError
 from caffelungo.inference.metadata import ImageInput

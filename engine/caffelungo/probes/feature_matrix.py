@@ -28,7 +28,7 @@ from caffelungo.layers.kinds import HANDING_ON
 from caffelungo.net.store import Store
 from caffelungo.passes.view import Classifier
 from caffelungo.plan import memory_limits
-from caffelungo.probes.pictures import Entry
+from caffelungo.probes.picture_entries import Entry
 from caffelungo.solve import nets
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.load_weights import Loaded

@@ -26,7 +26,7 @@ from caffelungo.probes.candidates import AUTO, candidates
 from caffelungo.probes.crossvalidation import KORNBLITH
 from caffelungo.probes.feature_matrix import Subject, matrix, read
 from caffelungo.probes.fitting import LinearHead, TriedCandidate, attempt, choose, fit_head, held_out
-from caffelungo.probes.pictures import Entry
+from caffelungo.probes.picture_entries import Entry
 from caffelungo.probes.write_net import extras, with_head
 from caffelungo.solve.engine import Engine
 from caffelungo.weights.load import load

@@ -19,7 +19,7 @@ from caffelungo.probes.candidates import HEAD, ProbeCandidate
 from caffelungo.probes.feature_matrix import Subject, read_head
 from caffelungo.probes.finetune_start import FOLDS, MANY, PATIENCE, PENALTIES
 from caffelungo.probes.fitting import TriedCandidate, attempt, fit_head, held_out
-from caffelungo.probes.pictures import Entry
+from caffelungo.probes.picture_entries import Entry
 from caffelungo.probes.write_net import own_blobs
 from caffelungo.solve.engine import Engine
 from caffelungo.weights import formats

@@ -37,7 +37,7 @@ from caffelungo.probes.fitting import (
     held_out,
 )
 from caffelungo.probes.options import ProbeOptions
-from caffelungo.probes.pictures import Entry, Gathered, gather, own
+from caffelungo.probes.picture_entries import Entry, Gathered, gather, own
 from caffelungo.probes.refit_classifier import Refitted, as_it_is, gained, refitted
 from caffelungo.probes.results import JudgedHead, Probed, judge
 from caffelungo.rewriting.folder_files import refuse_overwriting, word_of

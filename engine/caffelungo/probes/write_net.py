@@ -30,7 +30,7 @@ from caffelungo.probes import table as report
 from caffelungo.probes.candidates import ProbeCandidate
 from caffelungo.probes.crossvalidation import PenaltyRow
 from caffelungo.probes.fitting import LinearHead, TriedCandidate
-from caffelungo.probes.pictures import Entry
+from caffelungo.probes.picture_entries import Entry
 from caffelungo.rewriting import folder_texts
 from caffelungo.rewriting.folder_files import staged
 from caffelungo.solve import nets

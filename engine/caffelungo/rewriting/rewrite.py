@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from caffelungo import files, shell
-from caffelungo.data import shapes as data_shapes
+from caffelungo.data import shapes_from_data as data_shapes
 from caffelungo.definition import catalogue, editor
 from caffelungo.definition.edits import ClearField, Edit, SetField
 from caffelungo.definition.reader import Definition, read_solver

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from caffelungo.study.claim_findings import DEPTHS, ArmRow, board
 from caffelungo.study.claims import LEVEL
 from caffelungo.study.compare import Comparison
-from caffelungo.study.findings import DEPTHS, ArmRow, board
 from caffelungo.study.statistics import MeanDifference, holm, paired_bootstrap
 
 
@@ -33,11 +33,11 @@ class Advice:
         """In words."""
         found = [f"Highest accuracy on the validation pictures: {_named(self.best)}."]
         if self.bar is self.best:
-            found.append("That is the bar: no training is shown to be worth its time.")
+            found.append("That is the bar: training is not shown to be worth its time.")
         elif self.bar is not None and self.over_bar is not None:
             found.append(_against_the_bar(self.bar, self.over_bar))
         if self.cheapest is None or self.apart is None:
-            found.append("What takes less time is distinguishably worse, or there is none.")
+            found.append("No cheaper arm is indistinguishable from it.")
         elif self.cheapest is not self.bar:
             share = self.cheapest.outcome.seconds / max(1e-9, self.best.outcome.seconds)
             found.append(
@@ -47,7 +47,7 @@ class Advice:
         if self.above is not None:
             found.append(
                 f"Better on the test pictures, by {self.ahead} points: {_named(self.above)}. The validation pictures "
-                "did not show it; more of them choose better."
+                "did not show it; more of them would choose better."
             )
         return found
 
@@ -88,7 +88,7 @@ def _against_the_bar(bar: ArmRow, over: MeanDifference) -> str:
         return f"The bar is better, by {_opposite(over)} points: {_named(bar)}."
     return (
         f"It is not distinguishable from the bar ({over} points): {_named(bar)}. A linear classifier on the frozen net "
-        "is enough, as far as these pictures tell."
+        "is enough, as far as these pictures show."
     )
 
 
@@ -101,4 +101,4 @@ def _named(row: ArmRow) -> str:
     seconds = row.outcome.seconds
     depth = DEPTHS[row.outcome.configuration.tune]
     time = f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.1f}"
-    return f'"{row.title}", {depth} ({row.accuracy.mean:.1f} % of the test pictures, {time} s a training)'
+    return f'"{row.title}", {depth} ({row.accuracy.mean:.1f} % of the test pictures, {time} s per training)'

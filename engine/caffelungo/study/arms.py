@@ -14,7 +14,7 @@ from caffelungo.errors import UserError, did_you_mean
 from caffelungo.passes.base import Note, Refusal, Result, Step, run, step
 from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.rewriting import recipes, rewrite
-from caffelungo.study.units import new_units, reads
+from caffelungo.study.new_unit_reads import new_units, reads
 from caffelungo.weights.weights import Weights
 
 REFERENCE = "finetune"
@@ -91,10 +91,10 @@ def chosen(words: Sequence[str]) -> list[Arm]:
         if word not in ARMS and word not in SETS:
             near = did_you_mean(word, [*ARMS, *SETS])
             raise UserError(
-                "there is no such arm",
+                "unknown arm",
                 received=word,
                 remedy=(f"did you mean {near}? " if near else "")
-                + f"There are {', '.join(ARMS)}; and {', '.join(SETS)} for several",
+                + f"There are {', '.join(ARMS)}; and {', '.join(SETS)} for groups of arms",
             )
         names |= dict.fromkeys(SETS.get(word, (word,)))
     if any(ARMS[name].grows for name in names):
@@ -126,7 +126,7 @@ class Configuration:
     @property
     def title(self) -> str:
         """What tables call it."""
-        came = f"after {self.after} on the task between: " if self.after else ""
+        came = f"after {self.after} on the intermediate task: " if self.after else ""
         on = f" on {self.read}" if self.blobs else ""
         return f"{came}{self.arm.title}{on}{f', {self.units} units' if self.units else ''}"
 
@@ -186,6 +186,6 @@ def _read_by(arm: str, net: Definition, ready: Step) -> list[str]:
     grown = _applied(net, ready, ARMS[arm].recipe, {**ARMS[arm].settings, "tune": "ALL", "units": "2"})
     found = reads(run(net, [ready]).definition, grown.definition)
     if not found:
-        raise Refusal(f"the new units of `{arm}` read the picture itself, which has no features to read besides",
-                      received=arm, remedy="leave this arm out")  # fmt: skip
+        raise Refusal(f"the new units of `{arm}` read the picture itself, so there are no further features to read",
+                      received=arm, remedy="remove this arm")  # fmt: skip
     return found

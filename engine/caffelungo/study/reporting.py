@@ -17,8 +17,8 @@ from caffelungo import files, shell, tabular
 from caffelungo.report import intervals, loss_panels
 from caffelungo.report.html_page import Page, TableCell
 from caffelungo.study.arms import REFERENCE
+from caffelungo.study.claim_findings import DEPTHS, Gain, board, findings, recalls
 from caffelungo.study.compare import Comparison
-from caffelungo.study.findings import DEPTHS, Gain, board, findings, recalls
 from caffelungo.study.tables import brief, tables, words
 
 __all__ = ["brief", "markdown", "setting", "subject", "tables", "words", "write"]
@@ -34,7 +34,7 @@ def setting(comparison: Comparison) -> str:
     seeds = f"{options.seeds} seed{'s' if options.seeds > 1 else ''}"
     return (
         f"{subject(comparison)}: {len(pictures.classes)} classes, {len(pictures.fit)} "
-        f"pictures to learn from, {len(pictures.validation)} to choose rates on, {len(pictures.test)} to judge by"
+        f"training pictures, {len(pictures.validation)} for choosing rates, {len(pictures.test)} for testing"
         f"{_splits(comparison)}; "
         f"{_iterations(comparison)} iterations of {options.batch_size}, {seeds}, "
         f"{comparison.cells} trainings, {comparison.cpu_seconds / 60:.0f} CPU minutes"
@@ -102,13 +102,13 @@ def write(comparison: Comparison, folder: Path, command: Sequence[str]) -> list[
 
 
 def _page(comparison: Comparison, picture: Path, command: Sequence[str]) -> Page:
-    page = Page("What adapts best", lead=setting(comparison))
+    page = Page("Which arm is best", lead=setting(comparison))
     first = page.section("What to use")
     for sentence in words(comparison) or ["Nothing could be trained."]:
         first.text(sentence)
     first.figure(
         picture,
-        f"Gain of each arm over {_opponent(comparison)}; each interval stands alone, grey ones hold zero.",
+        f"Gain of each arm over {_opponent(comparison)}; each interval is uncorrected, grey ones contain zero.",
     )
     for table in tables(comparison):
         part = page.section(table.title, table.text)
@@ -117,17 +117,17 @@ def _page(comparison: Comparison, picture: Path, command: Sequence[str]) -> Page
             for k, line in enumerate(table.lines)
         ])  # fmt: skip
     part = page.section(
-        "Rates", "Loss and accuracy on the validation pictures at each rate: the one of the least loss was used."
+        "Rates", "Loss and accuracy on the validation pictures at each rate: the rate with the lowest loss was used."
     )
     head = ["arm", "what learns", "rate", "validation, %", "loss", "failed seeds"]
     tried = [_tried(row) for row in _rates(comparison)]
     part.table(head, tried, folded=f"{len(tried)} rates were tried")
     if runs := _runs(comparison):
         part = page.section(
-            "Training losses", "Mean over seeds at the chosen rate: what still falls at the end wants more iterations."
+            "Training losses", "Mean over seeds at the chosen rate: a curve still falling needs more iterations."
         )
         part.figure(loss_panels.figure(runs), "", "Training losses over the iterations")
-    part = page.section("Again", "The same command continues, and repeats nothing that is done.")
+    part = page.section("Again", "The same command continues, and repeats no finished training.")
     part.code(shell.command(*command))
     for notice in comparison.notices:
         part.text(notice)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from caffelungo.study.advice import advice
+from caffelungo.study.claim_findings import DEPTHS, ArmRow, ClaimFinding, Recall, board, findings, recalls
 from caffelungo.study.claims import NO, OPPOSITE, REPRODUCED, YES
 from caffelungo.study.compare import Comparison
-from caffelungo.study.findings import DEPTHS, ArmRow, ClaimFinding, Recall, board, findings, recalls
 
 HEAD = ("arm", "test accuracy, %", "over the bar, points", "over fine-tuning, points", "rate", "parameters", "s")
 RECALL_HEAD = ("arm", "before, %", "after, %", "change, points", "against FT, points")
@@ -19,14 +19,14 @@ CLAIM_HEAD = ("claim", "what learns", "here, points", "p", "paper", "verdict")
 END = "*"
 """Beside a rate that is the lowest or highest tried."""
 NOTE = (
-    "The bar is the linear classifier with the least loss in a cross-validation among the pictures to learn from. "
-    "Accuracy is the mean over seeds, each with a split of its own, at the rate with the least loss on the validation "
-    "pictures. Intervals are 95 %, over seeds and test pictures, in pairs; a difference is coloured where it is still "
-    f"one after Holm's correction for all of its column. {END} the lowest or highest rate tried: a better one may lie "
-    "beyond."
+    "The bar is the linear classifier with the lowest loss in cross-validation on the training pictures. "
+    "Accuracy is the mean over seeds, each with its own split, at the rate with the lowest loss on the validation "
+    "pictures. Intervals are 95 %, over seeds and test pictures, in pairs; a difference is coloured if it is "
+    f"significant after Holm's correction for all of its column. {END} the lowest or highest rate tried: a better one "
+    "may be outside the range."
 )
 PAPER = (
-    "Growing a Brain (CVPR 2017) reports AlexNet on SUN-397; what it leaves open has no number. p is corrected (Holm) "
+    "Growing a Brain (CVPR 2017) reports AlexNet on SUN-397; open questions have no number. p is corrected (Holm) "
     "for all claims of this table; where it is 0.05 or more the arms are not distinguishable, whatever the interval "
     "alone says. Reproduced: the difference is on the paper's side of zero, however far from it. A control that was "
     "not run settles nothing."
@@ -58,7 +58,7 @@ def tables(comparison: Comparison) -> list[ResultTable]:
         made.append(ResultTable("What reproduced", PAPER, CLAIM_HEAD, [_claim(one) for one in claims], tones))
     recalled = recalls(comparison)
     if recalled:
-        text = "Accuracy on the task between, by the classifier that was learned there, before and after the target."
+        text = "Accuracy on the intermediate task of the classifier learned there, before and after the target."
         tones = {
             (k, column): "good" if change.sign > 0 else "bad"
             for k, one in enumerate(recalled)
@@ -66,7 +66,7 @@ def tables(comparison: Comparison) -> list[ResultTable]:
             if change is not None and change.sign
         }
         lines = [_recall(one) for one in recalled]
-        made.append(ResultTable("What is left of the task between", text, RECALL_HEAD, lines, tones))
+        made.append(ResultTable("What is left of the intermediate task", text, RECALL_HEAD, lines, tones))
     return made
 
 
@@ -125,7 +125,7 @@ def brief(comparison: Comparison) -> list[ResultTable]:
         lines = [
             [one.label, f"{one.before.mean:.1f}", f"{one.after.mean:.1f}", str(one.change)] for one in recalled
         ]  # fmt: skip
-        made.append(ResultTable("What is left of the task between", "", BRIEF_RECALL_HEAD, lines))
+        made.append(ResultTable("What is left of the intermediate task", "", BRIEF_RECALL_HEAD, lines))
     return made
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo import shell
-from caffelungo.data import shapes as data_shapes
+from caffelungo.data import shapes_from_data as data_shapes
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.schema import LayerParameter, Preprocessing
@@ -102,7 +102,7 @@ def feed(before: Definition, after: Definition, phase: int, wanted: Wanted, weig
     elif found:
         fed.told = f"{batch} pictures of {wanted.data}"
     else:
-        fed.told = f"{batch} made-up samples"
+        fed.told = f"{batch} random samples"
     return fed
 
 
@@ -126,7 +126,7 @@ def _own(before: Definition, phase: int, notices: list[str]) -> dict[str, Array]
         opened = open_net_with_data(from_definition(before), state, shuffle=False)
         tensors = Feed(opened, Engine(torch.device("cpu"))).one(0)
     except UserError as error:
-        notices.append(f"the data of {before.path} cannot be opened ({error.problems[0].what}): inputs are made up")
+        notices.append(f"the data of {before.path} cannot be opened ({error.problems[0].what}): inputs are random")
         return None
     tops = [top for source in opened.sources for top in source.names]
     return {top: tensor[:SAMPLES].float().numpy() for top, tensor in zip(tops, tensors, strict=True)}
@@ -172,11 +172,11 @@ def _shapes(
             sizes[:1] = [batch] if sizes else []
             if any(not size for size in sizes):
                 raise UserError(
-                    f"the size of input `{top}` is not known: layer `{source.name}` ({source.layer.type}) leaves it "
+                    f"the size of input `{top}` is unknown: layer `{source.name}` ({source.layer.type}) leaves it "
                     "to the data",
                     where=definition.where("layer", source.index),
                     received=shape_text(tuple(sizes)),
-                    remedy=f"give it without the batch, as --shape {shell.word(f'{top}:3x227x227')}",
+                    remedy=f"set it, without the batch: --shape {shell.word(f'{top}:3x227x227')}",
                 )
             result[top] = tuple(int(size) for size in sizes if size)
     return result

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from caffelungo.errors import UserError
-from caffelungo.study.inspect.findings import InspectFindings
+from caffelungo.study.inspect.inspect_findings import InspectFindings
 from caffelungo.study.inspect.options import InspectOptions
 from caffelungo.study.inspect.run import find, inspect
 from caffelungo.weights import formats
@@ -172,7 +172,7 @@ MISTAKES = [
     ({"units": ["od:1"]}, "no layer called `od`", "did you mean `old`"),
     ({"units": ["new:0,2,7"]}, "2 units, counted from 0", "use 0 to 1"),
     ({"units": ["new"]}, "--units takes", "fc7:3,17"),
-    ({"per_class": 0}, "at least one picture", "as 20"),
+    ({"per_class": 0}, "--per-class must be at least 1", "as 20"),
     ({"snapshots": "nothing"}, "no snapshots there", "snapshot_prefix"),
     ({"before": "run_iter_30.caffemodel"}, "not found", "correct the path"),
     ({"before_model": "net.prototxt", "before": None}, "needs the weights of that net", "--before"),
@@ -198,7 +198,7 @@ def test_weights_that_do_not_fit(options: InspectOptions, tmp_path: Path) -> Non
     blobs = nets.weights(0)
     blobs["head"] = [np.zeros((5, 4), np.float32), np.zeros(5, np.float32)]
     formats.write(tmp_path / "other.caffemodel", Weights(blobs))
-    with pytest.raises(UserError, match="`head` have another shape"):
+    with pytest.raises(UserError, match="`head` differ in shape"):
         find(replace(options, weights=[str(tmp_path / "other.caffemodel")]))
 
 
@@ -241,7 +241,7 @@ def test_snapshot_of_another_net_is_left_out_or_refused(options: InspectOptions,
     found, _ = find(options)
     assert {one.iteration for one in found.curves} == {10, 20}
     assert "run_iter_5.caffemodel is left out" in found.notices[-1]
-    with pytest.raises(UserError, match="the snapshot is of another net"):
+    with pytest.raises(UserError, match="the snapshot belongs to another net"):
         find(replace(options, snapshots=str(tmp_path / "run")))
 
 

@@ -42,8 +42,8 @@ def extract_features(
     {'fire9_lmdb': 3}
     """
     values.judge("extract_features", locals())
-    from caffelungo.features.caffe import Arguments
-    from caffelungo.features.caffe import extract_features as run
+    from caffelungo.features.extract_features import Arguments
+    from caffelungo.features.extract_features import extract_features as run
 
     given = Arguments(
         weights=values.path(weights) or "", net=values.path(net) or "", blobs=values.words(blobs),

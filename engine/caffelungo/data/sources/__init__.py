@@ -52,9 +52,9 @@ def source_class(type_name: str, where: Location | None = None) -> type[DataSour
     """What opens data layers of the type ``type_name``; UserError where nothing does."""
     from caffelungo.data.sources.database import DatabaseSource
     from caffelungo.data.sources.dummy import DummySource
-    from caffelungo.data.sources.hdf5 import Hdf5Source
+    from caffelungo.data.sources.hdf5_data import Hdf5Source
     from caffelungo.data.sources.images import ImageSource
-    from caffelungo.data.sources.memory import MemorySource
+    from caffelungo.data.sources.memory_data import MemorySource
 
     known: dict[str, type[DataSource]] = {
         "Data": DatabaseSource,

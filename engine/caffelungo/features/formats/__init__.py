@@ -15,7 +15,7 @@ from pathlib import Path
 
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.features.formats import hdf5, lmdb, npz, safetensors
-from caffelungo.features.formats.table import RESERVED, FeatureTable
+from caffelungo.features.formats.feature_table import RESERVED, FeatureTable
 
 WRITERS: dict[str, Callable[[Path, FeatureTable], None]] = {
     ".npz": npz.write, ".h5": hdf5.write, ".hdf5": hdf5.write, ".safetensors": safetensors.write, ".lmdb": lmdb.write,

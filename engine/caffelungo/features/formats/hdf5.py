@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from caffelungo.errors import Location, UserError
-from caffelungo.features.formats.table import FeatureTable, pieces, written
+from caffelungo.features.formats.feature_table import FeatureTable, pieces, written
 from caffelungo.files import written_whole
 
 

@@ -19,7 +19,7 @@ from caffelungo.data.image_list import LABELS
 from caffelungo.data.lmdb_writer import EXTRAS, FILES, new_database
 from caffelungo.definition.schema import Datum
 from caffelungo.errors import Location, UserError
-from caffelungo.features.formats.table import FeatureTable, pieces, written
+from caffelungo.features.formats.feature_table import FeatureTable, pieces, written
 from caffelungo.files import named, sync_folder
 
 FLOAT_TAG = 0x35

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from caffelungo.features.formats.table import FeatureTable, pieces, written
+from caffelungo.features.formats.feature_table import FeatureTable, pieces, written
 from caffelungo.files import written_whole
 
 NAMES = 4096

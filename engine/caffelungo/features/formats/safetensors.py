@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from caffelungo.features.formats.table import FeatureTable, pieces, written
+from caffelungo.features.formats.feature_table import FeatureTable, pieces, written
 from caffelungo.files import written_whole
 
 NAMES = 4096

@@ -28,7 +28,7 @@ from caffelungo.plan.read_net import read_net
 from caffelungo.solve import nets
 from caffelungo.solve.engine import Engine, make_engine
 from caffelungo.solve.feed import Feed
-from caffelungo.solve.init import gradmax, placing, scaling
+from caffelungo.solve.init import gradmax, initial_scale, placing
 from caffelungo.solve.init.newcomers import Newcomer, fresh_layers, newcomers
 from caffelungo.solve.load_weights import Loaded
 from caffelungo.solve.options import InitOptions
@@ -239,7 +239,7 @@ class _Job:
                 received=f"the weights lack {', '.join(self.lacking)}",
                 remedy="grow without --no-normalize, or use another --method",
             )
-        found = scaling.measured(self.steps, self.batches, self.graph, self.lacking)
+        found = initial_scale.measured(self.steps, self.batches, self.graph, self.lacking)
         for name, (value, whose) in found.items():
             self.blobs[name][0][...] = value
             result.lines.append(f"{name}: factors start at {value:.4g}, the mean norm that {whose} reads")
@@ -254,7 +254,7 @@ class _Job:
                 received=f"the weights lack {', '.join(self.lacking)}",
                 remedy="classifiers start small on purpose; leave `lungo init` out",
             )
-        found = scaling.lsuv(self.steps, self.batches, layers, self.options.seed)
+        found = initial_scale.lsuv(self.steps, self.batches, layers, self.options.seed)
         for name, (_arrays, factor) in found.items():
             result.lines.append(f"{name}: orthonormal weights times {factor:.4g}, so that its sums have variance 1")
         return {name: arrays for name, (arrays, _factor) in found.items()}

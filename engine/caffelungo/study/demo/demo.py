@@ -26,7 +26,7 @@ from caffelungo.report import arm_curves as picture
 from caffelungo.report import metrics_csv
 from caffelungo.report.terminal import Terminal
 from caffelungo.study.demo import written_files
-from caffelungo.study.demo.arms import DemoArm, Trained, chosen, differences, table, verdict
+from caffelungo.study.demo.demo_arms import DemoArm, Trained, chosen, differences, table, verdict
 
 NET, SIZE = "squeezenet1.1", 64
 SMALL = "lenet"
@@ -64,7 +64,7 @@ class Demo:
             if self.out.is_dir():
                 written_files.note(self.out)
         if status:
-            raise RunError(f"the demo stops: this command ended with status {status}")
+            raise RunError(f"the demo stops: this command failed with status {status}")
         return time.monotonic() - start
 
     # -- the four ways
@@ -130,7 +130,7 @@ class Demo:
             raise KeyboardInterrupt
         accuracy, loss = trained.best
         self.console.print(
-            f"  best at iteration {trained.at}: {accuracy:.0%} of the pictures set aside, loss {loss:.3g}",
+            f"  best at iteration {trained.at}: {accuracy:.0%} of the held-out pictures, loss {loss:.3g}",
             highlight=False,
         )
         return trained
@@ -171,7 +171,7 @@ def demo(output: str, overwrite: bool, run: Command) -> int:
     arms = [probed, finetuned, grown, steps.scratch()]
     best = chosen(arms)
 
-    console.rule("[bold]on pictures that nothing has seen so far")
+    console.rule("[bold]on pictures that nothing has used so far")
     for arm in arms:
         steps.measure(arm)
     pairs = differences(arms)
@@ -180,7 +180,7 @@ def demo(output: str, overwrite: bool, run: Command) -> int:
     curves = out / "curves.png"
     picture.draw([(f"({arm.letter}) {arm.title}", arm.trained.points) for arm in arms[1:] if arm.trained], curves)
 
-    console.rule("[bold]export the best on the pictures set aside, and use it")
+    console.rule("[bold]export the best on the held-out pictures, and classify with it")
     model, sheet = out / "animals.onnx", out / "answers.png"
     steps.lungo("export", "--model", best.model, "--weights", best.weights, "-o", model, "--pictures", steps.test)
     steps.lungo("classify", model, steps.test, "-o", sheet)
@@ -191,7 +191,7 @@ def demo(output: str, overwrite: bool, run: Command) -> int:
     }
     files.write_text(out / "results.json", json.dumps(plain, indent=2) + "\n")
     written_files.note(out)
-    console.print(f"\nexported: ({best.letter}) {best.title}, the lowest loss on the pictures set aside")
+    console.print(f"\nexported: ({best.letter}) {best.title}, the lowest loss on the held-out pictures")
     console.print(f"look at {curves} (learning curves), {sheet} (answers), {model} (the net); {_took(begin)}")
     return 0
 

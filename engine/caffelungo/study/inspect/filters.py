@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.study.inspect.nets import Before, PlanRunner, Tuned
+from caffelungo.study.inspect.inspected_nets import Before, PlanRunner, Tuned
 
 MOST = 256
 """Filters that are shown."""

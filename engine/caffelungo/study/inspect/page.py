@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from caffelungo.report import inspection
 from caffelungo.report.html_page import Page, Picture, TableCell, thumbnail
-from caffelungo.study.inspect import accuracy, embedding
-from caffelungo.study.inspect.findings import InspectFindings
+from caffelungo.study.inspect import embedding, group_accuracy
+from caffelungo.study.inspect.inspect_findings import InspectFindings
 from caffelungo.study.inspect.options import InspectOptions
 from caffelungo.study.inspect.samples import Samples
-from caffelungo.study.inspect.units import Unit, commonest
+from caffelungo.study.inspect.single_units import Unit, commonest
 from caffelungo.version import __version__
 
 SIDE = 76
@@ -44,7 +44,7 @@ def build(found: InspectFindings, samples: Samples, options: InspectOptions, fil
     _units(page, found, samples)
     _maps(page, found)
     _filters(page, found)
-    section = page.section("Confusion", "Rows are the true classes, columns the answers.")
+    section = page.section("Confusion", "Rows are the true classes, columns the predicted ones.")
     section.figure(next(path for path in files if path.name == "confusion.png"), alt="confusion matrix")
     _hardest(page, found, samples)
     page.section("Numbers", "Everything on this page as tables:").files(files)
@@ -72,16 +72,16 @@ def said(found: InspectFindings) -> list[str]:
     """The findings in sentences."""
     texts = []
     if found.top.groups:
-        parts = [f"{one.units} alone {one.share:.1%}" for one in found.now if one.units != accuracy.ALL]
-        whole = next(one for one in found.now if one.units == accuracy.ALL)
-        texts.append(f"Right answers: {', '.join(parts)}, all together {whole.share:.1%}.")
+        parts = [f"{one.units} alone {one.share:.1%}" for one in found.now if one.units != group_accuracy.ALL]
+        whole = next(one for one in found.now if one.units == group_accuracy.ALL)
+        texts.append(f"Correct: {', '.join(parts)}, all together {whole.share:.1%}.")
     compared = [row for row in found.layers if np.isfinite(row.cka)]
     if compared:
         least = min(compared, key=lambda row: row.cka)
         same = sum(row.change == 0 for row in compared)
         held = f" The weights of {same} of {len(compared)} pre-trained layers are as they were." if same else ""
-        told = f"Of the pre-trained layers, {least.name} answers least as before (CKA {least.cka:.2f}; 1 is the same)."
-        texts.append((told if least.cka < SAME else "All pre-trained layers answer as before (CKA 1.00).") + held)
+        told = f"Of the pre-trained layers, {least.name} changed most (CKA {least.cka:.2f}; 1 is the same)."
+        texts.append((told if least.cka < SAME else "All pre-trained layers respond as before (CKA 1.00).") + held)
     if len(found.maps) > 1:
         first, last = found.maps[0], found.maps[-1]
         texts.append(
@@ -92,7 +92,7 @@ def said(found: InspectFindings) -> list[str]:
     if dead:
         name, most, units = max(dead, key=lambda one: one[1] or 0)
         texts.append(
-            f"{sum(one[1] or 0 for one in dead)} units never answer to any of these pictures; most of them in {name} "
+            f"{sum(one[1] or 0 for one in dead)} units respond to none of these pictures; most of them in {name} "
             f"({most} of {units})."
         )
     return texts
@@ -104,7 +104,7 @@ def _groups(page: Page, found: InspectFindings) -> None:
         f"Accuracy when `{found.top.reader.name}` reads one group and the others are set to zero.",
     )
     if found.curves:
-        names = [*(group.name for group in found.top.groups), accuracy.ALL]
+        names = [*(group.name for group in found.top.groups), group_accuracy.ALL]
         section.figure(
             inspection.group_curves(_curves(found, names), 1 / len(found.names)),
             "Over the snapshots of the run; bands are 95 % intervals over the pictures.",
@@ -115,7 +115,7 @@ def _groups(page: Page, found: InspectFindings) -> None:
     for right in found.now:
         size, (low, high) = sizes.get(right.units), right.interval
         rows.append([
-            TableCell(right.units, tone="strong" if right.units == accuracy.ALL else ""),
+            TableCell(right.units, tone="strong" if right.units == group_accuracy.ALL else ""),
             ", ".join(size.layers) if size else "",
             size.units if size else sum(row.units for row in found.groups),
             f"{right.share:.1%}", f"{100 * low:.1f}–{100 * high:.1f} %",
@@ -142,7 +142,7 @@ def _curves(
 
 def _curve_alone(page: Page, found: InspectFindings) -> None:
     page.section("Over the run").figure(
-        inspection.group_curves(_curves(found, [accuracy.ALL]), 1 / len(found.names)),
+        inspection.group_curves(_curves(found, [group_accuracy.ALL]), 1 / len(found.names)),
         "Accuracy at the snapshots of the run; the band is the 95 % interval over the pictures.",
         alt="accuracy over the iterations",
     )

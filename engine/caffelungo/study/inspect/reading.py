@@ -19,7 +19,7 @@ from torch import Tensor
 from caffelungo.layers.kinds import NONLINEAR
 from caffelungo.plan.plan import PlannedLayer
 from caffelungo.study.inspect.groups import Leaf, Top, output_of
-from caffelungo.study.inspect.nets import Before, Tuned
+from caffelungo.study.inspect.inspected_nets import Before, Tuned
 from caffelungo.study.inspect.similarity import Floats
 
 PLACES = 4

@@ -10,8 +10,9 @@ import numpy as np
 
 from caffelungo.errors import UserError
 from caffelungo.solve.engine import out_of_memory
-from caffelungo.study.inspect import accuracy, embedding, filters, snapshots, units, writing
-from caffelungo.study.inspect.findings import (
+from caffelungo.study.inspect import embedding, filters, group_accuracy, single_units, snapshots, writing
+from caffelungo.study.inspect.groups import find_top
+from caffelungo.study.inspect.inspect_findings import (
     InspectFindings,
     classify,
     feature_maps,
@@ -19,8 +20,7 @@ from caffelungo.study.inspect.findings import (
     hardest,
     layer_rows,
 )
-from caffelungo.study.inspect.groups import find_top
-from caffelungo.study.inspect.nets import Before, Tuned, open_before, open_tuned
+from caffelungo.study.inspect.inspected_nets import Before, Tuned, open_before, open_tuned
 from caffelungo.study.inspect.options import InspectOptions, wanted_units
 from caffelungo.study.inspect.reading import look
 from caffelungo.study.inspect.samples import Samples
@@ -40,30 +40,30 @@ def find(
     """Everything that there is to be found, and the pictures it was found on."""
     wanted = wanted_units(options.units)
     if options.per_class is not None and options.per_class < 1:
-        raise UserError("--per-class wants at least one picture", received=str(options.per_class), remedy="as 20")
+        raise UserError("--per-class must be at least 1", received=str(options.per_class), remedy="as 20")
     run = snapshots.find(options.snapshots, options.weights)
     tuned = open_tuned(options, console)
-    units.check(wanted, tuned)
+    single_units.check(wanted, tuned)
     notices: list[str] = []
     before = _before(options, tuned, notices)
     learned = {one.name for one in tuned.test.opened.plan.layers if one.params}
     new = learned - before.old if before is not None else set()
     top = find_top(tuned.runner.graph, tuned.head, new)
     samples = Samples(tuned.test, tuned.judge, options.per_class)
-    answering = {*units.layers_of(top), *wanted}
+    answering = {*single_units.layers_of(top), *wanted}
     layers = list(dict.fromkeys([*(one.name for one in tuned.runner.learned), *answering]))
     size = samples.source.size or tuned.test.batches * tuned.test.opened.batch_size
     classes = tuned.runner.graph.shape(tuned.scores)
     expected = min(size, (options.per_class or size) * int((classes or (0, 1))[1] or 1))
     try:
-        parts = samples.watched(lambda done, count: progress("looking at the pictures", done, count))
+        parts = samples.watched(lambda done, count: progress("running the nets on the pictures", done, count))
         readings = look(tuned, before, top, layers, answering, parts, expected)
-        now = accuracy.by_groups(tuned, top, samples) if top.groups else []
-        progress("looking at the snapshots", 0, len(run))
-        curves, left_out = accuracy.over_snapshots(
+        now = group_accuracy.by_groups(tuned, top, samples) if top.groups else []
+        progress("evaluating the snapshots", 0, len(run))
+        curves, left_out = group_accuracy.over_snapshots(
             tuned, top, samples, run if len(run) > 1 or options.snapshots is not None else [],
             options.snapshots is not None,
-            lambda done, count: progress("looking at the snapshots", done, count),
+            lambda done, count: progress("evaluating the snapshots", done, count),
         )  # fmt: skip
     except RuntimeError as error:
         if readable := out_of_memory(error, f"a batch of {tuned.test.opened.batch_size} on {tuned.test.engine.device}"):
@@ -78,7 +78,7 @@ def find(
         tuned, before, top, readings, names,
         classify(logits, readings.labels, names),
         layer_rows(tuned, before, readings), group_rows(top, readings), now, curves,
-        units.chosen(wanted, readings, tuned, before, top),
+        single_units.chosen(wanted, readings, tuned, before, top),
         hardest(logits, readings), feature_maps(top, readings, options.seed),
         filters.first(tuned, before, _reads_bgr(samples)),
         embedding.method(len(readings.mapped)),
@@ -100,7 +100,7 @@ def _before(options: InspectOptions, tuned: Tuned, notices: list[str]) -> Before
                     remedy="name them with --before",
                 )
             notices.append(
-                "Nothing is known of the net before the training, so only the tuned one is shown: give the "
+                "The net before training is unknown, so only the tuned one is shown: give the "
                 "weights that it began with as --before."
             )
             return None

@@ -11,8 +11,8 @@ from typing import Any
 from caffelungo import tabular
 from caffelungo.files import write_text
 from caffelungo.report import confusion
-from caffelungo.study.inspect import page, units
-from caffelungo.study.inspect.findings import InspectFindings
+from caffelungo.study.inspect import page, single_units
+from caffelungo.study.inspect.inspect_findings import InspectFindings
 from caffelungo.study.inspect.options import InspectOptions
 from caffelungo.study.inspect.samples import Samples
 
@@ -102,7 +102,7 @@ def summary(found: InspectFindings, options: InspectOptions) -> dict[str, Any]:
         "units": [unit.name for unit in found.units],
         "dead": {row.name: row.dead for row in found.layers if row.dead},
         "notices": found.notices,
-        "pictures_a_unit": units.BEST,
+        "pictures_a_unit": single_units.BEST,
     }
 
 

@@ -13,7 +13,7 @@ from caffelungo.study.search import Outcome
 from caffelungo.study.statistics import Interval, MeanDifference, holm, interval, paired_bootstrap
 
 DEPTHS = {
-    PROBED: "nothing learns but a linear classifier on the frozen net",
+    PROBED: "only a linear classifier on the frozen net learns",
     "NEW": "only new layers learn",
     "TOP": "new layers and the top pre-trained one learn",
     "TOP_TWO": "new layers and the top two pre-trained ones learn",

@@ -17,7 +17,7 @@ PAIRS = (("b", "a"), ("c", "b"), ("a", "d"))
 """What fine-tuning adds to the linear classifier, what growth adds to fine-tuning, and what ImageNet is worth."""
 NOTES = (
     "Paired by picture, 95 % intervals, one training each: `lungo compare` repeats trainings with other seeds.",
-    "What is new in (c) learns at ten times the rate of the rest, so a gain of (c) need not be that of its units.",
+    "New layers in (c) learn at ten times the rate of the rest, so a gain of (c) is not necessarily due to its units.",
 )
 
 
@@ -114,12 +114,12 @@ class Compared:
     def __str__(self) -> str:
         pair = f"({self.first}) and ({self.second})"
         if not self.apart:
-            return f"{pair} are right and wrong on the very same pictures."
+            return f"{pair} are right and wrong on exactly the same pictures."
         told = f"{self.difference} points"
         if not self.difference.sign:
-            return f"{pair} cannot be told apart: {told}."
+            return f"{pair} are not distinguishable: {told}."
         better, worse = (self.first, self.second) if self.difference.sign > 0 else (self.second, self.first)
-        return f"({better}) is better than ({worse}): ({self.first}) less ({self.second}) is {told}."
+        return f"({better}) is better than ({worse}): ({self.first}) minus ({self.second}) is {told}."
 
 
 def chosen(arms: Sequence[DemoArm]) -> DemoArm:

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from caffelungo.data import shapes
+from caffelungo.data import shapes_from_data
 from caffelungo.definition.reader import read_net
 from caffelungo.inference.runtime import open_session
 from caffelungo.weights import Weights, formats
@@ -40,15 +40,15 @@ def project(folder: Path, shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("shape", [(3, 8, 8), (2, 6, 4), (1, 5, 7), (16,), (4, 9)])
 def test_shapes_come_from_the_files(shape: tuple[int, ...], tmp_path: Path) -> None:
     project(tmp_path, shape)
-    assert shapes.in_files(read_net(tmp_path / "net.prototxt")) == {"x": shape, "a": (1,), "b": ()}
-    assert shapes.rows(read_net(tmp_path / "net.prototxt")) == ["x", "a", "b"]
+    assert shapes_from_data.in_files(read_net(tmp_path / "net.prototxt")) == {"x": shape, "a": (1,), "b": ()}
+    assert shapes_from_data.rows(read_net(tmp_path / "net.prototxt")) == ["x", "a", "b"]
 
 
 @pytest.mark.parametrize("lost", ["rows.h5", "list.txt"])
 def test_files_that_are_not_there_tell_nothing(lost: str, tmp_path: Path) -> None:
     project(tmp_path, (3, 8, 8))
     (tmp_path / lost).unlink()
-    assert shapes.in_files(read_net(tmp_path / "net.prototxt")) == {}
+    assert shapes_from_data.in_files(read_net(tmp_path / "net.prototxt")) == {}
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 8), (16,)])

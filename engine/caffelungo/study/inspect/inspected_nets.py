@@ -125,7 +125,7 @@ def open_tuned(options: InspectOptions, console: Any = None) -> Tuned:
         definition = read_net(options.model, dict(options.variables) or None).within(options.stages, options.level)
         View(definition, sources=_shapes(test)).heads()
         raise UserError(
-            "the net does not compare a classifier's answers with labels in phase TEST",
+            "the net has no classifier with labels in phase TEST",
             where=text.where(),
             received=f"outputs {', '.join(plan.outputs) or 'none'}",
             remedy="inspect the train_val net, with its Accuracy or SoftmaxWithLoss",
@@ -137,7 +137,7 @@ def open_tuned(options: InspectOptions, console: Any = None) -> Tuned:
             f"`{head.name}` classifies places of a picture, not pictures",
             where=text.where("layer", head.index),
             received="scores of " + "x".join(str(size) for size in shape),
-            remedy="inspect a net that gives each picture one class",
+            remedy="inspect a net that gives one class per picture",
         )
     runner = PlanRunner(plan, test.net.store, [graph.producer[scores]])
     return Tuned(test, runner, compared, scores, head)
@@ -179,12 +179,12 @@ def open_before(options: InspectOptions, before: str, tuned: Tuned) -> Before:
     runner = PlanRunner(plan, store, [graph.producer[output_of(graph, one)] for one in ends])
     known = frozenset(one.name for one in runner.layers if output_of(graph, one) in good)
     ours = {planned.name for planned in tuned.runner.learned}
-    notices = [f"`{name}` has another shape in {weights.path}, so it counts as new" for name in unlike if name in ours]
+    notices = [f"`{name}` differs in shape in {weights.path}, so it counts as new" for name in unlike if name in ours]
     if not known:
         raise UserError(
             "the first layer is not in the weights before, so nothing can be compared",
             received=f"--before {before}",
-            remedy="give the weights that training began with, and --before-model if they are of another net",
+            remedy="name the weights before training, and --before-model if they belong to another net",
         )
     inputs = sum(len(planned.tops) for planned in plan.sources)
     return Before(runner, weights.path or before, frozenset(whole), known, inputs, notices)
@@ -214,10 +214,10 @@ def _plan_before(model: str | Path, tuned: Tuned) -> tuple[Plan, Any]:
         View(definition)  # says what is missing
     if len(found) > 1 or len(found[0].tops) > len(shapes):
         raise UserError(
-            "the net before does not take the same inputs as the tuned one",
+            "the net before has other inputs than the tuned one",
             where=definition.where("layer", found[-1].index),
             received=f"{', '.join(top for one in found for top in one.tops)}",
-            remedy="give a net with one data layer or Input",
+            remedy="use a net with one data layer or Input",
         )
     sources = {found[0].name: shapes[: len(found[0].tops)]}
     return build_plan(definition.message, state, where=definition.where, sources=sources), definition.where

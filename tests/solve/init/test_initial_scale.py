@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from caffelungo.solve.init.scaling import orthonormal
+from caffelungo.solve.init.initial_scale import orthonormal
 from caffelungo.solve.torch_seeds import mix
 from caffelungo.weights import formats
 from tests.lungo import lungo

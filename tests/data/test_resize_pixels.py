@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caffelungo.data.resize import resize, resize_shorter
+from caffelungo.data.resize_pixels import resize, resize_shorter
 
 SIDE = st.integers(1, 70)
 

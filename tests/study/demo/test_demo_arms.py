@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from caffelungo.report.metrics_csv import Point
-from caffelungo.study.demo.arms import DemoArm, Trained, chosen, differences, table, verdict
+from caffelungo.study.demo.demo_arms import DemoArm, Trained, chosen, differences, table, verdict
 
 
 def trained(losses: Sequence[float], accuracies: Sequence[float] = ()) -> Trained:
@@ -65,9 +65,9 @@ def test_no_winner_is_named_where_the_interval_touches_zero() -> None:
     a, b = [1, 1, 1, 1, 0, 0, 0, 0], [1, 1, 1, 0, 1, 1, 0, 0]
     pairs = differences(fourfold(a, b, b, a))
     said = verdict(pairs).splitlines()
-    assert said[0].startswith("(b) and (a) cannot be told apart: +12.5 [")
-    assert said[1] == "(c) and (b) are right and wrong on the very same pictures."
-    assert said[2] == "(a) and (d) are right and wrong on the very same pictures."
+    assert said[0].startswith("(b) and (a) are not distinguishable: +12.5 [")
+    assert said[1] == "(c) and (b) are right and wrong on exactly the same pictures."
+    assert said[2] == "(a) and (d) are right and wrong on exactly the same pictures."
     assert not any("better" in line for line in said)
     assert pairs[0].apart == 3
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from caffelungo.errors import UserError
 from caffelungo.report.classification_score import wilson
 from caffelungo.study.inspect.groups import Top, UnitGroup
-from caffelungo.study.inspect.nets import Tuned
+from caffelungo.study.inspect.inspected_nets import Tuned
 from caffelungo.study.inspect.samples import SampleBlock, Samples
 from caffelungo.study.inspect.snapshots import Weighed
 from caffelungo.weights import copy_table, formats, match_layers
@@ -85,14 +85,14 @@ def over_snapshots(
                     raise UserError(table.problems)
                 if missing := table.layers(copy_table.NEW):
                     raise UserError(
-                        "the snapshot is of another net",
-                        received=f"{snapshot.path} has nothing for {', '.join(missing[:3])}",
+                        "the snapshot belongs to another net",
+                        received=f"{snapshot.path} has no weights for {', '.join(missing[:3])}",
                         remedy="name the snapshots of the run that made the weights: --snapshots PREFIX",
                     )
             except UserError as error:
                 if given:
                     raise
-                notices.append(f"{snapshot.path.name} is left out: {error.problems[0].what}")
+                notices.append(f"{snapshot.path.name} is skipped: {error.problems[0].what}")
                 continue
             store.load(table.arrays)
             found += by_groups(tuned, top, samples, snapshot.iteration)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from caffelungo.cli import main
 from caffelungo.definition.schema import message_class
 from caffelungo.errors import UserError
-from caffelungo.features.caffe import Arguments, extract_features
+from caffelungo.features.extract_features import Arguments, extract_features
 from tests.features.made import COUNT, centre, forward, pictures
 
 Records = dict[bytes, Any]

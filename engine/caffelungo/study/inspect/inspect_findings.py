@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.report.classification_score import TOP, Classified
-from caffelungo.study.inspect import embedding, reading, units
-from caffelungo.study.inspect.accuracy import Right
+from caffelungo.study.inspect import embedding, reading, single_units
 from caffelungo.study.inspect.filters import Filters
+from caffelungo.study.inspect.group_accuracy import Right
 from caffelungo.study.inspect.groups import Top
-from caffelungo.study.inspect.nets import Before, Tuned
+from caffelungo.study.inspect.inspected_nets import Before, Tuned
 from caffelungo.study.inspect.reading import Readings
 from caffelungo.study.inspect.similarity import Floats, linear_cka, neighbours_agree
-from caffelungo.study.inspect.units import Unit
+from caffelungo.study.inspect.single_units import Unit
 
 HARDEST = 24
 """Pictures of the highest loss that are shown."""
@@ -138,7 +138,7 @@ def layer_rows(tuned: Tuned, before: Before | None, found: Readings) -> list[Lay
             assert past is not None
             assert before is not None
             cka = linear_cka(np.concatenate(past.features[name]), np.concatenate(found.after.features[name]))
-            change = units.layer_change(name, tuned.runner, before.runner)
+            change = single_units.layer_change(name, tuned.runner, before.runner)
             dead, norm = past.dead(name), past.norm(name)
         rows.append(
             LayerRow(

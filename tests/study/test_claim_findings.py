@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from caffelungo.study.claim_findings import findings, recalls, rows
 from caffelungo.study.claims import CLAIMS, OPEN, OPPOSITE, REPRODUCED, verdict
-from caffelungo.study.findings import findings, recalls, rows
 from caffelungo.study.statistics import MeanDifference
 from tests.study.compared import comparison, probe, right, row
 

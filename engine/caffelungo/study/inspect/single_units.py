@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from caffelungo.errors import UserError, did_you_mean
 from caffelungo.plan.plan import PlannedLayer
 from caffelungo.study.inspect.groups import Top
-from caffelungo.study.inspect.nets import Before, PlanRunner, Tuned
+from caffelungo.study.inspect.inspected_nets import Before, PlanRunner, Tuned
 from caffelungo.study.inspect.reading import Readings
 from caffelungo.study.inspect.similarity import Floats, correlation
 
@@ -62,7 +62,7 @@ def check(wanted: Mapping[str, Sequence[int]], tuned: Tuned) -> None:
             learned = [one.name for one in tuned.runner.learned]
             problems.append(
                 Problem(
-                    f"the net has no layer called `{layer}` before its answers",
+                    f"the net has no layer called `{layer}` before its outputs",
                     received=f"--units {layer}:{','.join(map(str, indices))}",
                     remedy=f"did you mean `{near}`?" if near else f"its last layers are {', '.join(learned[-6:])}",
                 )

@@ -9,7 +9,7 @@ import pytest
 
 from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.errors import UserError
-from caffelungo.probes.pictures import gather, own
+from caffelungo.probes.picture_entries import gather, own
 from tests.probes.own_nets import own_net
 from tests.probes.places import CLASSES, photos
 
