@@ -27,7 +27,7 @@ from caffelungo.passes.solver_file import SolverOptions, sizes, solver_text
 from caffelungo.passes.statistics import StatisticsOptions, stored_statistics
 from caffelungo.passes.view import View
 from caffelungo.projects import finetune_texts
-from caffelungo.projects.finetune_texts import About
+from caffelungo.projects.finetune_texts import FinetuneAbout
 from caffelungo.rewriting.folder_files import STARTED, reference, refuse_overwriting, staged, word_of
 from caffelungo.rewriting.retarget import NONE, Opened, Pictures, PointOptions, batch_of, open_net, point
 from caffelungo.rewriting.rewrite import carried
@@ -157,7 +157,7 @@ def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, to
         named=(reference(out, STARTED),) if started is not None else anywhere(weights),
         watch=_loss(definition) if probing else "",
     )  # fmt: skip
-    about = About(
+    about = FinetuneAbout(
         options.net, out, Path(options.data), found.counts(), len(parts.train), len(parts.val), sizes(solver).all,
         weights, probe.chosen.penalty if probe is not None else None, _mirrors(definition),
         shared=bool(parts.val) and found.given is None,

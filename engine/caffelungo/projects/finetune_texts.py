@@ -21,7 +21,7 @@ ONNX = "model.onnx"
 
 
 @dataclass(frozen=True)
-class About:
+class FinetuneAbout:
     """A project in the folder ``out``: ``net`` as it was named, the folder ``data`` of photos, photos per class
     (``counts``), and how many train and validate.
 
@@ -48,20 +48,20 @@ class About:
         return "solver_best.caffemodel" if self.penalty is not None else f"solver_iter_{self.iterations}.caffemodel"
 
 
-def commands(about: About) -> list[tuple[str, str]]:
+def commands(about: FinetuneAbout) -> list[tuple[str, str]]:
     """What to run next, from where the folder was made, with a word on each; quoted for a shell."""
     steps = _steps(about, lambda name: str(about.out / name))
     classify = ["lungo", "classify", str(about.out / ONNX), "photo.jpg"]
     return folder_texts.quoted([*steps, (classify, "use it")])
 
 
-def script(about: About) -> str:
+def script(about: FinetuneAbout) -> str:
     """run.sh: the same commands from the folder itself, wherever it is called from."""
     line = "Trains, tests and exports what `lungo finetune` prepared; `sh run.sh` from anywhere."
     return folder_texts.script(line, _steps(about, lambda name: name))
 
 
-def _steps(about: About, at: Callable[[str], str]) -> list[tuple[list[str], str]]:
+def _steps(about: FinetuneAbout, at: Callable[[str], str]) -> list[tuple[list[str], str]]:
     """The words of each command; ``at`` says how a file of the folder is named."""
     solver, net, trained = at("solver.prototxt"), at("train_val.prototxt"), at(about.trained)
     steps = [
@@ -82,14 +82,14 @@ def _steps(about: About, at: Callable[[str], str]) -> list[tuple[list[str], str]
     return [*steps, (export, "one file with weights, labels and preprocessing")]
 
 
-def headed(definition: Definition, about: About, classes: Sequence[str]) -> str:
+def headed(definition: Definition, about: FinetuneAbout, classes: Sequence[str]) -> str:
     """The text of the net under a line that says where it comes from."""
     some = listed(classes, folder_texts.SHOWN)
     line = f"{Path(about.net).name}, made ready for {len(classes)} classes ({some}) by `lungo finetune`."
     return folder_texts.headed(definition, line)
 
 
-def readme(about: About, notes: Sequence[Note], probe: Started | None) -> str:
+def readme(about: FinetuneAbout, notes: Sequence[Note], probe: Started | None) -> str:
     """README.md: classes, what linear classifiers reach, what to run next, what was changed."""
     middle: list[str] = []
     if probe is not None:

@@ -174,7 +174,7 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
         passes=options.passes, seed=options.seed, held=True, rate=_rate(fitted), watch=_loss(result) if fitted else "",
         named=(reference(out, STARTED),) if started is not None else anywhere(given),
     )  # fmt: skip
-    about = task_texts.About(options.net, name, out, given, trained, sizes(solver).all, found.folder.resolve(),
+    about = task_texts.TaskAbout(options.net, name, out, given, trained, sizes(solver).all, found.folder.resolve(),
                              fitted is not None, dict(options.variables))  # fmt: skip
     texts = {
         "train_val.prototxt": task_texts.headed(result.definition, about, found.classes),

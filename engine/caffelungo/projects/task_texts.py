@@ -16,7 +16,7 @@ from caffelungo.wording import listed
 
 
 @dataclass(frozen=True)
-class About:
+class TaskAbout:
     """A task that was added: the ``net`` it was added to (a path, or a name of the catalogue) with its weights
     ``before``, the folder ``out`` that was written, the weights that training starts from (``start``), and the folder
     of ``pictures``. ``fitted``: the classifier starts fitted, and the weights that are best in training are kept."""
@@ -32,14 +32,14 @@ class About:
     variables: Mapping[str, Any] = field(default_factory=dict)
 
 
-def commands(about: About) -> list[tuple[str, str]]:
+def commands(about: TaskAbout) -> list[tuple[str, str]]:
     """What to run next, from where the folder was made, with a word on each; quoted for a shell."""
     steps = _steps(about, about.net, about.before, about.start, lambda name: str(about.out / name))
     classify = ["lungo", "classify", str(about.out / "model.onnx"), "photo.jpg"]
     return folder_texts.quoted([*steps, (classify, "classify: results for every task")])
 
 
-def script(about: About) -> str:
+def script(about: TaskAbout) -> str:
     """run.sh: the same commands from the folder itself, wherever it is called from."""
     net = _absolute(about.net)
     before, start = (",".join(map(_absolute, text.split(","))) for text in (about.before, about.start))
@@ -53,7 +53,9 @@ def _absolute(name: str) -> str:
     return str(Path(name.strip()).resolve()) if Path(name.strip()).exists() else name.strip()
 
 
-def _steps(about: About, net: str, before: str, start: str, at: Callable[[str], str]) -> list[tuple[list[str], str]]:
+def _steps(
+    about: TaskAbout, net: str, before: str, start: str, at: Callable[[str], str]
+) -> list[tuple[list[str], str]]:
     """The words of each command; ``at`` says how a file of the folder is named."""
     final = at("solver_best.caffemodel" if about.fitted else f"solver_iter_{about.iterations}.caffemodel")
     settings = shell.settings(about.variables.items())
@@ -70,7 +72,7 @@ def _steps(about: About, net: str, before: str, start: str, at: Callable[[str], 
     ]  # fmt: skip
 
 
-def headed(definition: Definition, about: About, classes: Sequence[str]) -> str:
+def headed(definition: Definition, about: TaskAbout, classes: Sequence[str]) -> str:
     """The text of the net under a line that says where it comes from."""
     some = listed(classes, folder_texts.SHOWN)
     line = f"{Path(about.net).name} and the task {about.task} ({some}), added by `lungo grow --task`."
@@ -78,7 +80,7 @@ def headed(definition: Definition, about: About, classes: Sequence[str]) -> str:
 
 
 def readme(
-    about: About,
+    about: TaskAbout,
     counts: Mapping[str, int],
     parts: tuple[int, int],
     known: Mapping[str, KnownTask],
