@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -19,6 +21,7 @@ import pytest
 from benchmarks.soak.mutate import mutated
 from caffelungo.check import check_files
 from caffelungo.errors import Problem, UserError
+from caffelungo.layers import fillers
 from caffelungo.plan import memory_limits, states
 from caffelungo.plan.read_net import read_net
 from caffelungo.report.console import Reporter
@@ -101,6 +104,19 @@ def damaged(count: int, seed: int) -> Iterator[tuple[bytes, bytes]]:
 def test_all_is_in_order_before_it_is_damaged() -> None:
     assert differs(NET.encode(), SOLVER.encode()) is None
     assert check_files(["solver.prototxt"]) == []
+
+
+def test_data_that_do_not_fit_into_memory_are_refused_and_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(filler: Any, shape: Sequence[int], rng: Any) -> Any:
+        assert math.prod(shape) < 1 << 20, "the data are made although they do not fit"
+        return real(filler, shape, rng)
+
+    real = fillers.fill
+    monkeypatch.setattr(fillers, "fill", fill)
+    net = NET.replace("shape { dim: 2 } data_filler", "shape { dim: 2147483647 } data_filler")
+    assert differs(net.encode(), SOLVER.encode()) is None
+    told = [one.what for one in check_files(["solver.prototxt"])]
+    assert any("do not fit into the memory of this machine" in what for what in told)
 
 
 @pytest.mark.parametrize("part", range(4))

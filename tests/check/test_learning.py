@@ -107,7 +107,7 @@ ORDERS = [["solver.prototxt", "w.caffemodel"], ["w.caffemodel", "solver.prototxt
 def test_weights_are_matched_with_nets_in_any_order(folder, names):
     save("w.caffemodel", **OWN | {"fc3": [(1000, 3), (1000,)]})
     (problem,) = check(names).problems
-    assert problem.what == "the weights of layer `fc3` have another shape in the file"
+    assert problem.what == "the weights of layer `fc3` differ in shape in the file"
     assert "--reinit fc3" in problem.remedy
     assert "1 shape mismatch" in problem.table
     save("w.caffemodel", **OWN)

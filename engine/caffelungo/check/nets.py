@@ -71,7 +71,8 @@ def _checked_data(
         plan = build_plan(
             definition.message, plan.state, where=definition.where, sources=shapes, problems=mistakes, doubt=doubt
         )
-    mistakes += memory_limits.problems(plan, definition.where)
+    too_large = memory_limits.problems(plan, definition.where)
+    mistakes += too_large
     findings.plans.append((definition, plan))
     if not mistakes and doubt == doubts.NONE:
         learning.judge(definition, plan, findings)
@@ -81,7 +82,7 @@ def _checked_data(
     for source in found.values():
         findings.notices += source.notices
     findings.prepared.setdefault(plan.phase, []).extend(phase_differences.pictures(plan, found.values()))
-    looked = [] if odd else label_uses.look(plan, found)
+    looked = [] if odd or too_large else label_uses.look(plan, found)  # data that do not fit are not made either
     for one in looked:
         findings.notices += one.notices
     return list(dict.fromkeys([*mistakes, *odd, *(problem for one in looked for problem in one.problems)]))
