@@ -14,9 +14,10 @@ import pytest
 import torch
 
 from caffelungo.cli.main import call
-from caffelungo.inference import device_trial, doctor
+from caffelungo.inference import device_trial, doctor, machine_facts
 from caffelungo.inference.device_trial import CPU
-from caffelungo.inference.doctor import BAD, CUDA, GOOD, NOTE, TENSORRT, Facts, judge, trial
+from caffelungo.inference.doctor import BAD, GOOD, NOTE, judge
+from caffelungo.inference.machine_facts import CUDA, TENSORRT, Facts, trial
 
 FAILED = (
     "2026 [E:onnxruntime:Default, provider_bridge_ort.cc:2458] [ONNXRuntimeError] : 1 : FAIL : Failed to load library "
@@ -140,11 +141,11 @@ def test_machine() -> None:
 
 
 def test_verb(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(doctor, "examine", lambda progress=None: CARD)
+    monkeypatch.setattr(machine_facts, "examine", lambda progress=None: CARD)
     assert call(["doctor", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["facts"]["driver"]["cuda"] == "13.2"
     assert {one["state"] for one in told["findings"]} <= {GOOD, NOTE}
-    monkeypatch.setattr(doctor, "examine", lambda progress=None: replace(CARD, packages={}))
+    monkeypatch.setattr(machine_facts, "examine", lambda progress=None: replace(CARD, packages={}))
     assert call(["doctor"]) == 1
     assert "to do: pip install 'torch>=2.11'" in capsys.readouterr().out

@@ -13,7 +13,8 @@ def doctor() -> VerbResult:
 
     Example: [bold]lungo doctor[/]
     """
-    from caffelungo.inference.doctor import BAD, examine, judge, render
+    from caffelungo.inference.doctor import BAD, judge, render
+    from caffelungo.inference.machine_facts import examine
 
     with o.working("testing this machine") as status:
         facts = examine(status.update)

@@ -19,7 +19,7 @@ from caffelungo import option_ranges, tabular
 from caffelungo.deploy.bench_options import BenchOptions
 from caffelungo.errors import Problem, RunError, UserError
 from caffelungo.inference import metadata, peak_memory, profile
-from caffelungo.inference.doctor import memory
+from caffelungo.inference.machine_facts import memory
 from caffelungo.inference.onnx_engine import TYPES, OnnxEngine
 from caffelungo.report.console import duration
 from caffelungo.threads import physical_cores

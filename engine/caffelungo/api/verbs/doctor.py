@@ -29,7 +29,8 @@ def doctor() -> DoctorReport:
     >>> len(found.findings) > 0
     True
     """
-    from caffelungo.inference.doctor import BAD, examine, judge
+    from caffelungo.inference.doctor import BAD, judge
+    from caffelungo.inference.machine_facts import examine
 
     facts = examine()
     findings = judge(facts)
