@@ -189,8 +189,28 @@ def test_the_net_moves_and_changes_its_type(net: cl.Net) -> None:
     double = net.double()(x.double())
     assert double.dtype == torch.float64
     assert torch.allclose(double.float(), single, atol=1e-6)
-    assert {blob.dtype for blob in net.weights().layers["conv"][:1]} == {net.weights().layers["out"][0].dtype}
+    assert {str(blob.dtype) for blobs in net.weights().layers.values() for blob in blobs} == {"float32"}
     assert net.to("meta").conv.weight.is_meta
+
+
+def test_the_net_is_traced_whole(net: cl.Net) -> None:
+    """Without a break: what compiles or exports modules sees ordinary operations."""
+    x, y = inputs()
+    compiled = torch.compile(net, backend="eager", fullgraph=True)
+    assert torch.equal(compiled(x), net(x))
+    assert torch.equal(compiled(x, y)["loss"], net(x, y)["loss"])
+    assert torch.equal(torch.export.export(net, (x,)).module()(x), net(x))
+
+
+@pytest.mark.gpu
+def test_the_net_answers_on_a_gpu(net: cl.Net) -> None:
+    x, y = inputs()
+    wanted = net(x)
+    net.cuda()
+    assert net(x).is_cuda, "inputs go to the net's device"
+    assert torch.allclose(net(x).cpu(), wanted, atol=1e-4)
+    net.train().loss(x.cuda(), y).backward()
+    assert net.conv.weight.grad.is_cuda
 
 
 def test_shared_parameters_are_one_tensor(tmp_path: Path) -> None:
@@ -266,7 +286,7 @@ def test_weights_that_do_not_fit_are_refused_whole(net: cl.Net, tmp_path: Path) 
     given = net.weights()
     given.layers["out"][0] = given.layers["out"][0][:2]
     given.layers["conv"][0][:] = 7
-    with pytest.raises(cl.UserError, match="`out` have another shape"):
+    with pytest.raises(cl.UserError, match="`out` differ in shape"):
         net.load(given)
     assert torch.equal(net.conv.weight, before)
 

@@ -26,8 +26,9 @@ def signature(given: Any) -> str:
     if len(line) <= 100:
         return line
     parts: list[str] = []
+    starred = any(one.kind is one.VAR_POSITIONAL for one in found.parameters.values())
     for one in found.parameters.values():
-        if one.kind is one.KEYWORD_ONLY and "*" not in parts:
+        if one.kind is one.KEYWORD_ONLY and "*" not in parts and not starred:
             parts.append("*")
         parts.append(str(one).replace("'", ""))
     end = f" -> {found.return_annotation}" if found.return_annotation is not found.empty else ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
+from pathlib import Path
 from typing import Any
 
 from caffelungo import option_ranges, option_text
@@ -42,11 +43,11 @@ def path(given: Name | None) -> str | None:
 
 
 def names(given: Names | None) -> list[str]:
-    """The paths and names in ``given``; a text that is no sequence is a comma list, as ``weights`` takes."""
+    """The paths and names in ``given``; a text is a comma list, unless a file is called so."""
     if given is None:
         return []
     if isinstance(given, str):
-        return option_text.words(given)
+        return [given] if Path(given).exists() else option_text.words(given)
     if isinstance(given, PathLike):
         return [fspath(given)]
     return [fspath(one) for one in given]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from caffelungo.api import values
@@ -28,7 +29,7 @@ class CheckReport(VerbReport):
 
 
 def check(
-    files: Name | list[Name],
+    files: Name | Sequence[Name],
     *,
     set: Settings | None = None,
     level: int = 0,

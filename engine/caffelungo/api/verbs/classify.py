@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ class ClassifyReport(VerbReport):
 
 def classify(
     model: Name,
-    pictures: Name | list[Name],
+    pictures: Name | Sequence[Name],
     *,
     top: int = 5,
     device: str = "auto",

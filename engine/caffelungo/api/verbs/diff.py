@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +28,7 @@ class DiffReport(VerbReport):
 
 
 def diff(
-    weights: list[Name],
+    weights: Sequence[Name],
     *,
     model: Name | None = None,
     csv: Name | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ class InferReport(VerbReport):
 
 def infer(
     model: Name,
-    given: Name | list[Name],
+    given: Name | Sequence[Name],
     *,
     output: Name | None = None,
     device: str = "auto",
