@@ -111,6 +111,10 @@ def _arity(cls: type[Layer]) -> str:
         text += " Its top is a loss of weight 1 unless `loss_weight` says otherwise."
     if not cls.differentiable and not cls.source:
         text += " No gradient passes."
+    if not cls.bvlc and cls.caffe_form is not Layer.caffe_form:
+        text += " Caffe has no such type: `lungo export --format caffe` writes layers of Caffe's own in its place."
+    elif not cls.bvlc:
+        text += " Caffe has no such type, and nothing that takes its place."
     return text
 
 
