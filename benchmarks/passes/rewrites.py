@@ -24,7 +24,8 @@ from caffelungo.layers.base import Shape
 from caffelungo.passes.base import Step, run, step
 from caffelungo.passes.default_layers import top_layer
 from caffelungo.passes.deploy import DeployOptions, deploy
-from caffelungo.passes.finetune import FinetuneOptions, finetune
+from caffelungo.passes.finetune import finetune
+from caffelungo.passes.finetune_options import FinetuneOptions
 from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.passes.view import View
 from caffelungo.plan.cost import costs

@@ -16,7 +16,8 @@ from caffelungo.errors import UserError
 from caffelungo.passes.base import Step, run, step
 from caffelungo.passes.deepen import DeepenOptions, deepen
 from caffelungo.passes.deploy import DeployOptions, deploy
-from caffelungo.passes.finetune import FinetuneOptions, finetune
+from caffelungo.passes.finetune import finetune
+from caffelungo.passes.finetune_options import FinetuneOptions
 from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.passes.new_units import UnitOptions, feeding
 from caffelungo.passes.view import View

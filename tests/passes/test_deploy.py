@@ -8,7 +8,8 @@ from caffelungo.definition.reader import parse_net
 from caffelungo.deploy.deploy_net import deploy_net
 from caffelungo.passes.base import Refusal, Result, run, step
 from caffelungo.passes.deploy import DeployOptions, deploy
-from caffelungo.passes.finetune import FinetuneOptions, finetune
+from caffelungo.passes.finetune import finetune
+from caffelungo.passes.finetune_options import FinetuneOptions
 from caffelungo.passes.view import View
 from tests.passes.nets import ALEX, FIRE, THREE_HEADS, apply, comments, layer, lines
 

@@ -10,7 +10,8 @@ import pytest
 
 from caffelungo.definition.schema import TEST, TRAIN, Preprocessing
 from caffelungo.passes.base import Refusal, Result, run, step
-from caffelungo.passes.finetune import FinetuneOptions, finetune
+from caffelungo.passes.finetune import finetune
+from caffelungo.passes.finetune_options import FinetuneOptions
 from caffelungo.passes.resize import resize_for
 from caffelungo.passes.view import View
 from tests.passes.nets import ALEX, FIRE, RESIDUAL, THREE_HEADS, apply, comments, layer, lines, net

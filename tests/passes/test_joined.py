@@ -13,7 +13,8 @@ from caffelungo.deploy.export import export
 from caffelungo.errors import UserError
 from caffelungo.passes.base import Result, run, step
 from caffelungo.passes.deploy import DeployOptions, deploy
-from caffelungo.passes.finetune import FinetuneOptions, finetune
+from caffelungo.passes.finetune import finetune
+from caffelungo.passes.finetune_options import FinetuneOptions
 from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.passes.joined import JoinedOptions, Read, columns, head_name, joined, weights_for
 from caffelungo.passes.layerwise import RatesOptions, rates

@@ -11,7 +11,7 @@ from caffelungo.deploy.deploy_net import deploy_net
 from caffelungo.errors import UserError
 from caffelungo.passes.base import Result, run, step
 from caffelungo.passes.deploy import DeployOptions, deploy
-from caffelungo.passes.finetune import FinetuneOptions
+from caffelungo.passes.finetune_options import FinetuneOptions
 from caffelungo.passes.moves import moved
 from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.task import KnownTask, TaskOptions, task_steps

@@ -14,6 +14,7 @@ import pytest
 import caffelungo as cl
 from caffelungo.definition.reader import parse_recipe, read_net
 from caffelungo.passes.base import Refusal, Step, run, step
+from caffelungo.passes.deepen import DeepenOptions, deepen
 from caffelungo.passes.joint import JointOptions, joint
 from caffelungo.passes.new_units import UnitOptions, check_units
 from caffelungo.passes.option_fields import fields_of
@@ -147,6 +148,17 @@ def test_the_kernel_of_new_convolutions() -> None:
 def test_the_suffix_of_both_new_layers_of_joint() -> None:
     made = run(net(ALEX), [step(joint, JointOptions("fc7", UnitOptions(4, suffix="more")))]).definition
     assert layer(made, "fc7_more").inner_product_param.num_output == 4
+
+
+@pytest.mark.parametrize(
+    ("rate", "pace"),
+    [(10.0, "ten times as fast"), (4.0, "4 times as fast"), (1.0, "as fast as pre-trained ones"), (0.0, "not at all")],
+)
+def test_comments_say_how_fast_new_layers_learn(rate: float, pace: str) -> None:
+    unit = UnitOptions(4, rates=((rate, 1.0), (20.0, 0.0)))
+    made = run(net(ALEX), [step(widen, WidenOptions("fc7", unit)), step(deepen, DeepenOptions("fc7_wide", unit))])
+    assert f"and learn {pace}.\n" in made.definition.text
+    assert f"and learns {pace}.\n" in made.definition.text
 
 
 def test_one_rate_in_a_recipe_leaves_the_other_one() -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from caffelungo.errors import UserError
 from caffelungo.passes.base import Refusal, Result, step
-from caffelungo.passes.finetune import FinetuneOptions, finetune
+from caffelungo.passes.finetune import finetune
+from caffelungo.passes.finetune_options import FinetuneOptions
 from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.widen import WidenOptions, widen
 from tests.passes.nets import ALEX, FIRE, RESIDUAL, THREE_HEADS, apply, comments, layer, lines

@@ -9,7 +9,8 @@ import pytest
 
 from caffelungo.errors import UserError
 from caffelungo.passes.base import Refusal, step
-from caffelungo.passes.finetune import FinetuneOptions, finetune
+from caffelungo.passes.finetune import finetune
+from caffelungo.passes.finetune_options import FinetuneOptions
 from caffelungo.passes.view import View
 from caffelungo.study.arms import ARMS, PROBE, SETS, BuiltArm, Configuration, build, chosen, configurations
 from caffelungo.study.claims import CLAIMS
@@ -55,7 +56,7 @@ def test_configurations() -> None:
 def test_names() -> None:
     one = Configuration(ARMS["wider"], "ALL", 8, "finetune")
     assert one.label == "wider 8 after finetune"
-    assert one.title == "after finetune on the task between: WA: new units beside the top layer, 8 units"
+    assert one.title == "after finetune on the intermediate task: WA: new units beside the top layer, 8 units"
     assert Configuration(ARMS["longer"], "ALL").label == "longer"
     linear = Configuration(PROBE, "PROBE", blobs=("conv1",))
     assert (linear.label, linear.title) == ("probe conv1", "linear classifier on conv1")

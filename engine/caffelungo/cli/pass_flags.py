@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from types import GenericAlias
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -97,14 +98,15 @@ def _switch(one: PassType, units: bool) -> tuple[Any, Any]:
 
 def _option(one: PassType, option: OptionField) -> tuple[Any, Any]:
     """Type and default of the option for a flag, as Typer takes them."""
-    said, (kind, *rest) = option.said, option.kinds
+    said, kind = option.said, option.kinds[0]
     default = None if option.many or option.said.asks or option.required else option.default
-    names, value = [said.flag], kind
+    names: list[str] = [said.flag]
+    value: Any = kind
     if kind is bool:
         default = False if said.off else bool(default)
         names = [f"{said.flag}/--no-{said.flag.lstrip('-')}"] if default else names
     elif option.many:
-        value = list[str if rest else kind]  # type: ignore[valid-type]
+        value = GenericAlias(list, (kind,))
     words = f" One of {', '.join(said.choices)}." if said.choices else ""
     text = (f"{one.help} " if said.asks else "") + said.help + words
     made = typer.Option(*names, metavar=said.metavar or None, help=text)

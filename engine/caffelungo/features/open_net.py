@@ -25,7 +25,8 @@ from caffelungo.features.ten_crops import TenCrops
 from caffelungo.features.upstream import Upstream, upstream
 from caffelungo.net.store import Store
 from caffelungo.passes import resize
-from caffelungo.passes.finetune import FinetuneOptions, picture_layers
+from caffelungo.passes.finetune_options import FinetuneOptions
+from caffelungo.passes.picture_data import picture_layers
 from caffelungo.passes.stage_ends import stage_ends
 from caffelungo.passes.view import Classifier, Graph, View
 from caffelungo.plan import states

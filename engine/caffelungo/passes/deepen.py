@@ -109,7 +109,7 @@ def add_layer(
     at = min(one.head.index for one in heads)
     start = "the identity" if kept else "its filler"
     comment = (
-        f"A new layer of {unit.units} units on top of {base}: it starts from {start} and learns ten times as fast."
+        f"A new layer of {unit.units} units on top of {base}: it starts from {start} and learns {new_units.pace(unit)}."
     )
     for k, layer in enumerate(built.layers):
         edits.append(InsertLayer(at, layer, comment if k == 0 else None))

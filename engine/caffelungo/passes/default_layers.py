@@ -7,7 +7,7 @@ after:   top_layer, unit_layer: fc7; read_by_top: relu6. Where a classifier read
 
 from __future__ import annotations
 
-from caffelungo.passes import joined_units, parallel_units
+from caffelungo.passes import joined_units, unit_places
 from caffelungo.passes.base import Refusal
 from caffelungo.passes.new_units import feeding
 from caffelungo.passes.view import Classifier, View
@@ -48,7 +48,7 @@ def unit_layer(view: View) -> str:
 def read_by_top(view: View) -> str:
     """The layer whose output the layer that feeds the classifier reads: what new units beside that would read."""
     graph = view.graph
-    place = parallel_units.find_place(view, graph, top_layer(view), "read")
+    place = unit_places.find_place(view, graph, top_layer(view), "read")
     maker = graph.producer.get(place.reads)
     while maker is not None and maker.layer.type == "Dropout":
         maker = graph.producer.get(maker.bottom_values[0])

@@ -28,7 +28,8 @@ from caffelungo.passes.heads import fresh_head, kept_head
 from caffelungo.passes.moves import Move
 from caffelungo.passes.names import Names, norm_name, root
 from caffelungo.passes.new_units import UnitOptions
-from caffelungo.passes.parallel_units import Group, Place
+from caffelungo.passes.parallel_units import Group
+from caffelungo.passes.unit_places import Place
 from caffelungo.passes.view import Classifier, Graph, View
 from caffelungo.plan.plan import PlannedLayer
 

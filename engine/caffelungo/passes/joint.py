@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from caffelungo.bounds import WHOLE
 from caffelungo.definition.edits import Edit, SetField
-from caffelungo.passes import joined_units, new_units, parallel_units
+from caffelungo.passes import joined_units, new_units, parallel_units, unit_places
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.deepen import DeepenOptions, add_layer, one_input
 from caffelungo.passes.default_layers import unit_layer
@@ -52,7 +52,7 @@ def joint(view: View, options: JointOptions) -> Rewrite:
             received="--keep-head with --joint",
             remedy="leave --keep-head out, or use --widen alone",
         )
-    place = parallel_units.find_place(view, graph, options.layer, "--joint")
+    place = unit_places.find_place(view, graph, options.layer, "--joint")
     joined_units.refuse(view, graph, place, "--joint")
     heads = new_units.heads_behind(view, graph, place.target, place.last.top_values[0], "widening")
     value = one_input(view, heads)

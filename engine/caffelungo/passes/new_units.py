@@ -92,6 +92,14 @@ class UnitOptions:
         return self.normalize and not self.keeps
 
 
+def pace(unit: UnitOptions) -> str:
+    """How fast new layers learn, as a comment says it behind "learn": "ten times as fast"."""
+    rate = unit.rates[0][0]
+    if rate == 1:
+        return "as fast as pre-trained ones"
+    return f"{'ten' if rate == NEW[0][0] else f'{rate:g}'} times as fast" if rate else "not at all"
+
+
 def check_units(layer: str, unit: UnitOptions) -> None:
     """Refusal for numbers and words that make no sense."""
     if unit.units < 1:

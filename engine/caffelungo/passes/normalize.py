@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from caffelungo.bounds import POSITIVE
 from caffelungo.definition.edits import Edit, InsertLayer
-from caffelungo.passes import new_units, parallel_units
+from caffelungo.passes import new_units, rewire
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.default_layers import top_layer
 from caffelungo.passes.heads import fresh_head
@@ -67,7 +67,7 @@ def normalize(view: View, options: NormalizeOptions) -> Rewrite:
         give_rates(layer, [FROZEN])
     factor = "a learned factor a channel" if options.learned else f"{options.scale:g}"
     edits: list[Edit] = [InsertLayer(source.index + 1, layer, f"Unit length over the channels, times {factor}.")]
-    edits += parallel_units.lead(view, graph, last.top_values[0], parallel_units.reconnect(after, norm, edits))
+    edits += rewire.lead(view, graph, last.top_values[0], rewire.reconnect(after, norm, edits))
     notes = [Note(f"`{target.tops[0]}` is normalized in `{norm}`, scale {options.scale:g}", view.where(target.index))]
     for one in heads:
         if options.keep_head:

@@ -18,49 +18,18 @@ import numpy as np
 from caffelungo.definition.edits import Edit, InsertLayer, SetField
 from caffelungo.definition.schema import LayerParameter
 from caffelungo.layers.base import shape_text
-from caffelungo.layers.kinds import HEADS, NEURONS, NONLINEAR, SIZED
+from caffelungo.layers.kinds import HEADS, NONLINEAR, SIZED
 from caffelungo.passes import eltwise_copies, moves, new_units, unit_copies
 from caffelungo.passes.base import Note, Refusal
 from caffelungo.passes.eltwise_copies import Sum
 from caffelungo.passes.moves import Move
 from caffelungo.passes.names import Names, norm_name, root
 from caffelungo.passes.new_units import Built, UnitOptions
+from caffelungo.passes.rewire import lead, reconnect
 from caffelungo.passes.unit_copies import Originals
+from caffelungo.passes.unit_places import Place, channels
 from caffelungo.passes.view import Graph, View
 from caffelungo.plan.plan import PlannedLayer
-
-BLOCKS = frozenset({"Concat", "Eltwise", "Scale"})
-"""Layers that, with several bottoms, end a block of several branches (Scale: the gate of an SE block)."""
-
-
-@dataclass
-class Place:
-    """Where new units go: what they read, the chain that the old ones pass, and the block's last branch to copy.
-
-    ``before`` are the neurons that stand before Normalize, ``after`` the Dropout behind it.
-    """
-
-    target: PlannedLayer
-    reads: int
-    branch: list[PlannedLayer]
-    before: list[PlannedLayer]
-    after: list[PlannedLayer]
-    joined: bool = False
-    """Whether the block joins groups of units that are normalized already."""
-
-    @property
-    def chain(self) -> list[PlannedLayer]:
-        return [*self.before, *self.after]
-
-    @property
-    def last(self) -> PlannedLayer:
-        """The last layer of the old units' chain."""
-        return (self.chain or [self.target])[-1]
-
-    @property
-    def base(self) -> str:
-        """What the place is called: the layer, or the blob of the block it ends."""
-        return self.target.tops[0] if self.target.layer.type not in HEADS else self.target.name
 
 
 @dataclass
@@ -76,34 +45,6 @@ class Group:
     moves: list[Move] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     picks: tuple[int, ...] | None = None
-
-
-def find_place(view: View, graph: Graph, layer: str, option: str) -> Place:
-    """Where units beside ``layer`` would go; Refusal when the layer has no units or is the classifier."""
-    target = view.find(layer, option)
-    new_units.refuse_rules(view, target)
-    new_units.refuse_head(view, target, graph)
-    before, after = new_units.split_chain(graph.chain(target))
-    if target.layer.type in HEADS:
-        return Place(target, target.bottom_values[0], [target], before, after)
-    if target.layer.type in BLOCKS and len(target.bottoms) > 1:
-        reads = graph.dominator(target.bottom_values)
-        if reads is None:
-            raise Refusal(
-                f"the branches that end in `{target.name}` have no common input",
-                view.where(target.index),
-                received=", ".join(target.bottoms),
-                remedy="widen a layer further up",
-            )
-        return Place(
-            target, reads, _longest_branch(graph, target, reads), before, after, joins_normalized(graph, target)
-        )
-    raise Refusal(
-        f"`{target.name}` ({target.layer.type}) has no units of its own that others could stand beside",
-        view.where(target.index),
-        received=f"{option} {layer}",
-        remedy="name an InnerProduct, a Convolution, or the Concat or Eltwise that ends a block",
-    )
 
 
 def add_group(
@@ -198,25 +139,7 @@ def build_units(
 
 def comment(base: str, unit: UnitOptions) -> str:
     """What stands above new units beside ``base``."""
-    return f"{unit.units} new units beside {base}: {_START[unit.start]} and learn ten times as fast."
-
-
-def lead(view: View, graph: Graph, value: int, blob: str) -> list[Edit]:
-    """Edits by which all who read ``value`` read ``blob``; Refusal when one of them works in place."""
-    read = graph.plan.values[value].blob
-    return [
-        edit
-        for _, reader in view.readers(graph, value)
-        for k, one in enumerate(reader.bottoms)
-        if one == read
-        for edit in _read_other(view, reader, k, blob)
-    ]
-
-
-def channels(graph: Graph, one: PlannedLayer) -> int | None:
-    """How many channels the top of ``one`` has."""
-    shape = graph.shape(one.top_values[0])
-    return shape[1] if shape is not None and len(shape) > 1 else None
+    return f"{unit.units} new units beside {base}: {_START[unit.start]} and learn {new_units.pace(unit)}."
 
 
 _START = {
@@ -224,54 +147,6 @@ _START = {
     "copy": "they start as copies of old ones with noise",
     "net2net": "they start as copies of old ones",
 }
-
-
-def _read_other(view: View, reader: PlannedLayer, k: int, blob: str) -> list[Edit]:
-    if not reader.in_place or not reader.in_place[0]:
-        return [SetField(("layer", reader.index, "bottom", k), blob)]
-    raise Refusal(
-        f"`{reader.name}` overwrites `{reader.bottoms[k]}` in place behind what is rewritten",
-        view.where(reader.index),
-        remedy=f"give `{reader.name}` a top of its own",
-    )
-
-
-def joins_normalized(graph: Graph, target: PlannedLayer) -> bool:
-    """Whether every bottom of a Concat comes out of a Normalize, or of another such Concat."""
-    for value in target.bottom_values if target.layer.type == "Concat" else ():
-        maker = graph.producer.get(value)
-        while maker is not None and maker.layer.type == "Dropout":
-            maker = graph.producer.get(maker.bottom_values[0])
-        if maker is None or (maker.layer.type != "Normalize" and not joins_normalized(graph, maker)):
-            return False
-    return target.layer.type == "Concat"
-
-
-def _longest_branch(graph: Graph, target: PlannedLayer, reads: int) -> list[PlannedLayer]:
-    """The convolution with the most neurons behind it among those that end in ``target``, and those neurons."""
-    found: list[PlannedLayer] = []
-    for value in target.bottom_values[: 1 if target.layer.type == "Scale" else None]:
-        trail: list[PlannedLayer] = []
-        while value in graph.producer and value != reads:
-            maker = graph.producer[value]
-            trail.insert(0, maker)
-            if maker.layer.type not in NEURONS or len(maker.bottoms) != 1:
-                break
-            value = maker.bottom_values[0]
-        if trail and trail[0].layer.type in HEADS and len(trail) >= len(found):
-            found = trail
-    return found
-
-
-def reconnect(after: Sequence[PlannedLayer], blob: str, edits: list[Edit]) -> str:
-    """Let the Dropout layers ``after`` read ``blob``; returns the blob they end in."""
-    for one in after:
-        edits.append(SetField(("layer", one.index, "bottom", 0), blob))
-        if all(one.in_place):
-            edits.append(SetField(("layer", one.index, "top", 0), blob))
-        else:
-            blob = one.tops[0]
-    return blob
 
 
 def _copy_of_old(

@@ -20,7 +20,7 @@ from caffelungo.definition.edits import Edit, InsertLayer, SetField
 from caffelungo.definition.schema import LayerParameter
 from caffelungo.layers import pools
 from caffelungo.layers.base import Shape, shape_text
-from caffelungo.passes import new_units, parallel_units
+from caffelungo.passes import new_units, rewire, unit_places
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.default_layers import read_by_top
 from caffelungo.passes.heads import fresh_head, kept_head
@@ -152,14 +152,14 @@ def _old(
         return head.bottoms[0]
     value = dropout[0].bottom_values[0] if dropout else head.bottom_values[0]
     maker = graph.producer.get(value)
-    if maker is None or maker.layer.type == "Normalize" or parallel_units.joins_normalized(graph, maker):
+    if maker is None or maker.layer.type == "Normalize" or unit_places.joins_normalized(graph, maker):
         return head.bottoms[0]
     blob = graph.plan.values[value].blob
     norm = names.take(norm_name(blob))
     at = dropout[0].index if dropout else head.index
     layer = new_units.normalize(norm, blob, norm, options.scale)
     edits.append(InsertLayer(at, layer, "Unit length over the channels, times a learned factor a channel."))
-    return parallel_units.reconnect(dropout, norm, edits)
+    return rewire.reconnect(dropout, norm, edits)
 
 
 def _group(

@@ -19,14 +19,15 @@ from caffelungo import shell
 from caffelungo.bounds import WHOLE
 from caffelungo.definition.edits import InsertLayer
 from caffelungo.layers.kinds import HEADS
-from caffelungo.passes import joined_units, new_units, parallel_units
+from caffelungo.passes import joined_units, new_units, parallel_units, unit_places
 from caffelungo.passes.base import Note, Refusal, Rewrite, Step, step
 from caffelungo.passes.default_layers import unit_layer
 from caffelungo.passes.names import Names
 from caffelungo.passes.new_units import Built, UnitOptions
 from caffelungo.passes.option_fields import option
-from caffelungo.passes.parallel_units import Group, Place
+from caffelungo.passes.parallel_units import Group
 from caffelungo.passes.registry import GROW, Given, register
+from caffelungo.passes.unit_places import Place
 from caffelungo.passes.view import Graph, View
 from caffelungo.passes.widen import read_by_heads
 from caffelungo.plan.plan import PlannedLayer
@@ -63,7 +64,7 @@ class _Chained:
         upper, unit = self.chain.layer or unit_layer(view), self.chain.unit
         layers = [(upper, unit)]
         if self.chain.below or self.chain.below_units:
-            place = below(view, view.graph, parallel_units.find_place(view, view.graph, upper, "recursive"))
+            place = below(view, view.graph, unit_places.find_place(view, view.graph, upper, "recursive"))
             lower = self.chain.below or (place.target.name if place is not None else "")
             if lower:
                 units = self.chain.below_units or max(1, unit.units // 2)
@@ -83,7 +84,7 @@ def recursive(view: View, options: RecursiveOptions) -> Rewrite:
     graph = view.graph
     for layer, unit in options.layers:
         new_units.check_units(layer, unit)
-    levels = [(parallel_units.find_place(view, graph, name, "--recursive"), unit) for name, unit in options.layers]
+    levels = [(unit_places.find_place(view, graph, name, "--recursive"), unit) for name, unit in options.layers]
     joined_units.refuse(view, graph, levels[-1][0], "--recursive")
     if len(levels) == 1:
         levels.insert(0, _below(view, graph, *levels[0]))
@@ -124,8 +125,8 @@ def below(view: View, graph: Graph, place: Place) -> Place | None:
         maker = graph.producer[value]
         if maker.layer.source or not maker.bottom_values:
             return None
-        if maker.layer.type in HEADS or (maker.layer.type in parallel_units.BLOCKS and len(maker.bottoms) > 1):
-            return parallel_units.find_place(view, graph, maker.name, "--recursive")
+        if maker.layer.type in HEADS or (maker.layer.type in unit_places.BLOCKS and len(maker.bottoms) > 1):
+            return unit_places.find_place(view, graph, maker.name, "--recursive")
         value = maker.bottom_values[0]
     return None
 

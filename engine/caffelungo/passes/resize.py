@@ -4,7 +4,8 @@
     after:   ImageData (new_height 128, crop_size 112) -> conv1 -> ... the same layers      or: Input 112 x 112
 
 Sizes of windows and weights stay. What pictures are scaled to before the crop changes with it, so that the net sees as
-much of them as before. A net whose weights depend on the size is refused (``picture_size.judge``); see ``cast`` for those.
+much of them as before. A net whose weights depend on the size is refused (``picture_size.judge``); see ``cast`` for
+those.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from typing import Any
 
 from caffelungo.definition.edits import Edit, InsertLayer
 from caffelungo.definition.schema import LayerParameter
-from caffelungo.passes import moves, new_units, parallel_units
+from caffelungo.passes import moves, new_units, rewire
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.default_layers import top_layer
 from caffelungo.passes.freeze import hold
@@ -71,9 +71,7 @@ def side(view: View, options: SideOptions) -> Rewrite:
         comment = f"A copy of what lies before {target.tops[0]}, which learns." if k == 0 else None
         comment = "sigmoid(alpha) of the frozen net and the rest of its copy." if k == len(layers) else comment
         edits.append(InsertLayer(end.index + 1, layer, comment))
-    edits += parallel_units.lead(
-        view, graph, last.top_values[0], parallel_units.reconnect(after, blend[-1].top[0], edits)
-    )
+    edits += rewire.lead(view, graph, last.top_values[0], rewire.reconnect(after, blend[-1].top[0], edits))
     held = hold(
         view,
         {one.index: one for one in base if not one.layer.source},

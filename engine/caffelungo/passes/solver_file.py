@@ -50,8 +50,9 @@ class SolverOptions:
 
     ``rate``: what a classifier that was fitted to the features it reads bears, instead of a rate for all nets.
 
-    ``started``: the classifier is a fitted one (``probes.finetune_start``), and training refines the whole net from there by
-    the output ``watch`` of TEST. ``named``: the weights as the solver file names them, so that no flag is needed.
+    ``started``: the classifier is a fitted one (``probes.finetune_start``), and training refines the whole net from
+    there by the output ``watch`` of TEST. ``named``: the weights as the solver file names them, so that no flag is
+    needed.
     """
 
     net: str

@@ -22,12 +22,13 @@ from caffelungo import shell
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLayer, SetField
 from caffelungo.definition.schema import TEST, FillerParameter, LayerParameter, message_class
 from caffelungo.layers.kinds import NONLINEAR, PASSING, PROBABILITIES
-from caffelungo.passes import new_units, parallel_units
+from caffelungo.passes import new_units, parallel_units, unit_places
 from caffelungo.passes.base import Note, Refusal, Rewrite, Step, step
-from caffelungo.passes.finetune import FinetuneOptions, picture_layers
+from caffelungo.passes.finetune_options import FinetuneOptions
 from caffelungo.passes.freeze import hold
 from caffelungo.passes.names import Names, answer_name, root
 from caffelungo.passes.new_units import UnitOptions
+from caffelungo.passes.picture_data import picture_layers
 from caffelungo.passes.rates import OLD, give_rates, head_filler, options_field, weak, weighted_blobs
 from caffelungo.passes.read import ReadOptions, read
 from caffelungo.passes.view import Classifier, View
@@ -229,7 +230,7 @@ def _features(
         return blob, end
     layer, unit = options.widen
     new_units.check_units(layer, unit)
-    place = parallel_units.find_place(view, graph, layer, "--widen")
+    place = unit_places.find_place(view, graph, layer, "--widen")
     passed = _between(view, model, place.last.top_values[0], layer)
     group = parallel_units.add_group(view, graph, place, names, unit, f"wide_{options.name}", rewire=False)
     edits += group.edits

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from caffelungo.errors import UserError, did_you_mean
-from caffelungo.passes import joined_units, parallel_units
+from caffelungo.passes import joined_units, unit_places
 from caffelungo.passes.base import Note, Rewrite, Step
 from caffelungo.passes.default_layers import top_classifier
 from caffelungo.passes.freeze import FreezeOptions, freeze
@@ -78,7 +78,7 @@ class Tuning:
             chain = [one for one in graph.chain(target) if one.layer.type != "Dropout"]
             self.to = (chain or [target])[-1].name
             return
-        place = parallel_units.find_place(view, graph, top, "tune")
+        place = unit_places.find_place(view, graph, top, "tune")
         lower = below(view, graph, place) if self.tuned == "TOP_TWO" else None
         maker = graph.producer.get((lower or place).reads)
         self.to = maker.name if maker is not None and not maker.layer.source else None

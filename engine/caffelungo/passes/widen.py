@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from caffelungo.definition.edits import Edit
 from caffelungo.layers.kinds import MIXING, PASSING
-from caffelungo.passes import joined_units, new_units, parallel_units
+from caffelungo.passes import joined_units, new_units, parallel_units, unit_places
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.default_layers import unit_layer
 from caffelungo.passes.heads import fresh_head, kept_head
@@ -46,7 +46,7 @@ def widen(view: View, options: WidenOptions) -> Rewrite:
     graph, unit = view.graph, options.unit
     layer = options.layer or unit_layer(view)
     new_units.check_units(layer, unit)
-    place, joined = joined_units.find(view, graph, parallel_units.find_place(view, graph, layer, "--widen"))
+    place, joined = joined_units.find(view, graph, unit_places.find_place(view, graph, layer, "--widen"))
     if joined:
         return joined_units.widen(view, graph, place, joined, unit, options.wide)
     joined_units.refuse(view, graph, place, "--widen")

@@ -22,7 +22,7 @@ from caffelungo.definition.schema import message_class
 from caffelungo.errors import Location, UserError
 from caffelungo.passes.base import Note, Result, run, step
 from caffelungo.passes.deploy import DeployOptions, deploy
-from caffelungo.passes.finetune import FinetuneOptions
+from caffelungo.passes.finetune_options import FinetuneOptions
 from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.solver_file import SolverOptions, activations, batch_size, sizes, solver_text
 from caffelungo.passes.task import KnownTask, TaskOptions, task_steps

@@ -19,7 +19,8 @@ from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.passes import picture_size
 from caffelungo.passes.base import Result, Step, run, step
-from caffelungo.passes.finetune import FinetuneOptions, finetune
+from caffelungo.passes.finetune import finetune
+from caffelungo.passes.finetune_options import FinetuneOptions
 from caffelungo.passes.one_label import OneLabelOptions, one_label
 from caffelungo.passes.solver_file import activations, batch_size
 from caffelungo.passes.view import View

@@ -17,7 +17,7 @@ from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
-from caffelungo.passes.parallel_units import find_place
+from caffelungo.passes.unit_places import find_place
 from caffelungo.passes.view import View
 from caffelungo.plan import states
 from caffelungo.plan.read_net import read_net

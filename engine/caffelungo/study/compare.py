@@ -24,7 +24,8 @@ from caffelungo.definition.printer import print_net
 from caffelungo.definition.reader import Definition
 from caffelungo.errors import UserError
 from caffelungo.passes.base import Step, run, step
-from caffelungo.passes.finetune import FinetuneOptions, finetune
+from caffelungo.passes.finetune import finetune
+from caffelungo.passes.finetune_options import FinetuneOptions
 from caffelungo.passes.one_label import OneLabelOptions, one_label
 from caffelungo.passes.view import View
 from caffelungo.plan import states
@@ -121,7 +122,7 @@ class Study:
         between: list[Outcome] = []
         if self.between is not None:
             hops = self._hops(self.between)
-            say("the task between (--via)")
+            say("the intermediate task (--via)")
             between = search.run(hops)
             say("the target after it")
             outcomes += search.run(self._after(hops, between))
@@ -163,7 +164,7 @@ class Study:
             arms = [ARMS[arm] for arm in HOPS[name]]
             wanted = [replace(one, after=name) for one in configurations(arms, ["ALL"], self.options.units[:1])]
             if came.right is None:
-                refusal = f"the task between failed: {came.failure}"
+                refusal = f"the intermediate task failed: {came.failure}"
                 found += [ArmCandidate(one, self.task, refusal=refusal) for one in wanted]
                 continue
             models = [str(result.folder / "model.caffemodel") for result in came.results]
