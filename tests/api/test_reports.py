@@ -78,6 +78,13 @@ def test_what_python_gives_is_what_the_command_line_takes() -> None:
             wrong()
 
 
+def test_a_file_may_have_a_comma_in_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert values.names("a,b.h5") == ["a", "b.h5"]
+    Path("a,b.h5").touch()
+    assert values.names("a,b.h5") == ["a,b.h5"]
+
+
 def test_grow_and_task_options_do_not_mix(work: Path) -> None:
     with pytest.raises(cl.UserError, match="goes with --task"):
         cl.grow("squeezenet1.1", output="x.prototxt", widen={"fire9/concat": 4}, passes=3)

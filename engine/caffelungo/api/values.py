@@ -47,7 +47,7 @@ def names(given: Names | None) -> list[str]:
     if given is None:
         return []
     if isinstance(given, str):
-        return [given] if Path(given).exists() else option_text.words(given)
+        return [given] if Path(given).is_file() else option_text.words(given)
     if isinstance(given, PathLike):
         return [fspath(given)]
     return [fspath(one) for one in given]
