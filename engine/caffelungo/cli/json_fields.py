@@ -117,7 +117,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "diff": {
         "before": "The first file (two files).",
         "after": "The second file (two files).",
-        "layers": "Change by layer and blob (two files): `name`, `type`, `status`, `relative`, `blobs`.",
+        "layers": "Change by layer and blob: `name`, `type`, `status`, `relative`, `blobs` (two files).",
         "notices": "What is worth a look (two files).",
         "differences": "The same four fields for each later file (three or more files).",
     },

@@ -79,10 +79,11 @@ def _judged(verb: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-def app_of(verbs: Iterable[str] = VERBS, bare: bool = False) -> typer.Typer:
+def app_of(verbs: Iterable[str] = VERBS, bare: bool = False, passes: bool = True) -> typer.Typer:
     """The command line with ``verbs`` alone: building all of them takes longer than most verbs run.
 
-    ``bare``: without their options, which completing a verb's name does not need.
+    ``bare``: without their options, which completing a verb's name does not need. ``passes``: with the flags that
+    passes add.
     """
     made = typer.Typer(
         name="lungo",
@@ -98,7 +99,7 @@ def app_of(verbs: Iterable[str] = VERBS, bare: bool = False) -> typer.Typer:
         if bare:
             made.command(verb)(_named(verb))
             continue
-        kind = PassCommand if verb in ("grow", "rewrite") else None
+        kind = PassCommand if passes and verb in ("grow", "rewrite") else None
         judged = _judged(verb, getattr(importlib.import_module(f"caffelungo.cli.{verb}"), verb))
         made.command(verb, cls=kind, rich_help_panel=VERBS[verb])(with_json(verb, judged) if has_json(verb) else judged)
     return made
@@ -146,8 +147,10 @@ def _main(command: Any, arguments: Sequence[str]) -> int:
 def complete(words: Sequence[str]) -> int:
     """Print what completes the command line ``words``, the last of which is being typed, in the shell's format."""
     if len(words) > 1 and words[0] in VERBS:
-        return _main(_command(words[0]), [])
-    return _main(typer.main.get_command(app_of(bare=True)), [])
+        made = app_of(words[:1], passes=words[-1].startswith("-"))
+    else:
+        made = app_of(bare=True)
+    return _main(typer.main.get_command(made), [])
 
 
 def run(arguments: Sequence[str] | None = None) -> None:

@@ -1,0 +1,149 @@
+"""The tab key: what is offered, by a real bash and as the other shells ask for it, without loading what is slow."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from caffelungo.cli import completion
+from caffelungo.cli.main import VERBS
+from caffelungo.definition import catalogue
+from caffelungo.layers import registry
+from tests.lungo import lungo
+
+LUNGO = Path(sys.executable).with_name("lungo")
+SECONDS = 0.3
+"""Processor time that a completion may take."""
+
+
+def offered(monkeypatch: pytest.MonkeyPatch, typed: str) -> list[str]:
+    """What bash gets for the line ``typed``, whose end is the cursor."""
+    monkeypatch.setenv("_LUNGO_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split()) - (not typed.endswith(" "))))
+    ran = lungo()
+    assert ran.status == 0, ran.err
+    return ran.out.split()
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("lungo tr", ["train", "triton"]),
+        ("lungo train", ["train"]),
+        ("lungo layers Convol", ["Convolution"]),
+        ("lungo nets ", ["list", "show", "copy"]),
+        ("lungo nets show resnet1", ["resnet18", "resnet101", "resnet152"]),
+        ("lungo train --device c", ["cpu", "cuda"]),
+        ("lungo test --precision t", ["tf32"]),
+        ("lungo time --phase TR", ["TRAIN"]),
+        ("lungo check --js", ["--json"]),
+        ("lungo check solver", []),  # the shell completes files
+        ("lungo probe photos", []),
+    ],
+)
+def test_what_is_offered(typed: str, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert offered(monkeypatch, typed) == expected
+
+
+def test_all_verbs_are_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert offered(monkeypatch, "lungo ") == list(VERBS)
+
+
+def test_definitions_stand_beside_the_nets_that_ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("squash.prototxt", "square.txt", "alone.prototxt.j2"):
+        Path(name).write_text("")
+    assert offered(monkeypatch, "lungo grow squ") == ["squeezenet1.0", "squeezenet1.1", "squash.prototxt"]
+    assert completion.nets("") == [*catalogue.names(), "alone.prototxt.j2", "squash.prototxt"]
+    assert completion.nets("no/such/folder/") == []
+
+
+def test_names_are_those_of_the_catalogue_the_registry_and_the_verbs() -> None:
+    assert completion.net_names("") == catalogue.names()
+    assert completion.layer_types("") == sorted(registry.layer_types())
+    for verb in VERBS:
+        function = getattr(importlib.import_module(f"caffelungo.cli.{verb}"), verb)
+        assert completion.summary(verb) == (inspect.getdoc(function) or "").splitlines()[0], verb
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_has_its_script(shell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if shell == "bash" and shutil.which("bash") is None:
+        pytest.skip("bash tells its version before it gets a script")
+    monkeypatch.setenv("_LUNGO_COMPLETE", f"source_{shell}")
+    ran = lungo()
+    assert ran.status == 0
+    assert "_LUNGO_COMPLETE=complete_" + shell in ran.out
+
+
+@pytest.mark.parametrize(("shell", "action"), [("zsh", None), ("fish", "get-args")])
+def test_zsh_and_fish_get_words_with_their_help(
+    shell: str, action: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_LUNGO_COMPLETE", f"complete_{shell}")
+    monkeypatch.setenv("_TYPER_COMPLETE_ARGS", "lungo tra")
+    if action:
+        monkeypatch.setenv("_TYPER_COMPLETE_FISH_ACTION", action)
+    ran = lungo()
+    assert "train" in ran.out
+    assert "Train a net with a solver" in ran.out
+    assert "triton" not in ran.out
+    monkeypatch.setenv("_TYPER_COMPLETE_ARGS", "lungo train --solv")
+    assert "--solver" in lungo().out
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_a_real_bash_completes(tmp_path: Path) -> None:
+    script = subprocess.run(
+        [LUNGO], env={**os.environ, "_LUNGO_COMPLETE": "source_bash"}, capture_output=True, text=True, check=True
+    ).stdout
+    (tmp_path / "lungo.bash").write_text(script)
+    asked = """
+source ./lungo.bash
+complete -p lungo
+ask() {
+    COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
+    _lungo_completion lungo "${COMP_WORDS[COMP_CWORD]}"
+    echo "${COMPREPLY[*]}"
+}
+ask lungo fin
+ask lungo grow squeezenet1.1 --wid
+ask lungo nets show vgg
+"""
+    path = f"{LUNGO.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "--norc", "-c", asked], cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[1:] == ["finetune", "--widen", "vgg16 vgg19"]
+    assert "-F _lungo_completion lungo" in done.stdout.splitlines()[0]
+
+
+@pytest.mark.parametrize("typed", ["lungo tr", "lungo train --s", "lungo layers Conv", "lungo grow sq"])
+def test_a_completion_loads_little(typed: str) -> None:
+    """Neither torch nor the schema nor another verb; by processor time, which a busy machine leaves as it is."""
+    env = {**os.environ, "_LUNGO_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    code = "import sys, atexit\nfrom caffelungo.cli.main import run\natexit.register(lambda: print(*sys.modules, " \
+           "file=sys.stderr))\nrun([])"  # fmt: skip
+    took = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        loaded = set(done.stderr.split())
+        assert not loaded & {"torch", "numpy", "google.protobuf", "caffelungo.cli.inspect"}
+        if min(took) < SECONDS:
+            break
+    assert min(took) < SECONDS, took
