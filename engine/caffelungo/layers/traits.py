@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from caffelungo.layers.shapes import Shape
+from caffelungo.layers.shapes import Shape, per_sample
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OnnxOperator:
-    """One ONNX operator of opset 18 that computes top 0: its name and its constant attributes."""
+    """One ONNX operator that computes top 0: its name and its constant attributes."""
 
     kind: str
     attributes: dict[str, Any]
@@ -116,9 +116,7 @@ class Traits:
 
         The sizes of one sample of bottom 0 and of top 0 are known.
         """
-        from caffelungo.layers.shapes import per_sample
-
-        return self.operations_each * (per_sample(bottoms[0]) or 0) if self.operations_each else 0
+        return self.operations_each * (per_sample(bottoms[0]) or 0)
 
     def caption(self, blobs: Sequence[Shape]) -> str:
         """What a drawing writes behind the type: ``3x3`` of a convolution."""
