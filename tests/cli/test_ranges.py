@@ -13,8 +13,8 @@ import typer
 
 from caffelungo import option_ranges
 from caffelungo.cli import main, options
-from caffelungo.cli.rewrite_output import number
 from caffelungo.errors import UserError
+from caffelungo.option_text import layer_rate
 
 COMMANDS: dict[str, Any] = typer.main.get_command(main.app).commands  # type: ignore[attr-defined]
 EXTREMES = ("-1", "0", "1", "1025", str(2**31), str(2**63), "nan", "inf", "-inf")
@@ -132,8 +132,8 @@ def test_all_wrong_numbers_are_told_at_once() -> None:
         (lambda text: options.height_width(text, "--resize"), "0x5"),
         (lambda text: options.height_width(text, "--resize"), "²"),
         (lambda text: options.size(text), "0"),
-        (lambda text: number(text, "--rate"), "conv*=nan"),
-        (lambda text: number(text, "--rate"), "conv*=inf"),
+        (lambda text: layer_rate(text, "--rate"), "conv*=nan"),
+        (lambda text: layer_rate(text, "--rate"), "conv*=inf"),
     ],
 )
 def test_numbers_in_words(read: Callable[[str], Any], text: str) -> None:
@@ -148,5 +148,5 @@ def test_numbers_in_words_that_are_right() -> None:
     assert options.layer_units("fc:7:2048", "--widen") == ("fc:7", 2048)
     assert options.height_width("256x340", "--resize") == (256, 340)
     assert options.size("000000000000384x512") == (384, 512)
-    assert number("conv*=-0.1", "--rate") == ("conv*", -0.1)
+    assert layer_rate("conv*=-0.1", "--rate") == ("conv*", -0.1)
     assert inspect.signature(main._judged("train", lambda a: a)) == inspect.signature(lambda a: a)

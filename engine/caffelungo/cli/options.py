@@ -9,13 +9,24 @@ from typing import Annotated, Any
 import typer
 
 from caffelungo.cli import completion
-from caffelungo.option_text import by_name, height_width, in_range, layer_units, listed, numbers, size, whole, words
+from caffelungo.option_text import (
+    by_name,
+    height_width,
+    in_range,
+    layer_rate,
+    layer_units,
+    listed,
+    numbers,
+    size,
+    whole,
+    words,
+)
 from caffelungo.report.progress_bar import progress, stages, working
 
 __all__ = [
     "Caffe", "Compile", "Device", "Gpu", "Level", "MemoryFormat", "Net", "Overwrite", "Precision", "Quiet", "Set",
     "Size", "Stage", "Threads", "Workers", "by_name", "command_line", "commands", "height_width", "in_range",
-    "layer_units", "listed", "numbers", "progress", "size", "stages", "variables", "whole", "words", "working",
+    "layer_rate", "layer_units", "listed", "numbers", "progress", "size", "stages", "variables", "whole", "words", "working",
 ]  # fmt: skip
 
 Set = Annotated[

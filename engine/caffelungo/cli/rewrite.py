@@ -101,7 +101,7 @@ def rewrite(
         read=tuple(read or ()), scale=scale, keep_head=keep_head, remember=remember, remember_weight=remember_weight,
         temperature=temperature, side=side, side_from=side_from, adapters=tuple(adapters or ()), kind=kind, rank=rank,
         tune=r.tune(shared.tune), freeze_to=freeze_to, freeze=tuple(freeze or ()), unfreeze=tuple(unfreeze or ()),
-        unfreeze_from=unfreeze_from, rates=tuple(r.number(word, "--rate") for word in rate or ()),
+        unfreeze_from=unfreeze_from, rates=tuple(o.layer_rate(word, "--rate") for word in rate or ()),
         rate_decay=rate_decay, deploy=deploy, cast=tuple(cast or ()), size=o.size(size), fold=fold,
         more=pass_flags.given("rewrite"),
     )  # fmt: skip

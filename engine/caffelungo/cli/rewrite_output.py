@@ -86,25 +86,6 @@ def tune(word: str | None) -> str | None:
     return None if word is None else word.upper().replace("-", "_")
 
 
-def number(text: str, flag: str) -> tuple[str, float]:
-    """Parse ``conv*=0.1`` to a pattern and a number."""
-    name, _, value = text.rpartition("=")
-    try:
-        found = _named(name), float(value)
-    except ValueError:
-        raise UserError(
-            f"{flag} takes layers and a number", received=f"{flag} {text}", remedy=f"write it as {flag} 'conv*=0.1'"
-        ) from None
-    o.in_range(flag, [found[1]], text)
-    return found
-
-
-def _named(name: str) -> str:
-    if not name:
-        raise ValueError
-    return name
-
-
 def scale(text: str, net: str | None, layer: str, flag: str, shared: Shared) -> float:
     """The value of ``--scale``: a number, or the mean norm after ``layer``, measured on the data of ``net``."""
     weights = shared.weights
