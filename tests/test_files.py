@@ -59,7 +59,7 @@ def test_a_full_device_is_told_by_its_name() -> None:
         files.write_text("/dev/full", "x")
     told = of_system(caught.value)
     assert isinstance(told, RunError)
-    assert "/dev/full: No space left on device\n  to do: free some space" in str(told)
+    assert "/dev/full: No space left on device\n  to do: free space" in str(told)
     assert Path("/dev/full").is_char_device()
 
 
@@ -72,7 +72,7 @@ def test_a_full_disk_is_told_by_the_name_the_user_gave(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert caught.value.errno == errno.EFBIG
-    assert "to do: name a place on a disk" in str(of_system(caught.value))
+    assert "to do: choose a disk" in str(of_system(caught.value))
     assert not list(tmp_path.iterdir())
 
 

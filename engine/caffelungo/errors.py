@@ -110,7 +110,7 @@ def limited(problems: Sequence[Problem]) -> list[Problem]:
         kinds.setdefault(kind_of(one), []).append(one)
     shown = {id(one) for group in kinds.values() for one in group[:MOST_ALIKE]}
     more = [
-        Problem(f"{len(group) - MOST_ALIKE:,} more of the kind: {kind_of(group[0])}", None, None, "mend these first")
+        Problem(f"{len(group) - MOST_ALIKE:,} more of the kind: {kind_of(group[0])}", None, None, "fix these first")
         for group in kinds.values()
         if len(group) > MOST_ALIKE
     ]
@@ -183,20 +183,20 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
 
 
 _NOT_FAILURES = {
-    errno.ENOENT: "make the folder it is to be in, or correct the path",
-    errno.ENOTDIR: "name a place that is not below a file",
-    errno.EEXIST: "name another place, or move that file away",
+    errno.ENOENT: "create its folder, or correct the path",
+    errno.ENOTDIR: "choose a path that is not below a file",
+    errno.EEXIST: "choose another path, or move that file",
     errno.EISDIR: "name a file: this is a folder",
-    errno.EACCES: "name a place that you may read and write, or change its permissions",
-    errno.EPERM: "name a place that you may read and write, or change its permissions",
-    errno.EROFS: "name a place that can be written to",
+    errno.EACCES: "choose a path that you may read and write, or change its permissions",
+    errno.EPERM: "choose a path that you may read and write, or change its permissions",
+    errno.EROFS: "choose a writable path",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
 
 _FULL = {
-    errno.ENOSPC: "free some space on that disk, or name a place on another one",
-    errno.EDQUOT: "free some of your quota, or name a place on another disk",
-    errno.EFBIG: "name a place on a disk that takes files of this size, or raise the limit (ulimit -f)",
+    errno.ENOSPC: "free space on that disk, or choose a path on another one",
+    errno.EDQUOT: "free some of your quota, or choose a path on another disk",
+    errno.EFBIG: "choose a disk that supports files of this size, or raise the limit (ulimit -f)",
 }
 
 

@@ -55,7 +55,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         temporary.chmod(_mode(target))
         if folder.replaced():
             raise RunError(f"{path}: its folder was replaced while the file was written\n"
-                           "  to do: give the command again when nothing else moves that folder")  # fmt: skip
+                           "  to do: run the command again when nothing else moves that folder")  # fmt: skip
         folder.rename(temporary.name, target.name)
     except OSError as error:
         ours = (None, str(temporary), temporary.name, target.name)
@@ -137,14 +137,14 @@ def obstacle(path: str | Path) -> Problem | None:
         return Problem("this is a folder, not a file to write to", where, str(target.absolute()), "name a file in it")
     if not folder.is_dir():
         if any(above.exists() and not above.is_dir() for above in (folder, *folder.parents)):
-            return Problem("the file to write to would be below a file", where, str(folder.absolute()),
-                           "name a place that is not below a file")  # fmt: skip
+            return Problem("the output would be below a file", where, str(folder.absolute()),
+                           "choose a path that is not below a file")  # fmt: skip
         return Problem("the folder to write to does not exist", where, str(folder.absolute()),
                        f"create it: mkdir -p {shell.word(folder)}")  # fmt: skip
     effective = os.access in os.supports_effective_ids
     if not os.access(target if _special(target) else folder, os.W_OK, effective_ids=effective):
-        return Problem("there is no permission to write there", where, str(target.absolute()),
-                       "name a place that you may write to, or change its permissions")  # fmt: skip
+        return Problem("no permission to write there", where, str(target.absolute()),
+                       "choose a path that you may write to, or change its permissions")  # fmt: skip
     return None
 
 
@@ -204,7 +204,7 @@ def candidates(path: str | Path, beside: str | Path | None = None) -> list[Path]
 
 _SPECIAL = (
     (stat.S_ISDIR, "a folder", "name the file inside it"),
-    (stat.S_ISFIFO, "a pipe (FIFO)", "write what comes through it to a file, and name that"),
+    (stat.S_ISFIFO, "a pipe (FIFO)", "write its content to a file, and name that"),
     (stat.S_ISSOCK, "a socket", "name a file"),
     (stat.S_ISCHR, "a device", "name a file"),
     (stat.S_ISBLK, "a device", "name a file"),
@@ -230,7 +230,7 @@ def refuse_special(path: str | Path, where: Location | None = None, *, most: int
     if most is not None and found.st_size > most:
         raise UserError(
             "the file is too large", where=where, received=f"{found.st_size:,} bytes",
-            remedy=f"name the right file; one of this kind has at most {most:,} bytes",
+            remedy=f"name the right file; files of this kind have at most {most:,} bytes",
         )  # fmt: skip
     return found.st_size
 
@@ -240,7 +240,7 @@ def read(
     where: Location | None = None,
     *,
     most: int | None = None,
-    what: str = "this is another kind of file",
+    what: str = "the file is of another kind",
 ) -> bytes:
     """The bytes of the file at ``path``; UserError as ``refuse_special`` raises it, and for what ``filetypes`` knows.
 

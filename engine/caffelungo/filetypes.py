@@ -8,7 +8,7 @@ from dataclasses import dataclass
 HEAD = 4096
 """Bytes of a file by which its kind is known."""
 
-_UNPACK = "unpack it and give the file inside"
+_UNPACK = "unpack it and name the file inside"
 _PICKLE = (
     "it is not opened, because a pickle may run code; save its tensors as .safetensors, or name torchvision's weights "
     "as torchvision:NAME"
@@ -43,15 +43,15 @@ def mistaken(head: bytes) -> Mistaken | None:
     """What the file that begins with ``head`` is, when it is none that any verb reads; None when it may be one."""
     if head.startswith(_LFS):
         return Mistaken(
-            "a Git LFS pointer in place of the file, which was not fetched", "fetch the file itself: git lfs pull"
+            "a Git LFS pointer instead of the file, which was not fetched", "fetch the file itself: git lfs pull"
         )
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()[:64].lower()
     if text.startswith(_PAGES):
         return Mistaken(
-            "an HTML page", "download the file itself; what was saved is a page about it, or says why it was not given"
+            "an HTML page", "download the file itself; what was saved is a page about it, or an error message"
         )
     if text.startswith(b"<?xml"):
-        return Mistaken("an XML document", "download the file itself; what was saved may say why it was not given")
+        return Mistaken("an XML document", "download the file itself; what was saved may be an error message")
     for magic, kind, remedy in _ARCHIVES:
         if head.startswith(magic):
             return Mistaken(kind, remedy)
@@ -70,7 +70,7 @@ def _zip(head: bytes) -> Mistaken:
     if b"data.pkl" in head or b".data/serialization_id" in head or b"/version" in head[:128]:
         return Mistaken("a PyTorch file (a zip archive with a pickle)", _PICKLE)
     if b".npy" in head[:256]:
-        return Mistaken("NumPy arrays (.npz)", "save what is meant of them as .npy or .safetensors")
+        return Mistaken("NumPy arrays (.npz)", "save the arrays that you need as .npy or .safetensors")
     return Mistaken("a zip archive (perhaps PyTorch weights)", f"{_UNPACK}: unzip. Of PyTorch weights: {_PICKLE}")
 
 

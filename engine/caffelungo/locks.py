@@ -116,7 +116,7 @@ def alone(target: Path, what: str = "there", path: Path | None = None) -> Iterat
             f"another process is writing {what}, and one of the two results would be lost",
             where=Location(str(target)),
             received=_holder(place),
-            remedy="wait until it has ended, or name another place",
+            remedy="wait until it has ended, or choose another output",
         )
     _mine[key] = threading.get_ident()
     try:

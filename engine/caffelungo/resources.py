@@ -15,4 +15,4 @@ def folder(name: str) -> Path:
     repository = PACKAGE.parent.parent / name
     if repository.is_dir():
         return repository
-    raise FileNotFoundError(f"the installation of caffelungo at {PACKAGE} lacks its folder {name!r}; reinstall it")
+    raise FileNotFoundError(f"the installation of caffelungo at {PACKAGE} has no folder {name!r}; reinstall it")

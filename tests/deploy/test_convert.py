@@ -255,7 +255,7 @@ def test_weights_and_flags_that_do_not_fit_are_told_together(tmp_path: Path) -> 
     with pytest.raises(UserError) as raised:
         convert(model(tmp_path, SMALL), weights, tmp_path / "x.onnx", options)
     told = remedies(raised.value)
-    for part in ("`conv1` have another shape", "`fc3`", "2 labels for 5 classes", "--mean takes"):
+    for part in ("`conv1` differ in shape", "`fc3`", "2 labels for 5 classes", "--mean takes"):
         assert part in told
     assert not (tmp_path / "x.onnx").exists()
 

@@ -302,7 +302,7 @@ def test_truncated_weights(trained: Path) -> None:
     cut("given.caffemodel", 0.9)
     first = told(lungo("check", "given.caffemodel"))
     assert (first.file, first.line) == ("given.caffemodel", 0)
-    assert "damaged or cut short" in first.what
+    assert "damaged or truncated" in first.what
     assert f"of {int(len(whole) * 0.9)}: " in first.received
     assert "copy or download it again" in first.remedy
     for words in (
@@ -346,7 +346,7 @@ def test_weights_where_a_state_is_wanted(trained: Path, folder: Path) -> None:
     assert (message.file, message.line) == (str(trained), 0)
     assert "weights file, not a solver state" in message.what
     assert message.received == str(folder / trained)
-    assert "give it to --weights" in message.remedy
+    assert "pass it to --weights" in message.remedy
     found = re.search(r"found next to it: (\S+)\)", message.remedy)
     assert found, message
     ran = lungo(*TRAIN, "-snapshot", found[1])

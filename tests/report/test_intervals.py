@@ -82,7 +82,7 @@ def test_words_and_failures() -> None:
 
 @pytest.mark.parametrize("rows", [ROWS, [row for row in ROWS if not row.reference], ROWS[-2:], ROWS[:1], ROWS * 6])
 def test_words_lie_within_the_picture_and_apart(rows: list[IntervalRow]) -> None:
-    picture = figure(rows, "What adapts best")
+    picture = figure(rows, "Which arm is best")
     canvas = FigureCanvasAgg(picture)
     canvas.draw()
     boxes = [text.get_window_extent() for axis in picture.axes for text in axis.texts if text.get_text()]

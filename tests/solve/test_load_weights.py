@@ -46,7 +46,7 @@ def test_what_only_the_test_net_has_is_copied_too(trained, tmp_path):
 
 def test_a_mismatch_in_the_test_net_alone_stops_the_run(trained, tmp_path):
     helpers.make(tmp_path, helpers.NET + EXTRA.replace("num_output: 3", "num_output: 4"), test_interval="10")
-    with pytest.raises(UserError, match="the weights of layer `extra` have another shape") as caught:
+    with pytest.raises(UserError, match="the weights of layer `extra` differ in shape") as caught:
         helpers.solver(weights=[FILE])
     (problem,) = caught.value.problems
     assert problem.where is not None

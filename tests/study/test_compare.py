@@ -204,7 +204,7 @@ def test_seeds_draw_splits_and_classifiers_start_converged(place: Place) -> None
 def test_an_estimate_by_what_is_done(place: Place) -> None:
     ran = place.run("seeds", "--test", "-", "--tune", "new", "--seeds", "2", "--rates", "0.001", flags=("--dry-run",))
     assert ran.status == 0, ran.err
-    assert "(by trainings that are done)" in ran.out
+    assert "(from finished trainings)" in ran.out
 
 
 @pytest.mark.usefixtures("here")
@@ -230,8 +230,8 @@ def test_a_dry_run_trains_nothing(place: Place) -> None:
     ran = place.run("dry", flags=("--dry-run", "-q"))
     assert ran.status == 0
     assert "6 nets x 3 rates x 1 seed: 18 trainings of 4 to" in ran.out
-    assert "by steps of 2 nets measured now); linear classifiers, and ranges that grow" in ran.out
-    assert "3 classes: 15 pictures to learn from, 3 to choose rates on, 12 to judge by" in ran.out
+    assert "from steps of 2 nets timed now); linear classifiers and extended" in ran.out
+    assert "3 classes: 15 training pictures, 3 for choosing rates, 12 for testing" in ran.out
     assert not (place.folder / "dry" / "cells").exists()
     assert not (place.folder / "dry" / "index.html").exists()
 
@@ -239,21 +239,21 @@ def test_a_dry_run_trains_nothing(place: Place) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        (("--arms", "widr"), ("there is no such arm", "did you mean wider")),
-        (("--tune", "deep"), ("not a depth of tuning", "new, top, top_two, all")),
+        (("--arms", "widr"), ("unknown arm", "did you mean wider")),
+        (("--tune", "deep"), ("unknown value of --tune", "new, top, top_two, all")),
         (("--tune", ""), ("no depth of tuning is given",)),
         (("--units", ""), ("no number of units is given",)),
         (("--units", "many"), ("--units takes numbers",)),
-        (("--iterations", "new:9,deep:3"), ("not a depth of tuning", "deep")),
+        (("--iterations", "new:9,deep:3"), ("unknown value of --tune", "deep")),
         (("--iterations", "-4"), ("--iterations takes a number",)),
         (("--seeds", "-1", "--batch-size", "0"), ("--seeds must be at least 1", "--seeds -1", "--batch-size 0")),
         (("--units", "-2", "--rates", "0.1,-0.1"), ("--units -2",)),
         (("--rates", "inf"), ("--rates must be a finite number", "--rates inf")),
         (("--size", "-3"), ("--size must be at least 1", "--size -3")),
         (("--extend", "-1"), ("--extend must be at least 0",)),
-        (("--start", "prob"), ("does not start so", "probe, filler")),
+        (("--start", "prob"), ("unknown value of --start", "probe, filler")),
         (("--device", "gpu"), ("gpu",)),
-        (("--per-class", "1"), ("one to choose rates on", "2 or more")),
+        (("--per-class", "1"), ("one for choosing rates", "2 or more")),
         (("--weights", "none.caffemodel"), ("weights file not found", "none.caffemodel")),
         (("--weights", "-"), ("there are no", "--weights")),
         (("--model", "none.prototxt"), ("none.prototxt",)),

@@ -46,7 +46,7 @@ def test_by_trainings_that_are_done(tmp_path: Path) -> None:
     found = told(tmp_path, candidate("a", 5.0))
     assert found is not None
     assert found.seconds == pytest.approx(3 * 2 * 15 / 2)
-    assert found.words.startswith("about 45 s (by trainings that are done)")
+    assert found.words.startswith("about 45 s (from finished trainings)")
 
 
 def test_by_steps_between_the_cheapest_and_the_dearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +61,7 @@ def test_by_steps_between_the_cheapest_and_the_dearest(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize(("seconds", "words"), [(89, "about 89 s"), (600, "about 10 min"), (7200, "about 2.0 h")])
 def test_words(seconds: float, words: str) -> None:
-    assert estimate.TimeEstimate(seconds, 2).words.startswith(words + " (by steps of 2 nets measured now)")
+    assert estimate.TimeEstimate(seconds, 2).words.startswith(words + " (from steps of 2 nets timed now)")
 
 
 def test_how_many_at_a_time() -> None:

@@ -73,7 +73,7 @@ def test_a_folder_of_its_own_judges(tmp_path: Path) -> None:
     found = gather(str(root), str(judge))
     assert {Path(path).name for path, _ in found.test} == {"new.png", "more.png"}
     assert len(found.fit) + len(found.validation) == 10
-    assert f"1 picture(s) of {judge} are also in --data, and are left out there" in found.notices
+    assert f"1 picture(s) of {judge} are also in --data, and are removed there" in found.notices
 
 
 def test_sub_folders_of_its_own_judge(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_copies_do_not_choose_rates(tmp_path: Path) -> None:
     fit, chosen, _ = parts(found)
     assert copies & fit
     assert not copies & chosen
-    assert any("to choose rates on are copies" in notice for notice in found.notices)
+    assert any("for choosing rates are copies" in notice for notice in found.notices)
 
 
 def test_other_classes(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_other_classes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "what"), [({"ant": 9, "bee": 1}, "choose rates on|learn from|judge by"), ({"ant": 9, "bee": 2}, "learn")]
+    ("counts", "what"), [({"ant": 9, "bee": 1}, "choose rates on|train on|test on"), ({"ant": 9, "bee": 2}, "train")]
 )
 def test_too_few(tmp_path: Path, counts: dict[str, int], what: str) -> None:
     with pytest.raises(UserError, match=f"no picture to ({what})") as error:

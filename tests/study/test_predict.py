@@ -68,5 +68,5 @@ def test_scores_with_a_place_each(folder: Path) -> None:
 
 def test_a_net_without_judge(folder: Path) -> None:
     net = opened(data() + convolution("conv", "data"), TEST, folder, once=True)
-    with pytest.raises(UserError, match="which scores are to be judged"):
+    with pytest.raises(UserError, match="which scores to evaluate"):
         predict(net, Store(net.plan, seed=3), ENGINE)

@@ -34,15 +34,15 @@ def whole() -> Comparison:
 def test_tables() -> None:
     made = {table.title: table for table in reporting.tables(whole())}
     assert list(made) == [
-        "Nothing learns but a linear classifier on the frozen net", "Only new layers learn", "Everything learns",
-        "What reproduced", "What is left of the task between",
+        "Only a linear classifier on the frozen net learns", "Only new layers learn", "Everything learns",
+        "What reproduced", "What is left of the intermediate task",
     ]  # fmt: skip
     new = made["Only new layers learn"]
     assert new.lines[0][0] == "FT: fine-tuned as it is"
     assert new.lines[1][1:5] == ["90.0 [70.0, 100.0]", "+60.0 [+30.0, +90.0]", "+70.0 [+40.0, +100.0]", "0.01*"]
     assert new.lines[2][1].startswith("failed: net.prototxt:3")
     assert new.tones == {(1, 2): "good", (1, 3): "good", (2, 1): "bad"}
-    first = made["Nothing learns but a linear classifier on the frozen net"]
+    first = made["Only a linear classifier on the frozen net learns"]
     assert first.lines == [["linear classifier on conv1", "30.0 [0.0, 60.0]", "", "", "", "22", "1.0"]]
     assert "The bar is" in first.text
     assert "*" in first.text
@@ -63,7 +63,7 @@ def test_tables() -> None:
         "not measured",
         "not run",
     ] in claims.lines
-    recalled = made["What is left of the task between"]
+    recalled = made["What is left of the intermediate task"]
     assert [line[3][:5] for line in recalled.lines] == ["-60.0", "-20.0"]
     assert (recalled.tones[0, 3], recalled.tones[1, 4]) == ("bad", "good")
 
@@ -75,7 +75,7 @@ def test_files(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert all(path.stat().st_size for path in written)
     text = (tmp_path / "tables.md").read_text()
-    assert text.startswith("tiny on photos/train: 2 classes, 8 pictures to learn from, 4 to choose rates on, 10 to")
+    assert text.startswith("tiny on photos/train: 2 classes, 8 training pictures, 4 for choosing rates, 10 for")
     assert "lungo compare --data 'my photos' -o out" in text
     for line in text.splitlines():
         if line.startswith("|"):
@@ -128,10 +128,10 @@ def test_the_bar_is_the_reference_where_there_is_one() -> None:
 
 def test_how_pictures_were_divided_is_said() -> None:
     made = comparison(row("finetune", "NEW", 2, 2))
-    assert "10 to judge by, the first two drawn anew for each seed; 7 iter" in reporting.setting(made)
+    assert "10 for testing, the first two drawn anew for each seed; 7 iter" in reporting.setting(made)
     made.task = Task([pictures(9), pictures(10)], [LISTS] * 2)
-    assert "9 to judge by, drawn anew for each seed; 7 iter" in reporting.setting(made)
-    assert "judge by; 7 iter" in reporting.setting(comparison(row("finetune", "NEW", 2), seeds=1))
+    assert "9 for testing, drawn anew for each seed; 7 iter" in reporting.setting(made)
+    assert "testing; 7 iter" in reporting.setting(comparison(row("finetune", "NEW", 2), seeds=1))
 
 
 def test_training_losses_are_means_over_seeds() -> None:
@@ -191,15 +191,15 @@ def test_a_plan(capsys: pytest.CaptureFixture[str]) -> None:
     bad = ArmCandidate(Configuration(ARMS["wide"], "NEW", 8), TASK, refusal="cannot be built: `conv` has groups")
     print_plan(PICTURES, [good, long, bad], 3, 2)
     assert capsys.readouterr().out.splitlines() == [
-        "2 classes: 8 pictures to learn from, 4 to choose rates on, 10 to judge by",
+        "2 classes: 8 training pictures, 4 for choosing rates, 10 for testing",
         "notice: look",
         "wide 8, new: cannot be built: `conv` has groups",
         "2 nets x 3 rates x 2 seeds: 12 trainings of 150 to 300 iterations",
     ]
     print_plan(PICTURES, [good], 1, 1, PICTURES)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[2].startswith("the task between: 2 classes")
-    assert lines[-1] == "1 net x 1 rate x 1 seed: 1 training of 150 iterations; those of the task between come on top"
+    assert lines[2].startswith("the intermediate task: 2 classes")
+    assert lines[-1] == "1 net x 1 rate x 1 seed: 1 training of 150 iterations; plus those of the intermediate task"
 
 
 def test_sets_are_short_of_nothing() -> None:

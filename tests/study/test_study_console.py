@@ -59,7 +59,7 @@ def test_stopped_by_hand_it_says_how_to_go_on() -> None:
     with pytest.raises(KeyboardInterrupt):
         stopped()
     assert file.getvalue().splitlines()[-1] == (
-        "stopped; what is done (4 of these trainings) is kept, and the same command goes on from there"
+        "stopped; what is done (4 of these trainings) is kept, and the same command continues from there"
     )
 
 

@@ -128,7 +128,7 @@ def test_a_fresh_classifier_is_new_and_all_before_it_identical(
     found = check()
     assert found.exit_status == 0
     assert statuses(found, kept, classifier) == [IDENTICAL, NEW]
-    assert "starts afresh" in blob(found, classifier).why
+    assert "starts from its filler" in blob(found, classifier).why
     assert "what the classifier reads changed" in found.verdict
     assert f"`{reads}`" in found.verdict
     assert "the answers are new: `" + classifier in found.verdict
@@ -153,7 +153,7 @@ def test_old_columns_and_new_ones() -> None:
     found = {one.layer: one for one in check().parameters}
     assert (found["fc8"].status, found["fc8"].note) == (IDENTICAL, "the old part; 6 inputs added, all zero")
     assert (found["fc7"].status, found["fc7"].note) == (IDENTICAL, "")
-    assert (found["fc7_new"].status, found["fc7_new"].note) == (NEW, "starts afresh")
+    assert (found["fc7_new"].status, found["fc7_new"].note) == (NEW, "starts from its filler")
 
 
 def test_a_fresh_head_of_other_classes() -> None:
@@ -234,7 +234,7 @@ def test_without_weights_both_nets_get_the_same() -> None:
     found = check(weights=None, after_weights=None)
     assert found.exit_status == 0
     assert statuses(found, "relu7", "fc7_new") == [IDENTICAL, NEW]
-    assert any("made-up" in notice for notice in found.notices)
+    assert any("same random" in notice for notice in found.notices)
 
 
 def test_moved_weights_must_be_named() -> None:

@@ -135,7 +135,7 @@ def test_a_truncated_download_is_told_with_its_place(tmp_path):
     with pytest.raises(UserError) as error:
         formats.read(path)
     message = str(error.value)
-    assert message.startswith(f"{path}: the file is damaged or cut short")
+    assert message.startswith(f"{path}: the file is damaged or truncated")
     assert "of 3000000" in message
     assert "download it again" in message
 
@@ -160,7 +160,7 @@ def test_too_large_a_file_is_refused_before_it_is_written(tmp_path, monkeypatch)
 def test_a_definition_without_weights_is_told(tmp_path):
     path = tmp_path / "x.caffemodel"
     path.write_bytes(text_format.Parse(NET, NetParameter()).SerializeToString())
-    with pytest.raises(UserError, match="holds no weights") as error:
+    with pytest.raises(UserError, match="contains no weights") as error:
         formats.read(path)
     assert "5 layers without blobs" in str(error.value)
 
@@ -203,9 +203,9 @@ def test_numbers_of_nvcaffe_that_are_no_weights_are_refused(tmp_path):
     with pytest.raises(UserError, match="written by a fork of Caffe") as error:
         formats.read(of_nvcaffe(tmp_path / "x.caffemodel", 3, b"\0" * 8))
     assert "store_blobs_in_old_format" in str(error.value)
-    with pytest.raises(UserError, match="damaged or cut short"):
+    with pytest.raises(UserError, match="damaged or truncated"):
         formats.read(of_nvcaffe(tmp_path / "x.caffemodel", 2, b"\0" * 3))
-    with pytest.raises(UserError, match="damaged or cut short"):
+    with pytest.raises(UserError, match="damaged or truncated"):
         formats.read(of_nvcaffe(tmp_path / "x.caffemodel", 2, b"\0" * 6))
 
 

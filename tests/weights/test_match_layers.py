@@ -79,7 +79,7 @@ def test_a_mismatch_has_place_received_and_remedy():
     assert statuses(result)["fc8"] == copy_table.MISMATCH
     (problem,) = result.problems
     assert str(problem.where) == "net.prototxt:8:9"
-    assert problem.what == "the weights of layer `fc8` have another shape in the file"
+    assert problem.what == "the weights of layer `fc8` differ in shape in the file"
     assert problem.received == (
         "blob 0 (weight) is 1000x5 in the file, 3x5 here; blob 1 (bias) is 1000 in the file, 3 here"
     )
@@ -115,8 +115,8 @@ def test_all_mismatches_are_told_at_once():
 @pytest.mark.parametrize(
     ("change", "what", "remedy"),
     [
-        ({"fc8": ones((3, 5))}, "the file lacks blob 1 (bias) of layer `fc8`", "bias_term: false"),
-        ({"bn1": ones((4,), (4,))}, "the file lacks blob 2 (factor) of layer `bn1`", "as it was trained"),
+        ({"fc8": ones((3, 5))}, "the file has no blob 1 (bias) of layer `fc8`", "bias_term: false"),
+        ({"bn1": ones((4,), (4,))}, "the file has no blob 2 (factor) of layer `bn1`", "as it was trained"),
         (
             {"bn1": ones((4,), (4,), (1,), (4,), (4,))},
             "more blobs for layer `bn1`",
@@ -201,7 +201,7 @@ def test_a_sharer_that_the_file_leaves_out_is_no_mismatch():
     assert result.problems == []
     assert result.arrays["a", 0].shape == (5, 5)
     broken = match(planned, Weights({"a": [absent, *ones((5,))]}), (), where)
-    assert "lacks blob 0 (weight)" in broken.problems[0].what
+    assert "has no blob 0 (weight)" in broken.problems[0].what
 
 
 def test_a_layer_that_owns_nothing_is_shared():
@@ -244,7 +244,7 @@ def test_weights_that_know_their_graph_refuse_another_one():
     given.trained = {"conv1": text_format.Parse(there, LayerParameter())}
     planned, where = plan(NET)
     (problem,) = match(planned, given, (), where).problems
-    assert "not as it was when these weights were trained" in problem.what
+    assert "differs from the layer that these weights were trained in" in problem.what
     assert problem.received == "stride is 1, was 2; pad is 0, was 1"
     assert problem.where.line == 3
     given.trained["conv1"].convolution_param.ClearField("stride")
@@ -333,7 +333,7 @@ def test_of_two_layers_both_must_be_unlike() -> None:
     (problem,) = match(planned, Weights(both), (), where).problems
     assert "the weights of another net: they fit none of the 2 layers" in problem.what
     (problem,) = match(planned, Weights({**both, "a": ones((3, 4), (3,))}), (), where).problems
-    assert problem.what == "the weights of layer `b` have another shape in the file"
+    assert problem.what == "the weights of layer `b` differ in shape in the file"
 
 
 @pytest.mark.parametrize(

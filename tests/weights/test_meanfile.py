@@ -47,7 +47,7 @@ def test_a_mean_with_a_shape_is_read(tmp_path):
     [
         (np.ones(3), "has channels, height and width"),
         (np.ones((2, 3, 4, 4)), "has channels, height and width"),
-        (np.full((3, 2, 2), np.nan), "values that are no numbers"),
+        (np.full((3, 2, 2), np.nan), "non-finite values"),
         (np.array([{"a": 1}], dtype=object), "damaged"),
         (np.array("text"), "damaged"),
     ],

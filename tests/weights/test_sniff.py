@@ -19,12 +19,12 @@ from tests.weights.samples import small
         (b"", "the file is empty", "copy or download it again"),
         (b'name: "net"\nlayer {\n}\n', "this is a text file", "--model"),
         (b"# comment \xc3\xa9\n\nnet: 'x'\n", "this is a text file", "--solver"),
-        (b"<html><title>404 Not Found</title></html>", "this is no file of weights", "download the file itself"),
+        (b"<html><title>404 Not Found</title></html>", "this is not a file of weights", "download the file itself"),
         (b"\x89PNG\r\n\x1a\n" + bytes(40), "this is a picture", ".caffemodel"),
         (b"\xff\xd8\xff\xe0" + bytes(40), "this is a picture", ".caffemodel"),
         (b"\x80\x04\x95rest", "a Python pickle", "safetensors"),
-        (b"\xff\xfe\x00\x01" * 20, "damaged or cut short", "compare its size"),
-        (b"\x89HDF\r\n\x1a\nrest", "damaged or cut short", "compare its size"),
+        (b"\xff\xfe\x00\x01" * 20, "damaged or truncated", "compare its size"),
+        (b"\x89HDF\r\n\x1a\nrest", "damaged or truncated", "compare its size"),
     ],
 )
 def test_other_files(tmp_path, read, content, message, remedy):
@@ -68,7 +68,7 @@ def test_the_content_counts_not_the_name(tmp_path):
 
 
 def test_an_unknown_ending_is_refused_when_writing(tmp_path):
-    with pytest.raises(UserError, match="names no weights format") as error:
+    with pytest.raises(UserError, match="suffix is not a weights format") as error:
         formats.write(tmp_path / "x.pth", small())
     assert ".caffemodel.h5" in str(error.value)
     assert list(tmp_path.iterdir()) == []

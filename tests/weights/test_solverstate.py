@@ -90,7 +90,7 @@ def test_a_weights_file_is_told_with_the_state_beside_it(tmp_path, name):
     with pytest.raises(UserError) as error:
         solverstate.read(weights)
     message = str(error.value)
-    assert "to resume you want its .solverstate; to start from these weights, give it to --weights" in message
+    assert "to resume, use its .solverstate; to start from these weights, pass it to --weights" in message
     assert f"(found next to it: {tmp_path / name})" in message
 
 

@@ -58,7 +58,7 @@ def test_half_precision_becomes_single(tmp_path):
         (["conv1.weight"], "not named `<layer>.<blob index>`"),
         (["7"], "not named `<layer>.<blob index>`"),
         (["fc.0", "fc.2"], "layer `fc` are not numbered 0, 1"),
-        ([], "holds no weights"),
+        ([], "contains no weights"),
     ],
 )
 def test_other_names_are_told(tmp_path, names, message):

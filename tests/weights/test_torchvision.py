@@ -97,7 +97,7 @@ def test_a_net_of_the_same_shapes_but_another_graph_is_refused(name):
     message = tv.definition(name, variant="caffe")
     plan = build_plan(message, net_state(message, TEST))
     problems = match_layers.match(plan, weights).problems
-    assert any("not as it was when these weights were trained" in problem.what for problem in problems)
+    assert any("differs from the layer that these weights were trained in" in problem.what for problem in problems)
     assert all("torchvision" in str(problem.remedy) for problem in problems)
 
 

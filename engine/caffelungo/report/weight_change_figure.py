@@ -209,7 +209,7 @@ def lines_over_time(differences: Sequence[WeightChanges], times: Sequence[int | 
     _name_ends(made, axis, {name: lines[name][-1] for name in named}, list(lines), xs[-1], log)
     unchanged = len(names) - len(lines)
     more = f"; {unchanged} layers unchanged, new or gone" if unchanged else ""
-    axis.set_title(f"{Path(differences[0].before).name} and what became of it ({len(lines)} layers{more})", fontsize=10)
+    axis.set_title(f"{Path(differences[0].before).name} and its changes ({len(lines)} layers{more})", fontsize=10)
     return made
 
 

@@ -37,7 +37,7 @@ def open_on(text: NetText, phase: int, pictures: Path, *, batch: int, seed: int 
             f"the net has no ImageData layer in phase {'TEST' if phase == TEST else 'TRAIN'}",
             where=text.where(),
             received=", ".join(sorted({layer.type for layer in message.layer if not layer.bottom})) or "no data layer",
-            remedy="a study trains on lists of pictures: make the data layer an ImageData layer",
+            remedy="a study trains on lists of pictures: use an ImageData layer",
         )
     test = phase == TEST
     opened = nets.open_net_with_data(

@@ -66,9 +66,9 @@ CLAIMS = (
     Claim("recursive", "features-recursive", "new units twice add to the features that they read", {}),
     Claim("recursive", "random-recursive", "new units twice that learn beat random ones", {}),
     Claim("recursive", "longer", "new units twice add to as much training", {}),
-    Claim("wider", "wider", "growing on a task between helps growing on this one", {"ALL": 13.0},
+    Claim("wider", "wider", "growing on an intermediate task helps growing on this one", {"ALL": 13.0},
           "table 8, SUN to MIT-67", "wider", ""),
-    Claim("finetune", "finetune", "fine-tuning on a task between helps, too", {}, "", "finetune", ""),
+    Claim("finetune", "finetune", "fine-tuning on an intermediate task helps, too", {}, "", "finetune", ""),
     Claim("wider", "wider", "growing there is better than fine-tuning there", {}, "", "wider", "finetune"),
 )  # fmt: skip
 """In the order in which they are reported."""

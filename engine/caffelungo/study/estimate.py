@@ -40,8 +40,8 @@ class TimeEstimate:
         """How long, and how that is known."""
         long = self.seconds
         text = f"{long:.0f} s" if long < 90 else f"{long / 60:.0f} min" if long < 5400 else f"{long / 3600:.1f} h"
-        by = f"by steps of {self.measured} nets measured now" if self.measured else "by trainings that are done"
-        return f"about {text} ({by}); linear classifiers, and ranges that grow at their ends, come on top"
+        by = f"from steps of {self.measured} nets timed now" if self.measured else "from finished trainings"
+        return f"about {text} ({by}); linear classifiers and extended rate ranges take additional time"
 
 
 def estimate(

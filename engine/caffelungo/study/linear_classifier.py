@@ -77,7 +77,7 @@ def converged(
     if not bool(fitted.converged.all()):
         raise RunError(
             f"a linear classifier did not converge in {int(fitted.iterations.max())} steps at the penalty "
-            f"{chosen.penalty:.2g}: {float(fitted.gradient.max()):.1g} of the gradient is left"
+            f"{chosen.penalty:.2g}: {float(fitted.gradient.max()):.1g} of the gradient remains"
         )
     weight, bias = folded(fitted, scaling)
     best = chosen.rows[chosen.best]

@@ -70,30 +70,30 @@ def check(options: CompareOptions) -> None:
     """UserError for what makes no sense."""
     wrong = [word for word in (*options.tune, *options.iterations_at) if word not in TUNES]
     if wrong:
-        raise UserError("not a depth of tuning", received=", ".join(wrong), remedy=f"one of {', '.join(TUNES)}")
+        raise UserError("unknown value of --tune", received=", ".join(wrong), remedy=f"one of {', '.join(TUNES)}")
     chosen(options.arms)
     if options.start not in STARTS:
-        raise UserError("a classifier does not start so", received=options.start, remedy=f"one of {', '.join(STARTS)}")
+        raise UserError("unknown value of --start", received=options.start, remedy=f"one of {', '.join(STARTS)}")
     if not options.tune or not options.units:
         raise UserError(
             f"no {'number of units' if options.tune else 'depth of tuning'} is given",
             received="an empty list",
-            remedy="leave the option out, or give at least one",
+            remedy="remove the option, or name at least one",
         )
     if options.via and "all" not in options.tune:
         raise UserError(
-            "with a task between everything learns, and is compared with the same without that task",
+            "with --via everything learns, and is compared with the same arms without it",
             received=f"--via {options.via} --tune {','.join(options.tune)}",
             remedy="add all to --tune",
         )
     if options.per_class is not None and options.per_class < 2:
         raise UserError(
-            "a class needs a picture to learn from and one to choose rates on",
+            "each class needs a training picture and one for choosing rates",
             received=f"{options.per_class} picture(s) a class",
             remedy="give 2 or more",
         )
     if options.extend < 0:
-        raise UserError("a range cannot grow less than not at all", received=f"{options.extend}", remedy="give 0")
+        raise UserError("--extend must be at least 0", received=f"{options.extend}", remedy="give 0")
     numbers = {"seeds": options.seeds, "iterations": options.iterations, "batch size": options.batch_size}
     if options.size is not None:
         numbers["size"] = options.size

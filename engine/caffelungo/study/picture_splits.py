@@ -1,4 +1,4 @@
-"""A folder of classes as three lists of pictures a seed: to learn from, to choose rates on, to judge by. No torch."""
+"""A folder of classes as three lists of pictures per seed: for training, for choosing rates, for testing. No torch."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class PictureSplit:
 
     @property
     def per_class(self) -> float:
-        """Pictures of a class to learn from, on average."""
+        """Training pictures per class, on average."""
         return len(self.fit) / len(self.classes)
 
 
@@ -100,16 +100,16 @@ def _other(found: PhotoFolder, test: str, progress: Progress | None, notices: li
     if other.classes != found.classes:
         lacking = sorted(set(found.classes) ^ set(other.classes))
         raise UserError(
-            "the folder to test on has other classes",
+            "the test folder has other classes",
             where=Location(str(other.folder)),
             received=f"{len(other.classes)} classes; only in one of the two: {', '.join(lacking[:6])}",
-            remedy="give it one sub-folder for each class of --data, called alike",
+            remedy="give it one sub-folder per class of --data, with the same names",
         )
     known = {_bytes(path) for path, _ in _entries(found, found.usable)}
     entries = _entries(other, other.usable)
     kept = [entry for entry in entries if _bytes(entry[0]) not in known]
     if len(kept) < len(entries):
-        notices.append(f"{len(entries) - len(kept)} picture(s) of {test} are also in --data, and are left out there")
+        notices.append(f"{len(entries) - len(kept)} picture(s) of {test} are also in --data, and are removed there")
     return kept
 
 
@@ -146,14 +146,14 @@ def _without_copies(
     kept = [entry for entry in chosen if groups.get(entry[0]) not in known]
     if len(kept) < len(chosen):
         notices.append(
-            f"{len(chosen) - len(kept)} picture(s) to choose rates on are copies of pictures to learn from, and are "
-            "left out"
+            f"{len(chosen) - len(kept)} picture(s) for choosing rates are copies of training pictures, and are "
+            "removed"
         )
     return kept
 
 
 def _check(found: PhotoFolder, fit: list[Entry], chosen: list[Entry], judged: list[Entry]) -> None:
-    for entries, what in ((fit, "learn from"), (chosen, "choose rates on"), (judged, "judge by")):
+    for entries, what in ((fit, "train on"), (chosen, "choose rates on"), (judged, "test on")):
         counts = Counter(label for _, label in entries)
         lacking = [name for label, name in enumerate(found.classes) if not counts[label]]
         if lacking:
@@ -161,7 +161,7 @@ def _check(found: PhotoFolder, fit: list[Entry], chosen: list[Entry], judged: li
                 f"some classes have no picture to {what}",
                 where=Location(str(found.folder)),
                 received=", ".join(lacking[:6]),
-                remedy="add pictures (four a class are the least), or name a folder to test on with --test",
+                remedy="add pictures (at least four per class), or name a test folder with --test",
             )
 
 

@@ -51,7 +51,7 @@ def predict(
     planned = judge(opened.plan)
     if planned is None:
         raise UserError(
-            "the net does not say which scores are to be judged",
+            "the net does not define which scores to evaluate",
             where=opened.text.where(),
             received="neither Accuracy nor SoftmaxWithLoss in phase TEST",
             remedy="add an Accuracy layer with the scores and the labels",

@@ -60,7 +60,7 @@ def probe(cell: Cell, place: CellPlace) -> dict[str, JSON]:
         )  # fmt: skip
     if any((each.labels < 0).any() for each in read.values()):
         raise UserError("pictures without labels cannot be classified", where=text.where(),
-                        remedy="give every picture of the list a label from 0 on")  # fmt: skip
+                        remedy="give every picture in the list a label from 0 on")  # fmt: skip
     classes = 1 + max(int(each.labels.max()) for each in read.values())
     groups = copies(read["fit"].files)
     sets = [(blob,) for blob in fields["blobs"]]

@@ -153,7 +153,7 @@ class Search:
 
     def _measured(self, ones: Sequence[ArmCandidate]) -> list[ArmCandidate]:
         """Those of ``ones`` whose features could be measured, with the middle of their range."""
-        self.say("how large the features are, for the range of rates")
+        self.say("measuring the features, for the range of rates")
         cells = [
             Cell(
                 MEASURE,

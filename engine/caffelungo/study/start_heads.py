@@ -137,7 +137,7 @@ def _why_not(one: Classifier, planned: PlannedLayer) -> str | None:
     """Why the answers of the layer are not linear in what can be averaged of what it reads; None when they are."""
     options, between = planned.layer.options, [each.layer for each in one.between]
     if strange := [layer.type for layer in between if layer.type not in PASSED]:
-        return f"its answers pass {', '.join(strange)}"
+        return f"its outputs pass {', '.join(strange)}"
     if not options.bias_term:
         return "it has no bias"
     if planned.layer.type == "InnerProduct":
@@ -149,12 +149,12 @@ def _why_not(one: Classifier, planned: PlannedLayer) -> str | None:
         # One place, whose window is all that the layer reads.
         shape = planned.bottom_shapes[0] or ()
         whole = not any(options.pad) and planned.params[0].shape[2:] == tuple(shape[2:])
-        return None if whole else "its window is not what it reads"
+        return None if whole else "its window is not its whole input"
     if len(pools) != 1 or pools[0].options.pool != AVE or tuple(planned.params[0].shape[2:]) != (1, 1):
-        return "its answers are not averaged over places"
+        return "its outputs are not averaged over places"
     last = next(each for each in one.between if each.layer is pools[0])
     if _plane(last) not in ((1, 1), None) or any(options.pad):
-        return "its answers are not averaged over all places"
+        return "its outputs are not averaged over all places"
     return None
 
 

@@ -40,7 +40,7 @@ class StudyBar:
         self.bar.stop()
         if kind is not None and issubclass(kind, KeyboardInterrupt):
             done = f"what is done ({self._ended} of these trainings) is kept" if self._ended else "what is done is kept"
-            self.console.print(f"stopped; {done}, and the same command goes on from there", markup=False)
+            self.console.print(f"stopped; {done}, and the same command continues from there", markup=False)
 
     def say(self, text: str) -> None:
         """What is done next."""
@@ -57,7 +57,7 @@ class StudyBar:
         text = f"{ended} of {total}{failed}{left}"
         names = "; ".join(_running(one) for one in standing.running)
         if not names and standing.elsewhere:
-            names = "waiting for what another process works on"
+            names = "waiting for another process"
         self.bar.update(self.task, completed=ended, total=total, description=f"{text}  {names}")
         if standing.ended is not None and not standing.ended[1].done and not self.quiet:
             cell, result = standing.ended
@@ -87,11 +87,11 @@ def print_plan(
     ``via``: the pictures of a task between, whose trainings come on top.
     """
     console = Terminal(soft_wrap=True)
-    for name, each in (("", pictures), ("the task between: ", via)):
+    for name, each in (("", pictures), ("the intermediate task: ", via)):
         if each is not None:
             console.print(
-                f"{name}{len(each.classes)} classes: {len(each.fit)} pictures to learn from, {len(each.validation)} to "
-                f"choose rates on, {len(each.test)} to judge by",
+                f"{name}{len(each.classes)} classes: {len(each.fit)} training pictures, {len(each.validation)} for "
+                f"choosing rates, {len(each.test)} for testing",
                 markup=False,
             )
             for notice in each.notices:
@@ -106,7 +106,7 @@ def print_plan(
         f"{_count(len(built), 'net')} x {_count(rates, 'rate')} x {_count(seeds, 'seed')}: "
         f"{_count(len(built) * rates * seeds, 'training')}"
         + (f" of {iterations} iterations" if built else "")
-        + ("; those of the task between come on top" if via is not None else "")
+        + ("; plus those of the intermediate task" if via is not None else "")
     )
 
 

@@ -174,12 +174,12 @@ class _Judge:
         """Whether a blob that is another than before is so because it is new, and why."""
         if one.params and one.key not in self.names:
             if one.key in self.fresh and maker.key not in self.heads and maker.params:
-                return CHANGED, f"it stands in the place of `{maker.name}` and no weights were given for it"
+                return CHANGED, f"it replaces `{maker.name}` and no weights were given for it"
             if one.key in self.fresh or _size(one) not in self.gone_sizes:
                 self.reason[value] = f"`{one.name}` ({one.layer.type})"
-                how = "starts afresh" if one.key in self.fresh else "has weights of its own"
+                how = "starts from its filler" if one.key in self.fresh else "has weights of its own"
                 return NEW, f"stands in the place of `{maker.name}`, {how}"
-            return CHANGED, f"it stands in the place of `{maker.name}` with weights of its own"
+            return CHANGED, f"it replaces `{maker.name}` with weights of its own"
         news = [self.reason[bottom] for bottom in one.bottom_values if bottom in self.reason]
         changed = [bottom for bottom in one.bottom_values if self.states.get(bottom) == CHANGED]
         if changed:
@@ -187,7 +187,7 @@ class _Judge:
         if news and not one.params:
             return NEW, self.inherit(one, value)
         if news:
-            return CHANGED, f"its weights are old, but it reads what {news[0]}, a new layer, makes"
+            return CHANGED, f"its weights are old, but it reads the output of {news[0]}, a new layer"
         if one.key in self.fresh:
             return CHANGED, "its weights are not in the file"
         if one.layer.source:
@@ -202,7 +202,7 @@ class _Judge:
         for bottom in one.bottom_values:
             if bottom in self.reason:
                 self.reason[value] = self.reason[bottom]
-                return f"behind {self.reason[bottom]}, a new layer"
+                return f"after {self.reason[bottom]}, a new layer"
         return ""
 
 

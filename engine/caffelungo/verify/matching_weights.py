@@ -32,7 +32,8 @@ def matching_weights(fed: Fed, stores: list[Store], fresh: frozenset[str], moved
         if name in moved:
             result.append(LayerWeights(name, types[name], IDENTICAL, f"moved from `{moved[name]}`"))
         else:
-            result.append(LayerWeights(name, types[name], NEW, "starts afresh" if name in new else "from the file"))
+            origin = "starts from its filler" if name in new else "from the file"
+            result.append(LayerWeights(name, types[name], NEW, origin))
     result += [LayerWeights(name, types[name], GONE) for name in gone]
     return result
 

@@ -90,7 +90,7 @@ def verify(options: VerifyOptions, told: Callable[[str], None] = lambda text: No
     if given is None:
         given = _made_up(fed.before, options.seed)
         later = later or given
-        notices.append("no weights were given: both nets have the same made-up ones (--weights)")
+        notices.append("no weights were given: both nets have the same random ones (--weights)")
     assert later is not None
     tables = [
         _matched(plan, weights, definition, options, is_after)
@@ -111,7 +111,7 @@ def verify(options: VerifyOptions, told: Callable[[str], None] = lambda text: No
     blobs = judge(fed.before, fed.after, found, values[0], values[1], fresh, options.tolerance)
     same = {blob.layer for blob in blobs if blob.status in (IDENTICAL, EQUAL)}
     parameters = [
-        replace(one, note=f"{one.note}, and yet its blob is the same") if one.layer in same and one.status == CHANGED
+        replace(one, note=f"{one.note}, although its blob is the same") if one.layer in same and one.status == CHANGED
         else one for one in matching_weights(fed, stores, fresh, moved)
     ]  # fmt: skip
     answers = _answers(before, fed, found, values, blobs)
@@ -250,11 +250,11 @@ def _notices(
         written = Path(options.after).with_suffix(".caffemodel")
         name = shell.word(written) if written.is_file() else "OUT.caffemodel"
         result.append(
-            f"`{lost[0].layer}` is an old layer in another form, and its weights were not found"
+            f"`{lost[0].layer}` is an old layer in a different form, and its weights were not found"
             + (f" (nor those of {len(lost) - 1} more)" if len(lost) > 1 else "")
             + ": --after-weights "
             + name
         )
     if phase != TEST and any(one.layer.type == "Dropout" for one in fed.after.layers):
-        result.append("in phase TRAIN layers that draw at random (Dropout) may differ by their draws alone")
+        result.append("in phase TRAIN, random layers (Dropout) may differ by their random numbers alone")
     return result

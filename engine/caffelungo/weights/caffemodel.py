@@ -36,7 +36,7 @@ def content(path: str | Path) -> bytes:
             "the file does not fit into memory",
             where=Location(str(path)),
             received=f"{size / 1e9:.3g} GB, and {free / 1e9:.3g} GB are free",
-            remedy="give the file that the training wrote, or use a machine with more memory",
+            remedy="use the file that the training wrote, or a machine with more memory",
         )
     return Path(path).read_bytes()
 
@@ -53,7 +53,7 @@ def damaged(path: str | Path, size: int, error: Exception) -> UserError:
         )
     at = f"at byte {offset} of {size}: " if offset is not None else f"in {size} bytes: "
     return UserError(
-        "the file is damaged or cut short",
+        "the file is damaged or truncated",
         where=Location(str(path)),
         received=at + str(error),
         remedy="copy or download it again and compare its size with the source's",
@@ -86,10 +86,10 @@ def read(path: str | Path) -> Weights:
             weights.types[name] = layer.type
     if not weights.layers:
         raise UserError(
-            "the file holds no weights",
+            "the file contains no weights",
             where=Location(str(path)),
             received=f"{len(net.layer)} layers without blobs",
-            remedy="give the .caffemodel that a training wrote, not a definition saved in binary form",
+            remedy="use a .caffemodel that a training wrote, not a definition in binary form",
         )
     if net.HasField("lungo"):
         weights.extras = schema.from_bytes("lungo.NetExtras", net.lungo.SerializeToString())

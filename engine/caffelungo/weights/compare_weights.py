@@ -49,7 +49,7 @@ def compare(before: Weights, after: Weights, model: Any = None) -> WeightChanges
             "the two files have no layer of the same name, so nothing can be compared",
             where=Location(after.path) if after.path else None,
             received=f"{_some(before.layers)} before, {_some(after.layers)} after",
-            remedy="give weights of the same net, or of one that was grown from it",
+            remedy="use weights of the same net, or of one that was grown from it",
         )
     layers = tuple(
         _layer(name, before.layers.get(name), after.layers.get(name), known[name])
@@ -59,8 +59,8 @@ def compare(before: Weights, after: Weights, model: Any = None) -> WeightChanges
     guessed = [name for name in known if known[name].type == "BatchNorm" and not _typed(name, before, after, model)]
     if guessed:
         notices.append(
-            f"{_some(guessed)}: taken for BatchNorm by the shapes of the blobs, as the files tell no types; "
-            "--model net.prototxt tells them"
+            f"{_some(guessed)}: taken for BatchNorm by the shapes of the blobs, as the files contain no types; "
+            "--model net.prototxt supplies them"
         )
     return WeightChanges(before.path, after.path, layers, tuple(notices))
 
@@ -88,7 +88,7 @@ def _known(before: Weights, after: Weights, model: Any) -> dict[str, KnownLayer]
             raise UserError(
                 "the net has none of the layers in the weights",
                 received=f"{_some(found)} in the net, {_some(after.layers)} in the weights",
-                remedy="name the net that these weights are of, or leave --model out",
+                remedy="name the net of these weights, or remove --model",
             )
     result = {name: one for name, one in found.items() if name in before.layers or name in after.layers}
     for weights in (after, before):

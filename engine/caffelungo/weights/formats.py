@@ -52,8 +52,8 @@ def write(
         caffemodel.write(path, weights, net)
     else:
         raise UserError(
-            "the file's ending names no weights format",
+            "the file's suffix is not a weights format",
             where=Location(str(path)),
-            received=Path(path).suffix or "no ending",
+            received=Path(path).suffix or "no suffix",
             remedy=f"use one of {', '.join(SUFFIXES)}",
         )

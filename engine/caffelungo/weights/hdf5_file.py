@@ -62,7 +62,7 @@ class Reader:
             raise self.problem(
                 "the file points outside itself",
                 f"{type(link).__name__} at {group.name}/{name}",
-                "get a file that holds its data itself",
+                "use a file that contains its data",
             )
         return group[name]
 
@@ -81,7 +81,7 @@ class Reader:
             if isinstance(link, h5py.SoftLink):
                 links += 1
                 if links > MAX_LINKS or len(left) > MAX_DEPTH:
-                    raise self.problem("links in the file lead to each other", str(link.path), "write the data itself")
+                    raise self.problem("links in the file form a circle", str(link.path), "write the data itself")
                 left += [step for step in reversed(link.path.split("/")) if step not in ("", ".")]
                 here = self.file if link.path.startswith("/") else here
             else:
@@ -96,7 +96,7 @@ class Reader:
             )
         if dataset.external or dataset.is_virtual:
             raise self.problem(
-                "the file keeps its data in another file", str(dataset.name), "get a file that holds its data itself"
+                "the file stores its data in another file", str(dataset.name), "use a file that contains its data"
             )
         wanted = int(np.prod(dataset.shape, dtype=object)) * dataset.dtype.itemsize
         stored = dataset.id.get_storage_size()
@@ -108,7 +108,7 @@ class Reader:
             held = wanted
         if (held < wanted and wanted > self.holes) or wanted > self.budget:
             raise self.problem(
-                f"dataset {dataset.name} claims more than the file holds",
+                f"dataset {dataset.name} claims more than the file contains",
                 f"{wanted} bytes of shape {'x'.join(map(str, dataset.shape))}, {stored} stored",
                 "copy or download the file again",
             )
@@ -123,7 +123,7 @@ class Reader:
         """``dataset`` as a float32 array."""
         values = self.array(dataset)
         if values.dtype.kind != "f":
-            raise self.problem(f"dataset {dataset.name} holds no floats", str(values.dtype))
+            raise self.problem(f"dataset {dataset.name} contains no floats", str(values.dtype))
         return np.ascontiguousarray(values, np.float32).reshape(values.shape)
 
     def numbered(self, group: h5py.Group) -> dict[int, Array]:
@@ -210,15 +210,15 @@ def read_weights(path: str | Path) -> Weights:
         data = reader.member(reader.file, "data") if found else None
         if not isinstance(data, h5py.Group):
             raise reader.problem(
-                "the HDF5 file has no group /data, so it holds no weights",
+                "the HDF5 file has no group /data, so it contains no weights",
                 f"at its root: {', '.join(list(reader.file)[:5]) or 'nothing'}",
-                "give a .caffemodel.h5 that a training wrote; a data set (.h5) goes to hdf5_data_param",
+                "use a .caffemodel.h5 that a training wrote; a data set (.h5) goes to hdf5_data_param",
             )
         weights = Weights(path=str(path), extras=reader.extras("lungo.NetExtras"))
         weights.name = (reader.attribute(reader.file, NAME) or b"").decode("utf-8", "replace")
         _collect(reader, data, "", weights, 0)
         if not weights.layers:
-            raise reader.problem("the file holds no weights", "an empty group /data")
+            raise reader.problem("the file contains no weights", "an empty group /data")
     return weights
 
 

@@ -39,9 +39,9 @@ FEW_FIT = 0.2
 class Remedy(Enum):
     """What the caller of ``match`` can do about a layer that does not fit."""
 
-    REINIT = "let it start anew, by another name or by --reinit"
-    RENAME = "let it start anew, by another name"
-    REPLACE = "nothing but other weights, or the definition that they are for"
+    REINIT = "initialize it anew, by another name or by --reinit"
+    RENAME = "initialize it anew, by another name"
+    REPLACE = "use other weights, or the definition that belongs to them"
 
 
 def match(
@@ -110,7 +110,7 @@ class _Matcher:
                     "no layer of the net has the name of a layer in the weights file; nothing would be copied",
                     Location(self.weights.path) if self.weights.path else None,
                     f"the file has {_some(theirs)}; the net has {_some(ours)}",
-                    "give the weights of this net, or name its layers as the file does",
+                    "use the weights of this net, or name its layers as in the file",
                 )
             )
 
@@ -134,7 +134,7 @@ class _Matcher:
                     for row in apart[:2]
                 )
                 + (" ..." if len(apart) > 2 else ""),
-                "give the weights that were trained in this net, or the definition that these were trained in",
+                "use weights that were trained in this net, or the definition that these were trained in",
             )
         )
 
@@ -155,9 +155,9 @@ class _Matcher:
         if differing:
             self.problem(
                 planned,
-                f"layer `{planned.name}` is not as it was when these weights were trained",
+                f"layer `{planned.name}` differs from the layer that these weights were trained in",
                 "; ".join(differing),
-                f"use the definition that the weights are for ({self.weights.path}), or rename the layer if the "
+                f"use the definition of these weights ({self.weights.path}), or rename the layer if the "
                 "change is meant",
             )
 
@@ -218,13 +218,13 @@ class _Matcher:
         theirs = shapes_text([blob.shape for blob in blobs])
         if missing:
             absent = ", ".join(use.spec.name for _, use in missing)
-            what = f"the file lacks blob {missing[0][0]} ({absent}) of layer `{planned.name}`"
+            what = f"the file has no blob {missing[0][0]} ({absent}) of layer `{planned.name}`"
             remedy = self.or_anew("write bias_term: false in the layer", planned)
             if not any(use.spec.name == "bias" for _, use in missing):
-                remedy = self.or_anew("make the layer as it was trained", planned)
+                remedy = self.or_anew("define the layer as it was trained", planned)
         else:
             what = f"the file has more blobs for layer `{planned.name}` than the layer has"
-            remedy = self.or_anew("make the layer as it was trained (bias_term: true?)", planned)
+            remedy = self.or_anew("define the layer as it was trained (bias_term: true?)", planned)
             if planned.layer.type == "BatchNorm":
                 remedy = self.or_anew(
                     "weights of a fork that keeps scale and shift in BatchNorm: split them into BatchNorm (mean, "
@@ -245,12 +245,12 @@ class _Matcher:
             f"{shape_text(planned.params[index].shape)} here"
             for index in wrong
         )
-        remedy = "give the weights that were trained in this net, or make the layer as it was trained"
+        remedy = "give the weights that were trained in this net, or define the layer as it was trained"
         if anew := self.anew(planned):
             remedy = f"to learn it from scratch, {anew}"
         if why := self.reason(planned, blobs[wrong[0]].shape, planned.params[wrong[0]].shape):
             remedy = f"{why}; {remedy}"
-        self.problem(planned, f"the weights of layer `{planned.name}` have another shape in the file", received, remedy)
+        self.problem(planned, f"the weights of layer `{planned.name}` differ in shape in the file", received, remedy)
         self.misfits.append(self.table.problems[-1])
 
     def reason(self, planned: PlannedLayer, file: Shape, net: Shape) -> str:

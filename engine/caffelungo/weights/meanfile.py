@@ -40,7 +40,7 @@ def read(path: str | Path) -> Array:
         )
     if not np.isfinite(values).all():
         raise UserError(
-            "the mean picture has values that are no numbers",
+            "the mean picture has non-finite values",
             where=Location(str(path)),
             received=f"{int((~np.isfinite(values)).sum())} of {values.size} are NaN or infinite",
             remedy="make it again with compute_image_mean",
@@ -78,7 +78,7 @@ def _read_npy(path: str | Path) -> Array:
             shape, _, dtype = header(file)
             left = size - file.tell()
             if dtype.kind not in "fiu" or math.prod(shape) * dtype.itemsize != left:
-                raise ValueError(f"an array of {dtype}, shape {shape}, cannot lie in {left} bytes")
+                raise ValueError(f"an array of {dtype}, shape {shape}, does not fit in {left} bytes")
             file.seek(0)
             return np.load(file, allow_pickle=False).astype(np.float32)
     except (ValueError, OSError, EOFError, SyntaxError, tokenize.TokenError, RecursionError) as error:

@@ -37,7 +37,7 @@ def container(path: str | Path) -> str:
     except FileNotFoundError:
         raise UserError("file not found", where=where, received=str(path.absolute()), remedy=nearby(path)) from None
     except OSError as error:
-        remedy = "name a file that you may read"
+        remedy = "name a readable file"
         raise UserError("the file cannot be read", where=where, received=str(error.strerror), remedy=remedy) from None
     if not head:
         raise UserError("the file is empty", where=where, received="0 bytes", remedy="copy or download it again")
@@ -50,7 +50,7 @@ def container(path: str | Path) -> str:
         return SAFETENSORS
     if (other := filetypes.mistaken(head)) is not None:
         raise UserError(
-            "this is no file of weights, state or mean", where=where, received=other.kind, remedy=other.remedy
+            "this is not a file of weights, state or mean", where=where, received=other.kind, remedy=other.remedy
         )
     for signature, kind in PICTURES.items():
         if head.startswith(signature):
@@ -62,7 +62,7 @@ def container(path: str | Path) -> str:
             where=where,
             received=head.decode("utf-8", "replace").lstrip().splitlines()[0][:60],
             remedy="a definition (.prototxt) goes to --model, --solver or the command itself; "
-            "here a binary file is wanted",
+            "a binary file is needed here",
         )
     return PROTOBUF
 
@@ -111,8 +111,8 @@ def message_kind(buffer: memoryview) -> str | None:
 def wrong_kind(path: str | Path, found: str, wanted: str) -> UserError:
     """The error for a ``found`` file where a ``wanted`` one should be, naming a fitting neighbour if there is one."""
     remedies = {
-        (WEIGHTS, STATE): "to resume you want its .solverstate; to start from these weights, give it to --weights",
-        (STATE, WEIGHTS): "for weights you want its .caffemodel; to resume from it, give it to --snapshot",
+        (WEIGHTS, STATE): "to resume, use its .solverstate; to start from these weights, pass it to --weights",
+        (STATE, WEIGHTS): "for weights, use its .caffemodel; to resume from it, pass it to --snapshot",
         (MEAN, WEIGHTS): "give it to mean_file in transform_param",
         (MEAN, STATE): "give it to mean_file in transform_param",
         (ONNX, WEIGHTS): "give the weights it was made of (.caffemodel); `lungo classify` and `lungo infer` run it",

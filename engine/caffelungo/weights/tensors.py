@@ -59,7 +59,7 @@ def read(path: str | Path) -> Weights:
     weights.types = {layer: str(kind) for layer, kind in types.items() if layer in weights.layers}
     if not weights.layers:
         raise UserError(
-            "the file holds no weights",
+            "the file contains no weights",
             where=Location(str(path)),
             received="no tensors",
             remedy="name the file that holds the trained net",

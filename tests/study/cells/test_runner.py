@@ -149,7 +149,7 @@ def test_a_worker_that_dies_is_one_failed_cell(study: Path) -> None:
     ]  # fmt: skip
     found = CellRunner(study).run(cells)
     assert [found[cell.key].error for cell in cells] == [
-        "the process that ran it was killed by SIGKILL; the system kills so when memory runs out",
+        "the process that ran it was killed by SIGKILL; the system does this when memory runs out",
         "the process that ran it was killed by SIGSEGV",
         "the process that ran it ended with status 7",
         "the process that ran it ended with status 7",
@@ -161,7 +161,7 @@ def test_a_worker_that_dies_is_one_failed_cell(study: Path) -> None:
 def test_values_that_cannot_be_kept_fail(study: Path) -> None:
     cells = [kind("bad"), kind("nothing"), kind("no_such_function")]
     found = [CellRunner(study).run([cell])[cell.key].error or "" for cell in cells]
-    assert "the value 'loss' cannot be kept" in found[0]
+    assert "the value 'loss' cannot be stored" in found[0]
     assert "returned NoneType, not a dict" in found[1]
     assert "no_such_function" in found[2]
 

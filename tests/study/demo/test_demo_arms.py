@@ -77,8 +77,8 @@ def test_a_winner_is_named_where_the_interval_lies_on_one_side() -> None:
     a, b = [1, 1, 0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 0, 0, 0, 0]
     pairs = differences(fourfold(a, b, [1, 0, 0, 0, 0, 0, 0, 0], [0] * 8, times=50))
     said = verdict(pairs).splitlines()
-    assert said[0].startswith("(b) is better than (a): (b) less (a) is +25.0 [")
-    assert said[1].startswith("(b) is better than (c): (c) less (b) is -37.5 [")
+    assert said[0].startswith("(b) is better than (a): (b) minus (a) is +25.0 [")
+    assert said[1].startswith("(b) is better than (c): (c) minus (b) is -37.5 [")
     assert said[2].startswith("(a) is better than (d): ")
     # The standard error of the mean of 400 differences that are 1 in a quarter and 0 else: 0.25**0.5 * 0.75**0.5 / 20.
     half = 1.96 * 100 * (0.25 * 0.75) ** 0.5 / 20

@@ -90,7 +90,7 @@ def test_command_line(options: InspectOptions, capsys: pytest.CaptureFixture[str
     assert status == 0
     out, err = capsys.readouterr()
     assert f"wrote {options.out}/index.html" in out
-    assert "looking at the snapshots" in err
+    assert "evaluating the snapshots" in err
     text = (Path(options.out) / "units.csv").read_text()
     assert {line.split(",")[0] + line.split(",")[1] for line in text.splitlines()[1:]} == {
         "conv0",

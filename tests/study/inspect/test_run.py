@@ -214,7 +214,7 @@ def test_a_layer_of_another_shape_before_counts_as_new(options: InspectOptions, 
     formats.write(tmp_path / "other.caffemodel", Weights(blobs))
     found, _ = find(replace(options, before=str(tmp_path / "other.caffemodel")))
     assert [group.name for group in found.top.groups] == ["old units", "new units"]
-    assert "`new` has another shape" in found.notices[0]
+    assert "`new` differs in shape" in found.notices[0]
 
 
 def test_no_classifier(options: InspectOptions, tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_snapshot_of_another_net_is_left_out_or_refused(options: InspectOptions,
     formats.write(tmp_path / "run_iter_5.caffemodel", Weights({"old": nets.weights(1)["old"]}))
     found, _ = find(options)
     assert {one.iteration for one in found.curves} == {10, 20}
-    assert "run_iter_5.caffemodel is left out" in found.notices[-1]
+    assert "run_iter_5.caffemodel is skipped" in found.notices[-1]
     with pytest.raises(UserError, match="the snapshot belongs to another net"):
         find(replace(options, snapshots=str(tmp_path / "run")))
 

@@ -46,7 +46,7 @@ class Cell:
             raise UserError(
                 f"the fields of a cell are not JSON: {error}",
                 received=f"{self.kind} {dict(self.fields)!r}",
-                remedy="give numbers that are finite, text, true, false, null, and lists and maps of them",
+                remedy="use finite numbers, strings, true, false, null, and lists and maps of them",
             ) from error
         object.__setattr__(self, "fields", copied)
         object.__setattr__(self, "needs", tuple(self.needs))
@@ -107,7 +107,7 @@ def load(study: Path, key: str) -> CellResult | None:
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
-            "this is not the result of a cell; something else has changed the file",
+            "this is not the result of a cell; another program has changed the file",
             where=Location(str(path)),
             received=str(error),
             remedy=f"remove {folder}; the cell then runs again",
@@ -163,7 +163,7 @@ def version_of(module: str) -> JSON:
         spec = None
     if spec is None or spec.origin is None:
         raise UserError(
-            "a cell's kind names a module that is not there",
+            "a cell's kind names a missing module",
             received=repr(module),
             remedy="write it as package.module:function",
         )
@@ -173,7 +173,7 @@ def version_of(module: str) -> JSON:
     raise UserError(
         "a cell's module has no VERSION",
         where=Location(spec.origin),
-        remedy="add a line VERSION = 1 there, and count it up whenever its numbers change",
+        remedy="add a line VERSION = 1 there, and increase it whenever its numbers change",
     )
 
 

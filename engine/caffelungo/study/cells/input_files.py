@@ -49,13 +49,13 @@ class Inputs:
             raise UserError(
                 "an input of the study is missing",
                 where=Location(str(target)),
-                remedy="add the file again, as the command that began the study does",
+                remedy="run the command that created the study again",
             )
         return target
 
     def _place(self, name: str) -> Path:
         if not NAME.fullmatch(name):
-            raise UserError("not the id of an input", received=repr(name), remedy="give what Inputs.add returned")
+            raise UserError("not the id of an input", received=repr(name), remedy="pass what Inputs.add returned")
         return self.folder / name
 
 

@@ -80,7 +80,7 @@ def run(cell: Cell, place: CellPlace) -> str:
             json.dumps(value, allow_nan=False, default=_listed)
         except (TypeError, ValueError) as error:
             raise UserError(
-                f"the value {name!r} cannot be kept: {error}", received=repr(value)[:100], remedy="return finite JSON"
+                f"the value {name!r} cannot be stored: {error}", received=repr(value)[:100], remedy="return finite JSON"
             ) from error
     return json.dumps(values, allow_nan=False, default=_listed)
 

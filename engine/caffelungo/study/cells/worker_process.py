@@ -67,7 +67,7 @@ class Hand:
         status = self.process.wait()
         if status >= 0:
             return f"the process that ran it ended with status {status}"
-        hint = "; the system kills so when memory runs out" if -status == getattr(signal, "SIGKILL", 9) else ""
+        hint = "; the system does this when memory runs out" if -status == getattr(signal, "SIGKILL", 9) else ""
         return f"the process that ran it was killed by {signal.Signals(-status).name}{hint}"
 
     def _listen(self) -> None:

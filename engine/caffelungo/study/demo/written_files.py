@@ -39,11 +39,11 @@ def clear(out: Path, overwrite: bool) -> None:
         shown = ", ".join(_name(path, out) for path in (foreign or there)[:SHOWN])
         more = len(foreign or there) - SHOWN
         raise UserError(
-            "the folder holds files that no demo wrote, or that were changed since" if foreign
+            "the folder contains files that no demo wrote, or that were changed since" if foreign
             else "the demo's folder exists",
             where=Location(str(out)),
             received=shown + (f" and {more} more" if more > 0 else ""),
-            remedy="name another folder with -o" if foreign else "add --overwrite, or name another with -o",
+            remedy="name another folder with -o" if foreign else "add --overwrite, or choose another with -o",
         )  # fmt: skip
     for path in there:
         path.unlink()

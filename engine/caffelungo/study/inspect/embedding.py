@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from caffelungo.study.inspect.similarity import Floats
 
-MISSING = "t-SNE needs scikit-learn (pip install 'caffelungo[inspect]'), so the two main directions (PCA) are shown"
+MISSING = "t-SNE needs scikit-learn (pip install 'caffelungo[inspect]'); shown are two principal components (PCA)"
 FEWEST = 10
 """Samples below which t-SNE says nothing."""
 COMPONENTS = 50

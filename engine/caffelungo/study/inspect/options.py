@@ -47,7 +47,7 @@ def wanted_units(given: Sequence[str]) -> dict[str, list[int]]:
         parts = [part.strip() for part in numbers.split(",") if part.strip()]
         if not layer or not parts or not all(part.isascii() and part.isdigit() for part in parts):
             raise UserError(
-                "--units takes a layer's name and the numbers of units, counted from 0",
+                "--units takes a layer's name and indices of units, counted from 0",
                 received=f"--units {text}",
                 remedy="write it as --units fc7:3,17",
             )

@@ -38,7 +38,7 @@ class Samples:
         places = [place for place, (_, value) in enumerate(inputs) if value == judge.bottom_values[1]]
         if not places:
             raise UserError(
-                f"the labels of `{judge.name}` do not come straight from the data",
+                f"the labels of `{judge.name}` do not come directly from the data",
                 where=net.opened.text.where("layer", judge.index),
                 received=f"bottom {judge.bottoms[1]}",
                 remedy="inspect a net whose label is the second top of its data layer",

@@ -55,7 +55,7 @@ def find(given: str | None, weights: Sequence[str]) -> list[Weighed]:
     if len(prefixes) > 1:
         names = ", ".join(prefix.name for prefix in prefixes)
         raise UserError(
-            "the folder holds the snapshots of several runs",
+            "the folder contains snapshots of several runs",
             where=Location(given), received=names, remedy=f"name one of them: --snapshots {shell.word(prefixes[-1])}",
         )  # fmt: skip
     found = [one for prefix in prefixes for one in _of_prefix(prefix)]
@@ -64,7 +64,7 @@ def find(given: str | None, weights: Sequence[str]) -> list[Weighed]:
             "no snapshots there",
             where=Location(given),
             received="no file called PREFIX_iter_N.caffemodel",
-            remedy="name the snapshot_prefix of the solver, or the folder its snapshots are in",
+            remedy="name the snapshot_prefix of the solver, or the folder of its snapshots",
         )
     return _thinned(found)
 
