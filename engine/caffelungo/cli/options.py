@@ -26,7 +26,8 @@ from caffelungo.report.progress_bar import progress, stages, working
 __all__ = [
     "Caffe", "Compile", "Device", "Gpu", "Level", "MemoryFormat", "Net", "Overwrite", "Precision", "Quiet", "Set",
     "Size", "Stage", "Threads", "Workers", "by_name", "command_line", "commands", "height_width", "in_range",
-    "layer_rate", "layer_units", "listed", "numbers", "progress", "size", "stages", "variables", "whole", "words", "working",
+    "layer_rate", "layer_units", "listed", "numbers", "progress", "size", "stages", "variables", "whole", "words",
+    "working",
 ]  # fmt: skip
 
 Set = Annotated[
