@@ -58,7 +58,7 @@ def test_a_command_and_its_flags_exist(where: str, line: str) -> None:
         assert words[1] in catalogue.names()
     assert verb in verbs
     flags = {flag for parameter in verbs[verb].params for flag in (*parameter.opts, *parameter.secondary_opts)}
-    used = [word.partition("=")[0] for word in caffe_spelling([verb, *words], verbs) if word.startswith("-")]
+    used = [word.partition("=")[0] for word in caffe_spelling([verb, *words], verbs) if re.match("-.", word)]
     assert set(used) <= flags | {"--help"}, f"{line} uses {set(used) - flags}"
 
 

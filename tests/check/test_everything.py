@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from caffelungo.check import check_files
+from caffelungo.check import check, check_files
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import Problem, UserError
@@ -166,3 +166,26 @@ def test_nets_of_a_solver_whose_shared_weights_have_other_shapes_are_told(tmp_pa
     assert found.received == "blob 0 (weight) 2x5, there 2x4"
     assert found.where is not None
     assert found.where.line == 5
+
+
+def test_without_data_the_rest_is_judged(tmp_path: Path) -> None:
+    net, path = tmp_path / "net.prototxt", tmp_path / "solver.prototxt"
+    net.write_text(
+        'layer { name: "data" type: "Data" top: "data" top: "label" data_param { source: "nowhere" batch_size: 2 }\n'
+        '  transform_param { mean_file: "mean.binaryproto" lungo { augmentation { type: "Rotate" } } } }\n'
+        'layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 0 } }\n'
+        'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" }\n'
+    )
+    path.write_text(f'net: "{net}" base_lr: 0.1 lr_policy: "fixed" max_iter: 5 weights: "nowhere.caffemodel"\n')
+    lacking = {"database not found", "mean file not found", "weights file not found"}
+    all_of_it = {one.what for one in check([path]).problems}
+    assert lacking < all_of_it
+    assert {one.what for one in check([path], data=False).problems} == all_of_it - lacking
+    dummy = net.read_text().replace("num_output: 0", "num_output: 2").replace('type: "Data"', 'type: "DummyData"')
+    dummy = dummy.replace(
+        'data_param { source: "nowhere" batch_size: 2 }',
+        ("dummy_data_param { shape { dim: 2 dim: 3 } shape { dim: 2 } data_filler { value: 7 } }"),
+    ).replace('  transform_param { mean_file: "mean.binaryproto" lungo { augmentation { type: "Rotate" } } }', "")
+    net.write_text(dummy)
+    (found,) = check([net], data=False).problems
+    assert "label" in found.what

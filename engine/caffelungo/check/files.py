@@ -48,15 +48,19 @@ def check(
     progress: Progress | None = None,
     stages: Sequence[str] = (),
     level: int = 0,
+    data: bool = True,
 ) -> Report:
     """Look at each of ``paths``, at what it names (a solver its nets, a net its data), and at every picture of a list.
 
     Files are told apart by content. Weights among them are matched with the nets. A mistake that two files lead to is
     reported once. Nets are judged in ``stages`` and ``level`` where these are given, else in every state that their own
-    rules name; those of a solver as it says.
+    rules name; those of a solver as it says. Without ``data`` the pictures, databases, means and weights that a file
+    names need not be there: they are not looked at.
     """
     report = Report()
-    findings = Findings(variables=dict(variables or {}), progress=progress, stages=tuple(stages), level=level)
+    findings = Findings(
+        variables=dict(variables or {}), progress=progress, stages=tuple(stages), level=level, data=data
+    )
     found: list[tuple[Path, str]] = []
     for path in paths:
         try:
@@ -100,10 +104,15 @@ def _one(kind: str, path: Path, findings: Findings) -> str:
         from caffelungo.rewriting.recipes import open_recipe
 
         return f"{len(open_recipe(path, findings.variables or None).steps)} passes"
-    if kind in (kinds.LIST, kinds.FOLDER):
-        return pictures.check_list(path, findings)
     if kind == kinds.OTHER:
         return ""
+    return _data(kind, path, findings)
+
+
+def _data(kind: str, path: Path, findings: Findings) -> str:
+    """Pictures, their lists and names, databases."""
+    if kind in (kinds.LIST, kinds.FOLDER):
+        return pictures.check_list(path, findings)
     if kind == kinds.NAMES:
         return f"{sum(bool(line.strip()) for line in path.read_text('utf-8', errors='replace').splitlines())} classes"
     if kind == kinds.PICTURE:

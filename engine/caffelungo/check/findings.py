@@ -29,6 +29,8 @@ class Findings:
     notices: list[str] = field(default_factory=list)
     stages: tuple[str, ...] = ()
     level: int = 0
+    data: bool = True
+    """Whether pictures, databases, means and weights that a file names are looked at."""
     read: dict[Path, Weights] = field(default_factory=dict)
     weights: list[tuple[Weights, bool]] = field(default_factory=list)
     seen: dict[Any, bool] = field(default_factory=dict)

@@ -38,7 +38,7 @@ def read_weights(found: Sequence[tuple[Path, str]], findings: Findings) -> None:
 def named_weights(solver: Definition, findings: Findings) -> None:
     """Where no weights are among the files: those that ``solver`` names, to be matched with its nets."""
     names = [name for given in solver.message.weights for name in split(given)]
-    if findings.weights or not names or any(":" in name for name in names):
+    if not findings.data or findings.weights or not names or any(":" in name for name in names):
         return
     try:
         findings.weights = [(load(names, solver.path), False)]

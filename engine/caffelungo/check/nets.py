@@ -91,9 +91,12 @@ def _checked_data(
 def _opened(definition: Definition, plan: Plan, planned: PlannedLayer, findings: Findings) -> Any:
     """The source of a data layer, or None when something is wrong with it, which is then in ``findings``."""
     where = _place(planned, definition.where)
-    good = _mean(definition, planned, findings)
     found = places(planned, definition.where)
     transform = planned.layer.param.transform_param
+    if not findings.data and getattr(planned.layer.options, "source", None):
+        findings.problems += transforms.problems(transform, plan.phase == TRAIN, found["lungo"] or where)
+        return None
+    good = _mean(definition, planned, findings)
     findings.problems += transforms.problems(transform, plan.phase == TRAIN, found["lungo"] or where)
     param = planned.layer.param
     if not good:  # so that it hides nothing of the data

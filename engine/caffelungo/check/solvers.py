@@ -39,7 +39,7 @@ def check_solver(solver: Definition, findings: Findings, rest: Rest | None = Non
             f"{solver.path}: no max_iter, so `lungo train` has nothing to do; programs that step the solver need none"
         )
     _prefix(solver, findings)
-    for position, name in enumerate(message.weights):
+    for position, name in enumerate(message.weights if findings.data else ()):
         _named_weights(solver, name, position, findings)
     if not findings.problems:
         findings.notices += [f"{solver.path}: {text}" for text in rate_notices(message)]

@@ -22,6 +22,10 @@ def check(
     set_: o.Set = None,
     level: o.Level = 0,
     stage: o.Stage = None,
+    no_data: Annotated[
+        bool,
+        typer.Option("--no-data", help="Do not look at the pictures, databases, means and weights that files name."),
+    ] = False,
     sarif: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write a SARIF 2.1.0 report; - is standard output.")
     ] = None,
@@ -42,7 +46,7 @@ def check(
         json_output.refuse(sarif, None, "--sarif")
     with json_output.kept_free(sarif) as stdout:
         with o.progress("checking pictures") as progress:
-            report = check(files, o.variables(set_), progress, o.listed(stage), level)
+            report = check(files, o.variables(set_), progress, o.listed(stage), level, not no_data)
         _show(report)
         for line in workflow_commands(report) if github else ():
             typer.echo(line)

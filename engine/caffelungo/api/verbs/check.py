@@ -34,13 +34,14 @@ def check(
     set: Settings | None = None,
     level: int = 0,
     stage: Words | None = None,
+    no_data: bool = False,
     sarif: Name | None = None,
 ) -> CheckReport:
     """Find everything that is wrong with nets, solvers, lists of pictures, weights and databases; nothing is run.
 
     ``files`` is one path or several. Unlike other functions this one returns problems instead of raising them, each
     with ``what``, ``where`` (file, line, column), ``received`` and ``remedy``. ``sarif`` is a file to write them
-    to as SARIF 2.1.0.
+    to as SARIF 2.1.0. With ``no_data`` the pictures, databases, means and weights that files name are not looked at.
 
     UserError for a file that is not there.
 
@@ -57,7 +58,9 @@ def check(
 
     if sarif is not None:
         json_output.refuse(values.path(sarif) or "", None, "--sarif")
-    report = run(values.paths(files), values.variables(set), stages=values.listed(stage), level=level)
+    report = run(
+        values.paths(files), values.variables(set), stages=values.listed(stage), level=level, data=not no_data
+    )  # fmt: skip
     if sarif is not None:
         files_.write_text(values.path(sarif) or "", json_output.text(log(report)))
     rows = ({"file": str(one.path), "kind": one.kind, "summary": one.summary} for one in report.files)
