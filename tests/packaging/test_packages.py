@@ -111,6 +111,8 @@ def test_the_wheel_holds_what_it_needs_and_no_more(wheel: Package) -> None:
         assert any(name.startswith(f"{ASSETS}/{folder}/") for name in names)
     assert f"{ASSETS}/proto/caffelungo.desc" in names
     assert f"{ASSETS}/nets/squeezenet/squeezenet_v1.1.caffemodel" in names
+    assert f"{ASSETS}/examples/notebooks/fine_tune_photos.ipynb" in names
+    assert "caffelungo/py.typed" in names, "type checkers read the annotations of packages that say so alone"
     for path in (REPOSITORY / "engine" / "caffelungo").rglob("*.py"):
         assert str(path.relative_to(REPOSITORY / "engine")) in names
     strange = [name for name in names if "__pycache__" in name or name.startswith(("tests", "docs", "benchmarks"))]
