@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, get_args
@@ -126,6 +128,20 @@ def _other(given: OptionField) -> tuple[Any, str]:
     value: Any = {bool: given.default is False, int: 3, float: 0.625, str: "some"}[kind]
     written = f'"{value}"' if kind is str else str(value).lower()
     return (value,) if given.many else value, f"{name}: {written}"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["nets"], ["train", "--help"]])
+def test_other_verbs_do_not_load_the_passes(words: list[str]) -> None:
+    """They take longer to load than the help takes to print."""
+    code = (
+        "import sys\n"
+        "from caffelungo.cli import main\n"
+        f"main.call({words!r})\n"
+        "loaded = [name for name in sys.modules if name.startswith('caffelungo.passes')]\n"
+        "sys.exit(f'loaded {loaded}' if loaded else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_page_is_current() -> None:
