@@ -331,7 +331,7 @@ def test_what_takes_one_classifier_wants_it_named(third: Grown, tmp_path: Path) 
     model, one = third.out.parent / "c.onnx", third.birds / "owl" / "0.png"
     with pytest.raises(UserError, match="--head cats"):
         classify_files(ClassifyOptions(model, [one], output=tmp_path / "a.png"))
-    with pytest.raises(UserError, match="it answers for fc8, birds, cats"):
+    with pytest.raises(UserError, match="its tasks are fc8, birds, cats"):
         classify_files(ClassifyOptions(model, [one], head="dogs"))
     ran = lungo("serve", model, "--port", "0")
     assert ran.status == 2

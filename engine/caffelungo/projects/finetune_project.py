@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from caffelungo import files, locks, shell
+from caffelungo import locks, shell
 from caffelungo.data import folder as photos
 from caffelungo.definition.reader import Definition
 from caffelungo.errors import Problem, UserError
@@ -28,20 +28,16 @@ from caffelungo.passes.statistics import StatisticsOptions, stored_statistics
 from caffelungo.passes.view import View
 from caffelungo.projects import finetune_texts
 from caffelungo.projects.finetune_texts import FinetuneAbout
-from caffelungo.rewriting.folder_files import STARTED, reference, refuse_overwriting, staged, word_of
+from caffelungo.projects.write_folder import FILES, write_folder
+from caffelungo.rewriting.folder_files import STARTED, reference, refuse_overwriting, word_of
 from caffelungo.rewriting.retarget import NONE, Opened, Pictures, PointOptions, batch_of, open_net, point
 from caffelungo.rewriting.rewrite import carried
-from caffelungo.weights import formats
 from caffelungo.weights.load import anywhere
 from caffelungo.weights.weights import Weights
 
 if TYPE_CHECKING:
     from caffelungo.probes.finetune_start import Started
 
-FILES = (
-    "train.txt", "val.txt", "labels.txt", "train_val.prototxt", "deploy.prototxt", "solver.prototxt", "README.md",
-    "run.sh",
-)  # fmt: skip
 AUGMENTED = 0.35
 """Least share of a photo's area that training sees of it at a time: less may miss the object in small sets."""
 
@@ -138,15 +134,8 @@ def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, to
         ),
         _classic_steps(options) if not probing else (),
     )  # fmt: skip
-    definition, notes = result.definition, result.notes
-    started = carried(opened.definition, result, opened.weights, []) if result.moves else None
     probe = _probed(options, opened, result, found, parts.train, say) if probing else None
-    if probe is not None:
-        behind = [step(stored_statistics, StatisticsOptions())]
-        if options.freeze_to is not None:
-            behind.append(step(freeze, FreezeOptions(options.freeze_to)))
-        refined = run(probe.definition, behind)
-        definition, started, notes = refined.definition, probe.weights, [*notes, *probe.notes, *refined.notes]
+    definition, started, notes = _begun(options, opened, result, probe)
     weights = str(out / STARTED) if started is not None else opened.weights
     answering = run(definition, [step(deploy, DeployOptions())])
     batch = batch_of(view, wanted, len(parts.train))
@@ -169,13 +158,7 @@ def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, to
         "README.md": finetune_texts.readme(about, notes, probe),
         "run.sh": finetune_texts.script(about),
     }
-    with staged(out) as folder:
-        photos.write(found, parts, folder)
-        for name, text in texts.items():
-            files.write_text(folder / name, text)
-        (folder / "run.sh").chmod(0o755)
-        if started is not None:
-            formats.write(folder / STARTED, started, definition.message)
+    write_folder(out, found, parts, texts, started, definition.message)
     return Summary(
         classes=tuple(found.classes),
         counts=found.counts(),
@@ -216,6 +199,20 @@ def _classic_steps(options: ProjectOptions) -> tuple[Step, ...]:
     if options.freeze_to is not None:
         steps.append(step(freeze, FreezeOptions(options.freeze_to)))
     return tuple(steps)
+
+
+def _begun(
+    options: ProjectOptions, opened: Opened, pointed: Result, probe: Started | None
+) -> tuple[Definition, Weights | None, list[Note]]:
+    """The net that is trained, the weights that it starts from where these are new, and what the passes did."""
+    if probe is None:
+        started = carried(opened.definition, pointed, opened.weights, []) if pointed.moves else None
+        return pointed.definition, started, pointed.notes
+    behind = [step(stored_statistics, StatisticsOptions())]
+    if options.freeze_to is not None:
+        behind.append(step(freeze, FreezeOptions(options.freeze_to)))
+    refined = run(probe.definition, behind)
+    return refined.definition, probe.weights, [*pointed.notes, *probe.notes, *refined.notes]
 
 
 def _probed(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from caffelungo import files, locks
+from caffelungo import locks
 from caffelungo.data import folder as photos
 from caffelungo.definition import catalogue
 from caffelungo.definition.reader import Definition
@@ -30,10 +30,10 @@ from caffelungo.passes.view import View
 from caffelungo.plan import states
 from caffelungo.plan.read_net import read_net
 from caffelungo.projects import task_texts
-from caffelungo.rewriting.folder_files import STARTED, reference, refuse_overwriting, size_elsewhere, staged, word_of
+from caffelungo.projects.write_folder import FILES, write_folder
+from caffelungo.rewriting.folder_files import STARTED, reference, refuse_overwriting, size_elsewhere, word_of
 from caffelungo.rewriting.rewrite import carried
 from caffelungo.solve import step_size
-from caffelungo.weights import formats
 from caffelungo.weights.copy_table import NEW
 from caffelungo.weights.load import anywhere, load
 from caffelungo.weights.match_layers import match
@@ -46,10 +46,6 @@ if TYPE_CHECKING:
 
 Stage = Callable[[str, int, int], None]
 """What is done now, how much of it is, and of how much."""
-FILES = (
-    "train.txt", "val.txt", "labels.txt", "train_val.prototxt", "deploy.prototxt", "solver.prototxt", "README.md",
-    "run.sh",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -146,13 +142,7 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
         channels=channels,
         preprocessing=_record(weights),
     )
-    if len(options.widen) > 1:
-        raise UserError(
-            "a new task accepts new units beside one layer only",
-            received=" ".join(f"--widen {layer}:{unit.units}" for layer, unit in options.widen),
-            remedy="name the layer that the classifier reads, and earlier ones with --read",
-        )
-    widen = next(((layer, replace(unit, suffix=name)) for layer, unit in options.widen), None)
+    widen = _widened(options, name)
     wanted = TaskOptions(name, tuple(found.classes), data, options.head, widen, tuple(options.reads), known)
     result = run(original, task_steps(wanted))
     started = carried(original, result, given, []) if result.moves else None
@@ -160,14 +150,7 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
     started = fitted.weights if fitted is not None else started
     trained = str(out / STARTED) if started is not None else given
     answering = run(result.definition, [step(deploy, DeployOptions())])
-    notices += _differing_size(options, weights)
-    notices += [f"{note.what} ({note.why})" for note in result.notes if "assumed:" in note.why]
-    notices += [
-        f"the class names of `{head.name}` are unknown: its classes are numbered until you write them into "
-        "lungo { head { ... } } of the net"
-        for head in result.definition.message.lungo.head
-        if not head.label
-    ]
+    notices += [*_differing_size(options, weights), *_assumed(result)]
     solver = SolverOptions(
         net=reference(out, "train_val.prototxt"), pictures=len(parts.train), tested=len(tested),
         classes=len(found.classes), batch_size=batch, weights=trained, solver=str(out / "solver.prototxt"),
@@ -186,13 +169,7 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
     for one in known.values():
         if one.labels:
             texts[f"labels_{word_of(one.task)}.txt"] = "".join(f"{label}\n" for label in one.labels)
-    with staged(out) as folder:
-        photos.write(found, parts, folder)
-        for file, text in texts.items():
-            files.write_text(folder / file, text)
-        (folder / "run.sh").chmod(0o755)
-        if started is not None:
-            formats.write(folder / STARTED, started, result.definition.message)
+    write_folder(out, found, parts, texts, started, result.definition.message)
     heads = result.definition.message.lungo.head
     return TaskSummary(
         name, fitted.row if fitted else None, tuple(head.task for head in heads), heads[-1].name, found.counts(),
@@ -200,6 +177,28 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
         about.iterations, batch, sorted(one.name for one in out.iterdir() if one.name in {*FILES, *texts, STARTED}),
         task_texts.commands(about), result.notes, notices,
     )  # fmt: skip
+
+
+def _widened(options: TaskProjectOptions, name: str) -> tuple[str, UnitOptions] | None:
+    """The layer beside which the task's own units stand, and these units; None without any."""
+    if len(options.widen) > 1:
+        raise UserError(
+            "a new task accepts new units beside one layer only",
+            received=" ".join(f"--widen {layer}:{unit.units}" for layer, unit in options.widen),
+            remedy="name the layer that the classifier reads, and earlier ones with --read",
+        )
+    return next(((layer, replace(unit, suffix=name)) for layer, unit in options.widen), None)
+
+
+def _assumed(result: Result) -> list[str]:
+    """What was assumed for want of knowledge: of preprocessing, and of the old classes' names."""
+    notices = [f"{note.what} ({note.why})" for note in result.notes if "assumed:" in note.why]
+    unnamed = [head for head in result.definition.message.lungo.head if not head.label]
+    return notices + [
+        f"the class names of `{head.name}` are unknown: its classes are numbered until you write them into "
+        "lungo { head { ... } } of the net"
+        for head in unnamed
+    ]
 
 
 def _rate(fitted: FittedHead | None) -> float | None:
