@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import weakref
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,22 @@ def test_what_is_given_decides_what_is_computed(net: cl.Net) -> None:
     assert torch.equal(net(fc=found["fc"]), found["out"])
     assert torch.equal(net(data=x, label=y)["loss"], net(out=found["out"], label=y, blobs="loss"))
     assert torch.equal(net(x.numpy(), blobs="out"), found["out"]), "arrays do"
+
+
+def test_memory_of_what_is_read_no_more_is_free(net: cl.Net) -> None:
+    """Without gradients: when the last layer computes, only what it reads is held."""
+    seen: dict[str, weakref.ref[torch.Tensor]] = {}
+    held: list[str] = []
+    for name in ("conv", "bn", "sc", "relu", "fc.1"):
+        net.layer(name).register_forward_hook(
+            lambda module, given, made, name=name: seen.update({name: weakref.ref(made)})
+        )
+    net.layer("out").register_forward_pre_hook(
+        lambda module, given: held.extend(name for name, made in seen.items() if made() is not None)
+    )
+    with torch.no_grad():
+        assert set(net(inputs()[0], blobs=["out"])) == {"out"}
+    assert held == ["fc.1"]
 
 
 def test_hooks_see_each_layer(net: cl.Net) -> None:

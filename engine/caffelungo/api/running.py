@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -41,7 +42,7 @@ def forward(
         names = [blobs] if isinstance(blobs, str) else list(blobs)
         wanted = {name: number_of(net, name) for name in names}
         layers = needed(net, wanted.values(), values)
-    run(net, layers, values)
+    run(net, layers, values, wanted.values())
     if isinstance(blobs, str) or (blobs is None and len(wanted) == 1):
         return values[next(iter(wanted.values()))]
     return {name: values[value] for name, value in wanted.items()}
@@ -63,7 +64,7 @@ def loss(net: NetModule, tensors: Sequence[Any], named: Mapping[str, Any]) -> Te
             remedy="compute one from what the net returns, or open a net for training",
         )
     values = given(net, tensors, named)
-    run(net, needed(net, weights, values), values)
+    run(net, needed(net, weights, values), values, weights)
     terms = [weight * values[value].sum() for value, weight in weights.items()]
     return torch.stack(terms).sum() if len(terms) > 1 else terms[0]
 
@@ -151,11 +152,20 @@ def needed(net: NetModule, wanted: Iterable[int], values: Mapping[int, Tensor]) 
     return [planned for planned in plan.layers if planned.index in found]
 
 
-def run(net: NetModule, layers: Iterable[PlannedLayer], values: Values) -> None:
-    """Compute ``layers`` one after the other; their tops are added to ``values``."""
+def run(net: NetModule, layers: Sequence[PlannedLayer], values: Values, wanted: Collection[int]) -> None:
+    """Compute ``layers`` one after the other; their tops are added to ``values``.
+
+    Values that no further layer reads and that are not ``wanted`` are taken out, so that their memory is free.
+    """
+    reads = Counter(value for planned in layers for value in planned.bottom_values)
     for planned in layers:
         tops = net.child_of(planned)(*(values[value] for value in planned.bottom_values))
         values.update(zip(planned.top_values, [tops] if len(planned.tops) == 1 else tops, strict=True))
+        del tops
+        reads.subtract(planned.bottom_values)
+        for value in {*planned.bottom_values, *planned.top_values}:
+            if not reads[value] and value not in wanted:
+                values.pop(value, None)
 
 
 def param_groups(net: NetModule, lr: float, weight_decay: float) -> list[dict[str, Any]]:
