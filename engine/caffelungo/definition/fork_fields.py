@@ -114,7 +114,7 @@ _ADDED: dict[str, dict[str, str]] = {
         names.WINDOWS: "shape_offset",
     },
     "PoolingParameter": {
-        "the forks that pool by floor (`ceil_mode: false` is `round_mode: FLOOR` here)": "ceil_mode",
+        "the forks that pool by floor": "ceil_mode",
         names.INTEL: "avg_include_pad axis pad_3d kernel_size_3d stride_3d",
         names.PARSENET: "bin_size bin_h bin_w",
         names.WINDOWS: "blobs_lr blobs_a_min",

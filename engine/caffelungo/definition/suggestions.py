@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffelungo.definition import fork_solver
+from caffelungo.definition import fork_layer_fields, fork_solver
 from caffelungo.definition.fields import MessageInfo, message_info
 from caffelungo.definition.forks import costs_nothing, fork_of
 from caffelungo.definition.misspelt import near_field
@@ -23,6 +23,8 @@ def unknown_field(info: MessageInfo, name: str, around: Sequence[MessageInfo]) -
     if fork := fork_of(info.name, name):
         if info.name == "SolverParameter":
             return f"{what}; it comes from {fork}", fork_solver.remedy(name)
+        if written := fork_layer_fields.remedy(info.name, name):
+            return f"{what}; it comes from {fork}", written
         instead = ", or write the net with the layers that `lungo layers` lists"
         if costs_nothing(info.name, name):
             instead = ""  # nothing that `lungo layers` lists would stand for it
@@ -36,11 +38,11 @@ def other_kind(root: MessageInfo, name: str, first: bool) -> tuple[str, str] | N
     """What is wrong and what to do if field ``name`` shows that the file is no ``root`` but another kind of file."""
     if root.name == "NetParameter":
         if name == "item" and first:
-            return "this is a label map (of SSD), not a net", "give the net's .prototxt"
+            return "this is a label map (of SSD), not a net", "name the net's .prototxt"
         if name in message_info("caffe.SolverParameter").fields and first:
-            return "this looks like a solver, not a net", "give the net's file here, this one as the solver"
+            return "this looks like a solver, not a net", "name the net's file here, and this one as the solver"
     elif root.name == "SolverParameter" and name in ("layer", "layers", "input", "name", "input_dim", "input_shape"):
-        return "this looks like a net, not a solver", "give the solver's file here, which names the net in `net:`"
+        return "this looks like a net, not a solver", "name the solver's file here, which names the net in `net:`"
     return None
 
 
@@ -65,7 +67,7 @@ def _elsewhere(info: MessageInfo, name: str, around: Sequence[MessageInfo]) -> s
     if not inside or near_field(name, info.fields):
         return None
     more = ", ..." if len(inside) > _SHOWN else ""
-    return f"put it into the block it belongs to: {', '.join(inside[:_SHOWN])}{more}"
+    return f"move it into the block it belongs to: {', '.join(inside[:_SHOWN])}{more}"
 
 
 def _near(info: MessageInfo, name: str) -> str:
