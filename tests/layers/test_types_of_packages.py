@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from caffelungo.definition.reader import parse_net
+from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.definition.schema import LayerParameter
+from caffelungo.deploy.caffe_export import export_caffe
 from caffelungo.deploy.export import export
 from caffelungo.errors import RunError, UserError
 from caffelungo.layers import kinds
@@ -21,7 +24,9 @@ from caffelungo.passes.base import Refusal, run, step
 from caffelungo.passes.deepen import DeepenOptions, deepen
 from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.widen import WidenOptions, widen
+from caffelungo.weights.weights import Weights
 from tests.layers.every_type import Example, export_all, hold, registered
+from tests.layers.helper import layer_net
 
 
 class Plain(Neuron):
@@ -132,3 +137,15 @@ def test_a_type_that_is_registered_later_belongs_to_its_kinds_at_once() -> None:
         assert "PlainOfATest" not in kinds.NEURONS & kinds.NONLINEAR
         run(parse_net(NET.replace("OpaqueOfATest", "PlainOfATest")), [step(widen, WidenOptions("fc1", UnitOptions(2)))])
     assert "PlainOfATest" not in both
+
+
+def test_own_options_are_read_before_a_type_gives_way_to_caffe_s(tmp_path: Path) -> None:
+    """In place, in the whole export, which proves its files against the net."""
+    layer = 'type: "HardSigmoid" lungo { hard_sigmoid { alpha: 0.125 beta: 0.25 } }'
+    text = layer_net('type: "Scale"', [(1, 4, 3, 3)]) + f'layer {{ name: "h" {layer} bottom: "y0" top: "y0" }}\n'
+    made = export_caffe(parse_net(text), Weights({"l": [np.arange(4, dtype=np.float32)]}), tmp_path / "deploy.prototxt")
+    _, _, line, clip = read_net(made.prototxt).message.layer
+    assert (line.type, line.power_param.scale, line.power_param.shift) == ("Power", 0.125, 0.25)
+    assert (clip.type, clip.clip_param.min, clip.clip_param.max) == ("Clip", 0, 1)
+    assert not line.HasField("lungo")
+    assert list(clip.top) == made.outputs

@@ -31,6 +31,7 @@ from caffelungo.deploy.exportable_net import open_exportable
 from caffelungo.deploy.options import ExportOptions
 from caffelungo.deploy.parity import BATCHES, Difference, difference
 from caffelungo.errors import Location, RunError, UserError
+from caffelungo.layers import registry
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.passes import base
@@ -156,8 +157,11 @@ def _plain(message: Any) -> Any:
     result.CopyFrom(message)
     result.ClearField("lungo")
     for layer in result.layer:
-        for name in ("lungo", "propagate_down", "phase", "transform_param"):
+        for name in ("propagate_down", "phase", "transform_param"):
             layer.ClearField(name)
+        kind = registry.find(layer.type)
+        if kind is None or kind.bvlc:  # another type's own options are read before it gives way to types of Caffe's
+            layer.ClearField("lungo")
         if not any(one.name for one in layer.param):
             layer.ClearField("param")
         for name in ("convolution_param", "inner_product_param"):
