@@ -28,7 +28,7 @@ from caffelungo.passes import resize
 from caffelungo.passes.finetune_options import FinetuneOptions
 from caffelungo.passes.picture_data import picture_layers
 from caffelungo.passes.stage_ends import stage_ends
-from caffelungo.passes.view import Classifier, Graph, View
+from caffelungo.passes.view import ClassifierLayer, Graph, View
 from caffelungo.plan import states
 from caffelungo.plan.read_net import read_net
 from caffelungo.solve import nets
@@ -158,7 +158,7 @@ def _with_pictures(
     """The net of ``view`` with ImageData layers over the pictures ``found``, and what was assumed of them."""
     graph = view.graphs.get(TEST) or view.graph
     ends = [graph.producer[graph.plan.value_of(blob)] for blob in blobs]
-    heads = [Classifier(planned, None, (), ()) for planned in ends if not planned.layer.source]
+    heads = [ClassifierLayer(planned, None, (), ()) for planned in ends if not planned.layer.source]
     if not heads:
         raise UserError(
             "a data layer's own blob is not a feature",

@@ -30,7 +30,7 @@ from caffelungo.passes.names import Names, root
 from caffelungo.passes.new_units import Built, UnitOptions
 from caffelungo.passes.option_fields import option
 from caffelungo.passes.registry import GROW, register
-from caffelungo.passes.view import Classifier, Graph, View
+from caffelungo.passes.view import ClassifierLayer, Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
 JOINS = frozenset({"Concat", "Normalize"})
@@ -87,7 +87,7 @@ class NewLayer:
 def add_layer(
     view: View,
     graph: Graph,
-    heads: Sequence[Classifier],
+    heads: Sequence[ClassifierLayer],
     value: int,
     target: PlannedLayer,
     base: str,
@@ -158,7 +158,7 @@ def _positive(graph: Graph, value: int) -> bool:
     return maker.layer.never_negative(True) and all(_positive(graph, one) for one in maker.bottom_values)
 
 
-def one_input(view: View, heads: Sequence[Classifier]) -> int:
+def one_input(view: View, heads: Sequence[ClassifierLayer]) -> int:
     """What all ``heads`` read; Refusal when they read different values."""
     values = {one.head.bottom_values[0] for one in heads}
     if len(values) > 1:

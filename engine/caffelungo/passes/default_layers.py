@@ -10,10 +10,10 @@ from __future__ import annotations
 from caffelungo.passes import joined_units, unit_places
 from caffelungo.passes.base import Refusal
 from caffelungo.passes.new_units import feeding
-from caffelungo.passes.view import Classifier, View
+from caffelungo.passes.view import ClassifierLayer, View
 
 
-def top_classifier(view: View) -> Classifier:
+def top_classifier(view: View) -> ClassifierLayer:
     """The (last) classifier; that of any label, where all read the same layer. UserError when it is not clear which."""
     answers = view.answers
     if view.head is None and len({one.label for one in answers}) > 1:

@@ -24,7 +24,7 @@ from caffelungo.passes import channel_names
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.names import answer_name
 from caffelungo.passes.registry import REWRITE, register
-from caffelungo.passes.view import Classifier, Graph, View, onward
+from caffelungo.passes.view import ClassifierLayer, Graph, View, onward
 from caffelungo.plan import states
 from caffelungo.plan.build_plan import build_plan
 from caffelungo.plan.plan import PlannedLayer
@@ -115,7 +115,7 @@ def _passed(graph: Graph, head: PlannedLayer) -> list[PlannedLayer]:
     return [*passed, *([softmax] if softmax is not None else [])]
 
 
-def _answers(view: View, options: DeployOptions) -> list[Classifier]:
+def _answers(view: View, options: DeployOptions) -> list[ClassifierLayer]:
     if options.head is not None or view.head is not None:
         return view.heads(options.head or view.head)
     if not view.answers:
@@ -143,7 +143,7 @@ def _sigmoid(view: View, graph: Graph, loss: PlannedLayer, value: int, several: 
     return [InsertLayer(loss.index, LayerParameter(name=name, type="Sigmoid", bottom=[blob], top=[name]))]
 
 
-def _softmax(view: View, one: Classifier, several: bool) -> list[Edit]:
+def _softmax(view: View, one: ClassifierLayer, several: bool) -> list[Edit]:
     end = next((end for end in one.ends if end.layer.type in PROBABILITIES), None)
     if end is None:
         return []

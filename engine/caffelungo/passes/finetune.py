@@ -18,7 +18,7 @@ from caffelungo.passes.finetune_options import FinetuneOptions, Work
 from caffelungo.passes.heads import fresh_head
 from caffelungo.passes.picture_data import read_pictures
 from caffelungo.passes.rates import NEW, OLD
-from caffelungo.passes.view import Classifier, View
+from caffelungo.passes.view import ClassifierLayer, View
 
 
 def finetune(view: View, options: FinetuneOptions) -> Rewrite:
@@ -56,7 +56,7 @@ def finetune(view: View, options: FinetuneOptions) -> Rewrite:
     return Rewrite(tuple(work.edits), (), tuple(work.notes))
 
 
-def _check_flat(view: View, one: Classifier) -> None:
+def _check_flat(view: View, one: ClassifierLayer) -> None:
     """A classifier must answer once a picture, not once a place in it."""
     last = one.between[-1] if one.between else one.head
     end_reads = [bottom for end in one.ends for bottom in end.bottom_shapes[:1]]
@@ -71,7 +71,7 @@ def _check_flat(view: View, one: Classifier) -> None:
         )
 
 
-def _ends(work: Work, one: Classifier) -> None:
+def _ends(work: Work, one: ClassifierLayer) -> None:
     for end in one.ends:
         if end.layer.type == "InfogainLoss":
             raise Refusal(
@@ -88,7 +88,7 @@ def _ends(work: Work, one: Classifier) -> None:
 # --- the loss of a net that only answers -------------------------------------------------------------------------
 
 
-def _add_loss(work: Work, one: Classifier, label: str, top: str) -> None:
+def _add_loss(work: Work, one: ClassifierLayer, label: str, top: str) -> None:
     """Put a loss and an accuracy on the classifier, whose blob is now called ``top``."""
     view = work.view
     softmax = next((end for end in one.ends if end.layer.type == "Softmax"), None)

@@ -29,12 +29,12 @@ from caffelungo.passes.moves import Array, Blobs
 from caffelungo.passes.names import Names, norm_name, numbered, root
 from caffelungo.passes.new_units import Built
 from caffelungo.passes.option_fields import option
-from caffelungo.passes.pooled_blobs import POOLS, Part, Read, Source
+from caffelungo.passes.pooled_blobs import POOLS, Part, PooledSource, Read
 from caffelungo.passes.rates import FROZEN, NEW, Rate, give_rates, head_filler
 from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.replace_classifier import Swap
 from caffelungo.passes.stage_ends import stage_ends
-from caffelungo.passes.view import Classifier, View
+from caffelungo.passes.view import ClassifierLayer, View
 
 __all__ = ["JoinedOptions", "Read", "columns", "head_name", "joined", "weights_for"]
 
@@ -91,7 +91,7 @@ register("join", verb=REWRITE, order=120, help="A linear classifier on pooled fe
 class _Design:
     """The new layers, and all that is known of the old ones: ``gone`` are positions of those that go."""
 
-    main: list[Classifier]
+    main: list[ClassifierLayer]
     swap: Swap
     gone: set[int]
     parts: list[Part]
@@ -102,7 +102,7 @@ class _Design:
     names: Names
 
     @property
-    def sources(self) -> list[Source]:
+    def sources(self) -> list[PooledSource]:
         return list({part.blob: part.source for part in self.parts}.values())
 
     @property
@@ -191,7 +191,7 @@ def _design(view: View, options: JoinedOptions) -> _Design:
     )
 
 
-def _name(view: View, options: JoinedOptions, main: Classifier) -> str:
+def _name(view: View, options: JoinedOptions, main: ClassifierLayer) -> str:
     return view.free(options.name or numbered(root(main.name, "new"), options.suffix))
 
 

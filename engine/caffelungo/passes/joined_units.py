@@ -30,7 +30,7 @@ from caffelungo.passes.names import Names, norm_name, root
 from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.parallel_units import Group
 from caffelungo.passes.unit_places import Place
-from caffelungo.passes.view import Classifier, Graph, View
+from caffelungo.passes.view import ClassifierLayer, Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
 
@@ -41,7 +41,7 @@ class Join:
     ``trails``: what pools each part of the layer's features, from the layer on.
     """
 
-    head: Classifier
+    head: ClassifierLayer
     end: PlannedLayer
     trails: tuple[tuple[PlannedLayer, ...], ...]
 
@@ -93,7 +93,7 @@ def find(view: View, graph: Graph, place: Place) -> tuple[Place, list[Join]]:
     if cut < len(chain):
         place = replace(place, before=chain[:cut], after=[])
     heads = {one.head.index: one for one in view.classifiers}
-    ends: dict[int, tuple[Classifier, PlannedLayer, list[tuple[PlannedLayer, ...]]]] = {}
+    ends: dict[int, tuple[ClassifierLayer, PlannedLayer, list[tuple[PlannedLayer, ...]]]] = {}
     for reader in graph.consumers(place.last.top_values[0]):
         trail: list[PlannedLayer] = []
         while pools(reader) and len(graph.consumers(reader.top_values[0])) == 1:
@@ -106,7 +106,7 @@ def find(view: View, graph: Graph, place: Place) -> tuple[Place, list[Join]]:
     return place, [Join(head, end, tuple(trails)) for head, end, trails in ends.values()]
 
 
-def _head_behind(graph: Graph, heads: dict[int, Classifier], one: PlannedLayer) -> Classifier | None:
+def _head_behind(graph: Graph, heads: dict[int, ClassifierLayer], one: PlannedLayer) -> ClassifierLayer | None:
     """The classifier that alone reads the Concat ``one``."""
     readers = graph.consumers(one.top_values[0]) if one.layer.type == "Concat" else []
     return heads.get(readers[0].index) if len(readers) == 1 else None

@@ -28,7 +28,7 @@ from caffelungo.passes.base import Refusal
 from caffelungo.passes.names import Names, root
 from caffelungo.passes.option_fields import SEED, option
 from caffelungo.passes.rates import FROZEN, NEW, Rate, give_rates, unit_filler, weak, weighted_blobs
-from caffelungo.passes.view import Classifier, Graph, View
+from caffelungo.passes.view import ClassifierLayer, Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
 WIDE_KERNEL_CHANNELS = 512
@@ -240,13 +240,13 @@ def follow(built: Built, chain: Sequence[PlannedLayer], names: Names, suffix: st
 
 def heads_behind(
     view: View, graph: Graph, target: PlannedLayer, value: int, verb: str, through: frozenset[str] = frozenset()
-) -> list[Classifier]:
+) -> list[ClassifierLayer]:
     """The classifiers that ``value`` reaches through layers without parameters; Refusal when it reaches anything else.
 
     ``verb`` says what is asked, for the message: "widening". ``through`` are further types that are no obstacle.
     """
     heads = {one.head.index: one for one in view.classifiers}
-    found: dict[int, Classifier] = {}
+    found: dict[int, ClassifierLayer] = {}
     queue = [(graph, value)]
     while queue:
         for state, reader in view.readers(*queue.pop()):
@@ -284,7 +284,7 @@ def _instead(view: View, graph: Graph, target: PlannedLayer, verb: str = "") -> 
     return "only a layer that nothing else reads can grow"
 
 
-def feeding(graph: Graph, one: Classifier) -> str | None:
+def feeding(graph: Graph, one: ClassifierLayer) -> str | None:
     """The layer whose features a classifier reads, seen through the layers that only pass them on."""
     value = one.head.bottom_values[0]
     while value in graph.producer:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from caffelungo import files
-from caffelungo.definition.edits import ClearField, DeleteLayer, InsertLayer, SetField
+from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLayer, Path, SetField
 from caffelungo.definition.schema import PHASE_NAMES, TEST, TRAIN, LayerParameter, Preprocessing
 from caffelungo.errors import UserError
 from caffelungo.layers.base import shape_text
@@ -17,7 +17,7 @@ from caffelungo.passes import channel_names
 from caffelungo.passes.base import Refusal, Rewrite
 from caffelungo.passes.finetune_options import FinetuneOptions, Work
 from caffelungo.passes.resize import before_crop
-from caffelungo.passes.view import Classifier, View
+from caffelungo.passes.view import ClassifierLayer, View
 from caffelungo.plan.plan import PlannedLayer
 
 IMAGENET_MEAN = (104.0, 117.0, 123.0)
@@ -28,7 +28,7 @@ DATA_OPTIONS = (
 )  # fmt: skip
 
 
-def picture_layers(view: View, heads: list[Classifier], label: str, options: FinetuneOptions) -> Rewrite:
+def picture_layers(view: View, heads: list[ClassifierLayer], label: str, options: FinetuneOptions) -> Rewrite:
     """The data layers of ``view`` as ImageData of ``options``' lists, with ``label`` as the blob of their classes.
 
     Raises Refusal when ``heads`` depend on more than one picture, or when its size is told nowhere.
@@ -38,7 +38,7 @@ def picture_layers(view: View, heads: list[Classifier], label: str, options: Fin
     return Rewrite(tuple(work.edits), (), tuple(work.notes))
 
 
-def read_pictures(work: Work, heads: list[Classifier], label: str) -> None:
+def read_pictures(work: Work, heads: list[ClassifierLayer], label: str) -> None:
     """``picture_layers`` as a part of ``work``."""
     view = work.view
     pictures: str | None = None
@@ -71,7 +71,7 @@ def read_pictures(work: Work, heads: list[Classifier], label: str) -> None:
     _replace(work, images, sources, pictures, label)
 
 
-def _indices(heads: list[Classifier]) -> set[int]:
+def _indices(heads: list[ClassifierLayer]) -> set[int]:
     return {one.head.index for one in heads}
 
 
@@ -130,30 +130,35 @@ def _rewrite(work: Work, index: int, wanted: Any, limit: bool) -> None:
         work.edits += [ClearField((*path, name)) for name in ("include", "exclude") if len(getattr(old, name))]
         work.edits.append(SetField((*path, "include", 0), wanted.include[0]))
     for name in ("transform_param", "image_data_param"):
-        before, after = getattr(old, name), getattr(wanted, name)
-        if not old.HasField(name):
-            if after.ByteSize():
-                work.edits.append(SetField((*path, name), after))
-            continue
-        given = {field.name for field, _ in after.ListFields()}
-        for descriptor, _ in before.ListFields():
-            if descriptor.name not in given:
-                work.edits.append(ClearField((*path, name, descriptor.name)))
-        for descriptor, value in after.ListFields():
-            if getattr(before, descriptor.name) == value and _has(before, descriptor):
-                continue
-            if descriptor.name == "mean_value":
-                if before.mean_value:
-                    work.edits.append(ClearField((*path, name, "mean_value")))
-                work.edits += [SetField((*path, name, "mean_value", k), one) for k, one in enumerate(value)]
-            else:
-                work.edits.append(SetField((*path, name, descriptor.name), value))
+        if old.HasField(name):
+            work.edits += _field_edits((*path, name), getattr(old, name), getattr(wanted, name))
+        elif getattr(wanted, name).ByteSize():
+            work.edits.append(SetField((*path, name), getattr(wanted, name)))
     phase = PHASE_NAMES[wanted.include[0].phase]
     work.note(
         f"data layer `{old.name}` ({old.type}) reads `{wanted.image_data_param.source}` in {phase}",
         index,
         "its scale, crop and mirror stay" if old.HasField("transform_param") else "",
     )
+
+
+def _field_edits(path: Path, before: Any, after: Any) -> list[Edit]:
+    """Edits that turn the message ``before`` at ``path`` into ``after``."""
+    edits: list[Edit] = []
+    given = {field.name for field, _ in after.ListFields()}
+    for descriptor, _ in before.ListFields():
+        if descriptor.name not in given:
+            edits.append(ClearField((*path, descriptor.name)))
+    for descriptor, value in after.ListFields():
+        if getattr(before, descriptor.name) == value and _has(before, descriptor):
+            continue
+        if descriptor.name == "mean_value":
+            if before.mean_value:
+                edits.append(ClearField((*path, "mean_value")))
+            edits += [SetField((*path, "mean_value", k), one) for k, one in enumerate(value)]
+        else:
+            edits.append(SetField((*path, descriptor.name), value))
+    return edits
 
 
 def _has(message: Any, descriptor: Any) -> bool:

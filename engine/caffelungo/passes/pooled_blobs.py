@@ -36,7 +36,7 @@ class Read:
 
 
 @dataclass
-class Source:
+class PooledSource:
     """A blob that is read: ``top`` is its name where it is read, ``values`` its value by phase.
 
     ``dropout``: the layers in place between that and the blob's last value; ``at``: behind the last layer of them.
@@ -53,7 +53,7 @@ class Source:
 class Part:
     """Some columns of the classifier: one way of pooling one blob of ``axes`` axes. ``plain``: it is not pooled."""
 
-    source: Source
+    source: PooledSource
     pool: str
     channels: int
     axes: int
@@ -72,7 +72,7 @@ def parts_of(view: View, reads: Sequence[Read], heads: frozenset[int] = frozense
     """
     problems: list[Problem] = []
     parts: list[Part] = []
-    sources: dict[str, Source] = {}
+    sources: dict[str, PooledSource] = {}
     if not reads:
         problems.append(Problem("the classifier would read nothing", remedy="name one blob or more"))
     for read in reads:
@@ -124,9 +124,9 @@ def _blob(view: View, word: str, problems: list[Problem]) -> str | None:
     return None
 
 
-def _source(view: View, blob: str) -> Source:
+def _source(view: View, blob: str) -> PooledSource:
     """``blob`` behind its neurons: the last value, or what the Dropout layers behind it read."""
-    source = Source(blob)
+    source = PooledSource(blob)
     for phase, graph in view.graphs.items():
         value = graph.plan.value_of(blob)
         source.at = max(source.at, graph.producer[value].index + 1)
@@ -143,14 +143,14 @@ def _source(view: View, blob: str) -> Source:
     return source
 
 
-def _shape(view: View, source: Source) -> Shape | None:
+def _shape(view: View, source: PooledSource) -> Shape | None:
     """The shape of a blob, of the phase that knows most of it."""
     shapes = [graph.shape(source.values[phase]) for phase, graph in view.graphs.items()]
     known = [one for one in shapes if one is not None]
     return max(known, key=lambda shape: sum(size is not None for size in shape), default=None)
 
 
-def _unreadable(view: View, source: Source, shape: Shape | None, heads: frozenset[int]) -> Problem | None:
+def _unreadable(view: View, source: PooledSource, shape: Shape | None, heads: frozenset[int]) -> Problem | None:
     """Why a blob cannot be read, None if it can."""
     phase, graph = next(iter(view.graphs.items()))
     maker = graph.producer[source.values[phase]]
@@ -171,7 +171,7 @@ def _unreadable(view: View, source: Source, shape: Shape | None, heads: frozense
 
 
 def before_dropout(
-    view: View, sources: Sequence[Source], gone: set[int], names: Names
+    view: View, sources: Sequence[PooledSource], gone: set[int], names: Names
 ) -> tuple[list[Edit], list[Note]]:
     """A Dropout in place that stays gets a top of its own, so that what it reads can be read by others, too."""
     edits: list[Edit] = []

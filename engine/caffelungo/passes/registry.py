@@ -114,34 +114,40 @@ def _load() -> None:
 
 def _check(made: PassType) -> None:
     """ValueError for what a pass may not say of itself."""
+    if problem := _declaration_problem(made) or _flag_problem(made):
+        raise ValueError(f"pass {made.name!r}: {problem}")
 
-    def refuse(what: str) -> ValueError:
-        return ValueError(f"pass {made.name!r}: {what}")
 
+def _declaration_problem(made: PassType) -> str | None:
     if made.verb not in (GROW, REWRITE):
-        raise refuse(f"the verb is {GROW!r} or {REWRITE!r}, not {made.verb!r}")
+        return f"the verb is {GROW!r} or {REWRITE!r}, not {made.verb!r}"
     if not made.help.strip():
-        raise refuse("it has no help")
+        return "it has no help"
     if not is_dataclass(made.options):
-        raise refuse("it takes (view, options), and options are a dataclass")
+        return "it takes (view, options), and options are a dataclass"
     if made.verb != GROW and any(one.path[1:] == ("units",) for one in made.fields):
-        raise refuse("a pass with options of new units belongs to `grow`")
+        return "a pass with options of new units belongs to `grow`"
     for one in made.fields:
         if not one.said.help.strip():
-            raise refuse(f"option {one.name!r} has no help")
+            return f"option {one.name!r} has no help"
         if one.said.flag and one.said.parts and not made.function.__module__.startswith(f"{room.__name__}."):
-            raise refuse(f"option {one.name!r} has several parts, which one flag cannot give")
+            return f"option {one.name!r} has several parts, which one flag cannot give"
+    return None
+
+
+def _flag_problem(made: PassType) -> str | None:
     for flag, option in made.flags.items():
         if not _FLAG.fullmatch(flag):
-            raise refuse(f"a flag is written as --two-words, not {flag!r}")
+            return f"a flag is written as --two-words, not {flag!r}"
         for other in _registered.values():
             if other.name == made.name or other.verb != made.verb or flag not in other.flags:
                 continue
             theirs = other.flags[flag]
             if _asks(option) and _asks(theirs):
-                raise refuse(f"the flag {flag} asks for pass {other.name!r} already")
+                return f"the flag {flag} asks for pass {other.name!r} already"
             if option is not None and theirs is not None and (option.kinds, option.many) != (theirs.kinds, theirs.many):
-                raise refuse(f"the flag {flag} of pass {other.name!r} takes something else")
+                return f"the flag {flag} of pass {other.name!r} takes something else"
+    return None
 
 
 def _asks(option: OptionField | None) -> bool:

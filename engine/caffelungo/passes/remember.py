@@ -29,7 +29,7 @@ from caffelungo.passes.names import Names
 from caffelungo.passes.option_fields import option
 from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.teacher import PREFIX, Teacher, frozen_copy, needed
-from caffelungo.passes.view import Classifier, Graph, View
+from caffelungo.passes.view import ClassifierLayer, Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
 COMMENT = "The net as it was, frozen: it teaches {head} what it answered (training only)."
@@ -133,7 +133,7 @@ def original(view: View, head: str | None) -> Original:
     return Original(view, planned, scores, axis, between, prefix)
 
 
-def _scores(view: View, one: Classifier) -> tuple[int, int, list[PlannedLayer]]:
+def _scores(view: View, one: ClassifierLayer) -> tuple[int, int, list[PlannedLayer]]:
     """Value and class axis of a classifier's scores (what the softmax takes), and the layers on the way to them."""
     graph = view.graph
     ends = [other for other in graph.plan.layers if other.index in {end.index for end in one.ends}]

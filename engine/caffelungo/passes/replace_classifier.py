@@ -17,7 +17,7 @@ from caffelungo import shell
 from caffelungo.definition.edits import Edit, SetField
 from caffelungo.layers.kinds import CLASS_LOSSES, OBSERVING, PASSING
 from caffelungo.passes.base import Refusal
-from caffelungo.passes.view import Classifier, Graph, View
+from caffelungo.passes.view import ClassifierLayer, Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
 ENDS = CLASS_LOSSES | OBSERVING | {"Softmax"}
@@ -37,7 +37,7 @@ class Swap:
     behind: list[int] = field(default_factory=list)
 
 
-def chosen(view: View, name: str | None) -> tuple[list[Classifier], list[Classifier]]:
+def chosen(view: View, name: str | None) -> tuple[list[ClassifierLayer], list[ClassifierLayer]]:
     """The classifier called ``name`` (its copies in both phases), and all that go: every one on its label.
 
     Without a name it is the last one on the label. Refusal where there are several and no label tells them apart.
@@ -56,7 +56,7 @@ def chosen(view: View, name: str | None) -> tuple[list[Classifier], list[Classif
     return [one for one in heads if one.name == main.name], heads
 
 
-def take_out(view: View, main: Sequence[Classifier], heads: Iterable[Classifier]) -> Swap:
+def take_out(view: View, main: Sequence[ClassifierLayer], heads: Iterable[ClassifierLayer]) -> Swap:
     """What goes with ``heads``, and what reads ``main``; Refusal when anything but losses and their like reads one."""
     swap = Swap()
     wanted = {one.head.index for one in main}

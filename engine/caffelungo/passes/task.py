@@ -31,7 +31,7 @@ from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.picture_data import picture_layers
 from caffelungo.passes.rates import OLD, give_rates, head_filler, options_field, weak, weighted_blobs
 from caffelungo.passes.read import ReadOptions, read
-from caffelungo.passes.view import Classifier, View
+from caffelungo.passes.view import ClassifierLayer, View
 from caffelungo.plan.plan import PlannedLayer
 
 SILENCE = "answers"
@@ -142,7 +142,7 @@ def _gives_data(view: View, index: int) -> bool:
     return any(one.index == index for graph in view.graphs.values() for one in graph.plan.sources)
 
 
-def _softmax(view: View, one: Classifier) -> list[Edit]:
+def _softmax(view: View, one: ClassifierLayer) -> list[Edit]:
     """The Softmax that the loss on ``one`` took, as a layer, where there is none."""
     loss = next((end for end in one.ends if end.layer.type in PROBABILITIES), None)
     passed = [*one.between, *one.ends]
@@ -203,7 +203,7 @@ def add(view: View, options: TaskOptions) -> Rewrite:
     return Rewrite((*edits, *data.edits), (), (*notes, *data.notes))
 
 
-def _model(view: View, options: TaskOptions) -> Classifier:
+def _model(view: View, options: TaskOptions) -> ClassifierLayer:
     """The classifier that the new one is modelled on, as the graph sees it that trains."""
     if options.head is None:
         return view.answers[-1]
@@ -220,7 +220,7 @@ def _model(view: View, options: TaskOptions) -> Classifier:
 
 
 def _features(
-    view: View, model: Classifier, names: Names, options: TaskOptions, edits: list[Edit], notes: list[Note]
+    view: View, model: ClassifierLayer, names: Names, options: TaskOptions, edits: list[Edit], notes: list[Note]
 ) -> tuple[str, int]:
     """The blob that the new classifier reads, and where in the file the classifier goes."""
     value, graph = model.head.bottom_values[0], view.graph
@@ -243,7 +243,7 @@ def _features(
     return top, len(view.net.layer)
 
 
-def _between(view: View, model: Classifier, start: int, layer: str) -> list[PlannedLayer]:
+def _between(view: View, model: ClassifierLayer, start: int, layer: str) -> list[PlannedLayer]:
     """The layers from the widened one to the classifier, which only pass features on; Refusal for any other."""
     passed: list[PlannedLayer] = []
     value = model.head.bottom_values[0]
@@ -264,7 +264,7 @@ def _between(view: View, model: Classifier, start: int, layer: str) -> list[Plan
     return passed
 
 
-def _classifier(view: View, model: Classifier, names: Names, options: TaskOptions, bottom: str) -> list[Any]:
+def _classifier(view: View, model: ClassifierLayer, names: Names, options: TaskOptions, bottom: str) -> list[Any]:
     """The new classifier and what stands behind it, like its model, up to the scores.
 
     A non-linearity on the scores (SqueezeNet's ReLU) is left out: a class that it sends to zero for every picture would
@@ -320,7 +320,7 @@ def _ends(names: Names, options: TaskOptions, scores: str, label: str) -> tuple[
     return softmax.name, (softmax, accuracy, loss)
 
 
-def _answer(one: Classifier) -> str:
+def _answer(one: ClassifierLayer) -> str:
     """The blob that a classifier answers with: its Softmax, else its scores."""
     softmax = next((end for end in one.ends if end.layer.type == "Softmax"), None)
     last = softmax or (one.between[-1] if one.between else one.head)

@@ -27,7 +27,7 @@ from caffelungo.plan.plan import Plan, PlannedLayer
 
 
 @dataclass(frozen=True)
-class Classifier:
+class ClassifierLayer:
     """A layer whose outputs are classes.
 
     ``ends`` are the losses, accuracies and softmaxes that its outputs reach, ``between`` the layers on the way there,
@@ -185,12 +185,12 @@ class View:
         return names.union(blob for layer in self.net.layer for blob in (*layer.top, *layer.bottom))
 
     @cached_property
-    def classifiers(self) -> list[Classifier]:
+    def classifiers(self) -> list[ClassifierLayer]:
         """Every classifier in the order of the file: under a loss or an accuracy on a label, else under a Softmax.
 
         In a net with neither, the layers of type InnerProduct or Convolution whose outputs leave the net.
         """
-        found: dict[int, Classifier] = {}
+        found: dict[int, ClassifierLayer] = {}
         for graph in self.graphs.values():
             for end in graph.plan.layers:
                 if end.layer.type in CLASS_LOSSES | {"Accuracy"} and len(end.bottoms) > 1:
@@ -205,7 +205,7 @@ class View:
         return [found[index] for index in sorted(found)]
 
     @cached_property
-    def answers(self) -> list[Classifier]:
+    def answers(self) -> list[ClassifierLayer]:
         """The classifiers that the net is for: the last on each label (earlier ones serve training only) and those
         that ``lungo.head`` names; in a net without either, all."""
         last = {one.label: one for one in self.classifiers if one.label is not None}
@@ -213,24 +213,24 @@ class View:
         found.update((one.head.index, one) for one in last.values())
         return [found[index] for index in sorted(found)] or self.classifiers
 
-    def _declared(self) -> Iterator[Classifier]:
+    def _declared(self) -> Iterator[ClassifierLayer]:
         """The classifiers that ``lungo.head`` names, each with what follows it up to its Softmax."""
         graph = self.graphs.get(TEST) or self.graph
         names = [head.name for head in self.net.lungo.head]
         for one in graph.plan.layers:
             if one.name in names and one.layer.type in HEADS:
                 passed, softmax = onward(graph, one.top_values[0])
-                yield Classifier(one, None, (softmax,) if softmax is not None else (), tuple(passed))
+                yield ClassifierLayer(one, None, (softmax,) if softmax is not None else (), tuple(passed))
 
-    def _open_ends(self) -> Iterator[Classifier]:
+    def _open_ends(self) -> Iterator[ClassifierLayer]:
         graph = self.graph
         for value in range(len(graph.plan.values)):
             if value in graph.producer and not graph.consumers(value) and not any(graph.producer[value].loss_weights):
                 trail = list(_trail(graph, value))
                 if trail and trail[-1].layer.type in HEADS:
-                    yield Classifier(trail[-1], None, (), tuple(reversed(trail[:-1])))
+                    yield ClassifierLayer(trail[-1], None, (), tuple(reversed(trail[:-1])))
 
-    def heads(self, name: str | None = None) -> list[Classifier]:
+    def heads(self, name: str | None = None) -> list[ClassifierLayer]:
         """The classifier called ``name``; without a name all classifiers on one label. UserError when unclear.
 
         With several labels it is the label of ``head``, and with one that classifier alone.
@@ -278,17 +278,17 @@ _ADD_INPUT = (
 
 
 def _add(
-    found: dict[int, Classifier], graph: Graph, end: PlannedLayer, label: str | None, among: set[int] | None = None
+    found: dict[int, ClassifierLayer], graph: Graph, end: PlannedLayer, label: str | None, among: set[int] | None = None
 ) -> None:
     """Note the classifier above ``end``, if there is one (and if it is ``among`` those known, when any are)."""
     trail = list(_trail(graph, end.bottom_values[0]))
     if not trail or trail[-1].layer.type not in HEADS or (among and trail[-1].index not in among):
         return
     head, between = trail[-1], tuple(reversed(trail[:-1]))
-    old = found.get(head.index, Classifier(head, None, (), ()))
+    old = found.get(head.index, ClassifierLayer(head, None, (), ()))
     ends = {one.index: one for one in (*old.ends, end)}
     passed = {one.index: one for one in (*old.between, *between)}
-    found[head.index] = Classifier(old.head, old.label or label, tuple(ends.values()), tuple(passed.values()))
+    found[head.index] = ClassifierLayer(old.head, old.label or label, tuple(ends.values()), tuple(passed.values()))
 
 
 def _leaves(graph: Graph, softmax: PlannedLayer) -> bool:

@@ -27,7 +27,7 @@ from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.option_fields import option
 from caffelungo.passes.parallel_units import Group
 from caffelungo.passes.registry import GROW, register
-from caffelungo.passes.view import Classifier, Graph, View
+from caffelungo.passes.view import ClassifierLayer, Graph, View
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def widen(view: View, options: WidenOptions) -> Rewrite:
 
 
 def read_by_heads(
-    view: View, graph: Graph, heads: Sequence[Classifier], group: Group, unit: UnitOptions, suffix: str
+    view: View, graph: Graph, heads: Sequence[ClassifierLayer], group: Group, unit: UnitOptions, suffix: str
 ) -> tuple[list[Edit], list[Move], list[Note]]:
     """The classifiers over the joined units: afresh under new names, or kept."""
     edits: list[Edit] = []
@@ -80,7 +80,7 @@ def _net2net(unit: UnitOptions) -> bool:
     return unit.start == "net2net"
 
 
-def _refuse_mixing(view: View, graph: Graph, group: Group, one: Classifier) -> None:
+def _refuse_mixing(view: View, graph: Graph, group: Group, one: ClassifierLayer) -> None:
     """Between the joined units and a kept classifier nothing may mix channels."""
     if not group.channels:
         raise Refusal(

@@ -26,7 +26,7 @@ from caffelungo.features.run_part import PartRunner
 from caffelungo.features.upstream import upstream
 from caffelungo.layers.kinds import HANDING_ON
 from caffelungo.net.store import Store
-from caffelungo.passes.view import Classifier
+from caffelungo.passes.view import ClassifierLayer
 from caffelungo.plan import memory_limits
 from caffelungo.probes.picture_entries import Entry
 from caffelungo.solve import nets
@@ -111,7 +111,7 @@ def read(
 
 
 def read_head(
-    subject: Subject, entries: Sequence[Entry], head: Classifier, mirrored: bool = False, say: Say = silent
+    subject: Subject, entries: Sequence[Entry], head: ClassifierLayer, mirrored: bool = False, say: Say = silent
 ) -> Tensor:
     """What the classifier ``head`` reads, a row a picture: N x D, or 2N x D with the mirrored pictures behind.
 
@@ -139,7 +139,7 @@ def read_head(
     return torch.from_numpy(np.concatenate([array for kept in versions for array in kept]))
 
 
-def _averaged(head: Classifier) -> bool:
+def _averaged(head: ClassifierLayer) -> bool:
     """Whether the answers of ``head`` are means over the plane of what a linear layer says of each place."""
     if head.head.layer.type == "InnerProduct":
         return False

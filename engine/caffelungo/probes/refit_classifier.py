@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from caffelungo.net.store import Store
-from caffelungo.passes.view import Classifier
+from caffelungo.passes.view import ClassifierLayer
 from caffelungo.probes import logistic
 from caffelungo.probes.candidates import HEAD, ProbeCandidate
 from caffelungo.probes.crossvalidation import KORNBLITH, interval, path, standard_error
@@ -44,7 +44,7 @@ class Refitted:
     kept: bool
 
 
-def as_it_is(classifier: Classifier, store: Store) -> LinearHead:
+def as_it_is(classifier: ClassifierLayer, store: Store) -> LinearHead:
     """The classifier as its weights in ``store`` have it, for features as ``feature_matrix.read_head`` gives them."""
     blobs = [blob.detach().float().cpu().numpy() for blob in store.blobs(classifier.head.key)]
     bias = blobs[1] if len(blobs) > 1 else np.zeros(classifier.classes, np.float32)

@@ -21,7 +21,7 @@ from caffelungo.definition.definition import Definition
 from caffelungo.errors import Problem, UserError
 from caffelungo.features.pooled import Pooled
 from caffelungo.passes.joined import JoinedOptions, Read, columns
-from caffelungo.passes.view import Classifier, View
+from caffelungo.passes.view import ClassifierLayer, View
 from caffelungo.probes import write_net
 from caffelungo.probes.candidates import HEAD, ProbeCandidate, candidates
 from caffelungo.probes.crossvalidation import KORNBLITH
@@ -170,7 +170,7 @@ class _Work:
         )  # fmt: skip
         return point(self.opened, wanted, pictures).definition
 
-    def _classifier(self) -> Classifier:
+    def _classifier(self) -> ClassifierLayer:
         head = self.view.heads()[-1]
         if self.keeps and head.classes != len(self.classes):
             raise UserError(

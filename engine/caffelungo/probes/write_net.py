@@ -25,7 +25,7 @@ from caffelungo.passes.base import Result, run, step
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.joined import JoinedOptions, joined, weights_for
 from caffelungo.passes.moves import Blobs
-from caffelungo.passes.view import Classifier, View
+from caffelungo.passes.view import ClassifierLayer, View
 from caffelungo.probes import table as report
 from caffelungo.probes.candidates import ProbeCandidate
 from caffelungo.probes.crossvalidation import PenaltyRow
@@ -54,7 +54,7 @@ class Chosen:
     weights: str
     joined: JoinedOptions | None
     head: LinearHead
-    classifier: Classifier
+    classifier: ClassifierLayer
     classes: tuple[str, ...]
     entries: Sequence[Entry]
     test: Sequence[Entry] | None
@@ -63,7 +63,11 @@ class Chosen:
 
 
 def with_head(
-    definition: Definition, weights: Weights, options: JoinedOptions | None, head: LinearHead, classifier: Classifier
+    definition: Definition,
+    weights: Weights,
+    options: JoinedOptions | None,
+    head: LinearHead,
+    classifier: ClassifierLayer,
 ) -> tuple[Result, Weights]:
     """The net with ``head`` in the place of ``classifier``, and its weights; layers that are gone are left out."""
     if options is None:
@@ -79,7 +83,7 @@ def with_head(
     return result, replace(weights, layers=layers, types=kinds)
 
 
-def own_blobs(classifier: Classifier, head: LinearHead) -> Blobs:
+def own_blobs(classifier: ClassifierLayer, head: LinearHead) -> Blobs:
     """``head`` as the blobs of the layer that ``classifier`` is. UserError where that lacks the bias of ``head``."""
     planned = classifier.head
     shapes = [use.shape for use in planned.params]

@@ -26,7 +26,7 @@ ENTRY_POINTS = "caffelungo.rate_policies"
 f32 = np.float32
 
 
-class State(Protocol):
+class RateState(Protocol):
     """What a policy may keep from one iteration to the next, as Caffe's solverstate does."""
 
     current_step: int
@@ -35,7 +35,7 @@ class State(Protocol):
     """Whether the rate fell with this call (it is logged)."""
 
 
-Rate = Callable[[State, Any, int], Any]
+Rate = Callable[[RateState, Any, int], Any]
 """The rate of an iteration (from 0) under a SolverParameter: a number, best in float32 as Caffe's are."""
 F = TypeVar("F", bound=Rate)
 

@@ -25,7 +25,7 @@ from caffelungo.features.frozen_features import shorten
 from caffelungo.layers.kinds import HANDING_ON
 from caffelungo.net.graph import GraphNet, LayerModule
 from caffelungo.net.store import Store
-from caffelungo.passes.view import Classifier, View
+from caffelungo.passes.view import ClassifierLayer, View
 from caffelungo.plan.plan import Plan, PlannedLayer
 from caffelungo.probes.crossvalidation import KORNBLITH
 from caffelungo.solve import nets
@@ -56,7 +56,7 @@ MARGIN = 0.1
 class FreshHead:
     """A classifier that starts afresh. ``averaged``: its answers are means over places, so its features are, too."""
 
-    classifier: Classifier
+    classifier: ClassifierLayer
     planned: PlannedLayer
     averaged: bool
 
@@ -133,7 +133,7 @@ def _plane(planned: PlannedLayer) -> tuple[int, int] | None:
     return (int(shape[2] or 0), int(shape[3] or 0)) if len(shape) == 4 else None
 
 
-def _why_not(one: Classifier, planned: PlannedLayer) -> str | None:
+def _why_not(one: ClassifierLayer, planned: PlannedLayer) -> str | None:
     """Why the answers of the layer are not linear in what can be averaged of what it reads; None when they are."""
     options, between = planned.layer.options, [each.layer for each in one.between]
     if strange := [layer.type for layer in between if layer.type not in PASSED]:

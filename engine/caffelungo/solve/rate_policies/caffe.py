@@ -10,7 +10,7 @@ from typing import Any, SupportsFloat
 
 import numpy as np
 
-from caffelungo.solve.rate_policy import FALLS, HAS_STEPS, REACHES_ITS_END, Need, State, f32, register
+from caffelungo.solve.rate_policy import FALLS, HAS_STEPS, REACHES_ITS_END, Need, RateState, f32, register
 
 RISES = Need(
     "stepvalue", "stepvalue that rise", lambda solver: list(solver.stepvalue) == sorted(solver.stepvalue),
@@ -37,28 +37,28 @@ def _float_power(base: np.float32, exponent: np.float32) -> np.float32:
 
 
 @register("fixed")
-def fixed(_: State, s: Any, i: int) -> Any:
+def fixed(_: RateState, s: Any, i: int) -> Any:
     return f32(s.base_lr)
 
 
 @register("step", needs=(FALLS, HAS_STEPS))
-def step(state: State, s: Any, i: int) -> Any:
+def step(state: RateState, s: Any, i: int) -> Any:
     state.current_step = i // s.stepsize
     return _double_power(s, state.current_step)
 
 
 @register("exp", needs=(FALLS,))
-def exp(_: State, s: Any, i: int) -> Any:
+def exp(_: RateState, s: Any, i: int) -> Any:
     return _double_power(s, i)
 
 
 @register("inv", needs=(FALLS,))
-def inv(_: State, s: Any, i: int) -> Any:
+def inv(_: RateState, s: Any, i: int) -> Any:
     return f32(s.base_lr) * _float_power(f32(1) + f32(s.gamma) * f32(i), -f32(s.power))
 
 
 @register("multistep", needs=(FALLS, RISES))
-def multistep(state: State, s: Any, i: int) -> Any:
+def multistep(state: RateState, s: Any, i: int) -> Any:
     if state.current_step < len(s.stepvalue) and i >= s.stepvalue[state.current_step]:
         state.current_step += 1
         state.stepped = True
@@ -66,12 +66,12 @@ def multistep(state: State, s: Any, i: int) -> Any:
 
 
 @register("poly", needs=(REACHES_ITS_END,))
-def poly(_: State, s: Any, i: int) -> Any:
+def poly(_: RateState, s: Any, i: int) -> Any:
     return f32(s.base_lr) * _float_power(f32(1) - f32(i) / f32(s.max_iter), f32(s.power))
 
 
 @register("sigmoid", needs=(FALLS, HAS_STEPS))
-def sigmoid(_: State, s: Any, i: int) -> Any:
+def sigmoid(_: RateState, s: Any, i: int) -> Any:
     argument = -f32(s.gamma) * (f32(i) - f32(s.stepsize))
     grown = f32(math.exp(argument)) if argument < 88 else f32(np.inf)
     return f32(s.base_lr) * (f32(1) / (f32(1) + grown))
