@@ -108,16 +108,7 @@ def rewrite(options: RewriteOptions) -> Rewritten:
     path, variables = catalogue.resolve(name, variables)
     read = read_net(path, variables or None)
     original = states.checked(read.within(options.stages, options.level, _solver_stages(options.solver)))
-    steps = [*(opened.steps if opened is not None else ()), *options.steps]
-    if options.tune is not None:
-        steps = [one for one in steps if not isinstance(one, Tuning)]
-        steps.append(tune_step(options.tune))
-    if not steps:
-        raise UserError(
-            "nothing to do",
-            received=name,
-            remedy="name a change, such as --freeze-to conv3; `lungo rewrite --help` lists all. A recipe needs a step",
-        )
+    steps = _steps(options, opened, name)
     target = _target(options.output, path)
     solver_target = target.with_name(f"{target.stem}{SOLVER}")
     weights_target = target.with_suffix(".caffemodel")
@@ -161,6 +152,21 @@ def rewrite(options: RewriteOptions) -> Rewritten:
         shapes=shapes,
         weights=weights,
     )
+
+
+def _steps(options: RewriteOptions, opened: recipes.Recipe | None, net: str) -> list[Step]:
+    """Those of the recipe and of the options, of which one says what learns; UserError without any."""
+    steps = [*(opened.steps if opened is not None else ()), *options.steps]
+    if options.tune is not None:
+        steps = [one for one in steps if not isinstance(one, Tuning)]
+        steps.append(tune_step(options.tune))
+    if not steps:
+        raise UserError(
+            "nothing to do",
+            received=net,
+            remedy="name a change, such as --freeze-to conv3; `lungo rewrite --help` lists all. A recipe needs a step",
+        )
+    return steps
 
 
 def sources(definition: Definition, shapes: Mapping[str, Sequence[int]]) -> Sources | None:
