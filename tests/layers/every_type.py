@@ -284,9 +284,11 @@ def back_to_caffe(layer_type: str, one: Example) -> None:
     x = [bottom.astype(np.float32) for bottom in one.bottoms()]
     was, now = numbers.before_and_after(before, result, *x)
     np.testing.assert_allclose(now("y0"), was("y0"), rtol=1e-4, atol=1e-5)
-    placed = text.replace('top: "y0"', 'top: "x0"')
-    in_place = run(parse_net(placed), [step(bvlc, BvlcOptions())]).definition
-    assert in_place.message.layer[-1].top[0] not in in_place.message.layer[-1].bottom
+    placed = parse_net(text.replace('top: "y0"', 'top: "x0"'))
+    result = run(placed, [step(bvlc, BvlcOptions())])
+    was, now = numbers.before_and_after(placed, result, *x)
+    end = result.definition.message.layer[-1].top[0]
+    np.testing.assert_allclose(now(end), was("x0"), rtol=1e-4, atol=1e-5)
 
 
 def export_all(examples: dict[str, Example], export: Callable[..., Any]) -> Any:

@@ -148,4 +148,4 @@ def test_own_options_are_read_before_a_type_gives_way_to_caffe_s(tmp_path: Path)
     assert (line.type, line.power_param.scale, line.power_param.shift) == ("Power", 0.125, 0.25)
     assert (clip.type, clip.clip_param.min, clip.clip_param.max) == ("Clip", 0, 1)
     assert not line.HasField("lungo")
-    assert list(clip.top) == made.outputs
+    assert [*clip.top] == made.outputs == ["y0"]

@@ -16,6 +16,7 @@ from caffelungo.definition.edits import DeleteLayer, Edit, InsertLayer, RenameBl
 from caffelungo.definition.schema import TEST
 from caffelungo.errors import Problem, UserError
 from caffelungo.layers.base import LayerError
+from caffelungo.layers.kinds import NEURONS
 from caffelungo.layers.traits import CaffeForm
 from caffelungo.passes.base import Note, Rewrite
 from caffelungo.passes.moves import Blobs, Move
@@ -48,8 +49,8 @@ def bvlc(view: View, options: BvlcOptions) -> Rewrite:
             continue
         edits += [InsertLayer(planned.index, layer) for layer in form.layers]
         edits.append(DeleteLayer(planned.index))
-        if planned.tops[0] == planned.bottoms[0]:
-            edits.append(RenameBlob(planned.tops[0], form.layers[-1].top[0], planned.index + 1))
+        if planned.tops[0] != (top := form.layers[-1].top[0]):
+            edits.append(RenameBlob(planned.tops[0], top, planned.index + 1))
         if planned.params:
             moves.append(_moved(planned.name, form))
         count = len(form.layers)
@@ -60,10 +61,17 @@ def bvlc(view: View, options: BvlcOptions) -> Rewrite:
 
 
 def _form(planned: PlannedLayer, names: Names) -> CaffeForm:
-    """The layers in the place of ``planned``; one in place gives its top a name of its own."""
+    """The layers in the place of ``planned``. Of one in place a chain of neurons is in place, too, so that an output
+    keeps its name; the top of others gets a name of its own."""
     form = planned.layer.caffe_form(planned.bottom_shapes, lambda part: names.take(f"{planned.name}/{part}"))
-    last = form.layers[-1]
-    if planned.tops[0] == planned.bottoms[0] == last.top[0]:
+    last, blob = form.layers[-1], planned.bottoms[0]
+    if not planned.tops[0] == blob == last.top[0]:
+        return form
+    made = [blob, *(layer.top[0] for layer in form.layers)]
+    if all(layer.type in NEURONS and list(layer.bottom) == [made[k]] for k, layer in enumerate(form.layers)):
+        for layer in form.layers:
+            layer.bottom[0] = layer.top[0] = blob
+    else:
         last.top[0] = names.take(f"{planned.name}/top")
     return form
 
