@@ -20,7 +20,8 @@ SLOW = (
     "def slow(*words): put(*words); print('put', flush=True); time.sleep(5)\n"
     "lmdb_writer.LmdbWriter.put = slow\n"
     "where = Path(sys.argv[1])\n"
-    "tool.convert_imageset(f'{where}/', where / 'list.txt', where / 'db', tool.ConvertImagesetOptions(overwrite=True))\n"
+    "options = tool.ConvertImagesetOptions(overwrite=True)\n"
+    "tool.convert_imageset(f'{where}/', where / 'list.txt', where / 'db', options)\n"
 )
 
 

@@ -111,5 +111,6 @@ def test_a_copy_overwrites_nothing(tmp_path: Path) -> None:
 
 
 def test_the_catalogue_needs_no_torch() -> None:
-    code = "import sys; from caffelungo.definition import catalogue; catalogue.families(); sys.exit('torch' in sys.modules)"
+    look = "from caffelungo.definition import catalogue; catalogue.families()"
+    code = f"import sys; {look}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

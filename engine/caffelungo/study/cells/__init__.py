@@ -14,4 +14,6 @@ from caffelungo.study.cells.place import CellPlace
 from caffelungo.study.cells.progress import RunningCell, Standing
 from caffelungo.study.cells.runner import CellRunner
 
-__all__ = ["JSON", "Cell", "CellPlace", "CellResult", "CellRunner", "Inputs", "RunningCell", "Standing", "in_order", "load"]
+__all__ = [
+    "JSON", "Cell", "CellPlace", "CellResult", "CellRunner", "Inputs", "RunningCell", "Standing", "in_order", "load",
+]  # fmt: skip
