@@ -41,12 +41,12 @@ def told(path: Path) -> list[str]:
     [
         (CONV.format("num_output: 3 hole: 2"), "ConvolutionParameter has no field `hole`; it comes from DeepLab", True),
         (CONV.format("num_outptu: 3"), "ConvolutionParameter has no field `num_outptu`", True),
-        (CONV.format("num_output: x"), "`num_output` takes a whole number", True),
-        (CONV.format("num_output: 3 num_output: 4"), "`num_output` may stand only once", True),
-        (CONV.format("num_output: 3 pad: [1, x]"), "`pad` takes a whole number", True),
-        (CONV.format("num_output: 3 = 4"), "a character that no definition may have here", True),
+        (CONV.format("num_output: x"), "`num_output` needs an integer", True),
+        (CONV.format("num_output: 3 num_output: 4"), "`num_output` may occur only once", True),
+        (CONV.format("num_output: 3 pad: [1, x]"), "`pad` needs an integer", True),
+        (CONV.format("num_output: 3 = 4"), "a character that is not allowed here", True),
         (CONV.format("num_output: 3").replace('top: "c"', 'tpo: "c"'), "LayerParameter has no field `tpo`", False),
-        (CONV.format("num_output: 3").replace('top: "c"', "top: c"), "`top` takes a string in quotes", False),
+        (CONV.format("num_output: 3").replace('top: "c"', "top: c"), "`top` needs a string in quotes", False),
         (CONV.format("num_output: 3").replace(" }\n", "\n"), "this brace is never closed", False),
         (CONV.format("num_output: 3").replace("} }\n", "> }\n"), "the block is closed by the wrong brace", False),
     ],
@@ -162,7 +162,7 @@ def test_nets_of_a_solver_whose_shared_weights_have_other_shapes_are_told(tmp_pa
     )
     path.write_text(f'net: "{net}" base_lr: 0.1 lr_policy: "fixed" max_iter: 5 test_interval: 2 test_iter: 1\n')
     (found,) = check_files([path])
-    assert "another shape here than in the net whose weights it shares" in found.what
+    assert "differs in shape from the net whose weights it shares" in found.what
     assert found.received == "blob 0 (weight) 2x5, there 2x4"
     assert found.where is not None
     assert found.where.line == 5

@@ -51,7 +51,7 @@ def test_copy_of_a_family_with_variables() -> None:
     ("words", "told"),
     [
         ("resnet18 --set clases=7", ["clases=7", "did you mean `classes`?"]),
-        ("lenet --set clases=7", ["clases=7", "leave out --set clases"]),
+        ("lenet --set clases=7", ["clases=7", "remove --set clases"]),
         ("lenett", ["did you mean `lenet`?"]),
         ("", ["no net named"]),
     ],

@@ -98,7 +98,7 @@ def test_numbers_that_cannot_be_told_are_named() -> None:
 def test_a_value_that_changes_nothing_may_go(line: str, nothing: bool) -> None:
     (told,) = remedies(f"{PLAIN}{line}\n").values()
     assert ("delete it" in told) == nothing
-    assert ("another one" in told) != nothing
+    assert ("the training differs" in told) != nothing
 
 
 @pytest.mark.parametrize("policy", sorted(fork_solver.POLICIES))

@@ -55,7 +55,7 @@ def test_a_field_that_caffe_has_elsewhere_may_be_meant() -> None:
     layer = message_info("caffe.LayerParameter")
     what, told = unknown_field(layer, "engine", [message_info("caffe.NetParameter")])
     assert "it comes from Intel Caffe" in what
-    assert told.startswith("delete it; if Caffe's is meant, put it into the block it belongs to: ")
+    assert told.startswith("delete it; if Caffe's is meant, move it into the block it belongs to: ")
     assert "convolution_param" in told
 
 

@@ -108,9 +108,9 @@ def test_differences_name_the_option() -> None:
     ("inside", "what", "remedy"),
     [
         ("stepz: 2", "5:36: OptionsOfATestOptions has no field `stepz`", "did you mean `steps`?"),
-        ("steps: 2.5", "`steps` takes a whole number", "whole number"),
+        ("steps: 2.5", "`steps` needs an integer", "an integer"),
         ("steps: 1 steps: 2", "`steps` may", "keep one"),
-        ("signed: 3", "`signed` is true or false", "true or false"),
+        ("signed: 3", "`signed` must be true or false", "true or false"),
     ],
 )
 def test_mistakes_have_a_place_and_a_remedy(inside: str, what: str, remedy: str) -> None:

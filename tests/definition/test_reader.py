@@ -95,7 +95,7 @@ def test_every_form_of_the_text_format_is_read(text: str) -> None:
     ("text", "column", "what", "remedy"),
     [
         ('nane: "x"', 1, "no field `nane`", "did you mean `name`"),
-        ("name: x", 7, "takes a string in quotes", 'write "x"'),
+        ("name: x", 7, "needs a string in quotes", 'write "x"'),
         ('name "x"', 6, "expected :", "write name: ..."),
         ('name: "x', 7, "not closed on its line", 'end it with "'),
         (r'name: "C:\data"', 7, r"unknown escape \d", "write / instead"),
@@ -107,13 +107,13 @@ def test_every_form_of_the_text_format_is_read(text: str) -> None:
         ("lrn_param: 3", 12, "expected {", "write lrn_param { ... }"),
         ("loss_weight: 0x10", 14, "takes a number", "decimal"),
         ('loss_weight: "0.1"', 14, "takes a number", "write 0.1 without quotes"),
-        ("propagate_down: yes", 17, "is true or false", "write true or false"),
-        ("convolution_param { pad: 1.0 }", 26, "takes a whole number", "write 1"),
+        ("propagate_down: yes", 17, "must be true or false", "write true or false"),
+        ("convolution_param { pad: 1.0 }", 26, "needs an integer", "write 1"),
         ("convolution_param { pad: -1 }", 26, "from 0 to 4294967295", "in this range"),
-        ("convolution_param { pad: 08 }", 26, "takes a whole number", "write 8"),
+        ("convolution_param { pad: 08 }", 26, "needs an integer", "write 8"),
         ("clip_param { min: 0 }", 12, "ClipParameter lacks max", "add max: ..."),
-        ("lrn_param { } lrn_param { alpha: 1 }", 15, "may stand only once", "into one block"),
-        ('name: ["a"]', 7, "takes no list", "one value"),
+        ("lrn_param { } lrn_param { alpha: 1 }", 15, "may occur only once", "into one block"),
+        ('name: ["a"]', 7, "is not a list", "one value"),
         ("loss_weight: [1, 2,]", 20, "expected a value", None),
         ('name: "a",,', 11, "expected the name of a field", None),
         ("kernel_size: 3", 1, "no field `kernel_size`", "block it belongs to: convolution_param, pooling_param"),
@@ -122,8 +122,8 @@ def test_every_form_of_the_text_format_is_read(text: str) -> None:
         ("pooling_param { lr_mult: 1 }", 17, "no field `lr_mult`", None),
         ('convolution_param { top: "x" }', 21, "no field `top`", "move it out of this block"),
         ("roi_pooling_param { pooled_h: 7 }", 1, "it comes from Fast and Faster R-CNN", None),
-        ("\u00a0", 1, "of a web page or a word processor", "write a blank in place of U+00A0"),
-        ("é", 1, "a character that no definition may have", "delete it"),
+        ("\u00a0", 1, "of web pages or word processors", "write a space instead of U+00A0"),
+        ("é", 1, "a character that is not allowed", "delete it"),
         ("lrn_param { alpha: 1 >", 22, "closed by the wrong brace", "write }"),
     ],
 )
@@ -146,7 +146,7 @@ def test_all_mistakes_of_a_file_are_reported_in_one_run() -> None:
         (23, 16),
     ]  # fmt: skip
     message = str(caught.value)
-    assert f"{path}:8:17: `num_output` takes a whole number\n" in message
+    assert f"{path}:8:17: `num_output` needs an integer\n" in message
     assert "    num_output: 3.0\n" in message
     assert "  received: 3.0\n  to do: write 3\n" in message
 
@@ -221,7 +221,7 @@ def test_mistakes_that_are_alike_are_one_and_do_not_end_the_reading() -> None:
     assert first.what.startswith("NetParameter has no field `zork`")
     assert first.what.endswith("(60 times)")
     assert first.received == "zork, on lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 and 48 more"
-    assert "takes a string" in second.what
+    assert "needs a string" in second.what
 
 
 @pytest.mark.parametrize("name", ["crlf", "byte_order_mark", "latin1_comment", "tabs", "plain"])

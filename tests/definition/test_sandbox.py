@@ -54,7 +54,7 @@ def refused(text: str, path: Path) -> str:
     with pytest.raises(UserError) as caught:
         rendering.render(text, str(path), {})
     assert len(caught.value.problems) == 1
-    assert caught.value.problems[0].what == "the template asks for too much"
+    assert caught.value.problems[0].what == "the template exceeds the limits"
     return str(caught.value.problems[0].where)
 
 

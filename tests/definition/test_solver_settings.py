@@ -38,7 +38,7 @@ def test_a_field_is_what_a_file_would_say(given, path, wanted):
     ("given", "remedy"),
     [("bse_lr=1", "did you mean base_lr?"), ("keep_last=3", "did you mean lungo.keep_last?"),
      ("lungo.kep_last=1", "did you mean lungo.keep_last?"), ("base_lr=abc", "decimal number"),
-     ("max_iter=1.5", "whole number"), ("snapshot_format=HDF", "did you mean HDF5?"), ("debug_info=maybe", "true or"),
+     ("max_iter=1.5", "an integer"), ("snapshot_format=HDF", "did you mean HDF5?"), ("debug_info=maybe", "true or"),
      ("lungo=3", "name one of them: lungo.warmup_iter"), ("lr_policy.x=3", "name lr_policy alone"),
      ("max_iter", "write --set-solver base_lr"), ("=3", "write --set-solver base_lr"),
      ("base_lr=0.1 max_iter: 5", "one value"), ("stepvalue=1,x", "digits"), ("max_iter=1 } net {", ""),

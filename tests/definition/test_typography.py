@@ -14,21 +14,21 @@ from caffelungo.errors import Problem, UserError
 
 GOOD = 'name: "net"\nlayer { name: "p" type: "Power" bottom: "d" top: "p" power_param { shift: -1.5e-3 } }\n'
 CHANGES = {
-    "curly quotes": ('"p"', "“p”", 'write " in place of U+201C, U+201D'),
-    "low quotes": ('"p"', "„p“", 'write " in place of U+201E, U+201C'),
-    "guillemets": ('"p"', "«p»", 'write " in place of U+00AB, U+00BB'),
-    "curly single quotes": ('"p"', "‘p’", "write ' in place of U+2018, U+2019"),
-    "one curly quote": ('"net"', '“net"', 'write " in place of U+201C'),
-    "the other curly quote": ('"net"', '"net”', 'write " in place of U+201D'),
-    "minus": ("-", "\u2212", "write - in place of U+2212"),
-    "en dash": ("-", "\u2013", "write - in place of U+2013"),
-    "non-breaking hyphen": ("-", "\u2011", "write - in place of U+2011"),
-    "no-break space": (" ", "\u00a0", "write a blank in place of U+00A0"),
-    "ideographic space": (" ", "\u3000", "write a blank in place of U+3000"),
-    "line separator": ("\n", "\u2028", "write a blank in place of U+2028"),
-    "fullwidth colon": (":", "\uff1a", "write : in place of U+FF1A"),
-    "fullwidth word": ("shift", "\uff53\uff48ift", "write s in place of U+FF53; write h in place of U+FF48"),
-    "fullwidth brace": ("{", "\uff5b", "write { in place of U+FF5B"),
+    "curly quotes": ('"p"', "“p”", 'write " instead of U+201C, U+201D'),
+    "low quotes": ('"p"', "„p“", 'write " instead of U+201E, U+201C'),
+    "guillemets": ('"p"', "«p»", 'write " instead of U+00AB, U+00BB'),
+    "curly single quotes": ('"p"', "‘p’", "write ' instead of U+2018, U+2019"),
+    "one curly quote": ('"net"', '“net"', 'write " instead of U+201C'),
+    "the other curly quote": ('"net"', '"net”', 'write " instead of U+201D'),
+    "minus": ("-", "\u2212", "write - instead of U+2212"),
+    "en dash": ("-", "\u2013", "write - instead of U+2013"),
+    "non-breaking hyphen": ("-", "\u2011", "write - instead of U+2011"),
+    "no-break space": (" ", "\u00a0", "write a space instead of U+00A0"),
+    "ideographic space": (" ", "\u3000", "write a space instead of U+3000"),
+    "line separator": ("\n", "\u2028", "write a space instead of U+2028"),
+    "fullwidth colon": (":", "\uff1a", "write : instead of U+FF1A"),
+    "fullwidth word": ("shift", "\uff53\uff48ift", "write s instead of U+FF53; write h instead of U+FF48"),
+    "fullwidth brace": ("{", "\uff5b", "write { instead of U+FF5B"),
     "zero-width space": ("shift", "sh\u200bift", "delete U+200B"),
     "zero-width joiner before": ("shift", "\u200dshift", "delete U+200D"),
     "soft hyphen": ("layer", "lay\u00ader", "delete U+00AD"),
@@ -62,11 +62,11 @@ def test_reading_goes_on_and_finds_the_other_mistakes() -> None:
         "  botom: \u00a0“x”\n  softmax_param { axis: \u2212x }\n}\n"
     )
     first, second, third = problems(text)
-    assert "8 character(s)" in first.what
+    assert "8 typographic character(s)" in first.what
     assert first.received is not None
     assert first.received.startswith("U+201C (left double quotation mark) at 2:9, 4:8, 5:11; U+201D")
     assert (second.where and second.where.line, second.remedy) == (5, "did you mean `bottom`?")
-    assert "`axis` takes a whole number" in third.what
+    assert "`axis` needs an integer" in third.what
 
 
 def test_strings_and_comments_keep_theirs() -> None:
@@ -106,4 +106,4 @@ def test_a_control_character_is_told_with_its_place(tmp_path: Path) -> None:
     path.write_text('name: "net"\nlayer { name: "a\x1b[2J" }\n')
     (problem,) = check([path]).problems
     assert str(problem.where) == f"{path}:2:17"
-    assert "a character that no definition may have" in problem.what
+    assert "a character that is not allowed" in problem.what

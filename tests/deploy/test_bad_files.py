@@ -440,5 +440,5 @@ def test_models_and_pictures_in_the_place_of_weights(out: Path) -> None:
     for name, what in (("m.onnx", "this is an ONNX file, not a weights file"), ("good.png", "this is a picture"),
                        ("bad/empty.onnx", "the file is empty")):  # fmt: skip
         told(lungo("convert", "out/net.prototxt", name, "-o", "out/x.onnx"), f"{name}: {what}")
-    told(lungo("convert", "m.onnx", "m.onnx", "-o", "out/x.onnx"), "m.onnx: this is no definition")
+    told(lungo("convert", "m.onnx", "m.onnx", "-o", "out/x.onnx"), "m.onnx: this is not a definition")
     assert not (out / "x.onnx").exists()

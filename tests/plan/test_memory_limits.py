@@ -15,7 +15,7 @@ INPUT = 'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 d
 
 
 def problems(layers: str, monkeypatch: pytest.MonkeyPatch, here: int = MB, gpu: int = 0) -> list[str]:
-    """What ``room`` says of a net on a machine with ``here`` bytes and a GPU with ``gpu``."""
+    """What ``memory_limits`` says of a net on a machine with ``here`` bytes and a GPU with ``gpu``."""
     monkeypatch.setattr(memory_limits, "installed", lambda: here)
     monkeypatch.setattr(memory_limits, "largest_gpu", lambda: gpu)
     definition = parse_net(INPUT + layers)

@@ -168,7 +168,7 @@ def test_what_is_asked_for_is_taken_and_a_stage_that_nothing_names_is_told() -> 
     with pytest.raises(UserError, match="did you mean --stage deploy") as raised:
         states.settled(parse_net(DIGITS).within(["depoly"]), TEST)
     assert "train, val, deploy" in str(raised.value)
-    with pytest.raises(UserError, match="it names none"):
+    with pytest.raises(UserError, match="the net names none"):
         states.settled(parse_net(PHASES).within(["val"]), TEST)
 
 

@@ -96,7 +96,7 @@ def overview() -> str:
         lines.append(" ".join(net.name for net in nets))
         lines.append(f"    {summary}")
         lines += [f"    Weights for {net.name} are here: {net.weights}" for net in nets if net.weights]
-    lines += ["", "lungo nets show NAME: its card.  lungo nets copy NAME -o FOLDER: files of your own."]
+    lines += ["", "lungo nets show NAME: its card.  lungo nets copy NAME -o FOLDER: copies it to edit."]
     return "\n".join(lines)
 
 
@@ -105,7 +105,7 @@ def find(name: str) -> CatalogueNet:
     if name not in NETS:
         near = did_you_mean(name, NETS)
         raise UserError(
-            "no net of this name comes with Caffelungo",
+            "no net of this name ships with Caffelungo",
             received=name,
             remedy=(f"did you mean `{near}`? " if near else "") + f"There are {', '.join(NETS)}",
         )
@@ -131,7 +131,7 @@ def resolve(net: str | Path, variables: Mapping[str, Any] | None = None) -> tupl
         return found.train_val, {**found.variables, **(variables or {})}
     near = did_you_mean(str(net), NETS)
     raise UserError(
-        "there is no such file, and no net of this name comes with Caffelungo",
+        "there is no such file, and no net of this name ships with Caffelungo",
         received=str(path.absolute()),
         remedy=(f"did you mean `{near}`? " if near else "correct the path; ") + "`lungo nets` lists the names",
     )
@@ -175,7 +175,7 @@ def copy(name: str, destination: str | Path, variables: Mapping[str, Any] | None
         raise UserError(
             "these files exist already; nothing was copied",
             received=", ".join(existing),
-            remedy="name another folder, or move them away",
+            remedy="choose another folder, or move them",
         )
     folder.mkdir(parents=True, exist_ok=True)
     for file, content in contents.items():

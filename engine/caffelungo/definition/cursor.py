@@ -44,7 +44,7 @@ class Cursor:
             self.met.add((what, received, remedy))
         if len(self.met) >= MAX_PROBLEMS or len(self.problems) >= MAX_PLACES:
             found = f"{len(self.problems)} mistakes"
-            self.problems.append(Problem(f"reading stopped after {found}", remedy="mend these first"))
+            self.problems.append(Problem(f"reading stopped after {found}", remedy="fix these first"))
             raise TooManyError
 
     def unexpected(self, what: str, remedy: str | None = None) -> None:
@@ -57,7 +57,7 @@ class Cursor:
             )
         elif kind == BAD:
             shown = f"{printable(text)} (U+{ord(printable(text)):04X})" if not " " < text < "\x7f" else text
-            self.problem(self.starts[self.at], "a character that no definition may have here", shown, "delete it")
+            self.problem(self.starts[self.at], "a character that is not allowed here", shown, "delete it")
         else:
             self.problem(self.starts[self.at], what, text[:40], remedy)
 

@@ -8,8 +8,8 @@ from caffelungo.filetypes import HEAD, mistaken
 
 _MAGIC = (
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file", "weights (.caffemodel.h5) go to --weights, a .solverstate.h5 to --snapshot"),
-    (b"\x89PNG", "a PNG picture", "give the .prototxt file"),
-    (b"\xff\xd8\xff", "a JPEG picture", "give the .prototxt file"),
+    (b"\x89PNG", "a PNG picture", "name the .prototxt file"),
+    (b"\xff\xd8\xff", "a JPEG picture", "name the .prototxt file"),
 )
 _ONNX_MARKS = (b"onnx", b"pytorch", b"tf2onnx", b"caffelungo", b"Conv", b"Gemm", b"Relu")
 _TEXT_CONTROLS = b"\t\n\r\v\f"
@@ -24,29 +24,29 @@ def is_binary(data: bytes) -> bool:
 def refuse_binary(data: bytes, file: str) -> None:
     """Raise UserError if ``data`` is no text, naming what it is and what to do with it."""
     if (other := mistaken(data[:HEAD])) is not None:
-        raise UserError("this is no definition", where=Location(file), received=other.kind, remedy=other.remedy)
+        raise UserError("this is not a definition", where=Location(file), received=other.kind, remedy=other.remedy)
     for magic, kind, remedy in _MAGIC:
         if data.startswith(magic):
-            raise UserError("this is no definition", where=Location(file), received=kind, remedy=remedy)
+            raise UserError("this is not a definition", where=Location(file), received=kind, remedy=remedy)
     if not is_binary(data):
         return
     if b"\0" not in data and (place := _control(data, file)) is not None:
         raise UserError(
-            "a character that no definition may have", where=place, received="a control character",
+            "a character that is not allowed in a definition", where=place, received="a control character",
             remedy="delete it, or write it as an escape inside quotes",
         )  # fmt: skip
     head = data[:HEAD]
     if data[:1] == b"\x08" and any(mark in head for mark in _ONNX_MARKS):
         received, remedy = (
             "an ONNX file",
-            "give the .prototxt file it was exported from; `lungo classify` runs ONNX files",
+            "name the .prototxt file it was exported from; `lungo classify` runs ONNX files",
         )
     elif data[8:9] == b"{" and b"dtype" in head:
-        received, remedy = "a safetensors file", "weights go to --weights; give the .prototxt file here"
+        received, remedy = "a safetensors file", "weights go to --weights; name the .prototxt file here"
     else:
         received = "a binary file (perhaps .caffemodel weights)"
-        remedy = "give the .prototxt file here; weights go to --weights, a .solverstate to --snapshot"
-    raise UserError("this is no definition", where=Location(file), received=received, remedy=remedy)
+        remedy = "name the .prototxt file here; weights go to --weights, a .solverstate to --snapshot"
+    raise UserError("this is not a definition", where=Location(file), received=received, remedy=remedy)
 
 
 def _control(data: bytes, file: str) -> Location | None:

@@ -10,10 +10,10 @@ from typing import Any
 
 from caffelungo.errors import Problem
 
-_NEITHER = "without it the training is another one: leave it out only where that is meant"
+_NEITHER = "without it the training differs: remove it only if that is intended"
 _MEASURES = "delete it: it tests detectors, and does not change the training"
-_SHOWN = "delete it: it says when tests are run or what is shown, and does not change the training"
-_STORED = "delete it: weights and updates are float32 here, and what is written is for `lungo { weights_format: ... }`"
+_SHOWN = "delete it: it controls when tests run or what is shown, and does not change the training"
+_STORED = "delete it: weights and updates are float32 here, and `lungo { weights_format: ... }` sets the file format"
 _LIBRARY = "delete it: it chooses a library, and does not change the training"
 _MOMENTUM = f"not offered: momentum is the same in every iteration; {_NEITHER}"
 _DECAY = f"not offered: weight_decay is the same in every iteration; {_NEITHER}"
@@ -114,7 +114,7 @@ def _computed(field: str, values: Mapping[str, str], message: Any) -> str | None
                 return None
             curved = _CURVED if message.lr_policy in _CHANGING and not rises else ""
             block = f"lungo {{ warmup_iter: {iterations:.0f} warmup_start: {share:g} }}"
-            return f"write `{block}` in place of both{rises}{curved}"
+            return f"write `{block}` instead of both{rises}{curved}"
     if field == "min_lr" and (share := _share(values[field], message)) is not None:
         return _FLOOR.replace("cosine_floor: F }`, F being min_lr / base_lr:", f"cosine_floor: {share:g} }}`:")
     return None

@@ -208,7 +208,7 @@ class _Parser(Cursor):
                 return None
             value: Scalar | Block = self._block(info, message, opening)
         elif not colon:
-            remedy = f"`{info.name}` is no block; write {info.name}: ..." if opening else f"write {info.name}: ..."
+            remedy = f"`{info.name}` is not a block; write {info.name}: ..." if opening else f"write {info.name}: ..."
             self.unexpected(f"expected : after `{info.name}`", remedy)
             self.skip_value()
             return None
@@ -223,9 +223,9 @@ class _Parser(Cursor):
         self.twice.add(start)
         first = next((entry for entry in block.fields if entry.info is info), None)
         line = self.lines.locate(first.start).line if first else None
-        again = f"; it stands on line {line} already" if line else ""
+        again = f"; it is already on line {line}" if line else ""
         remedy = "put all of it into one block" if info.kind == "message" else "keep one of them"
-        self.problem(start, f"`{info.name}` may stand only once in {block.info.name}{again}", None, remedy)
+        self.problem(start, f"`{info.name}` may occur only once in {block.info.name}{again}", None, remedy)
 
     def _block(self, info: FieldInfo, message: Any, opening: str) -> Block:
         start = self.starts[self.at]
@@ -246,7 +246,7 @@ class _Parser(Cursor):
             if info.kind in ("string", "bytes"):
                 if kind != STRING:
                     raise BadValueError(
-                        f"`{info.name}` takes a string in quotes", _quoted(text) if kind == NAME else None
+                        f"`{info.name}` needs a string in quotes", _quoted(text) if kind == NAME else None
                     )
                 literals = [text]
                 while self.kinds[self.at + 1] == STRING:
@@ -276,7 +276,7 @@ class _Parser(Cursor):
     def _list(self, info: FieldInfo, message: Any, start: int, colon: bool) -> Field | None:
         opening = self.at
         if not info.repeated or not (colon or info.kind == "message"):
-            what = f"`{info.name}` takes no list" if colon else f"expected : after `{info.name}`"
+            what = f"`{info.name}` is not a list" if colon else f"expected : after `{info.name}`"
             self.unexpected(what, f"write {info.name}: ... with one value" if colon else f"write {info.name}: [...]")
             self.skip_value()
             return None
@@ -347,7 +347,7 @@ class _Parser(Cursor):
             raise TooManyError
         layer = root.info.fields.get("layer")
         if layer is not None and name in layer.message.fields and self.texts[self.at + 1] in (":", "{"):
-            self.problem(start, f"`{name}` of a layer stands outside of any layer", name, "write `layer {` before it")
+            self.problem(start, f"`{name}` of a layer is outside of any layer", name, "write `layer {` before it")
             scratch = message_class("LayerParameter")()
             try:
                 self._fields(Block(layer.message, _NOWHERE, _NOWHERE), scratch, "}")

@@ -91,7 +91,7 @@ NET: dict[str, dict[str, Bounds]] = {
 SOLVER: dict[str, dict[str, Bounds]] = {
     "caffe.SolverParameter": {
         "test_iter": replace(
-            WHOLE, advice="leave it out to test the whole set once; 0 leaves this test net out"
+            WHOLE, advice="remove it to test the whole set once; 0 skips this test net"
         ),
         "test_interval": WHOLE, "display": WHOLE, "snapshot": WHOLE, "average_loss": COUNT,
         "iter_size": COUNT, "max_iter": Bounds(1, LARGEST, usual="10000"), "stepsize": ANY, "stepvalue": WHOLE,

@@ -29,7 +29,7 @@ MAX_BYTES = 2**31 - 1
 """Largest binary file that is read: what a protobuf message may have at most."""
 MAX_BYTES_A_CHARACTER = 4
 
-_SMALLER = "give the .prototxt file; weights go to --weights"
+_SMALLER = "name the .prototxt file; weights go to --weights"
 _WORDS = {
     "NetParameter": ("net", "at least one layer { ... }"),
     "SolverParameter": ("solver", "net: and base_lr:"),
@@ -123,7 +123,7 @@ def _bytes_of(path: Path, file: str, word: str) -> bytes:
             return head + opened.read()
     except OSError as error:
         reason = "a folder" if path.is_dir() else error.strerror
-        remedy = "name the file inside it" if path.is_dir() else "name a file that you may read"
+        remedy = "name the file inside it" if path.is_dir() else "name a readable file"
         raise UserError(f"the {word} cannot be read", where=Location(file), received=reason, remedy=remedy) from None
 
 

@@ -97,7 +97,7 @@ def value(path: Sequence[str], text: str) -> Any:
             continue
         if [one.name for one, _ in message.ListFields()] != [path[0]]:
             raise UserError(
-                "this is not the value of one field", received=text, remedy=f"write one value for {path[-1]}"
+                "this is not a single value", received=text, remedy=f"write one value for {path[-1]}"
             )
         for part in path:
             message = getattr(message, part)
@@ -120,9 +120,9 @@ def _field(path: Sequence[str]) -> FieldInfo:
             raise UserError("this is a block of fields", received=part,
                             remedy=f"name one of them: {part}.{next(iter(found.message.fields))}")  # fmt: skip
         if found.kind != "message" or found.repeated:
-            raise UserError("this field has no fields in it", received=".".join(path), remedy=f"name {part} alone")
+            raise UserError("this field is not a block", received=".".join(path), remedy=f"name {part} alone")
         info = found.message
-    raise AssertionError("a path has a last part")
+    raise AssertionError("the name ends with a point")
 
 
 def _near(part: str, blocks: Sequence[str]) -> str:
@@ -135,7 +135,7 @@ def _near(part: str, blocks: Sequence[str]) -> str:
     inside |= {f"{before}{path}": name for path, name in _inner(info).items()}
     exact = next((path for path, name in inside.items() if name == part), None)
     near = exact or did_you_mean(before + part, inside)
-    return f"did you mean {near}?" if near else "name a field of the solver, as base_lr or lungo.keep_last"
+    return f"did you mean {near}?" if near else "name a field of the solver, such as base_lr or lungo.keep_last"
 
 
 def _inner(info: MessageInfo) -> dict[str, str]:

@@ -84,7 +84,7 @@ def parse_variables(settings: Iterable[str]) -> dict[str, bool | int | float | s
         name, equals, value = setting.partition("=")
         if not equals or not _NAME.match(name.strip()):
             problems.append(
-                Problem("a template variable is given as NAME=VALUE", None, setting, "write --set NAME=VALUE")
+                Problem("a template variable has the form NAME=VALUE", None, setting, "write --set NAME=VALUE")
             )
         else:
             result[name.strip()] = _value(value.strip())
@@ -125,7 +125,7 @@ def render_here(source: str, file: str, variables: Variables, bounded: bool = Fa
                 raise TooMuchError(f"more than {MAX_TEXT:,} characters")
     except TemplateSyntaxError as error:
         where = _line(error.filename or file, error.lineno, lines)
-        remedy = "mend the line; Jinja2's marks are {{ value }}, {% if %} ... {% endif %} and {# comment #}"
+        remedy = "fix the line; Jinja2's marks are {{ value }}, {% if %} ... {% endif %} and {# comment #}"
         raise UserError("the template has a syntax error", where=where, received=error.message, remedy=remedy) from None
     except UndefinedError as error:
         raise _undefined(error, lines, wanted, variables) from None
@@ -149,19 +149,19 @@ def render_here(source: str, file: str, variables: Variables, bounded: bool = Fa
             "the template cannot be rendered",
             where=where,
             received=f"{type(error).__name__}: {error}",
-            remedy="mend the line, or the value that is --set for it",
+            remedy="fix the line, or the value in --set",
         ) from None
     result = _unmarked("".join(parts), file, environment.sources, source)
     if len(result.text) > MAX_TEXT:
-        raise too_much(f"it gives {len(result.text):,} characters", Location(file))
+        raise too_much(f"it produces {len(result.text):,} characters", Location(file))
     return result
 
 
 def too_much(received: str, where: Location) -> UserError:
     """The error for a template that asks for more than a definition can need."""
     return UserError(
-        "the template asks for too much", where=where, received=received,
-        remedy=f"mend its loops and numbers; a net of {MAX_TEXT:,} characters, made in seconds, is the most",
+        "the template exceeds the limits", where=where, received=received,
+        remedy=f"reduce its loops and numbers; the limit is {MAX_TEXT:,} characters, made in seconds",
     )  # fmt: skip
 
 
@@ -209,7 +209,7 @@ def _wanted(environment: Any, source: str, seen: set[str], file: str) -> dict[st
                     "the template cannot be rendered",
                     where=Location(file, line, None, text.rstrip("\r")),
                     received=f"{type(error).__name__}: {error}",
-                    remedy="include files of the template's own folder, or of one below it",
+                    remedy="include only files in the template's own folder or below",
                 ) from None
             for variable, needed in _wanted(environment, included, seen, path or below).items():
                 result[variable] = result.get(variable, False) or needed
@@ -250,7 +250,7 @@ def _refuse_unused(variables: Variables, wanted: Mapping[str, bool], file: str) 
         if name not in wanted:
             near = did_you_mean(name, wanted)
             known = f"its variables are {', '.join(wanted)}" if wanted else "it has no variables"
-            remedy = f"did you mean `{near}`? ({known})" if near else f"leave out --set {shell.word(name)}; {known}"
+            remedy = f"did you mean `{near}`? ({known})" if near else f"remove --set {shell.word(name)}; {known}"
             problems.append(
                 Problem(f"the template has no variable `{name}`", Location(file), f"{name}={value}", remedy)
             )
@@ -262,7 +262,7 @@ def _undefined(error: UndefinedError, lines: LineTable, wanted: Mapping[str, boo
     where = _line(*_template_line(error, lines), lines)
     missing = [name for name, needed in wanted.items() if needed and name not in variables]
     if not missing:
-        remedy = "mend the line, or the value that is --set for it"
+        remedy = "fix the line, or the value in --set"
         return UserError("the template cannot be rendered", where=where, received=error.message, remedy=remedy)
     many = "s" if len(missing) > 1 else ""
     settings = " ".join(f"--set {shell.word(name + '=VALUE')}" for name in missing)

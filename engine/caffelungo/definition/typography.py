@@ -77,7 +77,7 @@ def problem(text: str, places: list[int], lines: LineTable) -> Problem:
         by_meaning.setdefault(_MEANT.get(one, ""), []).append(_code(one))
     todo = [_instead(meant, codes) for meant, codes in by_meaning.items()]
     return Problem(
-        f"{len(places)} character(s) of a web page or a word processor, which no definition may have here",
+        f"{len(places)} typographic character(s) of web pages or word processors, which are not allowed here",
         lines.locate(places[0]),
         listed(shown, _KINDS, "; "),
         listed(todo, _KINDS, "; "),
@@ -98,4 +98,4 @@ def _instead(meant: str, codes: list[str]) -> str:
     which = listed((code.partition(" ")[0] for code in codes), _KINDS)
     if not meant:
         return f"delete {which}"
-    return f"write {'a blank' if meant == ' ' else meant} in place of {which}"
+    return f"write {'a space' if meant == ' ' else meant} instead of {which}"

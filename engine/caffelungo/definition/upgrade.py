@@ -123,7 +123,7 @@ def _v1(message: Any, where: Where, told: int) -> list[str]:
             "the net has both old `layers` and new `layer` blocks",
             where=where("layers", 0),
             received=f"{len(message.layers)} `layers` and {len(message.layer)} `layer`",
-            remedy="write all of them in one form, best as `layer`",
+            remedy="write all of them in one form, preferably as `layer`",
         )
     types = descriptor("V1LayerParameter").enum_types_by_name["LayerType"].values_by_number
     shared = _shared_messages()

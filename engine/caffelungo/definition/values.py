@@ -43,9 +43,9 @@ def read_value(info: FieldInfo, kind: int, text: str) -> Any:
 def _int(info: FieldInfo, kind: int, text: str) -> int:
     value = _written(text) if kind == NUMBER else None
     if value is None:
-        raise BadValueError(f"`{info.name}` takes a whole number", _whole_number(text))
+        raise BadValueError(f"`{info.name}` needs an integer", _whole_number(text))
     if not info.low <= value <= info.high:
-        what = f"`{info.name}` takes a whole number from {info.low} to {info.high}"
+        what = f"`{info.name}` needs an integer from {info.low} to {info.high}"
         raise BadValueError(what, "write a number in this range")
     return value
 
@@ -70,7 +70,7 @@ def _whole_number(text: str) -> str:
         value = float(text.strip("\"'").rstrip("fF"))
     except ValueError:
         return "write digits only"
-    return f"write {int(value)}" if value.is_integer() and abs(value) < 1e15 else "write a whole number"
+    return f"write {int(value)}" if value.is_integer() and abs(value) < 1e15 else "write an integer"
 
 
 def _float(info: FieldInfo, kind: int, text: str) -> float:
@@ -93,7 +93,7 @@ def _bool(info: FieldInfo, kind: int, text: str) -> bool:
         return _BOOLS[text]
     bare = text.strip("\"'").lower()
     remedy = f"write {bare}" if bare in ("true", "false") else "write true or false"
-    raise BadValueError(f"`{info.name}` is true or false", remedy)
+    raise BadValueError(f"`{info.name}` must be true or false", remedy)
 
 
 def _enum(info: FieldInfo, kind: int, text: str) -> int:
@@ -149,11 +149,11 @@ def _escape(match: re.Match[bytes]) -> bytes:
     if code[:1] in b"uU" and len(code) > 1:
         number = int(code[1:], 16)
         if number > 0x10FFFF or 0xD800 <= number <= 0xDFFF:
-            raise BadValueError(f"\\{code.decode()} is no character", "write the character itself")
+            raise BadValueError(f"\\{code.decode()} is not a character", "write the character itself")
         return chr(number).encode()
     raise BadValueError(
         f"unknown escape \\{code.decode('utf-8', 'replace')} in a string",
-        "write \\\\ for a backslash; in a path of Windows write / instead",
+        "write \\\\ for a backslash; in a Windows path write / instead",
     )
 
 

@@ -168,7 +168,7 @@ class _Builder:
             if not included(other, self.state):
                 remedy = (
                     f"layer `{other.name}`{f' ({place})' if place else ''} makes it, but its include/exclude rules "
-                    f"leave it out of phase {phase}; include it, or leave this layer out of {phase} too"
+                    f"leave it out of phase {phase}; include it, or exclude this layer from {phase} too"
                 )
             else:
                 remedy = f"layer `{other.name}`{f' ({place})' if place else ''} makes it later; move that layer up"
@@ -249,7 +249,7 @@ class _Builder:
                 self.problem(
                     f"blob {position} ({spec.name}) of layer `{param.name}` holds statistics, which no solver learns",
                     "layer", index, "param", position, "lr_mult",
-                    received=given_text, remedy="write lr_mult: 0, or leave the `param` block out",
+                    received=given_text, remedy="write lr_mult: 0, or remove the `param` block",
                 )  # fmt: skip
             rate = (given.lr_mult if spec.learned else 0.0, given.decay_mult)
             use = ParamUse((key, position), spec, spec.shape, True, *rate)
@@ -272,7 +272,7 @@ class _Builder:
                 f"{'number of elements' if permissive else 'shape'} than the one of layer `{first.key[0]}`",
                 "layer", index, "param", position,
                 received=f"{shape_text(use.shape)} for {shape_text(first.shape)}",
-                remedy="make the layers alike, or give the param another name",
+                remedy="make the layers equal, or rename the param",
             )  # fmt: skip
         for name in ("lr_mult", "decay_mult"):
             known = self.explicit.get((first.key, name))
@@ -310,7 +310,7 @@ class _Builder:
                     f"layer `{param.name}` needs one loss_weight for each top, or none",
                     "layer", index, "loss_weight", 0,
                     received=f"{len(param.loss_weight)} for {len(tops)} top(s)",
-                    remedy=f"write {len(tops)} `loss_weight:` line(s); 0 for tops that are no loss",
+                    remedy=f"write {len(tops)} `loss_weight:` line(s); 0 for tops that are not a loss",
                 )  # fmt: skip
                 return (0.0,) * len(tops)
             return tuple(param.loss_weight)
@@ -342,7 +342,7 @@ class _Builder:
                     )  # fmt: skip
                 elif in_place and others:
                     self.problem(
-                        f"layer `{param.name}` overwrites blob `{blob}` in place, which another layer reads as it was",
+                        f"layer `{param.name}` overwrites blob `{blob}` in place, which another layer reads unchanged",
                         "layer", index, "top", position,
                         received=f"also read by layer `{others[0]}`",
                         remedy=f"give layer `{param.name}` a top of its own and let later layers read that",

@@ -79,7 +79,7 @@ def check(plan: Plan, asked: str, *, every: bool = False) -> None:
         "the net does not fit into memory at this size",
         received=f"{asked}: {need / 1e9:.3g} GB at least, most of it at `{widest.name}`, and {free / 1e9:.3g} GB are "
         "free",
-        remedy="ask for a smaller size, or for fewer pictures a batch",
+        remedy="use a smaller size, or a smaller batch",
     )
 
 
@@ -113,7 +113,7 @@ def _problem(planned: PlannedLayer, what: str, need: int, has: int, shapes: str,
         f"layer `{planned.name}`: {what} do not fit into the memory of this machine",
         where(*path, field, size) if field and size else where(*path),
         f"{need / 1e9:.3g} GB at least ({shapes}), and the machine has {has / 1e9:.3g} GB",
-        "ask for a smaller size, or for fewer samples a batch",
+        "use a smaller size, or a smaller batch",
     )
 
 

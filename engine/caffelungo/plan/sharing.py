@@ -11,10 +11,10 @@ from caffelungo.plan.plan import ParamUse, Plan
 def misfit(layer: str, position: int, use: ParamUse, shape: Shape, where: Location | None = None) -> Problem:
     """What to say of blob ``position`` of ``layer``, used as ``use`` here and of another ``shape`` in the first net."""
     return Problem(
-        f"layer `{layer}` has another shape here than in the net whose weights it shares",
+        f"layer `{layer}` differs in shape from the net whose weights it shares",
         where,
         f"blob {position} ({use.spec.name}) {shape_text(use.shape)}, there {shape_text(shape)}",
-        "make the layer alike in both phases, or give it another name",
+        "make the layer equal in both phases, or rename it",
     )
 
 

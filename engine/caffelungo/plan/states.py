@@ -355,6 +355,6 @@ def checked(definition: Definition) -> Definition:
                 where=Location(str(definition.path)),
                 received=f"--stage {stage}",
                 remedy=(f"did you mean --stage {shell.word(near)}? " if near else "")
-                + (f"its rules name {', '.join(dict.fromkeys(known))}" if known else "leave it out: it names none"),
+                + (f"its rules name {', '.join(dict.fromkeys(known))}" if known else "remove it: the net names none"),
             )
     return definition
