@@ -31,7 +31,7 @@ SINKS = {".csv": result_files.csv_file, ".json": result_files.json_file, ".npz":
 class InferOptions:
     """``given``: pictures, folders, lists (.txt). ``output`` ends in .csv, .json, .npz or .png (a sheet); None: none.
 
-    ``device``, ``provider``, ``graphs``, ``threads``: see ``engine.Engine``. ``decoders`` threads read pictures
+    ``device``, ``provider``, ``graphs``, ``threads``: see ``OnnxEngine``. ``decoders`` threads read pictures
     (0: one a core, up to four). ``most`` pictures are on a sheet. ``head``: one of several classifiers, by task, layer
     or output (None: all).
     """

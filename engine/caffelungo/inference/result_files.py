@@ -29,7 +29,7 @@ class Sink(Protocol):
 
 @contextmanager
 def csv_file(path: Path) -> Iterator[Sink]:
-    """Lines as ``classify.as_csv`` has them."""
+    """Lines as ``predictions.as_csv`` has them."""
     with tabular.written(path, "\n") as writer:
         begun = False
 
@@ -48,7 +48,7 @@ def csv_file(path: Path) -> Iterator[Sink]:
 
 @contextmanager
 def json_file(path: Path) -> Iterator[Sink]:
-    """A list of what ``classify.plain`` gives, or of ``{"picture", "outputs": {name: nested lists}}``; one a line."""
+    """A list of what ``predictions.as_fields`` gives, or of ``{"picture", "outputs": {name: nested lists}}``; one a line."""
     with files.written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
         before = "[\n"
 
