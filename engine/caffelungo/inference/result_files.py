@@ -48,7 +48,7 @@ def csv_file(path: Path) -> Iterator[Sink]:
 
 @contextmanager
 def json_file(path: Path) -> Iterator[Sink]:
-    """A list, one entry per line: what ``predictions.as_fields`` gives, or ``{"picture", "outputs": {name: lists}}``."""
+    """A list, one entry a line: what ``predictions.as_fields`` gives, or ``{"picture", "outputs": {name: lists}}``."""
     with files.written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
         before = "[\n"
 
