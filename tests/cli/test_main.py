@@ -165,9 +165,7 @@ def test_a_full_disk_exits_1(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(main, "call", full)
     ran = lungo("train")
-    told = (
-        "out.prototxt: No space left on device\n  to do: free space on that disk, or choose a path on another one\n"
-    )
+    told = "out.prototxt: No space left on device\n  to do: free space on that disk, or choose a path on another one\n"
     assert (ran.status, ran.err) == (1, told)
 
 

@@ -96,9 +96,7 @@ def value(path: Sequence[str], text: str) -> Any:
             error = error or caught
             continue
         if [one.name for one, _ in message.ListFields()] != [path[0]]:
-            raise UserError(
-                "this is not a single value", received=text, remedy=f"write one value for {path[-1]}"
-            )
+            raise UserError("this is not a single value", received=text, remedy=f"write one value for {path[-1]}")
         for part in path:
             message = getattr(message, part)
         return list(message) if info.repeated else message

@@ -128,9 +128,7 @@ def export_caffe(
         proof = _prove(net, arrays, text, model, options.tolerance)
         for name, apart in (proof.opencv or {}).items():
             if apart.relative > options.tolerance:
-                notes.append(
-                    f"OpenCV's own reader differs in `{name}` ({apart.relative:.2g}); Caffe's does not"
-                )
+                notes.append(f"OpenCV's own reader differs in `{name}` ({apart.relative:.2g}); Caffe's does not")
         places = target, target.with_suffix(".caffemodel")
         for source, place in zip((model, text), reversed(places), strict=True):
             os.replace(source, place)

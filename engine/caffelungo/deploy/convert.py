@@ -72,9 +72,7 @@ def convert(
     exported = export(found.part.definition, found.weights, out, found.wanted, progress=progress)
     notes = found.notes
     if "mean_value" in exported.metadata.record.assumed or "channel_order" in exported.metadata.record.assumed:
-        notes.append(
-            "if the assumed preprocessing is wrong, set it: --mean, --scale, --channel-order, --resize"
-        )
+        notes.append("if the assumed preprocessing is wrong, set it: --mean, --scale, --channel-order, --resize")
     exported.notes[:] = [*notes[:-1], *exported.notes, *notes[-1:]]
     return exported
 

@@ -30,9 +30,7 @@ def export_metadata(
         if head.labels is None:
             opened.notes.append(f"no labels are known for `{head.name}`; its classes are numbered")
     if labels is None and net.classes is not None:
-        opened.notes.append(
-            "no labels are known; classes are numbered (labels: a text file with one name per line)"
-        )
+        opened.notes.append("no labels are known; classes are numbered (labels: a text file with one name per line)")
     more = {"opset": str(options.opset), "prototxt_sha256": _text_hash(opened.definition), **options.more}
     if opened.definition.path:
         more["prototxt"] = Path(opened.definition.path).name

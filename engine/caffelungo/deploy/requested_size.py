@@ -87,9 +87,7 @@ def _mistakes(definition: Definition, index: int, top: str, asked: Sequence[int]
         whole = shell.word(f"{top}:{shape_text(tuple(own[1:]))}")
         return [Problem(what, where, text, "give them all, as --shape " + whole)]
     if len(asked) == 3 and asked[1] * asked[2] > picture_size.MOST_PIXELS:
-        return [
-            Problem(f"a picture has at most {picture_size.MOST_PIXELS} pixels", where, text, "use a smaller shape")
-        ]
+        return [Problem(f"a picture has at most {picture_size.MOST_PIXELS} pixels", where, text, "use a smaller shape")]
     return []
 
 

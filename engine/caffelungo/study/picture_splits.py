@@ -146,8 +146,7 @@ def _without_copies(
     kept = [entry for entry in chosen if groups.get(entry[0]) not in known]
     if len(kept) < len(chosen):
         notices.append(
-            f"{len(chosen) - len(kept)} picture(s) for choosing rates are copies of training pictures, and are "
-            "removed"
+            f"{len(chosen) - len(kept)} picture(s) for choosing rates are copies of training pictures, and are removed"
         )
     return kept
 
