@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, where it is none of ours: what people give by mistake, and what to do with it."""
+"""Detects files of other kinds that are often passed by mistake, by their first bytes, with a remedy for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Locks that one process holds and that the system takes back when the process dies, however it dies.
+"""Locks that one process holds and that the system releases when the process dies.
 
 ``take`` and ``release`` are for files that stay. ``alone`` keeps everybody else from what a command writes, says who
 it is that does, and leaves no file. Between machines they hold where the file system passes locks on (NFS, CephFS,

@@ -1,4 +1,4 @@
-"""The legal range of every numeric option of every verb: data, and what is said of a number out of range.
+"""The legal range of every numeric option of every verb, and the message for a number out of range.
 
 The command line judges all options of a verb before it does anything else; functions that take the same options in a
 dataclass call ``judge``. An option is found by its name, or by ``verb.name`` where one verb means something else by it.

@@ -1,4 +1,4 @@
-"""How many threads compute, and how long an idle one spins; the latter is settled before PyTorch is imported.
+"""Sets the number of threads and how long idle ones spin; the latter before PyTorch is imported.
 
 GNU's OpenMP spins for some milliseconds by default. With another busy process on the machine (a browser, a worker that
 decodes pictures) that made training 9 to 20 times slower on two cores; a short spin makes it about twice slower

@@ -1,4 +1,4 @@
-"""Parts of sentences that many messages have."""
+"""Parts of sentences that several messages share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which sub-folders of a folder of photos are classes, and which are what systems and programs leave behind."""
+"""Which sub-folders of a folder of photos are classes, and which ones systems and programs left behind."""
 
 from __future__ import annotations
 

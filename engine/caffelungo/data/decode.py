@@ -1,4 +1,4 @@
-"""From a picture file to pixels: the one place where train, test, classify and the converters decode.
+"""Decodes picture files to pixels: the only decoder for training, testing, classifying and the converters.
 
 What Caffe gets from OpenCV, for every kind of file: 8 bits, BGR or grey. EXIF orientation is applied, grey becomes
 colour by repetition, a palette is looked up, alpha is dropped (the colours under it stay), 16 bits lose the lower

@@ -1,4 +1,4 @@
-"""A folder of photos, one sub-folder a class, made ready for training: counted, checked, split, listed."""
+"""Prepares a folder of photos with one sub-folder per class for training: counts, checks, splits, lists."""
 
 from __future__ import annotations
 

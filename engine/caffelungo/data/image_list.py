@@ -1,4 +1,4 @@
-"""Lists of pictures, one `path label` a line, split at the last space (Caffe: ImageDataLayer, convert_imageset)."""
+"""Lists of pictures, one `path label` per line, split at the last space (Caffe: ImageDataLayer, convert_imageset)."""
 
 from __future__ import annotations
 

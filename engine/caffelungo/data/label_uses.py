@@ -1,4 +1,4 @@
-"""Labels of the data against every layer that reads them, before the first iteration.
+"""Checks the labels of the data against every layer that reads them, before the first iteration.
 
     data layer --top--> [Split, Slice, Reshape, Flatten: values move]* --> a loss, an Accuracy, an Embed
 

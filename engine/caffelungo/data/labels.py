@@ -1,4 +1,4 @@
-"""Labels looked at before the first iteration: range, gaps, order, and whether the net's head has room for them."""
+"""Checks labels before the first iteration: range, gaps, order, and whether the net's head has enough outputs."""
 
 from __future__ import annotations
 

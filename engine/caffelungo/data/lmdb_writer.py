@@ -1,4 +1,4 @@
-"""Writing an LMDB database whole: into a temporary folder that gets its name when everything is on the disk."""
+"""Writes an LMDB database atomically: into a temporary folder that is renamed when everything is on disk."""
 
 from __future__ import annotations
 

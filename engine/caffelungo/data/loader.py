@@ -1,4 +1,4 @@
-"""Batches on their way to the device: prepared ahead where that is worth it, always in order.
+"""Loads batches onto the device, ahead of time where that pays off, always in order.
 
 Small data that lies in memory is taken directly; decoding runs in worker processes (torch's DataLoader), or in one
 thread when the decoded pictures will stay in memory. All three give identical bits, because a batch depends on its

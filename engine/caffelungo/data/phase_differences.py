@@ -1,4 +1,4 @@
-"""Whether training and testing prepare pictures alike: numbers and sizes; augmentation is no difference."""
+"""Whether training and testing prepare pictures alike: values and sizes; augmentation may differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random numbers that are a function of where a sample stands, and of nothing else.
+"""Random numbers as a pure function of a sample's position.
 
 A draw depends on (seed, stream, epoch, sample index) only: never on a worker, on what was drawn before or on NumPy's
 version, so that a resumed run draws what the uninterrupted one would have drawn.

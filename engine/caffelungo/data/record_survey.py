@@ -1,4 +1,4 @@
-"""What the records of a database say of themselves, looked at before training: kinds, shapes, labels; no pixels."""
+"""Surveys the records of a database before training: kinds, shapes and labels, without reading pixels."""
 
 from __future__ import annotations
 

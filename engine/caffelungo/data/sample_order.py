@@ -1,4 +1,4 @@
-"""Which samples make up batch number k, counted from the start of training."""
+"""Which samples form batch number k, counted from the start of training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every source of batches is: tops with shapes, a size, and batch number k as a function of k alone."""
+"""The interface of a source of batches: tops with shapes, a size, and batch number k as a function of k alone."""
 
 from __future__ import annotations
 

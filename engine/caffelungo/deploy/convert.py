@@ -1,4 +1,4 @@
-"""`lungo convert`: a net of anybody's Caffe and its weights to ONNX, with no training and no project around it.
+"""`lungo convert`: a Caffe net from anywhere and its weights to ONNX, without training or project.
 
 All that stands in the way is found before the first byte is written: layers that only a fork has, weights that are
 missing or of other shapes, an input of unknown size, preprocessing and labels that do not fit.

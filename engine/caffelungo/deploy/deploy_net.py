@@ -1,4 +1,4 @@
-"""The net that leaves: the TEST phase without data, labels, losses and measures, with the classifier's softmax.
+"""The deployed net: the TEST phase without data, labels, losses and metrics, with the classifier's softmax.
 
     data -> ... -> fc8 -> SoftmaxWithLoss          Input -> ... -> fc8 -> Softmax (prob)
     data ->  label ---^     Accuracy         =>

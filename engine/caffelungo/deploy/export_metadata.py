@@ -1,4 +1,4 @@
-"""What an exported file says of itself: its input, preprocessing, labels and where it came from."""
+"""The metadata of an exported file: its input, preprocessing, labels and origin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The part of a foreign net that can leave, and the complete list of what stands in the way. No torch.
+"""The part of a foreign net that can be exported, and the complete list of obstacles. No torch.
 
     data (a fork's) -> ... -> fc7 -> head -> SoftmaxWithLoss         Input -> ... -> fc7 -> head
                                 `--> CenterLoss (a fork's)      =>

@@ -1,4 +1,4 @@
-"""The size of a net's picture, told by its weights: their channels, and how many numbers its first InnerProduct takes.
+"""Infers a net's input size from its weights: their channels, and the input length of the first InnerProduct.
 
 LeNet's train_test file says nothing of the size of its digits; `ip1` with 500 x 800 weights admits 1 x 28 x 28 only.
 """

@@ -1,4 +1,4 @@
-"""Caffe's names on an ONNX graph: nodes bear layers' names, tensors bear blobs' names.
+"""Gives an ONNX graph Caffe's names: nodes get the names of layers, tensors the names of blobs.
 
 Where layers work in place, the last writer's tensor bears the blob's name and an earlier one is called
 ``<blob>/<layer>``; an input always keeps its blob's name. A layer of several nodes ends in the node that bears its

@@ -1,4 +1,4 @@
-"""The proof that an ONNX file gives the answers of the net it was made from.
+"""Verifies that an ONNX file gives the outputs of the net it was made from.
 
 PyTorch runs the net as the definition says it, unfolded and layer by layer; ONNX Runtime runs the bytes of the file.
 First every blob is compared on one batch, then every output on random and on real pictures at several batch sizes.

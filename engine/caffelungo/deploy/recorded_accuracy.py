@@ -1,4 +1,4 @@
-"""The accuracy of an exported classifier on a list of pictures, kept in the file itself.
+"""Measures the accuracy of an exported classifier on a list of pictures and stores it in the file.
 
 float32 file (proven against PyTorch) -> every picture of the list through it -> the file under its name
 """

@@ -1,4 +1,4 @@
-"""The size of picture that is asked for now, over what the file and the weights' record say. No torch.
+"""The requested input size, which overrides the file and the weights' record. No torch.
 
     --size 64, --shape data:3x64x64  >  Input and crop_size in the file  >  crop in the weights' record (227)
 

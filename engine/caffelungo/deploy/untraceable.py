@@ -1,4 +1,4 @@
-"""Why a net could not be traced: its layers tried one by one, so that all that fail are told, not the first."""
+"""Finds out why a net could not be traced, layer by layer, so that all failing layers are reported."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One way to compute and to keep what a layer says of pictures: for probes, comparisons and inspection alike."""
+"""Computes and caches what layers compute for pictures: for probes, comparisons and inspection alike."""

@@ -1,4 +1,4 @@
-"""What stands for pictures as a net sees them: hashes of everything that features follow from. No torch.
+"""Hashes of everything that features depend on; they identify pictures as a net sees them. No torch.
 
 Two calls over the same pictures, prepared alike, find each other's features by these hashes, whatever the files and
 the layers are called.

@@ -1,4 +1,4 @@
-"""Blobs of a net by the names that a person gives. No torch."""
+"""Which blobs of a net are worth reading, found from the graph alone. No torch."""
 
 from __future__ import annotations
 

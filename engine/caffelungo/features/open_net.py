@@ -1,4 +1,4 @@
-"""From a NET, weights and pictures to the part of the net that is to run, with its data and its weights.
+"""Opens a net with its weights and pictures, reduced to the part that will run.
 
 Whatever data layers the net has, its pictures come from an ImageData layer: the one that `lungo finetune` writes.
 """

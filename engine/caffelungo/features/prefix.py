@@ -1,4 +1,4 @@
-"""The part of a net that gives the same values for a picture from the first iteration to the last. No torch.
+"""The part of a net whose values for a picture do not change during training. No torch.
 
     data -> [frozen layers] -> features -> learned layers -> loss     =>     features -> learned layers -> loss
 

@@ -1,4 +1,4 @@
-"""Rows of several arrays that grow on disk, batch by batch, and outlive the process that writes them. No torch.
+"""Rows of several arrays that grow on disk, batch by batch, and survive a killed process. No torch.
 
     <folder>/0.rows, 1.rows ...    float32 rows of each array, appended
     <folder>/progress.json         {"identity": ..., "rows": n}: so many rows are on disk, of these arrays

@@ -1,4 +1,4 @@
-"""Where each sample of a source stands, and its label. No torch."""
+"""The name and label of each sample of a source. No torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running an exported file: sessions, pictures in, answers out, what the file says of itself, what the machine can do.
+"""Running an exported file: sessions, pictures in, results out, its metadata, and what the machine supports.
 
 Making a file belongs to ``deploy``; answering over HTTP to ``serving``.
 """

@@ -1,4 +1,4 @@
-"""Pictures in, classes out: an exported file knows its own preprocessing and labels, so nothing else need be said."""
+"""Pictures in, classes out: preprocessing and labels are read from the exported file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lungo doctor`: what this machine can do, tried rather than read.
+"""`lungo doctor`: tests what this machine can do.
 
     this machine, packages -> facts -.
     trials (a process each) -> facts -+-> judge -> findings: what works, what does not, and what to do

@@ -1,4 +1,4 @@
-"""What a user gives to a model: pictures, folders of them, and lists; read ahead in threads, a batch at a time."""
+"""The pictures passed to a model: files, folders and lists; read ahead in threads, one batch at a time."""
 
 from __future__ import annotations
 

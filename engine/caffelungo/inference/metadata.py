@@ -1,4 +1,4 @@
-"""What an exported file says of itself: ONNX ``metadata_props`` that make `classify` need no flags.
+"""The metadata of an exported file: ONNX ``metadata_props`` that make `classify` need no flags.
 
 | key | value |
 |---|---|

@@ -1,4 +1,4 @@
-"""Answers to a file, as they come: memory does not grow with their number, and the file is whole or absent."""
+"""Writes results to a file as they come: memory does not grow with their number; the file is complete or absent."""
 
 from __future__ import annotations
 

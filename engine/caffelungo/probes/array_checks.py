@@ -1,4 +1,4 @@
-"""What the classifiers ask of the arrays they are given, told in the user's words."""
+"""Checks the arrays that are passed to the classifiers."""
 
 from __future__ import annotations
 

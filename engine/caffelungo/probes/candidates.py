@@ -1,4 +1,4 @@
-"""What a linear classifier may read: one blob, several joined, all stages joined, or what the net's own one reads.
+"""What a linear classifier may read: one blob, several concatenated, all stages, or the input of the net's own one.
 
 No torch.
 """

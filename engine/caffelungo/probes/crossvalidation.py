@@ -1,4 +1,4 @@
-"""Which penalty: classifiers along a path of penalties, judged on pictures that they have not seen."""
+"""Chooses the penalty: classifiers along a path of penalties, compared on held-out pictures."""
 
 from __future__ import annotations
 

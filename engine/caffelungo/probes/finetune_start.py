@@ -1,4 +1,4 @@
-"""A fine-tuning that starts where the best linear classifier on the frozen net stands.
+"""Starts fine-tuning from the best linear classifier on the frozen net.
 
     net pointed at pictures -> every stage, and all joined, judged by cross-validation -> the best of them as the net's
     classifier: at iteration 0 the net answers as that classifier does, and training goes on from there

@@ -1,4 +1,4 @@
-"""The linear classifiers of a probe: a row a layer on the console, and a picture."""
+"""The linear classifiers of a probe: one row per layer on the console, and a figure."""
 
 from __future__ import annotations
 

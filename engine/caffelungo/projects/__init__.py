@@ -1,1 +1,1 @@
-"""Folders with everything that a training needs: `lungo finetune`, and `lungo grow --task` for a further task."""
+"""Folders with everything that training needs: `lungo finetune`, and `lungo grow --task` for a new task."""

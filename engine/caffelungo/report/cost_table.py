@@ -1,4 +1,4 @@
-"""What a net costs before and after a rewrite, as a table: parameters, operations and memory, a layer a row."""
+"""The cost of a net before and after a rewrite: parameters, operations and memory, one row per layer."""
 
 from __future__ import annotations
 

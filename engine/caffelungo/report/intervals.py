@@ -1,4 +1,4 @@
-"""A forest picture: a line an arm, with its mean and interval, and its difference to a reference beside a zero line.
+"""A forest plot: one line per arm, with mean, interval and difference from a reference.
 
     rows = [Row("fine-tuning", group="all learns", value=Interval(79.6, 76.0, 83.1), reference=True),
             Row("wider", Difference(4.0, 0.8, 7.3), group="all learns", value=Interval(83.6, 80.4, 86.7)),

@@ -1,4 +1,4 @@
-"""Rows of small pictures with a line under each, as one PNG. Drawn with Pillow alone: a run begins with it."""
+"""Rows of small pictures with captions as one PNG. Drawn with Pillow alone, as every run starts with it."""
 
 from __future__ import annotations
 

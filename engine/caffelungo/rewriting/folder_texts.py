@@ -1,4 +1,4 @@
-"""What every folder for a training says to people: the commands that come next, run.sh, and a README. No torch."""
+"""Texts of every folder for a training: the next commands, run.sh, and a README. No torch."""
 
 from __future__ import annotations
 

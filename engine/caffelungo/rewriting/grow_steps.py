@@ -1,4 +1,4 @@
-"""`lungo grow`: new units and layers, told on the command line or by a recipe, as passes in their order. No torch."""
+"""The options of `lungo grow`, or its recipe, as passes in order. No torch."""
 
 from __future__ import annotations
 

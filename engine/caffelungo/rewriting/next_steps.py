@@ -1,4 +1,4 @@
-"""What to run after a rewrite: the training of the new net, and the proof of what it kept of the old one. No torch."""
+"""What to run after a rewrite: training of the new net, and verification against the old one. No torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `lungo rewrite` is told, as passes in a fixed order. No torch."""
+"""The options of `lungo rewrite` as passes in a fixed order. No torch."""
 
 from __future__ import annotations
 

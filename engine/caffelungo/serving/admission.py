@@ -1,4 +1,4 @@
-"""How many pictures and bytes may be in the house at once; who comes when it is full is told at once."""
+"""Limits the pictures and bytes in progress; requests beyond the limit are refused at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of many requests through the net together: a batch leaves when it is full or its first picture has waited.
+"""Batches pictures of many requests: a batch starts when it is full or its first picture has waited long enough.
 
 The net runs in one thread of its own, one batch at a time; while it runs the next batch gathers.
 """

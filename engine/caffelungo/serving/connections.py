@@ -1,4 +1,4 @@
-"""What one connection may cost: bytes and seconds of a request's head, requests in a row, an answer that nobody reads.
+"""Limits of one connection: size and duration of a request's head, pending requests, unread responses.
 
 uvicorn bounds none of these by itself. Its parser, llhttp, refuses requests that two servers may read differently
 (`Content-Length` beside `Transfer-Encoding`, bare line feeds, HTTP/0.9).

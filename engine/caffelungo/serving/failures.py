@@ -1,4 +1,4 @@
-"""What a client is told when its request cannot be served: a status, and JSON of what, received, remedy."""
+"""Responses to requests that cannot be served: a status, and JSON with what, received, remedy."""
 
 from __future__ import annotations
 

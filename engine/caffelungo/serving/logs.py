@@ -1,4 +1,4 @@
-"""The service's log is bounded: what repeats, as under attack, is counted and left out."""
+"""Bounds the service's log: repeated lines, as under attack, are counted and omitted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the net looked at: a class activation map where the net's ending allows one, else an occlusion map."""
+"""Maps of what mattered: class activation where the net's ending allows it, else occlusion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a stranger's bytes to a picture for the net: sizes are read in the header before anything is decoded."""
+"""Turns untrusted bytes into a picture for the net: the header's size is checked before anything is decoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lungo serve`: take the port, load the model, serve until told to stop, and finish what was begun."""
+"""`lungo serve`: bind the port, load the model, serve until stopped, and finish requests in progress."""
 
 from __future__ import annotations
 

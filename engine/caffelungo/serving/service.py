@@ -1,4 +1,4 @@
-"""One exported classifier and all that stands around it: places, decoders, batches, maps, counters."""
+"""One exported classifier and everything around it: admission, decoders, batches, maps, metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a comparison will take: by what trainings of its folder took, else by steps that are measured now.
+"""Estimates how long a comparison takes: from finished trainings of its folder, else from timed steps.
 
 the net with the cheapest step and the one with the dearest  ->  seconds a step each, from their frozen layers on
 the others by their operations in between; and a pass over the pictures for each net and seed

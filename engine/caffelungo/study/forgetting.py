@@ -1,4 +1,4 @@
-"""What a training left of an older task: the old net, with the layers trained since, on the old task's test."""
+"""What training forgot of an older task: the old net with the new weights, on the old task's test."""
 
 from __future__ import annotations
 

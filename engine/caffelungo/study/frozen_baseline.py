@@ -1,4 +1,4 @@
-"""The bar of a comparison: cells that fit linear classifiers on the frozen net, and what they come to. No torch."""
+"""The bar of a comparison: cells that fit linear classifiers on the frozen net, and their results. No torch."""
 
 from __future__ import annotations
 

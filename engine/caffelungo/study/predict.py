@@ -1,4 +1,4 @@
-"""What a net in phase TEST says of each picture of a list."""
+"""The predictions of a net in phase TEST for each picture of a list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A comparison as files: a page, tables in Markdown, a picture of the intervals, and every number as CSV and JSON.
+"""Writes a comparison: a page, tables in Markdown, a figure of the intervals, and every number as CSV and JSON.
 
 OUT/index.html  tables.md  intervals.png  results.csv  rates.csv  summary.json
 """

@@ -1,4 +1,4 @@
-"""Each candidate's best rate: trainings at three rates around what its features suggest, and further out where needed.
+"""Finds the best rate of each candidate: three rates around an estimate, and further ones where needed.
 
     candidates (net, weights, task)  ->  where classifiers start (starting)  ->  middle of the range (scale)
     ->  cells rate x seed  ->  outcomes

@@ -1,4 +1,4 @@
-"""A cell of a study: where the fresh classifier of a net starts, so that no arm is judged by how far it has come.
+"""A cell of a study: fits the fresh classifier of a net, so that every arm starts converged.
 
 Cell("caffelungo.study.start_heads:start", {
     "net": id of a train_val prototxt, "weights": id or "", "fit": id of a list of pictures, "pictures": digest,

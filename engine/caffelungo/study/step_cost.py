@@ -1,4 +1,4 @@
-"""What one training step of a net costs beyond its frozen part, so that arms can be given the same time. No torch."""
+"""The cost of one training step of a net beyond its frozen part, so that arms can get equal time. No torch."""
 
 from __future__ import annotations
 

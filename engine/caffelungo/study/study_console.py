@@ -1,4 +1,4 @@
-"""What a person sees of a study: its plan, a line of progress while cells run, and the tables at the end."""
+"""The console output of a study: its plan, progress while cells run, and the tables at the end."""
 
 from __future__ import annotations
 

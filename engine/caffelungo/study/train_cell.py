@@ -1,4 +1,4 @@
-"""A cell of a study: one training of one net at one rate from one seed, and what the net then says of each picture.
+"""A cell of a study: trains one net at one rate with one seed, and predicts each picture.
 
 Cell("caffelungo.study.train_cell:train", {
     "net": id of a train_val prototxt, "weights": id, list of ids or "" (from scratch),

@@ -1,4 +1,4 @@
-"""Which blob of one net is which of another, and what became of it. numpy; the nets have run elsewhere.
+"""Pairs the blobs of two nets and judges each. NumPy; the nets have run elsewhere.
 
 pairs(before, after)     values of both plans that are the same blob: by the layer that makes them, by name where
                          layers were renamed or folded, and by who reads them

@@ -1,4 +1,4 @@
-"""What `--weights` names: files and `torchvision:NAME`, one or a comma list, as one set of weights."""
+"""Loads what `--weights` names: files and `torchvision:NAME`, comma-separated, as one set of weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What kind of file this is, by its content; and what to say when it is another kind than wanted."""
+"""Detects the kind of a file by its content, with a message if another kind is needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`.solverstate` and `.solverstate.h5`: where a training stands.
+"""`.solverstate` and `.solverstate.h5`: the position of a training.
 
 Caffe: SGDSolver::SnapshotSolverStateToBinaryProto, ...ToHDF5, Restore... . What an exact resume needs besides stands in
 ``extras`` (lungo.StateExtras): field 20160 of the message, an attribute of the HDF5 file.

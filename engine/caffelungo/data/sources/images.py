@@ -1,4 +1,4 @@
-"""ImageData: pictures of a list, or of a folder with one sub-folder a class (Caffe: ImageDataLayer)."""
+"""ImageData: pictures of a list, or of a folder with one sub-folder per class (Caffe: ImageDataLayer)."""
 
 from __future__ import annotations
 
