@@ -40,6 +40,7 @@ def _halved(model: Any) -> Any:
         made = float16.convert_float_to_float16(
             net, keep_io_types=True, op_block_list=[*float16.DEFAULT_OP_BLOCK_LIST, *SENSITIVE]
         )
+    _once(made.graph)
     # The converter leaves types of before in it, and nodes out of order.
     del made.graph.value_info[:], made.graph.input[:], made.metadata_props[:]
     made.graph.input.extend(model.graph.input)
@@ -50,6 +51,15 @@ def _halved(model: Any) -> Any:
     result = ir.from_proto(made)
     TopologicalSortPass()(result)
     return ir.to_proto(result)
+
+
+def _once(graph: Any) -> None:
+    """Take out casts that are there already: the converter makes one for each reader of a tensor, all of one name."""
+    seen: dict[tuple[str, ...], Any] = {}
+    for node in list(graph.node):
+        first = seen.setdefault(tuple(node.output), node)
+        if first is not node and node.op_type == "Cast" and first.input == node.input:
+            graph.node.remove(node)
 
 
 def _join(graph: Any) -> None:
