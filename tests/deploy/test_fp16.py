@@ -26,11 +26,10 @@ def test_a_value_that_two_layers_read_in_full_precision_is_cast_once() -> None:
     made = fp16.halved(model)
     onnx.checker.check_model(made)
     x = rng.standard_normal((1, 3, 2, 2)).astype(np.float32)
-    one, other = (
-        onnxruntime.InferenceSession(each.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, {"x": x})[
-            0
-        ]
+    sessions = [
+        onnxruntime.InferenceSession(each.SerializeToString(), providers=["CPUExecutionProvider"])
         for each in (model, made)
-    )
+    ]
+    one, other = (session.run(None, {"x": x})[0] for session in sessions)
     np.testing.assert_allclose(one, other, rtol=5e-3)
     assert [node.op_type for node in made.graph.node].count("Exp") == 1
