@@ -13,6 +13,7 @@ import platform
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -45,7 +46,7 @@ class Facts:
     onnxruntime: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def examine(progress: Any = None) -> Facts:
+def examine(progress: Callable[[str], None] | None = None) -> Facts:
     """Look and try; about ten seconds on a machine without a GPU. ``progress`` is told each step."""
     tell = progress or (lambda step: None)
     facts = Facts(_machine(), *_packages(), _driver())
