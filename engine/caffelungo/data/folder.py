@@ -74,7 +74,7 @@ class FolderSplit:
 def scan(folder: str | Path, *, decoded: bool | None = None, progress: Progress | None = None) -> PhotoFolder:
     """Look at every picture below ``folder``: classes, counts, unreadable files, equal pictures.
 
-    The folder has one sub-folder a class, or train and val sub-folders that have them. ``decoded``: whether pictures
+    The folder has one sub-folder per class, or train and val sub-folders that have them. ``decoded``: whether pictures
     are decoded, which finds damaged ones and equal pictures in different files; None decides by their number.
     Raises UserError when there are not two classes with pictures.
     """

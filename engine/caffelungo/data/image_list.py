@@ -22,7 +22,7 @@ LIMIT = 20
 """Mistakes shown one by one; the rest is counted."""
 
 LABELS = "labels.txt"
-"""File beside a list of pictures that names its classes, one a line."""
+"""File beside a list of pictures that names its classes, one per line."""
 
 
 @dataclass
@@ -161,7 +161,7 @@ def _bases(root: str, file: Path, beside: str | Path | None) -> tuple[str, ...]:
 
 
 def read_folder(folder: Path, *, empty: bool = True) -> ImageList:
-    """The pictures below ``folder``, which has one sub-folder a class; classes and pictures sorted by name.
+    """The pictures below ``folder``, which has one sub-folder per class; classes and pictures sorted by name.
 
     ``empty``: whether a sub-folder without pictures is a class, too, so that labels are those of another folder of the
     same classes. Folders that systems leave behind are none. UserError when there is no picture, or when two folders

@@ -29,7 +29,7 @@ from caffelungo.plan.plan import Plan
 
 @dataclass(frozen=True)
 class Answer:
-    """An output with one probability a class: its blob, the number of classes, the classifier's layer."""
+    """An output with one probability per class: its blob, the number of classes, the classifier's layer."""
 
     blob: str
     classes: int
@@ -57,7 +57,7 @@ class DeployNet:
 
     @property
     def answers(self) -> list[Answer]:
-        """The outputs that hold one probability a class, in the order of the file."""
+        """The outputs that hold one probability per class, in the order of the file."""
         made: dict[int, str] = {}
         found = []
         for planned in self.plan.layers:
@@ -75,7 +75,7 @@ class DeployNet:
 
     @property
     def classes(self) -> tuple[str, int] | None:
-        """The blob that holds one probability a class, and the number of classes; None when there is not one such."""
+        """The blob that holds one probability per class, and the number of classes; None when there is not one such."""
         found = self.answers
         return (found[0].blob, found[0].classes) if len(found) == 1 else None
 

@@ -52,7 +52,7 @@ class ExportOptions:
 class ConvertOptions:
     """How a foreign net leaves.
 
-    ``mean`` (values of 0 to 255, one or one a channel in the order of ``channel_order``), ``mean_file`` (binaryproto
+    ``mean`` (values of 0 to 255, one or one per channel in the order of ``channel_order``), ``mean_file`` (binaryproto
     or .npy, in BGR), ``scale``, ``channel_order`` (``bgr``, ``rgb`` or ``gray``) and ``resize`` (height, width; a width
     of 0: the shorter side) say how a picture becomes the net's input; what is not given is taken from the weights'
     record or the data layer, else assumed. ``preprocess`` False leaves the net's own float blobs. ``outputs`` are the

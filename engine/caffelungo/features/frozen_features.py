@@ -1,6 +1,6 @@
 """Frozen features computed once: a net is trained and tested from the values at its frontier instead of from pictures.
 
-    <study>/features/<hash>.npy, <hash>.mirrored.npy     one row a picture, in the order of the list (float32)
+    <study>/features/<hash>.npy, <hash>.mirrored.npy     one row per picture, in the order of the list (float32)
     <study>/features/<hash>.pictures.npy                 decoded and resized pictures (uint8, N x H x W x C)
 
 Draws stay as they are: batch k holds the same pictures, mirrored alike, so that a training from features equals one

@@ -27,7 +27,7 @@ class Listing:
 
 
 def listing(data: str | Path, beside: Path, progress: Progress | None = None) -> Listing:
-    """The pictures of ``data``: a folder with one sub-folder a class, a flat folder, or a list of `path label`.
+    """The pictures of ``data``: a folder with one sub-folder per class, a flat folder, or a list of `path label`.
 
     For a flat folder a list is written into the folder ``beside``. UserError with every picture that is missing.
     """

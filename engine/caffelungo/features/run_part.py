@@ -19,7 +19,7 @@ from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
 
 Reduce = Callable[[list[Tensor]], list[Tensor]]
-"""From the blobs of a batch, on the device, to what is kept of them: tensors with one row a picture."""
+"""From the blobs of a batch, on the device, to what is kept of them: tensors with one row per picture."""
 
 
 def as_they_are(blobs: list[Tensor]) -> list[Tensor]:

@@ -12,7 +12,7 @@ CROPS = 10
 
 
 class TenCrops(ImageSource):
-    """Serves ``CROPS`` pictures of crop_size in a row for each sample; labels stay one a sample.
+    """Serves ``CROPS`` pictures of crop_size in a row for each sample; labels stay one per sample.
 
     A batch of N samples has 10 N pictures. UserError for a layer without crop_size.
     """

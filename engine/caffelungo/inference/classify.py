@@ -60,7 +60,7 @@ class PictureModel:
 
     @property
     def classifier(self) -> str | None:
-        """The output that holds one probability a class, where there is one."""
+        """The output that holds one probability per class, where there is one."""
         return self.metadata.classifier if self.metadata.classifier in self.engine.outputs else None
 
     def judges(self, head: str | None = None) -> list[Classifier]:

@@ -54,7 +54,7 @@ class Given:
 
 
 def gather(given: Sequence[str | Path]) -> Given:
-    """Files, folders and lists (.txt: a path a line, after it a class or nothing) as pictures.
+    """Files, folders and lists (.txt: a path per line, after it a class or nothing) as pictures.
 
     Whether pictures are there is found when they are read. UserError for empty folders and lists that are none.
     """

@@ -6,7 +6,7 @@
 | `input` | JSON: name, layout (`NHWC`, `NCHW`), type (`uint8`, `float32`), channels (`RGB`, `BGR`, `GRAY`), resize |
 | `preprocessing` | text form of `lungo.Preprocessing`: what the graph does, and what is to be done before it |
 | `labels` | JSON list of class names in the order of the classifier's outputs; absent when unknown |
-| `classifier` | the output that holds one probability a class; absent when there is none, or several |
+| `classifier` | the output that holds one probability per class; absent when there is none, or several |
 | `heads` | JSON list, of a net for several tasks: `output`, layer `name`, `task`, `labels` or null of each |
 | `opset`, `prototxt`, `prototxt_sha256`, `weights`, `weights_sha256` | what it was made of |
 | `accuracy` | JSON: `accuracy`, `right` of `pictures`, `lists` with their hashes; absent when none was taken |
@@ -93,7 +93,7 @@ class Metadata:
 
     @property
     def classifiers(self) -> tuple[str, ...]:
-        """Every output that holds one probability a class."""
+        """Every output that holds one probability per class."""
         return tuple(head.output for head in self.heads) or ((self.classifier,) if self.classifier else ())
 
     def properties(self) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """`lungo triton`: a model repository for NVIDIA's Triton Inference Server from files that `lungo export` wrote.
 
     repo/<name>/config.pbtxt     name, onnxruntime backend, inputs, outputs, batching, instances
-    repo/<name>/labels.txt       one class a line, by which Triton's classification extension names its answers
+    repo/<name>/labels.txt       one class per line, by which Triton's classification extension names its answers
     repo/<name>/1/model.onnx     a version a number; a new file becomes the next one
 
 The configuration is read back, with the names and types of Triton's model_config.proto, before anything is written.

@@ -59,7 +59,7 @@ def total(found: Sequence[Cost]) -> Cost:
 
 
 def compare(before: Sequence[Cost], after: Sequence[Cost]) -> list[CostRow]:
-    """A row a layer, in the order of ``after``, layers that are gone standing where they were."""
+    """A row per layer, in the order of ``after``, layers that are gone standing where they were."""
     new = {one.name: one for one in after}
     rows: list[CostRow] = []
     gone: dict[str | None, list[Cost]] = {}

@@ -113,7 +113,7 @@ def read(
 def read_head(
     subject: Subject, entries: Sequence[Entry], head: ClassifierLayer, mirrored: bool = False, say: Say = silent
 ) -> Tensor:
-    """What the classifier ``head`` reads, a row a picture: N x D, or 2N x D with the mirrored pictures behind.
+    """What the classifier ``head`` reads, a row per picture: N x D, or 2N x D with the mirrored pictures behind.
 
     A Convolution's input is averaged over the plane, which its answers are, too: UserError where they are not.
     """

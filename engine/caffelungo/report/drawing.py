@@ -1,6 +1,6 @@
 """A net as a picture, the parts that a rewrite brought in colour. Matplotlib; the layout is ours.
 
-a box a layer with the neurons that work behind it; rows from the data (top) to the answers (bottom)
+a box per layer with the neurons that work behind it; rows from the data (top) to the answers (bottom)
 straight runs of old layers that are far from anything new are one box, "12 layers"
 """
 

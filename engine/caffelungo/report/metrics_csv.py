@@ -28,7 +28,7 @@ class Point:
 
 @dataclass
 class MetricsFile:
-    """Points in memory, for the curves, and in a file (long format: one value a row)."""
+    """Points in memory, for the curves, and in a file (long format: one value per row)."""
 
     path: Path | None = None
     points: list[Point] = field(default_factory=list)

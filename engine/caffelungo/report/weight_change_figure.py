@@ -41,7 +41,7 @@ def draw(found: WeightChanges, path: str | Path) -> None:
 
 
 def bars(found: WeightChanges) -> Figure:
-    """A bar a layer, from the data to the answers: its relative change, and that of its units as a line from the
+    """A bar per layer, from the data to the answers: its relative change, and that of its units as a line from the
     10th to the 90th percentile with a dot at the median.
 
     Up to ``ROWS`` layers are rows with their names; more stand side by side, so that one look takes them all in.
@@ -173,7 +173,7 @@ def _told(layer: LayerChange) -> str:
 
 
 def lines_over_time(differences: Sequence[WeightChanges], times: Sequence[int | None]) -> Figure:
-    """A line a layer: its relative change since the first file, over the snapshots; colours from the data (dark) to
+    """A line per layer: its relative change since the first file, over the snapshots; colours from the data (dark) to
     the answers (light), BatchNorm's statistics dashed."""
     from matplotlib import colormaps
     from matplotlib.ticker import MaxNLocator

@@ -20,7 +20,7 @@ COLUMNS = ("layer", "type", "blob", "status", "before", "after", "relative", "co
 
 
 def write_layers(differences: Sequence[WeightChanges], path: str | Path) -> None:
-    """A row a blob (and, of several snapshots, a file): the columns of ``COLUMNS`` after the file's name."""
+    """A row per blob (and, of several snapshots, a file): the columns of ``COLUMNS`` after the file's name."""
     rows = [
         [found.after, *_row(layer, blob)] for found in differences for layer in found.layers for blob in layer.blobs
     ]
@@ -28,7 +28,7 @@ def write_layers(differences: Sequence[WeightChanges], path: str | Path) -> None
 
 
 def write_units(differences: Sequence[WeightChanges], path: str | Path) -> None:
-    """A row a unit of every blob: its norms, change and cosine; ``old`` is 0 for units that were added."""
+    """A row per unit of every blob: its norms, change and cosine; ``old`` is 0 for units that were added."""
     rows: list[list[Any]] = []
     for found in differences:
         for layer in found.layers:

@@ -1,7 +1,7 @@
 """`lungo compare`: the ways of adapting a net, on the user's own pictures, with seeds, rates and intervals.
 
     folder of classes, net, weights
-    ->  lists of pictures a seed, one net an arm and depth     (pictures, arms)
+    ->  lists of pictures per seed, one net an arm and depth     (pictures, arms)
     ->  linear classifiers on the frozen net: the bar          (bar, probing)
     ->  cells: one training each, rate x seed                  (search, training; what is done is not done again)
     ->  accuracy on test pictures, paired differences          (statistics), claims (claims), a page (reporting)

@@ -17,7 +17,7 @@ PARTS = ("fit", "validation", "test")
 
 @dataclass(frozen=True)
 class Task:
-    """The splits, one a seed, and their lists among the inputs of the study (``fit``, ``validation``, ``test``)."""
+    """The splits, one per seed, and their lists among the inputs of the study (``fit``, ``validation``, ``test``)."""
 
     splits: Sequence[PictureSplit]
     lists: Sequence[Mapping[str, str]]
@@ -50,7 +50,7 @@ class Task:
     def table(self, right: Sequence[ArrayLike]) -> NDArray[np.float32]:
         """Seeds x pictures: 1 where right, 0 where wrong, NaN where the seed did not test the picture.
 
-        ``right`` has a row a seed, in the order of its test pictures; ValueError where the lengths differ.
+        ``right`` has a row per seed, in the order of its test pictures; ValueError where the lengths differ.
         """
         found = np.full((len(right), len(self._columns)), np.nan, np.float32)
         for seed, (row, split) in enumerate(zip(right, self.splits, strict=False)):

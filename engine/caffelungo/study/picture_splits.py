@@ -56,7 +56,7 @@ def gather(
     """The pictures of ``data``, judged by those of ``test``: one split for each of ``seeds``, drawn by it.
 
     Without ``test``, the val or test sub-folder of ``data`` judges, or a share ``held_out`` of each class. A folder
-    that judges does so in every split. Of the rest at most ``per_class`` pictures a class are used, a share
+    that judges does so in every split. Of the rest at most ``per_class`` pictures per class are used, a share
     ``validation`` of them to choose rates on. Raises UserError when classes differ, or one has too few pictures.
     """
     found = photos.scan(data, progress=progress)

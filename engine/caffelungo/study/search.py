@@ -34,9 +34,9 @@ STARTS = ("probe", "filler")
 class ArmCandidate:
     """A configuration ready to be trained, or why it cannot be built.
 
-    ``net`` is an input, ``weights`` are one a seed ("" starts from scratch), ``iterations`` those of its training.
+    ``net`` is an input, ``weights`` are one per seed ("" starts from scratch), ``iterations`` those of its training.
     ``more`` are further fields of its cells, one mapping a seed. ``recalls`` is an old task that is tested afterwards.
-    ``cells`` are by rate, one a seed.
+    ``cells`` are by rate, one per seed.
     """
 
     configuration: Configuration
@@ -52,7 +52,7 @@ class ArmCandidate:
     cells: dict[float, list[Cell]] = field(default_factory=dict)
 
     def add(self, rate: float, batch: int, start: str = "filler") -> list[Cell]:
-        """The cells at ``rate`` (to two digits), one a seed; none when they are there already."""
+        """The cells at ``rate`` (to two digits), one per seed; none when they are there already."""
         rate = float(f"{rate:.2g}")
         if rate <= 0 or rate in self.cells:
             return []

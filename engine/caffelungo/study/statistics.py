@@ -109,7 +109,7 @@ def _table(values: ArrayLike, name: str) -> NDArray[np.float32]:
         raise UserError(
             f"an interval is over a table of seeds x pictures, each 0 or 1; {name} is none",
             received=_words(table) if table.ndim == 2 else f"{table.ndim} dimensions",
-            remedy="give one row a seed, NaN for the pictures that it did not test, and one at least that it did",
+            remedy="give one row per seed, NaN for the pictures that it did not test, and one at least that it did",
         )
     return table
 

@@ -229,7 +229,7 @@ def _enlarged(old: Array, new: Array) -> int:
 def apart(old: Array, new: Array) -> float:
     """The largest difference as a share of the largest value; 0 only where all bits agree, infinite for other shapes.
 
-    Shapes of as many values a sample are the same (a vector, and the 1x1 map of a convolution).
+    Shapes of as many values per sample are the same (a vector, and the 1x1 map of a convolution).
     """
     if old.size != new.size or old.shape[:1] != new.shape[:1]:
         return math.inf

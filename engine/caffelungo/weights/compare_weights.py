@@ -99,7 +99,7 @@ def _known(before: Weights, after: Weights, model: Any) -> dict[str, KnownLayer]
 
 
 def _kind(blobs: Sequence[Array]) -> str:
-    """BatchNorm is known by its blobs (one value a channel, twice, and one factor); other types are left open."""
+    """BatchNorm is known by its blobs (one value per channel, twice, and one factor); other types are left open."""
     shapes = [blob.shape for blob in blobs]
     if len(shapes) == 3 and len(shapes[0]) == 1 and shapes[0] == shapes[1] and shapes[2] == (1,):
         return "BatchNorm"

@@ -117,7 +117,7 @@ class Hdf5Source(DataSource):
 
 
 def read_file_list(path: Path, beside: str | None = None) -> list[Path]:
-    """The HDF5 files that a list names, one a line; relative to the working directory, the list or the net."""
+    """The HDF5 files that a list names, one per line; relative to the working directory, the list or the net."""
     try:
         lines = read_text(path).splitlines()
     except UnicodeDecodeError as error:

@@ -1,6 +1,6 @@
 """`.h5`: what h5py reads, and Caffe's HDF5Data trains from (name the layer's tops like the datasets). No torch.
 
-Datasets: one a blob under its name, `label` (float32, as HDF5Data wants it), `files` and `classes` (text), `extras`
+Datasets: one per blob under its name, `label` (float32, as HDF5Data wants it), `files` and `classes` (text), `extras`
 (the lungo.NetExtras in protobuf's text format).
 """
 

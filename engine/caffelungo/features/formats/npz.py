@@ -1,6 +1,6 @@
 """`.npz`: what ``numpy.load`` reads, uncompressed. No torch.
 
-Arrays: one a blob under its name, `label` (int64, if there are labels), `files` and `classes` (text), `extras` (the
+Arrays: one per blob under its name, `label` (int64, if there are labels), `files` and `classes` (text), `extras` (the
 lungo.NetExtras in protobuf's text format).
 """
 
