@@ -31,7 +31,7 @@ class PhotoFolder:
     """What ``scan`` found. Indices count in ``pictures``.
 
     ``unreadable`` are left out of every split. ``groups`` are sets of equal pictures (two or more). ``given`` says for
-    each picture whether it stands in a val sub-folder, None when the folder brings no split of its own.
+    each picture whether it is in a val sub-folder, None when the folder brings no split of its own.
     """
 
     folder: Path
@@ -289,7 +289,7 @@ def split(found: PhotoFolder, share: float = 0.2, seed: int = 0) -> FolderSplit:
 
 
 def _units(found: PhotoFolder, label: int) -> list[list[int]]:
-    """The class's pictures, equal ones together; those that stand in several classes too are for training."""
+    """The class's pictures, equal ones together; those that are in several classes too are for training."""
     grouped = {index: group for group in found.groups for index in group}
     units: list[list[int]] = []
     for index in found.usable:

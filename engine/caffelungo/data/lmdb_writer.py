@@ -72,7 +72,7 @@ class LmdbWriter:
 
 @contextmanager
 def new_database(path: Path, *, overwrite: bool = False) -> Iterator[LmdbWriter]:
-    """A writer whose database stands at ``path`` once the body is through; if it raises, nothing has changed.
+    """A writer whose database is at ``path`` once the body is through; if it raises, nothing has changed.
 
     Raises UserError when ``path`` exists, unless ``overwrite`` and it is an LMDB database.
     """

@@ -15,7 +15,7 @@ Index = NDArray[np.int64]
 class SampleOrder:
     """Samples in the order of the file or shuffled anew each pass; batches run on over the end of the data.
 
-    ``parts`` are the sizes of the files the samples stand in: a shuffle draws the order of the files and the order
+    ``parts`` are the sizes of the files the samples are in: a shuffle draws the order of the files and the order
     within each file (Caffe: HDF5DataLayer), so that a large file is read once a pass. ``once``: the data is gone
     through a single time and the last batch is short.
     """

@@ -1,4 +1,4 @@
-"""Comments of a stretch of text, for the rewrites that take fields apart and must not lose what stands beside them."""
+"""Comments of a stretch of text, for the rewrites that take fields apart and must not lose what is beside them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def dropped(text: str, entry: Field) -> Splice:
 
 @dataclass
 class Piece:
-    """A field with its comments: ``lead`` stands on the lines above it, ``tail`` behind it on its line."""
+    """A field with its comments: ``lead`` is on the lines above it, ``tail`` behind it on its line."""
 
     entry: Field
     lead: list[str]

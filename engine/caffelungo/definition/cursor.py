@@ -143,7 +143,7 @@ class Cursor:
         return None
 
     def wrongly_indented(self, block: Block) -> Block | None:
-        """The innermost block below ``block`` whose closing brace stands in the column of another block's line."""
+        """The innermost block below ``block`` whose closing brace is in the column of another block's line."""
         for entry in block.fields:
             for value in entry.values:
                 if isinstance(value, Block):

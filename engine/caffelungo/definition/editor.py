@@ -136,7 +136,7 @@ class _Editor:
         return block
 
     def _spaced(self, place: int) -> bool:
-        """Whether blank lines stand between the layers around ``place``."""
+        """Whether blank lines are between the layers around ``place``."""
         first = min(max(place - 1, 0), len(self.spans) - 2)
         if first < 0:
             only = self._neighbour(0)

@@ -16,7 +16,7 @@ class Harm(Enum):
 
 @dataclass(frozen=True)
 class Fault:
-    """A part of a text that cannot be read. ``inside``: it stands in a layer; ``lost``: blobs may go with it.
+    """A part of a text that cannot be read. ``inside``: it is in a layer; ``lost``: blobs may go with it.
 
     ``instead`` is what is read in its place, ``name`` that of a field that its message does not have.
     """

@@ -21,7 +21,7 @@ _SAMPLE = 64
 
 @dataclass(frozen=True)
 class Layout:
-    """``newline``, ``unit`` (the indentation of one level), ``inline``: small messages stand on one line."""
+    """``newline``, ``unit`` (the indentation of one level), ``inline``: small messages are on one line."""
 
     newline: str = "\n"
     unit: str = printer.INDENT

@@ -20,7 +20,7 @@ _WHOLE = re.compile(r"(:\s-?[0-9]+)\.0\Z")
 def print_lines(message: Any, inline: bool = False) -> list[str]:
     """The fields of ``message`` as lines that read back equal, two spaces a level, whole numbers without a point.
 
-    ``inline``: small messages without messages in them stand on one line.
+    ``inline``: small messages without messages in them are on one line.
     """
     lines = [_WHOLE.sub(r"\1", line) for line in text_format.MessageToString(message, as_utf8=True).split("\n")[:-1]]
     lines = [_OWN_OPTIONS.sub(r"\1\2 {", line) if "[" in line else line for line in lines]
@@ -38,7 +38,7 @@ def print_one_line(message: Any) -> str:
 
 
 def is_small(message: Any) -> bool:
-    """Whether ``message`` may stand on one line among others."""
+    """Whether ``message`` may be on one line among others."""
     lines = print_lines(message)
     return len(lines) <= MAX_INLINE_FIELDS and not any(line.endswith(" {") for line in lines)
 

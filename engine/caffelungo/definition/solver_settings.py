@@ -74,7 +74,7 @@ def _set(message: Any, path: tuple[str, ...], found: Any) -> None:
 def value(path: Sequence[str], text: str) -> Any:
     """``text`` as the field at ``path`` of a solver takes it: what a solver file that says so would hold.
 
-    A list where the field is repeated, its parts separated by commas. UserError for a name that there is not, and for a
+    A list where the field is repeated, its parts comma-separated. UserError for a name that there is not, and for a
     value that the field does not take.
     """
     from caffelungo.definition.reader import parse_solver

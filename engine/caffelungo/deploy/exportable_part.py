@@ -142,12 +142,12 @@ def _left_out(costless: Sequence[ForeignField]) -> list[str]:
 
 
 def _on_needed(definition: Definition, foreign: Sequence[ForeignField], needed: set[int]) -> list[Problem]:
-    """Those of ``foreign`` that stand in needed layers, or in none."""
+    """Those of ``foreign`` that are in needed layers, or in none."""
     return [problem for problem in foreign if (place := _layer_at(definition, problem)) is None or place in needed]
 
 
 def _layer_at(definition: Definition, problem: ForeignField) -> int | None:
-    """The layer that ``problem`` stands in; None where that cannot be told, and for a field of the net itself."""
+    """The layer that ``problem`` is in; None where that cannot be told, and for a field of the net itself."""
     at = _position(problem.where)
     if at is None or problem.message == "NetParameter":
         return None

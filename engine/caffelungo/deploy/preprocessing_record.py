@@ -64,7 +64,7 @@ def _stated(layer: Any, definition: Definition, index: int) -> Any:
 def completed(record: Any | None, blob: str, shape: Sequence[int]) -> Any:
     """``record`` with every open question answered for the input ``blob`` of ``shape`` (batch included).
 
-    What is answered here stands in ``assumed``. UserError when the record makes pictures of another size.
+    What is answered here is in ``assumed``. UserError when the record makes pictures of another size.
     """
     colors, height, width = shape[1:]
     if record is None:

@@ -90,7 +90,7 @@ def sheet(classifier: Classifier, predictions: Sequence[Prediction], target: Pat
 
 
 def truth(predictions: Sequence[Prediction], labels: Sequence[str] | None) -> dict[str, str]:
-    """The true label of each picture, where all of them stand in folders named as classes; else empty."""
+    """The true label of each picture, where all of them are in folders named as classes; else empty."""
     folders = {prediction.name: Path(prediction.name).parent.name for prediction in predictions}
     return folders if labels and set(folders.values()) <= set(labels) else {}
 

@@ -61,7 +61,7 @@ class Subject:
         """What those of them that were run all the same hold, by name: a grown net's new units (see ``ready``)."""
 
     def opened(self, entries: Sequence[Entry], folder: Path) -> nets.OpenedNet:
-        """The net on ``entries``, in their order; its list stands in ``folder`` while it is used."""
+        """The net on ``entries``, in their order; its list is in ``folder`` while it is used."""
         path = folder / "pictures.txt"
         write_list(path, ((str(Path(name).absolute()), label) for name, label in entries))
         text = nets.elsewhere(self.text, self.state, path)

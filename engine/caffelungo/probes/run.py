@@ -209,7 +209,7 @@ class _Work:
     # -- classifiers
 
     def tried(self, candidate: ProbeCandidate) -> TriedCandidate:
-        """The row of ``candidate``, from the cache where it stands there."""
+        """The row of ``candidate``, from the cache where it is there."""
         x = self.features(self.gathered.entries, candidate, self.options.mirrored)
         penalties = KORNBLITH if self.options.penalty is None else (self.options.penalty,)
         name = f"classifier on {candidate.name}"

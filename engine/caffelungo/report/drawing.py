@@ -246,7 +246,7 @@ def _place(boxes: list[Box]) -> None:
 
 
 def _snap(wanted: float, together: int) -> float:
-    """A single box stands under what it reads; several start at a whole column."""
+    """A single box is under what it reads; several start at a whole column."""
     return wanted if together == 1 else float(int(wanted))
 
 

@@ -6,7 +6,7 @@
     part.figure(matplotlib_figure, "Accuracy over the snapshots.")
     page.write("report/index.html")
 
-All text is escaped; in paragraphs and captions code may stand between backticks. The page follows the reader's light
+All text is escaped; in paragraphs and captions code may be between backticks. The page follows the reader's light
 or dark setting; figures keep a white ground.
 """
 
@@ -139,7 +139,7 @@ class Section:
         )
 
     def files(self, paths: Iterable[str | Path]) -> Section:
-        """Links to files that stand beside the page."""
+        """Links to files that are beside the page."""
         return self._add(PageBlock("files", names=[Path(path).name for path in paths]))
 
     def _add(self, block: PageBlock) -> Section:
@@ -243,7 +243,7 @@ def _numeric(column: Sequence[TableCell]) -> bool:
 
 
 def _marked(text: str) -> Any:
-    """``text`` escaped, with what stands between backticks as code."""
+    """``text`` escaped, with what is between backticks as code."""
     from markupsafe import Markup, escape
 
     parts = text.split("`")

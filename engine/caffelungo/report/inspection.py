@@ -18,7 +18,7 @@ Floats = NDArray[np.floating]
 NAMED = 45
 """Up to so many layers are named under the curve."""
 LEGEND = 20
-"""Up to so many classes stand in a map's legend."""
+"""Up to so many classes are in a map's legend."""
 
 
 def _figure(width: float, height: float) -> Figure:

@@ -63,7 +63,7 @@ def draw(
     value: str = "test accuracy, %",
     difference: str = "difference, points",
 ) -> None:
-    """Write the picture of ``rows`` to ``path`` (PNG); rows of one group stand together. The others name the axes."""
+    """Write the picture of ``rows`` to ``path`` (PNG); rows of one group are together. The others name the axes."""
     drawn = figure(rows, title, value=value, difference=difference)
     dpi = 120 * min(1.0, TALLEST / drawn.get_figheight())
     with written_whole(path) as temporary, warnings.catch_warnings():
@@ -103,7 +103,7 @@ def _any(rows: Sequence[IntervalRow], kind: str) -> bool:
 
 
 def _lines(rows: Sequence[IntervalRow]) -> list[IntervalRow | str]:
-    """What stands on each line: rows, each group under its name; groups in the order of their first rows."""
+    """What is on each line: rows, each group under its name; groups in the order of their first rows."""
     order = list(dict.fromkeys(row.group for row in rows))
     lines: list[IntervalRow | str] = []
     for group, members in groupby(sorted(rows, key=lambda row: order.index(row.group)), key=lambda row: row.group):

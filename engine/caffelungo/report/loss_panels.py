@@ -1,6 +1,6 @@
 """Training losses of several runs side by side, a panel per group: whether they had come to rest when they ended.
 
-For each run its points are means over a part of its training, so that long and short ones stand beside each other.
+For each run its points are means over a part of its training, so that long and short ones can be compared.
 """
 
 from __future__ import annotations

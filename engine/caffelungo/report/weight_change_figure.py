@@ -44,7 +44,7 @@ def bars(found: WeightChanges) -> Figure:
     """A bar per layer, from the data to the answers: its relative change, and that of its units as a line from the
     10th to the 90th percentile with a dot at the median.
 
-    Up to ``ROWS`` layers are rows with their names; more stand side by side, so that one look takes them all in.
+    Up to ``ROWS`` layers are rows with their names; more are side by side, so that one look takes them all in.
     """
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch

@@ -74,7 +74,7 @@ class PointOptions:
 
 @dataclass(frozen=True)
 class Opened:
-    """A net as it stands in its file, and the ``weights`` that go with it, as they are named; None without."""
+    """A net as it is in its file, and the ``weights`` that go with it, as they are named; None without."""
 
     definition: Definition
     path: Path

@@ -313,7 +313,7 @@ def _solver(path: str, net: Path, changes: Sequence[Edit], weights: Sequence[str
     named = {edit.path for edit in changes if isinstance(edit, SetField)}
     edits: list[Edit] = [SetField(("net",), reference(net.parent, net.name))] if ("net",) not in named else []
     if solver.message.snapshot_prefix and ("snapshot_prefix",) not in named:
-        # Without one, snapshots stand beside the solver under its own name, which is a new one.
+        # Without one, snapshots are beside the solver under its own name, which is a new one.
         prefix = Path(solver.message.snapshot_prefix).with_name(net.stem)
         edits.append(SetField(("snapshot_prefix",), str(prefix)))
     if ("weights",) not in named:
@@ -331,7 +331,7 @@ def _weights(solver: Definition, names: Sequence[str]) -> list[Edit]:
 
 
 def _found(given: str, solver: str) -> str:
-    """The comma list ``given`` in the solver's file, each file by its whole path where it stands beside the solver."""
+    """The comma list ``given`` in the solver's file, each file by its whole path where it is beside the solver."""
     names = []
     for name in split(given):
         beside = Path(solver).parent / name

@@ -20,7 +20,7 @@ _SURE = 1e-6
 
 @dataclass(frozen=True)
 class Occlusion:
-    """Where the squares of ``side`` pixels stand in a picture, and their colour."""
+    """Where the squares of ``side`` pixels are in a picture, and their colour."""
 
     height: int
     width: int

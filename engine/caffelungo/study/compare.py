@@ -251,7 +251,7 @@ def _side(net: Definition) -> int | None:
 
 
 def anchored(net: Definition, path: Path) -> Definition:
-    """``net`` with its mean files by their full paths: the cells' nets stand in another folder."""
+    """``net`` with its mean files by their full paths: the cells' nets are in another folder."""
     edits: list[Edit] = []
     for index, layer in enumerate(net.message.layer):
         if name := layer.transform_param.mean_file:

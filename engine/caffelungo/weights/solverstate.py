@@ -1,6 +1,6 @@
 """`.solverstate` and `.solverstate.h5`: the position of a training.
 
-Caffe: SGDSolver::SnapshotSolverStateToBinaryProto, ...ToHDF5, Restore... . What an exact resume needs besides stands in
+Caffe: SGDSolver::SnapshotSolverStateToBinaryProto, ...ToHDF5, Restore... . What an exact resume needs besides is in
 ``extras`` (lungo.StateExtras): field 20160 of the message, an attribute of the HDF5 file.
 """
 

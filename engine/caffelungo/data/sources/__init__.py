@@ -26,7 +26,7 @@ def open_source(
 ) -> DataSource:
     """The source that ``layer`` (a PlannedLayer, a Layer or a LayerParameter) names.
 
-    ``beside`` is the file the layer stands in: relative paths are tried from the working directory, then from there.
+    ``beside`` is the file the layer is in: relative paths are tried from the working directory, then from there.
     ``shuffle``: None means as the layer says, but ImageData shuffles in TRAIN unless ``caffe``. ``once`` goes through
     the data a single time in the order of the file, with nothing random and a short last batch. ``where`` is the
     layer's place for messages, ``places`` those of its fields (see ``source.places``). Raises UserError when the data

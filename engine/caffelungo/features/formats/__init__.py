@@ -1,4 +1,4 @@
-"""Files of features: what stands in each of them, and which suffix asks for which. No torch.
+"""Files of features: what is in each of them, and which suffix asks for which. No torch.
 
 | suffix         | features                               | labels, names, classes, preprocessing                   |
 | -------------- | -------------------------------------- | ------------------------------------------------------- |

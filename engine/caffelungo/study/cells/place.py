@@ -1,4 +1,4 @@
-"""Where a cell runs: its folder, the study's files, the results it stands on, and a way to say how far it is."""
+"""Where a cell runs: its folder, the files of the study, the results it depends on, and its progress."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def pca(features: Floats, count: int) -> NDArray[np.float64]:
     left, sizes, right = np.linalg.svd(centred, full_matrices=False)
     del right
     found = left[:, :count] * sizes[:count]
-    # The sign of a component is arbitrary: the sample farthest out stands at the positive end.
+    # The sign of a component is arbitrary: the sample farthest out is at the positive end.
     farthest = np.abs(found).argmax(0)
     signs = np.sign(found[farthest, np.arange(found.shape[1])])
     found = found * np.where(signs == 0, 1, signs)

@@ -15,7 +15,7 @@ from caffelungo.passes.view import Graph
 from caffelungo.plan.plan import PlannedLayer
 
 JOINING = frozenset({"Dropout", "Normalize"})
-"""What may stand between units and the Concat that joins them."""
+"""What may be between units and the Concat that joins them."""
 
 
 @dataclass(frozen=True)

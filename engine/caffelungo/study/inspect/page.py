@@ -26,7 +26,7 @@ SAME = 0.995
 
 
 def build(found: InspectFindings, samples: Samples, options: InspectOptions, files: Sequence[Path]) -> Page:
-    """The whole page; ``files`` stand beside it."""
+    """The whole page; ``files`` are beside it."""
     counts = found.classified
     low, high = counts.interval
     page = Page(

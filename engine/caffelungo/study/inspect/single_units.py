@@ -46,7 +46,7 @@ class Unit:
 
 
 def layers_of(top: Top) -> list[str]:
-    """The layers whose units stand at the top."""
+    """The layers whose units are at the top."""
     return list(dict.fromkeys(leaf.maker.name for leaf in top.leaves))
 
 
