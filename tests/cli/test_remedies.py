@@ -11,6 +11,7 @@ from pathlib import Path
 import typer.main
 
 from caffelungo.cli.main import VERBS, app
+from caffelungo.passes.registry import passes
 
 ENGINE = Path(__file__).parents[2] / "engine" / "caffelungo"
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z_-]*[a-z]")
@@ -47,7 +48,8 @@ SPEAKERS: dict[str, list[str]] = {
     "deploy/parity.py": OUT, "deploy/resize_proof.py": OUT, "deploy/lower_precision.py": OUT,
     "inference/runtime.py": [*OUT, *SHOWN, "bench"],
     "deploy/free_sizes.py": OUT, "inference/triton.py": ["triton"], "deploy/untraceable.py": OUT,
-    "features/blobs.py": ["features", "probe", "finetune", "compare", "grow", "rewrite"],
+    "passes/stage_ends.py": ["features", "probe", "finetune", "compare", "grow", "rewrite"],
+    "passes/picture_data.py": TAKES_IN,
     "features/extract.py": ["features"], "features/open_net.py": ["features"], "features/ten_crops.py": ["features"],
     "files.py": ["probe"],
     "rewriting/grow_steps.py": GROWS, "plan/memory_limits.py": [], "plan/states.py": [*READS],
@@ -129,9 +131,10 @@ OWN_EXCEPTIONS = {
 
 
 def texts(source: str) -> Iterator[str]:
-    """Every string of a module but its docstrings; of an f-string the fixed parts."""
+    """Every string of a module but its docstrings and the flags that it declares; of an f-string the fixed parts."""
     tree = ast.parse(source)
     silent = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    silent |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "flag"}
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             silent.update(id(part) for part in ast.walk(node) if isinstance(part, ast.Constant))
@@ -139,6 +142,16 @@ def texts(source: str) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in silent:
             yield node.value
+
+
+@cache
+def verbs_of_passes() -> dict[str, list[str]]:
+    """The verbs on whose way the messages of a pass lie: the one that it says it belongs to."""
+    found: dict[str, list[str]] = {}
+    for one in passes().values():
+        module = one.function.__module__.removeprefix("caffelungo.").replace(".", "/")
+        found.setdefault(f"{module}.py", []).append(one.verb)
+    return found
 
 
 @cache
@@ -175,8 +188,9 @@ def test_an_option_that_is_named_alone_is_one_of_every_command_that_can_say_so()
     lacking = []
     for module, option, verb in named():
         if verb is None and module not in COMMANDS and (module, option) not in EXCEPTIONS:
-            assert module in SPEAKERS, f"{module} names {option}: add the verbs that can print it to SPEAKERS"
-            lacking += [(module, option, one) for one in SPEAKERS[module] if option not in options()[one]]
+            verbs = SPEAKERS.get(module) or verbs_of_passes().get(module)
+            assert verbs, f"{module} names {option}: add the verbs that can print it to SPEAKERS"
+            lacking += [(module, option, one) for one in verbs if option not in options()[one]]
     assert lacking == []
 
 

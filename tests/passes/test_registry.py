@@ -202,7 +202,7 @@ class Parts:
         (Plain, {"help": " "}, "it has no help"),
         (int, {}, "options are a dataclass"),
         (Silent, {}, "option 'size' has no help"),
-        (Shouting, {}, "a flag is written as --two-words"),
+        (Shouting, {}, "a flag is two dashes and lower-case words"),
         (Taken, {}, "the flag --side asks for pass 'side' already"),
         (Other, {}, "the flag --scale of pass 'normalize' takes something else"),
         (Parts, {}, "which one flag cannot give"),

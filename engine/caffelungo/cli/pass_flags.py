@@ -104,7 +104,8 @@ def _option(one: PassType, option: OptionField) -> tuple[Any, Any]:
     value: Any = kind
     if kind is bool:
         default = False if said.off else bool(default)
-        names = [f"{said.flag}/--no-{said.flag.lstrip('-')}"] if default else names
+        off = f"no-{said.flag.lstrip('-')}"
+        names = [f"{said.flag}/--{off}"] if default else names
     elif option.many:
         value = GenericAlias(list, (kind,))
     words = f" One of {', '.join(said.choices)}." if said.choices else ""

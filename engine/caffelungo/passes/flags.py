@@ -61,7 +61,7 @@ def judged(verb: str, given: Given) -> dict[str, Any]:
     for name, value in given.items():
         if name not in flags:
             near = did_you_mean(name, flags)
-            remedy = f"did you mean `{near}`?" if near else f"`lungo {verb} --help` lists the options"
+            remedy = f"did you mean `{near}`?" if near else f"`lungo {verb} -h` lists the options"
             problems.append(Problem(f"no pass of `{verb}` has such an option", None, name, remedy))
             continue
         _, option = flags[name]

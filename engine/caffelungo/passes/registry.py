@@ -138,7 +138,7 @@ def _declaration_problem(made: PassType) -> str | None:
 def _flag_problem(made: PassType) -> str | None:
     for flag, option in made.flags.items():
         if not _FLAG.fullmatch(flag):
-            return f"a flag is written as --two-words, not {flag!r}"
+            return f"a flag is two dashes and lower-case words with dashes between them, not {flag!r}"
         for other in _registered.values():
             if other.name == made.name or other.verb != made.verb or flag not in other.flags:
                 continue
