@@ -62,9 +62,11 @@ def test_standard_output_has_the_document_alone() -> None:
     with redirect_stdout(out), redirect_stderr(err):
         with json_output.kept_free("-") as stdout:
             print("for people")
+            assert json_output.is_taken()
+        assert not json_output.is_taken()
         json_output.write("-", {"a": 1}, stdout)
         print("afterwards")
-    assert (out.getvalue(), err.getvalue()) == ('{\n  "a": 1\n}\nafterwards\n', "for people\n")
+    assert (out.getvalue(), err.getvalue()) == ('{\n  "a": 1\n}\nafterwards\n', "")
 
 
 def test_a_file_leaves_standard_output_as_it_is(tmp_path: Path) -> None:

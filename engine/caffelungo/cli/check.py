@@ -49,7 +49,7 @@ def check(
             report = check(files, o.variables(set_), progress, o.listed(stage), level, not no_data)
         _show(report)
         for line in workflow_commands(report) if github else ():
-            typer.echo(line)
+            typer.echo(line, err=json_output.is_taken())
         if sarif is not None:
             json_output.write(sarif, log(report), stdout)
     fields = {"files": report.files, "notices": report.notices}

@@ -1,12 +1,13 @@
 """The one writer of JSON: values of any room as JSON, and the file or the standard output they are written to.
 
-A file appears whole or not at all. ``-`` is standard output, which then carries the JSON document and nothing else:
-what a verb prints for people goes to standard error.
+A file appears whole or not at all. ``-`` is standard output, which then carries the JSON document and nothing else: the
+document takes the place of what a verb prints for people.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import math
 import sys
@@ -90,6 +91,21 @@ def refuse(target: str, overwrite: bool | None, flag: str = "--json") -> None:
         )
 
 
+class _Discarded(io.TextIOBase):
+    """Standard output while a document keeps it free: what is written is gone."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def is_taken() -> bool:
+    """Whether standard output is kept free for a document."""
+    return isinstance(sys.stdout, _Discarded)
+
+
 @contextmanager
 def kept_free(target: str | None) -> Iterator[IO[str]]:
     """Standard output, which nothing else is written to while the body runs if ``target`` is ``-``."""
@@ -97,9 +113,9 @@ def kept_free(target: str | None) -> Iterator[IO[str]]:
     if target != STDOUT:
         yield stdout
         return
-    if stdout is sys.stderr:
+    if is_taken():
         raise UserError("standard output takes one document", remedy="write one of the two to a file")
-    with contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(_Discarded()):
         yield stdout
 
 
