@@ -133,6 +133,10 @@ def test_the_help_and_the_page_have_it(site: Path, folder: Path) -> None:
     assert "--leave-out " in told
     assert "Another ratio for Dropout layers. Share of the values that are dropped." in " ".join(told.split())
     assert "--leave-out" not in lungo(site, folder, "grow --help")[1]
+    status, told = python(site, folder, "-m", "caffelungo.passes.documentation", "--all")
+    assert (status, "### leave_out\n" in told) == (0, True)
+    status, told = python(site, folder, "-m", "caffelungo.passes.documentation")
+    assert (status, "### leave_out\n" in told) == (0, False)
     code = "from caffelungo.passes.registry import passes; print(passes()['leave_out'].order, *passes())"
     status, told = python(site, folder, "-c", code)
     assert (status, told.split()[0], told.split()[-1]) == (0, "215", "fold")

@@ -13,6 +13,7 @@ from caffelungo.definition.reader import Definition, parse_recipe, read_net
 from caffelungo.definition.schema import NetParameter
 from caffelungo.errors import UserError
 from caffelungo.passes.base import Result, run
+from caffelungo.passes.tune import tune_step
 from caffelungo.passes.view import View
 from caffelungo.rewriting import recipes
 from tests.passes.nets import ALEX, FIRE, RESIDUAL, layer, lines, net
@@ -145,7 +146,7 @@ def test_all_mistakes_are_told_at_once() -> None:
 
 def test_an_unknown_depth() -> None:
     with pytest.raises(UserError, match="did you mean TOP_TWO"):
-        recipes.tune_step("TOP_TOW")
+        tune_step("TOP_TOW")
 
 
 def test_check_knows_recipes(tmp_path: Path) -> None:

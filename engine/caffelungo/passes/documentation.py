@@ -1,12 +1,14 @@
 """What docs/recipes.md shows: every pass with its step in a recipe, its flags and its options.
 
 Everything comes from the code itself: what passes say of themselves (``registry``), the schema and the comments in it.
-`python -m caffelungo.passes.documentation > docs/recipes.md` renders the page anew.
+`python -m caffelungo.passes.documentation > docs/recipes.md` renders the page anew; with `--all` it has the passes of
+installed packages, too.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import MISSING
 
@@ -27,13 +29,13 @@ _TOP = (
     "one. What it asks for is done in this order: `head`, the `step`s one after the other, `tune`, `freeze`, "
     "`unfreeze`, `rate` and `rate_decay`, `solver`. The same passes are flags of `lungo grow` and `lungo rewrite`. "
     "Passes of installed packages are steps and flags in the same way: `lungo grow --help` and `lungo rewrite --help` "
-    "list them."
+    "list them, and `python -m caffelungo.passes.documentation --all` prints this page with them."
 )
 
 
-def markdown() -> str:
-    """The page: the fields of a recipe, and every pass that comes with the package."""
-    own = [one for one in passes().values() if one.function.__module__.startswith("caffelungo.")]
+def markdown(every: bool = False) -> str:
+    """The page: the fields of a recipe, and every pass of the package (``every``: those of other packages, too)."""
+    own = [one for one in passes().values() if every or one.function.__module__.startswith("caffelungo.")]
     parts = [_TOP, "## Fields of a recipe", "\n".join(_recipe_rows())]
     parts += ["## Steps", "A step is exactly one pass: `step { widen { units: 64 } }`."]
     parts += [_section(one) for one in own if one.in_recipe]
@@ -114,4 +116,4 @@ def _code(text: str) -> str:
 
 
 if __name__ == "__main__":
-    print(markdown(), end="")
+    print(markdown(every="--all" in sys.argv[1:]), end="")
