@@ -208,3 +208,27 @@ def test_a_flag_that_is_taken_is_said(site: Path, folder: Path) -> None:
     status, told = lungo(other, folder, "rewrite alex.prototxt -o o.prototxt")
     assert status == 1, told
     assert "`lungo rewrite` has a flag --weights already" in told
+
+
+def test_in_a_notebook_the_decorator_is_enough(site: Path, folder: Path) -> None:
+    """Even after recipes were read; the cell may be run again."""
+    (folder / "cell.py").write_text(
+        PASS.replace('register("dropout"', 'register("thinner"').replace("--drop", "--thin")
+    )
+    code = (
+        "import caffelungo as cl\n"
+        "from caffelungo.definition.reader import parse_recipe, read_net\n"
+        "from caffelungo.passes.base import run\n"
+        "from caffelungo.rewriting import recipes\n"
+        "recipes.recipe(parse_recipe('step { fold { } }'))\n"
+        "cell = open('cell.py').read()\n"
+        "exec(cell)\n"
+        "exec(cell)\n"
+        "net = read_net('alex.prototxt')\n"
+        "done = run(net, recipes.recipe(parse_recipe('step { thinner { ratio: 0.2 } }')).steps)\n"
+        "print(done.definition.text.count('dropout_ratio: 0.2'))\n"
+        "cl.rewrite('alex.prototxt', output='thin.prototxt', thinout=0.2)\n"
+        "print(open('thin.prototxt').read() == done.definition.text)\n"
+    )
+    status, told = python(site, folder, "-c", code)
+    assert (status, told) == (0, "2\nTrue\n")
