@@ -263,7 +263,7 @@ MISTAKES = {
         "solver.prototxt",
         10,
         "test_iter: -1",
-        "leave it out",
+        "remove it to test the whole set once",
         edit("solver.prototxt", "test_iter: -1\n", ""),
     ),
     "missing weights": (
