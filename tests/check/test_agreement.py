@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from benchmarks.soak.mutate import mutated
 from caffelungo.check import check_files
@@ -48,6 +50,41 @@ layer { name: "fc" type: "InnerProduct" bottom: "pool" top: "fc" inner_product_p
 layer { name: "acc" type: "Accuracy" bottom: "fc" bottom: "label" top: "acc" include { phase: TEST } }
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" loss_weight: 1 }
 """
+WIDE = """name: "wide"
+state { stage: "a" }
+layer { name: "data" type: "ImageData" top: "data" top: "label" include { phase: TRAIN }
+  transform_param { crop_size: 8 mirror: true mean_value: 100 scale: 0.01
+    lungo { augmentation { type: "RandomResizedCrop" min_scale: 0.5 } } }
+  image_data_param { source: "list.txt" batch_size: 2 shuffle: true new_height: 10 new_width: 10 } }
+layer { name: "data" type: "ImageData" top: "data" top: "label" include { phase: TEST not_stage: "b" }
+  transform_param { crop_size: 8 mean_value: 100 scale: 0.01 }
+  image_data_param { source: "list.txt" batch_size: 2 new_height: 10 new_width: 10 } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param { num_output: 4 kernel_size: 3 pad: 1 group: 1 weight_filler { type: "msra" }
+    bias_filler { value: 0.1 } } }
+layer { name: "bn" type: "BatchNorm" bottom: "conv" top: "conv"
+  param { lr_mult: 0 } param { lr_mult: 0 } param { lr_mult: 0 } batch_norm_param { eps: 0.001 } }
+layer { name: "sc" type: "Scale" bottom: "conv" top: "conv" scale_param { bias_term: true } }
+layer { name: "prelu" type: "PReLU" bottom: "conv" top: "conv" prelu_param { channel_shared: true } }
+layer { name: "slice" type: "Slice" bottom: "conv" top: "s1" top: "s2" slice_param { axis: 1 slice_point: 1 } }
+layer { name: "lrn" type: "LRN" bottom: "s2" top: "lrn" lrn_param { local_size: 3 } }
+layer { name: "cat" type: "Concat" bottom: "s1" bottom: "lrn" top: "cat" concat_param { axis: 1 } }
+layer { name: "down" type: "Pooling" bottom: "cat" top: "down"
+  pooling_param { pool: AVE kernel_size: 2 stride: 2 } }
+layer { name: "up" type: "Deconvolution" bottom: "down" top: "up"
+  convolution_param { num_output: 4 kernel_size: 4 stride: 2 group: 4 weight_filler { type: "bilinear" } } }
+layer { name: "crop" type: "Crop" bottom: "up" bottom: "cat" top: "crop" crop_param { axis: 2 offset: 1 } }
+layer { name: "re" type: "Reshape" bottom: "crop" top: "re" reshape_param { shape { dim: 0 dim: -1 } } }
+layer { name: "drop" type: "Dropout" bottom: "re" top: "re" dropout_param { dropout_ratio: 0.4 } }
+layer { name: "fc" type: "InnerProduct" bottom: "re" top: "fc"
+  inner_product_param { num_output: 3 axis: 1 weight_filler { type: "gaussian" std: 0.1 } } }
+layer { name: "sm" type: "Softmax" bottom: "fc" top: "sm" include { phase: TEST } }
+layer { name: "acc" type: "Accuracy" bottom: "fc" bottom: "label" top: "acc" include { phase: TEST }
+  accuracy_param { top_k: 2 } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss"
+  loss_param { normalization: VALID ignore_label: 7 } }
+"""
+"""More types, pictures and stages."""
 SOLVER = """net: "net.prototxt" type: "SGD" base_lr: 0.01 momentum: 0.9 weight_decay: 0.001 random_seed: 5
 lr_policy: "multistep" gamma: 0.5 stepvalue: 10 stepvalue: 25 iter_size: 2 average_loss: 4 clip_gradients: 5
 test_iter: 1 test_interval: 5 max_iter: 20 display: 5 snapshot: 5 snapshot_prefix: "snap"
@@ -58,8 +95,17 @@ lungo { warmup_iter: 4 warmup_start: 0.1 keep_best: true }
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
+    write_pictures()
     with small_machine():
         yield
+
+
+def write_pictures() -> None:
+    """The list that ``WIDE`` reads, and its pictures."""
+    draw = np.random.default_rng(0)
+    for number in range(4):
+        Image.fromarray(draw.integers(0, 256, (12, 12, 3)).astype(np.uint8)).save(f"{number}.png")
+    Path("list.txt").write_text("".join(f"{number}.png {number % 3}\n" for number in range(4)))
 
 
 def small_machine() -> patch:
@@ -93,8 +139,9 @@ def differs(net: bytes, solver: bytes) -> str | None:
 def damaged(count: int, seed: int) -> Iterator[tuple[bytes, bytes]]:
     """So many pairs of a net and a solver, of which one is damaged."""
     draw = random.Random(seed)
-    net, solver = NET.encode(), SOLVER.encode()
+    solver = SOLVER.encode()
     for number in range(count):
+        net = (WIDE if number % 2 else NET).encode()
         if number % 3:
             yield mutated(draw, net, [net, solver], text=True), solver
         else:
@@ -102,8 +149,9 @@ def damaged(count: int, seed: int) -> Iterator[tuple[bytes, bytes]]:
 
 
 def test_all_is_in_order_before_it_is_damaged() -> None:
-    assert differs(NET.encode(), SOLVER.encode()) is None
-    assert check_files(["solver.prototxt"]) == []
+    for net in (NET, WIDE):
+        assert differs(net.encode(), SOLVER.encode()) is None
+        assert check_files(["solver.prototxt"]) == []
 
 
 def test_data_that_do_not_fit_into_memory_are_refused_and_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,6 +207,7 @@ def main() -> int:
     failed = 0
     with tempfile.TemporaryDirectory() as folder, small_machine():
         os.chdir(folder)
+        write_pictures()
         for number, (net, solver) in enumerate(damaged(count, seed)):
             try:
                 wrong = differs(net, solver)
