@@ -77,7 +77,7 @@ def test_an_unknown_augmentation_gets_the_nearest_name(tmp_path: Path) -> None:
     with pytest.raises(UserError, match='did you mean "RandomResizedCrop"') as error:
         train(pictures(tmp_path, 4), "RandomResizeCrop")
     assert 'type: "RandomResizeCrop"' in str(error.value)
-    with pytest.raises(UserError, match="known are: RandomResizedCrop"):
+    with pytest.raises(UserError, match="available: RandomResizedCrop"):
         train(tmp_path / "list.txt", "xyz")
 
 

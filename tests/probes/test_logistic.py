@@ -192,7 +192,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
         ({"penalty": 0.0}, "positive"),
         ({"penalty": [1.0, math.nan]}, "positive"),
         ({"weights": np.ones((2, 19))}, "problems x rows"),
-        ({"weights": -np.ones(20)}, "from 0 on"),
+        ({"weights": -np.ones(20)}, "must be 0 or larger"),
         ({"weights": np.zeros(20)}, "no row has a weight"),
         ({"start": logistic.fit(np.eye(3), np.arange(3) % 2, 2, 1.0)}, "a start"),
     ],

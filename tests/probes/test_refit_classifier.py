@@ -282,8 +282,8 @@ def test_a_good_classifier_is_written_as_it_is_and_that_is_said(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"layers": ("auto",)}, "not named"),
-        ({"layers": ("head", "conv")}, "not named"),
+        ({"layers": ("auto",)}, "no training pictures are named"),
+        ({"layers": ("head", "conv")}, "no training pictures are named"),
         ({"layers": ("head",), "classifier": "svm"}, "as of logistic regression"),
     ],
 )

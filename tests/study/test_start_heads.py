@@ -137,7 +137,7 @@ def test_the_answers_are_those_of_the_fit_to_the_digit(tmp_path: Path) -> None:
     [
         (averaged(3), "averaged over places"),
         (averaged(pool=POOL.replace("AVE", "MAX")), "averaged over places"),
-        (averaged(between=layer("TanH", "after", "head", "head")), "its answers pass TanH"),
+        (averaged(between=layer("TanH", "after", "head", "head")), "its outputs pass TanH"),
         (
             FLAT.replace("num_output: 3 ", "num_output: 3 bias_term: false ").replace(
                 "param { lr_mult: 1 } param { lr_mult: 1 } inner", "param { lr_mult: 1 } inner"
