@@ -40,7 +40,7 @@ def init(
     overwrite: o.Overwrite = False,
     quiet: o.Quiet = False,
 ) -> VerbResult:
-    """Initialize the new layers of a grown net from its data: GradMax, measured scales, unit variance.
+    """Initialise the new layers of a grown net from its data: GradMax, measured scales, unit variance.
 
     Example: [bold]lungo init wider.prototxt --weights wider.caffemodel -o start.caffemodel[/]
     """

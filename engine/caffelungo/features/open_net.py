@@ -113,7 +113,7 @@ def make_ready(
         del extras.label[:]
     told = [notice for source in opened.sources for notice in source.notices]
     if not net.weights:
-        told.append("no weights: every layer is initialized by its filler")
+        told.append("no weights: every layer is initialised by its filler")
     every = (*net.definition.notes, *found.notices, *notices, *more, *told)
     return Ready(part, store, extras, tuple(dict.fromkeys(every)))
 

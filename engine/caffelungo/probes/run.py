@@ -303,7 +303,7 @@ class _Work:
         """What is worth a look."""
         found = [*self.opened.definition.notes, *self.gathered.notices, *self.judgements]
         if new := list(self.subject.filled):
-            found.append(f"missing in the weights, so initialized by their fillers: {listed(new, LISTED)}")
+            found.append(f"missing in the weights, so initialised by their fillers: {listed(new, LISTED)}")
         slow = [row.candidate.name for row in rows if not row.converged]
         if slow:
             found.append(f"not converged within the iterations allowed: {', '.join(slow)}")

@@ -39,8 +39,8 @@ FEW_FIT = 0.2
 class Remedy(Enum):
     """What the caller of ``match`` can do about a layer that does not fit."""
 
-    REINIT = "initialize it anew, by another name or by --reinit"
-    RENAME = "initialize it anew, by another name"
+    REINIT = "initialise it anew, by another name or by --reinit"
+    RENAME = "initialise it anew, by another name"
     REPLACE = "use other weights, or the definition that belongs to them"
 
 
