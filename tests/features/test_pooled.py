@@ -233,7 +233,10 @@ def test_rows_of_hdf5_files(folder: Path) -> None:
     ("blobs", "told"),
     [
         (["covn"], ["no blob `covn`", "did you mean `conv`"]),
-        (["covn", "flat", "flat", "loss"], ["no blob `covn`", "`flat` is listed twice", "`loss` does not have one row"]),
+        (
+            ["covn", "flat", "flat", "loss"],
+            ["no blob `covn`", "`flat` is listed twice", "`loss` does not have one row"],
+        ),
         (["label"], ["`label` has neither a plane nor one row"]),
         ([], ["no blob is named"]),
     ],
