@@ -28,6 +28,18 @@ def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~mask
 
 
+@pytest.mark.parametrize("name", ["weights\0.caffemodel", "circle", "circle/below", "a" * 300])
+@pytest.mark.parametrize("folder", ["", "nets"])
+def test_a_name_that_no_file_can_have_is_not_found(tmp_path: Path, name: str, folder: str) -> None:
+    (tmp_path / folder).mkdir(exist_ok=True)
+    for one, other in (("circle", "back"), ("back", "circle")):
+        (tmp_path / folder / one).symlink_to(other)
+    with pytest.raises(UserError, match="weights not found"):
+        files.find(name, tmp_path / folder / "net.prototxt", what="weights")
+    with pytest.raises(UserError, match="weights not found"):
+        files.find(tmp_path / folder / name, what="weights")
+
+
 def test_a_link_is_followed_and_stays(tmp_path: Path) -> None:
     (tmp_path / "far").mkdir()
     for name, content in (("real", "old"), ("not yet", None)):

@@ -199,7 +199,8 @@ def candidates(path: str | Path, beside: str | Path | None = None) -> list[Path]
     if given.is_absolute() or beside is None:
         return [given]
     second = Path(beside).parent / given
-    return [given] if second.resolve() == given.resolve() else [given, second]
+    # not resolve(), which fails for links in a circle and for names with a null character
+    return [given] if os.path.abspath(second) == os.path.abspath(given) else [given, second]
 
 
 _SPECIAL = (
