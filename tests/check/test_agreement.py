@@ -167,6 +167,23 @@ def test_data_that_do_not_fit_into_memory_are_refused_and_not_made(monkeypatch: 
     assert any("do not fit into the memory of this machine" in what for what in told)
 
 
+@pytest.mark.parametrize(
+    ("prefix", "more", "remedy"),
+    [
+        ("snap" + "\U0001f600" * 300, "", "choose a shorter snapshot_prefix"),
+        ("a/" * 3000 + "b", "", "choose a shorter snapshot_prefix"),
+        ("no/such/folder/snap", "snapshot_after_train: false snapshot: 0", "mkdir -p"),
+        ("list.txt/snap", "", "is a file"),
+    ],
+)
+def test_a_prefix_that_cannot_be_written_is_refused_by_both(prefix: str, more: str, remedy: str) -> None:
+    solver = SOLVER.replace('"snap"', f'"{prefix}"').replace("snapshot: 5", "") + more
+    assert differs(NET.encode(), solver.encode()) is None
+    (found,) = check_files(["solver.prototxt"])
+    assert found.what.startswith("cannot write to snapshot prefix")
+    assert remedy in (found.remedy or "")
+
+
 @pytest.mark.parametrize("part", range(4))
 def test_damages_are_judged_alike(part: int) -> None:
     wrong = [text for net, solver in damaged(60, part) if (text := differs(net, solver))]

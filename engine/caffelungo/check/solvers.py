@@ -55,10 +55,7 @@ def check_solver(solver: Definition, findings: Findings, rest: Rest | None = Non
 
 
 def _prefix(solver: Definition, findings: Findings) -> None:
-    message = solver.message
-    if not (message.snapshot or message.snapshot_after_train):
-        return
-    prefix = snapshot.prefix_of(message, solver.path)
+    prefix = snapshot.prefix_of(solver.message, solver.path)
     try:
         snapshot.probe(prefix, solver.where("snapshot_prefix") or solver.where())
     except UserError as error:

@@ -76,7 +76,7 @@ def prefix_of(solver: Any, path: Path | str | None) -> Path:
     if not solver.snapshot_prefix:
         return stem
     given = str(solver.snapshot_prefix)
-    if given.endswith("/") or Path(given).is_dir():
+    if given.endswith("/") or _is_folder(Path(given)):
         return Path(given) / stem.name
     return Path(given)
 
@@ -87,18 +87,25 @@ def names(prefix: Path, iteration: int, form: SnapshotForm) -> tuple[Path, Path]
     return prefix.with_name(base + form.weights), prefix.with_name(base + form.state)
 
 
+_LONGEST = "_iter_2147483647.solverstate.h5.12345678.tempfile"
+"""The longest ending of a file that a training makes."""
+
+
 def probe(prefix: Path, where: Location | None = None) -> None:
     """UserError unless files can be written beside ``prefix``."""
     try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            prefix.with_name(prefix.name + _LONGEST).stat()  # an unnamed file would not tell of a name too long
         with tempfile.TemporaryFile(prefix=f".{prefix.name}_iter_0.", suffix=".tempfile", dir=prefix.parent):
             return
     except OSError as error:
         parent = prefix.parent.absolute()
         existing = parent
-        while not existing.is_dir():
+        while not _is_folder(existing):
             existing = existing.parent
-        below = next((path for path in (parent, *parent.parents) if path.is_file()), None)
-        if below is not None:
+        if error.errno == errno.ENAMETOOLONG:
+            remedy = "choose a shorter snapshot_prefix"
+        elif (below := next((path for path in (parent, *parent.parents) if path.is_file()), None)) is not None:
             remedy = f"choose another snapshot_prefix: {below} is a file; as {existing / prefix.name}"
         elif existing == parent:
             remedy = f"make {parent} writable, or choose another snapshot_prefix"
@@ -108,6 +115,14 @@ def probe(prefix: Path, where: Location | None = None) -> None:
             f"cannot write to snapshot prefix '{prefix}': {error.strerror}",
             where=where, received=f'snapshot_prefix: "{prefix}"', remedy=remedy,
         ) from None  # fmt: skip
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether ``path`` is a folder; a name that is too long for the system is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _files(prefix: Path, kind: str) -> dict[int, Path]:
