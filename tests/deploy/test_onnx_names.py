@@ -120,7 +120,7 @@ def test_names_of_layers(tmp_path: Path) -> None:
     nodes = [node.name for node in onnx.load(made.path).graph.node]
     assert len(set(nodes)) == len(nodes)
     assert made.outputs == ["fc/gemm_prob"]
-    assert any("`prob` is taken in the net" in note for note in made.notes)
+    assert any("`prob` is used in the net" in note for note in made.notes)
 
 
 @pytest.mark.parametrize("rewrite", [halved, lambda m: quantized(m, [{"image": np.zeros((1, 13, 11, 3), np.uint8)}])])
