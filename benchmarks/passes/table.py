@@ -20,7 +20,7 @@ READ = {
     ("hdf5_classification__train_val2", "cast"): "right: a row has no height and width that a kernel could cover",
     **dict.fromkeys(
         [("hdf5_classification__train_val", name) for name in ("DA", "WA", "DWA", "WWA")],
-        "right: a logistic regression has no units that others could stand beside",
+        "right: a logistic regression has no units to widen",
     ),
     ("hdf5_classification__train_val2", "WWA"): "right: it has one hidden layer, and this pass needs two",
     ("hed__deploy", "finetune"): "right: it finds edges and answers for every pixel",

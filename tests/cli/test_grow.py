@@ -126,7 +126,7 @@ def test_nothing_is_overwritten_unasked(kept: str) -> None:
         ("alex.prototxt --widen fc7:-3", ["received: --widen fc7:-3"]),
         ("alex.prototxt --widen nope:4", ["no layer called `nope`", "fc7"]),
         ("alex.prototxt --widen fc8:4", ["alex.prototxt:44:1", "`fc8` is the classifier", "fc7"]),
-        ("alex.prototxt --widen relu6:4", ["alex.prototxt:35:1", "no units of its own", "name an InnerProduct"]),
+        ("alex.prototxt --widen relu6:4", ["alex.prototxt:35:1", "no units to widen", "name an InnerProduct"]),
         ("alex.prototxt --deepen loss:4", ["alex.prototxt:54:1", "feeds no classifier", "fc7"]),
         ("alex.prototxt --widen fc6:4", ["alex.prototxt:38:1", "`fc6` feeds `fc7`", "pre-trained"]),
         ("residual.prototxt --widen conv2:4", ["residual.prototxt", "feeds `res2` (Eltwise)"]),

@@ -66,7 +66,7 @@ def test_cast_to_a_size() -> None:
     assert "--weights" in ran.err
     ran = lungo("rewrite", "answer.prototxt", "--deploy", "--size", "24", "-o", "out.prototxt")
     assert ran.status == 2
-    assert "`fc6` (InnerProduct) fit pictures of 20x20 alone" in ran.err
+    assert "`fc6` (InnerProduct) fit only pictures of 20x20" in ran.err
     assert "lungo rewrite --cast all --size 24" in ran.err
     assert not Path("out.prototxt").exists()
 

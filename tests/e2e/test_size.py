@@ -281,8 +281,8 @@ def test_nets_whose_weights_depend_on_the_size(verb: str) -> None:
     words = [word.replace("deploy", "flat").replace("tiny", "flat") for word in VERBS[verb]]
     ran = lungo(*words, "--size", "40")
     assert ran.status == 2
-    assert "the weights of `fc` (InnerProduct) fit pictures of 24x24 alone" in ran.err
-    assert "it would take 486 numbers, and takes 150" in ran.err
+    assert "the weights of `fc` (InnerProduct) fit only pictures of 24x24" in ran.err
+    assert "486 inputs instead of 150" in ran.err
     assert "lungo rewrite --cast all --size 40" in ran.err
     good(
         "rewrite",

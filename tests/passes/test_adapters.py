@@ -45,7 +45,7 @@ def test_residual_reads_what_batch_norm_makes() -> None:
 def test_layers_that_one_convolution_does_not_fit_are_named() -> None:
     result = apply(FIRE, step(adapters, AdapterOptions(("*",))))
     assert "`conv1` gets no adapter" in result.explain()
-    with pytest.raises(UserError, match="would not end at its size"):
+    with pytest.raises(UserError, match="would have another size"):
         apply(FIRE, step(adapters, AdapterOptions(("conv1",))))
 
 
@@ -54,8 +54,8 @@ def test_layers_that_one_convolution_does_not_fit_are_named() -> None:
     [
         (AdapterOptions(("fc8",)), "none of these layers can have an adapter"),
         (AdapterOptions(("relu6",)), "none of these layers can have an adapter"),
-        (AdapterOptions(("fc7",), "sideways"), "no such adapter"),
-        (AdapterOptions(("fc7",), rank=0), "a unit at least"),
+        (AdapterOptions(("fc7",), "sideways"), "unknown kind of adapter"),
+        (AdapterOptions(("fc7",), rank=0), "must be at least 1"),
         (AdapterOptions(("nope*",)), "no layer's name fits"),
     ],
 )

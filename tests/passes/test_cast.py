@@ -98,7 +98,7 @@ def test_vgg_at_384_gives_six_by_six() -> None:
     [
         (FIRE, (), None, "fully convolutional already"),
         (ANSWER, ("conv1",), None, "none of these layers is an InnerProduct"),
-        (ANSWER, ("fc7",), None, "comes from no picture's axes"),
+        (ANSWER, ("fc7",), None, "was not flattened from the axes of a picture"),
         (ALEX, (), (30, 30), "takes its size from the data"),
         (ANSWER.replace("axis: 1", "axis: 2"), (), None, "does not flatten from axis 1"),
     ],

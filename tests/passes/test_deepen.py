@@ -90,7 +90,7 @@ def test_on_top_of_both_groups_when_the_old_layer_is_named() -> None:
 
 
 def test_refuses_two_forms_of_the_features() -> None:
-    with pytest.raises(Refusal, match="different forms"):
+    with pytest.raises(Refusal, match="through different layers"):
         deepened(THREE_HEADS, "conv2")
 
 

@@ -68,7 +68,7 @@ def test_parts_of_a_block_share_the_units() -> None:
 @pytest.mark.parametrize(
     ("text", "grown", "why"),
     [
-        (ANSWER, "data", "has no units of its own"),
+        (ANSWER, "data", "has no units to copy"),
         (RESIDUAL, "conv1", "would compute something else"),
         (NORMED.replace("WITHIN_CHANNEL", "ACROSS_CHANNELS"), "conv1", "would compute something else"),
         (ANSWER, "fc8", "would compute something else"),

@@ -161,7 +161,7 @@ def test_a_mean_file_that_is_not_there_is_replaced_and_said() -> None:
     train = layer(result.definition, "data")
     assert not train.transform_param.HasField("mean_file")
     assert list(train.transform_param.mean_value) == [104, 117, 123]
-    assert any("imagenet_mean.binaryproto is not here" in str(note) for note in result.notes)
+    assert any("imagenet_mean.binaryproto is missing" in str(note) for note in result.notes)
 
 
 def test_shared_data_layer_becomes_two() -> None:
@@ -189,7 +189,7 @@ def test_refuses_a_map_of_answers() -> None:
     text = FIRE.replace(
         "pooling_param { pool: AVE global_pooling: true }", "pooling_param { kernel_size: 2 stride: 2 }"
     )
-    assert "every place of the picture" in refused(text)
+    assert "one answer per position, not one per picture" in refused(text)
 
 
 def test_refuses_a_head_that_shares_its_weights() -> None:
@@ -215,7 +215,7 @@ def test_refuses_several_open_ends() -> None:
 
 
 def test_refuses_one_class() -> None:
-    with pytest.raises(Refusal, match="one class"):
+    with pytest.raises(Refusal, match="at least two classes"):
         pets(ALEX, classes=1)
 
 

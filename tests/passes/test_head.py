@@ -29,7 +29,7 @@ def test_all_classifiers_on_the_label_or_one() -> None:
 
 
 def test_one_class_is_refused() -> None:
-    with pytest.raises(UserError, match="one class"):
+    with pytest.raises(UserError, match="at least two classes"):
         apply(ALEX, step(head, HeadOptions(1)))
 
 

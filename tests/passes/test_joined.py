@@ -116,8 +116,8 @@ def test_vectors_stand_beside_flattened_maps_and_dropout_is_read_before() -> Non
     ]
     explained = " ".join(str(note) for note in result.notes)
     assert "`drop6` (Dropout) makes `drop6_out` (the classifier reads `fc6` before it)" in explained
-    assert "`accuracy_top5` (Accuracy) taken out (top 5 of 4 is always right)" in explained
-    assert "`drop7` (Dropout) taken out (nothing needs it any more)" in explained
+    assert "`accuracy_top5` (Accuracy) removed (top 5 of 4 is always right)" in explained
+    assert "`drop7` (Dropout) removed (no other layer needs it)" in explained
     assert [one.include[0].phase for one in result.definition.message.layer if one.name == "accuracy"] == [TEST]
 
 
@@ -307,7 +307,7 @@ def test_the_net_answers_as_numpy_does_from_the_same_features(text: str, size: i
 
 def test_weights_of_another_size_are_refused() -> None:
     options = asked("conv1", classes=3)
-    with pytest.raises(UserError, match="not the weights of `fc8_probe`") as error:
+    with pytest.raises(UserError, match="not have the shapes of `fc8_probe`") as error:
         weights_for(view(ANSWER), options, np.zeros((3, 8), np.float32), np.zeros(3, np.float32))
     assert "3x16" in str(error.value).replace(" x ", "x")
 
@@ -405,19 +405,19 @@ def test_it_leaves_for_caffe_with_proof_of_equal_answers(tmp_path: Path, normali
     [
         (FIRE, asked("fire9/concatt"), "did you mean `fire9/concat`"),
         (FIRE, asked("data"), "has no features"),
-        (FIRE, asked("pool10"), "comes from classifier `conv10`"),
-        (FIRE, asked("prob"), "comes from classifier `conv10`"),
+        (FIRE, asked("pool10"), "depends on classifier `conv10`, which is replaced"),
+        (FIRE, asked("prob"), "depends on classifier `conv10`, which is replaced"),
         (FIRE, asked(), "would read nothing"),
         (FIRE, asked("conv1", pools=("median",)), "give one or both of mean, max"),
-        (FIRE, asked("conv1", pools=()), "cannot be pooled so"),
+        (FIRE, asked("conv1", pools=()), "has no such pooling"),
         (FIRE, asked("conv1", "conv1"), "is read twice"),
         (FIRE, asked("conv1", "relu1"), "is read twice"),
-        (FIRE, asked("conv1", classes=1), "one class"),
-        (FIRE, asked("conv1", head="fire9/squeeze"), "is no classifier"),
-        (ALEX, asked("loss"), "comes from classifier `fc8`"),
+        (FIRE, asked("conv1", classes=1), "at least two classes"),
+        (FIRE, asked("conv1", head="fire9/squeeze"), "is not a classifier"),
+        (ALEX, asked("loss"), "depends on classifier `fc8`, which is replaced"),
         (ALEX, asked("label"), "has no features"),
         (ALEX + 'layer { name: "sum" type: "Eltwise" bottom: "fc8" bottom: "fc8" top: "sum" }', asked("fc7"),
-         "`sum` .Eltwise. reads what classifier `fc8` answers"),
+         "`sum` .Eltwise. reads the output of classifier `fc8`"),
         (ALEX.replace('"SoftmaxWithLoss"', '"InfogainLoss"'),
          asked("fc7", classes=3), "InfogainLoss"),
     ],

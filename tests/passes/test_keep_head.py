@@ -115,7 +115,7 @@ def refusal(text: str, one: Step) -> str:
 
 def test_refusals() -> None:
     copies = UnitOptions(6, start="copy")
-    assert "no old ones" in refusal(ANSWER, step(recursive, RecursiveOptions((("fc7", copies),))))
+    assert "no old units" in refusal(ANSWER, step(recursive, RecursiveOptions((("fc7", copies),))))
     assert "cannot be kept" in refusal(ANSWER, step(joint, JointOptions("fc7", KEEP)))
     assert "10" in refusal(ANSWER, step(deepen, DeepenOptions("fc7", KEEP)))
     negative = ANSWER.replace('layer { name: "relu7" type: "ReLU"', 'layer { name: "relu7" type: "TanH"')
@@ -123,7 +123,7 @@ def test_refusals() -> None:
     assert "may be negative" in refusal(negative, step(deepen, DeepenOptions("fc7", ten)))
     grouped = FIRE.replace("num_output: 1000 kernel_size: 1", "num_output: 1000 kernel_size: 1 group: 2")
     assert "cannot be kept" in refusal(grouped, step(widen, WidenOptions("fire9/concat", KEEP)))
-    assert "cannot start so" in refusal(ANSWER, step(widen, WidenOptions("fc7", UnitOptions(6, start="magic"))))
+    assert "unknown start" in refusal(ANSWER, step(widen, WidenOptions("fc7", UnitOptions(6, start="magic"))))
     assert "negative" in refusal(ANSWER, step(widen, WidenOptions("fc7", UnitOptions(6, noise=-1.0))))
 
 

@@ -66,7 +66,7 @@ def test_decay_mult_is_not_touched() -> None:
     [
         (RatesOptions(decay=0.0), "above 0"),
         (RatesOptions(decay=1.5), "above 0"),
-        (RatesOptions((("conv1", -1.0),)), "below 0"),
+        (RatesOptions((("conv1", -1.0),)), "cannot be negative"),
         (RatesOptions((("relu1", 0.5),)), "no rate changes"),
         (RatesOptions((("nope", 0.5),)), "no layer called"),
     ],

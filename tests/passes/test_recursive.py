@@ -143,7 +143,7 @@ def test_three_groups() -> None:
 
 
 def test_refuses_layers_that_do_not_follow_each_other() -> None:
-    with pytest.raises(Refusal, match="`fc7` does not read what `conv1` makes"):
+    with pytest.raises(Refusal, match="`fc7` does not read the output of `conv1`"):
         wwa(ALEX, ("conv1", 3), ("fc7", 6))
     with pytest.raises(UserError, match="pre-trained"):
         wwa(ALEX, ("conv1", 3), ("fc6", 6))

@@ -214,7 +214,7 @@ def test_alone_it_teaches_the_classifier_that_is_there() -> None:
 def test_refusals() -> None:
     with pytest.raises(UserError, match="no loss"):
         apply(ANSWER, HEAD, remembering())
-    with pytest.raises(UserError, match="`fc7` no longer computes what it read"):
+    with pytest.raises(UserError, match="`fc7` no longer has the same input"):
         apply(NET, HEAD, step(adapters, AdapterOptions(("fc6",))), remembering())
     with pytest.raises(UserError, match="weight of remembering must be above 0"):
         apply(NET, HEAD, remembering(weight=-1))

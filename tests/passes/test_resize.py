@@ -99,7 +99,7 @@ def test_databases_are_scaled_where_nothing_said_so() -> None:
     result = made(text, 112)
     transform = layer(result.definition, "data").transform_param
     assert (transform.crop_size, transform.lungo.resize_height, transform.lungo.resize_width) == (112, 128, 128)
-    assert "it took them as they came" in result.explain()
+    assert "it did not scale them" in result.explain()
     uncropped = text.replace("crop_size: 20", "")
     transform = layer(made(uncropped.replace("  # what the net sees", ""), 40).definition, "data").transform_param
     assert (transform.crop_size, transform.lungo.resize_height) == (0, 40)
@@ -110,15 +110,15 @@ def test_the_margin_may_be_said() -> None:
     after = at(read_net(found.train_val, dict(found.variables)), ResizeOptions((160, 160), 160)).definition
     first = after.message.layer[0]
     assert (first.transform_param.crop_size, first.image_data_param.new_height) == (160, 160)
-    assert "smaller than what is cut out" in told(FIRE, 30, resize=20)
+    assert "smaller than the crop" in told(FIRE, 30, resize=20)
 
 
 def test_inner_products_refuse_with_numbers_and_a_way() -> None:
     larger = told(ANSWER, 32)
-    assert "the weights of `fc6` (InnerProduct) fit pictures of 20x20 alone" in larger
-    assert "numbers, and takes 512" in larger
+    assert "the weights of `fc6` (InnerProduct) fit only pictures of 20x20" in larger
+    assert "inputs instead of 512" in larger
     assert "--cast all --size 32" in larger
-    assert "take 20x20 or more" in told(ANSWER, 12)
+    assert "use 20x20 or more" in told(ANSWER, 12)
 
 
 def test_sizes_that_round_to_the_same_plane_are_taken() -> None:
@@ -173,7 +173,7 @@ def test_an_answer_that_becomes_a_map_is_told() -> None:
         (ALEX, (30, 20), "crops squares"),
         (POOLED.replace('top: "data"\n', 'top: "data" top: "more"\n').replace(
             "shape { dim: 2", "shape { dim: 2 dim: 3 dim: 9 dim: 9 } shape { dim: 2"), (30, 30), "several sizes"),
-        (POOLED.replace("dim: 2 dim: 3 dim: 24 dim: 24", "dim: 2 dim: 3"), (30, 30), "takes no pictures"),
+        (POOLED.replace("dim: 2 dim: 3 dim: 24 dim: 24", "dim: 2 dim: 3"), (30, 30), "has no picture input"),
         (POOLED.replace('type: "Input"', 'type: "HDF5Data"').replace(
             "input_param { shape { dim: 2 dim: 3 dim: 24 dim: 24 } }", 'hdf5_data_param { source: "x" batch_size: 2 }'),
             (30, 30), "takes its size from the data"),

@@ -123,7 +123,7 @@ def test_the_choice_is_followed_through_new_names() -> None:
 def test_a_classifier_that_is_none_is_refused_before_anything_is_done(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no layer called `fc_c`"):
         run(parse_net(ONE_LAYER), [step(head, HeadOptions(classes=7))], head="fc_c")
-    with pytest.raises(UserError, match="no classifier"):
+    with pytest.raises(UserError, match="is not a classifier"):
         run(parse_net(ONE_LAYER), [step(head, HeadOptions(classes=7))], head="fc6")
 
 

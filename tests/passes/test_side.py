@@ -52,7 +52,7 @@ def test_what_is_changed_in_place_before_both_is_left_to_the_base() -> None:
 
 
 def test_refusals() -> None:
-    with pytest.raises(UserError, match="nothing to learn between"):
+    with pytest.raises(UserError, match="no weights between"):
         apply(ALEX, step(side, SideOptions("fc7", "fc7")))
     with pytest.raises(UserError, match="is the classifier"):
         apply(ALEX, step(side, SideOptions("fc8")))

@@ -153,12 +153,12 @@ def test_auxiliary_classifiers_of_the_old_training_go() -> None:
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        (ANSWER, {"labels": ("wren",)}, "one class leaves nothing"),
-        (ANSWER, {"widen": ("fc6", UnitOptions(4))}, "would be read by old layers"),
+        (ANSWER, {"labels": ("wren",)}, "needs at least two classes"),
+        (ANSWER, {"widen": ("fc6", UnitOptions(4))}, "old layers would read"),
         (ANSWER, {"widen": ("fc7", UnitOptions(0))}, "no units to add"),
-        (ANSWER, {"head": "fc7"}, "is no classifier"),
+        (ANSWER, {"head": "fc7"}, "is not a classifier"),
         (ANSWER, {"reads": ("fc7",)}, "reads `fc7` already"),
-        (ANSWER, {"known": {"fc8": KnownTask("birds")}}, "called `birds` already"),
+        (ANSWER, {"known": {"fc8": KnownTask("birds")}}, "already has a task called `birds`"),
     ],
 )
 def test_refusals(text: str, options: dict[str, object], message: str) -> None:

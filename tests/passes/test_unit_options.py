@@ -175,7 +175,7 @@ def test_one_rate_in_a_recipe_leaves_the_other_one() -> None:
     [
         ({"suffix": ""}, "one word"),
         ({"suffix": "a b"}, "one word"),
-        ({"kernel": 0}, "at least one place"),
+        ({"kernel": 0}, "a kernel size must be at least 1"),
         ({"rates": ((-1.0, 1.0), (1.0, 0.0))}, "cannot be negative"),
         ({"rates": ((1.0, 1.0), (float("nan"), 0.0))}, "cannot be negative"),
     ],

@@ -181,7 +181,7 @@ def test_refuses_the_classifier() -> None:
 
 
 def test_refuses_layers_without_units() -> None:
-    assert "no units of its own" in refused(ALEX, "pool1").reason
+    assert "no units to widen" in refused(ALEX, "pool1").reason
 
 
 def test_refuses_no_units() -> None:

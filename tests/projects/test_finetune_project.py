@@ -123,7 +123,7 @@ def test_a_mean_that_nothing_states_is_spoken_of(photos: Path, tmp_path: Path) -
     )
     found = make(tmp_path / "deploy.prototxt", photos, tmp_path / "mine", weights="none")
     assert any("mean 104, 117, 123" in notice and "assumed" in notice for notice in found.notices)
-    assert "lr_mult 1/2 (weights are copied by name, so it starts afresh)" in str(found.notes[0])
+    assert "lr_mult 1/2 (weights are copied by name, so it is re-initialised)" in str(found.notes[0])
 
 
 def test_size_from_the_deploy_file_beside(photos: Path, tmp_path: Path) -> None:

@@ -45,9 +45,11 @@ class AdapterOptions:
         "Names, ranges and patterns; none: every layer with weights before the classifier.",
         absent=("*",), recipe="layer", flag="--adapters", asks=True, metavar="LAYERS", every=("*",),
     )  # fmt: skip
-    kind: str = option("How adapters are joined to the layers.", default="parallel", choices=KINDS, flag="--kind")
-    rank: int | None = option("Units of the first of two layers; none: a single layer.", default=None, bounds=WHOLE,
-                              flag="--rank")  # fmt: skip
+    kind: str = option("How adapters are connected to their layers.", default="parallel", choices=KINDS, flag="--kind")
+    rank: int | None = option(
+        "Number of units of the first of two layers (default: a single layer).",
+        default=None, bounds=WHOLE, flag="--rank",
+    )  # fmt: skip
     suffix: str = "adapt"
     rates: tuple[Rate, Rate] = NEW
 
@@ -56,9 +58,11 @@ class AdapterOptions:
 def adapters(view: View, options: AdapterOptions) -> Rewrite:
     """The rewrite; Refusal when no layer can have an adapter."""
     if options.kind not in KINDS:
-        raise Refusal("there is no such adapter", received=options.kind, remedy=f"one of {', '.join(KINDS)}")
+        raise Refusal("unknown kind of adapter", received=options.kind, remedy=f"one of {', '.join(KINDS)}")
     if options.rank is not None and options.rank < 1:
-        raise Refusal("an adapter needs a unit at least", received=f"rank {options.rank}", remedy="write 4 or 8")
+        raise Refusal(
+            "the rank of an adapter must be at least 1", received=f"rank {options.rank}", remedy="write 4 or 8"
+        )
     heads = {one.head.index for one in view.classifiers}
     named = select.select(view, options.layers, "--adapters")
     chosen = [one for one in named if one.layer.type in HEADS and one.index not in heads]
@@ -80,7 +84,7 @@ def adapters(view: View, options: AdapterOptions) -> Rewrite:
         raise _misfit(graph, view, misfits[0])
     for one in chosen:
         if one in misfits:
-            why = "a 1x1 convolution would not end at its size: give the adapters a rank"
+            why = "the output of a 1x1 convolution would have another size: give the adapters a rank"
             notes.append(Note(f"`{one.name}` gets no adapter", view.where(one.index), why))
             continue
         last = _last(graph, one) if options.kind == "residual" else one
@@ -190,7 +194,7 @@ def _fits(graph: Graph, one: PlannedLayer, options: AdapterOptions) -> bool:
 def _misfit(graph: Graph, view: View, one: PlannedLayer) -> Refusal:
     inside, outside = graph.shape(one.bottom_values[0]), graph.shape(one.top_values[0])
     return Refusal(
-        f"a 1x1 convolution beside `{one.name}` would not end at its size",
+        f"the output of a 1x1 convolution beside `{one.name}` would have another size",
         view.where(one.index),
         received=f"{shape_text(inside)} -> {shape_text(outside)}",
         remedy="give the adapter a rank, so that its first layer has the same kernel, or use the residual kind",

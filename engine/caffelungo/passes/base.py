@@ -178,7 +178,7 @@ def _hold(problems: Sequence[Problem]) -> None:
         return
     first = problems[0]
     raise Refusal(
-        f"after this rewrite the net would no longer fit together: {first.what}",
+        f"after this rewrite the net would be invalid: {first.what}",
         first.where,
         received=first.received,
         remedy="the file is unchanged; a layer after the rewritten ones depends on their sizes, so edit that one first",

@@ -54,7 +54,7 @@ def bvlc(view: View, options: BvlcOptions) -> Rewrite:
         if planned.params:
             moves.append(_moved(planned.name, form))
         count = len(form.layers)
-        notes.append(Note(f"`{planned.name}` ({planned.layer.type}) as {count} layers of Caffe's own", where))
+        notes.append(Note(f"`{planned.name}` ({planned.layer.type}) as {count} Caffe layers", where))
     if problems:
         raise UserError(problems)
     return Rewrite(tuple(edits), tuple(moves), tuple(notes))
@@ -85,4 +85,4 @@ def _moved(name: str, form: CaffeForm) -> Move:
             if form.blobs is not None:
                 blobs.update(form.blobs(own))
 
-    return Move(form.moved or f"the blobs of `{name}` are part of the layers in its place", apply)
+    return Move(form.moved or f"the blobs of `{name}` are part of the layers that replace it", apply)

@@ -50,8 +50,8 @@ class _Work:
 class Asked:
     """What a recipe says of ``cast``: the two sides by themselves, of which one may stand for both; 0: as it is."""
 
-    layers: tuple[str, ...] = option("The layers; none: every InnerProduct.", default=(), recipe="layer", flag="--cast",
-                                     asks=True, metavar="LAYERS")  # fmt: skip
+    layers: tuple[str, ...] = option("The layers (default: every InnerProduct).", default=(), recipe="layer",
+                                     flag="--cast", asks=True, metavar="LAYERS")  # fmt: skip
     height: int = option("Height of the Input.", default=0, bounds=WHOLE)
     width: int = option("Width of the Input.", default=0, bounds=WHOLE)
 
@@ -77,7 +77,7 @@ def cast(view: View, options: CastOptions) -> Rewrite:
             raise Refusal(
                 f"`{one.name}` does not flatten from axis 1",
                 view.where(one.index, "inner_product_param", "axis"),
-                remedy="only layers that read whole samples can be convolutions",
+                remedy="only layers that read whole samples (axis: 1) can become convolutions",
             )
         work.cast[one.key] = _places(work, one, one.bottom_values[0])
     _refuse_sharing(view, chosen)
@@ -96,7 +96,7 @@ def cast(view: View, options: CastOptions) -> Rewrite:
                 if value == flatten.top_values[0]:
                     edits.append(SetField(("layer", reader.index, "bottom", k), flatten.bottoms[0]))
         notes.append(
-            Note(f"`{flatten.name}` (Flatten) taken out", view.where(flatten.index), "a convolution reads the axes")
+            Note(f"`{flatten.name}` (Flatten) removed", view.where(flatten.index), "a convolution needs the axes")
         )
     if options.size is not None:
         edits += _size(view, options.size, notes)
@@ -110,7 +110,7 @@ def _chosen(view: View, options: CastOptions) -> list[PlannedLayer]:
             raise Refusal(
                 "the net has no InnerProduct layer: it is fully convolutional already",
                 received="--cast",
-                remedy="leave it out; the net takes pictures of other sizes as it is",
+                remedy="omit the cast; the net already accepts pictures of other sizes",
             )
         return every
     named = {one.index for one in select.select(view, options.layers, "--cast")}
@@ -153,7 +153,7 @@ def _places(work: _Work, one: PlannedLayer, value: int) -> tuple[int, int, int]:
         if maker.layer.type in NEURONS - SIZED and len(below) == 1:
             return below[0]
     raise Refusal(
-        f"`{one.name}` reads a vector that comes from no picture's axes",
+        f"`{one.name}` reads a vector that was not flattened from the axes of a picture",
         work.view.where(one.index),
         received=f"bottom {shape_text(shape)}" + (f" of `{maker.name}` ({maker.layer.type})" if maker else ""),
         remedy="name only layers that read convolutions or other cast layers: --cast fc6",
@@ -162,10 +162,10 @@ def _places(work: _Work, one: PlannedLayer, value: int) -> tuple[int, int, int]:
 
 def _unknown(view: View, one: PlannedLayer, shape: Shape | None) -> Refusal:
     return Refusal(
-        f"the size of what `{one.name}` reads is not known, and so the size of its kernel",
+        f"the size of the input of `{one.name}` is not known, and so the size of its kernel",
         view.where(one.index),
         received=shape_text(shape),
-        remedy="write crop_size into the data layers' transform_param, or say it: --shape data:3x227x227",
+        remedy="write crop_size into the data layers' transform_param, or give it: --shape data:3x227x227",
     )
 
 
@@ -176,7 +176,7 @@ def _refuse_sharing(view: View, chosen: Sequence[PlannedLayer]) -> None:
             for other in view.graph.plan.layers:
                 if other.key not in mine and use.key in {param.key for param in other.params}:
                     raise Refusal(
-                        f"`{one.name}` shares its weights with `{other.name}`, which stays as it is",
+                        f"`{one.name}` shares its weights with `{other.name}`, which is not cast",
                         view.where(one.index, "param"),
                         remedy=f"cast both: --cast {shell.word(one.name)} --cast {shell.word(other.name)}",
                     )

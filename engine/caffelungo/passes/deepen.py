@@ -42,7 +42,7 @@ class DeepenOptions:
     """``layer``: on top of which layer ("": the one that feeds the classifier); ``unit``: how many units and how they
     are made."""
 
-    layer: str = option("The layer; none: the one that feeds the classifier.", absent="")
+    layer: str = option("The layer (default: the one that feeds the classifier).", absent="")
     unit: UnitOptions = option("The new units.")
     deep: str = "deep"
 
@@ -66,7 +66,7 @@ def deepen(view: View, options: DeepenOptions) -> Rewrite:
     for one in heads:
         edits.append(SetField(("layer", one.head.index, "bottom", 0), layer.top))
         if options.unit.keeps:
-            notes.append(Note(f"classifier `{one.name}` is kept", view.where(one.head.index), "it reads what it read"))
+            notes.append(Note(f"classifier `{one.name}` is kept", view.where(one.head.index), "its input is unchanged"))
             continue
         fresh = fresh_head(view, one.head, options.deep, rates=options.unit.rates)
         edits += fresh.edits
@@ -116,7 +116,7 @@ def add_layer(
     note = Note(
         f"new layer `{name}` of {unit.units} units on top of `{base}`",
         view.where(target.index),
-        "the classifier reads it; the layers below stay as they are",
+        "the classifier reads it; the layers below are unchanged",
     )
     return NewLayer(built.top, edits, kept, [note])
 
@@ -129,17 +129,17 @@ def _identity(view: View, graph: Graph, head: PlannedLayer, value: int, first: A
         inputs = shape[1] if head.layer.type == "Convolution" else count(shape[1:])
     if inputs != options.unit.units:
         raise Refusal(
-            "only a new layer as wide as what it reads can start as the identity",
+            "a new layer can start as the identity only with as many units as its input has",
             view.where(head.index),
             received=f"{options.unit.units} units on {shape_text(shape)}",
             remedy=f"write --deepen {shell.word(f'{options.layer}:{inputs}' if inputs else f'{options.layer}:UNITS')}, "
-            "or leave --keep-head out",
+            "or omit --keep-head",
         )
     if not _positive(graph, value):
         raise Refusal(
-            f"what `{head.name}` reads may be negative, which the new layer's ReLU would cut off",
+            f"the input of `{head.name}` may be negative, and the new layer's ReLU would set such values to 0",
             view.where(head.index),
-            remedy="leave --keep-head out: the classifier then starts afresh under a new name",
+            remedy="omit --keep-head: the classifier is then re-initialised under a new name",
         )
     kernel = [1, 1] if first.type == "Convolution" else []
     if first.type == "Convolution" and first.convolution_param.kernel_size:
@@ -163,7 +163,7 @@ def one_input(view: View, heads: Sequence[ClassifierLayer]) -> int:
     values = {one.head.bottom_values[0] for one in heads}
     if len(values) > 1:
         raise Refusal(
-            "several classifiers read different forms of it, so one new layer cannot stand before them all",
+            "several classifiers read it through different layers, so one new layer cannot feed all of them",
             view.where(heads[-1].head.index),
             received=", ".join(one.name for one in heads),
             remedy="deepen a layer nearer to one of them",

@@ -39,12 +39,12 @@ class DeployOptions:
     head: str | None = None
 
 
-@register("deploy", verb=REWRITE, flag="--deploy", order=220, help="The net that answers: no data, no losses.")
+@register("deploy", verb=REWRITE, flag="--deploy", order=220, help="The deploy net, without data layers and losses.")
 def deploy(view: View, options: DeployOptions) -> Rewrite:
     """The rewrite; Refusal for a net without a classifier and a loss, or whose input's size is not known."""
     stage = _stage(view)
     if stage is None and view.deploy_only and all(one.layer.type == "Input" for one in view.plan.sources):
-        return Rewrite(notes=(Note("the net is one that answers already: nothing to do"),))
+        return Rewrite(notes=(Note("the net already is a deploy net: nothing to do"),))
     graph = view.graphs.get(TEST) or view.graph
     keep: dict[int, PlannedLayer] = {}
     edits: list[Edit] = []
@@ -52,7 +52,11 @@ def deploy(view: View, options: DeployOptions) -> Rewrite:
     if stage is not None:
         graph = stage
         notes.append(
-            Note(f"what answers is read in phase {filter_.state_text(stage.plan.state)}", None, "its rules name it")
+            Note(
+                f"the outputs are read in phase {filter_.state_text(stage.plan.state)}",
+                None,
+                "the rules of the net name it",
+            )
         )
         keep.update((layer.index, layer) for layer in _of_head(view, stage, options.head or view.head))
     compared = _compared(graph) if stage is None and not view.answers else []
@@ -74,7 +78,7 @@ def deploy(view: View, options: DeployOptions) -> Rewrite:
             Note(
                 f"`{source.name}` ({source.layer.type}) -> Input",
                 view.where(source.index),
-                "the caller brings the data",
+                "the caller provides the data",
             )
         )
     replaced = {source.index for source in sources}
@@ -83,7 +87,7 @@ def deploy(view: View, options: DeployOptions) -> Rewrite:
             edits.append(DeleteLayer(index))
             if index not in replaced:
                 notes.append(
-                    Note(f"`{layer.name}` ({layer.type}) taken out", view.where(index), "no answer depends on it")
+                    Note(f"`{layer.name}` ({layer.type}) removed", view.where(index), "no output depends on it")
                 )
         elif layer.include or layer.exclude:
             edits += [
@@ -198,10 +202,10 @@ def _shape(view: View, source: PlannedLayer, top: str, known: Shape | None, opti
     result = [options.batch, *sizes[1:]]
     if any(not size for size in result):
         raise Refusal(
-            f"the size of what `{source.name}` gives is not written in the file",
+            f"the output size of `{source.name}` is not written in the file",
             view.where(source.index),
             received="x".join("?" if not size else str(size) for size in result),
-            remedy=f"say it: --shape {shell.word(f'{top}:3x227x227')}",
+            remedy=f"give it: --shape {shell.word(f'{top}:3x227x227')}",
         )
     return [int(size) for size in result if size]
 

@@ -51,7 +51,7 @@ def dropout(view: View, options: DropoutOptions) -> Rewrite:
             notes.append(Note(f"`{one.name}` drops {options.ratio:g} instead of {old:g}", view.where(one.index)))
     if not edits:
         raise Refusal(
-            "the ratio is what it is to be already",
+            "the ratio already has this value",
             view.where(found[0].index),
             received=f"{options.ratio:g}",
             remedy="name another number",

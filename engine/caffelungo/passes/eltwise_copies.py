@@ -56,7 +56,7 @@ def find(view: View, graph: Graph, target: PlannedLayer, chain: Sequence[Planned
     shape = target.top_shapes[0]
     if shape is None or len(shape) != 4 or shape[1] is None:
         raise Refusal(
-            f"the number of channels of `{target.name}` is not known, or it is no map",
+            f"the number of channels of `{target.name}` is not known, or it is not a map",
             view.where(target.index),
             received=f"start {unit.start}",
             remedy="let the new units start from a filler",

@@ -38,7 +38,7 @@ Order = tuple[int, ...]
 class EnlargeOptions:
     """``units`` more units for ``layer`` ("": as in ``widen``), copies drawn with ``seed``."""
 
-    layer: str = option("The layer; none: the one whose units feed the classifier.", absent="")
+    layer: str = option("The layer (default: the one whose units feed the classifier).", absent="")
     units: int = option("Number of units to add.", bounds=COUNT)
     seed: int = option("Random seed for the choice of copied units.", default=0, bounds=SEED, flag="--seed")
 
@@ -57,7 +57,7 @@ class _Work:
         return Refusal(
             f"`{planned.name}` ({planned.layer.type}) {why}",
             self.view.where(planned.index),
-            remedy="grow beside the layer instead, which changes no old layer: lungo grow --widen",
+            remedy="add units beside the layer instead, which changes no old layer: lungo grow --widen",
         )
 
 
@@ -66,7 +66,7 @@ def _asked(given: Given) -> list[Step]:
 
 
 @register("enlarge", verb=GROW, flag="--enlarge", order=50, asked=_asked,
-          help="More units for a layer, copies of its own; the net computes what it did.")  # fmt: skip
+          help="More units for a layer, as copies of its units; the outputs do not change.")  # fmt: skip
 def enlarge(view: View, options: EnlargeOptions) -> Rewrite:
     """The rewrite; Refusal where a layer behind would compute something else."""
     if options.units < 1:
@@ -104,7 +104,7 @@ def _groups(view: View, graph: Graph, planned: PlannedLayer) -> list[list[Planne
         if len({len(part) for part in parts}) == 1:
             return [_once(group) for group in zip(*parts, strict=True)]
     raise Refusal(
-        f"`{planned.name}` ({kind}) has no units of its own",
+        f"`{planned.name}` ({kind}) has no units to copy",
         view.where(planned.index),
         remedy="name an InnerProduct or a Convolution, or a Concat or Eltwise of them",
     )
@@ -167,7 +167,7 @@ def _grow(work: _Work, planned: PlannedLayer) -> None:
         Note(
             f"`{planned.name}` has {len(order)} units instead of {old}",
             work.view.where(planned.index),
-            "the new ones are copies, and what reads them divides its weights, so the net computes what it did",
+            "the new units are copies, and the layers that read them divide their weights, so outputs do not change",
         )
     )
 

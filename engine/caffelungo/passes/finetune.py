@@ -26,9 +26,9 @@ def finetune(view: View, options: FinetuneOptions) -> Rewrite:
     work = Work(view, options)
     if options.classes < 2:
         raise Refusal(
-            "one class leaves nothing to tell apart",
+            "a classifier needs at least two classes",
             received=f"{options.classes} class(es)",
-            remedy="give pictures of two classes or more; what is neither makes a class too",
+            remedy="give pictures of at least two classes; pictures of neither can be a class, too",
         )
     heads = view.heads(options.head)
     learned = [one for one in heads if one.label is not None]
@@ -37,7 +37,7 @@ def finetune(view: View, options: FinetuneOptions) -> Rewrite:
             "the net has several outputs that could be the classifier",
             view.where(heads[0].head.index),
             received=", ".join(one.name for one in heads),
-            remedy=f"say which: --head {shell.word(heads[-1].name)}",
+            remedy=f"name one: --head {shell.word(heads[-1].name)}",
         )
     tops: dict[str, str] = {}
     for one in heads:
@@ -63,7 +63,7 @@ def _check_flat(view: View, one: ClassifierLayer) -> None:
     shape = end_reads[0] if end_reads else last.top_shapes[0]
     if shape is not None and any(size not in (1, None) for size in shape[2:]):
         raise Refusal(
-            f"`{one.name}` answers for every place of the picture, not for the picture",
+            f"`{one.name}` gives one answer per position, not one per picture",
             view.where(one.head.index),
             received="outputs of " + "x".join("?" if size is None else str(size) for size in shape),
             remedy='add a layer { type: "Pooling" pooling_param { pool: AVE global_pooling: true } } after it, '
@@ -75,14 +75,14 @@ def _ends(work: Work, one: ClassifierLayer) -> None:
     for end in one.ends:
         if end.layer.type == "InfogainLoss":
             raise Refusal(
-                f"`{end.name}` weighs the old classes against each other (InfogainLoss)",
+                f"`{end.name}` (InfogainLoss) has a matrix for the old classes",
                 work.view.where(end.index),
                 remedy='use type: "SoftmaxWithLoss"',
             )
         top_k = int(end.layer.param.accuracy_param.top_k)
         if end.layer.type == "Accuracy" and top_k >= work.options.classes and top_k > 1:
             work.edits.append(DeleteLayer(end.index))
-            work.note(f"`{end.name}` taken out", end.index, f"top {top_k} of {work.options.classes} is always right")
+            work.note(f"`{end.name}` removed", end.index, f"top {top_k} of {work.options.classes} is always right")
 
 
 # --- the loss of a net that only answers -------------------------------------------------------------------------
@@ -105,13 +105,11 @@ def _add_loss(work: Work, one: ClassifierLayer, label: str, top: str) -> None:
         for name, value in (("name", loss), ("type", "SoftmaxWithLoss")):
             work.edits.append(SetField((*path, name), value))
         work.edits += [SetField((*path, "bottom", 1), label), SetField((*path, "top", 0), loss)]
-        work.note(
-            f"`{softmax.name}` (Softmax) -> `{loss}` (SoftmaxWithLoss)", softmax.index, "a net learns from a loss"
-        )
+        work.note(f"`{softmax.name}` (Softmax) -> `{loss}` (SoftmaxWithLoss)", softmax.index, "training needs a loss")
         at = softmax.index + 1
     else:
         at = max(end.index for end in (*one.ends, last)) + 1
         layer = LayerParameter(name=loss, type="SoftmaxWithLoss", bottom=[features, label], top=[loss])
         work.edits.append(InsertLayer(at, layer))
-        work.note(f"loss `{loss}` on `{features}`", one.head.index, "a net learns from a loss")
+        work.note(f"loss `{loss}` on `{features}`", one.head.index, "training needs a loss")
     work.edits.append(InsertLayer(at, accuracy))

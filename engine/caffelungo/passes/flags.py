@@ -80,7 +80,7 @@ def _problems(option: OptionField, values: Sequence[Any]) -> list[Problem]:
         wrong = [word for word in values if word not in said.choices]
         return [
             Problem(
-                f"{flag} takes one of a few words",
+                f"unknown value for {flag}",
                 None,
                 f"{flag} {word}",
                 f"did you mean {near}?" if (near := did_you_mean(str(word), said.choices)) else

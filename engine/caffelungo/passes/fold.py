@@ -177,13 +177,13 @@ def fold(view: View, options: FoldOptions) -> Rewrite:
         what = (
             "BatchNorm takes its statistics from the batch in TRAIN"
             if norms
-            else "the net has no BatchNorm layer, and no Scale or Bias behind a Convolution or an InnerProduct"
+            else "the net has no BatchNorm layer, and no Scale or Bias after a Convolution or an InnerProduct"
         )
         raise Refusal(
             what,
             view.where(norms[0].index) if norms else None,
             received="--fold",
-            remedy="fold the deployed net: --deploy --fold" if norms else "leave it out: there is nothing to fold",
+            remedy="fold the deployed net: --deploy --fold" if norms else "omit the fold: there is nothing to fold",
         )
     edits: list[Edit] = []
     moved: list[Move] = []
@@ -195,7 +195,7 @@ def fold(view: View, options: FoldOptions) -> Rewrite:
         gone = [layer.name for layer in one.gone]
         what = f"`{'`, `'.join(gone)}` folded into `{new}`" if gone else f"`{one.kept.name}` -> `{new}` (Scale)"
         fixed = any(layer.layer.type == "BatchNorm" for layer in one.run)
-        why = "its statistics are fixed" if fixed else "what multiplies and adds to each unit is part of its weights"
+        why = "its statistics are fixed" if fixed else "the factor and offset of each unit are part of its weights"
         notes.append(Note(what, view.where(one.run[0].index), why))
     return Rewrite(tuple(edits), tuple(moved), tuple(notes))
 

@@ -94,9 +94,8 @@ def _refuse_unknown(view: View, held: Iterable[PlannedLayer]) -> None:
             raise Refusal(
                 f"the shape of `{blob}`, which `{one.name}` reads, is not known",
                 view.where(one.index),
-                received="a size that only the data know",
-                remedy="say it where the data come in: --shape "
-                + shell.word(f"{view.plan.sources[0].tops[0]}:3x227x227"),
+                received="a size that is only in the data",
+                remedy="give the size of the data: --shape " + shell.word(f"{view.plan.sources[0].tops[0]}:3x227x227"),
             )
 
 

@@ -27,7 +27,7 @@ class HeadOptions:
 
     classes: int | None = option("Number of classes of a fresh classifier.", default=None, bounds=WHOLE,
                                  flag="--classes", asks=True)  # fmt: skip
-    name: str | None = option("The classifier; none: all on the label.", default=None)
+    name: str | None = option("The classifier (default: all on the label).", default=None)
     suffix: str = option("Suffix for the new classifier's name.", default="new", flag="--suffix")
     rates: tuple[Rate, Rate] = NEW
 
@@ -44,9 +44,9 @@ def head(view: View, options: HeadOptions) -> Rewrite:
     """The rewrite; Refusal when there is no classifier, or one class."""
     if options.classes is not None and options.classes < 2:
         raise Refusal(
-            "one class leaves nothing to tell apart",
+            "a classifier needs at least two classes",
             received=f"{options.classes} class(es)",
-            remedy="name two classes or more; what is neither makes a class too",
+            remedy="write 2 or more; pictures of neither can be a class, too",
         )
     edits: list[Edit] = []
     notes: list[Note] = []
@@ -59,5 +59,5 @@ def head(view: View, options: HeadOptions) -> Rewrite:
             if options.classes is not None and top_k > 1 and top_k >= options.classes:
                 edits.append(DeleteLayer(end.index))
                 why = f"top {top_k} of {options.classes} is always right"
-                notes.append(Note(f"`{end.name}` taken out", view.where(end.index), why))
+                notes.append(Note(f"`{end.name}` removed", view.where(end.index), why))
     return Rewrite(tuple(edits), (), tuple(notes))

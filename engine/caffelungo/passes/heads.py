@@ -72,7 +72,7 @@ def fresh_head(
             Note(
                 f"classifier `{head.name}` -> `{new}`{was}, lr_mult {rates[0][0]:g}/{rates[1][0]:g}",
                 view.where(index),
-                "weights are copied by name, so it starts afresh"
+                "weights are copied by name, so it is re-initialised"
                 + (" and learns faster than the layers below it" if rates[0][0] > 1 else ""),
             )
         )
@@ -104,14 +104,14 @@ def kept_head(view: View, head: PlannedLayer, channels: int, added: int, picks: 
             f"it is not known which columns of `{head.name}` belong to which channel, so it cannot be kept",
             view.where(head.index),
             received=f"bottom {shape_text(shape)}, {channels} channels",
-            remedy="leave --keep-head out: the classifier then starts afresh under a new name",
+            remedy="omit --keep-head: the classifier is then re-initialised under a new name",
         )
     for use in head.params:
         if any(one is not head and use.key in {other.key for other in one.params} for one in view.plan.layers):
             raise Refusal(
                 f"`{head.name}` shares its weights, which would get another shape",
                 view.where(head.index),
-                remedy="give its params names of their own, or leave --keep-head out",
+                remedy="give its params other names, or omit --keep-head",
             )
     width = 1 if convolution else inputs // channels
     axis = 0 if not convolution and options.transpose else 1

@@ -65,15 +65,15 @@ class JoinOptions:
     """
 
     blobs: tuple[str, ...] = option(
-        "The blobs, in the order of the classifier's columns; none: the end of every stage.",
+        "The blobs, in the order of the classifier's columns (default: the end of every stage).",
         default=(), recipe="blob", flag="--join", asks=True, metavar="BLOBS", every=(),
     )  # fmt: skip
     pools: tuple[str, ...] = option(
-        "How a plane becomes one number per channel; none: both ways.", default=(), choices=POOLS, recipe="pool"
+        "How each channel is pooled over its plane (default: both ways).", default=(), choices=POOLS, recipe="pool"
     )
-    normalize: bool = option("Bring each part of the features to unit length.", default=True)
+    normalize: bool = option("Normalize each part of the features to unit length.", default=True)
     suffix: str = option("Suffix for the new classifier's name.", default="probe", flag="--suffix")
-    classes: int | None = option("Number of classes; none: as many as before.", default=None, bounds=WHOLE,
+    classes: int | None = option("Number of classes (default: as many as before).", default=None, bounds=WHOLE,
                                  recipe=None, flag="--classes")  # fmt: skip
 
 
@@ -153,13 +153,13 @@ def weights_for(view: View, options: JoinedOptions, weight: Array, bias: Array) 
     wanted = (design.classes, design.features)
     if weight.shape != wanted or bias.shape != wanted[:1]:
         raise UserError(
-            f"these are not the weights of `{design.name}`",
+            f"the weights do not have the shapes of `{design.name}`",
             received=f"weights {shape_text(weight.shape)}, bias {shape_text(bias.shape)}",
-            remedy=f"give {shape_text(wanted)} weights, columns as passes.joined.columns tells, and a bias per class",
+            remedy=f"give {shape_text(wanted)} weights, columns as passes.joined.columns says, and a bias per class",
         )
     if any(not part.normalize for part in design.parts) and options.scale != 1:
         raise UserError(
-            "only parts at unit length have a scale", received=f"scale {options.scale:g}", remedy="leave the scale at 1"
+            "only parts of unit length have a scale", received=f"scale {options.scale:g}", remedy="use scale 1"
         )
     scaled = weight / np.float32(options.scale)
     result: Blobs = {design.name: [np.ascontiguousarray(one, np.float32) for one in (scaled, bias)]}
@@ -174,9 +174,9 @@ def _design(view: View, options: JoinedOptions) -> _Design:
     classes = main[-1].classes if options.classes is None else options.classes
     if classes < 2:
         raise Refusal(
-            "one class leaves nothing to tell apart",
+            "a classifier needs at least two classes",
             received=f"{classes} class(es)",
-            remedy="name two classes or more; what is neither makes a class too",
+            remedy="write 2 or more; pictures of neither can be a class, too",
         )
     parts = pooled_blobs.parts_of(view, options.reads, frozenset(one.head.index for one in heads))
     taken = replace_classifier.take_out(view, main, heads)
@@ -283,8 +283,8 @@ def _notes(view: View, design: _Design, options: JoinedOptions, useless: dict[in
     )
     for index in sorted(design.gone | useless.keys()):
         layer = view.net.layer[index]
-        why = useless.get(index, "nothing needs it any more")
-        yield Note(f"`{layer.name}` ({layer.type}) taken out", view.where(index), why)
+        why = useless.get(index, "no other layer needs it")
+        yield Note(f"`{layer.name}` ({layer.type}) removed", view.where(index), why)
 
 
 def _useless(view: View, design: _Design) -> dict[int, str]:
@@ -293,7 +293,7 @@ def _useless(view: View, design: _Design) -> dict[int, str]:
     for end in (end for one in design.main for end in one.ends if design.classes != one.classes):
         if end.layer.type == "InfogainLoss":
             raise Refusal(
-                f"`{end.name}` weighs the old classes against each other (InfogainLoss)",
+                f"`{end.name}` (InfogainLoss) has a matrix for the old classes",
                 view.where(end.index),
                 remedy='use type: "SoftmaxWithLoss"',
             )

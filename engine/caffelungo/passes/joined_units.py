@@ -120,7 +120,7 @@ def refuse(view: View, graph: Graph, place: Place, option: str) -> None:
     layer = joined[-1].tops[0] if joined else place.base
     what = f"`{place.base}` joins pooled features" if joined else f"the classifier reads pooled features of `{layer}`"
     raise Refusal(
-        f"{what}, and {option} is for units that a classifier reads as they are",
+        f"{what}, and {option} is for units that a classifier reads unpooled",
         view.where(place.target.index),
         received=f"{option} {place.base}",
         remedy=f"add units whose features join the others: --widen {shell.word(f'{layer}:64')}",
@@ -131,10 +131,10 @@ def widen(view: View, graph: Graph, place: Place, joins: Sequence[Join], unit: U
     """New units at ``place``, their features joined with the old ones at each of ``joins``."""
     if unit.start == "net2net":
         raise Refusal(
-            "copies change the length of pooled features, so the answers would not stay",
+            "copies change the length of pooled features, so the answers would change",
             view.where(place.target.index),
             received="--start net2net",
-            remedy="leave --start out, and add --keep-head for answers that stay",
+            remedy="omit --start, and add --keep-head, which keeps the answers",
         )
     names = Names(view)
     base = root(place.base, wide, unit.suffix)

@@ -31,10 +31,13 @@ class JointOptions:
     """``layer``: beside which layer ("": as in ``widen``); ``unit``: its new units; ``deep``: units of the new layer
     (None: as many)."""
 
-    layer: str = option("The layer or blob; none: the layer that feeds the classifier.", absent="")
+    layer: str = option("The layer or blob (default: the layer that feeds the classifier).", absent="")
     unit: UnitOptions = option("The new units.")
     deep: int | None = option(
-        "Units of the layer on top; none: as many.", default=None, bounds=WHOLE, recipe="deep_units"
+        "Number of units of the layer on top (default: as many as beside).",
+        default=None,
+        bounds=WHOLE,
+        recipe="deep_units",
     )
     suffix: str = "joint"
 
@@ -50,7 +53,7 @@ def joint(view: View, options: JointOptions) -> Rewrite:
         raise Refusal(
             "the new layer on top changes what the classifier reads, so it cannot be kept",
             received="--keep-head with --joint",
-            remedy="leave --keep-head out, or use --widen alone",
+            remedy="omit --keep-head, or use --widen alone",
         )
     place = unit_places.find_place(view, graph, options.layer, "--joint")
     joined_units.refuse(view, graph, place, "--joint")

@@ -38,11 +38,11 @@ class RatesOptions:
         "A rate multiplier for layers, by name, range or pattern.", default=(), parts=("layer", "lr_mult"),
         recipe="rate", flag="--rate", asks=True, metavar="LAYERS=LR_MULT",
     )  # fmt: skip
-    decay: float | None = option("Each layer learns slower than the next one by this factor.", default=None,
+    decay: float | None = option("Factor between the learning rates of a layer and of the next one.", default=None,
                                  bounds=POSITIVE, flag="--rate-decay", asks=True)  # fmt: skip
 
 
-@register("rates", verb=REWRITE, order=210, in_recipe=False, help="A learning rate of its own for each layer.")
+@register("rates", verb=REWRITE, order=210, in_recipe=False, help="A learning rate for each layer.")
 def rates(view: View, options: RatesOptions) -> Rewrite:
     """The rewrite; Refusal for factors that make no sense or when there is nothing to set."""
     if options.decay is not None and not 0 < options.decay <= 1:
@@ -54,7 +54,9 @@ def rates(view: View, options: RatesOptions) -> Rewrite:
     wanted: dict[int, tuple[PlannedLayer, float, str]] = {}
     for word, rate in options.rates:
         if rate < 0:
-            raise Refusal("a rate below 0 would climb the loss", received=f"--rate {word}={rate:g}", remedy="write 0.1")
+            raise Refusal(
+                "a rate multiplier cannot be negative", received=f"--rate {word}={rate:g}", remedy="write 0.1"
+            )
         for one in select.select(view, [word], "--rate"):
             wanted[one.index] = (one, rate, f"named by `{word}`")
     if options.decay is not None:
@@ -75,7 +77,7 @@ def rates(view: View, options: RatesOptions) -> Rewrite:
         raise Refusal(
             "no rate changes",
             received=", ".join(word for word, _ in options.rates) or f"--rate-decay {options.decay}",
-            remedy="name layers that have weights, which are not frozen and learn at another rate now",
+            remedy="name layers with weights that are not frozen and have another rate",
         )
     return Rewrite(tuple(edits), (), tuple(notes))
 

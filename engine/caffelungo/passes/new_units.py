@@ -54,12 +54,15 @@ class UnitOptions:
     """
 
     units: int = option("Number of new units.", bounds=COUNT)
-    normalize: bool = option("Bring old and new units to one scale.", default=True, flag="--normalize")
+    normalize: bool = option("Normalize old and new units to one scale.", default=True, flag="--normalize")
     scale: float = option(
         "Initial value of the learned factors of Normalize.", default=20.0, bounds=POSITIVE, flag="--scale"
     )
     new_scale: float | None = option(
-        "The same for the new units, where it differs.", default=None, bounds=POSITIVE, flag="--new-scale"
+        "Initial value of the factors of the new units (default: as --scale).",
+        default=None,
+        bounds=POSITIVE,
+        flag="--new-scale",
     )
     suffix: str = option("Suffix for the names of new layers.", default="new", flag="--unit-suffix")
     kernel: int | None = option(
@@ -103,10 +106,10 @@ def pace(unit: UnitOptions) -> str:
 def check_units(layer: str, unit: UnitOptions) -> None:
     """Refusal for numbers and words that make no sense."""
     if unit.units < 1:
-        raise Refusal("no units to add", received=f"{layer}:{unit.units}", remedy="write a number from 1")
+        raise Refusal("no units to add", received=f"{layer}:{unit.units}", remedy="write a number of 1 or more")
     if unit.start not in STARTS:
         raise Refusal(
-            "new units cannot start so", received=f"--start {unit.start}", remedy=f"one of {', '.join(STARTS)}"
+            "unknown start of new units", received=f"--start {unit.start}", remedy=f"one of {', '.join(STARTS)}"
         )
     if unit.filler is not None and unit.filler not in FILLERS:
         near = did_you_mean(unit.filler, FILLERS)
@@ -131,7 +134,7 @@ def check_units(layer: str, unit: UnitOptions) -> None:
             remedy="write --unit-suffix new",
         )
     if unit.kernel is not None and unit.kernel < 1:
-        raise Refusal("a kernel has at least one place", received=f"--kernel {unit.kernel}", remedy="write --kernel 3")
+        raise Refusal("a kernel size must be at least 1", received=f"--kernel {unit.kernel}", remedy="write --kernel 3")
     if not all(math.isfinite(number) and number >= 0 for rate in unit.rates for number in rate):
         raise Refusal(
             "rates of new units cannot be negative",
@@ -314,7 +317,7 @@ def refuse_rules(view: View, target: PlannedLayer) -> None:
         raise Refusal(
             f"`{target.name}` is in one phase only",
             view.where(target.index),
-            remedy="take its include and exclude rules out first",
+            remedy="remove its include and exclude rules first",
         )
 
 

@@ -32,10 +32,10 @@ class NormalizeOptions:
     ``keep_head``: the classifier keeps its name and weights, though it now reads other numbers.
     """
 
-    layer: str = option("The layer; none: the one that feeds the classifier.", absent="", flag="--normalize", asks=True,
-                        metavar="LAYER")  # fmt: skip
+    layer: str = option("The layer (default: the one that feeds the classifier).", absent="", flag="--normalize",
+                        asks=True, metavar="LAYER")  # fmt: skip
     scale: float = option("Initial value of the scale.", default=20.0, bounds=POSITIVE, flag="--scale")
-    learned: bool = option("One factor per channel that is learned; else the scale stays as it is.", default=True,
+    learned: bool = option("Learn one factor per channel; otherwise the scale is fixed.", default=True,
                            flag="--constant", off=True)  # fmt: skip
     keep_head: bool = option("Keep the classifier's name and weights.", default=False, flag="--keep-head")
     suffix: str = "norm"

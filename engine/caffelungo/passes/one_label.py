@@ -34,9 +34,9 @@ def one_label(view: View, options: OneLabelOptions) -> Rewrite:
     gone = replace_classifier.unread(view, ends, {})
     notes = [
         Note(
-            f"`{view.net.layer[index].name}` ({view.net.layer[index].type}) taken out",
+            f"`{view.net.layer[index].name}` ({view.net.layer[index].type}) removed",
             view.where(index),
-            f"it serves another label than that of `{main.name}`",
+            f"it belongs to another label than `{main.name}`",
         )
         for index in sorted(gone)
     ]

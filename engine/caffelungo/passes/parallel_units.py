@@ -110,16 +110,16 @@ def build_units(
         new = _new_units(view, graph, place, names, unit, base, reads, source)
     group.first = next((one.name for one in new.layers if total and one.type == "Eltwise"), new.layers[0].name)
     read = reads or graph.plan.values[place.reads if source is None else source.reads].blob
-    as_old = "" if reads else " as the old ones do"
+    as_old = "" if reads else " like the old ones"
     if source is not None and source.trails[0][0] is not target:
         as_old = (
-            f" as the units do that they copy, those of {', '.join(f'`{trail[0].name}`' for trail in source.trails)}"
+            f" like the units that they copy, those of {', '.join(f'`{trail[0].name}`' for trail in source.trails)}"
         )
     group.notes.append(
         Note(
             f"{unit.units} new units `{group.first}` beside `{place.base}`, joined in `{group.wide}`",
             view.where(target.index),
-            f"{total.told(graph) if total else f'they read `{read}`{as_old}'}; the old layers stay as they are",
+            f"{total.told(graph) if total else f'they read `{read}`{as_old}'}; the old layers are unchanged",
         )
     )
     if unit.normalize and unit.keeps:
@@ -127,7 +127,7 @@ def build_units(
             Note(
                 f"`{place.base}` is not normalized",
                 view.where(target.index),
-                "the classifier is kept and knows these features as they are",
+                "the classifier is kept and was trained on these features",
             )
         )
     if source is not None:
@@ -282,7 +282,7 @@ def _geometry(view: View, graph: Graph, place: Place, unit: UnitOptions) -> tupl
         if sizes == outside:
             return kernel, stride
     raise Refusal(
-        f"no convolution on `{graph.plan.values[place.reads].blob}` has the size of `{place.target.tops[0]}`",
+        f"no convolution of `{graph.plan.values[place.reads].blob}` has the size of `{place.target.tops[0]}`",
         view.where(place.target.index),
         received=f"{shape_text(source)} -> {shape_text(result)}",
         remedy="widen a layer whose block keeps the size of the picture",

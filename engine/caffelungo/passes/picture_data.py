@@ -61,10 +61,10 @@ def read_pictures(work: Work, heads: list[ClassifierLayer], label: str) -> None:
             extra = [top for top in one.tops if top not in (pictures, label) and _used(graph, one, top)]
             if extra:
                 raise Refusal(
-                    f"data layer `{one.name}` also makes `{extra[0]}`, which pictures and labels do not give",
+                    f"data layer `{one.name}` also makes `{extra[0]}`, which a list of pictures does not provide",
                     view.where(one.index),
                     received=", ".join(one.tops),
-                    remedy="take out the layers that read it first",
+                    remedy="remove the layers that read it first",
                 )
             sources[one.index] = one
     assert pictures is not None
@@ -108,7 +108,7 @@ def _replace(
     for index, one in sources.items():
         if index not in (train.index, test.index if test else -1):
             work.edits.append(DeleteLayer(index))
-            work.note(f"`{one.name}` taken out", index, "the image list carries the labels")
+            work.note(f"`{one.name}` removed", index, "the image list carries the labels")
 
 
 def _rewrite(work: Work, index: int, wanted: Any, limit: bool) -> None:
@@ -138,7 +138,7 @@ def _rewrite(work: Work, index: int, wanted: Any, limit: bool) -> None:
     work.note(
         f"data layer `{old.name}` ({old.type}) reads `{wanted.image_data_param.source}` in {phase}",
         index,
-        "its scale, crop and mirror stay" if old.HasField("transform_param") else "",
+        "its scale, crop and mirror are unchanged" if old.HasField("transform_param") else "",
     )
 
 
@@ -240,7 +240,7 @@ def _preprocess(work: Work, phase: int, old: PlannedLayer, transform: Any) -> No
         transform.mean_value[:] = IMAGENET_MEAN
         why, text = "assumed: ImageNet's, as in nearly every public Caffe net", "104, 117, 123"
         if lost:
-            why = f"mean_file {lost} is not here; {why}"
+            why = f"mean_file {lost} is missing; {why}"
     else:
         return
     if phase == TRAIN:
@@ -271,10 +271,10 @@ def _sizes(work: Work, old: PlannedLayer, train: PlannedLayer) -> tuple[int, int
         )
     if not crop:
         raise Refusal(
-            f"how large the pictures of `{old.name}` are is not written in the file",
+            f"the size of the pictures of `{old.name}` is not written in the file",
             work.view.where(old.index),
             received=f"{before.type} without crop_size",
-            remedy="say the side of the net's input in pixels: --size 28",
+            remedy="give the side of the net's input in pixels: --size 28",
         )
     resize = options.resize
     if resize is None and record is not None and options.size is None:

@@ -134,10 +134,10 @@ def _same_weights(view: View, before: Plan, after: Plan, size: Size, old: Size |
             if new is None or None in use.shape or None in new or new == use.shape:
                 continue
             raise Refusal(
-                f"the weights of `{one.name}` ({one.layer.type}) fit pictures of {text(old)} alone"
+                f"the weights of `{one.name}` ({one.layer.type}) fit only pictures of {text(old)}"
                 if old is not None else f"the weights of `{one.name}` ({one.layer.type}) do not fit this size",
                 view.where(one.index),
-                received=f"--size {text(size)}: it would take {_inputs(new)} numbers, and takes {_inputs(use.shape)}",
+                received=f"--size {text(size)}: {_inputs(new)} inputs instead of {_inputs(use.shape)}",
                 remedy=_way(one.layer.type, size, old),
             )  # fmt: skip
 
@@ -152,10 +152,10 @@ def _way(kind: str, size: Size, old: Size | None) -> str:
         return "use a net whose layers do not depend on the size of the picture"
     if old is not None and min(size[0] - old[0], size[1] - old[1]) < 0:
         return (
-            f"take {text(old)} or more, with `lungo rewrite --cast all --size N`, which makes convolutions of such "
-            "layers; or a net that ends in a global pooling"
+            f"use {text(old)} or more, with `lungo rewrite --cast all --size N`, which converts such layers to "
+            "convolutions; or use a net that ends in a global pooling"
         )
-    return f"make convolutions of such layers, which take larger pictures: lungo rewrite --cast all --size {side}"
+    return f"convert such layers to convolutions, which accept larger pictures: lungo rewrite --cast all --size {side}"
 
 
 def _unfit(problem: Problem, size: Size, old: Size | None, plan_at: PlanAt) -> Refusal:
@@ -186,5 +186,5 @@ def _maps(before: Plan, after: Plan) -> list[str]:
     for blob in after.outputs:
         old, new = before.blobs.get(blob), after.blobs.get(blob)
         if old is not None and new is not None and len(old) == len(new) == 4 and old[2:] == (1, 1) != new[2:]:
-            told.append(f"`{blob}` becomes a map of {shape_text(new[2:])} answers, one a place of the picture")
+            told.append(f"`{blob}` becomes a map of {shape_text(new[2:])} answers, one per position of the picture")
     return told

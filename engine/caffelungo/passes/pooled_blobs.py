@@ -102,7 +102,7 @@ def _wrong_pools(read: Read) -> Problem | None:
     if read.pools and set(read.pools) <= set(POOLS) and len(set(read.pools)) == len(read.pools):
         return None
     given = ", ".join(read.pools) or "nothing"
-    return Problem(f"`{read.blob}` cannot be pooled so", None, given, f"give one or both of {', '.join(POOLS)}")
+    return Problem(f"`{read.blob}` has no such pooling", None, given, f"give one or both of {', '.join(POOLS)}")
 
 
 def _blob(view: View, word: str, problems: list[Problem]) -> str | None:
@@ -116,7 +116,7 @@ def _blob(view: View, word: str, problems: list[Problem]) -> str | None:
     known = list(dict.fromkeys(blob for plan in plans for blob in plan.blobs))
     if layers or word in known:
         remedy = "name a blob that training and testing share"
-        problems.append(Problem(f"blob `{word}` is there in one phase only", place, word, remedy))
+        problems.append(Problem(f"blob `{word}` exists in one phase only", place, word, remedy))
         return None
     near = did_you_mean(word, known)
     remedy = f"did you mean `{near}`?" if near else f"its last blobs are {', '.join(known[-6:])}"
@@ -157,11 +157,11 @@ def _unreadable(view: View, source: PooledSource, shape: Shape | None, heads: fr
     where, received = view.where(maker.index), f"blob `{source.blob}`"
     between = "name a blob between the data and the classifier"
     if maker.layer.source:
-        what = f"`{source.blob}` is what `{maker.name}` gives, which has no features"
+        what = f"`{source.blob}` is the output of `{maker.name}`, which has no features"
         return Problem(what, where, received, between)
     behind = [one.name for one in graph.upstream([maker]) if one.index in heads]
     if behind:
-        what = f"`{source.blob}` comes from classifier `{behind[0]}`, whose place is taken"
+        what = f"`{source.blob}` depends on classifier `{behind[0]}`, which is replaced"
         return Problem(what, where, received, between)
     if shape is None or len(shape) not in (2, 4) or not shape[1]:
         what = f"the channels of `{source.blob}` are not known, or it has none"

@@ -5,7 +5,7 @@
                           `-> (Pooling) -> fire9/squeeze_norm_read -> drop9_read -> conv10_in (Concat) -> conv10_read
              old layers stay as they are; each group of features is normalized, so that they learn at one pace
 
-The earlier layer is pooled (AVE) to the size of what the classifier reads, before an InnerProduct on a vector over the
+The earlier layer is pooled (AVE) to the size of the classifier's input, before an InnerProduct on a vector over the
 whole picture. The control that tells how much of a gain of new units is due to what they read. Compare Evci et al.
 2022 (Head2Toe).
 """
@@ -41,11 +41,11 @@ class ReadOptions:
     """
 
     layers: tuple[str, ...] = option(
-        "What the classifier reads besides; none: what the layer that feeds it reads.",
+        "Further layers that the classifier reads (default: the input of the layer that feeds it).",
         absent=(), recipe="layer", flag="--read", asks=True, metavar="LAYER",
     )  # fmt: skip
     head: str | None = None
-    normalize: bool = option("Bring what is read to unit length.", default=True)
+    normalize: bool = option("Normalize what is read to unit length.", default=True)
     scale: float = option("Initial value of the scale.", default=20.0, bounds=POSITIVE, flag="--scale")
     keep_head: bool = option("Keep the classifier's name and weights.", default=False, flag="--keep-head")
     suffix: str = "read"
@@ -61,7 +61,7 @@ def read(view: View, options: ReadOptions) -> Rewrite:
     shape = graph.shape(value)
     if shape is None or None in shape[1:] or len(shape) not in (2, 4):
         raise Refusal(
-            f"the size of what `{head.name}` reads is not known",
+            f"the input size of `{head.name}` is not known",
             view.where(head.index),
             received=shape_text(shape),
             remedy="write crop_size into the data layers' transform_param",
@@ -110,7 +110,7 @@ def _source(view: View, graph: Graph, head: PlannedLayer, layer: str) -> Planned
     above = {one.index for one in graph.upstream([head])} - {head.index}
     if source.index not in above:
         raise Refusal(
-            f"`{head.name}` does not depend on `{target.name}`, so it may come too late to be read",
+            f"`{head.name}` does not depend on `{target.name}`, and may be computed after it",
             view.where(target.index),
             received=f"--read {layer}",
             remedy="name a layer between the data and the classifier",
@@ -169,7 +169,7 @@ def _group(
     blob, shape = source.tops[0], graph.shape(source.top_values[0])
     if shape is None or None in shape[1:] or len(shape) not in (2, 4) or (len(shape) == 2 and len(wanted) == 4):
         raise Refusal(
-            f"`{blob}` cannot stand beside what the classifier reads",
+            f"`{blob}` cannot be joined to the input of the classifier",
             view.where(source.index),
             received=f"{shape_text(shape)} beside {shape_text(wanted)}",
             remedy="name a layer whose size is known and that has a picture's axes",
@@ -224,7 +224,7 @@ def _window(view: View, source: PlannedLayer, size: tuple[int, int], plane: tupl
             if tuple(ends) == plane:
                 return kernel, stride
     raise Refusal(
-        f"no pooling brings `{source.tops[0]}` to the size of what the classifier reads",
+        f"no pooling brings `{source.tops[0]}` to the size of the classifier's input",
         view.where(source.index),
         received=f"{shape_text(size)} to {shape_text(plane)}",
         remedy="name a layer of the same size, or one that is larger by a whole factor",

@@ -89,7 +89,7 @@ def _parts(
                 f"{one.recipe} may be written {len(usual)} times at most",
                 where(one.recipe, len(usual)),
                 f"{len(given)} times",
-                "take the rest out",
+                "remove the rest",
             )
         )
         return tuple(usual)

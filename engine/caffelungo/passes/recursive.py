@@ -46,11 +46,11 @@ class RecursiveOptions:
 class Chain:
     """What a recipe says of ``recursive``: the upper layer and its units, and those of the one below it."""
 
-    layer: str = option("The upper layer; none: the one that feeds the classifier.", absent="")
+    layer: str = option("The upper layer (default: the one that feeds the classifier).", absent="")
     unit: UnitOptions = option("The new units.")
-    below: str = option("The layer below; none: the one that feeds it.", default="")
+    below: str = option("The layer below (default: the one that feeds it).", default="")
     below_units: int | None = option(
-        "Number of new units beside the layer below; none: half as many.", default=None, bounds=WHOLE
+        "Number of new units beside the layer below (default: half as many).", default=None, bounds=WHOLE
     )
 
 
@@ -107,7 +107,7 @@ def recursive(view: View, options: RecursiveOptions) -> Rewrite:
             bottom = built.top
     changed, moved, notes = read_by_heads(view, graph, heads, groups[-1], levels[-1][1], options.suffix)
     why = Note(
-        f"`{levels[-1][0].base}` still reads `{graph.plan.values[levels[-1][0].reads].blob}` as it was",
+        f"`{levels[-1][0].base}` still reads `{graph.plan.values[levels[-1][0].reads].blob}` without new units",
         view.where(levels[-1][0].target.index),
         "new units read old and new ones, pre-trained units only pre-trained ones",
     )
@@ -150,7 +150,7 @@ def _path(view: View, graph: Graph, lower: Place, upper: Place) -> Sequence[Plan
         maker = graph.producer.get(value)
         if maker is None or len(maker.bottoms) != 1 or len(maker.tops) != 1 or maker.params:
             raise Refusal(
-                f"`{upper.base}` does not read what `{lower.base}` makes",
+                f"`{upper.base}` does not read the output of `{lower.base}`",
                 view.where(upper.target.index),
                 received=f"it reads `{graph.plan.values[upper.reads].blob}`",
                 remedy="name the layer below it, or only the upper one: --recursive "

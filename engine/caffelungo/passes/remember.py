@@ -41,10 +41,10 @@ class RememberOptions:
 
     weight: float = option("Weight of the loss.", default=1.0, bounds=NOT_NEGATIVE, flag="--remember-weight")
     temperature: float = option(
-        "Above 1, small probabilities count more.", default=2.0, bounds=Bounds(0, above=True, usual="2"),
-        flag="--temperature",
+        "Temperature of the softmax: above 1, small probabilities count more.",
+        default=2.0, bounds=Bounds(0, above=True, usual="2"), flag="--temperature",
     )  # fmt: skip
-    head: str | None = option("The classifier; none: the last.", default=None)
+    head: str | None = option("The classifier (default: the last).", default=None)
 
 
 @dataclass
@@ -97,7 +97,7 @@ class Remembering:
 
 
 @register("remember", verb=REWRITE, flag="--remember", order=150, bind=Remembering,
-          help="The old classifier stays, taught by a frozen copy of the net.")  # fmt: skip
+          help="Keep the old classifier by training it to match a frozen copy of the net.")  # fmt: skip
 def remember(view: View, options: RememberOptions) -> Rewrite:
     """The rewrite of a net whose classifier is kept: it is taught by a copy of the net as ``view`` shows it.
 
@@ -125,7 +125,7 @@ def original(view: View, head: str | None) -> Original:
     planned = next((other for other in view.plan.layers if other.index == one.head.index), None)
     if planned is None:
         raise Refusal(
-            f"`{one.name}` is not there in TRAIN", view.where(one.head.index), remedy="take its include rules out first"
+            f"`{one.name}` does not exist in TRAIN", view.where(one.head.index), remedy="remove its include rules first"
         )
     prefix, count = PREFIX, 2
     while any(layer.name.startswith(prefix) for layer in view.net.layer):
@@ -184,14 +184,16 @@ def beside(view: View, old: Original, options: RememberOptions) -> Rewrite:
     kept = [one for one in view.plan.layers if one.name == old.head.name]
     if kept:
         student = _kept(view, old, kept[0])
-        notes.append(Note(f"classifier `{old.head.name}` is taught as it is", view.where(kept[0].index), "it is kept"))
+        notes.append(
+            Note(f"classifier `{old.head.name}` is trained by the original", view.where(kept[0].index), "it is kept")
+        )
     else:
         student = _again(view, old, alike, names, layers)
         notes.append(
             Note(
-                f"classifier `{old.head.name}` stays beside the fresh one",
+                f"classifier `{old.head.name}` is kept beside the fresh one",
                 old.view.where(old.head.index),
-                "it answers for the old classes, silently in TEST",
+                "it classifies the old classes, without an output in TEST",
             )
         )
     edits: list[Edit] = [InsertLayer(len(view.net.layer), layer) for layer in layers]
@@ -233,7 +235,7 @@ def _taught(
 def _refuse_answering(view: View) -> None:
     if view.deploy_only:
         raise Refusal(
-            "the net has no loss, so nothing in it could be taught",
+            "the net has no loss, so nothing in it can be trained",
             view.where(len(view.net.layer) - 1),
             remedy="use the train_val net; `lungo finetune` makes one from a net that answers",
         )
@@ -248,13 +250,13 @@ def _refuse_in_place(view: View, old: Original, shared: Mapping[int, str]) -> No
                 raise Refusal(
                     f"the net no longer has `{old.graph.plan.values[value].blob}`, which the original reads",
                     old.view.where(one.index),
-                    remedy="remember before this is rewritten",
+                    remedy="put remember before the step that rewrites it",
                 )
             if value in shared and any(one.in_place):
                 raise Refusal(
-                    f"`{one.name}` works in place on the data and learns, so the teacher would read what the net made",
+                    f"`{one.name}` works in place on the data and learns, so it would change what the teacher reads",
                     old.view.where(one.index),
-                    remedy=f"give `{one.name}` a top of its own",
+                    remedy=f"give `{one.name}` another top",
                 )
 
 
@@ -282,9 +284,9 @@ def _again(view: View, old: Original, alike: Mapping[int, int], names: Names, la
             maker = old.graph.producer[value]
             if maker.params or maker.layer.source or len(maker.tops) != 1:
                 raise Refusal(
-                    f"`{old.head.name}` cannot stay: `{maker.name}` no longer computes what it read",
+                    f"`{old.head.name}` cannot be kept: `{maker.name}` no longer has the same input",
                     old.view.where(maker.index),
-                    received=", ".join(f"`{blob}`" for blob in maker.bottoms) + " became something else",
+                    received=", ".join(f"`{blob}`" for blob in maker.bottoms) + " changed",
                     remedy="remember right after the fresh classifier, before other layers are rewritten",
                 )
             layers.append(_copied(old, maker, names, [read(bottom) for bottom in maker.bottom_values]))
@@ -321,7 +323,7 @@ def _last(view: View, value: int) -> str:
         raise Refusal(
             f"`{later.name}` overwrites `{blob}` in place, which the old classifier reads",
             view.where(later.index),
-            remedy=f"give `{later.name}` a top of its own",
+            remedy=f"give `{later.name}` another top",
         )
     return blob
 

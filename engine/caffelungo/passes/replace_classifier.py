@@ -51,7 +51,7 @@ def chosen(view: View, name: str | None) -> tuple[list[ClassifierLayer], list[Cl
             "the net has several outputs that could be the classifier",
             view.where(heads[0].head.index),
             received=", ".join(one.name for one in heads),
-            remedy=f"say which: --head {shell.word(main.name)}",
+            remedy=f"name one: --head {shell.word(main.name)}",
         )
     return [one for one in heads if one.name == main.name], heads
 
@@ -87,11 +87,11 @@ def _walk(view: View, graph: Graph, head: PlannedLayer, kept: bool, gone: set[in
             passes_on = reader.layer.type in PASSING and reader.layer.type != "Softmax" and len(reader.bottoms) == 1
             if not passes_on and reader.layer.type not in ENDS:
                 raise Refusal(
-                    f"`{reader.name}` ({reader.layer.type}) reads what classifier `{head.name}` answers, which would "
-                    "come from another classifier",
+                    f"`{reader.name}` ({reader.layer.type}) reads the output of classifier "
+                    f"`{head.name}`, which is replaced",
                     view.where(reader.index),
                     received=f"bottom `{graph.plan.values[value].blob}`",
-                    remedy=f"take `{reader.name}` out first",
+                    remedy=f"remove `{reader.name}` first",
                 )
             if passes_on or not kept:
                 gone.add(reader.index)

@@ -116,7 +116,7 @@ def _with_edits(view: View, options: ResizeOptions) -> _Work:
     picture_size.checked(options.size)
     if options.resize is not None and options.resize < max(options.size):
         raise Refusal(
-            "pictures would be smaller than what is cut out of them",
+            "pictures would be smaller than the crop",
             received=f"--resize {options.resize} for a crop of {picture_size.text(options.size)}",
             remedy=f"write --resize {max(options.size)} or more",
         )
@@ -132,9 +132,9 @@ def _with_edits(view: View, options: ResizeOptions) -> _Work:
         _place_holders(work)
     if not work.pictures:
         raise Refusal(
-            "the net takes no pictures, so there is no size to change",
+            "the net has no picture input, so there is no size to change",
             received=f"--size {picture_size.text(options.size)}",
-            remedy="leave it out",
+            remedy="omit the size",
         )
     return work
 
@@ -236,7 +236,7 @@ def _pictures(work: _Work, index: int, layer: Any, known: Sequence[Shape | None]
         if value != was:
             work.edits.append(SetField((*place, f"{prefix}_{side}"), value))
     if margin and scaled != before:
-        why = f"before it was {picture_size.text(before)}" if before[0] else "it took them as they came"
+        why = f"before it was {picture_size.text(before)}" if before[0] else "it did not scale them"
         what = f"`{layer.name}` scales pictures to {picture_size.text(scaled)} before the crop"
         work.notes.append(Note(what, work.view.where(index), why))
 
@@ -248,7 +248,7 @@ def _refused(work: _Work, index: int, layer: Any, known: Sequence[Shape | None])
         f"`{layer.name}` ({layer.type}) takes its size from the data",
         work.view.where(index),
         received=f"--size {picture_size.text(work.size)}",
-        remedy="bring data of that size, or rewrite the net that answers: "
+        remedy="provide data of that size, or rewrite the deploy net: "
         "lungo rewrite NET --deploy --shape data:3x224x224 --size N",
     )
 

@@ -26,9 +26,9 @@ def _read_other(view: View, reader: PlannedLayer, k: int, blob: str) -> list[Edi
     if not reader.in_place or not reader.in_place[0]:
         return [SetField(("layer", reader.index, "bottom", k), blob)]
     raise Refusal(
-        f"`{reader.name}` overwrites `{reader.bottoms[k]}` in place behind what is rewritten",
+        f"`{reader.name}` overwrites `{reader.bottoms[k]}` in place after the rewritten layers",
         view.where(reader.index),
-        remedy=f"give `{reader.name}` a top of its own",
+        remedy=f"give `{reader.name}` another top",
     )
 
 

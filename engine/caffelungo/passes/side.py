@@ -35,15 +35,18 @@ class SideOptions:
     """``layer``: whose output is blended ("": that of the layer that feeds the classifier); ``start``: the layer behind
     which the copy begins (None: the picture)."""
 
-    layer: str = option("The layer; none: the one that feeds the classifier.", absent="", flag="--side", asks=True,
+    layer: str = option("The layer (default: the one that feeds the classifier).", absent="", flag="--side", asks=True,
                         metavar="LAYER")  # fmt: skip
-    start: str | None = option("The copy begins behind this layer; none: at the picture.", default=None,
+    start: str | None = option("The layer after which the copy begins (default: the picture).", default=None,
                                flag="--side-from", metavar="LAYER")  # fmt: skip
     suffix: str = "side"
 
 
 @register(
-    "side", verb=REWRITE, order=160, help="A frozen net and a copy of it that learns, blended by a learned share."
+    "side",
+    verb=REWRITE,
+    order=160,
+    help="A copy that learns, blended with the frozen net by a learned factor.",
 )
 def side(view: View, options: SideOptions) -> Rewrite:
     """The rewrite; Refusal when there is nothing between the start and the layer, or no classifier behind it."""
@@ -100,7 +103,7 @@ def _copied(view: View, graph: Graph, base: Sequence[PlannedLayer], options: Sid
     copied = [one for one in base if one.index not in outside]
     if not any(one.params for one in copied):
         raise Refusal(
-            f"there is nothing to learn between the start and `{options.layer}`",
+            f"there are no weights between the start and `{options.layer}`",
             view.where(base[-1].index),
             received=f"--side {options.layer}" + (f" --side-from {options.start}" if options.start else ""),
             remedy="name an earlier start, or none",
@@ -110,7 +113,7 @@ def _copied(view: View, graph: Graph, base: Sequence[PlannedLayer], options: Sid
         raise Refusal(
             f"`{ruled[0].name}` is in one phase only",
             view.where(ruled[0].index),
-            remedy="take its include and exclude rules out first",
+            remedy="remove its include and exclude rules first",
         )
     return copied
 

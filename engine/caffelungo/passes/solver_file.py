@@ -93,7 +93,7 @@ def sizes(options: SolverOptions) -> Sizes:
         iterations = max(1, options.passes) * one_pass
         if iterations > LARGEST:
             raise UserError(
-                f"these passes are more than {LARGEST} iterations",
+                f"the passes are more than {LARGEST} iterations",
                 received=f"--passes {options.passes}: {iterations} iterations of {options.batch_size} pictures",
                 remedy=f"write at most --passes {LARGEST // one_pass}",
             )

@@ -103,7 +103,7 @@ def keep(view: View, options: TaskOptions) -> Rewrite:
             own = [here[layer.index] for layer in (one.head, *one.between) if layer.index in here]
             needed.update((layer.index, layer) for layer in graph.upstream([*own, *ends]))
         notes.append(
-            Note(f"classifier `{one.name}` stays as it is", view.where(one.head.index), "it answers for its own task")
+            Note(f"classifier `{one.name}` is unchanged", view.where(one.head.index), "it belongs to its own task")
         )
     held = {index: one for index, one in needed.items() if not one.layer.source}
     frozen = hold(view, held, dict.fromkeys(held, "the old answers depend on it"))
@@ -111,12 +111,12 @@ def keep(view: View, options: TaskOptions) -> Rewrite:
         if index not in needed and not _gives_data(view, index):
             edits.append(DeleteLayer(index))
             if layer.type != "Silence":
-                why = "it serves a training that is over"
-                notes.append(Note(f"`{layer.name}` ({layer.type}) taken out", view.where(index), why))
+                why = "only the earlier training needs it"
+                notes.append(Note(f"`{layer.name}` ({layer.type}) removed", view.where(index), why))
         elif layer.type == "Softmax":
             edits += [ClearField(("layer", index, n)) for n in ("include", "exclude") if len(getattr(layer, n))]
     many = sum(bool(one.params) for one in held.values())
-    told = Note(f"the {many} old layers with weights are held fixed", None, "lr_mult 0, stored statistics")
+    told = Note(f"the {many} old layers with weights are frozen", None, "lr_mult 0, stored statistics")
     heads = {head.name: k for k, head in enumerate(view.net.lungo.head)}
     for one in view.answers:
         if one.name not in heads:
@@ -131,7 +131,7 @@ def _refuse_known(view: View, options: TaskOptions) -> None:
     known = {head.task for head in view.net.lungo.head} | {one.task for one in options.known.values()}
     if options.name in known:
         raise Refusal(
-            f"the net answers for a task called `{options.name}` already",
+            f"the net already has a task called `{options.name}`",
             view.where(view.answers[-1].head.index),
             received=", ".join(sorted(known)),
             remedy="give the new one another name: --name",
@@ -172,9 +172,9 @@ def add(view: View, options: TaskOptions) -> Rewrite:
     """
     if options.data.classes < 2:
         raise Refusal(
-            "one class leaves nothing to tell apart",
+            "a classifier needs at least two classes",
             received=f"{options.data.classes} class(es)",
-            remedy="give pictures of two classes or more; what is neither makes a class too",
+            remedy="give pictures of at least two classes; pictures of neither can be a class, too",
         )
     model = _model(view, options)
     names = Names(view)
@@ -184,13 +184,13 @@ def add(view: View, options: TaskOptions) -> Rewrite:
     layers = _classifier(view, model, names, options, bottom)
     for one in model.between:
         if one.layer.type in NONLINEAR:
-            why = "a class that is zero for every picture would never learn again"
-            notes.append(Note(f"no `{one.name}` ({one.layer.type}) behind it", view.where(one.index), why))
+            why = "a class whose score is 0 for every picture would not learn any more"
+            notes.append(Note(f"no `{one.name}` ({one.layer.type}) after it", view.where(one.index), why))
     notes.append(
         Note(
             f"new classifier `{layers[0].name}` on `{bottom}`: {options.data.classes} classes of `{options.name}`",
             view.where(model.head.index),
-            f"lr_mult {OLD[0][0]:g}/{OLD[1][0]:g}; only what is new learns, so base_lr is its own",
+            f"lr_mult {OLD[0][0]:g}/{OLD[1][0]:g}; only new layers learn, so base_lr is their rate",
         )
     )
     label = view.free("label") if not any("label" in one.tops for one in view.plan.sources) else "label"
@@ -212,7 +212,7 @@ def _model(view: View, options: TaskOptions) -> ClassifierLayer:
         if one.name == planned.name:
             return one
     raise Refusal(
-        f"`{planned.name}` is no classifier of the net",
+        f"`{planned.name}` is not a classifier of the net",
         view.where(planned.index),
         received=f"--head {options.head}",
         remedy=f"the new one can be modelled on {', '.join(one.name for one in view.answers)}",
@@ -252,12 +252,12 @@ def _between(view: View, model: ClassifierLayer, start: int, layer: str) -> list
         if maker is None or maker.layer.type not in PASSING or len(maker.bottoms) != 1:
             feeding = new_units.feeding(view.graph, model)
             raise Refusal(
-                f"units beside `{layer}` would be read by old layers, which stay as they are",
+                f"old layers would read the units beside `{layer}`, and old layers do not change",
                 None if maker is None else view.where(maker.index),
                 received=f"--widen {layer}",
                 remedy=f"widen what the classifier reads: --widen {shell.word(f'{feeding}:UNITS')}"
                 if feeding
-                else "leave --widen out",
+                else "omit --widen",
             )
         passed.insert(0, maker)
         value = maker.bottom_values[0]

@@ -34,7 +34,7 @@ def tune_step(tuned: str) -> Step:
     if tuned not in TUNE:
         near = did_you_mean(tuned, TUNE)
         raise UserError(
-            "not a depth of tuning",
+            "unknown value for tune",
             received=tuned,
             remedy=f"did you mean {near}?" if near else f"one of {', '.join(TUNE)}",
         )
@@ -45,8 +45,8 @@ def tune_step(tuned: str) -> Step:
 class TuneOptions:
     """``depth``: one of ``TUNE``."""
 
-    depth: str = option("What learns: all, new, top (and the layer below the new ones) or top_two.", flag="--tune",
-                        asks=True)  # fmt: skip
+    depth: str = option("What learns: all, new, top (also the layer below the new ones) or top_two (two layers).",
+                        flag="--tune", asks=True)  # fmt: skip
 
 
 @dataclass
@@ -92,7 +92,7 @@ class Tuning:
 
 
 @register("tune", verb=REWRITE, order=180, in_recipe=False, bind=lambda options: tune_step(options.depth),
-          help="Only what is new learns, or also the top pre-trained layers.")  # fmt: skip
+          help="Train only new layers, or also the top pre-trained ones.")  # fmt: skip
 def tune(view: View, options: TuneOptions) -> Rewrite:
     """The rewrite of a net that nothing is added to; among other steps use ``tune_step``, which looks first."""
     return tune_step(options.depth)(view)

@@ -65,11 +65,11 @@ def originals(
         found = _grouped(trails, reads)
     if found is None:
         raise Refusal(
-            f"the new units beside `{target.name}` have no old ones of their own form to copy: {_why(target)}",
+            f"the new units beside `{target.name}` have no old units of the same form to copy: {_why(target)}",
             view.where(target.index),
             received=f"start {unit.start}",
-            remedy="let them start from a filler, and with --keep-head by `lungo init`, which starts them from the "
-            "gradients; copies are made beside an InnerProduct, an ungrouped Convolution, a Concat or an Eltwise",
+            remedy="initialise them from a filler, and with --keep-head by `lungo init`, which uses "
+            "the gradients; copies are made beside an InnerProduct, an ungrouped Convolution, a Concat or an Eltwise",
         )
     refuse_together(view, [*found.neurons, *chain], unit)
     return found
@@ -80,7 +80,7 @@ def refuse_together(view: View, neurons: Sequence[PlannedLayer], unit: UnitOptio
     together = next((one for one in neurons if one.layer.type in MIXING), None)
     if unit.start == "net2net" and together is not None:
         raise Refusal(
-            f"behind `{together.name}` ({together.layer.type}) copies would not be what their originals are: "
+            f"after `{together.name}` ({together.layer.type}) copies would not equal their originals: "
             "it divides a group of units by the length of the whole group",
             view.where(together.index),
             received="start net2net",
@@ -198,7 +198,7 @@ def form(trail: Sequence[PlannedLayer]) -> Any:
 
 def _why(target: PlannedLayer) -> str:
     if target.layer.type in HEADS:
-        return "its units are in groups or transposed, or read something else than the new ones"
+        return "its units are in groups or transposed, or have another input than the new ones"
     if target.layer.type == "Concat":
         return "no branch ends in an ungrouped Convolution or InnerProduct"
-    return f"a channel of `{target.tops[0]}` is what one layer gives times what another does, for all units at once"
+    return f"a channel of `{target.tops[0]}` is the product of the outputs of two layers, for all units at once"

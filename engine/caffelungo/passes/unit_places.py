@@ -69,7 +69,7 @@ def find_place(view: View, graph: Graph, layer: str, option: str) -> Place:
             target, reads, _longest_branch(graph, target, reads), before, after, joins_normalized(graph, target)
         )
     raise Refusal(
-        f"`{target.name}` ({target.layer.type}) has no units of its own that others could stand beside",
+        f"`{target.name}` ({target.layer.type}) has no units to widen",
         view.where(target.index),
         received=f"{option} {layer}",
         remedy="name an InnerProduct, a Convolution, or the Concat or Eltwise that ends a block",

@@ -242,8 +242,8 @@ class View:
                 if one.head.index == planned.index:
                     return [one]
             raise UserError(
-                f"layer `{planned.name}` ({planned.layer.type}) is no classifier: its outputs reach no loss, Accuracy "
-                "or Softmax without passing another layer with parameters",
+                f"layer `{planned.name}` ({planned.layer.type}) is not a classifier: its outputs reach no loss, "
+                "Accuracy or Softmax without passing another layer with parameters",
                 where=self.where(planned.index),
                 received=f"--head {name}",
                 remedy=f"the classifiers of this net: {', '.join(one.name for one in self.classifiers) or 'none'}",
@@ -254,7 +254,7 @@ class View:
                 "Accuracy or a Softmax",
                 where=place,
                 received=f"outputs: {', '.join(self.plan.outputs) or 'none'}",
-                remedy='add a layer { type: "InnerProduct" } with one output a class at the end of the net',
+                remedy='add a layer { type: "InnerProduct" } with one output per class at the end of the net',
             )
         labels = sorted({one.label for one in self.classifiers if one.label is not None})
         if self.head is not None:
@@ -265,8 +265,7 @@ class View:
                 "the net is trained on more than one label",
                 where=place,
                 received=f"labels {', '.join(labels)}",
-                remedy="say which classifier is meant: --head "
-                + " or --head ".join(shell.word(one.name) for one in self.answers),
+                remedy="name a classifier: --head " + " or --head ".join(shell.word(one.name) for one in self.answers),
             )
         learned = [one for one in self.classifiers if one.label is not None]
         return learned or self.classifiers

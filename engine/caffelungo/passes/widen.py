@@ -35,7 +35,7 @@ class WidenOptions:
     """``layer``: beside which layer or blob ("": the one that feeds the classifier); ``unit``: how many units and how
     they are made."""
 
-    layer: str = option("The layer or blob; none: the layer that feeds the classifier.", absent="")
+    layer: str = option("The layer or blob (default: the layer that feeds the classifier).", absent="")
     unit: UnitOptions = option("The new units.")
     wide: str = "wide"
 
@@ -95,6 +95,6 @@ def _refuse_mixing(view: View, graph: Graph, group: Group, one: ClassifierLayer)
             raise Refusal(
                 f"`{maker.name}` ({maker.layer.type}) before `{one.name}` makes old channels depend on the new ones",
                 view.where(maker.index),
-                remedy="leave --keep-head out: the classifier then starts afresh under a new name",
+                remedy="omit --keep-head: the classifier is then re-initialised under a new name",
             )
         value = maker.bottom_values[0]
