@@ -223,7 +223,7 @@ MISTAKES = {
         "solver.prototxt",
         7,
         "0.9",
-        "take momentum out",
+        "remove momentum",
         edit("solver.prototxt", "momentum: 0.9\n", ""),
     ),
     "missing net": (

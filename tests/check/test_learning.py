@@ -63,7 +63,7 @@ HELD = [one.replace("name:", "param { lr_mult: 0 } param { lr_mult: 0 } name:") 
         (NET.replace(FC1, FC1.replace('weight_filler { type: "xavier" }', "")), "layer `fc1` starts at zero weights"),
         (
             NET.replace(FC2, FC2.replace("bottom:", "propagate_down: false bottom:")),
-            "no gradient arrives at layer `fc1`",
+            "no gradient reaches layer `fc1`",
         ),
     ],
 )

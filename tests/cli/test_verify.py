@@ -31,7 +31,7 @@ def told(out: str) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "status", "verdict"),
     [
-        (("grow", "answer.prototxt", "--widen", "fc7:6"), 0, "the answers are new: `fc8_wide` for `fc8`"),
+        (("grow", "answer.prototxt", "--widen", "fc7:6"), 0, "the scores of `fc8_wide` for `fc8` are new"),
         (("grow", "answer.prototxt", "--widen", "fc7:6", "--keep-head"), 0, "the scores of `fc8` are "),
         (("rewrite", "answer.prototxt", "--cast", "all"), 0, "the scores of `fc8_conv` for `fc8` are equal"),
         (("rewrite", "answer.prototxt", "--normalize", "fc7", "--keep-head"), 1, "CHANGED: the first old blob"),

@@ -386,7 +386,7 @@ def test_a_template_variable_is_missing(command: tuple[str, ...]) -> None:
         ("train -solver solver.prototxt -gpu 0,1", "0,1", "-gpu"),
         ("train -solver solver.prototxt -device zorro", "zorro", "cpu"),
         ("train -solver solver.prototxt -precision fp8", "fp8", "fp32"),
-        ("train -solver solver.prototxt -weights a -snapshot b", "--weights and --snapshot", "leave --weights out"),
+        ("train -solver solver.prototxt -weights a -snapshot b", "--weights and --snapshot", "remove --weights"),
         ("train -solver 0.jpg", "a JPEG picture", ".prototxt"),
         ("train -solver .", "a folder", "name the file inside it"),
         ("train -solver run.caffemodel", "run.caffemodel", "correct the path"),

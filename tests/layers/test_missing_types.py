@@ -54,7 +54,7 @@ def test_all_layers_of_a_type_are_one_block(kind: str) -> None:
 
 def test_depthwise_says_what_does_its_work() -> None:
     (one,) = planned(net("ConvolutionDepthwise"))
-    assert "write Convolution with group: C (its channels); the weights stay" in str(one)
+    assert "write Convolution with group: C (its channels); the weights are kept" in str(one)
     assert "MobileNet" in str(one)
 
 

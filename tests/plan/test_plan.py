@@ -100,7 +100,7 @@ def test_source_shapes_may_come_from_the_data() -> None:
         (layer("r", "ReLU", "x", "t"), "layer/1/top/0", "made by two layers", "another top name"),
         (
             layer("a", "TanH", "x", "y") + layer("b", "ReLU", "x", "x"),
-            "layer/2/top/0", "overwrites blob `x` in place", "a top of its own",
+            "layer/2/top/0", "overwrites blob `x` in place", "another top and",
         ),
         (ip("a", "x", "y", "loss_weight: 1 loss_weight: 2"), "layer/1/loss_weight/0", "one loss_weight", "write 1"),
         (ip("a", "x", "y", "param { } param { } param { }"), "layer/1/param/2", "too many `param`", "weight, bias"),

@@ -79,7 +79,7 @@ CANNOT = {
     ),
     "propagate_down false": (
         conv() + fc("conv", more="propagate_down: false"),
-        "no gradient arrives at layer `conv`: `propagate_down: false` stops it",
+        "no gradient reaches layer `conv`: `propagate_down: false` stops it",
     ),
     "no path to a loss": (conv() + fc("conv") + fc("conv", name="side"), "no loss depends on layer `side`"),
     "behind an ArgMax": (

@@ -47,7 +47,7 @@ def test_a_loss_that_has_risen_for_good_stops_the_run(case):
     losses, chance = DIVERGES[case]
     error, _ = hear(losses, chance)
     assert "the training has diverged" in error
-    assert "lower base_lr ten times" in error
+    assert "divide base_lr by ten" in error
 
 
 GOES_ON = {
@@ -67,7 +67,7 @@ def test_other_losses_do_not(case):
     losses, chance = GOES_ON[case]
     error, said = hear(losses, chance)
     assert error == ""
-    assert [("times what it began with" in text) for text in said] == ([True] if "near 0" in case else [])
+    assert [("times its first value" in text) for text in said] == ([True] if "near 0" in case else [])
 
 
 def test_the_snapshot_from_before_it_is_named():
@@ -96,7 +96,7 @@ def test_one_answer_for_all_samples_is_said(here, capsys):
     dead = helpers.NET.replace("num_output: 6", "num_output: 6 bias_filler { value: -100 }")
     helpers.make(here, dead, max_iter="60", test_interval="20")
     run.train(helpers.options())
-    told = [line for line in capsys.readouterr().err.splitlines() if "it tells nothing apart" in line]
+    told = [line for line in capsys.readouterr().err.splitlines() if "it does not distinguish classes" in line]
     assert len(told) == 1
     assert "for all 10 test samples" in told[0]
 

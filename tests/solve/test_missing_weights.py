@@ -50,7 +50,7 @@ def test_a_comment_that_names_weights(comment, name):
 @pytest.mark.parametrize(
     ("rates", "text"),
     [
-        ((0, 0, 1), "2 of 3 layers are held as they are"),
+        ((0, 0, 1), "2 of 3 layers are frozen"),
         ((1, 1, 1, 10), "some layers learn 10 times as fast"),
         ((0.1, 0.1, 1), "some layers learn 10 times as fast"),
         ((1, 1, 1), ""),
@@ -74,7 +74,7 @@ def test_a_known_net_at_a_tenth_of_its_rate(name, share):
     told = (
         missing_weights.notice(parse_solver(f"base_lr: {min(rate * share, 1e-3) if share < 1 else rate}"), known) or ""
     )
-    assert (f"{name}, which this net is like" in told) == (share < 1)
+    assert (f"{name}, which this net resembles" in told) == (share < 1)
 
 
 def test_no_net_of_the_catalogue_is_accused_with_its_own_solver():

@@ -307,12 +307,12 @@ def test_a_state_that_knows_no_start(place):
     held_run.step(4)
     held_run.snapshot()
     asked(place, "", max_iter="8", snapshot_prefix='"out/t"')
-    assert any("no longer asks" in note for note in solver().restore("out/t_iter_4.solverstate"))
+    assert any("no longer has" in note for note in solver().restore("out/t_iter_4.solverstate"))
 
 
 def test_no_weights(place):
     asked(place, ASKED[0])
-    with pytest.raises(UserError, match="l2_sp holds a net near the weights it starts from"):
+    with pytest.raises(UserError, match="l2_sp holds a net near its initial weights"):
         run.train(options())
     with pytest.raises(UserError, match="l2_sp holds"):
         solver().step(1)
@@ -326,7 +326,7 @@ def test_no_weights(place):
         ('lungo { delta { weight: -1 layer: "ip1" } }', "weight must be at least 0", "0.01"),
         ("lungo { delta { } }", "names no layer", "conv5"),
         ('lungo { delta { layer: "ip1" layer: "ip1" } }', "twice", "once"),
-        ('debug_info: true lungo { delta { layer: "ip1" } }', "debug_info", "take one"),
+        ('debug_info: true lungo { delta { layer: "ip1" } }', "debug_info", "remove one"),
         ('lungo { delta { layer: "ipp1" } }', "no layer of this name", 'did you mean "ip1"'),
         ('lungo { delta { layer: "data" } }', "data layer", ""),
         ('lungo { delta { layer: "loss" } }', "no feature map", "Convolution"),

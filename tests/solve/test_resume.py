@@ -80,7 +80,7 @@ def test_other_data_is_said(here, capsys, damaged):
     run.train(helpers.options(resume=True))
     told = " ".join(capsys.readouterr().err.split())
     for net in ("train", "test #0"):
-        line = f"the data of layer `data` ({net}) is not what it was: 11 samples, 10 then"
+        line = f"the data of layer `data` ({net}) has changed: 11 samples, 10 before"
         assert (line in told) is not damaged
 
 

@@ -326,7 +326,7 @@ def test_what_the_file_says_of_the_device_is_obeyed_or_said(here, capsys):
         assert run.train(options) == 0
         told = capsys.readouterr().err
         assert "solver_mode is GPU, but this run uses the CPU" in told
-        assert "snapshot_diff is not obeyed" in told
+        assert "snapshot_diff is ignored" in told
     helpers.make(here, solver_mode="CPU")
     assert resolve_options.device_of(options, helpers.solver().training.param) == "cpu"
     assert options.device == "auto"
@@ -337,7 +337,7 @@ def test_what_the_file_says_of_the_device_is_obeyed_or_said(here, capsys):
     [
         ("device", "gpu", "unknown device"),
         ("device", "cuda:99", "usable GPU"),
-        ("gpu", "x", "wants the number"),
+        ("gpu", "x", "takes the number"),
         ("precision", "fp16", "unknown value for --precision"),
         ("precision", "tf32", "TF32 is arithmetic of NVIDIA"),
         ("memory_format", "channel_last", "unknown value for --memory-format"),
@@ -461,7 +461,7 @@ def test_pictures_prepared_otherwise_are_said(here, capsys):
     (here / "net.prototxt").write_text(text)
     assert run.train(helpers.options(weights=[weights], overwrite=True)) == 0
     told = " ".join(capsys.readouterr().err.split())
-    assert "layer `data` does not prepare pictures as the weights' training did: mean none and 100" in told
+    assert "layer `data` prepares pictures differently from the training of the weights: mean none and 100" in told
     assert "layer `seen`" not in told
 
 
@@ -473,7 +473,7 @@ def test_testing_on_pictures_prepared_otherwise_is_said(here, capsys):
     test = TestOptions(model="net.prototxt", weights=["out/s_iter_2.caffemodel"], device="cpu", quiet=True)
     assert evaluate.test(test) == 0
     told = " ".join(capsys.readouterr().err.split())
-    assert "layer `seen` does not prepare pictures as the weights' training did: mean none and 100" in told
+    assert "layer `seen` prepares pictures differently from the training of the weights: mean none and 100" in told
 
 
 def test_the_remedy_for_a_missing_gpu_works(here, monkeypatch):

@@ -24,7 +24,7 @@ def problems(text: str):
         (('lr_policy: "fixed"', 'lr_policy: "exp" gamma: -1'), "gamma >= 0", 3, "-1", None),
         (
             ('lr_policy: "fixed"', 'lr_policy: "multistep" stepvalue: 5 stepvalue: 2'),
-            "stepvalue must rise", 3, "5, 2", None,
+            "stepvalue must increase", 3, "5, 2", None,
         ),
         (("max_iter: 5", 'type: "Adm"'), "unknown solver type", 4, "Adm", None),
         (("max_iter: 5", 'type: "AdaGrad" momentum: 0.9'), "momentum cannot be used", 4, "0.9", None),

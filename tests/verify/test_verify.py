@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,7 @@ def test_rewrites_that_keep_the_answers(text: str, one: Step, scores: str) -> No
     rewritten(text, one)
     found = check()
     assert found.exit_status == 0
-    assert found.verdict.startswith("Everything old is ")
+    assert found.verdict.startswith("All old blobs are ")
     assert blob(found, scores).status in (IDENTICAL, EQUAL)
     assert blob(found, scores).difference < 1e-6
     answer = found.answers[0]
@@ -129,9 +130,9 @@ def test_a_fresh_classifier_is_new_and_all_before_it_identical(
     assert found.exit_status == 0
     assert statuses(found, kept, classifier) == [IDENTICAL, NEW]
     assert "starts from its filler" in blob(found, classifier).why
-    assert "what the classifier reads changed" in found.verdict
+    assert "the input of the classifier changed" in found.verdict
     assert f"`{reads}`" in found.verdict
-    assert "the answers are new: `" + classifier in found.verdict
+    assert re.search(rf"; the scores of `{classifier}`( for `\w+`)? are new\.$", found.verdict)
     assert not [one for one in found.blobs if one.status == "changed"]
     measures = [one for one in found.blobs if one.type in ("Accuracy", "SoftmaxWithLoss", "Softmax")]
     assert {one.status for one in measures} == {NEW}
@@ -161,7 +162,7 @@ def test_a_fresh_head_of_other_classes() -> None:
     found = check()
     assert found.exit_status == 0
     assert blob(found, "fc8_new").status == NEW
-    assert found.verdict.endswith("the answers are new: `fc8_new` for `fc8`.")
+    assert found.verdict.endswith("the scores of `fc8_new` for `fc8` are new.")
 
 
 def test_cast_is_compared_at_the_old_size() -> None:
@@ -226,7 +227,7 @@ def test_another_wiring_or_option_is_found() -> None:
     found = check(weights=None, after_weights=None)
     assert found.exit_status == 1
     assert found.first is not None
-    assert (found.first.layer, found.first.why) == ("prob", "it reads `half`, before `fc8`")
+    assert (found.first.layer, found.first.why) == ("prob", "it reads `half` instead of `fc8`")
 
 
 def test_without_weights_both_nets_get_the_same() -> None:

@@ -15,7 +15,7 @@ from caffelungo.weights import sniff
 
 NET, SOLVER, LIST, HDF5_LIST, WEIGHTS, STATE, MEAN, FOLDER, DATABASE, PICTURE, RECIPE, NAMES, OTHER = (
     "net", "solver", "list of pictures", "list of HDF5 files", "weights", "solver state", "mean picture",
-    "folder of pictures", "database", "picture", "recipe", "class names", "not looked at",
+    "folder of pictures", "database", "picture", "recipe", "class names", "not checked",
 )  # fmt: skip
 HEAD = 1 << 20
 """Bytes of a text that are looked at: the first megabyte tells."""

@@ -87,5 +87,5 @@ def limited(problems: list[Problem], where: Location, total: int) -> list[Proble
     shown = problems[: image_list.LIMIT]
     if more := len(problems) - len(shown):
         received = f"{len(problems)} of {total}"
-        shown.append(Problem(f"{more} more pictures are so", where, received, "mend these first"))
+        shown.append(Problem(f"{more} more pictures have the same problem", where, received, "correct these first"))
     return shown

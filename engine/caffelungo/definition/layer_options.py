@@ -84,12 +84,15 @@ def load() -> None:
 def declare(layer_type: str, options: tuple[Option, ...]) -> OptionBlock:
     """Make ``options`` fields of the block of ``layer_type``; a second time with the same ones changes nothing.
 
-    ValueError for options that make no sense, or that differ from those declared before in this process.
+    ValueError for options that make no sense, UserError where they differ from those declared before in this process.
     """
     name = key(layer_type)
     if known := _declared.get(name):
         if known.options != options:
-            raise ValueError(f"the options of layer type {layer_type} were declared otherwise before in this process")
+            raise UserError(
+                f"the options of layer type {layer_type} were declared otherwise before in this process",
+                remedy="restart Python (in a notebook, the kernel): options stay for as long as it runs",
+            )
         return known
     _check(layer_type, name, options)
     block = f"{layer_type}Options" if layer_type.isidentifier() else f"{name.title().replace('_', '')}Options"

@@ -16,6 +16,7 @@ from google.protobuf import descriptor_pb2
 
 from caffelungo.bounds import ANY, Bounds
 from caffelungo.definition import pass_provider, schema
+from caffelungo.errors import UserError
 
 STEP = "lungo.Step"
 """The message whose fields are the passes."""
@@ -54,16 +55,23 @@ def load() -> None:
 def declare(name: str, message: Any, bounds: Mapping[str, Bounds]) -> Declared:
     """Make the DescriptorProto ``message`` the step called ``name``; a second time with the same one changes nothing.
 
-    ValueError for a name that is no plain word, or that stands for something else already.
+    UserError for a name that is no plain word, or that stands for something else already.
     """
     if known := _declared.get(name):
         now = descriptor_pb2.DescriptorProto()
         known.extension.message_type.CopyToProto(now)
         if now.SerializeToString(deterministic=True) != message.SerializeToString(deterministic=True):
-            raise ValueError(f"the recipe step {name!r} was declared otherwise before in this process")
+            raise UserError(
+                f"the options of the recipe step {name!r} were declared otherwise before in this process",
+                remedy="restart Python (in a notebook, the kernel): options stay for as long as it runs",
+            )
         return known
     if not name.isidentifier() or name != name.lower():
-        raise ValueError(f"a recipe step is called by a plain word in lower case, not {name!r}")
+        raise UserError(
+            "a recipe step is called by a plain word in lower case",
+            received=repr(name),
+            remedy="use letters, digits and underscores, or register the pass with in_recipe=False",
+        )
     file = descriptor_pb2.FileDescriptorProto(name=f"lungo/steps/{name}.proto", package=PACKAGE, syntax="proto2")
     file.dependency.append("lungo.proto")
     file.message_type.append(message)
@@ -76,7 +84,9 @@ def declare(name: str, message: Any, bounds: Mapping[str, Bounds]) -> Declared:
         schema.pool().Add(file)
         extension = schema.pool().FindExtensionByName(f"{PACKAGE}.{name}")
     except TypeError as error:
-        raise ValueError(f"the recipe step {name!r} clashes with another one: {error}") from None
+        raise UserError(
+            f"the recipe step {name!r} clashes with another one", received=str(error), remedy="give it another name"
+        ) from None
     schema.message_class(f"{PACKAGE}.{message.name}")
     found = _declared[name] = Declared(name, extension, dict(bounds))
     for tell in _listeners:

@@ -110,11 +110,11 @@ def _arity(cls: type[Layer]) -> str:
     if cls.loss:
         text += " Its top is a loss of weight 1 unless `loss_weight` says otherwise."
     if not cls.differentiable and not cls.source:
-        text += " No gradient passes."
+        text += " No gradient passes through it."
     if not cls.bvlc and cls.caffe_form is not Layer.caffe_form:
-        text += " Caffe has no such type: `lungo export --format caffe` writes layers of Caffe's own in its place."
+        text += " Caffe has no such type: `lungo export --format caffe` replaces it with Caffe's layers."
     elif not cls.bvlc:
-        text += " Caffe has no such type, and nothing that takes its place."
+        text += " Caffe has no such type and no equivalent."
     return text
 
 

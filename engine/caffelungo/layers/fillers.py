@@ -43,7 +43,7 @@ def check(filler: Any, shape: Shape) -> None:
         raise LayerError(
             "a bilinear filler needs a blob with 4 axes and a square kernel",
             f"blob {shape_text(shape)}",
-            'use a square kernel of a 2-D Deconvolution or Convolution, or another filler, as "xavier"',
+            'use a square kernel of a 2-D Deconvolution or Convolution, or another filler, such as "xavier"',
             ("type",),
         )
     if filler.type == "uniform" and filler.min > filler.max:

@@ -11,16 +11,17 @@ _RELATED = {
 """Types of Caffe forks that two layers of Caffe's own do."""
 
 _WAYS = {
-    "ConvolutionDepthwise": "write Convolution with group: C (its channels); the weights stay",
-    "DepthwiseConvolution": "write Convolution with group: C (its channels); the weights stay",
-    "DetectionOutput": "decode the boxes outside: let the blobs that it reads come out",
-    "Flip": "turn the picture, or the answer, outside",
+    "ConvolutionDepthwise": "write Convolution with group: C (its channels); the weights are kept",
+    "DepthwiseConvolution": "write Convolution with group: C (its channels); the weights are kept",
+    "DetectionOutput": "decode the boxes outside the net: remove the layer, so that its bottoms become outputs",
+    "Flip": "flip the picture, or the answer, outside the net",
     "Interp": "write a Deconvolution with group: C and the bilinear filler, if its factor is whole",
-    "Permute": "let the blob that it reads come out, and put its axes in order outside",
-    "PriorBox": "its boxes depend on sizes alone: compute them once, outside",
-    "Proposal": "compute the boxes outside: let the blobs that it reads come out",
-    "Python": "write it with the layers that `lungo layers` lists, or let the blobs that it reads come out",
-    "ROIPooling": "let the feature map that it reads come out, and cut out the regions outside",
+    "Permute": "remove the layer, so that its bottom becomes an output, and permute the axes outside the net",
+    "PriorBox": "its boxes depend only on sizes: compute them once, outside the net",
+    "Proposal": "compute the boxes outside the net: remove the layer, so that its bottoms become outputs",
+    "Python": "write it with the layers that `lungo layers` lists, or remove the layer, so that its bottoms become "
+    "outputs",
+    "ROIPooling": "remove the layer, so that the feature map becomes an output, and crop the regions outside the net",
     "ShuffleChannel": "write a 1x1 Convolution whose weights are the permutation",
     "Upsample": "write a Deconvolution with group: C, kernel_size and stride the factor, and weights of 1 where it "
     "repeats values, the bilinear filler where it interpolates",
@@ -29,7 +30,7 @@ _WAYS = {
 
 _UNPOOLING = (
     "it is max-unpooling: each value goes back to where the pooling found its maximum, the rest is 0. No layer does "
-    "that here: let the blobs that it reads come out, values and mask, and put them back outside"
+    "that here: remove the layer, so that its bottoms (values and mask) become outputs, and unpool them outside the net"
 )
 """What takes the place of an Upsample that reads a pooling's mask; interpolation would be another function."""
 

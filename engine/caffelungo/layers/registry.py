@@ -5,14 +5,16 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from functools import cache
-from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
+from caffelungo import packages
 from caffelungo.definition import layer_options
 from caffelungo.definition.forks import fork_of_type
-from caffelungo.errors import Alike, Location, Problem, UserError, did_you_mean
+from caffelungo.errors import Alike, Location, Problem, did_you_mean
 from caffelungo.layers import missing_types, types
 from caffelungo.layers.base import Layer
+
+ENTRY_POINTS = "caffelungo.layers"
 
 _registered: dict[str, type[Layer]] = {}
 L = TypeVar("L", bound=type[Layer])
@@ -22,9 +24,8 @@ ABSENT = frozenset({"Filter", "HDF5Output", "InfogainLoss", "LSTM", "LSTMUnit", 
 
 
 def register(cls: L) -> L:
-    """Class decorator: make ``cls`` the layer of type ``cls.type``; a second one of the same type is an error."""
-    if cls.type in _registered and _registered[cls.type].__qualname__ != cls.__qualname__:
-        raise ValueError(f"layer type {cls.type!r} is registered twice: {_registered[cls.type]!r} and {cls!r}")
+    """Class decorator: make ``cls`` the layer of type ``cls.type``; UserError for a second one of the same type."""
+    packages.refuse_second("layer type", cls.type, _registered.get(cls.type), cls)
     if cls.own_options:
         layer_options.declare(cls.type, cls.own_options)
     _registered[cls.type] = cls
@@ -35,16 +36,7 @@ def register(cls: L) -> L:
 def _load() -> None:
     for module in pkgutil.iter_modules(types.__path__):
         importlib.import_module(f"{types.__name__}.{module.name}")
-    for point in entry_points(group="caffelungo.layers"):
-        try:
-            point.load()
-        except Exception as error:
-            package = point.dist.name if point.dist is not None else point.name
-            raise UserError(
-                f"the layer types of the package `{package}` cannot be loaded",
-                received=f"{point.value}: {type(error).__name__}: {error}",
-                remedy="update the package or uninstall it",
-            ) from error
+    packages.load_all(ENTRY_POINTS, "the layer types")
 
 
 def layer_types() -> dict[str, type[Layer]]:
@@ -65,7 +57,7 @@ def suggestion(type_name: str, layer: Any = None) -> str:
         fork = fork_of_type(type_name)
         return f"{way} (a type of {fork})" if fork else way
     if type_name in ABSENT and type_name not in layer_types():
-        return "this type of Caffe's is not offered; `lungo layers` lists those that are"
+        return "this Caffe type is not offered; `lungo layers` lists those that are"
     if fork := fork_of_type(type_name):
         return f"it is a layer of {fork}; write the net with the types that `lungo layers` lists"
     near = did_you_mean(type_name, layer_types())

@@ -345,7 +345,7 @@ class _Builder:
                         f"layer `{param.name}` overwrites blob `{blob}` in place, which another layer reads unchanged",
                         "layer", index, "top", position,
                         received=f"also read by layer `{others[0]}`",
-                        remedy=f"give layer `{param.name}` a top of its own and let later layers read that",
+                        remedy=f"give layer `{param.name}` another top and let later layers read it",
                     )  # fmt: skip
             values.append(self.new_value(blob, shape, param.name))
         return tuple(values)

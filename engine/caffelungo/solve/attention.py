@@ -49,7 +49,9 @@ def measure(
     above = {one.name for one in Graph(opened.plan).upstream([heads[-1].loss])}
     apart = [one.name for one in layers if one.name not in above]
     if apart:
-        raise _unclear(where, f"`{apart[0]}` does not lead to `{heads[-1].loss.name}`, so its channels cannot matter")
+        raise _unclear(
+            where, f"`{apart[0]}` does not lead to `{heads[-1].loss.name}`, so its channels have no effect on it"
+        )
     channels = {one.name: int((one.top_shapes[0] or ())[1] or 0) for one in layers}
     total = LOOKED * sum(channels.values())
     progress(0, total)

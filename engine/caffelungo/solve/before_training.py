@@ -105,8 +105,8 @@ def preprocessing_differs(opened: OpenedNet, known: Any, of: str) -> list[str]:
     for source in phase_differences.pictures(opened.plan, opened.sources) if known is not None else ():
         if apart := preprocess.differences(source.record, known):
             found.append(
-                f"layer `{source.name}` does not prepare pictures as {of}: {'; '.join(apart)}. Is that meant? Else "
-                "make its transform_param the same"
+                f"layer `{source.name}` prepares pictures differently from {of}: {'; '.join(apart)}; if that is not "
+                "intended, make its transform_param the same"
             )
     return found
 
@@ -120,7 +120,7 @@ def _preprocessing(training: Training) -> list[str]:
     """Train data against the loaded weights', and test data against the train data's."""
     weights = training.loaded.weights
     found = preprocessing_differs(
-        training.opened, record_in(weights.extras if weights else None), "the weights' training did"
+        training.opened, record_in(weights.extras if weights else None), "the training of the weights"
     )
     trained = phase_differences.pictures(training.opened.plan, training.opened.sources)
     for test in training.tests:

@@ -119,8 +119,8 @@ def _rates(plan: Plan) -> list[str]:
     if not any(use.spec.learned for planned in plan.layers for use in planned.params):
         return ["no layer of the train net has weights, so there is nothing to learn"]
     return [
-        "lr_mult is 0 for all layers of the train net, so nothing is learned; write `param { lr_mult: 1 }` into those "
-        "that are to learn, or take their `param` blocks out"
+        "lr_mult is 0 for all layers of the train net, so nothing is learned; write `param { lr_mult: 1 }` into "
+        "those that should learn, or remove their `param` blocks"
     ]
 
 
@@ -135,8 +135,8 @@ def _unreached(graph: Graph) -> list[str]:
     found = []
     if names := list(dict.fromkeys(stopped)):
         found.append(
-            f"no gradient arrives at {_layers(names)}: `propagate_down: false` stops it; write `lr_mult: 0` into "
-            f"{_them(names)} if that is meant, else take propagate_down out"
+            f"no gradient reaches {_layers(names)}: `propagate_down: false` stops it; write `lr_mult: 0` into "
+            f"{_them(names)} if that is intended, otherwise remove propagate_down"
         )
     if names := list(dict.fromkeys(apart)):
         found.append(
@@ -184,8 +184,8 @@ def _zeros(graph: Graph, loaded: Collection[ParamKey]) -> list[str]:
     found = []
     if names := list(dict.fromkeys(dead)):
         found.append(
-            f"{_layers(names)} start{_s(names)} at zero weights (no weight_filler means constant 0), and that lets no "
-            f"gradient through: the weights never change. {_FILL} {_them(names)}"
+            f"{_layers(names)} start{_s(names)} at zero weights (no weight_filler means constant 0), which pass no "
+            f"gradient: the weights never change. {_FILL} {_them(names)}"
         )
     if names := [name for name in dict.fromkeys(alike) if name not in dead]:
         found.append(
@@ -294,7 +294,7 @@ def _blank(plan: Plan, loaded: Collection[ParamKey]) -> list[str]:
     return [
         f"{_layers(names)} (BatchNorm) {_has(names)} `use_global_stats: true` and no statistics: with "
         "mean and variance 0 the values grow hundreds of times. Train from weights that have "
-        f"{_them(names)}, or take the field out"
+        f"{_them(names)}, or remove the field"
     ]
 
 

@@ -56,7 +56,7 @@ class StuckLoss(Observer):
         if iteration == 0 and self.fresh and not self.blank and self.chance and loss > 1.5 * self.chance:
             self.say(
                 f"the loss begins at {number(loss)}, far above ln({self.classes}) = {number(self.chance)} of a fresh "
-                "classifier that guesses: lower the std of its weight_filler, or look at the scale of the input"
+                "classifier that guesses: lower the std of its weight_filler, or check the scale of the input"
             )
         self._watch(loss)
 
@@ -66,7 +66,7 @@ class StuckLoss(Observer):
         self.saturated = self.saturated + 1 if abs(loss - SATURATED) < 0.01 else 0
         self.sum, self.count = self.sum + loss, self.count + 1
         if self.saturated == 20:
-            self._tell(f"the loss stays at {SATURATED}: the net is sure of wrong classes; lower base_lr ten times")
+            self._tell(f"the loss stays at {SATURATED}: the net is certain of wrong classes; divide base_lr by ten")
         elif self.count >= self.patience // STRETCHES and self.chance:
             mean, self.sum, self.count = self.sum / self.count, 0.0, 0
             self.near = [*self.near, mean] if self._hovers(mean) else []
@@ -82,15 +82,15 @@ class StuckLoss(Observer):
             if len(last) == STRETCHES and all(abs(mean - value) < NEAR * value for mean in last):
                 self._tell(
                     f"the loss has stayed within 1 % of {named} = {number(value)} for {self.patience} "
-                    "iterations: the outputs do not depend on the input. Is the classifier's rate 0, do the labels "
-                    "belong to the pictures, were weights loaded?"
+                    "iterations: the outputs do not depend on the input. Check the classifier's learning rate, the "
+                    "labels and the weights"
                 )
                 return
         old, new = self.near[-2 * STRETCHES : -STRETCHES], self.near[-STRETCHES:]
         if len(old) == STRETCHES and sum(new) > 0.995 * sum(old):
             self._tell(
                 f"the loss has hovered about {number(sum(new) / STRETCHES)} for {2 * self.patience} iterations, not "
-                f"below {number(self.shares)}, the loss of a net that tells nothing apart: base_lr may be too high"
+                f"below {number(self.shares)}, the loss of a net that answers class shares: base_lr may be too high"
             )
 
     def _tell(self, text: str) -> None:

@@ -32,7 +32,7 @@ def judging(text: NetText, state: Any, head: str) -> NetText:
     if head in on or len(on) < 2:
         return text if head in on else pointed(text, state, head)
     raise UserError(
-        f"the data have several labels, and none of them is compared with what `{head}` answers",
+        f"the data have several labels, and none of them is compared with the output of `{head}`",
         where=text.where(),
         received=f"--head {head}",
         remedy=f"add an Accuracy layer with its scores and its label, or test {', '.join(map(str, on))}",
@@ -62,7 +62,7 @@ def refuse_other_classes(opened: nets.OpenedNet, trained: Any, data: str | Path)
         if names and known and names != known[: len(names)]:
             apart = next(i for i, name in enumerate(names) if i >= len(known) or name != known[i])
             raise UserError(
-                "these pictures' classes are not those that the net was trained on",
+                "the classes of these pictures are not those that the net was trained on",
                 where=Location(str(data)),
                 received=f"class {apart} is {names[apart]}, in the weights "
                 f"{known[apart] if apart < len(known) else 'there is none'}",

@@ -70,8 +70,8 @@ class ConstantAnswers(Observer):
         name = f" ({names[answer]})" if answer < len(names) else ""
         self.say(
             f"after {iteration} iterations the net answers class {answer}{name} for all {result.samples} test samples, "
-            "so it tells nothing apart: start anew with base_lr ten times lower; if that does not help, look at the "
-            "labels, at the scale of the input and at the weights it starts from"
+            "so it does not distinguish classes: start again with base_lr divided by ten; if that does not help, "
+            "check the labels, the scale of the input and the weights it starts from"
         )
 
 

@@ -75,19 +75,19 @@ class Diverging(Observer):
             if not self.told:
                 self.told = True
                 self.say(
-                    f"the loss is {number(mean)}, {mean / start:.0f} times what it began with, since iteration "
-                    f"{self.began}: if that is not meant, lower base_lr ten times, or set clip_gradients"
+                    f"the loss is {number(mean)}, {mean / start:.0f} times its first value, since iteration "
+                    f"{self.began}: if that is not intended, divide base_lr by ten, or set clip_gradients"
                 )
 
     def stop(self, iteration: int, mean: float, start: float) -> None:
         """Raise what a person should know of a run that has diverged."""
         good = self.good(self.began)
         back = f"the newest snapshot from before that is {good}" if good else "no snapshot was written before that"
-        what = "what a net that guesses has" if start == self.chance else "what it began with"
+        what = "the loss of a net that guesses" if start == self.chance else "its first value"
         raise RunError(
             f"iteration {iteration}: the training has diverged: the loss has been far above {number(start)}, {what}, "
             f"since iteration {self.began}\n"
             f"  received: a loss of {number(mean)} on average, {mean / start:.3g} times as much\n"
-            f"  to do: lower base_lr ten times, or set clip_gradients; {back}. "
-            "With --no-stop-diverged it trains on all the same"
+            f"  to do: divide base_lr by ten, or set clip_gradients; {back}. "
+            "With --no-stop-diverged training continues"
         )

@@ -106,12 +106,12 @@ def _device(options: EngineOptions) -> torch.device:
                 remedy="name one, as -gpu 0; with one GPU and iter_size twice as large the effective batch is the same",
             )
         if not str(options.gpu).isdigit():
-            raise UserError("-gpu wants the number of a GPU", received=f"-gpu {options.gpu}", remedy="as -gpu 0")
+            raise UserError("-gpu takes the number of a GPU", received=f"-gpu {options.gpu}", remedy="as -gpu 0")
         if options.device != "auto":
             raise UserError(
                 "-gpu and --device both name a device",
                 received=f"-gpu {options.gpu} and --device {options.device}",
-                remedy="leave one of them out",
+                remedy="remove one of them",
             )
         return _cuda(f"cuda:{options.gpu}", f"-gpu {options.gpu}")
     name = options.device

@@ -60,7 +60,7 @@ def channel_norm(
     loaded.load(store)
     if loaded.fresh(place.target.name) and place.target.params:
         raise UserError(
-            f"the weights hold nothing for `{place.target.name}`, so its features cannot be measured",
+            f"the weights have no blobs for `{place.target.name}`, so its features cannot be measured",
             received=weights,
             remedy="give the weights that the net starts from, or a number: --scale 20",
         )

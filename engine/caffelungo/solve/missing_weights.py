@@ -54,7 +54,7 @@ def _held(plan: Plan) -> str | None:
     # With every rate at 0 nothing is learned at all, which is told as such.
     if not held or held == len(rates):
         return None
-    return f"{held} of {len(rates)} layers are held as they are (lr_mult: 0)"
+    return f"{held} of {len(rates)} layers are frozen (lr_mult: 0)"
 
 
 def _rates(plan: Plan) -> str | None:
@@ -84,4 +84,6 @@ def _known_net(base_lr: float, plan: Plan) -> str | None:
     rate = read_solver(found.solver, found.solver_variables or None).message.base_lr
     if base_lr > rate / FASTER / SLACK:
         return None
-    return f"base_lr {base_lr:g} is one for fine-tuning: {found.name}, which this net is like, is trained at {rate:g}"
+    return (
+        f"base_lr {base_lr:g} is usual for fine-tuning: {found.name}, which this net resembles, is trained at {rate:g}"
+    )

@@ -78,7 +78,7 @@ def elsewhere(text: NetText, state: Any, data: str | Path) -> NetText:
             "only a net that reads pictures (ImageData) can be tested on others",
             where=text.where(),
             received=f"--data {data}",
-            remedy="make the TEST phase's data layer an ImageData layer, or leave --data out",
+            remedy="make the TEST phase's data layer an ImageData layer, or remove --data",
         )
     return replace(text, message=message)
 
@@ -186,7 +186,7 @@ def input_without_data(text: NetText, plan: Plan) -> UserError | None:
             "the net has no data layer in this phase",
             where=text.where(),
             received=f"phase {'TEST' if plan.phase == TEST else 'TRAIN'}",
-            remedy="add a data layer, or mend its include/exclude rules",
+            remedy="add a data layer, or correct its include/exclude rules",
         )
     return None
 

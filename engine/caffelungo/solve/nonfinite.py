@@ -36,8 +36,8 @@ def _error(training: Training, iteration: int, what: str, good: Path | None) -> 
     return RunError(
         f"iteration {iteration}: {what}\n"
         f"  received: learning rate {number(rate)}, base_lr {number(training.param.base_lr)}\n"
-        f"  to do: lower base_lr ten times, or set clip_gradients; look at the data of that batch if it happens at "
-        f"any rate. Nothing of this was saved; {back}"
+        "  to do: divide base_lr by ten, or set clip_gradients; check the data of that batch if it happens at any "
+        f"rate. Nothing of this was saved; {back}"
     )
 
 

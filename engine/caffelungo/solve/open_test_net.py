@@ -55,7 +55,7 @@ def open_test_net(options: TestOptions, log: CaffeLog, console: Console | None =
     trained = loaded.weights.extras if loaded.weights else None
     if console is not None:
         known = before_training.record_in(trained)
-        told = before_training.preprocessing_differs(opened, known, "the weights' training did")
+        told = before_training.preprocessing_differs(opened, known, "the training of the weights")
         _notice(console, told, style="yellow")
     if options.data is not None:
         choose_head.refuse_other_classes(opened, trained, options.data)

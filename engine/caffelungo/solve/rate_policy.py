@@ -15,11 +15,12 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from caffelungo import packages
+from caffelungo.errors import Problem, UserError
 from caffelungo.solve import rate_policies
 
 ENTRY_POINTS = "caffelungo.rate_policies"
@@ -77,18 +78,19 @@ class RatePolicy:
 
 
 _registered: dict[str, RatePolicy] = {}
+_refused: dict[str, list[Problem]] = {}
 
 
 def register(name: str, needs: tuple[Need, ...] = ()) -> Callable[[F], F]:
-    """Decorator of a ``Rate``: make it the policy ``name``; ValueError for a second one of that name."""
+    """Decorator of a ``Rate``: make it the policy ``name``; UserError for a second one of that name."""
 
     def decorate(rate: F) -> F:
         known = _registered.get(name)
-        if known is not None and (known.rate.__module__, known.rate.__qualname__) != (
-            rate.__module__,
-            rate.__qualname__,
-        ):
-            raise ValueError(f"learning rate policy {name!r} is registered twice: {known.rate!r} and {rate!r}")
+        try:
+            packages.refuse_second("learning rate policy", name, known and known.rate, rate)
+        except UserError as error:
+            _refused[name] = error.problems
+            raise
         _registered[name] = RatePolicy(name, rate, needs)
         return rate
 
@@ -101,9 +103,14 @@ def policies() -> dict[str, RatePolicy]:
     return dict(_registered)
 
 
+def missing(name: str) -> list[Problem]:
+    """Why the policy ``name`` may be missing, or is not the only one: what is wrong with the policies of packages."""
+    failed = _load()
+    return _refused.get(name, []) if name in _registered else list(failed)
+
+
 @cache
-def _load() -> None:
+def _load() -> tuple[Problem, ...]:
     for module in pkgutil.iter_modules(rate_policies.__path__):
         importlib.import_module(f"{rate_policies.__name__}.{module.name}")
-    for point in entry_points(group=ENTRY_POINTS):
-        point.load()
+    return tuple(packages.load(ENTRY_POINTS, "the learning rate policies"))

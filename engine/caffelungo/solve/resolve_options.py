@@ -29,7 +29,7 @@ def definition_of(options: TrainOptions) -> Definition:
         raise UserError(
             "give a snapshot to resume training or weights to fine-tune, but not both",
             received=" and ".join(f"--{name}" for name in given),
-            remedy="a snapshot brings its own weights: leave --weights out",
+            remedy="a snapshot has its own weights: remove --weights",
         )
     name = _card(str(options.solver))
     solver = files.find(name, what="solver")
@@ -61,10 +61,10 @@ def with_flags(definition: Definition, options: TrainOptions) -> None:
         extras.weights_format = kind.values_by_name[options.weights_format.upper()].number
     if options.caffe and extras.ByteSize():
         raise UserError(
-            "--caffe turns off everything that the original does not know",
+            "--caffe turns off everything that the original Caffe does not have",
             where=definition.where("lungo"),
             received="lungo { ... } in the solver, or a flag that sets a field of it",
-            remedy="take the block out, or leave --caffe out",
+            remedy="remove the block, or remove --caffe",
         )
 
 
@@ -79,7 +79,7 @@ def start_of(options: TrainOptions, prefix: Path, reporter: Reporter) -> Path | 
         raise UserError(
             "there is no complete snapshot to resume",
             received=f"--resume with snapshot prefix {prefix}",
-            remedy="leave --resume out to start anew, or name a solverstate with --snapshot",
+            remedy="remove --resume to start from the beginning, or name a solverstate with --snapshot",
         )
     return newest.state
 

@@ -39,6 +39,6 @@ def _lines(extras: Any, solver: Any, net: Any, tests: Sequence[Any]) -> Iterator
         yield f"{change}{own}"
     yield from map(str, message_diff.changes(parse_net(extras.net).message, net))
     if len(extras.test_net) != len(tests):
-        yield f"test nets of their own are {len(tests)}, were {len(extras.test_net)}"
+        yield f"there are {len(tests)} separate test nets, were {len(extras.test_net)}"
     for number, (was, now) in enumerate(zip(extras.test_net, tests, strict=False)):
         yield from (f"test net #{number}: {change}" for change in message_diff.changes(parse_net(was).message, now))

@@ -198,7 +198,7 @@ class _Run:
         if param.HasField("solver_mode") and param.solver_mode == 1 and engine.device.type == "cpu":
             self.reporter.notice("solver_mode is GPU, but this run uses the CPU")
         if param.snapshot_diff:
-            self.reporter.notice("snapshot_diff is not obeyed: snapshots hold no gradients")
+            self.reporter.notice("snapshot_diff is ignored: snapshots hold no gradients")
         weights = [] if self.start else list(options.weights) or list(param.weights)
         if not weights and not self.start and (problem := source_problem(param, self.definition.where)):
             raise UserError(problem)

@@ -117,8 +117,7 @@ def data_changes(before: Path, now: Path) -> list[str]:
         known = {(net, one["layer"]): one for net, sources in old.items() for one in sources}
         pairs = [(net, one, known.get((net, one["layer"]))) for net, sources in new.items() for one in sources]
         return [
-            f"the data of layer `{one['layer']}` ({net}) is not what it was: {one['samples']} samples, "
-            f"{was['samples']} then"
+            f"the data of layer `{one['layer']}` ({net}) has changed: {one['samples']} samples, {was['samples']} before"
             for net, one, was in pairs
             if was is not None and was["sha256"] != one["sha256"]
         ]

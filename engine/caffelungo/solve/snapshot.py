@@ -152,7 +152,7 @@ def newest_complete(prefix: Path, say: Callable[[str], None] = lambda text: None
             solverstate.read(snapshot.state)
             formats.read(snapshot.weights)
         except LungoError as error:
-            say(f"{snapshot.state.name} is passed over: {str(error).splitlines()[0]}")
+            say(f"{snapshot.state.name} is skipped: {str(error).splitlines()[0]}")
             continue
         return snapshot
     return None
@@ -182,16 +182,16 @@ def refuse_overwriting(
     if old:
         many = f"{len(old)} of them, " if len(old) > 1 else ""
         raise UserError(
-            "snapshots of an older run stand where this one would write",
+            "snapshots of an earlier run would be overwritten",
             where=where,
             received=f"{many}the newest {prefix}_iter_{old[-1]}",
-            remedy=("--resume goes on from the newest; else " if listed(prefix) else "")
+            remedy=("use --resume to continue from the newest; otherwise " if listed(prefix) else "")
             + "give another snapshot_prefix, or --overwrite",
         )
     kept = next((path for form in FORMS.values() if (path := best_of(prefix, form)).exists()), None)
     if best and after is None and kept is not None:
         raise UserError(
-            "the best weights of an older run stand where this one would keep its own",
+            "the best weights of an earlier run would be overwritten",
             where=where,
             received=str(kept),
             remedy="give another snapshot_prefix, or --overwrite",
@@ -270,7 +270,7 @@ def insistent(action: Callable[[], Done], path: Path, prefix: Path) -> Done:
                 raise RunError(
                     f"{path} cannot be written: {error.strerror or error}\n"
                     f"  received: {attempt} failed attempt(s)\n"
-                    f"  to do: free space or mend the disk, then go on with --resume; {good}"
+                    f"  to do: free space or repair the disk, then continue with --resume; {good}"
                 ) from error
             time.sleep(pause)
             pause *= 2

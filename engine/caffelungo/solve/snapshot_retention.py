@@ -76,6 +76,6 @@ class Overwriting(Observer):
             self.notice(f"{count} snapshot(s) of the older run removed, as --overwrite says")
         if left:
             self.notice(
-                f"{len(left)} snapshot(s) that no recorded run of this program wrote stay where they are, the "
-                f"newest {left[-1].state}: move them away, or --resume may go on from one of them"
+                f"{len(left)} snapshot(s) that no recorded run of this program wrote are kept, the newest "
+                f"{left[-1].state}: move them away, or --resume may continue from one of them"
             )

@@ -117,16 +117,18 @@ def _continue(training: Training, extras: Any) -> list[str]:
     then = {setting.name: setting.value for setting in extras.setting}
     notes = resume_changes.differences(extras, *_definitions(training))
     if extras.train_batches * before % batch:
-        notes.append("the data goes on within a batch of the old size: some samples are seen once more")
+        notes.append("the data continues within a batch of the old size: some samples are used twice")
     notes += [
         f"{name} is {now[name]}, was {then[name]}: losses may differ in their last digits from the unbroken run"
         for name in now
         if name in then and then[name] != now[name]
     ]
     if extras.start_file and training.near_start is None:
-        notes.append("the run was held near its start by l2_sp or delta, which the solver no longer asks for")
+        notes.append("the run was held near its start by l2_sp or delta, which the solver no longer has")
     if extras.HasField("seed") and extras.seed != training.seed:
-        notes.append(f"the seed is {training.seed}, was {extras.seed}: data and dropout go another way from here")
+        notes.append(
+            f"the seed is {training.seed}, was {extras.seed}: the order of data and the dropout differ from here on"
+        )
     return notes
 
 

@@ -14,7 +14,7 @@ from caffelungo.errors import Problem, did_you_mean
 from caffelungo.layers.base import shape_text
 from caffelungo.plan.build_plan import Where
 from caffelungo.plan.plan import Plan
-from caffelungo.solve.rate_policy import Need, policies
+from caffelungo.solve.rate_policy import Need, missing, policies
 
 TRAIN_FIELDS = ("net", "net_param", "train_net", "train_net_param")
 NETS = ("net_param", "train_net_param", "test_net_param")
@@ -99,7 +99,7 @@ def _test_nets(s: Any, where: Where) -> list[Problem]:
                 "a solver with test nets needs test_interval > 0",
                 _at(where, "test_interval" if s.HasField("test_interval") else "test_iter"),
                 f"test_interval: {s.test_interval}",
-                "add `test_interval: 500`, or take test_iter and test_net out",
+                "add `test_interval: 500`, or remove test_iter and test_net",
             )
         )
     if s.test_state and len(s.test_state) != count:
@@ -115,11 +115,11 @@ def _test_nets(s: Any, where: Where) -> list[Problem]:
     if extras and not (count and (not s.test_iter or any(s.test_iter))):
         problems.append(
             Problem(
-                f"{' and '.join(extras)} judge{'s' if len(extras) == 1 else ''} a run by its tests, "
-                "and this solver asks for none",
+                f"{' and '.join(extras)} judge{'s' if len(extras) == 1 else ''} a run by its tests, and this solver "
+                "runs none",
                 where("lungo", extras[0]) or where("lungo") or where(),
                 f"{extras[0]}: {_shown(getattr(s.lungo, extras[0]))}",
-                "add `test_interval: 500` to the solver, or leave it out",
+                "add `test_interval: 500` to the solver, or remove the field",
             )
         )
     return problems
@@ -140,9 +140,10 @@ def _policy(s: Any, where: Where) -> list[Problem]:
                 _at(where, "lr_policy"),
                 f'lr_policy: "{policy}"' if policy else None,
                 remedy or (f'did you mean "{near}"?' if near else f"one of {', '.join(known)}"),
-            )
+            ),
+            *(missing(policy) if policy else []),
         ]
-    problems = []
+    problems = missing(policy)
     for need in (*known[policy].needs, _HAS_A_RATE):
         if not need.met(s):
             what = need.message or f'lr_policy "{policy}" needs {need.what}'
@@ -185,7 +186,7 @@ def _rule(s: Any, where: Where) -> list[Problem]:
                 f"momentum cannot be used with {s.type}",
                 _at(where, "momentum"),
                 f"momentum: {s.momentum:g}",
-                'take momentum out, or use type: "SGD"',
+                'remove momentum, or use type: "SGD"',
             )
         )
     return problems
@@ -222,13 +223,13 @@ def _held(s: Any, where: Where) -> list[Problem]:
     extras = s.lungo
     layers = list(extras.delta.layer)
     if extras.HasField("delta") and not layers:
-        bad("delta names no layer whose feature maps it holds", "delta { }", 'add `layer: "conv5"`', "delta")
+        bad("delta names no layer", "delta { }", 'add `layer: "conv5"`', "delta")
     for k, name in enumerate(layers):
         if name in layers[:k]:
             bad("delta names a layer twice", f'layer: "{name}"', "write it once", "delta", "layer", k)
     if extras.HasField("delta") and s.debug_info:
-        bad("debug_info shows the net layer by layer, which delta is no part of", "debug_info and delta",
-            "take one of them out", "delta")  # fmt: skip
+        bad("debug_info does not support delta", "debug_info and delta",
+            "remove one of them", "delta")  # fmt: skip
     return problems
 
 
@@ -241,7 +242,7 @@ def delta_problems(s: Any, plan: Plan, where: Where) -> list[Problem]:
         found = next((planned for planned in plan.layers if planned.name == name), None)
         if found is None or found.layer.source:
             near = did_you_mean(name, names)
-            what = "the train net has no layer of this name" if found is None else "a data layer is no part of the net"
+            what = "the train net has no layer of this name" if found is None else "a data layer has no feature map"
             remedy = f'did you mean "{near}"?' if near else f"its last layers are {', '.join(names[-6:])}"
             problems.append(Problem(what, place, f'layer: "{name}"', remedy))
         elif found.layer.type == "Dropout":
@@ -262,8 +263,9 @@ def source_problem(s: Any, where: Where) -> Problem | None:
     if not on:
         return None
     return Problem(
-        f"{' and '.join(on)} hold{'s' if len(on) == 1 else ''} a net near the weights it starts from: there are none",
+        f"{' and '.join(on)} hold{'s' if len(on) == 1 else ''} a net near its initial weights, and no weights are "
+        "given",
         where("lungo", on[0]) or where("lungo") or where(),
         "no weights",
-        "name the pre-trained ones with --weights, or take it out",
+        "name the pre-trained weights with --weights, or remove it",
     )

@@ -177,9 +177,9 @@ class _Judge:
                 return CHANGED, f"it replaces `{maker.name}` and no weights were given for it"
             if one.key in self.fresh or _size(one) not in self.gone_sizes:
                 self.reason[value] = f"`{one.name}` ({one.layer.type})"
-                how = "starts from its filler" if one.key in self.fresh else "has weights of its own"
-                return NEW, f"stands in the place of `{maker.name}`, {how}"
-            return CHANGED, f"it replaces `{maker.name}` with weights of its own"
+                how = "starts from its filler" if one.key in self.fresh else "has other weights"
+                return NEW, f"replaces `{maker.name}`, {how}"
+            return CHANGED, f"it replaces `{maker.name}` with other weights"
         news = [self.reason[bottom] for bottom in one.bottom_values if bottom in self.reason]
         changed = [bottom for bottom in one.bottom_values if self.states.get(bottom) == CHANGED]
         if changed:
@@ -194,7 +194,7 @@ class _Judge:
             return CHANGED, "another input"
         read = [self.found.get(bottom) for bottom in one.bottom_values]
         if tuple(read) != maker.bottom_values:
-            return CHANGED, f"it reads {_list(one.bottoms)}, before {_list(maker.bottoms)}"
+            return CHANGED, f"it reads {_list(one.bottoms)} instead of {_list(maker.bottoms)}"
         return CHANGED, "its weights or its options differ"
 
     def inherit(self, one: PlannedLayer, value: int) -> str:

@@ -48,7 +48,7 @@ def _kept(name: str, kind: str, old: list[Any], new: list[Any], change: LayerCha
         added = "; ".join(dict.fromkeys(notes))
         grown = any(blob.status == GROWN for blob in change.blobs)
         return LayerWeights(
-            name, kind, IDENTICAL, f"the old part; {added}" if grown and added else "but for their form"
+            name, kind, IDENTICAL, f"the old part; {added}" if grown and added else "except for the shape"
         )
     if math.isnan(change.relative):
         return LayerWeights(name, kind, CHANGED, "; ".join(note for blob in change.blobs for note in blob.notes))

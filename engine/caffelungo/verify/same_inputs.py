@@ -172,8 +172,8 @@ def _shapes(
             sizes[:1] = [batch] if sizes else []
             if any(not size for size in sizes):
                 raise UserError(
-                    f"the size of input `{top}` is unknown: layer `{source.name}` ({source.layer.type}) leaves it "
-                    "to the data",
+                    f"the size of input `{top}` is unknown: layer `{source.name}` ({source.layer.type}) takes it "
+                    "from the data",
                     where=definition.where("layer", source.index),
                     received=shape_text(tuple(sizes)),
                     remedy=f"set it, without the batch: --shape {shell.word(f'{top}:3x227x227')}",

@@ -20,17 +20,17 @@ def verdict_of(found: Verified, fed: Fed, paired: dict[int, int]) -> str:
             f"CHANGED: the first old blob that differs is `{first.blob}`, made by layer `{first.layer}` "
             f"({first.type}), {_by(first.difference)}: {first.why}"
         )
-        before = f"; identical to the bit: {_blobs(same)}" + (f", equal within float: {_blobs(near)}" if near else "")
+        before = f"; bit-identical: {_blobs(same)}" + (f", equal within float: {_blobs(near)}" if near else "")
         return told + before + _scores(found) + "."
     if not old:
         return "Nothing was compared: the two nets have no blob in common besides inputs and what is new."
     if near:
         worst = max(near, key=lambda blob: blob.difference)
-        told = "Everything old is kept: " + (f"{_blobs(same)} identical to the bit, " if same else "")
+        told = "All old blobs are kept: " + (f"{_blobs(same)} bit-identical, " if same else "")
         told += f"{_blobs(near)} equal within float "
         told += f"(largest relative difference {worst.difference:.1e}, `{worst.blob}` of layer `{worst.layer}`)"
     else:
-        told = f"Everything old is identical to the bit ({_blobs(same)})"
+        told = f"All old blobs are bit-identical ({_blobs(same)})"
     return told + _head_inputs(found, fed, paired) + _scores(found) + "."
 
 
@@ -57,11 +57,11 @@ def _scores(found: Verified) -> str:
             new.append(place)
         elif one.same is not None:
             other = one.same[1] - one.same[0]
-            parts.append(f"the scores of {place} changed, and with them the best class of {other} in {one.same[1]}")
+            parts.append(f"the scores of {place} changed, and so did the best class for {other} of {one.same[1]}")
         else:
             parts.append(f"the scores of {place} changed")
     if new:
-        parts.append(f"the answers are new: {', '.join(new)}")
+        parts.append(f"the scores of {', '.join(new)} are new")
     return "".join(f"; {part}" for part in parts)
 
 
@@ -77,8 +77,8 @@ def _head_inputs(found: Verified, fed: Fed, paired: dict[int, int]) -> str:
         maker = makers[value]
         if states[maker.name, fed.after.values[value].blob].status == NEW:
             was = fed.before.layer(one.layer).bottoms[0]
-            now = f"`{head.bottoms[0]}` instead of `{was}`" if head.bottoms[0] != was else f"`{was}` is another"
-            return f"; what the classifier reads changed: {now}{_from(fed, value)}"
+            now = f"`{head.bottoms[0]}` instead of `{was}`" if head.bottoms[0] != was else f"`{was}` has other values"
+            return f"; the input of the classifier changed: {now}{_from(fed, value)}"
     return ""
 
 
@@ -99,5 +99,5 @@ def _from(fed: Fed, value: int) -> str:
     norms = [one for one in new if one.layer.type == "Normalize"]
     if norms:
         names = ", ".join(f"`{one.name}`" for one in reversed(norms))
-        return f", brought to another scale by {names} (Normalize)"
-    return f", with new numbers from {', '.join(f'`{one.name}`' for one in reversed(new))}" if new else ""
+        return f", rescaled by {names} (Normalize)"
+    return f", with new values from {', '.join(f'`{one.name}`' for one in reversed(new))}" if new else ""

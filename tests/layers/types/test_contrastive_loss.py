@@ -31,5 +31,5 @@ def test_the_gradient_of_equal_vectors_is_finite() -> None:
 
 
 def test_refusals() -> None:
-    refused('type: "ContrastiveLoss"', [(3, 2), (3, 4), (3,)], "one size", "N x C")
+    refused('type: "ContrastiveLoss"', [(3, 2), (3, 4), (3,)], "the same size", "N x C")
     refused('type: "ContrastiveLoss"', [(3, 2), (3, 2), (2,)], "one similarity each", "N x C")

@@ -81,7 +81,7 @@ def test_extreme_scores_stay_finite() -> None:
 
 def test_shapes() -> None:
     assert shape_of('type: "DistillationLoss"', [(4, 5), (4, 5)]) == [()]
-    refused('type: "DistillationLoss"', [(4, 5), (4, 6)], "scores of one shape", "one set of classes")
+    refused('type: "DistillationLoss"', [(4, 5), (4, 6)], "scores of the same shape", "classifiers of the same classes")
     refused('type: "DistillationLoss" lungo { temperature: 0 }', [(4, 5), (4, 5)], "temperature", "temperature: 2")
     refused('type: "DistillationLoss" lungo { temperature: -1 }', [(4, 5), (4, 5)], "temperature")
     refused('type: "DistillationLoss" softmax_param { axis: 4 }', [(4, 5), (4, 5)], "axis 4")

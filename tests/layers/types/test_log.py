@@ -15,4 +15,4 @@ X = np.array([[1.0, 0.5, 2.0]])
 def test_numbers() -> None:
     check_layer('type: "Log"', [X], [np.log(X)])
     check_layer('type: "Log" log_param { base: 10 scale: 3 shift: 1 }', [X], [np.log10(3 * X + 1)])
-    refused('type: "Log" log_param { base: 1 }', [(1, 3)], "base must be above 0", "-1 stands for e")
+    refused('type: "Log" log_param { base: 1 }', [(1, 3)], "base must be above 0", "use -1 for e")

@@ -101,7 +101,7 @@ def test_refusals() -> None:
     pool("kernel_size: 6", "impossible shape", "global_pooling")
     pool("kernel_size: 6 stride: 2 round_mode: FLOOR", "impossible shape", "global_pooling")
     pool("kernel_size: 8 stride: 3", "impossible shape", "at least 6x6")
-    pool("global_pooling: true kernel_size: 2", "goes with no kernel size", "remove")
+    pool("global_pooling: true kernel_size: 2", "no kernel size may be given", "remove")
     pool("global_pooling: true stride: 2", "pad 0 and stride 1")
     pool("kernel_size: 2 pool: STOCHASTIC", "STOCHASTIC", "MAX or AVE")
     pool("kernel_size: 2 pool: AVE", "only MAX pooling has a second top", "second `top:`", 2)

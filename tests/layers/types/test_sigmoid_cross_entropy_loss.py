@@ -26,4 +26,4 @@ def test_large_scores_do_not_overflow() -> None:
     check_layer(
         'type: "SigmoidCrossEntropyLoss"', [np.array([[-200.0, 300.0]]), np.array([[1.0, 0.0]])], [np.array(500.0)]
     )
-    refused('type: "SigmoidCrossEntropyLoss"', [(2, 3), (2, 2)], "one target for each score", "one shape")
+    refused('type: "SigmoidCrossEntropyLoss"', [(2, 3), (2, 2)], "one target for each score", "the same shape")

@@ -24,5 +24,5 @@ def test_refusals() -> None:
     refused(
         'type: "Slice" slice_param { slice_point: 1 }', [(2, 6)], "3 tops need 2 slice points", "2 `slice_point:`", 3
     )
-    refused('type: "Slice" slice_param { slice_point: 6 }', [(2, 6)], "slice points must rise", "first index", 2)
+    refused('type: "Slice" slice_param { slice_point: 6 }', [(2, 6)], "slice points must increase", "first index", 2)
     refused('type: "Slice" slice_param { axis: 1 slice_dim: 1 }', [(2, 6)], "old name", "keep `axis`", 2)

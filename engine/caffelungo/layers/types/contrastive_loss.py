@@ -38,7 +38,7 @@ class ContrastiveLoss(Loss):
         pairs, similar = bottoms[0][0] if bottoms[0] else 1, count(bottoms[2])
         if (left is not None and right is not None and left != right) or (pairs and similar and pairs != similar):
             raise self.fail(
-                "the pairs must have one size, and one similarity each",
+                "the pairs must have the same size, and one similarity each",
                 received=", ".join(map(shape_text, bottoms)),
                 remedy="give N x C, N x C and N",
             )

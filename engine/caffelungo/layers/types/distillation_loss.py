@@ -41,9 +41,9 @@ class DistillationLoss(Loss):
         )
         if not alike:
             raise self.fail(
-                "student and teacher must give scores of one shape",
+                "student and teacher must have scores of the same shape",
                 received=f"student {shape_text(student)}, teacher {shape_text(teacher)}",
-                remedy="compare the classifiers of one set of classes",
+                remedy="compare classifiers of the same classes",
             )
         return [()]
 

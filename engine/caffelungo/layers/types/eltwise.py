@@ -44,7 +44,7 @@ class Eltwise(Layer):
             )
         if self.coefficients and not self.sum:
             raise self.fail(
-                "`coeff` goes with SUM only",
+                "`coeff` is valid for SUM only",
                 received=f"operation: {'PROD' if self.product else 'MAX'}",
                 remedy="remove `coeff`, or use operation: SUM",
                 path="coeff",

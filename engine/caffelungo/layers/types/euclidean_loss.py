@@ -33,7 +33,7 @@ class EuclideanLoss(Loss):
             raise self.fail(
                 "the two bottoms have different sizes",
                 received=f"{shape_text(bottoms[0])} and {shape_text(bottoms[1])}",
-                remedy="give both bottoms the same number of values a sample",
+                remedy="give both bottoms the same number of values per sample",
             )
         return [()]
 

@@ -31,7 +31,7 @@ class Exp(Neuron):
     def setup(self) -> None:
         base = float(self.options.base)
         if base != -1 and base <= 0:
-            raise self.fail("base must be above 0", received=f"{base:g}", remedy="-1 stands for e", path="base")
+            raise self.fail("base must be above 0", received=f"{base:g}", remedy="use -1 for e", path="base")
         logarithm = 1.0 if base == -1 else math.log(base)
         self.inner = logarithm * self.options.scale
         try:

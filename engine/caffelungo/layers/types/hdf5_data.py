@@ -30,7 +30,7 @@ class HDF5Data(Source):
             raise LayerError(
                 "HDF5Data does not transform its data",
                 "transform_param",
-                "remove the block, and store the values as the net shall see them",
+                "remove the block, and store the values as the net should read them",
                 ("transform_param",),
             )
 

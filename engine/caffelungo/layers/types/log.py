@@ -31,9 +31,7 @@ class Log(Neuron):
     def setup(self) -> None:
         base = float(self.options.base)
         if base != -1 and (base <= 0 or base == 1):
-            raise self.fail(
-                "base must be above 0, and not 1", received=f"{base:g}", remedy="-1 stands for e", path="base"
-            )
+            raise self.fail("base must be above 0, and not 1", received=f"{base:g}", remedy="use -1 for e", path="base")
         self.factor = 1.0 if base == -1 else 1 / math.log(base)
         self.scale, self.shift = float(self.options.scale), float(self.options.shift)
 

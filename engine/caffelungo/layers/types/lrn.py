@@ -38,7 +38,7 @@ class LRN(Layer):
         self.channels_apart = self.within
         if self.size % 2 == 0:
             raise self.fail(
-                "local_size must be odd, so that a value stands in the middle of its neighbours",
+                "local_size must be odd, so that the window is centred on a value",
                 received=self.size,
                 remedy=f"use {max(self.size - 1, 1)} or {self.size + 1}",
                 path="local_size",

@@ -103,14 +103,14 @@ class Pooling(Layer):
         written = self._written("kernel_size")
         if written:
             raise self.fail(
-                "global_pooling takes the whole plane, so it goes with no kernel size",
+                "global_pooling covers the whole plane, so no kernel size may be given",
                 received=f"global_pooling: true, {written[0]}: {getattr(self.options, written[0])}",
                 remedy=f"remove `{written[0]}` or `global_pooling`",
                 path=written[0],
             )
         if self.pad != (0, 0) or self.stride != (1, 1):
             raise self.fail(
-                "global_pooling goes with pad 0 and stride 1",
+                "global_pooling needs pad 0 and stride 1",
                 received=f"pad {shape_text(self.pad)}, stride {shape_text(self.stride)}",
                 remedy="remove `pad` and `stride`",
                 path="global_pooling",

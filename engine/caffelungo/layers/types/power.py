@@ -32,7 +32,7 @@ class Power(Neuron):
         self.shift = float(self.options.shift)
         if self.power < 0 and self.shift == 0 and self.scale == 0:
             received = f"power: {self.power:g}, scale: 0"
-            raise self.fail("a negative power of 0", received=received, remedy="give a scale", path="power")
+            raise self.fail("a negative power of 0", received=received, remedy="use a scale other than 0", path="power")
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch

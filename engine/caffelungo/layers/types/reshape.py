@@ -36,7 +36,7 @@ class Reshape(Layer):
         self.first, self.axes = int(options.axis), int(options.num_axes)
         if self.dims.count(-1) > 1 or any(size < -1 for size in self.dims):
             raise self.fail(
-                "a `dim` is a size, 0 (keep) or -1 (what is left, once)",
+                "a `dim` is a size, 0 (keep) or -1 (the rest, once)",
                 received=", ".join(map(str, self.dims)),
                 remedy="keep one -1",
                 path="shape",
@@ -75,9 +75,9 @@ class Reshape(Layer):
             fits = not whole or before == after
         if not fits:
             raise LayerError(
-                "impossible shape: the new one holds another number of values",
+                "impossible shape: it has another number of values than the bottom",
                 f"bottom {shape_text(shape)}, dims {', '.join(map(str, self.dims))}",
-                "let the product of the sizes stay, or write -1 for one of them",
+                "keep the product of the sizes, or write -1 for one of them",
                 ("reshape_param", "shape"),
             )
         return [(*shape[:start], *sizes, *shape[end:])]

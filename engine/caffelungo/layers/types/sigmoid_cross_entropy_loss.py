@@ -40,7 +40,7 @@ class SigmoidCrossEntropyLoss(Loss):
             raise self.fail(
                 "there must be one target for each score",
                 received=f"{shape_text(bottoms[0])} and {shape_text(bottoms[1])}",
-                remedy="give both bottoms one shape",
+                remedy="give both bottoms the same shape",
             )
         return [()]
 

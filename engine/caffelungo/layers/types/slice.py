@@ -56,9 +56,9 @@ class Slice(Layer):
         edges = (0, *self.points)
         if self.points and any(b <= a for a, b in zip(edges, (*self.points, size or 2**62), strict=True)):
             raise self.fail(
-                "slice points must rise, and lie inside the axis",
+                "slice points must increase and lie within the axis",
                 received=f"{', '.join(map(str, self.points))} on axis {axis} of {shape_text(shape)}",
-                remedy="write the first index of each part but the first",
+                remedy="write the first index of each part except the first",
                 path="slice_point",
             )
         if self.points:

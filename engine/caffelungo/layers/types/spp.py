@@ -61,7 +61,7 @@ class SPP(Layer):
             kernel, pad = self.window(level, shape[2], shape[3])
             if any(rows >= size for rows, size in zip(pad, kernel, strict=True)):
                 raise self.fail(
-                    f"the plane is too small for level {level} of the pyramid ({2**level} windows a side)",
+                    f"the plane is too small for level {level} of the pyramid ({2**level} windows per side)",
                     received=f"bottom {shape_text(shape)}",
                     remedy=f"use a pyramid_height of {level}, or a larger input",
                     path="pyramid_height",

@@ -72,8 +72,8 @@ def gather(
     for name, cross in result.items():
         if not np.isfinite(cross.matrix).all() or not cross.matrix.any():
             raise RunError(
-                f"the gradient that `{name}` would get is {'zero' if not cross.matrix.any() else 'not finite'}: see by "
-                "`lungo test` whether the loss reaches its classifier and is finite"
+                f"the gradient that `{name}` would get is {'zero' if not cross.matrix.any() else 'not finite'}: "
+                "check with `lungo test` whether the loss reaches its classifier and is finite"
             )
     return result
 

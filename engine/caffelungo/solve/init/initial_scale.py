@@ -45,7 +45,7 @@ def measured(steps: StepNet, batches: Batches, graph: Graph, lacking: Collection
         beside = [] if one.name in old else [name for name in _joined_with(graph, one) if name in old]
         value = float(np.mean([norms[name] for name in beside])) if beside else norms[one.name]
         if not (np.isfinite(value) and value > 0):
-            raise RunError(f"the norm of what `{one.name}` reads is {value:g}, so its factors cannot start there")
+            raise RunError(f"the norm of the input of `{one.name}` is {value:g}, so its factors cannot start at it")
         result[one.name] = (value, ", ".join(beside) or one.name)
     return result
 
@@ -90,7 +90,9 @@ def lsuv(
                 variances.append(float(steps.data[one.top_values[0]].float().var()))
             spread = float(np.sqrt(np.mean(variances)))
             if not (np.isfinite(spread) and spread > 0):
-                raise RunError(f"what `{one.name}` gives has a spread of {spread:g} on these data, so it cannot be 1")
+                raise RunError(
+                    f"the output of `{one.name}` has a spread of {spread:g} on these data, so it cannot be scaled to 1"
+                )
             weight.div_(spread)
         arrays = [blob.detach().float().cpu().numpy().copy() for blob in (weight, *bias)]
         result[one.name] = (arrays, 1.0 / spread)

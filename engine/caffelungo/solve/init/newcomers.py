@@ -123,7 +123,7 @@ def _through(graph: Graph, reader: PlannedLayer, at: _Step) -> _Step | str:
         places = count((reader.bottom_shapes[0] or ())[2:]) or 1
         return _Step(top, at.start * places, at.width * places, path, at.joined)
     if kind in HEADS:
-        return f"feeds `{reader.name}`, which is no classifier"
+        return f"feeds `{reader.name}`, which is not a classifier"
     return f"reaches the classifier through `{reader.name}` ({kind}), which is not linear"
 
 

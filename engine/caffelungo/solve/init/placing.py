@@ -33,7 +33,7 @@ Blobs = dict[str, list[Array]]
 EPSILON = 1e-3
 EVEN = 1e-4
 """What the units add to a map of classes may differ by this share between places, and still counts as one number."""
-OTHERWISE = "--outgoing-zero (the other way round: the classifier's new columns are zero)"
+OTHERWISE = "--outgoing-zero (the reverse: the classifier's new columns are zero)"
 
 
 def obstacles(groups: Sequence[Newcomer], outgoing_zero: bool, where: Where) -> list[Problem]:
@@ -75,30 +75,30 @@ def _nothing_from_zero(group: Newcomer, where: Where) -> list[Problem]:
         if one.layer.type in MIXING:
             found.append(
                 Problem(
-                    f"`{one.name}` ({one.layer.type}) would divide by the length of what `{group.name}` gives, and "
-                    "with zero incoming weights that is nothing: it has no direction",
+                    f"`{one.name}` ({one.layer.type}) would divide by the length of what `{group.name}` gives, which "
+                    "is 0 with zero incoming weights",
                     where("layer", one.index),
-                    f"{one.layer.type} behind new units",
+                    f"{one.layer.type} after new units",
                     f"grow with --no-normalize, or use {OTHERWISE}",
                 )
             )
         elif one.layer.type == "BatchNorm":
             found.append(
                 Problem(
-                    f"`{one.name}` would divide by the spread of what `{group.name}` gives, and with zero incoming "
-                    "weights there is none",
+                    f"`{one.name}` would divide by the spread of what `{group.name}` gives, which is 0 with zero "
+                    "incoming weights",
                     where("layer", one.index),
-                    "BatchNorm behind new units",
+                    "BatchNorm after new units",
                     f"use {OTHERWISE}",
                 )
             )
     if not group.units.layer.options.bias_term and any(one.layer.shut_at_zero for one in group.chain):
         found.append(
             Problem(
-                f"`{group.name}` has no bias, so nothing opens the ReLU behind it, whose slope at 0 is 0",
+                f"`{group.name}` has no bias, so the ReLU after it stays at 0, where its slope is 0",
                 where("layer", group.units.index),
                 "bias_term: false",
-                f"leave bias_term out, or use {OTHERWISE}",
+                f"remove bias_term, or use {OTHERWISE}",
             )
         )
     return found
@@ -127,7 +127,7 @@ def zero_incoming(
         heads = ", ".join(f"`{outlet.head.name}`" for outlet in group.outlets)
         return 0.0, [
             Problem(
-                f"the weights of {heads} for old units are all zero, so there is no norm that new ones could have",
+                f"the weights of {heads} for old units are all zero, so there is no norm for new ones",
                 None,
                 heads,
                 f"train the classifier first, or use {OTHERWISE}",
@@ -231,10 +231,10 @@ def _compensate(group: Newcomer, outlet: Outlet, blobs: Blobs) -> list[Problem]:
     if size == 0:
         return []
     if len(blobs[head.name]) < 2:
-        what, remedy = "has no bias that could take back what its new columns add", "leave bias_term out"
+        what, remedy = "has no bias to cancel what its new columns add", "remove bias_term"
     elif float((flat.max(1) - flat.min(1)).max()) > EVEN * size:
-        what = "pads its input, so what its new columns add differs at the border and no bias can take it back"
-        remedy = "leave the padding out"
+        what = "pads its input, so what its new columns add differs at the border and no bias can cancel it"
+        remedy = "remove the padding"
     else:
         blobs[head.name][1] -= flat.mean(1).astype(np.float32).reshape(blobs[head.name][1].shape)
         return []

@@ -78,8 +78,8 @@ def _checked(options: InitOptions) -> Path:
     if options.outgoing_zero and options.method not in (AUTO, "gradmax"):
         problems.append(
             Problem(
-                "only GradMax knows incoming and outgoing weights", None, f"--outgoing-zero --method {options.method}",
-                "leave --outgoing-zero out",
+                "--outgoing-zero applies only to GradMax", None, f"--outgoing-zero --method {options.method}",
+                "remove --outgoing-zero",
             )
         )  # fmt: skip
     if not options.weights:
@@ -100,7 +100,12 @@ def _checked(options: InitOptions) -> Path:
         )  # fmt: skip
     elif target.exists() and not options.overwrite:
         problems.append(
-            Problem("the file exists and would be lost", None, f"-o {target}", "name another file, or add --overwrite")
+            Problem(
+                "the file exists and would be overwritten",
+                None,
+                f"-o {target}",
+                "name another file, or add --overwrite",
+            )
         )
     if problems:
         raise UserError(problems)
@@ -182,7 +187,7 @@ class _Job:
         if not groups:
             why = "; ".join(f"`{one.name}` {one.why}" for one in others)
             raise UserError(
-                "no new units stand beside old ones under a classifier, which is where GradMax puts them",
+                "the net has no new units beside old ones before a classifier, which GradMax needs",
                 where=self.opened.text.where(),
                 received=why or f"the weights lack {', '.join(self.lacking)}",
                 remedy="grow with --widen, or use --method lsuv",
@@ -252,7 +257,7 @@ class _Job:
                 "no InnerProduct or Convolution of this net is new, save classifiers",
                 where=self.opened.text.where(),
                 received=f"the weights lack {', '.join(self.lacking)}",
-                remedy="classifiers start small on purpose; leave `lungo init` out",
+                remedy="classifiers start small on purpose; skip `lungo init`",
             )
         found = initial_scale.lsuv(self.steps, self.batches, layers, self.options.seed)
         for name, (_arrays, factor) in found.items():

@@ -13,8 +13,8 @@ import numpy as np
 from caffelungo.solve.rate_policy import FALLS, HAS_STEPS, REACHES_ITS_END, Need, RateState, f32, register
 
 RISES = Need(
-    "stepvalue", "stepvalue that rise", lambda solver: list(solver.stepvalue) == sorted(solver.stepvalue),
-    "sort the `stepvalue:` lines", message="stepvalue must rise",
+    "stepvalue", "increasing stepvalue", lambda solver: list(solver.stepvalue) == sorted(solver.stepvalue),
+    "sort the `stepvalue:` lines", message="stepvalue must increase",
 )  # fmt: skip
 
 
