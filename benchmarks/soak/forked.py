@@ -21,7 +21,7 @@ def warm() -> None:
     import torch
 
     import caffelungo.cli.main
-    import caffelungo.deploy.classify
+    import caffelungo.inference.classify
     import caffelungo.solve.run  # noqa: F401
 
     torch.set_num_threads(1)

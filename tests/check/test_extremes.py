@@ -26,7 +26,9 @@ from caffelungo.plan import memory_limits
 from caffelungo.report.console import Reporter
 from caffelungo.solve import before_training
 from caffelungo.solve.build_training import build_training
+from caffelungo.solve.observer import Observer
 from caffelungo.solve.signals import Action
+from caffelungo.solve.solver import Solver
 from caffelungo.solve.training import Training
 
 MEMORY = 64 << 20
@@ -236,6 +238,16 @@ def opened() -> Training:
     return training
 
 
+class Stopping(Observer):
+    """Ends a run when ``polls`` say so."""
+
+    def __init__(self, polls: Iterator[Action]) -> None:
+        self.polls = polls
+
+    def poll(self) -> Action:
+        return next(self.polls, Action.NONE)
+
+
 def agree(case: Case) -> bool:
     """Whether both take it; AssertionError where they differ. Anything but our own errors comes through."""
     net, solver, (kind, *path), value, _, _ = case
@@ -254,9 +266,8 @@ def agree(case: Case) -> bool:
     assert bool(told) == bool(refused), "\n".join(map(str, told)) or str(refused)
     if refused is None:
         polls = iter([*[Action.NONE] * 3, Action.STOP])  # so that an iteration, or a test, of years ends
-        training.poll = lambda: next(polls, Action.NONE)
-        with contextlib.suppress(LungoError):  # a loss that is not finite is told in words
-            training.step(1)
+        with contextlib.suppress(LungoError):  # a loss that is not finite is an error of ours
+            Solver(training, [Stopping(polls)]).step(1)
     return refused is None
 
 

@@ -16,7 +16,7 @@ from caffelungo.passes.registry import passes
 ENGINE = Path(__file__).parents[2] / "engine" / "caffelungo"
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z_-]*[a-z]")
 COMMAND = re.compile(r"(?:lungo |`)(" + "|".join(VERBS) + r")\b")
-OTHERS = re.compile(r"docker run|in a container|nvidia-smi|--query-gpu|--format=csv")
+OTHERS = re.compile(r"python -m|docker run|in a container|nvidia-smi|--query-gpu|--format=csv")
 """Texts about other programs."""
 
 READS = (
@@ -29,6 +29,7 @@ TAKES_IN = ["finetune", "probe", "compare"]
 """The verbs that give a net the user's pictures."""
 
 SPEAKERS: dict[str, list[str]] = {
+    "solve/choose_head.py": ["test"], "solve/open_test_net.py": ["test"], "solve/snapshot_retention.py": ["train"],
     "rewriting/rewrite_steps.py": ["rewrite"],
     "data/convert_imageset.py": ["convert_imageset"],
     "data/lmdb_writer.py": ["convert_imageset", "features", "extract_features"],
@@ -99,6 +100,9 @@ COMMANDS = (
 """Modules that put commands of other verbs together: each option is one of some verb (their own tests run them)."""
 
 EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("option_text.py", "--size"): "said only where it was given",
+    ("report/json_output.py", "--json"): "said only where it was given",
+    ("passes/documentation.py", "--all"): "of the module itself, which prints a page",
     ("definition/decoding.py", "--snapshot"): "says what a file of another kind is for, whatever the verb",
     ("weights/sniff.py", "--model"): "says what a file of another kind is for, whatever the verb",
     ("weights/sniff.py", "--solver"): "says what a file of another kind is for, whatever the verb",
@@ -184,10 +188,25 @@ def test_an_option_that_is_named_with_its_command_is_one_of_that_command() -> No
     assert wrong == []
 
 
+def api(module: str) -> bool:
+    """Whether ``module`` is of the Python interface, which speaks for its verb, or for all."""
+    return module.startswith("api/")
+
+
+def test_options_that_the_python_interface_names_exist_in_their_verb() -> None:
+    every = frozenset().union(*options().values())
+    wrong = []
+    for module, option, verb in named():
+        if api(module):
+            known = options().get(verb or module.removeprefix("api/verbs/").removesuffix(".py"), every)
+            wrong += [(module, option, verb)] if option not in known else []
+    assert wrong == []
+
+
 def test_an_option_that_is_named_alone_is_one_of_every_command_that_can_say_so() -> None:
     lacking = []
     for module, option, verb in named():
-        if verb is None and module not in COMMANDS and (module, option) not in EXCEPTIONS:
+        if verb is None and module not in COMMANDS and (module, option) not in EXCEPTIONS and not api(module):
             verbs = SPEAKERS.get(module) or verbs_of_passes().get(module)
             assert verbs, f"{module} names {option}: add the verbs that can print it to SPEAKERS"
             lacking += [(module, option, one) for one in verbs if option not in options()[one]]

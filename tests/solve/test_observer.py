@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from caffelungo.errors import UserError
 from caffelungo.net.graph import GraphNet
 from caffelungo.report import metrics_csv
 from caffelungo.solve import loop, run, snapshot
@@ -174,6 +175,31 @@ def test_an_observer_ends_the_run(here: Path, method: str, at: int, end: int) ->
     helpers.make(here, display="2", test_interval="4")
     assert run.train(helpers.options(), [Stopping(method, at)]) == 0
     assert [one.iteration for one in snapshot.listed(Path("out/s"))] == [end]
+
+
+class Answering(Observer):
+    """Answers ``answer`` whenever it is asked."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def poll(self) -> Any:
+        return self.answer
+
+
+@pytest.mark.parametrize(("answer", "end"), [(None, 6), (False, 6), (Action.SNAPSHOT, 6), (True, 0), (Action.STOP, 0)])
+def test_an_observer_that_always_answers_alike(here: Path, answer: Any, end: int) -> None:
+    """A stop between sub-batches takes the iteration back."""
+    helpers.make(here, max_iter="6", iter_size="2", test_interval="4", extra="test_initialization: false")
+    assert run.train(helpers.options(), [Answering(answer)]) == 0
+    assert snapshot.listed(Path("out/s"))[-1].iteration == end
+
+
+@pytest.mark.parametrize("answer", [3, "stop", 1])
+def test_an_answer_that_means_nothing_is_named(here: Path, answer: Any) -> None:
+    helpers.make(here)
+    with pytest.raises(UserError, match="`poll` of Answering"):
+        run.train(helpers.options(), [Answering(answer)])
 
 
 def test_an_error_of_an_observer_ends_the_run(here: Path) -> None:

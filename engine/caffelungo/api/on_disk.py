@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from caffelungo import drafts
 from caffelungo.api import values
 from caffelungo.api.values import Name, Names
 from caffelungo.errors import UserError
@@ -34,7 +34,7 @@ def net_and_weights(net: Name | NetModule, weights: Names | None) -> Iterator[tu
         )
     from caffelungo.api import net_files
 
-    with tempfile.TemporaryDirectory(prefix="caffelungo-") as folder:
+    with drafts.scratch() as folder:
         name = Path(net.definition.path).name.split(".")[0] or "net"
         definition, blobs = net_files.save(
             net, Path(folder, f"{name}.prototxt"), Path(folder, f"{name}.caffemodel"), overwrite=False

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from caffelungo.errors import UserError
 from caffelungo.solve.action import Action
 from caffelungo.solve.snapshot import Snapshot
 from caffelungo.solve.test_result import TestResult
@@ -68,8 +69,11 @@ class Observer:
     def on_attention(self, done: int, count: int) -> None:
         """``done`` of ``count`` channels are measured for DELTA's attention, before the first iteration."""
 
-    def poll(self) -> Action:
-        """What the run should do next. Asked after each iteration, before each test batch and between sub-batches."""
+    def poll(self) -> Action | bool | None:
+        """What the run should do next: True ends it, as ``Action.STOP`` does; None or False goes on.
+
+        Asked after each iteration, before each test batch and between sub-batches.
+        """
         return Action.NONE
 
 
@@ -120,8 +124,22 @@ class Observers(Observer):
             one.on_attention(done, count)
 
     def poll(self) -> Action:
-        """The first action that one of them asks for."""
+        """The first action that one of them asks for; UserError for what is none."""
         for one in self.all:
-            if (action := one.poll()) is not Action.NONE:
+            if (action := _action(one, one.poll())) is not Action.NONE:
                 return action
         return Action.NONE
+
+
+def _action(observer: Observer, answer: object) -> Action:
+    if answer is None or answer is False:
+        return Action.NONE
+    if answer is True:
+        return Action.STOP
+    if isinstance(answer, Action):
+        return answer
+    raise UserError(
+        f"the `poll` of {type(observer).__name__} answers what a training cannot do",
+        received=repr(answer),
+        remedy="return True to end the training, None to go on",
+    )

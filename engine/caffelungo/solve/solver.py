@@ -115,11 +115,12 @@ class Solver:
     def _stopped_inside(self) -> bool:
         """Whether something asks to stop between two sub-batches; a snapshot waits for the end of the iteration."""
         while (action := self._observers.poll()) is not Action.NONE:
-            if action is Action.SNAPSHOT:
-                self._snapshot_asked = True
-            else:
+            if action is not Action.SNAPSHOT:
                 self.stop_asked = action
                 return True
+            if self._snapshot_asked:  # an observer that asks each time
+                break
+            self._snapshot_asked = True
         return False
 
     def _not_finite(self, entry: Seen) -> RunError:
@@ -186,11 +187,15 @@ class Solver:
         return result
 
     def _interrupted(self) -> bool:
-        while (action := self._observers.poll()) is not Action.NONE:
-            if action is Action.SNAPSHOT:
-                self.snapshot()
-            else:
+        written = False
+        while self.stop_asked is Action.NONE and (action := self._observers.poll()) is not Action.NONE:
+            if action is not Action.SNAPSHOT:
                 self.stop_asked = action
+            elif written:  # an observer that asks each time
+                break
+            else:
+                self.snapshot()
+                written = True
         return self.stop_asked is not Action.NONE
 
     # -- snapshots
