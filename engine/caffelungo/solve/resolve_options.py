@@ -14,7 +14,11 @@ from caffelungo.report.console import Reporter
 from caffelungo.solve import snapshot
 from caffelungo.solve.engine import cuda_devices
 from caffelungo.solve.options import TrainOptions
+from caffelungo.solve.rate_policy import policies
 from caffelungo.solve.read_solver import read_solver
+
+CAFFES_POLICIES = ("fixed", "step", "exp", "inv", "multistep", "poly", "sigmoid")
+"""The learning rate policies of the original. Caffe: SGDSolver::GetLearningRate."""
 
 
 def definition_of(options: TrainOptions) -> Definition:
@@ -65,6 +69,14 @@ def with_flags(definition: Definition, options: TrainOptions) -> None:
             where=definition.where("lungo"),
             received="lungo { ... } in the solver, or a flag that sets a field of it",
             remedy="remove the block, or remove --caffe",
+        )
+    policy = definition.message.lr_policy
+    if options.caffe and policy in policies() and policy not in CAFFES_POLICIES:
+        raise UserError(
+            f'the original Caffe has no lr_policy "{policy}", and --caffe does what it does',
+            where=definition.where("lr_policy"),
+            received=f'lr_policy: "{policy}"',
+            remedy=f"write one of {', '.join(CAFFES_POLICIES)}, or remove --caffe",
         )
 
 
