@@ -54,6 +54,8 @@ class Bounds:
         if self.usual:
             return f"write {name} {self.usual}" if name.startswith("--") else f"write `{name}: {self.usual}`"
         must = self.must(value)
+        if " and " in must and must.startswith("at least"):
+            return f"write a number of {must}"
         return f"write a number {must}" if must.startswith(("above", "below", "from")) else f"write {must}"
 
 

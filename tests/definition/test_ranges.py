@@ -67,6 +67,7 @@ def test_what_a_remedy_proposes_belongs() -> None:
         (COUNT, 0, "at least 1", "write at least 1"),
         (COUNT, 2**31, f"at most {LARGEST}", f"write at most {LARGEST}"),
         (WHOLE, -1, "at least 0", "write at least 0"),
+        (Bounds(0, 1, below=True), 1.0, "at least 0 and below 1", "write a number of at least 0 and below 1"),
         (POSITIVE, 0.0, "above 0", "write a number above 0"),
         (SHARE, 1.5, "from 0 to 1", "write a number from 0 to 1"),
         (Bounds(0, 1, below=True, usual="0.9"), 1.0, "at least 0 and below 1", "write `x: 0.9`"),
