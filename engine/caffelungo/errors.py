@@ -155,6 +155,10 @@ class LungoError(Exception):
 
     exit_status = 1
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback, which would bury the message under lines of this package."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class RunError(LungoError):
     """Something failed while running: the disk filled, a value became non-finite, a proof did not hold."""

@@ -319,3 +319,48 @@ def test_the_page_shows_names_as_text(tmp_path: Path) -> None:
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
     assert "&lt;b&gt;net" in page
+
+
+def test_numbers_of_numpy_are_taken(net: cl.Net) -> None:
+    pixels = torch.rand(2, 3, 8, 8)
+    assert torch.equal(net(pixels.double().numpy(), blobs="out"), net(pixels, blobs="out"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [([1, 5], "reads 5 of sample 1"), ([-1, 0], "reads -1 of sample 0"), ([0, 1, 2], "`loss`|`accuracy`")],
+)
+def test_labels_that_do_not_fit_are_named(net: cl.Net, labels: list[int], says: str) -> None:
+    with pytest.raises(cl.UserError, match=says):
+        net.loss(torch.rand(2, 3, 8, 8), torch.tensor(labels))
+
+
+def test_a_size_that_a_layer_cannot_read_is_named(net: cl.Net) -> None:
+    with pytest.raises(cl.UserError, match=r"layer `fc.1` \(InnerProduct\) cannot read") as caught:
+        net(torch.rand(2, 3, 9, 9), blobs="out")
+    assert "`data` N x 3 x 8 x 8" in str(caught.value)
+
+
+def test_an_error_of_pytorch_stays_what_it_is(net: cl.Net) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("mine")
+
+    net.conv.register_forward_hook(broken)
+    with pytest.raises(RuntimeError, match="mine"):
+        net(torch.rand(2, 3, 8, 8), blobs="out")
+
+
+def test_a_caffemodel_is_a_net_with_its_weights(net: cl.Net, tmp_path: Path) -> None:
+    net.save(tmp_path / "kept.prototxt", tmp_path / "kept.caffemodel")
+    again = cl.open(tmp_path / "kept.caffemodel")
+    assert torch.equal(again.conv.weight, net.conv.weight)
+    assert not again.fresh
+    plain = cl.open(tmp_path / "kept.caffemodel", "none")
+    assert not torch.equal(plain.conv.weight, net.conv.weight)
+
+
+def test_a_notebook_shows_the_message_of_a_mistake_alone() -> None:
+    with pytest.raises(cl.UserError) as caught:
+        cl.open("nowhere.prototxt")
+    shown = caught.value._render_traceback_()
+    assert shown == [f"UserError: {caught.value}"]

@@ -32,10 +32,10 @@ def open(
 
     ``weights`` are files (.caffemodel, .caffemodel.h5, .safetensors), ``torchvision:NAME``, several of them, or
     ``"none"`` for the layers' fillers, drawn with random seed ``seed``; by default those that come with a net of that
-    name, else fillers. Layers that the weights lack start from their fillers: ``net.fresh`` names them. ``set`` are a
-    template's variables, ``{"depth": 50}``. ``shape`` gives the shapes of inputs that the file does not specify,
-    without the batch: ``{"data": (3, 227, 227)}``. ``level`` and ``stage`` choose the net's state. Data that the net
-    names need not be there.
+    name or are in the file itself (a .caffemodel), else fillers. Layers that the weights lack start from their fillers:
+    ``net.fresh`` names them. ``set`` are a template's variables, ``{"depth": 50}``. ``shape`` gives the shapes of inputs
+    that the file does not specify, without the batch: ``{"data": (3, 227, 227)}``. ``level`` and ``stage`` choose the
+    net's state. Data that the net names need not be there.
 
     UserError with everything that is wrong with the net, or with weights that do not fit it.
 
@@ -61,6 +61,9 @@ def open(
     definition = states.checked(read_net(path, known or None).within(values.listed(stage), level))
     if weights is None:
         weights = catalogue.weights_with(name, variables)
+        if weights is None and definition.origin == "binary":  # a .caffemodel is the net, too
+            own = load([str(path)])
+            weights = own if own is not None and own.layers else None
     if not isinstance(weights, Weights):
         names = values.names(weights)
         weights = load(names, path) if names and names != [NONE] else None

@@ -87,6 +87,8 @@ def given(net: NetModule, tensors: Sequence[Any], named: Mapping[str, Any]) -> V
     for name, value in (together | dict(named)).items():
         number = number_of(net, name, entering=True)
         tensor = torch.as_tensor(value, device=device)
+        if tensor.dtype == torch.float64 and not any(one.dtype == torch.float64 for one in net.parameters()):
+            tensor = tensor.float()  # what NumPy makes of numbers
         tensor = tensor if tensor.is_floating_point() else tensor.float()
         _check_shape(net, plan, number, tensor)
         values[number] = tensor
@@ -158,14 +160,71 @@ def run(net: NetModule, layers: Sequence[PlannedLayer], values: Values, wanted: 
     Values that no further layer reads and that are not ``wanted`` are taken out, so that their memory is free.
     """
     reads = Counter(value for planned in layers for value in planned.bottom_values)
+    entered = frozenset(values)
     for planned in layers:
-        tops = net.child_of(planned)(*(values[value] for value in planned.bottom_values))
+        bottoms = [values[value] for value in planned.bottom_values]
+        if torch.compiler.is_compiling():
+            tops = net.child_of(planned)(*bottoms)
+        else:
+            tops = _computed(net, planned, bottoms, entered)
+        del bottoms
         values.update(zip(planned.top_values, [tops] if len(planned.tops) == 1 else tops, strict=True))
         del tops
         reads.subtract(planned.bottom_values)
         for value in {*planned.bottom_values, *planned.top_values}:
             if not reads[value] and value not in wanted:
                 values.pop(value, None)
+
+
+def _computed(net: NetModule, planned: PlannedLayer, bottoms: Sequence[Tensor], entered: frozenset[int]) -> Any:
+    """The tops of one layer; UserError for given labels that are no classes of it, and for sizes that do not fit."""
+    if entered.intersection(planned.bottom_values):
+        _check_labels(net, planned, bottoms)
+    try:
+        return net.child_of(planned)(*bottoms)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        if fits(planned, bottoms):
+            raise
+        raise UserError(
+            f"layer `{planned.name}` ({planned.layer.type}) cannot read blobs of these sizes",
+            where=_file(net),
+            received=", ".join(
+                f"`{blob}` {' x '.join(map(str, bottom.shape))}"
+                for blob, bottom in zip(planned.bottoms, bottoms, strict=True)
+            ),
+            remedy="give inputs of "
+            + ", ".join(
+                f"`{name}` {sizes(shape)}"
+                for source in net.plan.sources
+                for name, shape in zip(source.tops, source.top_shapes, strict=True)
+                if shape
+            ),
+        ) from error
+
+
+def fits(planned: PlannedLayer, bottoms: Sequence[Tensor]) -> bool:
+    """Whether ``bottoms`` have the sizes that the plan knows, whatever the batch."""
+    return all(
+        shape is None
+        or (
+            len(shape) == bottom.dim()
+            and all(known in (None, size) for known, size in zip(shape[1:], bottom.shape[1:], strict=True))
+            and len(bottom) == len(bottoms[0])
+        )
+        for shape, bottom in zip(planned.bottom_shapes, bottoms, strict=True)
+    )
+
+
+def _check_labels(net: NetModule, planned: PlannedLayer, bottoms: Sequence[Tensor]) -> None:
+    """UserError for class numbers among ``bottoms`` that the layer has no class for, which would give NaN."""
+    from caffelungo.solve import label_errors
+
+    if len({len(bottom) if bottom.dim() else 1 for bottom in bottoms}) == 1 and (
+        what := label_errors.found(planned, bottoms)
+    ):
+        raise UserError(what, where=_file(net), remedy="correct the labels, or give the classifier more outputs")
 
 
 def param_groups(net: NetModule, lr: float, weight_decay: float) -> list[dict[str, Any]]:
