@@ -19,6 +19,7 @@ from google.protobuf import descriptor_pb2
 
 from caffelungo.bounds import ANY, Bounds
 from caffelungo.definition import layer_provider, schema
+from caffelungo.errors import UserError
 
 EXTRAS = "lungo.LayerExtras"
 """The message that declared options hang in."""
