@@ -33,7 +33,7 @@ def open(
     ``weights`` are files (.caffemodel, .caffemodel.h5, .safetensors), ``torchvision:NAME``, several of them, or
     ``"none"`` for the layers' fillers, drawn with random seed ``seed``; by default those that come with a net of that
     name or are in the file itself (a .caffemodel), else fillers. Layers that the weights lack start from their fillers:
-    ``net.fresh`` names them. ``set`` are a template's variables, ``{"depth": 50}``. ``shape`` gives the shapes of inputs
+    ``net.fresh`` names them. ``set`` are a template's variables, ``{"depth": 50}``. ``shape`` gives shapes of inputs
     that the file does not specify, without the batch: ``{"data": (3, 227, 227)}``. ``level`` and ``stage`` choose the
     net's state. Data that the net names need not be there.
 
