@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from caffelungo import packages
 from caffelungo.data import transforms
 from caffelungo.data.sources import open_source
 from caffelungo.definition.schema import TEST, TRAIN, message_class
@@ -93,7 +94,7 @@ def test_a_transform_of_another_package_comes_by_its_entry_point(
                 assert size == (10, 10)
                 return 255 - image
 
-    monkeypatch.setattr(transforms, "entry_points", lambda group: [Point()] * (group == "caffelungo.transforms"))
+    monkeypatch.setattr(packages, "entry_points", lambda group: [Point()] * (group == "caffelungo.transforms"))
     path = pictures(tmp_path, 4, height=10, width=10)
     plain = train(path, "Invert", TEST).batch(0).arrays[0]
     np.testing.assert_array_equal(train(path, "Invert", extra='param_str: "hello"').batch(0).arrays[0], 255 - plain)
@@ -114,5 +115,5 @@ def test_a_name_can_be_registered_once() -> None:
     def other(image: Any, options: Any, size: Any, rng: Any) -> Any:
         return image
 
-    with pytest.raises(ValueError, match="registered twice"):
+    with pytest.raises(UserError, match="registered twice"):
         transforms.register("RandomResizedCrop")(other)

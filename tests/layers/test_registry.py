@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from caffelungo.errors import UserError
 from caffelungo.layers import registry
 from caffelungo.layers.base import Layer
 
@@ -24,7 +25,7 @@ def test_two_classes_of_one_type_are_an_error() -> None:
     class Another(Layer):
         type = "ReLU"
 
-    with pytest.raises(ValueError, match="registered twice"):
+    with pytest.raises(UserError, match="registered twice"):
         registry.register(Another)
 
 

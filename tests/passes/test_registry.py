@@ -17,6 +17,7 @@ from caffelungo.cli.main import app
 from caffelungo.cli.pass_flags import PassCommand
 from caffelungo.definition import recipe_steps
 from caffelungo.definition.reader import parse_recipe
+from caffelungo.errors import UserError
 from caffelungo.passes import documentation, recipe_block, registry
 from caffelungo.passes.base import Rewrite
 from caffelungo.passes.flags import judged, known
@@ -215,7 +216,7 @@ def test_what_a_pass_may_not_say(given: type, more: dict[str, str], reason: str)
         return Rewrite()
 
     said = {"name": "shrinking", "verb": REWRITE, "help": "It shrinks.", **more}
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises((ValueError, UserError), match=reason):
         register(**said, options=given)(shrink)
     assert passes() == PASSES
     assert said["name"] in PASSES or all(one.key != said["name"] for one in recipe_steps.declared())

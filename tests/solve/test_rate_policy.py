@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from caffelungo.definition.schema import SolverParameter
+from caffelungo.errors import UserError
 from caffelungo.solve.rate_policy import Need, RatePolicy, policies, register
 from caffelungo.solve.rates import Schedule
 from caffelungo.solve.validate import solver_problems
@@ -79,7 +80,7 @@ def test_a_name_is_given_once() -> None:
     def other(state: Any, solver: Any, iteration: int) -> float:
         return 0.0
 
-    with pytest.raises(ValueError, match="'fixed' is registered twice"):
+    with pytest.raises(UserError, match="'fixed' is registered twice"):
         register("fixed")(other)
     assert policies() == POLICIES
     assert all(isinstance(one, RatePolicy) for one in POLICIES.values())

@@ -12,12 +12,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache
-from importlib.metadata import entry_points
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from caffelungo import packages
 from caffelungo.data.resize_pixels import resize
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 
@@ -28,12 +28,10 @@ _registered: dict[str, Transform] = {}
 
 
 def register(name: str) -> Callable[[Transform], Transform]:
-    """Decorator: make a function the transform called ``name``; a second one of the same name is an error."""
+    """Decorator: make a function the transform called ``name``; UserError for a second one of that name."""
 
     def add(transform: Transform) -> Transform:
-        known = _registered.get(name)
-        if known is not None and known.__qualname__ != transform.__qualname__:
-            raise ValueError(f"transform {name!r} is registered twice: {known!r} and {transform!r}")
+        packages.refuse_second("augmentation", name, _registered.get(name), transform)
         _registered[name] = transform
         return transform
 
@@ -41,9 +39,9 @@ def register(name: str) -> Callable[[Transform], Transform]:
 
 
 @cache
-def _load() -> None:
-    for point in entry_points(group="caffelungo.transforms"):
-        point.load()
+def _load() -> tuple[Problem, ...]:
+    """What is wrong with the augmentations of packages; a net may need none of those."""
+    return tuple(packages.load("caffelungo.transforms", "the augmentations"))
 
 
 def names() -> list[str]:
@@ -54,8 +52,10 @@ def names() -> list[str]:
 
 def find(name: str, where: Location | None = None) -> Transform:
     """The transform called ``name``; UserError with the nearest name when there is none."""
-    _load()
+    failed = _load()
     if name not in _registered:
+        if failed:
+            raise UserError(failed)
         near = did_you_mean(name, _registered)
         raise UserError(
             "unknown augmentation",

@@ -15,9 +15,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from functools import cache
-from importlib.metadata import entry_points
 from typing import Any, TypeVar, get_type_hints
 
+from caffelungo import packages
 from caffelungo import passes as room
 from caffelungo.definition import recipe_steps
 from caffelungo.passes import base, recipe_block
@@ -86,7 +86,8 @@ def register(
     """Decorator of a pass: make it one that recipes and flags ask for. See ``PassType`` for what is said of it.
 
     ``options`` and ``bind`` where a person asks in other words than the pass takes; else they follow from its
-    signature. ValueError for a name or a flag that another pass has, or for what cannot be a step of a recipe.
+    signature. UserError for a name that another pass has, ValueError for a flag that another has, or for what cannot
+    be a step of a recipe.
     """
 
     def decorate(function: F) -> F:
@@ -108,8 +109,7 @@ def passes() -> dict[str, PassType]:
 def _load() -> None:
     for module in pkgutil.iter_modules(room.__path__):
         importlib.import_module(f"{room.__name__}.{module.name}")
-    for point in entry_points(group=ENTRY_POINTS):
-        point.load()
+    packages.load_all(ENTRY_POINTS, "the passes")
 
 
 def _check(made: PassType) -> None:
@@ -156,10 +156,7 @@ def _asks(option: OptionField | None) -> bool:
 
 def _add(made: PassType) -> None:
     known = _registered.get(made.name)
-    if known is not None and (known.function.__module__, known.function.__qualname__) != (
-        made.function.__module__, made.function.__qualname__,
-    ):  # fmt: skip
-        raise ValueError(f"pass {made.name!r} is registered twice: {known.function!r} and {made.function!r}")
+    packages.refuse_second("pass", made.name, known and known.function, made.function)
     _check(made)
     if made.in_recipe:
         message, bounds = recipe_block.described(made.name, made.fields)
