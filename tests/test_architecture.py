@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -252,3 +253,15 @@ def test_import_without_torch() -> None:
 def test_modules_with_torch_are_named_rightly() -> None:
     for module in WITH_TORCH:
         assert imported([module], ENGINE) == (1, f"{module} imports torch")
+
+
+def test_modules_that_docstrings_name_exist() -> None:
+    """``room.module`` in double backticks: names that a move leaves behind. ``net.`` and ``plan.`` mean objects, too."""
+    wrong = []
+    for path in sorted(ENGINE.rglob("*.py")):
+        for room, name in re.findall(r"``([a-z_]+)\.([a-z_]+)(?:\.\w+)?``", path.read_text()):
+            if room not in ("net", "plan") and (ENGINE / room / "__init__.py").exists():
+                there = (ENGINE / room / f"{name}.py").exists() or (ENGINE / room / name).is_dir()
+                if not there and not re.search(rf"\b{name}\b", (ENGINE / room / "__init__.py").read_text()):
+                    wrong.append(f"{path.relative_to(ENGINE)}: {room}.{name}")
+    assert wrong == []

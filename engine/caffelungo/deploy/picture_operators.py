@@ -29,7 +29,7 @@ IMAGE = "image"
 
 LAYOUTS = ("NHWC", "NCHW")
 INTERPOLATION = "bilinear, half-pixel centres, no antialiasing"
-"""How Resize reads a picture, which is how ``data.resize`` does."""
+"""How Resize reads a picture, which is how ``data.resize_pixels`` does."""
 
 
 @dataclass(frozen=True)

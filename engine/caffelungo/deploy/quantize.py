@@ -1,7 +1,7 @@
 """A float32 ONNX model in 8 bits (QDQ), calibrated on pictures, by ONNX Runtime's own quantizer.
 
 Activations are uint8, weights int8, one scale a channel. Weights use seven bits, since processors without VNNI saturate
-sums of eight. What `halves.SENSITIVE` names stays float32, and what turns pictures into numbers.
+sums of eight. Only operators of ``TYPES`` are quantized; what turns pictures into numbers stays float32.
 """
 
 from __future__ import annotations

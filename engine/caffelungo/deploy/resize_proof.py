@@ -1,8 +1,9 @@
 """Photos of any size through the operators of ``picture_operators``: the same in PyTorch, and the proof with real ones.
 
-``data.resize`` computes in whole numbers, as OpenCV does; the graph has no such operator, computes the same in float32
-and rounds. So its pixels are held to two references: to PyTorch's own resize in float64, up to the rounding, and to
-those of training and test, up to one level. What the net makes of the pixels is held to PyTorch as closely as ever.
+``data.resize_pixels`` computes in whole numbers, as OpenCV does; the graph has no such operator, computes the same in
+float32 and rounds. So its pixels are held to two references: to PyTorch's own resize in float64, up to the rounding,
+and to those of training and test, up to one level. What the net makes of the pixels is held to PyTorch as closely as
+ever.
 """
 
 from __future__ import annotations

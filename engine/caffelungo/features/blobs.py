@@ -1,4 +1,4 @@
-"""Which blobs of a net are worth reading, found from the graph alone. No torch."""
+"""Blobs of a net by the names that a user gives: which there are, and what is wrong with the others. No torch."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class View:
     """A definition seen by a pass. Raises UserError for a net that does not fit together, or collects ``problems``.
 
     A phase that has no source of data is left out (a training file whose data layer is ``include { phase: TRAIN }``
-    has no TEST net). A net that needs stages is seen in those for training and for testing (see ``layers.states``);
+    has no TEST net). A net that needs stages is seen in those for training and for testing (see ``plan.states``);
     ``others`` are graphs of its further states, ``amiss`` what does not fit there. ``sources`` tells shapes of data
     layers that the file does not, by layer name. ``head``: the classifier that passes mean when they name none.
     """

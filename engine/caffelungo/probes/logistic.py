@@ -28,7 +28,7 @@ fit = partial(problems.fit, solve)
 
 
 class CrossEntropy:
-    """The weighted mean of -log softmax(z)[y]: a ``lbfgs.Loss`` of labels ``y`` (N) and weights N x P."""
+    """The weighted mean of -log softmax(z)[y]: a ``lbfgs.ConvexLoss`` of labels ``y`` (N) and weights N x P."""
 
     def __init__(self, y: Tensor, weights: Tensor) -> None:
         self.y, self.weights = y[:, None, None], weights[:, :, None]

@@ -46,7 +46,7 @@ fit = partial(problems.fit, solve)
 
 
 class SquaredHinge:
-    """The weighted mean of max(0, 1 - s z)^2 of each class alone: a ``lbfgs.Loss`` of P x C problems of one answer."""
+    """The weighted mean of max(0, 1 - s z)^2 per class: a ``lbfgs.ConvexLoss`` of P x C problems of one answer."""
 
     def __init__(self, y: Tensor, weights: Tensor, classes: int) -> None:
         sign = torch.full((len(y), classes), -1.0, dtype=weights.dtype, device=weights.device)

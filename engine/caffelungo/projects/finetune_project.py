@@ -3,8 +3,8 @@
 NET, DIR/cat/*.jpg, DIR/dog/*.jpg  ->  OUT/train.txt val.txt labels.txt start.caffemodel
                                        OUT/train_val.prototxt deploy.prototxt solver.prototxt run.sh README.md
 
-The training starts where the best linear classifier on the frozen net stands (``probes.starting``), unless it is asked
-to go Caffe's way or from scratch. PyTorch is loaded for the former only.
+The training starts from the best linear classifier on the frozen net (``probes.finetune_start``), unless Caffe's way or
+a start from scratch is asked for. PyTorch is loaded for the former only.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`lungo grow NET --task DIR`: a further task on a trained net, as a folder with what its training needs.
 
-The new classifier starts fitted to what it reads (``probes.heads``), for which PyTorch is loaded.
+The new classifier starts fitted to what it reads (``probes.fit_classifier``), for which PyTorch is loaded.
 
 NET, its weights, DIR/wren/*.jpg, DIR/owl/*.jpg  ->  OUT/train.txt val.txt labels.txt  labels_<old task>.txt
                                                      OUT/train_val.prototxt deploy.prototxt solver.prototxt

@@ -1,7 +1,7 @@
 """The only list of learning rate policies: ``rate_policies/`` and the entry points ``caffelungo.rate_policies``.
 
     @register("linear", needs=(REACHES_ITS_END,))
-    def linear(state: State, solver: Any, iteration: int) -> Any:
+    def linear(state: RateState, solver: Any, iteration: int) -> Any:
         return f32(solver.base_lr) * f32(1 - min(1, iteration / solver.max_iter))
 
 The word that ``register`` takes is what a solver writes as ``lr_policy``. Warm-up is not part of a policy: ``Schedule``

@@ -70,7 +70,7 @@ ARMS = {
 """Every arm that is trained, in the order of tables."""
 
 PROBE = Arm(BAR, "linear classifier", "")
-"""The bar, which is fitted and not trained (see ``probing``)."""
+"""The bar, which is fitted and not trained (see ``probe_cell``)."""
 
 SETS = {
     "paper": ("finetune", "deeper", "wider", "joint", "recursive"),

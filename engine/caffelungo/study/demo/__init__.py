@@ -1,1 +1,1 @@
-"""`lungo demo`: the whole way once, on photos that ship."""
+"""`lungo demo`: the whole way once, on the silhouettes of animals that ship."""

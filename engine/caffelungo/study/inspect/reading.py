@@ -70,8 +70,8 @@ def look(
     tuned: Tuned, before: Before | None, top: Top, layers: Sequence[str], answering: Collection[str],
     parts: Iterator[object], expected: int,
 ) -> Readings:  # fmt: skip
-    """Run both nets over ``parts`` (``samples.Part``). ``layers`` are compared, ``answering`` answer every picture;
-    ``expected`` is about how many pictures there are."""
+    """Run both nets over ``parts`` (``samples.SampleBlock``). ``layers`` are compared, ``answering`` answer every
+    picture; ``expected`` is about how many pictures there are."""
     found = Readings(NetReading(), NetReading() if before else None, np.empty(0), np.empty(0), np.empty(0))  # type: ignore[arg-type]
     numbers: list[NDArray[np.int64]] = []
     labels: list[NDArray[np.int64]] = []
