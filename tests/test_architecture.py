@@ -256,7 +256,7 @@ def test_modules_with_torch_are_named_rightly() -> None:
 
 
 def test_modules_that_docstrings_name_exist() -> None:
-    """``room.module`` in double backticks: names that a move leaves behind. ``net.`` and ``plan.`` mean objects, too."""
+    """``room.module`` in backticks: names that a move leaves behind. ``net.`` and ``plan.`` mean objects, too."""
     wrong = []
     for path in sorted(ENGINE.rglob("*.py")):
         for room, name in re.findall(r"``([a-z_]+)\.([a-z_]+)(?:\.\w+)?``", path.read_text()):

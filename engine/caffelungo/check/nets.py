@@ -29,7 +29,7 @@ from caffelungo.weights import meanfile
 def check_net(
     definition: Definition, findings: Findings, states: Iterable[Any] | None = None, rest: Rest | None = None
 ) -> str:
-    """Check ``definition`` in ``states``; when None, in those that it is made for (see ``layers.states.judged``).
+    """Check ``definition`` in ``states``; when None, in those that it is made for (see ``plan.states.judged``).
 
     A phase without any data layer is left out then. ``rest``: what it was made of, where it could be read in part.
     """

@@ -86,7 +86,7 @@ def tell(written: Any) -> None:
 
 
 def tell_caffe(written: Any) -> VerbResult:
-    """Print the same for a ``deploy.caffe.Written``."""
+    """Print the same for a ``deploy.caffe_export.Written``."""
     for note in written.notes:
         typer.echo(f"note: {note}")
     typer.echo("\n".join(written.proof.lines()))
