@@ -154,7 +154,7 @@ def test_names_of_blocks() -> None:
 
 def test_the_same_again_changes_nothing_and_others_are_refused() -> None:
     assert layer_options.declare("OptionsOfATest", OPTIONS) is BLOCK
-    with pytest.raises(ValueError, match="declared otherwise before"):
+    with pytest.raises(UserError, match="declared otherwise before"):
         layer_options.declare("OptionsOfATest", OPTIONS[:1])
 
 

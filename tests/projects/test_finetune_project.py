@@ -171,7 +171,7 @@ def test_nothing_is_overwritten_unasked(net: Path, photos: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"head": "fire9/concat"}, "no classifier"),
+        ({"head": "fire9/concat"}, "is not a classifier"),
         ({"freeze_to": "nowhere"}, "no layer called `nowhere`"),
         ({"weights": "nowhere.caffemodel"}, "weights file not found"),
         ({"val": 1.5}, "share of validation"),

@@ -392,7 +392,7 @@ def test_a_net_of_the_catalogue_goes_by_its_name_and_brings_its_weights(place: P
         (["--keep-head"], "keeps the old net unchanged"),
         (["--widen", "fc7:4", "--widen", "fc6:4"], "beside one layer"),
         (["--widen", "fc6:4"], "--widen fc7:UNITS"),
-        (["--name", "fc8"], "called `fc8` already"),
+        (["--name", "fc8"], "already has a task called `fc8`"),
     ],
 )
 def test_flags_that_do_not_go_with_a_task(place: Path, words: list[str], message: str) -> None:

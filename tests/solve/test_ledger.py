@@ -97,7 +97,7 @@ def test_a_run_killed_before_its_first_state_starts_anew(here, status, starts):
     record = here / "out/s_run_001/files.json"
     record.write_text(record.read_text().replace('iter_5.caffemodel": "whole"', f'iter_5.caffemodel": "{status}"'))
     if not starts:
-        with pytest.raises(UserError, match="snapshots of an older run"):
+        with pytest.raises(UserError, match="snapshots of an earlier run"):
             run.train(helpers.options())
         return
     assert run.train(helpers.options()) == 0

@@ -83,4 +83,5 @@ def test_a_name_is_given_once() -> None:
     with pytest.raises(UserError, match="'fixed' is registered twice"):
         register("fixed")(other)
     assert policies() == POLICIES
+    assert solver_problems(solver("fixed"), lambda *path: None) == []
     assert all(isinstance(one, RatePolicy) for one in POLICIES.values())

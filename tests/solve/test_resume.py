@@ -90,7 +90,7 @@ def test_another_solver_type_is_refused_with_the_way_out(here):
     helpers.make(here, max_iter="10", type='"Adam"')
     with pytest.raises(UserError, match="--reset-state"):
         run.train(helpers.options(resume=True))
-    with pytest.raises(UserError, match="snapshots of an older run"):
+    with pytest.raises(UserError, match="snapshots of an earlier run"):
         run.train(helpers.options(resume=True, reset_state=True))
     helpers.make(here, max_iter="10", type='"Adam"', snapshot_prefix='"out/t"')
     run.train(helpers.options(snapshot="out/s_iter_10.solverstate", reset_state=True))

@@ -50,9 +50,9 @@ def test_an_unwritable_prefix_names_the_nearest_folder(here):
 def test_an_older_run_is_not_overwritten(here):
     helpers.make(here, snapshot="10")
     assert run.train(helpers.options()) == 0
-    with pytest.raises(UserError, match="snapshots of an older run"):
+    with pytest.raises(UserError, match="snapshots of an earlier run"):
         run.train(helpers.options())
-    with pytest.raises(UserError, match="snapshots of an older run"):
+    with pytest.raises(UserError, match="snapshots of an earlier run"):
         run.train(helpers.options(snapshot="out/s_iter_10.solverstate"))
     assert run.train(helpers.options(overwrite=True)) == 0
     assert run.train(helpers.options(resume=True)) == 0
@@ -86,7 +86,7 @@ def test_the_best_of_an_older_run_is_not_overwritten(here):
     assert run.train(helpers.options()) == 0
     for path in (here / "out").glob("s_iter_*"):
         path.unlink()
-    with pytest.raises(UserError, match="best weights of an older run"):
+    with pytest.raises(UserError, match="best weights of an earlier run"):
         run.train(helpers.options())
     assert run.train(helpers.options(overwrite=True)) == 0
 

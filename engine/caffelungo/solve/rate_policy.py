@@ -79,6 +79,8 @@ class RatePolicy:
 
 _registered: dict[str, RatePolicy] = {}
 _refused: dict[str, list[Problem]] = {}
+"""Second policies of packages by their name; elsewhere, as in a notebook, the error itself is seen."""
+_loading = [False]
 
 
 def register(name: str, needs: tuple[Need, ...] = ()) -> Callable[[F], F]:
@@ -89,7 +91,8 @@ def register(name: str, needs: tuple[Need, ...] = ()) -> Callable[[F], F]:
         try:
             packages.refuse_second("learning rate policy", name, known and known.rate, rate)
         except UserError as error:
-            _refused[name] = error.problems
+            if _loading[0]:
+                _refused[name] = error.problems
             raise
         _registered[name] = RatePolicy(name, rate, needs)
         return rate
@@ -113,4 +116,8 @@ def missing(name: str) -> list[Problem]:
 def _load() -> tuple[Problem, ...]:
     for module in pkgutil.iter_modules(rate_policies.__path__):
         importlib.import_module(f"{rate_policies.__name__}.{module.name}")
-    return tuple(packages.load(ENTRY_POINTS, "the learning rate policies"))
+    _loading[0] = True
+    try:
+        return tuple(packages.load(ENTRY_POINTS, "the learning rate policies"))
+    finally:
+        _loading[0] = False

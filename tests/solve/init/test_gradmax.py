@@ -215,7 +215,7 @@ def test_what_cannot_be_done_is_said():
     assert "did you mean gradmax?" in refused("--method", "gradmx")
     assert "--batches must be at least 1" in refused("--batches", "0")
     assert "--scale must be above 0" in refused("--scale", "0")
-    assert "only GradMax" in refused("--method", "lsuv", "--outgoing-zero")
+    assert "applies only to GradMax" in refused("--method", "lsuv", "--outgoing-zero")
     init()
     ran = lungo("init", "g.prototxt", "--weights", "g.caffemodel", "-o", "i.caffemodel")
     assert ran.status == 2
