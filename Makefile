@@ -57,6 +57,14 @@ growing: $(STAMP)
 continual: $(STAMP)
 	$(BIN)/python -m benchmarks.continual
 
+# Everything that is generated from the code: pages, and the lists that promise names and options.
+docs: $(STAMP)
+	$(BIN)/python -m caffelungo.layers.documentation > docs/layers.md.tmp && mv docs/layers.md.tmp docs/layers.md
+	$(BIN)/python -m caffelungo.passes.documentation > docs/recipes.md.tmp && mv docs/recipes.md.tmp docs/recipes.md
+	$(BIN)/python -m tests.cli.test_json
+	$(BIN)/python -m tests.cli.test_options
+	$(BIN)/python -m tests.api.test_public
+
 proto: $(STAMP)
 	$(BIN)/python -m grpc_tools.protoc -Iproto --include_imports --descriptor_set_out=proto/caffelungo.desc proto/caffe.proto
 
