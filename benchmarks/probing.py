@@ -3,7 +3,7 @@
     python -m benchmarks.probing [--rows 10000] [--features 512] [--classes 10] [--every 4] [--repeats 3]
 
 Features are made up: rectified mixtures of a few dozen factors with a falling spectrum, standardised, float32; 20 % of
-the rows are held out. Ours is `probes.crossvalidation.path` over all 45 penalties without an early end. The opponent is
+the rows are held out. Ours is `probes.penalty_path.path` over all 45 penalties without an early end. The opponent is
 `LogisticRegression(warm_start=True)`, from strong to weak, with its own tolerance of 1e-4; as it takes long for all
 penalties, both also do every fourth one, in turns, and the ratio is of these. How near each came is told by what
 both were run for, the losses and accuracies on the rows held out, against ours in float64 with a tolerance of 1e-4.
@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from torch.nn import functional as F
 
-from caffelungo.probes.crossvalidation import KORNBLITH, PenaltyPath, path
+from caffelungo.probes.penalty_path import KORNBLITH, PenaltyPath, path
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]

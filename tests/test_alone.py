@@ -14,7 +14,7 @@ from caffelungo.data.convert_imageset import convert_imageset
 from caffelungo.errors import UserError
 from caffelungo.features.extract import FeatureOptions, extract
 from caffelungo.probes.options import ProbeOptions
-from caffelungo.probes.run import probe
+from caffelungo.probes.run_probe import probe
 from caffelungo.projects.finetune_project import ProjectOptions, finetune_project
 from caffelungo.projects.task_project import TaskProjectOptions, task_project
 from caffelungo.rewriting.folder_files import staged

@@ -8,8 +8,11 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from benchmarks.commands import lungo, processors, python
 from caffelungo.files import write_text
@@ -20,12 +23,13 @@ UNITS = 64
 
 @dataclass(frozen=True)
 class Job:
-    """One arm on one split of one set; ``folder`` holds train/, test/ and a folder per arm."""
+    """One arm on one split of one set; ``folder`` holds train/, test/ and a folder per arm, ``records`` the results."""
 
     name: str
     seed: int
     arm: str
     folder: Path
+    records: Path
     size: int
     precision: str
 
@@ -35,7 +39,7 @@ class Job:
 
     @property
     def result(self) -> Path:
-        return self.folder / f"{self.arm}.json"
+        return self.records / f"{self.name}-{self.seed}-{self.arm}.json"
 
     @property
     def done(self) -> bool:
@@ -62,10 +66,26 @@ def run(job: Job) -> None:
     found = ARMS[job.arm](job)
     cpu = processors() - before
     seconds = time.monotonic() - begin - found.pop("judging", 0.0)
-    write_text(job.result, json.dumps({"seconds": round(seconds, 1), "cpu": round(cpu, 1), **found}, indent=1))
+    record = {
+        "date": str(date.today()),
+        "torch": torch.__version__,
+        "seconds": round(seconds, 1),
+        "cpu": round(cpu, 1),
+        **found,
+        "wrong": _wrong(job.answers),
+    }
+    job.records.mkdir(parents=True, exist_ok=True)
+    write_text(job.result, json.dumps(record) + "\n")
     for pattern in ("solver_iter_*.caffemodel", "*.solverstate", "**/features/*"):
         for path in sorted(job.out.glob(pattern)):
             path.unlink()
+
+
+def _wrong(answers: Path) -> list[str]:
+    """class/file of each photo that got another class: what paired differences need."""
+    with answers.open() as file:
+        rows = list(csv.DictReader(file))
+    return sorted("/".join(Path(row["picture"]).parts[-2:]) for row in rows if row["class"] != row["answer"])
 
 
 def _judged(job: Job, model: Path, weights: Path) -> dict[str, Any]:

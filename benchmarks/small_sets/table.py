@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import numpy as np
-import torch
 
 from benchmarks.small_sets.arms import Job
 from caffelungo.report.classification_score import wilson
@@ -40,8 +37,9 @@ def page(jobs: Sequence[Job], precision: str, size: int) -> str:
     lines = [
         f"# SqueezeNet 1.1 at {size} px on small sets",
         "",
-        f"{date.today()}, torch {torch.__version__}, {platform.machine()}, {os.cpu_count()} cores; trainings in "
-        f"{precision}; seeds {', '.join(map(str, seeds)) or 'none'}. Printed by `python -m benchmarks.small_sets`.",
+        f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores; trainings in {precision}; seeds "
+        f"{', '.join(map(str, seeds)) or 'none'}; runs of {_between(found.values(), 'date')} with torch "
+        f"{_between(found.values(), 'torch')}. Printed by `python -m benchmarks.small_sets`.",
         "",
         "Test accuracy in %, mean over seeds, with the 95 % interval of the pictures judged (Wilson, of the seeds' "
         "mean); in brackets balanced accuracy, and processor seconds of the whole arm.",
@@ -56,6 +54,11 @@ def page(jobs: Sequence[Job], precision: str, size: int) -> str:
         lines.append(f"| {name} | {len(own)} | " + " | ".join(cells) + f" | {_layers(probes)} |")
     lines += ["", "## What the defaults promise", "", *_promises(done, sets, seeds)]
     return "\n".join(lines) + "\n"
+
+
+def _between(found: Iterable[dict[str, Any]], key: str) -> str:
+    values = sorted({one[key] for one in found})
+    return " to ".join(dict.fromkeys((values[0], values[-1]))) if values else "no day"
 
 
 def _found(job: Job) -> dict[str, Any]:
@@ -122,19 +125,16 @@ def _promises(jobs: Mapping[Key, Job], sets: Sequence[str], seeds: Sequence[int]
     ]
 
 
-def _wrong(job: Job) -> dict[str, int]:
-    """1 for each photo that was told wrongly, by name."""
-    with job.answers.open() as file:
-        rows = list(csv.DictReader(file))
-    return {"/".join(Path(row["picture"]).parts[-2:]): int(row["class"] != row["answer"]) for row in rows}
-
-
 def _difference(pairs: Sequence[tuple[Job, Job]]) -> str:
     rng = np.random.default_rng(0)
     gains = []
     for mine, other in pairs:
-        a, b = _wrong(mine), _wrong(other)
-        gains.append(np.array([b[name] - a[name] for name in a]))
+        a, b = _found(mine), _found(other)
+        own, others = set(a["wrong"]), set(b["wrong"])
+        gain = np.zeros(a["samples"])
+        gain[: len(others - own)] = 1
+        gain[len(gain) - len(own - others) :] = -1
+        gains.append(gain)
     draws = np.empty(DRAWS)
     for k in range(DRAWS):
         picked = [gains[i] for i in rng.integers(len(gains), size=len(gains))]

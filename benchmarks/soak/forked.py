@@ -22,7 +22,7 @@ def warm() -> None:
 
     import caffelungo.cli.main
     import caffelungo.inference.classify
-    import caffelungo.solve.run  # noqa: F401
+    import caffelungo.solve.run_training  # noqa: F401
 
     torch.set_num_threads(1)
 

@@ -44,13 +44,11 @@ def test_a_split_of_its_own_is_kept_and_its_validation_part_is_learned_from(tmp_
 
 
 def test_differences_are_paired_and_what_is_missing_is_a_dash(tmp_path: Path) -> None:
-    jobs = [Job("set", 0, arm, tmp_path, 64, "fp32") for arm in ("probe", "finetune", "classic")]
+    jobs = [Job("set", 0, arm, tmp_path, tmp_path, 64, "fp32") for arm in ("probe", "finetune", "classic")]
     for job, wrong in zip(jobs[1:], (2, 6), strict=True):
-        job.answers.parent.mkdir(parents=True)
-        rows = [f"cat/{k}.png,cat,{'dog' if k < wrong else 'cat'}" for k in range(20)]
-        job.answers.write_text("picture,class,answer\n" + "\n".join(rows) + "\n")
         right = 20 - wrong
         found = {"accuracy": right / 20, "balanced": right / 20, "samples": 20, "right": right, "seconds": 5, "cpu": 7}
+        found |= {"date": "2026-01-02", "torch": "2.14", "wrong": [f"cat/{k}.png" for k in range(wrong)]}
         job.result.write_text(json.dumps(found))
     text = page(jobs, "fp32", 64)
     assert "| set | 1 | - | 90.0 [69.9, 97.2] (90.0; 7 s) | 70.0 [48.1, 85.5] (70.0; 7 s) | - |" in text

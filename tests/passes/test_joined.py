@@ -17,8 +17,8 @@ from caffelungo.passes.finetune import finetune
 from caffelungo.passes.finetune_options import FinetuneOptions
 from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.passes.joined import JoinedOptions, Read, columns, head_name, joined, weights_for
-from caffelungo.passes.layerwise import RatesOptions, rates
 from caffelungo.passes.moves import Blobs
+from caffelungo.passes.rates import RatesOptions, rates
 from caffelungo.passes.stage_ends import stage_ends
 from caffelungo.passes.view import View
 from caffelungo.rewriting.recipes import recipe

@@ -19,7 +19,7 @@ from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.probes.options import ProbeOptions
 from caffelungo.probes.results import Probed
-from caffelungo.probes.run import probe
+from caffelungo.probes.run_probe import probe
 from caffelungo.solve import nets
 from caffelungo.weights import formats
 from caffelungo.weights.match_layers import match

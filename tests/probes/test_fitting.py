@@ -13,8 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from caffelungo.errors import UserError
 from caffelungo.probes import fitting, logistic
 from caffelungo.probes.candidates import ProbeCandidate
-from caffelungo.probes.crossvalidation import PenaltyRow
 from caffelungo.probes.fitting import TriedCandidate, attempt, choose, fit_head, held_out
+from caffelungo.probes.penalty_path import PenaltyRow
 
 RNG = np.random.default_rng(2)
 LABELS = np.arange(40) % 3

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from caffelungo.errors import UserError
 from caffelungo.probes import logistic, principal_axes
-from caffelungo.probes.problems import ABSENT
+from caffelungo.probes.weighted_problems import ABSENT
 from tests.probes.made_up import Floats, Labels, clusters
 
 sklearn_linear = pytest.importorskip("sklearn.linear_model")

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 from caffelungo.definition.reader import read_net
 from caffelungo.errors import UserError
 from caffelungo.passes.view import View
-from caffelungo.probes.crossvalidation import KORNBLITH, path, stratified_folds
 from caffelungo.probes.feature_matrix import Subject, read_head
 from caffelungo.probes.fitting import LinearHead, fit_head
+from caffelungo.probes.penalty_path import KORNBLITH, path, stratified_folds
 from caffelungo.probes.picture_entries import own
 from caffelungo.probes.refit_classifier import as_it_is, gained, is_converged, refitted
 from caffelungo.probes.scaling import global_scale

@@ -8,7 +8,7 @@ import torch
 
 from caffelungo.errors import UserError
 from caffelungo.probes import svm
-from caffelungo.probes.problems import ABSENT
+from caffelungo.probes.weighted_problems import ABSENT
 from tests.probes.made_up import Floats, clusters
 
 sklearn_svm = pytest.importorskip("sklearn.svm")

@@ -28,7 +28,7 @@ from caffelungo.inference.runtime import open_session
 from caffelungo.projects.task_project import TaskProjectOptions, TaskSummary, task_project
 from caffelungo.report import metrics_csv
 from caffelungo.report.glog import CaffeLog
-from caffelungo.solve import evaluate, run
+from caffelungo.solve import evaluate, run_training
 from caffelungo.solve.open_test_net import open_test_net
 from caffelungo.solve.options import TestOptions, TrainOptions
 from caffelungo.solve.tested_head import judged_head
@@ -86,7 +86,7 @@ def train(folder: Path, **more: object) -> int:
     options = TrainOptions(
         solver=folder / "solver.prototxt", quiet=True, device="cpu", workers=0, tensorboard=False, **more,  # type: ignore[arg-type]
     )  # fmt: skip
-    return run.train(options)
+    return run_training.train(options)
 
 
 @pytest.fixture(scope="module", params=["residual", "fire", "answer"])
@@ -435,7 +435,7 @@ def test_an_existing_folder_is_not_touched(place: Path) -> None:
 
 KILLED = """
 import os, signal, sys
-from caffelungo.solve import run
+from caffelungo.solve import run_training
 from caffelungo.solve.observer import Observer
 from caffelungo.solve.options import TrainOptions
 
@@ -444,7 +444,7 @@ class Killer(Observer):
         if iteration == 7:
             os.kill(os.getpid(), signal.SIGKILL)
 
-run.train(TrainOptions(solver=sys.argv[1], quiet=True, device="cpu", workers=0, threads=1,
+run_training.train(TrainOptions(solver=sys.argv[1], quiet=True, device="cpu", workers=0, threads=1,
                        tensorboard=False), [Killer()])
 """
 

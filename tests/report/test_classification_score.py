@@ -13,7 +13,7 @@ import torch
 from caffelungo.errors import UserError
 from caffelungo.report.classification_score import Classified, wilson
 from caffelungo.report.glog import CaffeLog
-from caffelungo.solve import evaluate, run, timing
+from caffelungo.solve import evaluate, run_training, timing
 from caffelungo.solve.open_test_net import open_test_net
 from caffelungo.solve.options import TestOptions, TimeOptions
 from tests.solve import helpers
@@ -24,7 +24,7 @@ from tests.support import needs_shared, shared
 def trained(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     helpers.make(tmp_path)
-    run.train(helpers.options())
+    run_training.train(helpers.options())
     return "out/s_iter_20.caffemodel"
 
 

@@ -56,12 +56,12 @@ def parse_log(text: str) -> tuple[list[dict[str, float]], list[dict[str, float]]
 
 
 def test_a_parser_of_caffes_logs_reads_ours(tmp_path, monkeypatch):
-    from caffelungo.solve import run
+    from caffelungo.solve import run_training
     from tests.solve import helpers
 
     monkeypatch.chdir(tmp_path)
     helpers.make(tmp_path, test_interval="10", lr_policy='"step"', gamma="0.1", stepsize="8")
-    run.train(helpers.options())
+    run_training.train(helpers.options())
     text = (tmp_path / "out/s_run_001/train.log").read_text()
     assert "] Solving mlp" in text
     train, test = parse_log(text)

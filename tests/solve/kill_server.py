@@ -15,7 +15,7 @@ from pathlib import Path
 
 def train(job: dict) -> int:
     from caffelungo.errors import LungoError
-    from caffelungo.solve import run
+    from caffelungo.solve import run_training
     from caffelungo.solve.observer import Observer
     from caffelungo.solve.options import TrainOptions
 
@@ -33,7 +33,7 @@ def train(job: dict) -> int:
         solver="solver.prototxt", resume=job["resume"], workers=job["workers"], threads=1, quiet=True, device="cpu"
     )
     try:
-        return run.train(options, [Recording()])
+        return run_training.train(options, [Recording()])
     except LungoError as error:
         print(error, file=sys.stderr, flush=True)
         return error.exit_status
@@ -52,7 +52,7 @@ def slow_down(name: str, seconds: float) -> None:
 def main() -> None:
     import torch  # noqa: F401
 
-    from caffelungo.solve import run  # noqa: F401
+    from caffelungo.solve import run_training  # noqa: F401
 
     print("ready", flush=True)
     for line in sys.stdin:

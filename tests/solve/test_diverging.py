@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from caffelungo.errors import RunError
-from caffelungo.solve import run
+from caffelungo.solve import run_training
 from caffelungo.solve.constant_answers import Answers
 from caffelungo.solve.diverging import Diverging
 from tests.solve import helpers
@@ -86,16 +86,16 @@ def test_a_run_that_diverges_but_stays_finite_is_stopped(here):
     net = helpers.NET.replace('type: "ReLU"', 'type: "Sigmoid"').replace("batch_size: 4", "batch_size: 10")
     helpers.make(here, net, base_lr="1000", momentum="0.9", max_iter="70", snapshot="10")
     with pytest.raises(RunError, match="has diverged") as caught:
-        run.train(helpers.options())
+        run_training.train(helpers.options())
     assert "newest snapshot from before that is out/s_iter_" in str(caught.value)
-    assert run.train(helpers.options(overwrite=True, stop_diverged=False)) == 0
-    assert run.train(helpers.options(overwrite=True, caffe=True)) == 0
+    assert run_training.train(helpers.options(overwrite=True, stop_diverged=False)) == 0
+    assert run_training.train(helpers.options(overwrite=True, caffe=True)) == 0
 
 
 def test_one_answer_for_all_samples_is_said(here, capsys):
     dead = helpers.NET.replace("num_output: 6", "num_output: 6 bias_filler { value: -100 }")
     helpers.make(here, dead, max_iter="60", test_interval="20")
-    run.train(helpers.options())
+    run_training.train(helpers.options())
     told = [line for line in capsys.readouterr().err.splitlines() if "it does not distinguish classes" in line]
     assert len(told) == 1
     assert "for all 10 test samples" in told[0]
@@ -103,7 +103,7 @@ def test_one_answer_for_all_samples_is_said(here, capsys):
 
 def test_a_net_that_learns_is_not_accused(here, capsys):
     helpers.make(here, max_iter="60", test_interval="20")
-    run.train(helpers.options())
+    run_training.train(helpers.options())
     assert "tells nothing apart" not in capsys.readouterr().err
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from caffelungo.errors import UserError
 from caffelungo.report.glog import CaffeLog
-from caffelungo.solve import evaluate, run, snapshot
+from caffelungo.solve import evaluate, run_training, snapshot
 from caffelungo.solve.label_errors import LabelError
 from caffelungo.solve.open_test_net import open_test_net
 from caffelungo.solve.options import TestOptions
@@ -48,7 +48,7 @@ def test_labels_of_the_data_are_looked_at_before_training(folder, phase, caffe):
     (folder / "test.txt").write_text("test.h5\n")
     relabel([0, 1, 2, 0, 7, 1, 2, 0, 1, 7], "data.h5" if phase == "TRAIN" else "test.h5")
     with pytest.raises(UserError, match="do not fit the classifier") as error:
-        run.train(helpers.options(caffe=caffe, tensorboard=False))
+        run_training.train(helpers.options(caffe=caffe, tensorboard=False))
     assert "row 4" in str(error.value)
     assert str(error.value.problems[0].where).startswith("net.prototxt:")
     assert not list(folder.glob("out/*"))
@@ -99,7 +99,7 @@ def test_a_test_net_that_computes_them_ends_training_likewise(folder):
     net = "\n".join([*net.splitlines()[:-1], loss])
     helpers.make(folder, net, **TESTED)
     with pytest.raises(LabelError, match=r"layer `accuracy` \(Accuracy\) reads 3 of sample 2") as error:
-        run.train(helpers.options(tensorboard=False))
+        run_training.train(helpers.options(tensorboard=False))
     assert "snapshot of iteration 4" in str(error.value)
     assert [one.iteration for one in snapshot.listed(folder / "out" / "s")] == [4]
     weights = str(snapshot.listed(folder / "out" / "s")[0].weights)

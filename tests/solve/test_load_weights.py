@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from caffelungo.errors import UserError
-from caffelungo.solve import run
+from caffelungo.solve import run_training
 from caffelungo.weights import formats
 from tests.solve import helpers
 
@@ -23,7 +23,7 @@ def trained(tmp_path, monkeypatch):
     """The blobs of a trained file that also holds a layer ``extra`` of 3 outputs."""
     monkeypatch.chdir(tmp_path)
     helpers.make(tmp_path, test_interval="10")
-    run.train(helpers.options())
+    run_training.train(helpers.options())
     weights = formats.read(FILE)
     weights.layers["extra"] = [np.full((3, 6), 7, np.float32), np.full(3, 8, np.float32)]
     formats.write(FILE, weights)

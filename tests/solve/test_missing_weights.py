@@ -9,7 +9,7 @@ from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import parse_net, parse_solver, read_net, read_solver
 from caffelungo.definition.schema import TRAIN
 from caffelungo.plan.build_plan import build_plan
-from caffelungo.solve import missing_weights, run
+from caffelungo.solve import missing_weights, run_training
 from tests.solve import helpers
 
 RATES = "param {{ lr_mult: {0} }} param {{ lr_mult: {0} }} "
@@ -88,8 +88,8 @@ def test_no_net_of_the_catalogue_is_accused_with_its_own_solver():
 def test_a_training_says_it_unless_there_are_weights(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     helpers.make(tmp_path, max_iter="2", snapshot="2", extra="# lungo train --solver s --weights W")
-    run.train(helpers.options())
+    run_training.train(helpers.options())
     assert "(--weights W): is --weights FILE missing?" in capsys.readouterr().err
-    run.train(helpers.options(weights=["out/s_iter_2.caffemodel"], overwrite=True))
-    run.train(helpers.options(snapshot="out/s_iter_2.solverstate"))
+    run_training.train(helpers.options(weights=["out/s_iter_2.caffemodel"], overwrite=True))
+    run_training.train(helpers.options(snapshot="out/s_iter_2.solverstate"))
     assert "is --weights FILE missing?" not in capsys.readouterr().err

@@ -15,7 +15,7 @@ from caffelungo.check import check
 from caffelungo.definition.schema import SolverParameter
 from caffelungo.errors import UserError
 from caffelungo.net.store import Store
-from caffelungo.solve import attention, run, snapshot, updates
+from caffelungo.solve import attention, run_training, snapshot, updates
 from caffelungo.solve.adamw import AdamW
 from caffelungo.solve.delta import distance
 from caffelungo.solve.observer import Observer
@@ -313,7 +313,7 @@ def test_a_state_that_knows_no_start(place):
 def test_no_weights(place):
     asked(place, ASKED[0])
     with pytest.raises(UserError, match="l2_sp holds a net near its initial weights"):
-        run.train(options())
+        run_training.train(options())
     with pytest.raises(UserError, match="l2_sp holds"):
         solver().step(1)
     assert not list(place.glob("out/s_run_*"))
@@ -393,17 +393,17 @@ def test_attention_needs_a_classifier(place):
 
 def test_an_older_run_that_is_overwritten_takes_its_start_along(place):
     asked(place, ASKED[0], max_iter="4", snapshot="2")
-    run.train(options(weights=["old.caffemodel"]))
+    run_training.train(options(weights=["old.caffemodel"]))
     (first,) = place.glob("out/s_start_*.caffemodel")
     other = formats.read("old.caffemodel")
     other.layers["ip1"][0] = other.layers["ip1"][0] * 2
     formats.write("other.caffemodel", other)
-    run.train(options(weights=["other.caffemodel"], overwrite=True))
+    run_training.train(options(weights=["other.caffemodel"], overwrite=True))
     (second,) = place.glob("out/s_start_*.caffemodel")
     assert first != second
     assert snapshot.newest_complete(Path("out/s")) is not None
     asked(place, ASKED[0], max_iter="6", snapshot="2")
-    assert run.train(options(resume=True)) == 0
+    assert run_training.train(options(resume=True)) == 0
 
 
 def test_start_survives_the_schema():

@@ -16,7 +16,7 @@ import torch
 from caffelungo.errors import UserError
 from caffelungo.net.graph import GraphNet
 from caffelungo.report import metrics_csv
-from caffelungo.solve import loop, run, snapshot
+from caffelungo.solve import loop, run_training, snapshot
 from caffelungo.solve.action import Action
 from caffelungo.solve.early_stop import EarlyStop
 from caffelungo.solve.judged_output import Watch
@@ -45,7 +45,7 @@ class Recorder(Observer):
         self.best: list[tuple[int, float]] = []
 
     def on_attach(self, run: ObservedRun) -> None:
-        self.calls.append(("attach", run.training.iteration))
+        self.calls.append(("attach", run_training.training.iteration))
 
     def on_iteration(self, iteration: int) -> None:
         self.calls.append(("iteration", iteration))
@@ -96,7 +96,7 @@ def test_everything_is_seen_in_its_order(here: Path) -> None:
 def test_the_numbers_are_those_of_the_run_s_files(here: Path) -> None:
     helpers.make(here, display="4", test_interval="5", gamma="0.5", lr_policy='"step"', extra="stepsize: 8")
     seen, losses = Recorder(), helpers.Losses()
-    assert run.train(helpers.options(), [seen, losses]) == 0
+    assert run_training.train(helpers.options(), [seen, losses]) == 0
     points: dict[tuple[str, str], dict[int, float]] = {}
     for point, _ in metrics_csv.read(here / "out/s_run_001/metrics.csv"):
         points.setdefault((point.phase, point.name), {})[point.iteration] = point.value
@@ -173,7 +173,7 @@ class Stopping(Observer):
 def test_an_observer_ends_the_run(here: Path, method: str, at: int, end: int) -> None:
     """A loss comes with the next display, so the run goes on until there."""
     helpers.make(here, display="2", test_interval="4")
-    assert run.train(helpers.options(), [Stopping(method, at)]) == 0
+    assert run_training.train(helpers.options(), [Stopping(method, at)]) == 0
     assert [one.iteration for one in snapshot.listed(Path("out/s"))] == [end]
 
 
@@ -191,7 +191,7 @@ class Answering(Observer):
 def test_an_observer_that_always_answers_alike(here: Path, answer: Any, end: int) -> None:
     """A stop between sub-batches takes the iteration back."""
     helpers.make(here, max_iter="6", iter_size="2", test_interval="4", extra="test_initialization: false")
-    assert run.train(helpers.options(), [Answering(answer)]) == 0
+    assert run_training.train(helpers.options(), [Answering(answer)]) == 0
     assert snapshot.listed(Path("out/s"))[-1].iteration == end
 
 
@@ -199,7 +199,7 @@ def test_an_observer_that_always_answers_alike(here: Path, answer: Any, end: int
 def test_an_answer_that_means_nothing_is_named(here: Path, answer: Any) -> None:
     helpers.make(here)
     with pytest.raises(UserError, match="`poll` of Answering"):
-        run.train(helpers.options(), [Answering(answer)])
+        run_training.train(helpers.options(), [Answering(answer)])
 
 
 def test_an_error_of_an_observer_ends_the_run(here: Path) -> None:
@@ -210,14 +210,14 @@ def test_an_error_of_an_observer_ends_the_run(here: Path) -> None:
 
     helpers.make(here, snapshot="2")
     with pytest.raises(KeyError, match="mine"):
-        run.train(helpers.options(), [Broken()])
+        run_training.train(helpers.options(), [Broken()])
     assert [one.iteration for one in snapshot.listed(Path("out/s"))] == [2]
     assert (here / "out/s_run_001/metrics.csv").exists()
 
 
 def test_what_a_run_left(here: Path) -> None:
     helpers.make(here, test_interval="5", snapshot="8", extra="lungo { keep_best: true }")
-    left = run.run_training(helpers.options())
+    left = run_training.run_training(helpers.options())
     assert (left.exit_status, left.training.iteration) == (0, 20)
     assert left.snapshot is not None
     assert left.snapshot.iteration == 20
@@ -232,7 +232,7 @@ def test_what_a_run_left(here: Path) -> None:
 
 def test_a_run_without_snapshots_or_tests_left_none(here: Path) -> None:
     helpers.make(here, max_iter="3", snapshot_after_train="false")
-    left = run.run_training(helpers.options())
+    left = run_training.run_training(helpers.options())
     assert (left.snapshot, left.best) == (None, None)
 
 
@@ -257,9 +257,9 @@ def test_a_smaller_batch_attaches_callbacks_again_and_frees_what_did_not_fit(
         def on_attach(self, run: ObservedRun) -> None:
             gc.collect()
             alive.append([one() is not None for one in self.runs])
-            self.runs.append(weakref.ref(run.training))
+            self.runs.append(weakref.ref(run_training.training))
 
-    assert run.train(helpers.options(fit_batch=True), [Remembering()]) == 0
+    assert run_training.train(helpers.options(fit_batch=True), [Remembering()]) == 0
     assert alive == [[], [False]]
 
 

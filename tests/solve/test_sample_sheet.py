@@ -14,7 +14,7 @@ from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.report import sheet
 from caffelungo.report import sheet as drawing
-from caffelungo.solve import nets, run, sample_sheet
+from caffelungo.solve import nets, run_training, sample_sheet
 from tests.data.make import database
 from tests.solve import helpers
 
@@ -86,12 +86,12 @@ def test_floats_are_stretched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_training_leaves_it_and_survives_pictures_that_it_cannot_show(folder: Path) -> None:
     helpers.make(folder, NET.format(transform="mirror: true", more=""), max_iter="2")
-    run.train(helpers.options(tensorboard=False))
+    run_training.train(helpers.options(tensorboard=False))
     with Image.open("out/s_run_001/samples.png") as image:
         assert image.width > sample_sheet.SHOWN * drawing.SIDE
         assert image.getpixel((drawing.GAP + 5, 100)) == RED
     helpers.make(folder, max_iter="2")
-    run.train(helpers.options(tensorboard=False, overwrite=True))
+    run_training.train(helpers.options(tensorboard=False, overwrite=True))
     assert not Path("out/s_run_002/samples.png").exists()
 
 

@@ -20,8 +20,9 @@ CHILD = """
 import sys
 from caffelungo.errors import LungoError
 from caffelungo.solve.options import TrainOptions
-from caffelungo.solve import run
-sys.exit(run.train(TrainOptions(solver="solver.prototxt", device="cpu", threads=1, quiet=True, **eval(sys.argv[1]))))
+from caffelungo.solve import run_training
+options = TrainOptions(solver="solver.prototxt", device="cpu", threads=1, quiet=True, **eval(sys.argv[1]))
+sys.exit(run_training.train(options))
 """
 
 

@@ -11,7 +11,7 @@ from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import RunError
 from caffelungo.net.graph import GraphNet
-from caffelungo.solve import memory, run, smaller_batches
+from caffelungo.solve import memory, run_training, smaller_batches
 from caffelungo.solve.net_text import NetText
 from caffelungo.weights import formats, solverstate
 from tests.solve import helpers
@@ -29,7 +29,7 @@ def here(tmp_path, monkeypatch):
 def whole(here):
     """The weights after a training with the whole batch."""
     helpers.make(here, NET, snapshot_prefix='"out/whole"', display="1")
-    run.train(helpers.options())
+    run_training.train(helpers.options())
     return formats.read("out/whole_iter_20.caffemodel").layers
 
 
@@ -50,7 +50,7 @@ def test_the_least_division_that_fits(batch, fits, parts):
 def test_what_is_expected_not_to_fit_is_divided_before_it_begins(here, whole, monkeypatch, capsys, fits):
     monkeypatch.setattr(memory, "fitting", lambda expected, device, batch: fits)
     helpers.make(here, NET)
-    run.train(helpers.options(fit_batch=True))
+    run_training.train(helpers.options(fit_batch=True))
     size = max(n for n in (1, 2, 3, 4, 6) if n <= fits)
     told = " ".join(capsys.readouterr().err.split())
     assert f"batch_size 12 does not fit into memory: {size} with iter_size {12 // size}" in told
@@ -71,7 +71,7 @@ def test_what_turns_out_not_to_fit_is_divided_and_goes_on(here, whole, monkeypat
         return real(self, *tensors)
 
     monkeypatch.setattr(GraphNet, "look", look)
-    run.train(helpers.options(fit_batch=True))
+    run_training.train(helpers.options(fit_batch=True))
     told = " ".join(capsys.readouterr().err.split())
     assert "not enough memory for a batch of 12" in told
     assert calls[:8] == [12] * 8
@@ -90,9 +90,9 @@ def test_without_the_flag_it_is_an_error_with_the_remedy(here, monkeypatch):
 
     monkeypatch.setattr(GraphNet, "look", look)
     with pytest.raises(RunError, match=r"--fit-batch"):
-        run.train(helpers.options())
+        run_training.train(helpers.options())
     with pytest.raises(RunError, match="not enough memory for a batch of 1 "):
-        run.train(helpers.options(fit_batch=True))
+        run_training.train(helpers.options(fit_batch=True))
 
 
 def test_all_sources_of_the_phase_are_divided_alike(here):

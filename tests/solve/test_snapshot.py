@@ -10,7 +10,7 @@ import pytest
 
 from caffelungo.definition.schema import SolverParameter
 from caffelungo.errors import RunError, UserError
-from caffelungo.solve import run, snapshot
+from caffelungo.solve import run_training, snapshot
 from caffelungo.weights import formats, solverstate
 from tests.solve import helpers
 
@@ -36,7 +36,7 @@ def test_prefix(here, prefix, path, wanted):
 def test_an_unwritable_prefix_names_the_nearest_folder(here):
     helpers.make(here, snapshot_prefix='"no/such/place/s"')
     with pytest.raises(UserError) as caught:
-        run.train(helpers.options())
+        run_training.train(helpers.options())
     problem = caught.value.problems[0]
     assert "cannot write to snapshot prefix" in problem.what
     assert problem.where.file.endswith("solver.prototxt")
@@ -44,51 +44,51 @@ def test_an_unwritable_prefix_names_the_nearest_folder(here):
     assert f"mkdir -p {here / 'no/such/place'}" in problem.remedy
     assert str(here) in problem.remedy
     (here / "no/such/place").mkdir(parents=True)
-    assert run.train(helpers.options()) == 0
+    assert run_training.train(helpers.options()) == 0
 
 
 def test_an_older_run_is_not_overwritten(here):
     helpers.make(here, snapshot="10")
-    assert run.train(helpers.options()) == 0
+    assert run_training.train(helpers.options()) == 0
     with pytest.raises(UserError, match="snapshots of an earlier run"):
-        run.train(helpers.options())
+        run_training.train(helpers.options())
     with pytest.raises(UserError, match="snapshots of an earlier run"):
-        run.train(helpers.options(snapshot="out/s_iter_10.solverstate"))
-    assert run.train(helpers.options(overwrite=True)) == 0
-    assert run.train(helpers.options(resume=True)) == 0
+        run_training.train(helpers.options(snapshot="out/s_iter_10.solverstate"))
+    assert run_training.train(helpers.options(overwrite=True)) == 0
+    assert run_training.train(helpers.options(resume=True)) == 0
     assert len(list((here / "out").glob("s_run_*"))) == 3
 
 
 def test_overwriting_leaves_nothing_of_the_older_run_to_resume(here, capsys):
     helpers.make(here, snapshot="10")
-    assert run.train(helpers.options()) == 0
+    assert run_training.train(helpers.options()) == 0
     helpers.make(here, snapshot="5", max_iter="10", base_lr="0.05")
-    assert run.train(helpers.options(overwrite=True)) == 0
+    assert run_training.train(helpers.options(overwrite=True)) == 0
     assert "removed, as --overwrite says" in capsys.readouterr().err
     assert sorted(path.name for path in (here / "out").glob("*.solverstate")) == [
         "s_iter_10.solverstate", "s_iter_5.solverstate",
     ]  # fmt: skip
-    assert run.train(helpers.options(snapshot="out/s_iter_5.solverstate", overwrite=True)) == 0
+    assert run_training.train(helpers.options(snapshot="out/s_iter_5.solverstate", overwrite=True)) == 0
     assert len(list((here / "out").glob("*.solverstate"))) == 2
 
 
 def test_overwriting_keeps_the_older_run_until_there_is_a_new_snapshot(here, monkeypatch):
     helpers.make(here, max_iter="10")
-    assert run.train(helpers.options()) == 0
+    assert run_training.train(helpers.options()) == 0
     helpers.make(here, base_lr="1e38", max_iter="15")
     with pytest.raises(RunError, match="finite"):
-        run.train(helpers.options(overwrite=True))
+        run_training.train(helpers.options(overwrite=True))
     assert (here / "out/s_iter_10.solverstate").exists()
 
 
 def test_the_best_of_an_older_run_is_not_overwritten(here):
     helpers.make(here, test_interval="10", extra="lungo { keep_best: true }")
-    assert run.train(helpers.options()) == 0
+    assert run_training.train(helpers.options()) == 0
     for path in (here / "out").glob("s_iter_*"):
         path.unlink()
     with pytest.raises(UserError, match="best weights of an earlier run"):
-        run.train(helpers.options())
-    assert run.train(helpers.options(overwrite=True)) == 0
+        run_training.train(helpers.options())
+    assert run_training.train(helpers.options(overwrite=True)) == 0
 
 
 @pytest.mark.parametrize("moment", ["state", "weights' name", "state's name"])
@@ -118,19 +118,19 @@ def test_the_state_comes_last_and_completes_the_snapshot(here, monkeypatch, mome
 @pytest.mark.parametrize("broken", ["formats", "solverstate"])
 def test_a_full_disk_keeps_the_older_snapshot_of_the_same_iteration(here, monkeypatch, broken):
     helpers.make(here, snapshot="10", max_iter="10")
-    run.train(helpers.options())
+    run_training.train(helpers.options())
     before = {path: path.read_bytes() for path in (here / "out").glob("s_iter*")}
     helpers.make(here, snapshot="10", max_iter="10", base_lr="0.2")
     monkeypatch.setattr(globals()[broken], "write", lambda *arguments: (_ for _ in ()).throw(OSError(28, "full")))
     with pytest.raises(RunError, match=r"s_iter_10.*the newest complete snapshot is|s_iter_10"):
-        run.train(helpers.options(overwrite=True))
+        run_training.train(helpers.options(overwrite=True))
     assert {path: path.read_bytes() for path in (here / "out").glob("s_iter*")} == before
     assert not list((here / "out").glob(".*"))
 
 
 def test_a_truncated_snapshot_is_passed_over(here):
     helpers.make(here, snapshot="5")
-    run.train(helpers.options())
+    run_training.train(helpers.options())
     newest = here / "out/s_iter_20.caffemodel"
     newest.write_bytes(newest.read_bytes()[:-9])
     heard: list[str] = []
@@ -195,7 +195,7 @@ def test_a_write_that_fails_once_is_tried_again(here, monkeypatch):
 
 def test_keep_last_and_best(here):
     helpers.make(here, snapshot="4", test_interval="4", extra="lungo { keep_last: 2 keep_best: true }")
-    assert run.train(helpers.options()) == 0
+    assert run_training.train(helpers.options()) == 0
     assert sorted(path.name for path in (here / "out").glob("*.caffemodel")) == [
         "s_best.caffemodel", "s_iter_16.caffemodel", "s_iter_20.caffemodel",
     ]  # fmt: skip
@@ -204,11 +204,11 @@ def test_keep_last_and_best(here):
 
 def test_hdf5_snapshots_resume(here):
     helpers.make(here, snapshot="10", snapshot_format="HDF5")
-    run.train(helpers.options())
+    run_training.train(helpers.options())
     whole = (here / "out/s_iter_20.caffemodel.h5").read_bytes()
     for path in (here / "out").glob("s_iter_20*"):
         path.unlink()
-    run.train(helpers.options(resume=True))
+    run_training.train(helpers.options(resume=True))
     a = formats.read(here / "out/s_iter_20.caffemodel.h5").layers
     (here / "whole.h5").write_bytes(whole)
     b = formats.read(here / "whole.h5").layers
@@ -224,7 +224,7 @@ def test_a_full_disk_in_the_middle_of_a_run(here, capsys):
     resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, before[1]))
     try:
         with pytest.raises(RunError, match="cannot be written"):
-            run.train(helpers.options())
+            run_training.train(helpers.options())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not list((here / "out").glob("*.caffemodel"))
@@ -237,7 +237,7 @@ def test_a_log_that_cannot_grow_does_not_end_the_run(here, capsys):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, before[1]))
     try:
-        assert run.train(helpers.options()) == 0
+        assert run_training.train(helpers.options()) == 0
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "the log cannot be written any more" in capsys.readouterr().err.replace("\n", " ")

@@ -14,7 +14,7 @@ import torch
 
 from caffelungo.errors import RunError, UserError
 from caffelungo.report import metrics_csv, tensorboard_events
-from caffelungo.solve import engine, evaluate, loop, resolve_options, run, run_folder, snapshot
+from caffelungo.solve import engine, evaluate, loop, resolve_options, run_folder, run_training, snapshot
 from caffelungo.solve.action import Action
 from caffelungo.solve.chance_loss import StuckLoss
 from caffelungo.solve.engine import Engine
@@ -117,7 +117,7 @@ def test_a_caffemodel_where_a_state_is_wanted(here):
     solver = helpers.solver()
     solver.snapshot()
     with pytest.raises(UserError) as caught:
-        run.train(helpers.options(snapshot="out/s_iter_0.caffemodel"))
+        run_training.train(helpers.options(snapshot="out/s_iter_0.caffemodel"))
     assert caught.value.exit_status == 2
     assert "s_iter_0.solverstate" in str(caught.value)
 
@@ -125,7 +125,7 @@ def test_a_caffemodel_where_a_state_is_wanted(here):
 def test_weights_and_snapshot_exclude_each_other(here):
     helpers.make(here)
     with pytest.raises(UserError, match="but not both"):
-        run.train(helpers.options(snapshot="a", weights=["b"]))
+        run_training.train(helpers.options(snapshot="a", weights=["b"]))
 
 
 def poison(here, row: int, value: float) -> None:
@@ -160,7 +160,7 @@ def test_bad_data_is_named(here):
 def test_a_diverging_run_names_a_layer_and_keeps_its_last_snapshot(here):
     helpers.make(here, base_lr="1e20", snapshot="1", momentum="0")
     with pytest.raises(RunError, match="learning rate 1e\\+20"):
-        run.train(helpers.options())
+        run_training.train(helpers.options())
     newest = snapshot.newest_complete(solver_prefix := helpers.solver().training.prefix)
     assert solver_prefix.name == "s"
     if newest:
@@ -179,28 +179,28 @@ def test_caffe_mode_goes_on_with_nan(here):
 def test_labels_without_an_output_stop_the_run_before_it_begins(here):
     helpers.make(here, helpers.NET.replace("num_output: 3", "num_output: 2"))
     with pytest.raises(UserError) as caught:
-        run.train(helpers.options())
+        run_training.train(helpers.options())
     problem = caught.value.problems[0]
     assert "labels 0 to 2 for 2 outputs" in problem.received
     assert "num_output: 3" in problem.remedy
     assert problem.where.file == "net.prototxt"
     assert not list((here / "out").iterdir())
     (here / "net.prototxt").write_text(helpers.NET)
-    assert run.train(helpers.options()) == 0
+    assert run_training.train(helpers.options()) == 0
 
 
 def test_a_net_without_a_loss_or_data_is_refused(here):
     helpers.make(here, "\n".join(line for line in helpers.NET.splitlines() if "SoftmaxWithLoss" not in line))
     with pytest.raises(UserError, match="the train net has no loss"):
-        run.train(helpers.options())
+        run_training.train(helpers.options())
     helpers.make(here, 'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 1 dim: 2 } } }')
     with pytest.raises(UserError, match="is an Input"):
-        run.train(helpers.options())
+        run_training.train(helpers.options())
 
 
 def test_a_run_leaves_its_folder(here):
     helpers.make(here, test_interval="10")
-    assert run.train(helpers.options(command=["lungo", "train"], tensorboard=False)) == 0
+    assert run_training.train(helpers.options(command=["lungo", "train"], tensorboard=False)) == 0
     folder = here / "out/s_run_001"
     assert sorted(path.name for path in folder.iterdir()) == [
         "curves.png", "files.json", "metrics.csv", "net.prototxt", "run.json", "solver.prototxt", "train.log",
@@ -217,14 +217,14 @@ def test_a_run_leaves_its_folder(here):
 
 def test_the_record_of_a_run_is_whole(here):
     helpers.make(here, test_interval="20")
-    run.train(helpers.options())
+    run_training.train(helpers.options())
     other = helpers.NET.replace('name: "mlp"', 'name: "other"')
     (here / "other.prototxt").write_text(other)
     helpers.make(
         here, test_interval="20", snapshot_prefix='"out/t"',
         extra='weights: "out/s_iter_20.caffemodel" test_net: "other.prototxt" test_iter: 1 test_iter: 1',
     )  # fmt: skip
-    run.train(helpers.options())
+    run_training.train(helpers.options())
     folder = here / "out/t_run_001"
     record = json.loads((folder / "run.json").read_text())
     assert record["weights"] == ["out/s_iter_20.caffemodel"]
@@ -247,36 +247,36 @@ def test_the_hash_of_the_data_is_that_of_the_pictures_too(here):
 
 def test_a_resumed_run_keeps_the_curve_whole(here):
     helpers.make(here, snapshot="10", max_iter="10")
-    run.train(helpers.options())
+    run_training.train(helpers.options())
     helpers.make(here, snapshot="10", max_iter="20")
-    run.train(helpers.options(resume=True))
+    run_training.train(helpers.options(resume=True))
     points = metrics_csv.read(here / "out/s_run_002/metrics.csv")
     assert [point.iteration for point, _ in points if point.name == "loss"] == [0, 5, 10, 15]
 
 
 def test_early_stop(here):
     helpers.make(here, base_lr="1e-12", test_interval="2", extra="lungo { early_stop: 3 }")
-    assert run.train(helpers.options()) == 0
+    assert run_training.train(helpers.options()) == 0
     assert snapshot.newest_complete(helpers.solver().training.prefix).iteration == 6
 
 
 def test_watching_an_output_that_is_none(here):
     helpers.make(here, test_interval="2", extra='lungo { watch: "accurcy" }')
     with pytest.raises(UserError, match="did you mean accuracy"):
-        run.train(helpers.options())
+        run_training.train(helpers.options())
 
 
 def test_a_loss_that_stays_at_chance_is_said(here, capsys):
     helpers.make(here, base_lr="1e-12", max_iter="60", display="0", extra="")
     text = helpers.NET.replace('weight_filler { type: "xavier" }', 'weight_filler { type: "constant" }')
     (here / "net.prototxt").write_text(text)
-    run.train(helpers.options())
+    run_training.train(helpers.options())
     assert "within 1 % of ln(3)" in capsys.readouterr().err.replace("\n", " ")
 
 
 def test_test_iter_that_is_not_the_set_is_said(here, capsys):
     helpers.make(here, test_interval="10", test_iter="2")
-    run.train(helpers.options())
+    run_training.train(helpers.options())
     assert "test_iter 2 x batch 4 = 8 samples, but the set has 10" in capsys.readouterr().err.replace("\n", " ")
 
 
@@ -323,7 +323,7 @@ def test_what_the_file_says_of_the_device_is_obeyed_or_said(here, capsys):
     helpers.make(here, solver_mode="GPU", snapshot_diff="true")
     options = helpers.options(device="auto")
     if not torch.cuda.is_available():
-        assert run.train(options) == 0
+        assert run_training.train(options) == 0
         told = capsys.readouterr().err
         assert "solver_mode is GPU, but this run uses the CPU" in told
         assert "snapshot_diff is ignored" in told
@@ -351,21 +351,21 @@ def test_what_the_file_says_of_the_device_is_obeyed_or_said(here, capsys):
 def test_options_that_make_no_sense(here, name, value, text):
     helpers.make(here)
     with pytest.raises(UserError, match=text) as caught:
-        run.train(helpers.options(**{name: value}))
+        run_training.train(helpers.options(**{name: value}))
     assert caught.value.problems[0].remedy
 
 
 def test_several_gpus_are_refused(here):
     helpers.make(here)
     with pytest.raises(UserError, match="several GPUs"):
-        run.train(helpers.options(gpu="0,1"))
+        run_training.train(helpers.options(gpu="0,1"))
 
 
 def test_data_and_net_are_wrong_at_once(here):
     helpers.make(here, helpers.NET.replace("num_output: 6", "num_output: 0"))
     (here / "list.txt").write_text("missing.h5\n")
     with pytest.raises(UserError) as caught:
-        run.train(helpers.options())
+        run_training.train(helpers.options())
     places = {(problem.where.file, problem.where.line) for problem in caught.value.problems if problem.where}
     assert len(caught.value.problems) == 2
     assert ("net.prototxt", 5) in places
@@ -388,7 +388,7 @@ def test_several_test_nets(here):
 
 def test_a_test_net_of_no_iterations_is_built_and_never_run(here, capsys):
     helpers.make(here, test_interval="10", extra="test_iter: 0 test_iter: 1")
-    assert run.train(helpers.options()) == 0
+    assert run_training.train(helpers.options()) == 0
     assert "test net #0: test_iter 0: it is built, but never run" in capsys.readouterr().err.replace("\n", " ")
     log = (here / "out/s_run_001/train.log").read_text()
     assert "Testing net (#1)" in log
@@ -400,18 +400,18 @@ def test_a_net_written_into_the_solver(here):
     helpers.make(here, extra=f"net_param {{ {inline} }}")
     text = (here / "solver.prototxt").read_text().replace('net: "net.prototxt"\n', "")
     (here / "solver.prototxt").write_text(text)
-    assert run.train(helpers.options()) == 0
+    assert run_training.train(helpers.options()) == 0
 
 
 def test_tensorboard_events(here, monkeypatch, capsys):
     pytest.importorskip("tensorboard")
     helpers.make(here, test_interval="10")
-    run.train(helpers.options())
+    run_training.train(helpers.options())
     assert list((here / "out/s_run_001").glob("events.out.tfevents*"))
-    run.train(helpers.options(tensorboard=False, overwrite=True))
+    run_training.train(helpers.options(tensorboard=False, overwrite=True))
     assert not list((here / "out/s_run_002").glob("events.out.tfevents*"))
     monkeypatch.setattr(tensorboard_events, "open_board", lambda folder: None)
-    run.train(helpers.options(quiet=False, overwrite=True))
+    run_training.train(helpers.options(quiet=False, overwrite=True))
     assert "pip install tensorboard" in capsys.readouterr().err
 
 
@@ -453,13 +453,13 @@ def test_pictures_prepared_otherwise_are_said(here, capsys):
     images = "\n".join(helpers.NET.strip().splitlines()[2:])
     helpers.make(here, PICTURES + images, test_interval="10", max_iter="2")
     make.pictures(here, 4)
-    assert run.train(helpers.options()) == 0
+    assert run_training.train(helpers.options()) == 0
     told = " ".join(capsys.readouterr().err.split())
     assert "layer `seen` prepares pictures differently from training: mean none and 100/100/100. If that is not" in told
     weights = "out/s_iter_2.caffemodel"
     text = (here / "net.prototxt").read_text().replace("transform_param { mean_value: 100 }", "")
     (here / "net.prototxt").write_text(text)
-    assert run.train(helpers.options(weights=[weights], overwrite=True)) == 0
+    assert run_training.train(helpers.options(weights=[weights], overwrite=True)) == 0
     told = " ".join(capsys.readouterr().err.split())
     assert "layer `data` prepares pictures differently from the training of the weights: mean none and 100" in told
     assert "layer `seen`" not in told
@@ -469,7 +469,7 @@ def test_testing_on_pictures_prepared_otherwise_is_said(here, capsys):
     images = "\n".join(helpers.NET.strip().splitlines()[2:])
     helpers.make(here, PICTURES + images, max_iter="2")
     make.pictures(here, 4)
-    assert run.train(helpers.options()) == 0
+    assert run_training.train(helpers.options()) == 0
     test = TestOptions(model="net.prototxt", weights=["out/s_iter_2.caffemodel"], device="cpu", quiet=True)
     assert evaluate.test(test) == 0
     told = " ".join(capsys.readouterr().err.split())
@@ -480,9 +480,9 @@ def test_the_remedy_for_a_missing_gpu_works(here, monkeypatch):
     helpers.make(here)
     monkeypatch.setattr(engine, "cuda_devices", lambda: 0)
     with pytest.raises(UserError, match="leave -gpu out to use the CPU"):
-        run.train(helpers.options(gpu="0", device="auto"))
+        run_training.train(helpers.options(gpu="0", device="auto"))
     with pytest.raises(UserError, match="use --device cpu"):
-        run.train(helpers.options(device="cuda"))
+        run_training.train(helpers.options(device="cuda"))
     with pytest.raises(UserError, match="-gpu 0 and --device cpu"):
-        run.train(helpers.options(gpu="0", device="cpu"))
-    assert run.train(helpers.options(device="cpu")) == 0
+        run_training.train(helpers.options(gpu="0", device="cpu"))
+    assert run_training.train(helpers.options(device="cpu")) == 0

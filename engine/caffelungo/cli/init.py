@@ -44,7 +44,7 @@ def init(
 
     Example: [bold]lungo init wider.prototxt --weights wider.caffemodel -o start.caffemodel[/]
     """
-    from caffelungo.solve.init.run import init
+    from caffelungo.solve.init.run_init import init
     from caffelungo.solve.options import InitOptions
 
     options = InitOptions(

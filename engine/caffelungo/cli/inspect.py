@@ -54,7 +54,7 @@ def inspect(
     from caffelungo.report.terminal import Terminal
     from caffelungo.study.inspect import writing
     from caffelungo.study.inspect.options import InspectOptions
-    from caffelungo.study.inspect.run import find
+    from caffelungo.study.inspect.run_inspect import find
 
     wanted = InspectOptions(
         model=model, weights=o.words(weights), before=before, before_model=before_model, snapshots=snapshots, data=data,

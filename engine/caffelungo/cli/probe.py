@@ -69,7 +69,7 @@ def probe(
     Example: [bold]lungo probe squeezenet1.1 --data photos/ --size 112 -o probed/[/]
     """
     from caffelungo.probes.options import ProbeOptions
-    from caffelungo.probes.run import probe as run
+    from caffelungo.probes.run_probe import probe as run
     from caffelungo.probes.table import table
     from caffelungo.report.terminal import Terminal
 

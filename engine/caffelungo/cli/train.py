@@ -69,10 +69,10 @@ def train(
 
     Example: [bold]lungo train --solver mine/solver.prototxt --weights net.caffemodel[/]
     """
-    from caffelungo.solve import run
+    from caffelungo.solve import run_training
     from caffelungo.solve.options import TrainOptions
 
-    done = run.run_training(
+    done = run_training.run_training(
         TrainOptions(
             solver=solver, weights=o.words(weights), reinit=o.words(reinit), snapshot=snapshot, resume=resume,
             variables=o.variables(set_), device=device, gpu=gpu, precision=precision, compile=compile_,

@@ -26,7 +26,7 @@ from caffelungo.passes import select
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.names import Names
 from caffelungo.passes.option_fields import option
-from caffelungo.passes.rates import NEW, Rate, give_rates
+from caffelungo.passes.param_blocks import NEW, Rate, give_rates
 from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.view import Graph, View
 from caffelungo.plan.plan import PlannedLayer

@@ -21,7 +21,7 @@ from caffelungo.passes.base import Refusal
 from caffelungo.passes.moves import Move
 from caffelungo.passes.names import Names, root
 from caffelungo.passes.new_units import Built, UnitOptions
-from caffelungo.passes.rates import give_rates
+from caffelungo.passes.param_blocks import give_rates
 from caffelungo.passes.view import Graph, View
 from caffelungo.plan.plan import PlannedLayer
 

@@ -25,7 +25,7 @@ from caffelungo.passes.base import Note, Refusal, Rewrite, Step, step
 from caffelungo.passes.default_layers import unit_layer
 from caffelungo.passes.moves import Move
 from caffelungo.passes.option_fields import SEED, option
-from caffelungo.passes.rates import options_field
+from caffelungo.passes.param_blocks import options_field
 from caffelungo.passes.registry import GROW, Given, register
 from caffelungo.passes.view import Graph, View
 from caffelungo.plan.plan import PlannedLayer

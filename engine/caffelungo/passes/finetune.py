@@ -16,8 +16,8 @@ from caffelungo.definition.schema import TEST, LayerParameter
 from caffelungo.passes.base import Refusal, Rewrite
 from caffelungo.passes.finetune_options import FinetuneOptions, Work
 from caffelungo.passes.heads import fresh_head
+from caffelungo.passes.param_blocks import NEW, OLD
 from caffelungo.passes.picture_data import read_pictures
-from caffelungo.passes.rates import NEW, OLD
 from caffelungo.passes.view import ClassifierLayer, View
 
 

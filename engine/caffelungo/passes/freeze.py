@@ -16,7 +16,7 @@ from caffelungo.definition.edits import Edit, SetField
 from caffelungo.passes import select
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.option_fields import option
-from caffelungo.passes.rates import FROZEN, set_rates
+from caffelungo.passes.param_blocks import FROZEN, set_rates
 from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.view import View
 from caffelungo.plan.plan import PlannedLayer

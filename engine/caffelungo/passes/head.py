@@ -16,7 +16,7 @@ from caffelungo.definition.edits import DeleteLayer, Edit
 from caffelungo.passes.base import Note, Refusal, Rewrite, Step, step
 from caffelungo.passes.heads import fresh_head
 from caffelungo.passes.option_fields import option
-from caffelungo.passes.rates import NEW, Rate
+from caffelungo.passes.param_blocks import NEW, Rate
 from caffelungo.passes.registry import REWRITE, Given, register
 from caffelungo.passes.view import View
 

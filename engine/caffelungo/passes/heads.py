@@ -19,7 +19,7 @@ from caffelungo.passes import moves
 from caffelungo.passes.base import Note, Refusal
 from caffelungo.passes.moves import Move
 from caffelungo.passes.names import numbered
-from caffelungo.passes.rates import NEW, Rate, head_filler, options_field, set_rates, weak, weighted_blobs
+from caffelungo.passes.param_blocks import NEW, Rate, head_filler, options_field, set_rates, weak, weighted_blobs
 from caffelungo.passes.view import View
 from caffelungo.plan.plan import PlannedLayer
 

@@ -29,8 +29,8 @@ from caffelungo.passes.moves import Array, Blobs
 from caffelungo.passes.names import Names, norm_name, numbered, root
 from caffelungo.passes.new_units import Built
 from caffelungo.passes.option_fields import option
+from caffelungo.passes.param_blocks import FROZEN, NEW, Rate, give_rates, head_filler
 from caffelungo.passes.pooled_blobs import POOLS, Part, PooledSource, Read
-from caffelungo.passes.rates import FROZEN, NEW, Rate, give_rates, head_filler
 from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.replace_classifier import Swap
 from caffelungo.passes.stage_ends import stage_ends

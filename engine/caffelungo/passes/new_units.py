@@ -27,7 +27,7 @@ from caffelungo.layers.types.normalize import Normalize
 from caffelungo.passes.base import Refusal
 from caffelungo.passes.names import Names, root
 from caffelungo.passes.option_fields import SEED, option
-from caffelungo.passes.rates import FROZEN, NEW, Rate, give_rates, unit_filler, weak, weighted_blobs
+from caffelungo.passes.param_blocks import FROZEN, NEW, Rate, give_rates, unit_filler, weak, weighted_blobs
 from caffelungo.passes.view import ClassifierLayer, Graph, View
 from caffelungo.plan.plan import PlannedLayer
 

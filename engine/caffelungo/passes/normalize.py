@@ -19,7 +19,7 @@ from caffelungo.passes.default_layers import top_layer
 from caffelungo.passes.heads import fresh_head
 from caffelungo.passes.names import Names, norm_name
 from caffelungo.passes.option_fields import option
-from caffelungo.passes.rates import FROZEN, NEW, Rate, give_rates
+from caffelungo.passes.param_blocks import FROZEN, NEW, Rate, give_rates
 from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.view import View
 

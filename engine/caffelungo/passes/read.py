@@ -27,7 +27,7 @@ from caffelungo.passes.heads import fresh_head, kept_head
 from caffelungo.passes.names import Names, norm_name, root
 from caffelungo.passes.new_units import Built
 from caffelungo.passes.option_fields import option
-from caffelungo.passes.rates import NEW, Rate
+from caffelungo.passes.param_blocks import NEW, Rate
 from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.view import Graph, View
 from caffelungo.plan.plan import PlannedLayer

@@ -24,7 +24,7 @@ from caffelungo.passes.default_layers import top_layer
 from caffelungo.passes.freeze import hold
 from caffelungo.passes.names import Names
 from caffelungo.passes.option_fields import option
-from caffelungo.passes.rates import give_rates
+from caffelungo.passes.param_blocks import give_rates
 from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.view import Graph, View
 from caffelungo.plan.plan import PlannedLayer

@@ -28,8 +28,8 @@ from caffelungo.passes.finetune_options import FinetuneOptions
 from caffelungo.passes.freeze import hold
 from caffelungo.passes.names import Names, answer_name, root
 from caffelungo.passes.new_units import UnitOptions
+from caffelungo.passes.param_blocks import OLD, give_rates, head_filler, options_field, weak, weighted_blobs
 from caffelungo.passes.picture_data import picture_layers
-from caffelungo.passes.rates import OLD, give_rates, head_filler, options_field, weak, weighted_blobs
 from caffelungo.passes.read import ReadOptions, read
 from caffelungo.passes.view import ClassifierLayer, View
 from caffelungo.plan.plan import PlannedLayer

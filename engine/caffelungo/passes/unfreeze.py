@@ -16,7 +16,7 @@ from caffelungo.layers.kinds import HEADS
 from caffelungo.passes import select
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.option_fields import option
-from caffelungo.passes.rates import OLD, Rate
+from caffelungo.passes.param_blocks import OLD, Rate
 from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.view import View
 from caffelungo.plan.plan import PlannedLayer

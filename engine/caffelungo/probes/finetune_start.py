@@ -20,12 +20,12 @@ from caffelungo import drafts
 from caffelungo.definition.definition import Definition
 from caffelungo.passes.base import Note
 from caffelungo.passes.joined import JoinedOptions, Read, columns
-from caffelungo.passes.rates import Rate
+from caffelungo.passes.param_blocks import Rate
 from caffelungo.passes.view import View
 from caffelungo.probes.candidates import AUTO, candidates
-from caffelungo.probes.crossvalidation import KORNBLITH
 from caffelungo.probes.feature_matrix import Subject, matrix, read
 from caffelungo.probes.fitting import LinearHead, TriedCandidate, attempt, choose, fit_head, held_out
+from caffelungo.probes.penalty_path import KORNBLITH
 from caffelungo.probes.picture_entries import Entry
 from caffelungo.probes.write_net import extras, with_head
 from caffelungo.solve.engine import Engine

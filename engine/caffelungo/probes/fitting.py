@@ -14,9 +14,9 @@ from torch import Tensor
 from caffelungo.errors import UserError
 from caffelungo.probes import logistic, svm
 from caffelungo.probes.candidates import ProbeCandidate
-from caffelungo.probes.crossvalidation import KORNBLITH, PenaltyRow, interval, path, stratified_folds
-from caffelungo.probes.problems import Fitted
+from caffelungo.probes.penalty_path import KORNBLITH, PenaltyRow, interval, path, stratified_folds
 from caffelungo.probes.scaling import Scaling, folded, global_scale, standardised
+from caffelungo.probes.weighted_problems import Fitted
 
 MANY = 20_000
 """From so many pictures on one part held out says enough, and folds would cost their number times as much."""

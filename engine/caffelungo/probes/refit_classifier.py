@@ -26,9 +26,9 @@ from caffelungo.net.store import Store
 from caffelungo.passes.view import ClassifierLayer
 from caffelungo.probes import logistic
 from caffelungo.probes.candidates import HEAD, ProbeCandidate
-from caffelungo.probes.crossvalidation import KORNBLITH, interval, path, standard_error
 from caffelungo.probes.fitting import SCALES, LinearHead, TriedCandidate, fit_head
-from caffelungo.probes.problems import Fitted
+from caffelungo.probes.penalty_path import KORNBLITH, interval, path, standard_error
+from caffelungo.probes.weighted_problems import Fitted
 
 
 @dataclass(frozen=True)

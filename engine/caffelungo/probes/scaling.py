@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from caffelungo.errors import UserError
-from caffelungo.probes.problems import Fitted
+from caffelungo.probes.weighted_problems import Fitted
 
 DEAD = 1e-6
 """Share of the features' root mean square deviation under which one is dead, a constant but for noise."""

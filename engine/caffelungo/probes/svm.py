@@ -12,9 +12,9 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor
 
-from caffelungo.probes import problems
+from caffelungo.probes import weighted_problems
 from caffelungo.probes.lbfgs import Minimum, minimise
-from caffelungo.probes.problems import Problems
+from caffelungo.probes.weighted_problems import Problems
 
 
 def solve(given: Problems, penalty: Tensor, start: Tensor, tolerance: float, iterations: int) -> Minimum:
@@ -41,8 +41,8 @@ def solve(given: Problems, penalty: Tensor, start: Tensor, tolerance: float, ite
     )
 
 
-fit = partial(problems.fit, solve)
-"""Of P problems, an own machine for each class: see ``problems.fit``."""
+fit = partial(weighted_problems.fit, solve)
+"""Of P problems, an own machine for each class: see ``weighted_problems.fit``."""
 
 
 class SquaredHinge:

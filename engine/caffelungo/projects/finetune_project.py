@@ -24,7 +24,7 @@ from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.passes.new_units import feeding
 from caffelungo.passes.remember import Remembering, RememberOptions
 from caffelungo.passes.solver_file import SolverOptions, sizes, solver_text
-from caffelungo.passes.statistics import StatisticsOptions, stored_statistics
+from caffelungo.passes.stored_statistics import StatisticsOptions, stored_statistics
 from caffelungo.passes.view import View
 from caffelungo.projects import finetune_texts
 from caffelungo.projects.finetune_texts import FinetuneAbout

@@ -20,7 +20,7 @@ from caffelungo.passes import option_fields, recipe_block, registry
 from caffelungo.passes.base import Step, step
 from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.passes.head import HeadOptions, head
-from caffelungo.passes.layerwise import RatesOptions, rates
+from caffelungo.passes.rates import RatesOptions, rates
 from caffelungo.passes.tune import TUNE, tune_step
 from caffelungo.passes.unfreeze import UnfreezeOptions, unfreeze
 from caffelungo.rewriting.recipe_solver import solver_edits

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from caffelungo.errors import RunError
 from caffelungo.probes import logistic
-from caffelungo.probes.crossvalidation import KORNBLITH, path, stratified_folds
-from caffelungo.probes.problems import Fitted
+from caffelungo.probes.penalty_path import KORNBLITH, path, stratified_folds
 from caffelungo.probes.scaling import Scaling, folded
+from caffelungo.probes.weighted_problems import Fitted
 
 FOLDS = 5
 """Parts of the pictures, each judged by a classifier of the others."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from caffelungo import files, shell, tabular
-from caffelungo.report import intervals, loss_panels
+from caffelungo.report import forest_plot, loss_panels
 from caffelungo.report.html_page import Page, TableCell
 from caffelungo.study.arms import REFERENCE
 from caffelungo.study.claim_findings import DEPTHS, Gain, board, findings, recalls
@@ -89,7 +89,7 @@ def write(comparison: Comparison, folder: Path, command: Sequence[str]) -> list[
     """Write everything into ``folder``; the paths, the page first."""
     written = [folder / name for name in ("index.html", "tables.md", "intervals.png", "results.csv", "rates.csv")]
     page, text, picture, results, rates = written
-    intervals.draw(
+    forest_plot.draw(
         _drawn(comparison), picture, title=subject(comparison), difference=f"over {_opponent(comparison)}, points"
     )
     files.write_text(text, markdown(comparison, command))
@@ -143,7 +143,7 @@ def _opponent(comparison: Comparison) -> str:
     return "the bar" if comparison.bar is not None else "fine-tuning at the same depth"
 
 
-def _drawn(comparison: Comparison) -> list[intervals.IntervalRow]:
+def _drawn(comparison: Comparison) -> list[forest_plot.IntervalRow]:
     """The rows for the picture, against the bar; without one against fine-tuning."""
     bar = comparison.bar
     made = []
@@ -154,7 +154,7 @@ def _drawn(comparison: Comparison) -> list[intervals.IntervalRow]:
             difference = gain.found if gain is not None else None
             own = row.outcome is reference
             made.append(
-                intervals.IntervalRow(row.title, difference, DEPTHS[tune], row.failed, row.accuracy, reference=own)
+                forest_plot.IntervalRow(row.title, difference, DEPTHS[tune], row.failed, row.accuracy, reference=own)
             )
     return made
 

@@ -27,7 +27,7 @@ from caffelungo.net.graph import GraphNet, LayerModule
 from caffelungo.net.store import Store
 from caffelungo.passes.view import ClassifierLayer, View
 from caffelungo.plan.plan import Plan, PlannedLayer
-from caffelungo.probes.crossvalidation import KORNBLITH
+from caffelungo.probes.penalty_path import KORNBLITH
 from caffelungo.solve import nets
 from caffelungo.solve.engine import Engine, make_engine
 from caffelungo.solve.feed import Feed

@@ -13,7 +13,7 @@ from caffelungo.cli.main import call
 from caffelungo.errors import UserError
 from caffelungo.report import inspection
 from caffelungo.study.inspect.options import InspectOptions
-from caffelungo.study.inspect.run import find, inspect
+from caffelungo.study.inspect.run_inspect import find, inspect
 from caffelungo.weights import formats
 from caffelungo.weights.weights import Weights
 from tests.report.html import read

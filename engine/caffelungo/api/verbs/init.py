@@ -51,7 +51,7 @@ def init(
     'wider.caffemodel'
     """
     values.judge("init", locals())
-    from caffelungo.solve.init.run import init as run
+    from caffelungo.solve.init.run_init import init as run
     from caffelungo.solve.options import InitOptions
 
     done = run(

@@ -62,7 +62,7 @@ def inspect(
     from caffelungo.report.progress_bar import stages
     from caffelungo.report.terminal import Terminal
     from caffelungo.study.inspect.options import InspectOptions
-    from caffelungo.study.inspect.run import inspect as run
+    from caffelungo.study.inspect.run_inspect import inspect as run
 
     folder = values.path(output) or ""
     with on_disk.net_and_weights(model, weights) as (path, blobs), stages(quiet) as progress:

@@ -77,7 +77,7 @@ def probe(
     """
     values.judge("probe", locals())
     from caffelungo.probes.options import ProbeOptions
-    from caffelungo.probes.run import probe as run
+    from caffelungo.probes.run_probe import probe as run
     from caffelungo.report.progress_bar import stages
 
     with on_disk.net_and_weights(net, weights) as (model, blobs), stages(quiet) as say:

@@ -67,11 +67,11 @@ def train(
     values.judge("train", locals())
     from caffelungo.api.training import TrainReport, history, observers
     from caffelungo.report import metrics_csv
-    from caffelungo.solve import run, run_folder
+    from caffelungo.solve import run_folder, run_training
     from caffelungo.solve.options import TrainOptions
 
     path = values.path(solver) or ""
-    done = run.run_training(
+    done = run_training.run_training(
         TrainOptions(
             solver=path, weights=values.names(weights), reinit=values.words(reinit), snapshot=values.path(snapshot),
             resume=resume, variables=values.variables(set), device=device, gpu=gpu, precision=precision,

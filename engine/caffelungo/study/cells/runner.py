@@ -22,7 +22,7 @@ from caffelungo.errors import RunError, UserError
 from caffelungo.study.cells.cell import RESULT, Cell, CellResult, in_order, load
 from caffelungo.study.cells.input_files import Inputs
 from caffelungo.study.cells.progress import Clock, RunningCell, Standing
-from caffelungo.study.cells.worker_process import Hand, Message
+from caffelungo.study.cells.worker_handle import Hand, Message
 
 TICK = 0.25
 """Seconds between two looks at cells that another runner works on, and between two reports."""

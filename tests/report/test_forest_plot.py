@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from caffelungo.report.intervals import (
+from caffelungo.report.forest_plot import (
     ABOVE,
     BELOW,
     CROSSING,

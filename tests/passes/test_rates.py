@@ -5,8 +5,8 @@ import pytest
 from caffelungo.errors import UserError
 from caffelungo.passes.base import step
 from caffelungo.passes.freeze import FreezeOptions, freeze
-from caffelungo.passes.layerwise import RatesOptions, rates
 from caffelungo.passes.new_units import UnitOptions
+from caffelungo.passes.rates import RatesOptions, rates
 from caffelungo.passes.view import View
 from caffelungo.passes.widen import WidenOptions, widen
 from tests.passes.nets import ALEX, FIRE, RESIDUAL, apply, comments, net

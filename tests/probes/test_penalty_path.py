@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from caffelungo.errors import UserError
-from caffelungo.probes import crossvalidation, svm
-from caffelungo.probes.crossvalidation import KORNBLITH, interval, path, standard_error, stratified_folds
+from caffelungo.probes import penalty_path, svm
+from caffelungo.probes.penalty_path import KORNBLITH, interval, path, standard_error, stratified_folds
 from tests.probes.made_up import Floats, Labels, clusters
 
 sklearn = pytest.importorskip("sklearn")
@@ -82,7 +82,7 @@ def test_folds_solved_one_after_the_other_give_the_same(monkeypatch: pytest.Monk
     x, y = clusters(60, 6, 3)
     folds = stratified_folds(y, 4, 0)
     together = path(x, y, 3, folds, FEW, tolerance=1e-4)
-    monkeypatch.setattr(crossvalidation, "MEMORY", 1)
+    monkeypatch.setattr(penalty_path, "MEMORY", 1)
     alone = path(x, y, 3, folds, FEW, tolerance=1e-4)
     assert [row.loss for row in alone.rows] == pytest.approx([row.loss for row in together.rows], rel=1e-4)
 
@@ -139,10 +139,10 @@ def test_a_flat_path_of_losses_ends_at_the_strongest_penalty() -> None:
     hard = torch.from_numpy(rng.exponential(size=200))
     flat = [hard + 0.01 * torch.from_numpy(rng.normal(size=200)) for _ in range(6)]
     flat[5] = flat[5] - (flat[5] - flat[0]).mean() - 0.0005
-    assert crossvalidation._strongest(flat, 5) == 0
+    assert penalty_path._strongest(flat, 5) == 0
     # Every picture loses as little: that is no chance, however much pictures differ from each other.
     paired = [hard + 0.01 * (5 - row) for row in range(6)]
-    assert crossvalidation._strongest(paired, 5) == 5
+    assert penalty_path._strongest(paired, 5) == 5
 
 
 @pytest.mark.parametrize(("count", "width", "classes"), [(40, 300, 4), (120, 20, 3), (400, 60, 20)])

@@ -17,7 +17,7 @@ from caffelungo.probes import array_checks, logistic, svm
 from caffelungo.probes.folds import stratified_folds
 from caffelungo.probes.lbfgs import HISTORY
 from caffelungo.probes.principal_axes import Basis, basis_of
-from caffelungo.probes.problems import ITERATIONS, Problems, Solve
+from caffelungo.probes.weighted_problems import ITERATIONS, Problems, Solve
 from caffelungo.report.classification_score import wilson
 
 __all__ = ["KORNBLITH", "PenaltyPath", "PenaltyRow", "interval", "path", "standard_error", "stratified_folds"]

@@ -24,7 +24,6 @@ from caffelungo.passes.joined import JoinedOptions, Read, columns
 from caffelungo.passes.view import ClassifierLayer, View
 from caffelungo.probes import write_net
 from caffelungo.probes.candidates import HEAD, ProbeCandidate, candidates
-from caffelungo.probes.crossvalidation import KORNBLITH
 from caffelungo.probes.feature_matrix import LISTED, Subject, matrix, read, read_head
 from caffelungo.probes.fitting import (
     CLASSIFIERS,
@@ -37,6 +36,7 @@ from caffelungo.probes.fitting import (
     held_out,
 )
 from caffelungo.probes.options import ProbeOptions
+from caffelungo.probes.penalty_path import KORNBLITH
 from caffelungo.probes.picture_entries import Entry, Gathered, gather, own
 from caffelungo.probes.refit_classifier import Refitted, as_it_is, gained, refitted
 from caffelungo.probes.results import JudgedHead, Probed, judge

@@ -21,7 +21,7 @@ from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.errors import UserError
 from caffelungo.features.run_part import PartRunner
 from caffelungo.probes import fitting, write_net
-from caffelungo.probes import run as module
+from caffelungo.probes import run_probe as module
 from caffelungo.probes.results import Probed, judge
 from caffelungo.weights import formats
 from caffelungo.weights.weights import Weights
@@ -246,10 +246,10 @@ def test_two_lists_with_the_same_ends_are_not_mistaken_for_each_other(fire: Plac
 KILLED = """
 import os, signal, sys
 from caffelungo.features import pooled
-from caffelungo.probes import run
+from caffelungo.probes import run_probe
 from caffelungo.probes.options import ProbeOptions
-from caffelungo.probes.run import probe
-run.KORNBLITH = (0.01, 1.0)
+from caffelungo.probes.run_probe import probe
+run_probe.KORNBLITH = (0.01, 1.0)
 pooled.CHUNK = 5
 net, weights, data, test, out = sys.argv[1:]
 def dying(real):

@@ -7,7 +7,7 @@ import pytest
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import TRAIN
 from caffelungo.passes.base import run, step
-from caffelungo.passes.statistics import StatisticsOptions, stored_statistics
+from caffelungo.passes.stored_statistics import StatisticsOptions, stored_statistics
 from caffelungo.passes.view import View
 
 NET = """

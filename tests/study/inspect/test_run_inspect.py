@@ -13,7 +13,7 @@ import pytest
 from caffelungo.errors import UserError
 from caffelungo.study.inspect.inspect_findings import InspectFindings
 from caffelungo.study.inspect.options import InspectOptions
-from caffelungo.study.inspect.run import find, inspect
+from caffelungo.study.inspect.run_inspect import find, inspect
 from caffelungo.weights import formats
 from caffelungo.weights.weights import Weights
 from tests.study.inspect import nets
