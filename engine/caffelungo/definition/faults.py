@@ -18,6 +18,7 @@ class Harm(Enum):
 class Fault:
     """A part of a text that cannot be read. ``inside``: it is in a layer; ``lost``: blobs may go with it.
 
+    Those are the blobs that it names, or, where it is about ``states``, any: it may say which layers there are.
     ``instead`` is what is read in its place, ``name`` that of a field that its message does not have.
     """
 
@@ -26,5 +27,6 @@ class Fault:
     harm: Harm = Harm.FIELD
     inside: bool = False
     lost: bool = True
+    states: bool = False
     instead: str = ""
     name: str = ""

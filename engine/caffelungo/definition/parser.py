@@ -30,7 +30,9 @@ _NOWHERE = -1
 _CLOSING = {"{": "}", "<": ">"}
 
 _ROOTS = ("NetParameter", "SolverParameter", "Recipe")
-_WIRING = (*_ROOTS, "LayerParameter", "V1LayerParameter", "V0LayerParameter", "NetStateRule", "NetState")
+_STATES = ("NetStateRule", "NetState")
+"""Messages whose fields say which layers there are."""
+_WIRING = (*_ROOTS, "LayerParameter", "V1LayerParameter", "V0LayerParameter", *_STATES)
 """Messages whose fields say which layers there are and what they read and make."""
 
 
@@ -98,7 +100,8 @@ class _Parser(Cursor):
 
     def _fault(self, block: Block, start: int, end: int, lost: bool = False, instead: str = "") -> None:
         name = block.info.name
-        self.faults.append(Fault(start, end, Harm.FIELD, name not in _ROOTS, lost or name in _WIRING, instead))
+        lost = lost or name in _WIRING
+        self.faults.append(Fault(start, end, Harm.FIELD, name not in _ROOTS, lost, name in _STATES, instead))
 
     def document(self, message: Any) -> Document:
         root = Block(message_info(message.DESCRIPTOR.full_name), 0, len(self.text))
@@ -335,7 +338,7 @@ class _Parser(Cursor):
         end = self.ends[self.at - 1]
         harm = Harm.FIELD if fork is None else Harm.NONE if costs_nothing(message, name) else Harm.SHAPE
         lost = fork is None and message in _WIRING
-        self.faults.append(Fault(start, end, harm, message not in _ROOTS, lost, name=name))
+        self.faults.append(Fault(start, end, harm, message not in _ROOTS, lost, message in _STATES, name=name))
         if keep and self.unknown is not None:
             problem = ForeignField(what, self.lines.locate(start), name, remedy, message)
             self.unknown.append(Unknown(start, end, problem))
@@ -354,7 +357,8 @@ class _Parser(Cursor):
             except _ResumeError as resume:
                 if resume.depth:
                     raise
-            self._fault(root, start, self.starts[self.at], lost=True)
+            # The layer before it may be the one that the field belongs to.
+            self.faults.append(Fault(start, self.starts[self.at], Harm.FIELD, inside=True))
             return
         self._foreign(root, name, start)
 

@@ -20,28 +20,41 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rest:
-    """``definition`` without its ``faults``, whose offsets are those in the text that was given."""
+    """``definition`` without its ``faults``, whose offsets are those in the text that was given.
+
+    ``left_out``: the text of those that may have taken blobs with them.
+    """
 
     definition: Definition
     faults: tuple[Fault, ...]
+    left_out: str = ""
 
     def among(self, starts: Iterable[int], harm: Harm) -> frozenset[int]:
         """Which of the layers that begin at ``starts`` have a fault of this ``harm`` in them."""
-        begun = sorted((start, index) for index, start in enumerate(starts))
-        found = set()
-        for fault in self.faults:
-            if fault.inside and fault.harm is harm:
-                found.update([index for start, index in begun if start <= fault.start][-1:])
-        return frozenset(found)
+        return _holders(starts, [fault for fault in self.faults if fault.harm is harm])
+
+    def unwired(self, starts: Iterable[int]) -> frozenset[int]:
+        """Which of the layers that begin at ``starts`` may lack blobs that the text gives them."""
+        return _holders(starts, [fault for fault in self.faults if fault.lost])
 
     def written(self, text: str) -> dict[str, str]:
         """What ``text``, the one that was given, has in the place of each field that its message does not have."""
         return {fault.name: text[fault.start : fault.end] for fault in self.faults if fault.name}
 
     @property
-    def lost(self) -> bool:
-        """Whether blobs may lack that the text makes."""
-        return any(fault.lost for fault in self.faults)
+    def lost(self) -> str | None:
+        """What was left out, with the names of the blobs that may lack; None where any blob may lack."""
+        return None if any(fault.states for fault in self.faults) else self.left_out
+
+
+def _holders(starts: Iterable[int], faults: Iterable[Fault]) -> frozenset[int]:
+    """Which of the blocks that begin at ``starts`` have one of ``faults`` in them."""
+    begun = sorted((start, index) for index, start in enumerate(starts))
+    found = set()
+    for fault in faults:
+        if fault.inside:
+            found.update([index for start, index in begun if start <= fault.start][-1:])
+    return frozenset(found)
 
 
 class UnreadableError(UserError):
@@ -71,6 +84,7 @@ def rest_of(text: str, faults: Iterable[Fault], read: Callable[[str], Definition
     readable, _ = typography.mended(text)
     spans = [(fault.start, fault.end, fault.instead) for fault in faults]
     try:
-        return Rest(read(blanked(readable, spans)), faults)
+        definition = read(blanked(readable, spans))
     except UserError:
         return None
+    return Rest(definition, faults, "\n".join(readable[fault.start : fault.end] for fault in faults if fault.lost))

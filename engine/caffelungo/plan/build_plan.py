@@ -60,6 +60,7 @@ class _Builder:
         self.current: dict[str, int] = {}
         self.readers: dict[int, list[str]] = {}
         self.unread: set[str] = set()
+        self.loose: set[int] = set()
         self.keys: set[str] = set()
         self.shared: dict[str, ParamUse] = {}
         self.explicit: dict[tuple[ParamKey, str], float] = {}
@@ -91,47 +92,50 @@ class _Builder:
 
     def add(self, index: int, param: Any) -> None:
         cls = registry.find(param.type)
-        if index in self.doubt.broken and (cls is not None or not param.type):
-            self.place_unknown(index, param)
-            return
+        broken = index in self.doubt.broken
         if cls is None:
-            self.problems.append(registry.unknown_type(param, self.where("layer", index, "type")))
+            if param.type or not broken:
+                self.problems.append(registry.unknown_type(param, self.where("layer", index, "type")))
             self.place_unknown(index, param)
             return
-        if wrong := range_problems(param, self.where, ("layer", index), of=f"layer `{param.name}` ({param.type}): "):
-            self.problems += wrong
-            self.place_unknown(index, param)
+        wrong = range_problems(param, self.where, ("layer", index), of=f"layer `{param.name}` ({param.type}): ")
+        self.problems += wrong
+        layer = None if wrong or broken else self.made(index, param, cls)
+        bottom_values = self.read(index, param)
+        bottoms = tuple(None if v is None else self.plan.values[v].shape for v in bottom_values)
+        key = self.unique(param.name, index)
+        names = list(param.top)
+        while len(names) < cls.tops.least and cls.automatic_tops:
+            names.append(f"(automatic) {key}")
+        wired = index not in self.doubt.unwired
+        counted_well = self.arity(index, param, cls) if wired else False
+        loss_weights = self.loss_weights(index, param, cls, names) if wired and cls.tops.admits(len(names)) else ()
+        propagation = self.propagation(index, param) if wired else ()
+        if layer is None or not counted_well or None in bottom_values:
+            self.place_unknown(index, param, bottoms_read=True)
             return
+        known = all(shape is not None for shape in bottoms)
+        tops, specs = self.shapes(index, param, layer, bottoms) if known else (None, ())
+        if tops is None or index in self.doubt.altered:
+            tops = [None] * len(names)
+        planned = PlannedLayer(
+            layer, index, key, tuple(param.bottom), tuple(names), tuple(v for v in bottom_values if v is not None), (),
+            bottoms, tuple(tops), self.params(index, param, key, specs), loss_weights, propagation,
+        )  # fmt: skip
+        planned.top_values = self.write(index, param, planned)
+        self.plan.layers.append(planned)
+
+    def made(self, index: int, param: Any, cls: type[Layer]) -> Layer | None:
+        """The layer, or None after a mistake in its options."""
         copy = type(param)()
         copy.CopyFrom(param)
         if not copy.HasField("phase"):
             copy.phase = self.state.phase
         try:
-            layer = cls(copy, copy.phase)
+            return cls(copy, copy.phase)
         except LayerError as error:
             self.layer_problem(index, param, error)
-            self.place_unknown(index, param)
-            return
-        bottom_values = self.read(index, param)
-        bottoms = tuple(None if v is None else self.plan.values[v].shape for v in bottom_values)
-        if not self.arity(index, param, layer) or None in bottom_values:
-            self.place_unknown(index, param, bottoms_read=True)
-            return
-        known = all(shape is not None for shape in bottoms)
-        tops, specs = self.shapes(index, param, layer, bottoms) if known else (None, ())
-        key = self.unique(param.name, index)
-        names = list(param.top)
-        while len(names) < layer.tops.least and layer.automatic_tops:
-            names.append(f"(automatic) {key}")
-        if tops is None or index in self.doubt.altered:
-            tops = [None] * len(names)
-        planned = PlannedLayer(
-            layer, index, key, tuple(param.bottom), tuple(names), tuple(v for v in bottom_values if v is not None), (),
-            bottoms, tuple(tops), self.params(index, param, key, specs), self.loss_weights(index, param, layer, names),
-            self.propagation(index, param),
-        )  # fmt: skip
-        planned.top_values = self.write(index, param, planned)
-        self.plan.layers.append(planned)
+            return None
 
     def unique(self, name: str, index: int) -> str:
         key = name if name and name not in self.keys else f"{name or 'layer'}@{index}"
@@ -149,7 +153,7 @@ class _Builder:
         values: list[int | None] = []
         for position, blob in enumerate(param.bottom):
             value = self.current.get(blob)
-            if value is None and not self.doubt.lost:
+            if value is None and not self.doubt.lacks(blob):
                 self.unknown_bottom(index, param, position, blob)
             elif value is not None:
                 self.readers.setdefault(value, []).append(param.name)
@@ -178,12 +182,12 @@ class _Builder:
             received=f'bottom: "{blob}"', remedy=remedy,
         )  # fmt: skip
 
-    def arity(self, index: int, param: Any, layer: Layer) -> bool:
+    def arity(self, index: int, param: Any, cls: type[Layer]) -> bool:
         good = True
         tops = len(param.top)
-        if layer.automatic_tops and tops < layer.tops.least:
-            tops = layer.tops.least
-        for what, got, arity in (("bottom", len(param.bottom), layer.bottoms), ("top", tops, layer.tops)):
+        if cls.automatic_tops and tops < cls.tops.least:
+            tops = cls.tops.least
+        for what, got, arity in (("bottom", len(param.bottom), cls.bottoms), ("top", tops, cls.tops)):
             if not arity.admits(got):
                 blobs = ", ".join(getattr(param, what)) or "none"
                 self.problem(
@@ -193,7 +197,7 @@ class _Builder:
                     remedy=f"give the layer {arity} `{what}:` line(s)",
                 )  # fmt: skip
                 good = False
-        if good and layer.same_count and len(param.top) != len(param.bottom):
+        if good and cls.same_count and len(param.top) != len(param.bottom):
             self.problem(
                 f"layer `{param.name}`: {param.type} makes one top for each bottom",
                 "layer", index,
@@ -303,7 +307,7 @@ class _Builder:
         for planned in self.plan.layers:
             planned.params = tuple(new if use.owner and use.key == owner.key else use for use in planned.params)
 
-    def loss_weights(self, index: int, param: Any, layer: Layer, tops: Sequence[str]) -> tuple[float, ...]:
+    def loss_weights(self, index: int, param: Any, cls: type[Layer], tops: Sequence[str]) -> tuple[float, ...]:
         if param.loss_weight:
             if len(param.loss_weight) != len(tops):
                 self.problem(
@@ -314,7 +318,7 @@ class _Builder:
                 )  # fmt: skip
                 return (0.0,) * len(tops)
             return tuple(param.loss_weight)
-        return tuple(1.0 if layer.loss and position == 0 else 0.0 for position in range(len(tops)))
+        return tuple(1.0 if cls.loss and position == 0 else 0.0 for position in range(len(tops)))
 
     def propagation(self, index: int, param: Any) -> tuple[bool, ...]:
         if param.propagate_down and len(param.propagate_down) != len(param.bottom):
@@ -332,7 +336,7 @@ class _Builder:
             if blob in self.current:
                 in_place = position < len(planned.bottoms) and planned.bottoms[position] == blob
                 others = self.readers.get(self.current[blob], [])[: -1 if in_place else None]
-                if not in_place and not self.doubt.lost:
+                if not in_place and self.current[blob] not in self.loose:
                     maker = self.plan.values[self.current[blob]].producer
                     self.problem(
                         f"top blob `{blob}` is made by two layers",
@@ -362,7 +366,9 @@ class _Builder:
         if not bottoms_read:
             self.read(index, param)
         for blob in param.top:
-            self.new_value(blob, None, param.name)
+            value = self.new_value(blob, None, param.name)
+            if index in self.doubt.unwired:
+                self.loose.add(value)
 
 
 def _alike(one: Shape, other: Shape) -> bool:

@@ -6,14 +6,16 @@ the layer that feeds the classifier, so that a recipe fits any net, and one that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from caffelungo import files, resources
+from caffelungo.definition.faults import Harm
 from caffelungo.definition.numeric import range_problems
+from caffelungo.definition.partial import Rest, UnreadableError
 from caffelungo.definition.reader import Definition, read_recipe
 from caffelungo.errors import Problem, UserError, did_you_mean
 from caffelungo.passes import option_fields, recipe_block, registry
@@ -70,20 +72,47 @@ def find(name: str) -> Path:
 
 def open_recipe(path: str | Path, variables: Mapping[str, Any] | None = None) -> Recipe:
     """The recipe in ``path``; UserError with every mistake found in it."""
-    return recipe(read_recipe(path, variables))
+    try:
+        return recipe(read_recipe(path, variables))
+    except UnreadableError as error:
+        raise UserError([*error.problems, *_problems_of(error.rest)]) from None
+
+
+def _problems_of(rest: Rest | None) -> list[Problem]:
+    """What is wrong with a recipe of which only ``rest`` could be read; what lacks in the blocks with faults is not."""
+    if rest is None:
+        return []
+    definition = rest.definition
+    blocks = [(name, k) for name in ("step", "rate", "solver") for k in range(len(getattr(definition.message, name)))]
+    blocks += [("head",)] if definition.message.HasField("head") else []
+    doubtful = rest.among([definition.offset(*block) or 0 for block in blocks], Harm.FIELD)
+    problems: list[Problem] = []
+    _steps(definition, problems, {blocks[index] for index in doubtful})
+    return problems
 
 
 def recipe(definition: Definition) -> Recipe:
     """The passes of a recipe that was read; UserError with every mistake found in it."""
+    problems: list[Problem] = []
+    steps = _steps(definition, problems)
+    if problems:
+        raise UserError(problems)
+    return Recipe(definition, steps)
+
+
+def _steps(
+    definition: Definition, problems: list[Problem], doubtful: Collection[tuple[str | int, ...]] = ()
+) -> list[Step]:
+    """The passes, and what is wrong with them to ``problems``; ``doubtful`` blocks may lack fields."""
     message = definition.message
-    problems = range_problems(message, definition.where)
+    problems += range_problems(message, definition.where)
     steps: list[Step] = []
     if message.HasField("head"):
         given = message.head
         options = HeadOptions(given.classes or None, given.name or None, given.suffix)
         steps.append(step(head, options))
     for k, one in enumerate(message.step):
-        steps += _step(definition, k, one, problems)
+        steps += _step(definition, k, one, [] if ("step", k) in doubtful else problems)
     tuned = TUNE[message.tune]
     if tuned != "ALL":
         steps.append(tune_step(tuned))
@@ -94,15 +123,13 @@ def recipe(definition: Definition) -> Recipe:
     if message.rate or message.rate_decay != 1:
         pairs = []
         for k, one in enumerate(message.rate):
-            if not one.layer or not one.HasField("lr_mult"):
+            if ("rate", k) not in doubtful and (not one.layer or not one.HasField("lr_mult")):
                 problems.append(_incomplete(definition, "layer and lr_mult", "rate", k))
             pairs.append((one.layer, one.lr_mult))
         decay = message.rate_decay if message.rate_decay != 1 else None
         steps.append(step(rates, RatesOptions(tuple(pairs), None if decay is None else float(f"{decay:.6g}"))))
     solver_edits(definition, problems)
-    if problems:
-        raise UserError(problems)
-    return Recipe(definition, steps)
+    return steps
 
 
 def _step(definition: Definition, k: int, message: Any, problems: list[Problem]) -> list[Step]:
