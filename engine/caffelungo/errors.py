@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from caffelungo.visible import on_one_line, shortened, visible
+from caffelungo.wording import counted
 
 WINDOW = 100
 """Longest stretch of a source line that a message quotes, in characters."""
@@ -137,7 +138,7 @@ def _as_one(group: list[Problem]) -> Problem:
         received = first.received
     else:
         received = f"{f'{first.received}, ' if first.received is not None else ''}on lines {_listed(places)}"
-    return replace(first, what=f"{first.what} ({len(group)} times)", received=received)
+    return replace(first, what=f"{first.what} ({counted(len(group), 'time')})", received=received)
 
 
 def _listed(words: list[str]) -> str:

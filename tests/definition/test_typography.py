@@ -62,7 +62,7 @@ def test_reading_goes_on_and_finds_the_other_mistakes() -> None:
         "  botom: \u00a0“x”\n  softmax_param { axis: \u2212x }\n}\n"
     )
     first, second, third = problems(text)
-    assert "8 typographic character(s)" in first.what
+    assert "8 typographic characters" in first.what
     assert first.received is not None
     assert first.received.startswith("U+201C (left double quotation mark) at 2:9, 4:8, 5:11; U+201D")
     assert (second.where and second.where.line, second.remedy) == (5, "did you mean `bottom`?")

@@ -78,7 +78,7 @@ def test_v0_layers_and_padding():
         layer { name: "pool" type: "Pooling" bottom: "conv" top: "pool" pooling_param { pool: AVE kernel_size: 2 } }
         layer { name: "out" type: "HDF5Output" bottom: "pool" hdf5_output_param { file_name: "x" } }""")
     assert notes == [
-        "4 V0 layers (`layers { layer }`) became `layer` blocks",
+        "4 V0 layers (`layers { layer }`) rewritten as `layer`",
         "1 padding layer became `pad` of the layers above",
         "V0 fields without meaning in their layer were dropped: `local_size` of `pool` (pool)",
         "`input` and `input_dim` became the Input layer `input` (data)",
@@ -120,7 +120,7 @@ def test_v1_params_and_transformations():
         layer { name: "none" type: "" bottom: "ip" }""")
     assert notes == [
         "2 transformation fields of data layers moved into `transform_param`",
-        "3 V1 layers (`layers`) became `layer` blocks",
+        "3 V1 layers (`layers`) rewritten as `layer`",
     ]
 
 
@@ -189,7 +189,7 @@ def test_a_solver_with_both_spellings_of_its_type_is_refused():
 
 def test_nets_inside_a_solver_are_upgraded():
     message = text_format.Parse('net_param { layers { name: "x" type: RELU } } type: "SGD"', SolverParameter())
-    assert upgrade_solver(message) == ["net_param: 1 V1 layer (`layers`) became `layer` block"]
+    assert upgrade_solver(message) == ["net_param: 1 V1 layer (`layers`) rewritten as `layer`"]
     assert message.net_param.layer[0].type == "ReLU"
 
 

@@ -214,7 +214,7 @@ def test_a_list_tells_its_lines_and_the_others_are_answered(place: Path, out: Pa
         assert f"{place.parent / 'absent.jpg'} and {place / 'absent.jpg'}: no such file" in ran.err
         assert "out/list.txt:4:1: picture is too large" in ran.err
         assert "out/list.txt:6:1: picture cannot be read" in ran.err
-        said = {"classify": "3 picture(s) could not be read", "infer": "holds the answers for the other 2"}
+        said = {"classify": "3 pictures could not be read", "infer": "holds the answers for the other 2"}
         assert said[verb] in ran.err
         assert (out / "o.csv").read_text().count("good.png,1,") == 2
     (problems,) = _python_problems("out/list.txt")

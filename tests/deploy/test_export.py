@@ -298,7 +298,7 @@ def test_weights_that_are_not_finite(tmp_path: Path) -> None:
         (ExportOptions(opset=12), "m.onnx", "opset 12"),
         (ExportOptions(), "m.bin", "must end in .onnx"),
         (ExportOptions(), "none/m.onnx", "does not exist"),
-        (ExportOptions(labels=["one"], record=RECORD), "m.onnx", "1 labels for 5 classes"),
+        (ExportOptions(labels=["one"], record=RECORD), "m.onnx", "1 label for 5 classes"),
         (ExportOptions(labels="no.txt", record=RECORD), "m.onnx", "labels file not found"),
         (ExportOptions(record=Preprocessing(crop_height=9, crop_width=9)), "m.onnx", "size of the preprocessing"),
         (ExportOptions(record=Preprocessing(mean_value=[1, 2])), "m.onnx", "mean .* does not fit"),

@@ -44,7 +44,7 @@ def test_summary_and_lines() -> None:
     proof.top1 = (14, 14)
     assert proof.facts()["largest_relative_difference"] == {"prob": 2e-7}
     text = "\n".join(proof.lines())
-    assert "10 random and 4 real input(s)" in text
+    assert "10 random and 4 real inputs" in text
     assert "all 3 blobs: 3e-07 at most (`fc`)" in text
     assert "14 of 14" in text
 

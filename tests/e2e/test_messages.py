@@ -286,7 +286,7 @@ def test_all_at_once() -> None:
     assert ran.status == 2
     for part in ("net.prototxt:19:", "net.prototxt:15:", "solver.prototxt:3:", "solver.prototxt:6:", "train.txt:5:"):
         assert part in ran.err
-    assert ran.err.startswith("5 problem(s):\n")
+    assert ran.err.startswith("5 problems:\n")
 
 
 @pytest.fixture

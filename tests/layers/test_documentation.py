@@ -33,7 +33,7 @@ def test_every_type_is_described(name: str) -> None:
 def test_options_carry_type_default_and_comment() -> None:
     text = documentation.describe("Pooling")
     assert "pool            MAX | AVE | STOCHASTIC = MAX\n      What is taken of each window." in text
-    assert "Takes 1 bottom(s), makes 1 to 2 top(s)." in text
+    assert "Takes 1 bottom, makes 1 to 2 tops." in text
 
 
 @pytest.mark.parametrize("name", TYPES)

@@ -73,7 +73,7 @@ def test_a_folder_of_its_own_judges(tmp_path: Path) -> None:
     found = gather(str(root), str(judge))
     assert {Path(path).name for path, _ in found.test} == {"new.png", "more.png"}
     assert len(found.fit) + len(found.validation) == 10
-    assert f"1 picture(s) of {judge} are also in --data, and are removed there" in found.notices
+    assert f"1 picture of {judge} removed, because --data has the same" in found.notices
 
 
 def test_sub_folders_of_its_own_judge(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_copies_do_not_choose_rates(tmp_path: Path) -> None:
     fit, chosen, _ = parts(found)
     assert copies & fit
     assert not copies & chosen
-    assert any("for choosing rates are copies" in notice for notice in found.notices)
+    assert any("for choosing rates removed: copies" in notice for notice in found.notices)
 
 
 def test_other_classes(tmp_path: Path) -> None:

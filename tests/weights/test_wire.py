@@ -86,7 +86,7 @@ def test_blobs_keep_their_places_in_the_message():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (BlobProto(data=[1, 2]).SerializeToString(), "a blob of shape scalar (1 values) has 2 values"),
+        (BlobProto(data=[1, 2]).SerializeToString(), "a blob of shape scalar (1 value) has 2 values"),
         (BlobProto(num=2, channels=-1, data=[1]).SerializeToString(), "2 x -1"),
         (b"\x3a\x08\x0a\x06" + b"\x80" * 5 + b"\x20", "a blob of shape 1099511627776 (1099511627776 values) has 0"),
         (b"\x2a\x80\x80\x80\x80\x80\x20", "a field of 1099511627776 bytes begins where 0 bytes are left"),

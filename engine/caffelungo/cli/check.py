@@ -9,6 +9,7 @@ import typer
 from caffelungo.cli import options as o
 from caffelungo.cli.verb_result import VerbResult
 from caffelungo.errors import UserError, grouped
+from caffelungo.wording import counted
 
 if TYPE_CHECKING:
     from caffelungo.check import Report
@@ -65,7 +66,7 @@ def _show(report: Report) -> None:
     for notice in report.notices:
         typer.echo(f"notice: {notice}")
     if report.problems:
-        typer.echo(f"{len(grouped(report.problems))} problem(s):", err=True)
+        typer.echo(f"{counted(len(grouped(report.problems)), 'problem')}:", err=True)
         typer.echo(str(UserError(report.problems)), err=True)
     elif all(found.kind == OTHER for found in report.files):
         typer.echo("nothing was checked: name nets, solvers, lists, weights or databases")

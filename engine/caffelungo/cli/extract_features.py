@@ -8,6 +8,7 @@ import typer
 
 from caffelungo.cli import options as o
 from caffelungo.cli.verb_result import VerbResult
+from caffelungo.wording import counted
 
 
 def extract_features(
@@ -37,5 +38,5 @@ def extract_features(
     with o.progress("extracting") as progress:
         counts = extract_features(given, progress)
     for path, count in counts.items():
-        typer.echo(f"wrote {path}: {count} records")
+        typer.echo(f"wrote {path}: {counted(count, 'record')}")
     return VerbResult({"databases": [{"path": path, "records": count} for path, count in counts.items()]})

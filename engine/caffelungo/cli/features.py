@@ -8,6 +8,7 @@ import typer
 
 from caffelungo.cli import options as o
 from caffelungo.cli.verb_result import VerbResult
+from caffelungo.wording import counted
 
 
 def features(
@@ -62,5 +63,5 @@ def features(
         typer.echo(f"{done.before} pictures were already done")
     for blob, shape in done.shapes.items():
         typer.echo(f"{blob}: {done.count} x {' x '.join(map(str, shape))}")
-    typer.echo(f"wrote {done.path}: {done.count} pictures{'' if done.labelled else ' without labels'}")
+    typer.echo(f"wrote {done.path}: {counted(done.count, 'picture')}{'' if done.labelled else ' without labels'}")
     return result

@@ -10,6 +10,7 @@ import typer
 from caffelungo import shell
 from caffelungo.cli import options as o
 from caffelungo.cli.verb_result import VerbResult
+from caffelungo.wording import counted
 
 
 def finetune(
@@ -91,7 +92,10 @@ def finetune(
         return result
     least, most = min(done.counts.values()), max(done.counts.values())
     each = f"{least}" if least == most else f"{least} to {most}"
-    typer.echo(f"{len(done.classes)} classes, {each} pictures each: {done.train} to train on, {done.val} to test on")
+    typer.echo(
+        f"{counted(len(done.classes), 'class')}, {counted(each, 'picture')} each: "
+        f"{done.train} to train on, {done.val} to test on"
+    )
     if done.probe is not None:
         from caffelungo.probes.table import table
         from caffelungo.report.terminal import Terminal
@@ -99,7 +103,8 @@ def finetune(
         typer.echo("linear classifiers on frozen features, cross-validated on the training pictures:")
         Terminal().print(table(done.probe.rows, done.probe.chosen))
         typer.echo(f"training starts from the one on {done.probe.chosen.candidate.name}")
-    typer.echo(f"new classifier: {', '.join(done.heads)}; {done.iterations} iterations of {done.batch_size} pictures")
+    trained = f"{counted(done.iterations, 'iteration')} of {counted(done.batch_size, 'picture')}"
+    typer.echo(f"new classifier: {', '.join(done.heads)}; {trained}")
     if explain:
         for note in done.notes:
             typer.echo(f"  {note}")

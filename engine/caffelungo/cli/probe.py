@@ -8,6 +8,7 @@ import typer
 
 from caffelungo.cli import options as o
 from caffelungo.cli.verb_result import VerbResult
+from caffelungo.wording import counted
 
 
 def probe(
@@ -85,7 +86,7 @@ def probe(
     result = VerbResult({**found.plain(), "files": found.files, "commands": o.commands(found.commands)})
     if quiet:
         return result
-    typer.echo(f"{len(found.classes)} classes, {found.pictures} training pictures")
+    typer.echo(f"{counted(len(found.classes), 'class')}, {counted(found.pictures, 'training picture')}")
     if found.best is not None:
         Terminal().print(table(found.rows, found.best))
     if found.again is not None and found.again.kept:
@@ -101,8 +102,8 @@ def probe(
     if found.tested is not None:
         one = found.tested
         typer.echo(
-            f"on {one.samples} pictures that it has not seen: {one.accuracy:.1%} ({one.low:.1%} to {one.high:.1%}), "
-            f"balanced {one.balanced:.1%}"
+            f"on {counted(one.samples, 'picture')} that it has not seen: {one.accuracy:.1%} "
+            f"({one.low:.1%} to {one.high:.1%}), balanced {one.balanced:.1%}"
         )
     for notice in found.notices:
         typer.echo(f"notice: {notice}")

@@ -12,6 +12,7 @@ from caffelungo.cli import options as o
 from caffelungo.cli.rewrite_output import Shared
 from caffelungo.cli.verb_result import VerbResult
 from caffelungo.errors import UserError
+from caffelungo.wording import counted
 
 
 def check(net: str | None, asked: Mapping[str, Any]) -> None:
@@ -57,8 +58,12 @@ def run(wanted: Any, shared: Shared) -> VerbResult:
         return result
     least, most = min(done.counts.values()), max(done.counts.values())
     each = f"{least}" if least == most else f"{least} to {most}"
-    typer.echo(f"{len(done.counts)} classes, {each} pictures each: {done.train} to train on, {done.val} to test on")
-    typer.echo(f"new classifier: {done.head}; {done.iterations} iterations of {done.batch_size} pictures")
+    typer.echo(
+        f"{counted(len(done.counts), 'class')}, {counted(each, 'picture')} each: "
+        f"{done.train} to train on, {done.val} to test on"
+    )
+    trained = f"{counted(done.iterations, 'iteration')} of {counted(done.batch_size, 'picture')}"
+    typer.echo(f"new classifier: {done.head}; {trained}")
     if done.fitted is not None:
         one = done.fitted
         typer.echo(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from caffelungo import wording
 from caffelungo.definition.fields import FieldInfo
 from caffelungo.definition.tokens import BAD, END, NAME, NUMBER, PUNCTUATION, STRING, Tokens
 from caffelungo.definition.tree import Block, LineTable, printable
@@ -43,7 +44,7 @@ class Cursor:
         if counted:
             self.met.add((what, received, remedy))
         if len(self.met) >= MAX_PROBLEMS or len(self.problems) >= MAX_PLACES:
-            found = f"{len(self.problems)} mistakes"
+            found = wording.counted(len(self.problems), "mistake")
             self.problems.append(Problem(f"reading stopped after {found}", remedy="fix these first"))
             raise TooManyError
 

@@ -7,6 +7,7 @@ from typing import Any
 from caffelungo.definition.edits import ClearField, Path, RenameBlob, RenameField, SetField
 from caffelungo.definition.fields import FieldInfo, message_info
 from caffelungo.definition.sorted_edits import InnerEdit, SortedEdits
+from caffelungo.wording import counted
 
 
 def edited(message: Any, batch: SortedEdits) -> Any:
@@ -89,7 +90,7 @@ def set_value(message: Any, path: Path, value: Any) -> None:
             return
         index, rest = _index(rest[0]), rest[1:]
         if not 0 <= index <= len(values):
-            raise IndexError(f"{info.name} has {len(values)} values, no place {index}")
+            raise IndexError(f"{info.name} has {counted(len(values), 'value')}, no place {index}")
         if info.kind == "message":
             set_value(values.add() if index == len(values) else values[index], rest, value)
         elif index == len(values):

@@ -20,6 +20,7 @@ from caffelungo.definition.tree import LineTable
 from caffelungo.definition.upgrade import upgrade_net, upgrade_solver
 from caffelungo.definition.upgrade_text import upgrade_splices
 from caffelungo.errors import Location, UserError
+from caffelungo.wording import counted
 
 __all__ = ["Definition", "parse_net", "parse_recipe", "parse_solver", "read_net", "read_recipe", "read_solver"]
 
@@ -88,7 +89,10 @@ def _read(
     text = decoding.decode(data)
     if not text.strip("\ufeff \t\r\n"):
         raise UserError(
-            f"the {word} is empty", where=Location(file), received=f"{len(data)} bytes", remedy=f"write {content}"
+            f"the {word} is empty",
+            where=Location(file),
+            received=counted(len(data), "byte"),
+            remedy=f"write {content}",
         )
     if found.suffix == ".j2" or variables:
         from caffelungo.definition import rendering  # loads Jinja2, which plain files can do without

@@ -17,6 +17,7 @@ from caffelungo.definition.sorted_edits import InnerEdit
 from caffelungo.definition.splices import Splice, apply_splices
 from caffelungo.definition.tree import Block, Document, Field, LineTable, Scalar
 from caffelungo.definition.values import print_value
+from caffelungo.wording import counted
 
 
 def steps(block: Block, edit: InnerEdit) -> list[InnerEdit]:
@@ -129,7 +130,7 @@ class _Setter:
             index, rest = rest[0], rest[1:]
             assert isinstance(index, int)
             if not 0 <= index <= len(entries):
-                raise IndexError(f"{info.name} has {len(entries)} values, no place {index}")
+                raise IndexError(f"{info.name} has {counted(len(entries), 'value')}, no place {index}")
             if index == len(entries):
                 return self._add(block, info, _whole(info, rest, value))
             entries = entries[index:]

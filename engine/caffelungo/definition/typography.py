@@ -11,7 +11,7 @@ import unicodedata
 
 from caffelungo.definition.tree import LineTable
 from caffelungo.errors import Problem
-from caffelungo.wording import listed
+from caffelungo.wording import counted, listed
 
 _DOUBLE, _SINGLE = "“”„‟«»″〝〞", "‘’‚‛‹›′´"
 _DASHES = "−‐‑‒–—―⁃﹘﹣"
@@ -77,7 +77,7 @@ def problem(text: str, places: list[int], lines: LineTable) -> Problem:
         by_meaning.setdefault(_MEANT.get(one, ""), []).append(_code(one))
     todo = [_instead(meant, codes) for meant, codes in by_meaning.items()]
     return Problem(
-        f"{len(places)} typographic character(s) of web pages or word processors, which are not allowed here",
+        f"{counted(len(places), 'typographic character')} of web pages or word processors, not allowed here",
         lines.locate(places[0]),
         listed(shown, _KINDS, "; "),
         listed(todo, _KINDS, "; "),

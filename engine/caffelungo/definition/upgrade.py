@@ -12,6 +12,7 @@ from typing import Any
 from caffelungo.definition.schema import LayerParameter, descriptor
 from caffelungo.definition.upgrade_v0 import upgrade_v0
 from caffelungo.errors import Location, UserError
+from caffelungo.wording import counted
 
 Where = Callable[..., Location | None]
 
@@ -111,7 +112,7 @@ def _transforms(message: Any) -> list[str]:
                 moved += 1
     if not moved:
         return []
-    return [f"{moved} transformation field{'s' if moved > 1 else ''} of data layers moved into `transform_param`"]
+    return [f"{counted(moved, 'transformation field')} of data layers moved into `transform_param`"]
 
 
 def _v1(message: Any, where: Where, told: int) -> list[str]:
@@ -140,8 +141,7 @@ def _v1(message: Any, where: Where, told: int) -> list[str]:
     message.ClearField("layers")
     if not told:
         return []
-    many = "s" if told > 1 else ""
-    return [f"{told} V1 layer{many} (`layers`) became `layer` block{many}"]
+    return [f"{counted(told, 'V1 layer')} (`layers`) rewritten as `layer`"]
 
 
 def _shared_messages() -> frozenset[str]:
@@ -204,7 +204,7 @@ def _check_inputs(names: list[str], shapes: list[Any], dims: list[int], where: W
         raise UserError(
             f"each `input` needs {INPUT_RANK} `input_dim` lines",
             where=where("input_dim", len(dims) - 1),
-            received=f"{len(dims)} for {len(names)} input{'s' if len(names) > 1 else ''}",
+            received=f"{len(dims)} for {counted(len(names), 'input')}",
             remedy="write `input_shape { dim: ... }`, which may have any number of dimensions",
         )
 
@@ -228,4 +228,4 @@ def _batch_norms(message: Any) -> list[str]:
                 spec.decay_mult = 0
     if not changed:
         return []
-    return [f"{changed} BatchNorm layer{'s' if changed > 1 else ''}: lr_mult and decay_mult of the statistics set to 0"]
+    return [f"{counted(changed, 'BatchNorm layer')}: lr_mult and decay_mult of the statistics set to 0"]

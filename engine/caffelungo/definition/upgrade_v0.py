@@ -10,6 +10,7 @@ from typing import Any
 
 from caffelungo.definition.schema import descriptor
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
+from caffelungo.wording import counted
 
 V0_TYPES = {
     "accuracy": "ACCURACY", "bnll": "BNLL", "concat": "CONCAT", "conv": "CONVOLUTION", "data": "DATA",
@@ -83,8 +84,7 @@ def upgrade_v0(message: Any, where: Where) -> list[str]:
     for layer in message.layers:
         if layer.HasField("layer"):
             _layer(layer, dropped)
-    many = "s" if count > 1 else ""
-    notes.insert(0, f"{count} V0 layer{many} (`layers {{ layer }}`) became `layer` block{many}")
+    notes.insert(0, f"{counted(count, 'V0 layer')} (`layers {{ layer }}`) rewritten as `layer`")
     if dropped:
         notes.append(f"V0 fields without meaning in their layer were dropped: {', '.join(dropped)}")
     return notes
@@ -122,7 +122,7 @@ def _padding(message: Any, where: Where) -> list[str]:
                 raise UserError(
                     f"padding layer `{source.layer.name}` feeds layer `{layer.layer.name}`, which cannot pad",
                     where=where("layers", index),
-                    received=f'type: "{layer.layer.type}" with {len(layer.bottom)} bottom(s)',
+                    received=f'type: "{layer.layer.type}" with {counted(len(layer.bottom), "bottom")}',
                     remedy="let a padding layer with one bottom and one top feed `conv` or `pool` layers only",
                 )
             layer.layer.pad = source.layer.pad
@@ -134,7 +134,7 @@ def _padding(message: Any, where: Where) -> list[str]:
         del message.layers[index]
     if not folded:
         return []
-    return [f"{len(folded)} padding layer{'s' if len(folded) > 1 else ''} became `pad` of the layers above"]
+    return [f"{counted(len(folded), 'padding layer')} became `pad` of the layers above"]
 
 
 def _layer(layer: Any, dropped: list[str]) -> None:

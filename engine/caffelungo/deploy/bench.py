@@ -23,6 +23,7 @@ from caffelungo.inference.machine_facts import memory
 from caffelungo.inference.onnx_engine import TYPES, OnnxEngine
 from caffelungo.report.console import duration
 from caffelungo.threads import physical_cores
+from caffelungo.wording import counted
 
 Arrays = Mapping[str, NDArray[Any]]
 Side = Callable[[Arrays], Mapping[str, NDArray[Any]]]
@@ -132,7 +133,7 @@ def bench(options: BenchOptions, *, progress: Tell | None = None) -> Benched:
         done.notes.append("stopped before everything was measured")
     for share, runs in ENOUGH.items():
         if any(row.runs < runs for row in done.rows):
-            done.notes.append(f"p{share} needs {runs} runs; increase --seconds or --rounds")
+            done.notes.append(f"p{share} needs {counted(runs, 'run')}; increase --seconds or --rounds")
     return done
 
 
@@ -171,7 +172,9 @@ def _at(
                           "(--minutes)")  # fmt: skip
         return
     if rounds < options.rounds:
-        done.notes.append(f"batch {batch}: {rounds} rounds instead of {options.rounds}, to finish in time (--minutes)")
+        done.notes.append(
+            f"batch {batch}: {counted(rounds, 'round')} instead of {options.rounds}, to finish in time (--minutes)"
+        )
     done.rows += rows
     done.rounds[batch] = rounds
 

@@ -42,6 +42,7 @@ from caffelungo.plan.plan import Plan
 from caffelungo.weights import caffemodel, match_layers
 from caffelungo.weights.task_heads import heads_of
 from caffelungo.weights.weights import Weights
+from caffelungo.wording import counted
 
 Arrays = Mapping[str, NDArray[np.float32]]
 BLOB_BATCH = 2
@@ -65,7 +66,7 @@ class Proof:
         result = [f"{name}: as the net within {d.relative:.1g} of its largest value" for name, d in self.worst.items()]
         if self.worst_layer is not None:
             apart = self.worst_layer
-            result.append(f"all {self.layers} layers: within {apart.relative:.1g} (`{apart.blob}`)")
+            result.append(f"all {counted(self.layers, 'layer')}: within {apart.relative:.1g} (`{apart.blob}`)")
         if self.opencv is not None:
             result += [f"{name}: as OpenCV's reader within {d.relative:.1g}" for name, d in self.opencv.items()]
         return result

@@ -9,6 +9,7 @@ from caffelungo.deploy.options import ExportOptions
 from caffelungo.errors import Location, UserError
 from caffelungo.inference import metadata
 from caffelungo.weights.task_heads import heads_of
+from caffelungo.wording import counted
 
 
 def classifier_heads(opened: ExportableNet) -> list[metadata.Head]:
@@ -29,7 +30,8 @@ def classifier_heads(opened: ExportableNet) -> list[metadata.Head]:
             labels = list(extras.label)  # a classifier that was given to the net since
         if labels and len(labels) != answer.classes:
             opened.notes.append(
-                f"`{answer.layer}` has {len(labels)} labels for {answer.classes} classes; they are ignored"
+                f"`{answer.layer}` has {counted(len(labels), 'label')} for "
+                f"{counted(answer.classes, 'class')}; they are ignored"
             )
             labels = []
         task = told.task if told is not None and told.task else answer.layer
@@ -57,9 +59,9 @@ def classifier_labels(opened: ExportableNet, options: ExportOptions) -> list[str
         labels = metadata.read_labels(given) if isinstance(given, (str, Path)) else list(given)
         if classes is not None and len(labels) != classes[1]:
             raise UserError(
-                f"there are {len(labels)} labels for {classes[1]} classes",
+                f"there are {counted(len(labels), 'label')} for {classes[1]} classes",
                 where=Location(str(given)) if isinstance(given, (str, Path)) else None,
-                received=f"{len(labels)} names",
+                received=counted(len(labels), "name"),
                 remedy=f"write one name for each of the {classes[1]} outputs of `{classes[0]}`",
             )
         return labels
@@ -71,6 +73,6 @@ def classifier_labels(opened: ExportableNet, options: ExportOptions) -> list[str
     else:
         carried = list(weights.extras.label) if weights.extras is not None else []
     if carried and classes is not None and len(carried) != classes[1]:
-        notes.append(f"the weights contain {len(carried)} labels for {classes[1]} classes; they are ignored")
+        notes.append(f"the weights contain {counted(len(carried), 'label')} for {classes[1]} classes; they are ignored")
         return None
     return carried or None

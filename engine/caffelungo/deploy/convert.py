@@ -32,6 +32,7 @@ from caffelungo.layers.base import shape_text
 from caffelungo.plan import states
 from caffelungo.plan.build_plan import build_plan
 from caffelungo.weights.weights import Weights
+from caffelungo.wording import counted
 
 
 @dataclass
@@ -262,8 +263,8 @@ def _check_labels(net: DeployNet, options: ConvertOptions, problems: list[Proble
         elif len(names) != net.classes[1]:
             problems.append(
                 Problem(
-                    f"there are {len(names)} labels for {net.classes[1]} classes",
-                    received=str(labels) if isinstance(labels, (str, Path)) else f"{len(names)} names",
+                    f"there are {counted(len(names), 'label')} for {net.classes[1]} classes",
+                    received=str(labels) if isinstance(labels, (str, Path)) else counted(len(names), "name"),
                     remedy=f"write one name for each of the {net.classes[1]} outputs of `{net.classes[0]}`",
                 )
             )

@@ -31,6 +31,7 @@ from caffelungo.inference import picture_input
 from caffelungo.inference.classify import PictureModel
 from caffelungo.inference.inputs import Given, gather
 from caffelungo.inference.onnx_engine import OnnxEngine
+from caffelungo.wording import counted
 
 Array = NDArray[Any]
 
@@ -109,9 +110,11 @@ class Lowered:
             )
         if self.accuracy:
             old_right, new_right, known = self.accuracy
-            rows.append(("accuracy", f"{old_right / known:.1%}", f"{new_right / known:.1%}", f"of {known} pictures"))
+            rows.append(
+                ("accuracy", f"{old_right / known:.1%}", f"{new_right / known:.1%}", f"of {counted(known, 'picture')}")
+            )
         if self.agreed is not None:
-            rows.append(("same top class", "", f"{self.agreed:.1%}", f"of {self.pictures} pictures"))
+            rows.append(("same top class", "", f"{self.agreed:.1%}", f"of {counted(self.pictures, 'picture')}"))
         for name, apart in self.apart.items():
             rows.append((f"difference in {name}", "", f"{apart:.2g}", "of its largest value"))
         widths = [max(len(row[place]) for row in rows) for place in range(4)]
@@ -253,8 +256,8 @@ def _compare(model: PictureModel, proto: Any, made: Any, wanted: PrecisionOption
         found.agreed = agreed / len(given.paths)
         if found.agreed < AGREEMENT[wanted.precision]:
             raise RunError(
-                f"{wanted.precision} gives another top class for {1 - found.agreed:.1%} of {len(given.paths)} "
-                f"pictures, where {1 - AGREEMENT[wanted.precision]:.0%} is allowed\n{KEEP}"
+                f"{wanted.precision} gives another top class for {1 - found.agreed:.1%} of "
+                f"{counted(len(given.paths), 'picture')}; {1 - AGREEMENT[wanted.precision]:.0%} is allowed\n{KEEP}"
             )
     found.accuracy = (right[0], right[1], right[2]) if right[2] else None
     return found

@@ -24,6 +24,7 @@ from caffelungo.inference.runtime import EXACT, Session, open_session
 from caffelungo.net.stepwise import Hook, StepNet
 from caffelungo.net.store import Store
 from caffelungo.plan.plan import Plan, PlannedLayer
+from caffelungo.wording import counted
 
 Array = NDArray[Any]
 Feeds = Mapping[str, Array]
@@ -82,9 +83,11 @@ class Parity:
 
     def lines(self) -> list[str]:
         """For people."""
-        inputs = f"{self.random} random and {self.real} real" if self.real else f"{self.random} random"
+        inputs = counted(self.random, "random input")
+        if self.real:
+            inputs = f"{self.random} random and {counted(self.real, 'real input')}"
         lines = [
-            f"{inputs} input(s) in batches of {', '.join(map(str, self.batches))}: PyTorch and ONNX Runtime "
+            f"{inputs} in batches of {', '.join(map(str, self.batches))}: PyTorch and ONNX Runtime "
             f"({self.device}) differ by at most"
         ]
         lines += [
@@ -191,13 +194,13 @@ def prove(
     _every_blob(model, reference, random(2 if 2 in batches else batches[-1], rng), proof)
     for feeds in sized:
         _every_blob(model, reference, feeds, proof)
-    runs = [(f"batch of {size} random inputs", random(size, rng)) for size in batches]
+    runs = [(f"batch of {counted(size, 'random input')}", random(size, rng)) for size in batches]
     runs += [(f"input of {'x'.join(map(str, next(iter(feeds.values())).shape))}", feeds) for feeds in sized]
-    proof.random = sum(batches) + sum(len(next(iter(feeds.values()))) for feeds in sized)
+    proof.random = sum(batches) + sum(_size(feeds) for feeds in sized)
     proof.sizes = [list(next(iter(feeds.values())).shape[1:]) for feeds in sized]
     if real is not None:
-        proof.real = len(next(iter(real.values())))
-        runs += [(f"batch of {len(next(iter(feeds.values())))} real inputs", feeds) for feeds in _split(real, batches)]
+        proof.real = _size(real)
+        runs += [(f"batch of {counted(_size(feeds), 'real input')}", feeds) for feeds in _split(real, batches)]
     agreed = seen = 0
     for title, feeds in runs:
         expected, got = reference.run(feeds), session.run(feeds)
@@ -214,7 +217,7 @@ def prove(
         proof.top1 = (agreed, seen)
         if agreed < seen:
             raise RunError(
-                f"PyTorch and ONNX Runtime give different top classes for {seen - agreed} of {seen} inputs\n"
+                f"PyTorch and ONNX Runtime give different top classes for {seen - agreed} of {counted(seen, 'input')}\n"
                 "  to do: report the net; no file was written"
             )
     return proof
@@ -247,7 +250,7 @@ def _every_blob(model: bytes, reference: Reference, feeds: Feeds, proof: Parity)
                 "already\n  to do: check the weights; `lungo test` names the first layer with such values"
             )
     got = with_all_outputs(model, expected).run(feeds)
-    title = f"batch of {len(next(iter(feeds.values())))} random inputs"
+    title = f"batch of {counted(_size(feeds), 'random input')}"
     there = [name for name in expected if name in got]
     found, wrong = compare(there, expected, got, reference, feeds, title, proof)
     if wrong is not None:
@@ -296,9 +299,13 @@ def compare(
     return found, None
 
 
+def _size(feeds: Feeds) -> int:
+    return len(next(iter(feeds.values())))
+
+
 def _split(feeds: Feeds, batches: Sequence[int]) -> list[Feeds]:
     """``feeds`` cut into pieces of the sizes ``batches``, again and again until all are used."""
-    total, start = len(next(iter(feeds.values()))), 0
+    total, start = _size(feeds), 0
     pieces: list[Feeds] = []
     while start < total:
         size = batches[len(pieces) % len(batches)]

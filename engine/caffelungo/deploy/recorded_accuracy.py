@@ -20,6 +20,7 @@ from caffelungo.errors import Location, UserError
 from caffelungo.inference import metadata
 from caffelungo.inference.infer import InferOptions, Inferred, infer
 from caffelungo.inference.inputs import gather
+from caffelungo.wording import counted
 
 
 def with_accuracy(
@@ -68,7 +69,7 @@ def refuse_unlisted(test: Sequence[str | Path]) -> None:
     if missing:
         raise UserError(
             "accuracy needs the class of every picture", where=Location(str(missing[0])),
-            received=f"{len(missing)} of {len(given.paths)} pictures without a class",
+            received=f"{len(missing)} of {counted(len(given.paths), 'picture')} without a class",
             remedy="use a list with one path and class number per line: photos/cat.jpg 3",
         )  # fmt: skip
 

@@ -26,6 +26,7 @@ from caffelungo.deploy.picture_operators import INTERPOLATION, Front
 from caffelungo.errors import RunError
 from caffelungo.inference import picture_input
 from caffelungo.inference.runtime import EXACT, open_session
+from caffelungo.wording import counted
 
 LEVELS = 1.25
 """Most that a pixel may differ from the whole-number resize: one level of 255, since both round."""
@@ -128,7 +129,7 @@ class Photos:
                           (self.relative or {}).items())  # fmt: skip
         told = (
             "the resize in the graph and that of training and test, which computes in whole numbers, differ by at most "
-            f"{self.levels:.2g} of 255 in {self.count} pictures, and {apart}"
+            f"{self.levels:.2g} of 255 in {counted(self.count, 'picture')}, and {apart}"
         )
         return told if self.same is None else f"{told}; the top class is the same for {self.same} of {self.count}"
 

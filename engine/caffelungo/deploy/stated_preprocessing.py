@@ -15,6 +15,7 @@ from caffelungo.deploy import preprocessing_record
 from caffelungo.deploy.options import ConvertOptions
 from caffelungo.errors import UserError
 from caffelungo.weights.weights import Weights
+from caffelungo.wording import counted
 
 ORDERS = {"bgr": Preprocessing.BGR, "rgb": Preprocessing.RGB, "gray": Preprocessing.GRAY, "grey": Preprocessing.GRAY}
 
@@ -69,8 +70,9 @@ def state(record: Any, shape: Sequence[int], options: ConvertOptions) -> None:
         order = ORDERS.get(options.channel_order.lower())
         if order is None or (order == Preprocessing.GRAY) != (colors == 1):
             raise UserError(
-                "the channel order does not fit the net's input", received=f"{options.channel_order} for {colors} "
-                f"channel(s)", remedy="use bgr or rgb for 3 channels, gray for 1",
+                "the channel order does not fit the net's input",
+                received=f"{options.channel_order} for {counted(colors, 'channel')}",
+                remedy="use bgr or rgb for 3 channels, gray for 1",
             )  # fmt: skip
         record.channel_order = order
         stated.add("channel_order")

@@ -9,6 +9,7 @@ from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.layers.base import shape_text
 from caffelungo.passes.view import View
 from caffelungo.plan.plan import Plan
+from caffelungo.wording import counted
 
 
 def find_blobs(view: View, words: Sequence[str]) -> list[str]:
@@ -33,7 +34,7 @@ def known_blobs(plan: Plan, blobs: Sequence[str], where: Location | None) -> lis
             last = ", ".join(list(shapes)[-8:])
             problems.append(
                 Problem(f"the net has no blob `{blob}` in phase {phase}", where, blob,
-                        f"did you mean `{near}`?" if near else f"the last of its {len(shapes)} blobs are {last}")
+                        f"did you mean `{near}`?" if near else f"the last of {counted(len(shapes), 'blob')}: {last}")
             )  # fmt: skip
         elif (shape := shapes[blob]) is not None and (not shape or shape[0] != batch):
             problems.append(

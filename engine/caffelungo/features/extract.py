@@ -35,6 +35,7 @@ from caffelungo.files import obstacle
 from caffelungo.solve import memory
 from caffelungo.solve.engine import make_engine, out_of_memory
 from caffelungo.solve.options import EngineOptions
+from caffelungo.wording import counted
 
 POOLS = ("mean", "max", "none")
 PART = ".part"
@@ -173,8 +174,9 @@ def _check_room(folder: Path, shapes: Sequence[tuple[int, ...]], count: int, don
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise RunError(
-            f"{folder}: the features of {count} pictures take {memory.size(needed)} on disk while they are written, "
-            f"and {memory.size(free)} are free\n  to do: use --pool mean, fewer --blobs, or another disk"
+            f"{folder}: the features of {counted(count, 'picture')} take {memory.size(needed)} on disk "
+            f"while they are "
+            f"written, and {memory.size(free)} are free\n  to do: use --pool mean, fewer --blobs, or another disk"
         )
 
 

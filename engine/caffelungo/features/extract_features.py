@@ -24,6 +24,7 @@ from caffelungo.plan.read_net import read_net
 from caffelungo.solve import nets
 from caffelungo.solve.engine import make_engine
 from caffelungo.solve.options import EngineOptions
+from caffelungo.wording import counted
 
 MODES = ("CPU", "GPU")
 
@@ -95,7 +96,8 @@ def _check(given: Arguments) -> None:
     if len(given.blobs) != len(given.databases):
         problems.append(
             Problem("each blob needs a database", None,
-                    f"{len(given.blobs)} blob(s), {len(given.databases)} database(s)", "name equally many of both")
+                    f"{counted(len(given.blobs), 'blob')}, {counted(len(given.databases), 'database')}",
+                    "name equally many of both")
         )  # fmt: skip
     for position, path in enumerate(given.databases):
         if path in given.databases[:position]:

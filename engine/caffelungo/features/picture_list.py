@@ -11,6 +11,7 @@ from caffelungo.data.image_list import ImageList, pictures_below, read_list, wri
 from caffelungo.data.parallel import Progress
 from caffelungo.errors import Location, UserError
 from caffelungo.files import find
+from caffelungo.wording import counted
 
 FLAT = "pictures.txt"
 """The list that is written for a folder without classes, which a data layer cannot read itself."""
@@ -42,7 +43,7 @@ def listing(data: str | Path, beside: Path, progress: Progress | None = None) ->
         source = found.absolute()
         pictures, labelled = read_list(source), True
         if flat:
-            notices.append(f"{len(flat)} picture(s) outside the class folders are skipped, such as {flat[0]}")
+            notices.append(f"{counted(len(flat), 'picture')} outside the class folders skipped, such as {flat[0]}")
     if problems := image_list.check(pictures, progress=progress):
         raise UserError(problems)
     return Listing(source, pictures, labelled, tuple(notices))

@@ -16,6 +16,7 @@ from typing import Any
 
 from caffelungo.inference.device_trial import CPU, TOLERANCE
 from caffelungo.inference.machine_facts import CUDA, EXTRAS, TENSORRT, Facts
+from caffelungo.wording import counted
 
 GOOD, NOTE, BAD = "ok", "--", "!!"
 
@@ -53,7 +54,7 @@ def render(findings: Sequence[Finding]) -> str:
         if one.remedy:
             lines.append(f"{'':<12}     to do: {one.remedy}")
     bad = sum(one.state == BAD for one in findings)
-    lines.append(f"{bad} thing(s) to fix" if bad else "everything works")
+    lines.append(f"{counted(bad, 'thing')} to fix" if bad else "everything works")
     return "\n".join(lines)
 
 
@@ -63,7 +64,7 @@ def render(findings: Sequence[Finding]) -> str:
 def _judge_machine(machine: Mapping[str, Any]) -> list[Finding]:
     found = [Finding("machine", GOOD, f"{machine.get('system', '')}, Python {machine.get('python', '')}")]
     cores, quota = machine.get("cores", 1), machine.get("quota")
-    text = f"{cores} core(s)"
+    text = counted(cores, "core")
     if quota is not None:
         text += f", of which the control group allows {quota:g}"
     if machine.get("threads"):
@@ -101,7 +102,9 @@ def _judge_packages(facts: Facts) -> list[Finding]:
         remedy = "pip install onnxruntime (with an NVIDIA card: 'onnxruntime-gpu[cuda,cudnn]')"
         found.append(Finding("packages", BAD, "no ONNX Runtime is installed", remedy))
     if not found:
-        found.append(Finding("packages", GOOD, f"all {len(facts.wanted)} needed packages are installed and supported"))
+        found.append(
+            Finding("packages", GOOD, f"all needed packages ({len(facts.wanted)}) are installed and supported")
+        )
     for name, what in EXTRAS.items():
         there = next((other for other in packages if other.startswith(name.removesuffix("-headless"))), None)
         text = f"{there} {packages[there]}: {what}" if there else f"no {name}: {what}"
@@ -116,7 +119,7 @@ def _judge_driver(facts: Facts) -> list[Finding]:
         return [Finding("driver", BAD, f"NVIDIA's driver does not start: {driver['failure']}", remedy)]
     if not driver.get("devices"):
         return [Finding("driver", NOTE, "no NVIDIA driver or no card: everything runs on the CPU")]
-    found = [Finding("driver", GOOD, f"NVIDIA, CUDA up to {driver['cuda']}, {driver['devices']} card(s)")]
+    found = [Finding("driver", GOOD, f"NVIDIA, CUDA up to {driver['cuda']}, {counted(driver['devices'], 'card')}")]
     for name, trials in (("PyTorch", facts.torch), ("ONNX Runtime", facts.onnxruntime)):
         built = next((one.get("cuda", "") for one in trials.values() if one.get("cuda")), "")
         if built and _number(built)[:1] > _number(driver["cuda"])[:1]:
@@ -137,14 +140,14 @@ def _judge_torch(facts: Facts) -> list[Finding]:
         text = f"{where}: {one['version']}, a convolution "
         text += f"is wrong by {one['error']:.2g} of its largest value" if wrong else "correct results"
         if device == "cpu":
-            text += f", {one.get('threads', 1)} thread(s)"
+            text += f", {counted(one.get('threads', 1), 'thread')}"
         if one.get("total"):
             text += f", {_gib(one['free'])} of {_gib(one['total'])} free{', bf16' if one.get('bf16') else ''}"
         remedy = "reinstall PyTorch; if that does not help, the card or the memory is faulty" if wrong else ""
         found.append(Finding("torch", BAD if wrong else GOOD, text, remedy))
     cpu = facts.torch.get("cpu", {})
     if facts.driver.get("devices") and not cpu.get("devices") and "failure" not in cpu:
-        text = f"the driver shows {facts.driver['devices']} card(s), PyTorch {cpu.get('version', '')} none"
+        text = f"the driver shows {counted(facts.driver['devices'], 'card')}, PyTorch {cpu.get('version', '')} none"
         built = cpu.get("cuda")
         remedy = (
             f"its CUDA {built} and the driver's {facts.driver.get('cuda')} do not fit together: update the driver"

@@ -20,6 +20,7 @@ from caffelungo.inference.classify import TOP, Classifier, Picture, PictureModel
 from caffelungo.inference.classify_files import judges_of, sheet
 from caffelungo.inference.inputs import Given, PictureBatch, gather
 from caffelungo.inference.predictions import Prediction
+from caffelungo.wording import counted
 
 BATCH = 16
 SHOWN = 20
@@ -68,7 +69,7 @@ class Inferred:
     def lines(self) -> list[str]:
         """For people."""
         rate = self.count / self.seconds if self.seconds else 0.0
-        told = [f"{self.count} pictures in {self.seconds:.1f} s, {rate:.4g} per second, on {self.where}"]
+        told = [f"{counted(self.count, 'picture')} in {self.seconds:.1f} s, {rate:.4g} per second, on {self.where}"]
         if not self.classifier:
             told.append(f"the net is not a classifier: these are the raw outputs {', '.join(self.outputs)}")
         if self.known:

@@ -17,6 +17,7 @@ from caffelungo.data.decode import SUFFIXES
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.files import candidates, read_text, refuse_special
 from caffelungo.inference import picture_input
+from caffelungo.wording import counted
 
 Item = TypeVar("Item")
 LISTS = frozenset({".txt", ".lst", ".list"})
@@ -87,7 +88,7 @@ def read_list(path: Path) -> Given:
     size = refuse_special(path)
     if size > LONGEST_LIST:
         raise UserError("the list of pictures is too large", where=Location(str(path)),
-                        received=f"{size} bytes", remedy="split it")  # fmt: skip
+                        received=counted(size, "byte"), remedy="split it")  # fmt: skip
     try:
         lines = read_text(path).splitlines()
     except UnicodeDecodeError as error:

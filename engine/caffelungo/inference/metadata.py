@@ -29,6 +29,7 @@ from caffelungo import files
 from caffelungo.data import preprocess
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.errors import Location, Problem, UserError
+from caffelungo.wording import counted
 
 FORMAT = "1"
 LONGEST_LABELS = 16 * 2**20
@@ -161,7 +162,7 @@ class Entries:
             return None
         try:
             if len(self.properties[key]) > LONGEST:
-                raise ValueError(f"{len(self.properties[key])} characters")
+                raise ValueError(counted(len(self.properties[key]), "character"))
             return read(self.properties[key])
         except (KeyError, TypeError, ValueError, OverflowError, RecursionError, text_format.ParseError) as error:
             self._damaged(key, f"{type(error).__name__}: {error}")

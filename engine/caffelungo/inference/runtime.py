@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from caffelungo import files
 from caffelungo.errors import Location, RunError, UserError
+from caffelungo.wording import counted
 
 Array = NDArray[Any]
 LIMIT = 2**31 - 1
@@ -134,13 +135,13 @@ def refuse_external_data(data: bytes, name: str) -> None:
         raise UserError(
             "this is not an ONNX file",
             where=Location(name),
-            received=f"{len(data)} bytes; {_first_line(error)}",
+            received=f"{counted(len(data), 'byte')}; {_first_line(error)}",
             remedy="use a file that `lungo export` wrote",
         ) from error
     if not model.graph.node:
         raise UserError(
-            "this is not an ONNX file, or is empty", where=Location(name), received=f"{len(data)} bytes, no operator",
-            remedy="use a file that `lungo export` wrote",
+            "this is not an ONNX file, or is empty", where=Location(name),
+            received=f"{counted(len(data), 'byte')}, no operator", remedy="use a file that `lungo export` wrote",
         )  # fmt: skip
     tensors = chain(_tensors(model.graph), *(_attributes(node) for one in model.functions for node in one.node))
     outside = [tensor for tensor in tensors if tensor.data_location == onnx.TensorProto.EXTERNAL]
@@ -148,7 +149,7 @@ def refuse_external_data(data: bytes, name: str) -> None:
         raise UserError(
             "this ONNX file stores its weights in other files, which is not supported",
             where=Location(name),
-            received=f"{len(outside)} tensor(s) in other files, the first is {_stands(outside[0])}",
+            received=f"{counted(len(outside), 'tensor')} in other files, the first is {_stands(outside[0])}",
             remedy="export the net as one file, as `lungo export` does; a file that you trust becomes one by "
             "onnx.save(onnx.load(old), new)",
         )
@@ -203,7 +204,7 @@ def read_file(given: str | Path) -> bytes:
     size = files.refuse_special(path)
     if size > LIMIT:
         raise UserError(
-            "the file is larger than an ONNX file can be", where=Location(str(path)), received=f"{size} bytes",
+            "the file is larger than an ONNX file can be", where=Location(str(path)), received=counted(size, "byte"),
             remedy="use a file that `lungo export` wrote",
         )  # fmt: skip
     return files.read(path, what="this is not an ONNX file")
@@ -251,7 +252,9 @@ def _gpu(
     if missing:
         raise _unusable(device, f"the installed onnxruntime has no {_short(missing[0])} provider", order)
     if index >= count:
-        raise _unusable(device, "no CUDA device was found" if not count else f"there are {count} CUDA device(s)", order)
+        raise _unusable(
+            device, "no CUDA device was found" if not count else f"there are {counted(count, 'CUDA device')}", order
+        )
     _preload(runtime)
     made = options()
     made.add_session_config_entry("session.disable_cpu_ep_fallback", "1")

@@ -25,6 +25,7 @@ from caffelungo import drafts, files, option_ranges
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.inference import metadata
 from caffelungo.inference.runtime import read_file, refuse_external_data
+from caffelungo.wording import counted
 
 BACKEND = "onnxruntime"
 LABELS = "labels.txt"
@@ -291,7 +292,7 @@ def _fits(path: Path, config: Any) -> None:
     if told or len(old.input) != len(config.input) or len(old.output) != len(config.output):
         raise UserError(
             f"model `{config.name}` exists with other inputs or outputs", where=Location(str(path)),
-            received=", ".join(told) or f"{len(old.input)} input(s) and {len(old.output)} output(s)",
+            received=", ".join(told) or f"{counted(len(old.input), 'input')} and {counted(len(old.output), 'output')}",
             remedy="versions of a model must have the same inputs and outputs: use another --name",
         )  # fmt: skip
 

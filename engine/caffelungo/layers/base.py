@@ -22,6 +22,7 @@ from caffelungo.layers.shapes import shape_text as shape_text
 from caffelungo.layers.traits import CaffeForm as CaffeForm
 from caffelungo.layers.traits import OnnxOperator as OnnxOperator
 from caffelungo.layers.traits import Traits
+from caffelungo.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -211,7 +212,7 @@ class Layer(Traits):
         """``axis`` as an index from 0, negative ones counted from the end; raises LayerError when out of range."""
         if not -rank <= axis < rank:
             raise self.fail(
-                f"axis {axis} is out of range for a bottom with {rank} axes",
+                f"axis {axis} is out of range for a bottom with {counted(rank, 'axis')}",
                 received=axis,
                 remedy=f"use an axis from {-rank} to {rank - 1}",
                 path=path,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from caffelungo.layers.base import Layer, Shape, shape_text
 from caffelungo.layers.precision import like
+from caffelungo.wording import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,7 +23,7 @@ def covered(layer: Layer, bottoms: Sequence[Shape]) -> Shape:
         axis, axes = layer.axis(int(options.axis), len(shape)), int(options.num_axes)
         if axes < -1 or axis + axes > len(shape):
             raise layer.fail(
-                f"num_axes {axes} from axis {axis} is out of range for a bottom with {len(shape)} axes",
+                f"num_axes {axes} from axis {axis} is out of range for a bottom with {counted(len(shape), 'axis')}",
                 received=f"bottom {shape_text(shape)}, axis: {options.axis}, num_axes: {axes}",
                 remedy=f"use -1 for all axes from {axis} on, or at most {len(shape) - axis}",
                 path="num_axes" if options.HasField("num_axes") else "axis",

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from caffelungo.layers import windows
 from caffelungo.layers.base import Arity, BlobSpec, Layer, Shape, shape_text
 from caffelungo.layers.windows import Ints
+from caffelungo.wording import counted
 
 WINDOW = (("kernel_size", "kernel", None), ("stride", "stride", 1), ("pad", "pad", 0), ("dilation", "", 1))
 """Fields of a window, what their `_h` and `_w` forms begin with, and their defaults."""
@@ -76,7 +77,7 @@ class Convolving(Layer):
         channels = shape[axis]
         if channels is not None and channels % self.group:
             raise self.fail(
-                f"the bottom has {channels} channels, which group {self.group} does not divide",
+                f"the bottom has {counted(channels, 'channel')}, which group {self.group} does not divide",
                 received=f"bottom {shape_text(shape)}, group: {self.group}",
                 remedy=f"use a group that divides {channels}",
                 path="group",

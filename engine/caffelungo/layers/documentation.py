@@ -23,6 +23,7 @@ from caffelungo.definition.schema import LayerParameter
 from caffelungo.errors import UserError
 from caffelungo.layers import registry
 from caffelungo.layers.base import Layer
+from caffelungo.wording import counted
 
 SCALARS = {
     FieldDescriptor.TYPE_FLOAT: "float",
@@ -106,7 +107,7 @@ def _paragraphs(cls: type[Layer]) -> list[str]:
 
 def _arity(cls: type[Layer]) -> str:
     tops = "as many as bottoms" if cls.same_count else str(cls.tops)
-    text = f"Takes {cls.bottoms} bottom(s), makes {tops} top(s)."
+    text = f"Takes {counted(cls.bottoms, 'bottom')}, makes {counted(tops, 'top')}."
     if cls.loss:
         text += " Its top is a loss of weight 1 unless `loss_weight` says otherwise."
     if not cls.differentiable and not cls.source:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from caffelungo.layers.base import Layer
 from caffelungo.layers.shapes import Shape, shape_text
+from caffelungo.wording import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,7 +64,7 @@ def spread(layer: Layer, values: Ints, axes: int, name: str, short: str) -> Ints
     """``values`` as one value for each of ``axes`` spatial axes; LayerError when their number is another."""
     if len(values) not in (1, axes):
         raise layer.fail(
-            f"`{name}` has {len(values)} values for {axes} spatial axes",
+            f"`{name}` has {counted(len(values), 'value')} for {counted(axes, 'spatial axis')}",
             received=_text(values),
             remedy=f"give one value, or {axes}",
             path=place(layer, name, short),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from caffelungo.definition.schema import Preprocessing
+from caffelungo.wording import counted
 
 
 def named(count: int | None, rgb: bool = False) -> str:
@@ -16,7 +17,7 @@ def named(count: int | None, rgb: bool = False) -> str:
         return "grey"
     if count in (3, None):
         return "red, green, blue" if rgb else "blue, green, red"
-    return f"{count} channels in the order of the data"
+    return f"{counted(count, 'channel')} in the order of the data"
 
 
 def described(layer: Any, count: int | None) -> str:

@@ -32,6 +32,7 @@ from caffelungo.passes.option_fields import option
 from caffelungo.passes.registry import GROW, register
 from caffelungo.passes.view import ClassifierLayer, Graph, View
 from caffelungo.plan.plan import PlannedLayer
+from caffelungo.wording import counted
 
 JOINS = frozenset({"Concat", "Normalize"})
 """What may stand between the layer and the classifier: after ``widen``, a new layer goes on top of both groups."""
@@ -108,13 +109,12 @@ def add_layer(
     edits: list[Edit] = []
     at = min(one.head.index for one in heads)
     start = "the identity" if kept else "its filler"
-    comment = (
-        f"A new layer of {unit.units} units on top of {base}: it starts from {start} and learns {new_units.pace(unit)}."
-    )
+    layer_of = f"A new layer of {counted(unit.units, 'unit')} on top of {base}"
+    comment = f"{layer_of}: it starts from {start} and learns {new_units.pace(unit)}."
     for k, layer in enumerate(built.layers):
         edits.append(InsertLayer(at, layer, comment if k == 0 else None))
     note = Note(
-        f"new layer `{name}` of {unit.units} units on top of `{base}`",
+        f"new layer `{name}` of {counted(unit.units, 'unit')} on top of `{base}`",
         view.where(target.index),
         "the classifier reads it; the layers below are unchanged",
     )
@@ -131,7 +131,7 @@ def _identity(view: View, graph: Graph, head: PlannedLayer, value: int, first: A
         raise Refusal(
             "a new layer can start as the identity only with as many units as its input has",
             view.where(head.index),
-            received=f"{options.unit.units} units on {shape_text(shape)}",
+            received=f"{counted(options.unit.units, 'unit')} on {shape_text(shape)}",
             remedy=f"write --deepen {shell.word(f'{options.layer}:{inputs}' if inputs else f'{options.layer}:UNITS')}, "
             "or omit --keep-head",
         )

@@ -29,6 +29,7 @@ from caffelungo.passes.param_blocks import options_field
 from caffelungo.passes.registry import GROW, Given, register
 from caffelungo.passes.view import Graph, View
 from caffelungo.plan.plan import PlannedLayer
+from caffelungo.wording import counted
 
 Order = tuple[int, ...]
 """For each new channel of a value the old one that it equals."""
@@ -165,7 +166,7 @@ def _grow(work: _Work, planned: PlannedLayer) -> None:
     work.orders[planned.top_values[0]] = order
     work.notes.append(
         Note(
-            f"`{planned.name}` has {len(order)} units instead of {old}",
+            f"`{planned.name}` has {counted(len(order), 'unit')} instead of {old}",
             work.view.where(planned.index),
             "the new units are copies, and the layers that read them divide their weights, so outputs do not change",
         )
@@ -206,4 +207,4 @@ def _sized(work: _Work, planned: PlannedLayer, order: Order) -> None:
         if use.shape == (channels,):
             work.moves.append(moves.gather(planned.name, position, 0, order))
         elif count(use.shape) != 1:
-            raise work.refuse(planned, f"has a blob of {shape_text(use.shape)} for {channels} channels")
+            raise work.refuse(planned, f"has a blob of {shape_text(use.shape)} for {counted(channels, 'channel')}")

@@ -19,6 +19,7 @@ from caffelungo.passes.heads import fresh_head
 from caffelungo.passes.param_blocks import NEW, OLD
 from caffelungo.passes.picture_data import read_pictures
 from caffelungo.passes.view import ClassifierLayer, View
+from caffelungo.wording import counted
 
 
 def finetune(view: View, options: FinetuneOptions) -> Rewrite:
@@ -27,7 +28,7 @@ def finetune(view: View, options: FinetuneOptions) -> Rewrite:
     if options.classes < 2:
         raise Refusal(
             "a classifier needs at least two classes",
-            received=f"{options.classes} class(es)",
+            received=counted(options.classes, "class"),
             remedy="give pictures of at least two classes; pictures of neither can be a class, too",
         )
     heads = view.heads(options.head)

@@ -19,6 +19,7 @@ from caffelungo.passes.option_fields import option
 from caffelungo.passes.param_blocks import NEW, Rate
 from caffelungo.passes.registry import REWRITE, Given, register
 from caffelungo.passes.view import View
+from caffelungo.wording import counted
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def head(view: View, options: HeadOptions) -> Rewrite:
     if options.classes is not None and options.classes < 2:
         raise Refusal(
             "a classifier needs at least two classes",
-            received=f"{options.classes} class(es)",
+            received=counted(options.classes, "class"),
             remedy="write 2 or more; pictures of neither can be a class, too",
         )
     edits: list[Edit] = []

@@ -22,6 +22,7 @@ from caffelungo.passes.names import numbered
 from caffelungo.passes.param_blocks import NEW, Rate, head_filler, options_field, set_rates, weak, weighted_blobs
 from caffelungo.passes.view import View
 from caffelungo.plan.plan import PlannedLayer
+from caffelungo.wording import counted
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def fresh_head(
         if given.bias_term and not given.HasField("bias_filler"):
             edits.append(SetField(("layer", index, options, "bias_filler"), FillerParameter(type="constant", value=0)))
         edits.extend(set_rates(index, layer, rates[: weighted_blobs(layer)]))
-        was = f", {given.num_output} -> {classes} outputs" if classes is not None else ""
+        was = f", {given.num_output} -> {counted(classes, 'output')}" if classes is not None else ""
         notes.append(
             Note(
                 f"classifier `{head.name}` -> `{new}`{was}, lr_mult {rates[0][0]:g}/{rates[1][0]:g}",
@@ -103,7 +104,7 @@ def kept_head(view: View, head: PlannedLayer, channels: int, added: int, picks: 
         raise Refusal(
             f"it is not known which columns of `{head.name}` belong to which channel, so it cannot be kept",
             view.where(head.index),
-            received=f"bottom {shape_text(shape)}, {channels} channels",
+            received=f"bottom {shape_text(shape)}, {counted(channels, 'channel')}",
             remedy="omit --keep-head: the classifier is then re-initialised under a new name",
         )
     for use in head.params:

@@ -35,6 +35,7 @@ from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.replace_classifier import Swap
 from caffelungo.passes.stage_ends import stage_ends
 from caffelungo.passes.view import ClassifierLayer, View
+from caffelungo.wording import counted
 
 __all__ = ["JoinedOptions", "Read", "columns", "head_name", "joined", "weights_for"]
 
@@ -175,7 +176,7 @@ def _design(view: View, options: JoinedOptions) -> _Design:
     if classes < 2:
         raise Refusal(
             "a classifier needs at least two classes",
-            received=f"{classes} class(es)",
+            received=counted(classes, "class"),
             remedy="write 2 or more; pictures of neither can be a class, too",
         )
     parts = pooled_blobs.parts_of(view, options.reads, frozenset(one.head.index for one in heads))
@@ -256,14 +257,14 @@ def _named_answer(view: View, design: _Design) -> Iterator[Edit]:
 def _comments(design: _Design) -> list[str | None]:
     """The comment above each new layer: what is read above the first, and how much above the classifier."""
     count = sum(len(group.layers) for group in design.groups) + len(design.tail)
-    above_head = f"{design.features} features, {design.classes} classes." if count > 1 else None
+    above_head = f"{counted(design.features, 'feature')}, {counted(design.classes, 'class')}." if count > 1 else None
     heading = f"The classifier reads {_listed(design)}{_how(design.parts)}."
     return [heading, *[None] * (count - 2), above_head][:count]
 
 
 def _listed(design: _Design) -> str:
     blobs = [source.blob for source in design.sources]
-    return " and ".join(blobs) if len(blobs) < 3 else f"{len(blobs)} blobs, {blobs[0]} to {blobs[-1]}"
+    return " and ".join(blobs) if len(blobs) < 3 else f"{counted(len(blobs), 'blob')}, {blobs[0]} to {blobs[-1]}"
 
 
 def _how(parts: Sequence[Part]) -> str:

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caffelungo.wording import counted
+
 Array = NDArray[Any]
 Blobs = dict[str, list[Array]]
 
@@ -145,7 +147,7 @@ def sample(
         blobs[target] = result
 
     with_noise = f" with noise of {noise:g} of their spread" if noise else ""
-    return Move(f"copy {len(picks)} units of `{'`, `'.join(sources)}` to `{target}`{with_noise}", apply)
+    return Move(f"copy {counted(len(picks), 'unit')} of `{'`, `'.join(sources)}` to `{target}`{with_noise}", apply)
 
 
 def select(target: str, picks: Sequence[int], channels: int) -> Move:
@@ -156,7 +158,7 @@ def select(target: str, picks: Sequence[int], channels: int) -> Move:
         weights[np.arange(len(picks)), list(picks)] = 1.0
         blobs[target] = [weights]
 
-    return Move(f"`{target}` picks {len(picks)} of {channels} channels", apply)
+    return Move(f"`{target}` picks {len(picks)} of {counted(channels, 'channel')}", apply)
 
 
 def _joined(arrays: Sequence[Array]) -> Array:
@@ -194,7 +196,9 @@ def divide(layer: str, index: int, axis: int, picks: Sequence[int], width: int =
         both = np.concatenate([split, split.take(list(picks), axis=axis)], axis=axis)
         return both.reshape(*array.shape[:axis], -1, *array.shape[axis + 1 :])
 
-    return _blob(f"divide axis {axis} of blob {index} of `{layer}` among {len(picks)} copies", layer, index, change)
+    return _blob(
+        f"divide axis {axis} of blob {index} of `{layer}` among {counted(len(picks), 'copy')}", layer, index, change
+    )
 
 
 def gather(layer: str, index: int, axis: int, order: Sequence[int], width: int = 1, share: bool = False) -> Move:

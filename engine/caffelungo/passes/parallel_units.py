@@ -30,6 +30,7 @@ from caffelungo.passes.unit_copies import Originals
 from caffelungo.passes.unit_places import Place, channels
 from caffelungo.passes.view import Graph, View
 from caffelungo.plan.plan import PlannedLayer
+from caffelungo.wording import counted
 
 
 @dataclass
@@ -117,7 +118,7 @@ def build_units(
         )
     group.notes.append(
         Note(
-            f"{unit.units} new units `{group.first}` beside `{place.base}`, joined in `{group.wide}`",
+            f"{counted(unit.units, 'new unit')} `{group.first}` beside `{place.base}`, joined in `{group.wide}`",
             view.where(target.index),
             f"{total.told(graph) if total else f'they read `{read}`{as_old}'}; the old layers are unchanged",
         )
@@ -139,7 +140,7 @@ def build_units(
 
 def comment(base: str, unit: UnitOptions) -> str:
     """What stands above new units beside ``base``."""
-    return f"{unit.units} new units beside {base}: {_START[unit.start]} and learn {new_units.pace(unit)}."
+    return f"{counted(unit.units, 'new unit')} beside {base}: {_START[unit.start]} and learn {new_units.pace(unit)}."
 
 
 _START = {

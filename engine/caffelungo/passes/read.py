@@ -31,6 +31,7 @@ from caffelungo.passes.param_blocks import NEW, Rate
 from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.view import Graph, View
 from caffelungo.plan.plan import PlannedLayer
+from caffelungo.wording import counted
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def read(view: View, options: ReadOptions) -> Rewrite:
         added += channels
         notes.append(
             Note(
-                f"`{head.name}` also reads `{source.tops[0]}`: {channels} channels",
+                f"`{head.name}` also reads `{source.tops[0]}`: {counted(channels, 'channel')}",
                 view.where(source.index),
                 "features of several levels, without new units",
             )

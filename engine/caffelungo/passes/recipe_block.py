@@ -18,6 +18,7 @@ from caffelungo.bounds import ANY, Bounds
 from caffelungo.definition.recipe_steps import PACKAGE
 from caffelungo.errors import Location, Problem
 from caffelungo.passes.option_fields import OptionField
+from caffelungo.wording import counted
 
 _FIELD = descriptor_pb2.FieldDescriptorProto
 
@@ -86,9 +87,9 @@ def _parts(
     if usual and len(given) > len(usual):
         problems.append(
             Problem(
-                f"{one.recipe} may be written {len(usual)} times at most",
+                f"{one.recipe} may be written {counted(len(usual), 'time')} at most",
                 where(one.recipe, len(usual)),
-                f"{len(given)} times",
+                counted(len(given), "time"),
                 "remove the rest",
             )
         )

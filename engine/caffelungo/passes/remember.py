@@ -31,6 +31,7 @@ from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.teacher import PREFIX, Teacher, frozen_copy, needed
 from caffelungo.passes.view import ClassifierLayer, Graph, View
 from caffelungo.plan.plan import PlannedLayer
+from caffelungo.wording import counted
 
 COMMENT = "The net as it was, frozen: it teaches {head} what it answered (training only)."
 
@@ -204,7 +205,7 @@ def beside(view: View, old: Original, options: RememberOptions) -> Rewrite:
         edits.append(InsertLayer(len(view.net.layer), silence))
     notes.append(
         Note(
-            f"{len(teacher.layers)} layers `{old.prefix}*`: the original net, frozen, in TRAIN only",
+            f"{counted(len(teacher.layers), 'layer')} `{old.prefix}*`: the original net, frozen, in TRAIN only",
             None,
             f"its softened answers teach `{old.head.name}`, weight {options.weight:g}, "
             f"temperature {options.temperature:g}",

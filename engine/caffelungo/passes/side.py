@@ -28,6 +28,7 @@ from caffelungo.passes.param_blocks import give_rates
 from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.view import Graph, View
 from caffelungo.plan.plan import PlannedLayer
+from caffelungo.wording import counted
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def side(view: View, options: SideOptions) -> Rewrite:
         dict.fromkeys((one.index for one in base), "the base net of side-tuning"),
     )
     note = Note(
-        f"{len(copied)} layers copied as `*_{options.suffix}`, blended with the frozen ones in `{blend[-1].name}`",
+        f"{counted(len(copied), 'layer')} copied as `*_{options.suffix}`, blended with the frozen ones in "
+        f"`{blend[-1].name}`",
         view.where(target.index),
         "both start with the same weights, so the answers are the same at the first step",
     )

@@ -18,6 +18,7 @@ from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import UserError
 from caffelungo.layers.base import count
 from caffelungo.passes.view import View
+from caffelungo.wording import counted
 
 PASSES = 30
 """How often training sees each picture. Sets of some thousand pictures have converged by then."""
@@ -135,6 +136,11 @@ def solver_text(options: SolverOptions) -> str:
     return _started(options) if options.started else _classic(options)
 
 
+def _pictures(options: SolverOptions) -> str:
+    trained, classes = counted(options.pictures, "picture"), counted(options.classes, "class")
+    return f"{trained} to train on, {options.tested} to test on, {classes}."
+
+
 def _command(options: SolverOptions) -> str:
     named = [] if options.named or not options.weights else ["--weights", options.weights]
     return shell.command("lungo", "train", "--solver", options.solver, *named)
@@ -152,7 +158,7 @@ def _started(options: SolverOptions) -> str:
     """From a fitted classifier: AdamW, a rate that rises over one pass and falls along half a cosine."""
     size = sizes(options)
     rate = float(f"{STARTED_RATE * math.sqrt(min(1.0, options.batch_size / FULL_RATE)):.2g}")
-    pictures = f"{options.pictures} pictures to train on, {options.tested} to test on, {options.classes} classes."
+    pictures = _pictures(options)
     lines = [
         "# Fine-tuning from the best linear classifier on the frozen net, which is what iteration 0 tests.",
         f"# {pictures}",
@@ -245,7 +251,7 @@ def _classic(options: SolverOptions) -> str:
     )
     head = [
         f"# {what} (lr_mult in the net).",
-        f"# {options.pictures} pictures to train on, {options.tested} to test on, {options.classes} classes.",
+        f"# {_pictures(options)}",
         "#",
         f"#   {_command(options)}",
         "#",

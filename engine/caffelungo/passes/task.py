@@ -33,6 +33,7 @@ from caffelungo.passes.picture_data import picture_layers
 from caffelungo.passes.read import ReadOptions, read
 from caffelungo.passes.view import ClassifierLayer, View
 from caffelungo.plan.plan import PlannedLayer
+from caffelungo.wording import counted
 
 SILENCE = "answers"
 """The layer that reads what the net answers, so that training does not print it."""
@@ -116,7 +117,7 @@ def keep(view: View, options: TaskOptions) -> Rewrite:
         elif layer.type == "Softmax":
             edits += [ClearField(("layer", index, n)) for n in ("include", "exclude") if len(getattr(layer, n))]
     many = sum(bool(one.params) for one in held.values())
-    told = Note(f"the {many} old layers with weights are frozen", None, "lr_mult 0, stored statistics")
+    told = Note(f"{counted(many, 'old layer')} with weights frozen", None, "lr_mult 0, stored statistics")
     heads = {head.name: k for k, head in enumerate(view.net.lungo.head)}
     for one in view.answers:
         if one.name not in heads:
@@ -173,7 +174,7 @@ def add(view: View, options: TaskOptions) -> Rewrite:
     if options.data.classes < 2:
         raise Refusal(
             "a classifier needs at least two classes",
-            received=f"{options.data.classes} class(es)",
+            received=counted(options.data.classes, "class"),
             remedy="give pictures of at least two classes; pictures of neither can be a class, too",
         )
     model = _model(view, options)
@@ -188,7 +189,8 @@ def add(view: View, options: TaskOptions) -> Rewrite:
             notes.append(Note(f"no `{one.name}` ({one.layer.type}) after it", view.where(one.index), why))
     notes.append(
         Note(
-            f"new classifier `{layers[0].name}` on `{bottom}`: {options.data.classes} classes of `{options.name}`",
+            f"new classifier `{layers[0].name}` on `{bottom}`: {counted(options.data.classes, 'class')} "
+            f"of `{options.name}`",
             view.where(model.head.index),
             f"lr_mult {OLD[0][0]:g}/{OLD[1][0]:g}; only new layers learn, so base_lr is their rate",
         )

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from caffelungo.errors import Problem, UserError
+from caffelungo.wording import counted
 
 
 def rows_and_labels(x: Tensor | ArrayLike, y: Tensor | ArrayLike, classes: int) -> tuple[Tensor, Tensor]:
@@ -31,7 +32,7 @@ def rows_and_labels(x: Tensor | ArrayLike, y: Tensor | ArrayLike, classes: int) 
         problems.append(
             Problem(
                 "features must be finite",
-                received=f"NaN or infinity in {bad} of {len(features)} rows",
+                received=f"NaN or infinity in {bad} of {counted(len(features), 'row')}",
                 remedy="look at the net's weights and at these pictures",
             )
         )
@@ -46,8 +47,10 @@ def rows_and_labels(x: Tensor | ArrayLike, y: Tensor | ArrayLike, classes: int) 
     elif classes < 2 or int(labels.min()) < 0 or int(labels.max()) >= classes:
         problems.append(
             Problem(
-                f"labels of {classes} classes are 0 to {classes - 1}" if classes > 1 else "two classes are needed",
-                received=f"{classes} classes, labels {int(labels.min())} to {int(labels.max())}",
+                f"labels of {counted(classes, 'class')} are 0 to {classes - 1}"
+                if classes > 1
+                else "two classes are needed",
+                received=f"{counted(classes, 'class')}, labels {int(labels.min())} to {int(labels.max())}",
                 remedy="number the classes from 0 without gaps, and give pictures of at least two",
             )
         )

@@ -32,7 +32,7 @@ from caffelungo.probes.picture_entries import Entry
 from caffelungo.solve import nets
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.load_weights import Loaded
-from caffelungo.wording import listed
+from caffelungo.wording import counted, listed
 
 LISTED = 6
 """Layers that a message names."""
@@ -153,7 +153,7 @@ def _averaged(head: ClassifierLayer) -> bool:
     if bends or not means or not one_by_one or (not flat and not pools):
         raise UserError(
             f"the outputs of `{head.name}` are not linear in features of the whole picture",
-            received=", ".join(bends) or f"{head.head.layer.type} and {len(pools)} pooling layers",
+            received=", ".join(bends) or f"{head.head.layer.type} and {counted(len(pools), 'pooling layer')}",
             remedy="name layers to read instead: --layers all",
         )
     return True

@@ -31,6 +31,7 @@ from caffelungo.probes.write_net import extras, with_head
 from caffelungo.solve.engine import Engine
 from caffelungo.weights.load import load
 from caffelungo.weights.weights import Weights
+from caffelungo.wording import counted
 
 PENALTIES = KORNBLITH[::2]
 """Two steps of the path at a time: a start need not be exact to a factor of 1.8 in its penalty."""
@@ -85,7 +86,7 @@ def start(
     found = candidates(view, layers)
     labels = np.array([label for _, label in entries], np.int64)
     blobs = list(dict.fromkeys(blob for one in found for blob in one.blobs))
-    what = f"features of {len(entries)} pictures"
+    what = f"features of {counted(len(entries), 'picture')}"
 
     def tell(done: float, total: float, text: str = "") -> None:
         say(what, int(done), int(total))

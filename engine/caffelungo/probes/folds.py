@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from caffelungo.errors import UserError
+from caffelungo.wording import counted
 
 
 def stratified_folds(y: Tensor | ArrayLike, k: int, seed: int = 0, groups: Tensor | ArrayLike | None = None) -> Tensor:
@@ -32,7 +33,7 @@ def stratified_folds(y: Tensor | ArrayLike, k: int, seed: int = 0, groups: Tenso
     if not 2 <= k <= count:
         raise UserError(
             "there must be at least two folds, none of them empty",
-            received=f"{k} folds, {count} distinct pictures",
+            received=f"{counted(k, 'fold')}, {counted(count, 'distinct picture')}",
             remedy="use fewer folds or more pictures" if k > count else "use at least 2 folds",
         )
     return torch.from_numpy(_dealt(_classes_of(labels, members, count), np.bincount(members), k, seed)[members])

@@ -19,6 +19,7 @@ from caffelungo.probes.lbfgs import HISTORY
 from caffelungo.probes.principal_axes import Basis, basis_of
 from caffelungo.probes.weighted_problems import ITERATIONS, Problems, Solve
 from caffelungo.report.classification_score import wilson
+from caffelungo.wording import counted
 
 __all__ = ["KORNBLITH", "PenaltyPath", "PenaltyRow", "interval", "path", "standard_error", "stratified_folds"]
 
@@ -115,7 +116,8 @@ def path(
     if versions < 1 or stacked.ndim != 2 or len(stacked) != versions * len(labels):
         raise UserError(
             "features must contain every version of every picture",
-            received=f"{len(stacked)} rows for {versions} versions of {len(labels)} pictures",
+            received=f"{counted(len(stacked), 'row')} for {counted(versions, 'version')} of "
+            f"{counted(len(labels), 'picture')}",
             remedy="stack the versions, all pictures of the first, then all of the second",
         )
     stacked, labels = array_checks.rows_and_labels(stacked, labels.repeat(versions), classes)
@@ -255,7 +257,7 @@ def _folds(held_out: Tensor | ArrayLike, count: int) -> tuple[Tensor, int]:
     if given.shape != (count,) or given.is_floating_point():
         raise UserError(
             "each picture has a fold (an integer) or is held out or not (a bool)",
-            received=f"{tuple(given.shape)} of {given.dtype} for {count} pictures",
+            received=f"{tuple(given.shape)} of {given.dtype} for {counted(count, 'picture')}",
             remedy=f"give {count} integers, or {count} of True and False",
         )
     if given.dtype == torch.bool:
@@ -267,7 +269,9 @@ def _folds(held_out: Tensor | ArrayLike, count: int) -> tuple[Tensor, int]:
     if not fine:
         raise UserError(
             "each fold needs held-out and training pictures",
-            received=f"{int(given.sum())} of {count} held out" if given.dtype == torch.bool else f"{number} folds",
+            received=f"{int(given.sum())} of {count} held out"
+            if given.dtype == torch.bool
+            else counted(number, "fold"),
             remedy="number at least two folds from 0 without gaps, or hold out a part",
         )
     return folds, number

@@ -18,6 +18,7 @@ from caffelungo.definition.definition import Definition
 from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import Location, UserError
+from caffelungo.wording import counted
 
 Entry = tuple[str, int]
 """A picture's path and its label."""
@@ -143,7 +144,7 @@ def _judging(test: str, classes: Sequence[str], progress: Progress | None) -> li
             raise UserError(
                 "the test pictures have other classes",
                 where=Location(str(path)),
-                received=f"{len(pictures.classes)} classes; not learned: {', '.join(unknown[:6]) or 'none'}",
+                received=f"{counted(len(pictures.classes), 'class')}; not learned: {', '.join(unknown[:6]) or 'none'}",
                 remedy="use the class names of --data",
             )
         again = [tuple(classes).index(name) for name in pictures.classes]

@@ -43,7 +43,7 @@ from caffelungo.probes.results import JudgedHead, Probed, judge
 from caffelungo.rewriting.folder_files import refuse_overwriting, word_of
 from caffelungo.rewriting.retarget import Opened, Pictures, PointOptions, needed, open_net, point
 from caffelungo.solve.engine import make_engine
-from caffelungo.wording import listed
+from caffelungo.wording import counted, listed
 
 CACHE = "features"
 """Folder in the output that keeps features and the rows of the table."""
@@ -176,7 +176,7 @@ class _Work:
             raise UserError(
                 f"`{head.name}` has other classes than the pictures",
                 where=self.view.where(head.head.index),
-                received=f"{head.classes} outputs, {len(self.classes)} classes in "
+                received=f"{counted(head.classes, 'output')}, {counted(len(self.classes), 'class')} in "
                 f"{self.options.data or 'its own pictures'}",
                 remedy="use pictures of the classes it was trained on, or probe other layers: --layers all",
             )
@@ -190,7 +190,7 @@ class _Work:
 
     def features(self, entries: Sequence[Entry], candidate: ProbeCandidate, mirrored: bool) -> Tensor:
         """The matrix of ``candidate`` for ``entries``; blobs that several candidates read are computed once."""
-        what = f"features of {len(entries)} pictures"
+        what = f"features of {counted(len(entries), 'picture')}"
 
         def tell(done: float, total: float, text: str = "") -> None:
             self.say(what, int(done), int(total))

@@ -11,7 +11,7 @@ from caffelungo.definition.definition import Definition
 from caffelungo.passes.base import Note
 from caffelungo.rewriting import folder_texts
 from caffelungo.rewriting.folder_files import STARTED
-from caffelungo.wording import listed
+from caffelungo.wording import counted, listed
 
 if TYPE_CHECKING:
     from caffelungo.probes.finetune_start import Started
@@ -85,7 +85,7 @@ def _steps(about: FinetuneAbout, at: Callable[[str], str]) -> list[tuple[list[st
 def headed(definition: Definition, about: FinetuneAbout, classes: Sequence[str]) -> str:
     """The text of the net under a line that says where it comes from."""
     some = listed(classes, folder_texts.SHOWN)
-    line = f"{Path(about.net).name}, made ready for {len(classes)} classes ({some}) by `lungo finetune`."
+    line = f"{Path(about.net).name}, made ready for {counted(len(classes), 'class')} ({some}) by `lungo finetune`."
     return folder_texts.headed(definition, line)
 
 

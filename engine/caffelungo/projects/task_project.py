@@ -39,6 +39,7 @@ from caffelungo.weights.load import anywhere, load
 from caffelungo.weights.match_layers import match
 from caffelungo.weights.task_heads import heads_of
 from caffelungo.weights.weights import Weights
+from caffelungo.wording import counted
 
 if TYPE_CHECKING:
     from caffelungo.probes.fit_classifier import FittedHead
@@ -235,7 +236,7 @@ def _fitted(
         return fitted_head(
             definition, weights, entries, len(found.classes), engine, head,
             groups=found.copies_among(train), mirrored=mirrored, seed=options.seed,
-            say=lambda done, total, text: say(f"features of {len(entries)} pictures", int(done), int(total)),
+            say=lambda done, total, text: say(f"features of {counted(len(entries), 'picture')}", int(done), int(total)),
         )  # fmt: skip
     except UserError as error:
         notices.append(f"`{head}` starts from its filler: {error.problems[0].what}")

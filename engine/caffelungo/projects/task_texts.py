@@ -12,7 +12,7 @@ from caffelungo.definition.reader import Definition
 from caffelungo.passes.base import Note
 from caffelungo.passes.task import KnownTask
 from caffelungo.rewriting import folder_texts
-from caffelungo.wording import listed
+from caffelungo.wording import counted, listed
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def readme(
     middle = ["", "## Old tasks, which are kept", ""]
     middle += [
         f"- {one.task} (`{name}`)"
-        + (f": {len(one.labels)} classes, {listed(one.labels, folder_texts.SHOWN)}" if one.labels else "")
+        + (f": {counted(len(one.labels), 'class')}, {listed(one.labels, folder_texts.SHOWN)}" if one.labels else "")
         for name, one in known.items()
     ]
     end = [

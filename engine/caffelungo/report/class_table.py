@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from caffelungo.wording import counted
+
 SHOWN = 30
 """Classes in a table; of more, those with the lowest recall."""
 
@@ -18,7 +20,7 @@ def print_classes(rows: Sequence[tuple[str, int, int, float, float]], console: C
     shown = list(seen)
     if len(seen) > SHOWN:
         shown = sorted(seen, key=lambda row: row[3])[:SHOWN]
-        console.print(f"the {SHOWN} of {len(seen)} classes with the lowest recall:")
+        console.print(f"the {SHOWN} of {counted(len(seen), 'class')} with the lowest recall:")
     table = Table(box=None, pad_edge=False)
     table.add_column("class", overflow="fold")
     for name in ("samples", "right", "recall", "precision"):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from caffelungo.layers.base import shape_text
 from caffelungo.plan.plan import Plan, PlannedLayer
+from caffelungo.wording import counted
 
 if TYPE_CHECKING:
     from caffelungo.report.figures import Figure
@@ -199,7 +200,7 @@ def _fold(boxes: list[Box]) -> list[Box]:
                 index[k] = len(result)
                 result.append(boxes[k])
         else:
-            names = [boxes[run[0]].lines[0], f"... {len(run)} layers ...", boxes[run[-1]].lines[0]]
+            names = [boxes[run[0]].lines[0], f"... {counted(len(run), 'layer')} ...", boxes[run[-1]].lines[0]]
             above = [source for k in run for source in boxes[k].above if source not in run]
             folded = Box(names, "folded", list(dict.fromkeys(above)), len(run))
             for k in run:

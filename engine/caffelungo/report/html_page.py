@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.files import write_text
+from caffelungo.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -132,7 +133,9 @@ class Section:
         cells = [[one if isinstance(one, TableCell) else TableCell(one) for one in row] for row in rows]
         for row in cells:
             if len(row) != len(head):
-                raise ValueError(f"{len(row)} cells under {len(head)} headings: {[one.text for one in row]}")
+                raise ValueError(
+                    f"{counted(len(row), 'cell')} under {counted(len(head), 'heading')}: {[one.text for one in row]}"
+                )
         numeric = [_numeric([row[column] for row in cells]) for column in range(len(head))]
         return self._add(
             PageBlock("table", head=list(head), rows=cells, numeric=numeric, caption=caption, folded=folded)

@@ -11,6 +11,7 @@ import numpy as np
 
 from caffelungo.weights.compare_weights import iteration
 from caffelungo.weights.weight_changes import LayerChange, WeightChanges
+from caffelungo.wording import counted
 
 if TYPE_CHECKING:
     from caffelungo.report.figures import Figure
@@ -208,8 +209,10 @@ def lines_over_time(differences: Sequence[WeightChanges], times: Sequence[int | 
     axis.set_xlim(xs[0] if len(xs) > 1 else None, xs[-1] + 0.001)
     _name_ends(made, axis, {name: lines[name][-1] for name in named}, list(lines), xs[-1], log)
     unchanged = len(names) - len(lines)
-    more = f"; {unchanged} layers unchanged, new or gone" if unchanged else ""
-    axis.set_title(f"{Path(differences[0].before).name} and its changes ({len(lines)} layers{more})", fontsize=10)
+    more = f"; {counted(unchanged, 'layer')} unchanged, new or gone" if unchanged else ""
+    axis.set_title(
+        f"{Path(differences[0].before).name} and its changes ({counted(len(lines), 'layer')}{more})", fontsize=10
+    )
     return made
 
 

@@ -15,6 +15,7 @@ from rich.text import Text
 from caffelungo.layers.base import shape_text
 from caffelungo.weights.compare_weights import iteration
 from caffelungo.weights.weight_changes import BlobChange, LayerChange, WeightChanges
+from caffelungo.wording import counted
 
 
 def show(differences: Sequence[WeightChanges], console: Console) -> None:
@@ -71,11 +72,11 @@ def summary(found: WeightChanges) -> list[str]:
     same = [layer.name for layer in compared if layer.relative == 0 and not layer.broken]
     lines = []
     if len(same) == len(compared):
-        lines.append(f"unchanged: all {len(compared)} layers that both files have")
+        lines.append(f"unchanged: all {counted(len(compared), 'layer')} of both files")
     else:
         moved = sorted((layer for layer in compared if layer.relative), key=lambda layer: -layer.relative)
         most = ", ".join(f"{layer.name} {number(layer.relative)}" for layer in moved[:3])
-        lines.append(f"changed: {len(moved)} of {len(compared)} layers, most {most}")
+        lines.append(f"changed: {len(moved)} of {counted(len(compared), 'layer')}, most {most}")
         if same:
             lines.append(f"unchanged to the bit: {_listed(same)}")
     for status, word in (("new", "only in the later file"), ("gone", "only in the earlier file"),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from caffelungo import shell
 from caffelungo.definition.definition import Definition
 from caffelungo.passes.base import Note
+from caffelungo.wording import counted
 
 Steps = Sequence[tuple[list[str], str]]
 """The words of each command, and what it is for."""
@@ -47,7 +48,7 @@ def readme(
     """README.md: the classes and how many pictures each has (``counts``), how many train and test (``parts``), lines of
     the verb's own (``middle``), what to run next, what was changed, and the ``end``."""
     lines = [f"# {title}", ""]
-    lines += [f"{len(counts)} classes, {parts[0]} training pictures, {parts[1]} test pictures.", ""]
+    lines += [f"{counted(len(counts), 'class')}, {parts[0]} training pictures, {parts[1]} test pictures.", ""]
     lines += ["| label | class | pictures |", "|---|---|---|"]
     lines += [f"| {label} | {name} | {number} |" for label, (name, number) in enumerate(counts.items())]
     lines += [*middle, "", "## Next", "", "`run.sh` runs all but the last of these.", "", "```"]

@@ -24,6 +24,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from caffelungo.serving.failures import Refused, refused
+from caffelungo.wording import counted
 
 SECONDS = 30.0
 """How long a body may take to arrive."""
@@ -71,11 +72,13 @@ async def receive(
                 hold(len(chunk))
                 chunks.append(chunk)
     except TimeoutError as error:
-        received = f"{size} bytes: fewer than {LEAST} in {window:g} s, or not all in {seconds:g} s"
+        received = f"{counted(size, 'byte')}: fewer than {LEAST} in {window:g} s, or not all in {seconds:g} s"
         raise refused(408, "the request did not arrive in time", received, "send it faster, or in smaller parts",
                       reason="slow") from error  # fmt: skip
     except ClientDisconnect as error:
-        raise refused(400, "the client disconnected", f"{size} bytes", "send the whole body", reason="gone") from error
+        raise refused(
+            400, "the client disconnected", counted(size, "byte"), "send the whole body", reason="gone"
+        ) from error
     return b"".join(chunks)
 
 
@@ -91,9 +94,9 @@ async def parse(headers: Mapping[str, str], data: bytes, most: int) -> Body:
     else:
         raise refused(415, "unsupported Content-Type", f"Content-Type: {kind or '(none)'}", _KINDS)
     if not body.files:
-        raise refused(400, "the request contains no picture", f"{len(data)} bytes of {kind}", _KINDS)
+        raise refused(400, "the request contains no picture", f"{counted(len(data), 'byte')} of {kind}", _KINDS)
     if len(body.files) > most:
-        raise _too_many(f"{len(body.files)} pictures", most)
+        raise _too_many(counted(len(body.files), "picture"), most)
     return body
 
 
@@ -131,7 +134,7 @@ async def _form(headers: Mapping[str, str], data: bytes, most: int) -> Body:
     except (MultiPartException, KeyError, ValueError) as error:
         text = getattr(error, "message", str(error))
         if "Too many files" in text:
-            raise _too_many(f"more than {most} pictures", most) from error
+            raise _too_many(f"more than {counted(most, 'picture')}", most) from error
         raise refused(400, "the form is damaged", text or type(error).__name__, _KINDS) from error
     finally:
         parser.close()
@@ -151,7 +154,7 @@ def _json(data: bytes, most: int) -> Body:
         keys = ", ".join(map(repr, list(content)[:8])) if isinstance(content, dict) else type(content).__name__
         raise refused(400, "the JSON contains no pictures", keys or "an empty object", f"send {_JSON}")
     if len(texts) > most:
-        raise _too_many(f"{len(texts)} pictures", most)
+        raise _too_many(counted(len(texts), "picture"), most)
     files = [(f"picture {number}", _decoded(text, number)) for number, text in enumerate(texts, 1)]
     return Body(files, {key: value for key, value in content.items() if key not in ("image", "images")})
 
@@ -162,7 +165,7 @@ def _decoded(text: str, number: int) -> bytes:
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise refused(400, f"picture {number} is not base64", f"{len(text)} characters; {error}",
+        raise refused(400, f"picture {number} is not base64", f"{counted(len(text), 'character')}; {error}",
                       "encode the file's bytes as base64") from error  # fmt: skip
 
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from caffelungo.wording import counted
+
 MOST_CONNECTIONS = 1024
 MOST_HEAD = 32 * 1024
 """Bytes of a request's line and headers, and of its trailers."""
@@ -181,7 +183,7 @@ class Guarded(HttpToolsProtocol):
 
     def _too_large(self, size: int) -> None:
         self.house.refused("head_too_large")
-        self._refusal = (431, "the head of the request is too large", f"{size} bytes or more",
+        self._refusal = (431, "the head of the request is too large", f"{counted(size, 'byte')} or more",
                          f"send at most {MOST_HEAD} bytes")  # fmt: skip
 
     def _refuse(self, status: int, what: str, received: str, remedy: str) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from caffelungo.serving.class_activation import Cam
 from caffelungo.serving.occlusion import occlusion_of
+from caffelungo.wording import counted
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -68,10 +69,10 @@ async def occlusion(
     if group:
         after += [float(row[index]) for row in await submit(group)]
     how = (
-        f"Occlusion map: the picture was classified {len(after)} more times, each time with a square of {plan.side} "
-        "pixels covered in its mean colour; bright is where covering lowered the odds of this class most. The "
-        f"largest effect changed the probability from {before:.1%} to {min(after):.1%}. The map is no finer than the "
-        "square, and evidence that is in the picture twice stays dark."
+        f"Occlusion map: the picture was classified {counted(len(after), 'more time')}, each time with a "
+        f"square of {plan.side} pixels covered in its mean colour; bright is where covering lowered the odds of this "
+        f"class most. The largest effect changed the probability from {before:.1%} to {min(after):.1%}. The map is "
+        "no finer than the square, and evidence that is in the picture twice stays dark."
     )
     return _scaled("occlusion", how, plan.map(before, np.asarray(after, np.float32)))
 

@@ -15,6 +15,7 @@ from caffelungo.definition.schema import Preprocessing
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.inference import picture_input
 from caffelungo.serving.failures import Refused
+from caffelungo.wording import counted
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 """Kinds of files that are opened at all: Pillow knows more, some of which start other programs."""
@@ -51,12 +52,12 @@ def _size(data: bytes, name: str, max_pixels: int) -> tuple[int, int]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(name, too_many(error).partition(";")[0], max_pixels) from error
     except UnidentifiedImageError as error:
-        received = f"{len(data)} bytes that start {repr(data[:8])[1:]}" if data else "no bytes"
+        received = f"{counted(len(data), 'byte')} that start {repr(data[:8])[1:]}" if data else "no bytes"
         problem = Problem("unsupported picture format", Location(name), received, f"send {_KINDS}")
         raise Refused(415, problem, reason="bad_picture") from error
     except Exception as error:  # a decoder may raise anything on bytes that were made to fail
         raise UserError(
-            "picture cannot be read", where=Location(name), received=f"{len(data)} bytes; {error}",
+            "picture cannot be read", where=Location(name), received=f"{counted(len(data), 'byte')}; {error}",
             remedy="send a complete picture",
         ) from error  # fmt: skip
 

@@ -12,6 +12,7 @@ from caffelungo.report.console import Reporter
 from caffelungo.solve import cannot_learn, memory, missing_weights
 from caffelungo.solve.nets import OpenedNet
 from caffelungo.solve.training import Training
+from caffelungo.wording import counted
 
 
 def label_problems(opened: OpenedNet, say: Callable[[str], None] = lambda text: None) -> list[Problem]:
@@ -138,6 +139,6 @@ def _test_iter(iterations: int | None, opened: OpenedNet) -> str | None:
     if seen == total:
         return None
     return (
-        f"test_iter {iterations} x batch {opened.batch_size} = {seen} samples, but the set has {total}; "
+        f"test_iter {iterations} x batch {opened.batch_size} = {counted(seen, 'sample')}, but the set has {total}; "
         "without test_iter the whole set is tested once"
     )

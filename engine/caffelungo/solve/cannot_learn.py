@@ -15,7 +15,7 @@ from caffelungo.passes.view import Graph
 from caffelungo.plan.build_plan import Where
 from caffelungo.plan.plan import ParamKey, ParamUse, Plan, PlannedLayer
 from caffelungo.solve.rates import Schedule
-from caffelungo.wording import listed
+from caffelungo.wording import counted, listed
 
 FEW = 4
 """Batches of at most this size give BatchNorm statistics that differ much from batch to batch."""
@@ -308,7 +308,7 @@ def blank_statistics(plan: Plan, loaded: Collection[ParamKey] = ()) -> list[str]
 
 
 def _layers(names: Sequence[str]) -> str:
-    word = "layer" if len(names) == 1 else f"{len(names)} layers:" if len(names) > NAMED else "layers"
+    word = "layer" if len(names) == 1 else f"{counted(len(names), 'layer')}:" if len(names) > NAMED else "layers"
     return f"{word} {listed([f'`{name}`' for name in names], NAMED)}"
 
 

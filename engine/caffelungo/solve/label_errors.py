@@ -15,6 +15,7 @@ from caffelungo.errors import RunError
 from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.plan.plan import Plan, PlannedLayer
+from caffelungo.wording import counted
 
 
 class LabelError(RunError):
@@ -43,7 +44,7 @@ def found(planned: PlannedLayer, bottoms: Sequence[Tensor]) -> str | None:
     value = float(values.reshape(wrong.shape[0] if wrong.dim() else 1, -1)[sample, place])
     return (
         f"layer `{planned.name}` ({planned.layer.type}) reads {value:g} of sample {sample} of the batch from blob "
-        f"`{planned.bottoms[known.bottom]}`, but has {known.count} classes (0 to {known.count - 1})"
+        f"`{planned.bottoms[known.bottom]}`, but has {counted(known.count, 'class')} (0 to {known.count - 1})"
     )
 
 

@@ -24,6 +24,7 @@ from caffelungo.net.graph import GraphNet
 from caffelungo.plan import memory_limits
 from caffelungo.plan.plan import Plan
 from caffelungo.solve.engine import Engine
+from caffelungo.wording import counted
 
 FLOAT = 4
 WORKSPACE = {"cpu": 1, "cuda": 2}
@@ -60,7 +61,7 @@ def size(count: int) -> str:
     for unit, scale in (("GB", 1e9), ("MB", 1e6)):
         if count >= scale:
             return f"{count / scale:.2g} {unit}" if count < 10 * scale else f"{count / scale:.0f} {unit}"
-    return f"{count / 1e3:.0f} kB" if count >= 1e3 else f"{count} bytes"
+    return f"{count / 1e3:.0f} kB" if count >= 1e3 else counted(count, "byte")
 
 
 def estimate(

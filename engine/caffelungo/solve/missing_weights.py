@@ -10,6 +10,7 @@ from caffelungo.definition.definition import Definition
 from caffelungo.definition.reader import read_net, read_solver
 from caffelungo.errors import LungoError
 from caffelungo.plan.plan import Plan
+from caffelungo.wording import counted
 
 FINE_TUNING = 1e-3
 """A base_lr up to this is one for fine-tuning, unless the net's own training from scratch has it."""
@@ -54,7 +55,7 @@ def _held(plan: Plan) -> str | None:
     # With every rate at 0 nothing is learned at all, which is told as such.
     if not held or held == len(rates):
         return None
-    return f"{held} of {len(rates)} layers are frozen (lr_mult: 0)"
+    return f"{held} of {counted(len(rates), 'layer')} are frozen (lr_mult: 0)"
 
 
 def _rates(plan: Plan) -> str | None:

@@ -22,6 +22,7 @@ from caffelungo.solve.ledger import BEGUN, GOING, WHOLE, Ledger
 from caffelungo.weights import formats, solverstate
 from caffelungo.weights.solverstate import SolverState
 from caffelungo.weights.weights import Weights
+from caffelungo.wording import counted
 
 Done = TypeVar("Done")
 
@@ -269,7 +270,7 @@ def insistent(action: Callable[[], Done], path: Path, prefix: Path) -> Done:
                 )
                 raise RunError(
                     f"{path} cannot be written: {error.strerror or error}\n"
-                    f"  received: {attempt} failed attempt(s)\n"
+                    f"  received: {counted(attempt, 'failed attempt')}\n"
                     f"  to do: free space or repair the disk, then continue with --resume; {good}"
                 ) from error
             time.sleep(pause)

@@ -11,6 +11,7 @@ from caffelungo.solve.observer import Observer
 from caffelungo.solve.snapshot import Snapshot
 from caffelungo.solve.training import Training
 from caffelungo.weights import formats
+from caffelungo.wording import counted
 
 
 class Keeper(Observer):
@@ -73,9 +74,9 @@ class Overwriting(Observer):
         snapshot.discard_starts(training.prefix, kept, training.ledger)
         if len(left) < len(old):
             count = len(old) - len(left)
-            self.notice(f"{count} snapshot(s) of the older run removed, as --overwrite says")
+            self.notice(f"{counted(count, 'snapshot')} of the older run removed, as --overwrite says")
         if left:
             self.notice(
-                f"{len(left)} snapshot(s) that no recorded run of this program wrote are kept, the newest "
+                f"{counted(len(left), 'snapshot')} kept that no recorded run of this program wrote, the newest "
                 f"{left[-1].state}: move them away, or --resume may continue from one of them"
             )

@@ -15,6 +15,7 @@ from caffelungo.layers.base import shape_text
 from caffelungo.plan.build_plan import Where
 from caffelungo.plan.plan import Plan
 from caffelungo.solve.rate_policy import Need, missing, policies
+from caffelungo.wording import counted
 
 TRAIN_FIELDS = ("net", "net_param", "train_net", "train_net_param")
 NETS = ("net_param", "train_net_param", "test_net_param")
@@ -80,8 +81,8 @@ def _test_nets(s: Any, where: Where) -> list[Problem]:
             Problem(
                 "test_iter must be given once for each test net, or not at all",
                 _at(where, "test_iter"),
-                f"{len(s.test_iter)} test_iter for {count} test net(s)",
-                f"write {count} `test_iter:` line(s); without any, each whole set is tested once",
+                f"{len(s.test_iter)} test_iter for {counted(count, 'test net')}",
+                f"write {counted(count, '`test_iter:` line')}; without any, each whole set is tested once",
             )
         )
     if s.test_iter and not named and not (s.HasField("net") or s.HasField("net_param")) and given:
@@ -107,8 +108,8 @@ def _test_nets(s: Any, where: Where) -> list[Problem]:
             Problem(
                 "test_state must be given once for each test net, or not at all",
                 _at(where, "test_state"),
-                f"{len(s.test_state)} test_state for {count} test net(s)",
-                f"write {count} `test_state` block(s)",
+                f"{len(s.test_state)} test_state for {counted(count, 'test net')}",
+                f"write {counted(count, '`test_state` block')}",
             )
         )
     extras = [name for name in ("early_stop", "keep_best", "watch") if getattr(s.lungo, name)]

@@ -16,6 +16,7 @@ from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.rewriting import recipes, rewrite
 from caffelungo.study.new_unit_reads import new_units, reads
 from caffelungo.weights.weights import Weights
+from caffelungo.wording import counted
 
 REFERENCE = "finetune"
 """The arm that has no control in it: what is fine-tuned as it is."""
@@ -121,7 +122,7 @@ class Configuration:
         """What a linear classifier reads, in a few words."""
         if len(self.blobs) == 1:
             return self.blobs[0]
-        return f"all {len(self.blobs)} layers" if self.blobs else ""
+        return f"all {counted(len(self.blobs), 'layer')}" if self.blobs else ""
 
     @property
     def title(self) -> str:

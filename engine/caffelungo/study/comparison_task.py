@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from caffelungo.study.cells import JSON
 from caffelungo.study.picture_splits import PictureSplit
+from caffelungo.wording import counted
 
 PARTS = ("fit", "validation", "test")
 
@@ -56,6 +57,6 @@ class Task:
         for seed, (row, split) in enumerate(zip(right, self.splits, strict=False)):
             values = np.asarray(row, np.float32)
             if len(values) != len(split.test):
-                raise ValueError(f"{len(values)} answers for {len(split.test)} test pictures")
+                raise ValueError(f"{counted(len(values), 'answer')} for {counted(len(split.test), 'test picture')}")
             found[seed, [self._columns[path] for path, _ in split.test]] = values
         return found

@@ -11,6 +11,7 @@ from caffelungo.definition import catalogue
 from caffelungo.errors import UserError
 from caffelungo.study.arms import chosen
 from caffelungo.study.search import FACTORS, STARTS
+from caffelungo.wording import counted
 
 TUNES = {"new": "NEW", "top": "TOP", "top_two": "TOP_TWO", "all": "ALL"}
 
@@ -89,7 +90,7 @@ def check(options: CompareOptions) -> None:
     if options.per_class is not None and options.per_class < 2:
         raise UserError(
             "each class needs a training picture and one for choosing rates",
-            received=f"{options.per_class} picture(s) a class",
+            received=f"{counted(options.per_class, 'picture')} a class",
             remedy="give 2 or more",
         )
     if options.extend < 0:

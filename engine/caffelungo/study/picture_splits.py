@@ -13,6 +13,7 @@ from caffelungo.data import random_numbers
 from caffelungo.data.folder import PhotoFolder
 from caffelungo.data.parallel import Progress
 from caffelungo.errors import Location, UserError
+from caffelungo.wording import counted
 
 Entry = tuple[str, int]
 """A picture's absolute path and its label."""
@@ -102,14 +103,14 @@ def _other(found: PhotoFolder, test: str, progress: Progress | None, notices: li
         raise UserError(
             "the test folder has other classes",
             where=Location(str(other.folder)),
-            received=f"{len(other.classes)} classes; only in one of the two: {', '.join(lacking[:6])}",
+            received=f"{counted(len(other.classes), 'class')}; only in one of the two: {', '.join(lacking[:6])}",
             remedy="give it one sub-folder per class of --data, with the same names",
         )
     known = {_bytes(path) for path, _ in _entries(found, found.usable)}
     entries = _entries(other, other.usable)
     kept = [entry for entry in entries if _bytes(entry[0]) not in known]
     if len(kept) < len(entries):
-        notices.append(f"{len(entries) - len(kept)} picture(s) of {test} are also in --data, and are removed there")
+        notices.append(f"{counted(len(entries) - len(kept), 'picture')} of {test} removed, because --data has the same")
     return kept
 
 
@@ -146,7 +147,7 @@ def _without_copies(
     kept = [entry for entry in chosen if groups.get(entry[0]) not in known]
     if len(kept) < len(chosen):
         notices.append(
-            f"{len(chosen) - len(kept)} picture(s) for choosing rates are copies of training pictures, and are removed"
+            f"{counted(len(chosen) - len(kept), 'picture')} for choosing rates removed: copies of training pictures"
         )
     return kept
 

@@ -20,6 +20,7 @@ from caffelungo.study.arms import REFERENCE
 from caffelungo.study.claim_findings import DEPTHS, Gain, board, findings, recalls
 from caffelungo.study.compare import Comparison
 from caffelungo.study.tables import brief, tables, words
+from caffelungo.wording import counted
 
 __all__ = ["brief", "markdown", "setting", "subject", "tables", "words", "write"]
 
@@ -31,10 +32,11 @@ PARTS = ("train", "training", "test", "val")
 def setting(comparison: Comparison) -> str:
     """What was measured, in a sentence."""
     options, pictures = comparison.options, comparison.task.pictures
-    seeds = f"{options.seeds} seed{'s' if options.seeds > 1 else ''}"
+    seeds = counted(options.seeds, "seed")
     return (
-        f"{subject(comparison)}: {len(pictures.classes)} classes, {len(pictures.fit)} "
-        f"training pictures, {len(pictures.validation)} for choosing rates, {len(pictures.test)} for testing"
+        f"{subject(comparison)}: {counted(len(pictures.classes), 'class')}, "
+        f"{counted(len(pictures.fit), 'training picture')}, "
+        f"{len(pictures.validation)} for choosing rates, {len(pictures.test)} for testing"
         f"{_splits(comparison)}; "
         f"{_iterations(comparison)} iterations of {options.batch_size}, {seeds}, "
         f"{comparison.cells} trainings, {comparison.cpu_seconds / 60:.0f} CPU minutes"
@@ -121,7 +123,7 @@ def _page(comparison: Comparison, picture: Path, command: Sequence[str]) -> Page
     )
     head = ["arm", "what learns", "rate", "validation, %", "loss", "failed seeds"]
     tried = [_tried(row) for row in _rates(comparison)]
-    part.table(head, tried, folded=f"{len(tried)} rates were tried")
+    part.table(head, tried, folded=f"{counted(len(tried), 'rate')} tried")
     if runs := _runs(comparison):
         part = page.section(
             "Training losses", "Mean over seeds at the chosen rate: a curve still falling needs more iterations."

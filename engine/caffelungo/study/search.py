@@ -18,6 +18,7 @@ from caffelungo.study import feature_scale
 from caffelungo.study.arms import Configuration
 from caffelungo.study.cells import JSON, Cell, CellResult, CellRunner
 from caffelungo.study.comparison_task import Task
+from caffelungo.wording import counted
 
 FACTORS = (1 / 3, 1.0, 3.0)
 """Rates tried, as shares of the middle of the range."""
@@ -146,7 +147,7 @@ class Search:
         for further in range(self.extend + 1):
             if not pending:
                 break
-            self.say(f"{len(pending)} trainings" + (", at rates further out" if further else ""))
+            self.say(counted(len(pending), "training") + (", at rates further out" if further else ""))
             self.results |= self.runner.run(pending)
             pending = [cell for one in ones for cell in self._further(one)] if further < self.extend else []
         return [outcome(one, self.results) for one in candidates]

@@ -16,6 +16,7 @@ from caffelungo.study.cells.progress import RunningCell, Standing
 from caffelungo.study.picture_splits import PictureSplit
 from caffelungo.study.search import ArmCandidate
 from caffelungo.study.tables import ResultTable
+from caffelungo.wording import counted
 
 
 class StudyBar:
@@ -90,8 +91,8 @@ def print_plan(
     for name, each in (("", pictures), ("the intermediate task: ", via)):
         if each is not None:
             console.print(
-                f"{name}{len(each.classes)} classes: {len(each.fit)} training pictures, {len(each.validation)} for "
-                f"choosing rates, {len(each.test)} for testing",
+                f"{name}{counted(len(each.classes), 'class')}: {counted(len(each.fit), 'training picture')}, "
+                f"{len(each.validation)} for choosing rates, {len(each.test)} for testing",
                 markup=False,
             )
             for notice in each.notices:
@@ -103,15 +104,11 @@ def print_plan(
     numbers = sorted({one.iterations for one in built})
     iterations = f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else "".join(str(number) for number in numbers)
     console.print(
-        f"{_count(len(built), 'net')} x {_count(rates, 'rate')} x {_count(seeds, 'seed')}: "
-        f"{_count(len(built) * rates * seeds, 'training')}"
-        + (f" of {iterations} iterations" if built else "")
+        f"{counted(len(built), 'net')} x {counted(rates, 'rate')} x {counted(seeds, 'seed')}: "
+        f"{counted(len(built) * rates * seeds, 'training')}"
+        + (f" of {counted(iterations, 'iteration')}" if built else "")
         + ("; plus those of the intermediate task" if via is not None else "")
     )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def print_tables(tables: Sequence[ResultTable], sentences: Sequence[str]) -> None:

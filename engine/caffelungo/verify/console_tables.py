@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from caffelungo.layers.base import shape_text
+from caffelungo.wording import counted
 
 if TYPE_CHECKING:
     from caffelungo.verify.matching_blobs import Blob
@@ -72,7 +73,7 @@ def _blobs(group: list[Blob]) -> list[str]:
     if len(group) > 1:
         renamed = sum(bool(blob.was) for blob in group)
         note = first.why or (f"{renamed} made by layers with new names" if renamed else "")
-        return [f"{first.layer} ... {last.layer}", f"{len(group)} blobs", "", first.status, shown, note]
+        return [f"{first.layer} ... {last.layer}", counted(len(group), "blob"), "", first.status, shown, note]
     was = [f"`{name}`" for name in (first.was, first.was_blob) if name]
     note = first.why or (f"before {', '.join(dict.fromkeys(was))}" if was else "")
     return [first.layer, first.blob, shape_text(first.shape), first.status, shown, note]
@@ -85,6 +86,6 @@ def _weights(found: Sequence[LayerWeights], every: bool) -> Iterable[tuple[list[
             yield from (([one.layer, one.type, one.status, one.note], one.status) for one in run)
         else:
             yield (
-                [f"{run[0].layer} ... {run[-1].layer}", f"{len(run)} layers", run[0].status, run[0].note],
+                [f"{run[0].layer} ... {run[-1].layer}", counted(len(run), "layer"), run[0].status, run[0].note],
                 run[0].status,
             )

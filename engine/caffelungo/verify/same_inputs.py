@@ -29,6 +29,7 @@ from caffelungo.layers.base import Shape, shape_text
 from caffelungo.plan.build_plan import build_plan
 from caffelungo.plan.plan import Plan, PlannedLayer
 from caffelungo.weights.weights import Weights
+from caffelungo.wording import counted
 
 Array = NDArray[np.float32]
 
@@ -98,9 +99,9 @@ def feed(before: Definition, after: Definition, phase: int, wanted: Wanted, weig
     fed.values = _values(fed, before, after, shapes | {t: s for t, s in other.items() if t not in renamed}, wanted,
                          weights, found, own)  # fmt: skip
     if own is not None:
-        fed.told = f"{batch} samples of the net's own data"
+        fed.told = f"{counted(batch, 'sample')} of the net's own data"
     elif found:
-        fed.told = f"{batch} pictures of {wanted.data}"
+        fed.told = f"{counted(batch, 'picture')} of {wanted.data}"
     else:
         fed.told = f"{batch} random samples"
     return fed

@@ -40,6 +40,7 @@ from caffelungo.weights.copy_table import CopyTable
 from caffelungo.weights.load import load
 from caffelungo.weights.match_layers import match
 from caffelungo.weights.weights import Weights
+from caffelungo.wording import counted
 
 TOLERANCE = 1e-5
 """Up to here blobs are equal within float: a share of the blob's largest value. Folding a ResNet-50 takes 2e-6."""
@@ -244,7 +245,7 @@ def _notices(
         if not np.isfinite(array).all()
     ]
     if broken:
-        result.append(f"NaN or infinite values, first in blob {broken[0]} ({len(broken)} blobs in all)")
+        result.append(f"NaN or infinite values, first in blob {broken[0]} ({counted(len(broken), 'blob')} in all)")
     lost = [blob for blob in blobs if "no weights were given" in blob.why]
     if lost:
         written = Path(options.after).with_suffix(".caffemodel")

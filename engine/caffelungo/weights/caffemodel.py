@@ -20,6 +20,7 @@ from caffelungo.files import written_whole
 from caffelungo.plan import memory_limits
 from caffelungo.weights import sniff, wire
 from caffelungo.weights.weights import Weights
+from caffelungo.wording import counted
 
 MAX_BYTES = 2**31 - 1
 """Protobuf reads no longer message, and Caffe no larger file."""
@@ -51,7 +52,7 @@ def damaged(path: str | Path, size: int, error: Exception) -> UserError:
             received=str(error),
             remedy="write it with the fork in BVLC's form (NVCaffe: store_blobs_in_old_format: true)",
         )
-    at = f"at byte {offset} of {size}: " if offset is not None else f"in {size} bytes: "
+    at = f"at byte {offset} of {size}: " if offset is not None else f"in {counted(size, 'byte')}: "
     return UserError(
         "the file is damaged or truncated",
         where=Location(str(path)),
@@ -88,7 +89,7 @@ def read(path: str | Path) -> Weights:
         raise UserError(
             "the file contains no weights",
             where=Location(str(path)),
-            received=f"{len(net.layer)} layers without blobs",
+            received=f"{counted(len(net.layer), 'layer')} without blobs",
             remedy="use a .caffemodel that a training wrote, not a definition in binary form",
         )
     if net.HasField("lungo"):

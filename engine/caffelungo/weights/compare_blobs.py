@@ -17,6 +17,7 @@ from caffelungo.layers.kinds import blob_names
 from caffelungo.weights.shape_fit import fits
 from caffelungo.weights.weight_changes import COMPARED, GONE, GROWN, NEW, OTHER, BlobChange, Doubles, UnitChanges, ratio
 from caffelungo.weights.weights import Array
+from caffelungo.wording import counted
 
 ELEMENTS = 1 << 21
 """Values held in double precision at a time."""
@@ -145,11 +146,11 @@ def compare_blob(index: int, old: Array, new: Array, known: KnownLayer) -> BlobC
                 gained = new_rows[:, inputs:]
                 added = math.sqrt(sum(float(part[0].sum()) for part in _sums(gained)))
                 notes.append(
-                    f"{_counted(gained.shape[1], 'input')} added, " + ("all zero" if not added else f"norm {added:.3g}")
+                    f"{counted(gained.shape[1], 'input')} added, " + ("all zero" if not added else f"norm {added:.3g}")
                 )
             old_rows, new_rows = old_rows[:, :inputs], new_rows[:, :inputs]
         if len(extra):
-            notes.append(f"{_counted(len(extra), 'unit')} added")
+            notes.append(f"{counted(len(extra), 'unit')} added")
     blank = BlobChange(index, name, status, first, then, added=added, broken=broken, notes=tuple(notes))
     return _filled(blank, old_rows, new_rows, extra, _second(old, known, index))
 
@@ -193,7 +194,3 @@ def _not_numbers(blob: Array, when: str) -> str:
     first = np.unravel_index(int((~np.isfinite(blob)).argmax()), blob.shape) if blob.ndim else ()
     parts = [f"{count} {name}" for count, name in ((nan, "NaN"), (inf, "infinite")) if count]
     return f"{' and '.join(parts)} {when}, first at [{', '.join(str(int(k)) for k in first)}]"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -9,6 +9,7 @@ from caffelungo.errors import Problem
 from caffelungo.layers.base import Shape, shape_text
 from caffelungo.plan.plan import ParamKey
 from caffelungo.weights.weights import Array
+from caffelungo.wording import counted
 
 COPIED = "copied"
 RESHAPED = "reshaped"
@@ -81,7 +82,7 @@ def _collapsed(rows: list[CopyRow]) -> list[CopyRow]:
             run.append(row)
             continue
         if len(run) > 2:
-            result.append(CopyRow(f"{run[0].layer} ... {run[-1].layer}", (), (), COPIED, f"{len(run)} layers"))
+            result.append(CopyRow(f"{run[0].layer} ... {run[-1].layer}", (), (), COPIED, counted(len(run), "layer")))
         else:
             result += run
         run = []

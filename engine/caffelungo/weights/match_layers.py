@@ -28,7 +28,7 @@ from caffelungo.weights.copy_table import (
 )
 from caffelungo.weights.shape_fit import fits
 from caffelungo.weights.weights import Array, Weights
-from caffelungo.wording import listed
+from caffelungo.wording import counted, listed
 
 Where = Callable[..., Location | None]
 
@@ -126,8 +126,8 @@ class _Matcher:
         self.table.problems = [problem for problem in self.table.problems if problem not in self.misfits]
         self.table.problems.append(
             Problem(
-                f"these are the weights of another net: they fit {len(fitting) or 'none'} of the {len(ours)} layers "
-                "with weights",
+                f"these are the weights of another net: they fit {len(fitting) or 'none'} of the "
+                f"{counted(len(ours), 'layer')} with weights",
                 Location(self.weights.path) if self.weights.path else None,
                 "; ".join(
                     f"`{row.layer}` is {shapes_text(row.file)} in the file, {shapes_text(row.net)} here"
@@ -178,7 +178,9 @@ class _Matcher:
         ]
         if missing or len(blobs) > len(planned.params):
             self.count_problem(planned, blobs, missing)
-            return CopyRow(planned.name, net, file, MISMATCH, f"{len(blobs)} blobs for {len(planned.params)}")
+            return CopyRow(
+                planned.name, net, file, MISMATCH, f"{counted(len(blobs), 'blob')} for {len(planned.params)}"
+            )
         return self.fitted(planned, blobs, net, file)
 
     @staticmethod

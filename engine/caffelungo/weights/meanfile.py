@@ -16,6 +16,7 @@ from caffelungo.errors import Location, UserError
 from caffelungo.files import written_whole
 from caffelungo.weights import caffemodel, sniff, wire
 from caffelungo.weights.weights import Array
+from caffelungo.wording import counted
 
 MAX_CHANNELS = 4096
 
@@ -78,7 +79,7 @@ def _read_npy(path: str | Path) -> Array:
             shape, _, dtype = header(file)
             left = size - file.tell()
             if dtype.kind not in "fiu" or math.prod(shape) * dtype.itemsize != left:
-                raise ValueError(f"an array of {dtype}, shape {shape}, does not fit in {left} bytes")
+                raise ValueError(f"an array of {dtype}, shape {shape}, does not fit in {counted(left, 'byte')}")
             file.seek(0)
             return np.load(file, allow_pickle=False).astype(np.float32)
     except (ValueError, OSError, EOFError, SyntaxError, tokenize.TokenError, RecursionError) as error:

@@ -9,6 +9,7 @@ from caffelungo import files, filetypes
 from caffelungo.errors import Location, UserError
 from caffelungo.filetypes import HEAD
 from caffelungo.weights import wire
+from caffelungo.wording import counted
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 NUMPY_SIGNATURE = b"\x93NUMPY"
@@ -54,7 +55,7 @@ def container(path: str | Path) -> str:
         )
     for signature, kind in PICTURES.items():
         if head.startswith(signature):
-            raise UserError("this is a picture", where=where, received=f"a {kind} file of {size} bytes",
+            raise UserError("this is a picture", where=where, received=f"a {kind} file of {counted(size, 'byte')}",
                             remedy="name the file of the net's weights (.caffemodel), state or mean")  # fmt: skip
     if is_text(head):
         raise UserError(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from caffelungo.weights.weights import Array
+from caffelungo.wording import counted
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 BLOB = "blob"
@@ -184,7 +185,7 @@ class Blobs:
             raise ForeignError(f"a blob's raw_data (NVCaffe's) is of type {kind}, not of floating point", field.start)
         length = field.end - field.begin
         if length % dtype.itemsize:
-            raise WireError(f"{length} bytes are no whole number of {dtype.name} values", field.begin)
+            raise WireError(f"{counted(length, 'byte')} are no whole number of {dtype.name} values", field.begin)
         return np.frombuffer(self.buffer[field.begin : field.end], dtype)
 
     def dims(self, shape: WireField) -> list[int]:
@@ -212,7 +213,7 @@ class Blobs:
         if field.kind == BYTES:
             length = field.end - field.begin
             if length % dtype.itemsize:
-                raise WireError(f"{length} bytes are no whole number of {dtype.name} values", field.begin)
+                raise WireError(f"{counted(length, 'byte')} are no whole number of {dtype.name} values", field.begin)
             chunk = np.frombuffer(self.buffer[field.begin : field.end], dtype)
             return (None if field.number in _IGNORED else chunk), field.end
         if field.kind != (FIXED64 if double else FIXED32):
@@ -241,7 +242,9 @@ class Blobs:
         total = sum(len(chunk) for chunk in chunks)
         if len(sizes) > MAX_AXES or any(size < 0 for size in sizes) or math.prod(sizes) != total:
             text = " x ".join(map(str, sizes)) or "scalar"
-            raise WireError(f"a blob of shape {text} ({math.prod(sizes)} values) has {total} values", offset)
+            raise WireError(
+                f"a blob of shape {text} ({counted(math.prod(sizes), 'value')}) has {counted(total, 'value')}", offset
+            )
         if len(chunks) == 1:
             return chunks[0].astype(np.float32).reshape(sizes)
         joined = np.concatenate(chunks) if chunks else np.empty(0, np.float32)

@@ -26,8 +26,8 @@ def test_shapes() -> None:
         ("", "the shape is missing"),
         ("num: 2 channels: 3", "must be given together"),
         ("shape { dim: 2 } num: 2", "both `shape` and `num`"),
-        ("shape { dim: 2 } shape { dim: 3 } shape { dim: 4 }", "one `shape` for all 2 tops"),
-        ("shape { dim: 2 } data_filler { } data_filler { } data_filler { }", "one `data_filler` for all 2 tops"),
+        ("shape { dim: 2 } shape { dim: 3 } shape { dim: 4 }", "one `shape` for all tops"),
+        ("shape { dim: 2 } data_filler { } data_filler { } data_filler { }", "one `data_filler` for all tops"),
     ],
 )
 def test_refusals(options: str, what: str) -> None:

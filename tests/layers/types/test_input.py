@@ -19,7 +19,7 @@ def test_shapes() -> None:
 
 
 def test_refusals() -> None:
-    with pytest.raises(UserError, match="one `shape` for all 1 tops"):
+    with pytest.raises(UserError, match="one `shape` for all tops"):
         plan("shape { dim: 2 } shape { dim: 3 }")
     with pytest.raises(UserError, match="dim must be at least 1"):
         plan("shape { dim: 2 dim: 0 }")

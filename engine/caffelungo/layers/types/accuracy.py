@@ -9,6 +9,7 @@ from caffelungo.layers import losses
 from caffelungo.layers.base import Arity, ClassNumbers, Layer, Shape, State, shape_text
 from caffelungo.layers.precision import full
 from caffelungo.layers.registry import register
+from caffelungo.wording import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,7 +47,7 @@ class Accuracy(Layer):
         classes = bottoms[0][axis]
         if classes is not None and self.top_k > classes:
             raise self.fail(
-                f"top_k {self.top_k} is more than the {classes} classes",
+                f"top_k {self.top_k} is more than the {counted(classes, 'class')}",
                 received=f"scores {shape_text(bottoms[0])}",
                 remedy=f"use at most {classes}",
                 path="top_k",

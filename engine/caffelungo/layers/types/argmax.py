@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from caffelungo.layers.base import Layer, Shape, State, count, shape_text
 from caffelungo.layers.registry import register
+from caffelungo.wording import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +39,7 @@ class ArgMax(Layer):
         size = count(shape[1:]) if axis is None else shape[axis]
         if size is not None and self.top_k > size:
             raise self.fail(
-                f"top_k {self.top_k} is more than the {size} values",
+                f"top_k {self.top_k} is more than the {counted(size, 'value')}",
                 received=f"bottom {shape_text(shape)}",
                 remedy=f"use at most {size}",
                 path="top_k",

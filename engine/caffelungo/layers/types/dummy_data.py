@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from caffelungo.layers import fillers
 from caffelungo.layers.base import LayerError, Shape, Source
 from caffelungo.layers.registry import register
+from caffelungo.wording import counted
 
 LEGACY = ("num", "channels", "height", "width")
 
@@ -42,8 +43,8 @@ class DummyData(Source):
         for name in ("shape", *LEGACY, "data_filler"):
             if len(getattr(options, name)) not in (0, 1, tops):
                 raise self.fail(
-                    f"give one `{name}` for all {tops} tops, or one for each",
-                    received=len(getattr(options, name)),
+                    f"give one `{name}` for all tops, or one for each",
+                    received=f"{len(getattr(options, name))} for {counted(tops, 'top')}",
                     remedy=f"write 1 or {tops}",
                     path=name,
                 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from caffelungo.layers.base import Arity, Layer, OnnxOperator, Shape, State, named
 from caffelungo.layers.registry import register
 from caffelungo.layers.shapes import per_sample
+from caffelungo.wording import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +39,7 @@ class Eltwise(Layer):
         if self.coefficients and len(self.coefficients) != len(self.param.bottom):
             raise self.fail(
                 "give one `coeff` for each bottom, or none",
-                received=f"{len(self.coefficients)} for {len(self.param.bottom)} bottoms",
+                received=f"{len(self.coefficients)} for {counted(len(self.param.bottom), 'bottom')}",
                 remedy=f"write {len(self.param.bottom)} `coeff:` lines",
                 path="coeff",
             )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from caffelungo.layers.base import Shape, Source
 from caffelungo.layers.registry import register
+from caffelungo.wording import counted
 
 
 @register
@@ -23,8 +24,8 @@ class Input(Source):
         given, tops = self.options.shape, len(self.param.top)
         if len(given) not in (0, 1, tops):
             raise self.fail(
-                f"give one `shape` for all {tops} tops, or one for each",
-                received=f"{len(given)} shapes",
+                "give one `shape` for all tops, or one for each",
+                received=f"{counted(len(given), 'shape')} for {counted(tops, 'top')}",
                 remedy=f"write 1 or {tops} `shape {{ dim: ... }}` blocks",
                 path="shape",
             )

@@ -10,6 +10,7 @@ from caffelungo.layers import pools
 from caffelungo.layers.base import Arity, Layer, Shape, State, shape_text
 from caffelungo.layers.registry import register
 from caffelungo.layers.shapes import per_sample
+from caffelungo.wording import counted
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -50,7 +51,7 @@ class Pooling(Layer):
         if self.indices and self.mean:
             raise self.fail(
                 "only MAX pooling has a second top (the indices of the maxima)",
-                received=f"pool: AVE, {len(self.param.top)} tops",
+                received=f"pool: AVE, {counted(len(self.param.top), 'top')}",
                 remedy="remove the second `top:` line, or use MAX",
                 path="pool",
             )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from caffelungo.layers.base import Layer, LayerError, Shape, State, count, reshaped, shape_text
 from caffelungo.layers.registry import register
+from caffelungo.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +53,8 @@ class Reshape(Layer):
         start, end = self._span(len(shape))
         if not 0 <= start <= end <= len(shape) or self.axes < -1:
             raise self.fail(
-                f"axis {self.first} with num_axes {self.axes} is out of range for a bottom with {len(shape)} axes",
+                f"axis {self.first} with num_axes {self.axes} is out of range for a bottom "
+                f"with {counted(len(shape), 'axis')}",
                 received=f"bottom {shape_text(shape)}",
                 remedy="use axis 0 and num_axes -1 for the whole shape",
                 path="num_axes" if self.options.HasField("num_axes") else "axis",

@@ -34,6 +34,7 @@ from caffelungo.solve.load_weights import Loaded
 from caffelungo.solve.options import InitOptions
 from caffelungo.solve.torch_seeds import seed_iteration
 from caffelungo.weights import copy_table, formats, match_layers
+from caffelungo.wording import counted
 
 METHODS = ("gradmax", "measured", "lsuv")
 AUTO = "auto"
@@ -212,7 +213,7 @@ class _Job:
                     raise UserError(problems)
             heads = ", ".join(f"`{outlet.head.name}`" for outlet in group.outlets)
             result.lines.append(
-                f"{group.name}: {group.size} units under {heads}, {what}; "
+                f"{group.name}: {counted(group.size, 'unit')} under {heads}, {what}; "
                 f"gradient {times:.2f} times that of random weights"
             )
         if self.options.outgoing_zero:

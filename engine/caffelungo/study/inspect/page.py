@@ -16,6 +16,7 @@ from caffelungo.study.inspect.options import InspectOptions
 from caffelungo.study.inspect.samples import Samples
 from caffelungo.study.inspect.single_units import Unit, commonest
 from caffelungo.version import __version__
+from caffelungo.wording import counted
 
 SIDE = 76
 """Width of a unit's pictures on the page, in pixels."""
@@ -31,8 +32,8 @@ def build(found: InspectFindings, samples: Samples, options: InspectOptions, fil
     low, high = counts.interval
     page = Page(
         f"What fine-tuning did to {Path(options.model).name}",
-        lead=f"{Path(options.weights[-1]).name}: {counts.accuracy:.1%} of {counts.samples} pictures of "
-        f"{len(set(found.readings.labels.tolist()))} classes right ({low:.1%} to {high:.1%})",
+        lead=f"{Path(options.weights[-1]).name}: {counts.accuracy:.1%} of {counted(counts.samples, 'picture')} of "
+        f"{counted(len(set(found.readings.labels.tolist())), 'class')} right ({low:.1%} to {high:.1%})",
         foot=f"lungo inspect, caffelungo {__version__}",
     )
     _overview(page, found, options)
@@ -170,7 +171,7 @@ def _layers(page: Page, found: InspectFindings) -> None:
             for row in found.layers
         ],
         "Dead units pass a ReLU and never rise above zero on these pictures. Size: mean length of the layer's answers.",
-        folded=f"All {len(found.layers)} layers" if len(found.layers) > 12 else "",
+        folded=f"All {counted(len(found.layers), 'layer')}" if len(found.layers) > 12 else "",
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from caffelungo.study.inspect.groups import Top
 from caffelungo.study.inspect.inspected_nets import Before, PlanRunner, Tuned
 from caffelungo.study.inspect.reading import Readings
 from caffelungo.study.inspect.similarity import Floats, correlation
+from caffelungo.wording import counted
 
 SHOWN = 6
 """Units of each kind that are chosen."""
@@ -73,7 +74,7 @@ def check(wanted: Mapping[str, Sequence[int]], tuned: Tuned) -> None:
         if beyond:
             problems.append(
                 Problem(
-                    f"layer `{layer}` has {count} units, counted from 0",
+                    f"layer `{layer}` has {counted(count, 'unit')}, counted from 0",
                     received=f"--units {layer}:{','.join(map(str, beyond))}",
                     remedy=f"use 0 to {count - 1}",
                 )
