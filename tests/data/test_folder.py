@@ -68,7 +68,7 @@ def test_two_classes_are_needed(tmp_path: Path, counts: dict[str, int]) -> None:
 
 def test_a_file_or_nothing_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
-    with pytest.raises(UserError, match="a folder of pictures is needed"):
+    with pytest.raises(UserError, match="the list of pictures is empty"):
         folder.scan(tmp_path / "a")
     with pytest.raises(UserError, match="folder of pictures not found"):
         folder.scan(tmp_path / "b")

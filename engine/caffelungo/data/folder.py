@@ -1,4 +1,4 @@
-"""Prepares a folder of photos with one sub-folder per class for training: counts, checks, splits, lists."""
+"""Prepares pictures with labels (a folder of classes, or what else names them) for training: counts, checks, splits."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
-from caffelungo.data import class_folders, random_numbers
+from caffelungo.data import class_folders, named_pictures, picture_groups, random_numbers, split_pictures, train_and_val
 from caffelungo.data.decode import decode
-from caffelungo.data.image_list import ImageList, read_folder, unread_below, write_list
+from caffelungo.data.image_list import ImageList, unread_below, write_list
 from caffelungo.data.parallel import Progress, in_order
-from caffelungo.errors import Location, Problem, UserError
-from caffelungo.files import find, write_text
-from caffelungo.wording import listed
+from caffelungo.data.picture_table import PictureColumns
+from caffelungo.errors import Location, UserError
+from caffelungo.files import write_text
+from caffelungo.wording import counted, listed
 
 FEW = 10
 """Fewer pictures of a class than this are worth a notice."""
 DECODED = 20_000
 """Up to so many pictures are decoded when they are counted; beyond it only the files' bytes are compared."""
-_TRAIN = frozenset({"train", "training"})
-_VAL = frozenset({"val", "valid", "validation", "test", "testing"})
 
 
 @dataclass
@@ -31,7 +30,9 @@ class PhotoFolder:
     """What ``scan`` found. Indices count in ``pictures``.
 
     ``unreadable`` are left out of every split. ``groups`` are sets of equal pictures (two or more). ``given`` says for
-    each picture whether it is in a val sub-folder, None when the folder brings no split of its own.
+    each picture whether it is in a val sub-folder, None when the folder brings no split of its own. ``keys`` are the
+    groups that were asked for, by picture; ``related`` the sets of pictures that these and equality hold together
+    (None: no groups were asked for). ``listed``: the pictures are of a list, a table or a file, below ``folder``.
     """
 
     folder: Path
@@ -40,6 +41,14 @@ class PhotoFolder:
     groups: list[list[int]] = field(default_factory=list)
     given: list[bool] | None = None
     notices: list[str] = field(default_factory=list)
+    keys: list[str | None] | None = None
+    related: list[list[int]] | None = None
+    listed: bool = False
+
+    @property
+    def together(self) -> list[list[int]]:
+        """Sets of pictures that a split must not divide."""
+        return self.groups if self.related is None else self.related
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -51,9 +60,9 @@ class PhotoFolder:
         return [index for index in range(len(self.pictures)) if index not in self.unreadable]
 
     def copies_among(self, chosen: Sequence[int]) -> list[list[int]]:
-        """Sets of equal pictures among ``chosen``, by their places there."""
+        """Sets of pictures among ``chosen`` that a split must not divide, by their places there."""
         places = {index: place for place, index in enumerate(chosen)}
-        groups = [[places[index] for index in group if index in places] for group in self.groups]
+        groups = [[places[index] for index in group if index in places] for group in self.together]
         return [group for group in groups if len(group) > 1]
 
     def counts(self) -> dict[str, int]:
@@ -71,85 +80,43 @@ class FolderSplit:
     notices: list[str]
 
 
-def scan(folder: str | Path, *, decoded: bool | None = None, progress: Progress | None = None) -> PhotoFolder:
-    """Look at every picture below ``folder``: classes, counts, unreadable files, equal pictures.
+def scan(
+    folder: str | Path,
+    *,
+    decoded: bool | None = None,
+    progress: Progress | None = None,
+    columns: PictureColumns | None = None,
+    groups: str | None = None,
+    hints: bool = False,
+) -> PhotoFolder:
+    """Look at every picture that ``folder`` names: classes, counts, unreadable files, equal pictures.
 
-    The folder has one sub-folder per class, or train and val sub-folders that have them. ``decoded``: whether pictures
-    are decoded, which finds damaged ones and equal pictures in different files; None decides by their number.
+    A folder has one sub-folder per class, or train and val sub-folders that have them; ``named_pictures`` says what
+    else there may be. ``decoded``: whether pictures are decoded, which finds damaged ones and equal pictures in
+    different files; None decides by their number. ``groups``: a pattern or a column (``picture_groups.keys``);
+    ``hints``: whether a notice says that names look grouped where none are given.
     Raises UserError when there are not two classes with pictures.
     """
-    path = find(folder, what="folder of pictures")
-    if not path.is_dir():
-        raise UserError(
-            "a folder of pictures is needed",
-            where=Location(str(path)),
-            received="a file",
-            remedy="name the folder that has one sub-folder per class",
-        )
-    pictures, given = _pictures(path)
-    found = PhotoFolder(path, pictures, given=given)
+    named = named_pictures.resolve(folder, columns, progress, what="folder of pictures")
+    place = named.folder
+    if place is not None:
+        pictures, given = train_and_val.of_folder(place)
+    else:
+        place, pictures, given = train_and_val.of_lists(named)
+    found = PhotoFolder(place, pictures, given=given, notices=list(named.notices), listed=named.folder is None)
+    said: list[str] = []
+    if groups is not None:
+        found.keys, said = picture_groups.keys(pictures.names, groups, named.columns)
+    elif hints and given is None and not named.made and not named.columns:
+        hint = picture_groups.looks_grouped(pictures.names, pictures.labels.tolist())
+        said = [hint] if hint else []
     _look(found, len(pictures) <= DECODED if decoded is None else decoded, progress)
     _judge(found)
-    return _without_empty(found)
-
-
-def _pictures(folder: Path) -> tuple[ImageList, list[bool] | None]:
-    """The pictures below ``folder``, and for each whether the folder itself keeps it for validation."""
-    inside = [name for name in class_folders.sub_folders(folder)[0] if class_folders.has_pictures(folder / name)]
-    train = [name for name in inside if name.lower() in _TRAIN]
-    # With val and test both there, test is left for the end.
-    val = sorted((name for name in inside if name.lower() in _VAL), key=lambda name: name.lower().startswith("test"))
-    if (
-        len(train) != 1
-        or len(inside) != 1 + len(val)
-        or not any(class_folders.has_pictures(folder / train[0] / name)
-                   for name in class_folders.sub_folders(folder / train[0])[0])
-    ):  # fmt: skip
-        return read_folder(folder, empty=False), None
-    parts = [(train[0], False), *((name, True) for name in val[:1])]
-    lists = [(name, is_val, read_folder(folder / name, empty=False)) for name, is_val in parts]
-    classes, notices = _matched(folder, lists)
-    kept = [
-        (f"{name}/{picture}", classes.index(pictures.classes[label]), is_val)
-        for name, is_val, pictures in lists
-        for picture, label in zip(pictures.names, pictures.labels, strict=True)
-        if pictures.classes[label] in classes
-    ]
-    names, labels, given = [list(column) for column in zip(*kept, strict=True)]
-    array = np.array(labels, np.int64)
-    notices = [*(text for _, _, pictures in lists for text in pictures.notices), *notices]
-    merged = ImageList(
-        folder, names, array, np.zeros(len(names), np.int64), (f"{folder}/",), classes, tuple(dict.fromkeys(notices))
-    )
-    return merged, given if val else None
-
-
-def _matched(folder: Path, lists: list[tuple[str, bool, ImageList]]) -> tuple[tuple[str, ...], list[str]]:
-    """The classes of train, and what is worth saying where those of val are others."""
-    classes = lists[0][2].classes
-    if len(lists) == 1:
-        return classes, []
-    (train, _, _), (val, _, tested) = lists
-    extra = [name for name in tested.classes if name not in classes]
-    known = {class_folders.same_name(name).casefold(): name for name in classes}
-    nearly = [(known.get(class_folders.same_name(name).casefold()), name) for name in extra]
-    problems = [
-        Problem(
-            "a class folder has different names in train and val", Location(str(folder)),
-            f"{f'{train}/{near}'!r} and {f'{val}/{name}'!r}", "give both the same name",
-        )
-        for near, name in nearly if near is not None and near not in tested.classes
-    ]  # fmt: skip
-    if problems:
-        raise UserError(problems)
-    notices = []
-    if extra:
-        notices.append(f"{len(extra)} class(es) of {val} are not in {train}, and are skipped: {listed(extra, 5)}")
-    if missing := [name for name in classes if name not in tested.classes]:
-        notices.append(
-            f"{len(missing)} class(es) have no picture in {val}, so they are not tested: {listed(missing, 5)}"
-        )
-    return classes, notices
+    found = _without_empty(found)
+    found.notices += said
+    if found.keys is not None:
+        found.related = picture_groups.merged(len(found.pictures), found.groups, found.keys)
+    return found
 
 
 def _look(found: PhotoFolder, decoded: bool, progress: Progress | None) -> None:
@@ -187,7 +154,7 @@ def _judge(found: PhotoFolder) -> None:
     counts = found.counts()
     full = [name for name, number in counts.items() if number]
     if len(full) < 2:
-        inner = found.folder / full[0] if full and found.given is None else None
+        inner = found.folder / full[0] if full and found.given is None and not found.listed else None
         more = [] if inner is None else [name for name in class_folders.sub_folders(inner)[0]
                                          if class_folders.has_pictures(inner / name)]  # fmt: skip
         remedy = f"make one sub-folder per class, and put its pictures into it: {found.folder}/cat/1.jpg"
@@ -214,7 +181,7 @@ def _judge(found: PhotoFolder) -> None:
     if found.unreadable:
         texts = [f"{found.pictures.names[index]} ({reason})" for index, reason in found.unreadable.items()]
         say(f"{len(texts)} picture(s) cannot be read and are skipped: {listed(texts, 5)}")
-    unread = unread_below(found.folder)
+    unread = [] if found.listed else unread_below(found.folder)
     if unread:
         say(
             f"{len(unread)} photo(s) are in an unsupported format, and are skipped: {listed(unread, 3)}; "
@@ -246,7 +213,8 @@ def _without_empty(found: PhotoFolder) -> PhotoFolder:
     unreadable = {places[index]: reason for index, reason in found.unreadable.items() if index in places}
     groups = [[places[index] for index in group] for group in found.groups]
     given = None if found.given is None else [found.given[index] for index in kept]
-    return PhotoFolder(found.folder, pictures, unreadable, groups, given, found.notices)
+    keys = None if found.keys is None else [found.keys[index] for index in kept]
+    return replace(found, pictures=pictures, unreadable=unreadable, groups=groups, given=given, keys=keys)
 
 
 def split(found: PhotoFolder, share: float = 0.2, seed: int = 0) -> FolderSplit:
@@ -263,6 +231,8 @@ def split(found: PhotoFolder, share: float = 0.2, seed: int = 0) -> FolderSplit:
         )
     if found.given is not None:
         return _given(found)
+    if found.related is not None:
+        return _by_groups(found, share, seed)
     notices = []
     val: set[int] = set()
     lonely = []
@@ -288,6 +258,32 @@ def split(found: PhotoFolder, share: float = 0.2, seed: int = 0) -> FolderSplit:
     return FolderSplit(train, sorted(val), notices)
 
 
+def _by_groups(found: PhotoFolder, share: float, seed: int) -> FolderSplit:
+    """The split that divides no group."""
+    usable = found.usable
+    labels = [int(found.pictures.labels[index]) for index in usable]
+    chosen = set(split_pictures.held_out(labels, found.copies_among(usable), share, seed))
+    tested = {labels[place] for place in chosen}
+    missing = [name for label, name in enumerate(found.classes) if label not in tested and share > 0]
+    notices = []
+    if missing:
+        notices.append(
+            f"{counted(len(missing), 'class has', 'classes have')} no group that could be held out, so they are not "
+            f"tested: {listed(missing)}"
+        )
+    train = [index for place, index in enumerate(usable) if place not in chosen]
+    return FolderSplit(train, [usable[place] for place in sorted(chosen)], notices)
+
+
+def few(found: PhotoFolder, parts: FolderSplit, per_class: int | None, seed: int) -> FolderSplit:
+    """``parts`` with at most ``per_class`` training pictures per class; draws of one seed are nested."""
+    if per_class is None:
+        return parts
+    drawn = split_pictures.few([int(found.pictures.labels[index]) for index in parts.train], per_class, seed)
+    chosen = sorted(parts.train[place] for places in drawn.values() for place in places)
+    return FolderSplit(chosen, parts.val, parts.notices)
+
+
 def _units(found: PhotoFolder, label: int) -> list[list[int]]:
     """The class's pictures, equal ones together; those that are in several classes too are for training."""
     grouped = {index: group for group in found.groups for index in group}
@@ -305,11 +301,25 @@ def _given(found: PhotoFolder) -> FolderSplit:
     assert found.given is not None
     train = [index for index in found.usable if not found.given[index]]
     inside = set(train)
-    copies = {index for group in found.groups if inside.intersection(group) for index in group}
+    copies = {index for group in found.together if inside.intersection(group) for index in group}
     val = [index for index in found.usable if found.given[index] and index not in copies]
     left_out = sum(found.given[index] for index in copies)
-    notices = ["the folder's own train and val sub-folders are used"]
-    if left_out:
+    own = (
+        "train and test parts that the data set comes with"
+        if found.listed
+        else "folder's own train and val sub-folders"
+    )
+    notices = [f"the {own} are used"]
+    if left_out and found.related is not None:
+        if not val:
+            raise UserError(
+                "every val picture is of a group that is also in train", where=Location(str(found.folder)),
+                received=counted(left_out, "val picture"), remedy="use other groups, or put each group on one side",
+            )  # fmt: skip
+        notices.append(
+            f"{counted(left_out, 'val picture is', 'val pictures are')} of groups that are also in train: removed from val"
+        )
+    elif left_out:
         notices.append(f"{left_out} val picture(s) are also in train, and are removed from val")
     return FolderSplit(train, val, notices)
 

@@ -1,0 +1,231 @@
+"""Tables of pictures: CSV or TSV files with a line of column names, one of them for paths and one for labels."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from caffelungo.data.decode import SUFFIXES
+from caffelungo.data.image_list import LIMIT, ImageList
+from caffelungo.errors import Location, Problem, UserError, did_you_mean
+
+PATHS = ("path", "file", "filename", "filepath", "image", "imagepath", "imagefile", "imagename", "imageid", "img",
+         "picture", "photo", "imgpath")  # fmt: skip
+LABELS = ("label", "class", "category", "target", "species", "classname", "labelname", "y", "diagnosis", "dx")
+GROUPS = ("group", "groupid", "person", "personid", "subject", "subjectid", "patient", "patientid", "user", "userid",
+          "session", "sessionid", "lesionid", "moduleid", "video", "videoid", "scene")  # fmt: skip
+"""Names of columns, in lower case and without signs between the words, that mean the same to everybody."""
+MOST = 1 << 30
+"""Bytes of a table: beyond it is no table of pictures."""
+
+
+@dataclass(frozen=True)
+class PictureColumns:
+    """The columns of paths and labels as the user names them; None: guessed by name."""
+
+    path: str | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class PictureTable:
+    """The pictures of a table (by absolute paths), its columns by name, and what was assumed."""
+
+    pictures: ImageList
+    columns: dict[str, list[str]]
+    notices: tuple[str, ...]
+
+
+def is_table(file: Path, columns: PictureColumns) -> bool:
+    """Whether the text file ``file`` is a table: by what its first line says, not by its name alone."""
+    if columns.path is not None or columns.label is not None:
+        return True
+    with file.open("rb") as stream:
+        head = stream.read(65536)
+    if b"\0" in head:
+        return False
+    lines = head.decode("utf-8-sig", errors="replace").splitlines()
+    first = lines[0] if lines else ""
+    if file.suffix.lower() in (".csv", ".tsv"):
+        return any(mark in first for mark in ",;\t")
+    names = [_word(cell) for cell in _split(first)]
+    return len(names) > 1 and any(name in PATHS for name in names) and any(name in LABELS for name in names)
+
+
+def read_table(file: Path, columns: PictureColumns) -> PictureTable:
+    """The pictures of ``file``. Paths are tried from its folder, then from the working directory.
+
+    Labels that are all whole numbers from 0 keep their numbers; others are numbered in the order of their names.
+    UserError with every line that is wrong, and where the columns are not clear.
+    """
+    if (size := file.stat().st_size) > MOST:
+        raise UserError("the table is too large", where=Location(str(file)), received=f"{size / 1e9:.3g} GB",
+                        remedy="name a list of pictures, or a smaller table")  # fmt: skip
+    rows, names, lines = _rows(file)
+    path, label, notices = _chosen(file, names, columns)
+    at, labelled = names.index(path), names.index(label)
+    problems: list[Problem] = []
+    found: list[str] = []
+    labels: list[str] = []
+    bases = tuple(dict.fromkeys((f"{file.absolute().parent}/", f"{Path.cwd()}/")))
+    kept: list[int] = []
+    for number, (row, line) in enumerate(zip(rows, lines, strict=True)):
+        problem, name = _fault(file, row, line, names, at, labelled, bases)
+        if problem is not None:
+            problems.append(problem)
+            continue
+        found.append(name)
+        labels.append(row[labelled].strip())
+        kept.append(number)
+    if len(problems) > LIMIT:
+        rest = len(problems) - LIMIT
+        problems = [
+            *problems[:LIMIT],
+            Problem(
+                f"{rest} more lines of the table are wrong",
+                Location(str(file)),
+                f"{len(problems)} of {len(rows)} lines",
+                "correct these first",
+            ),
+        ]
+    if not problems and not found:
+        problems.append(Problem("the table is empty", Location(str(file)), "no line below the names of the columns",
+                                "write one line per picture"))  # fmt: skip
+    if problems:
+        raise UserError(problems)
+    classes, values = _classes(labels)
+    numbers = np.array([lines[number] for number in kept], np.int64)
+    pictures = ImageList(file, found, np.array(values, np.int64), numbers, ("",), classes)
+    every = {name: [rows[number][place] for number in kept] for place, name in enumerate(names)}
+    others = [name for name in names if name not in (path, label) and _word(name) in GROUPS]
+    return PictureTable(pictures, every, (*notices, *_grouping(others, every)))
+
+
+def _grouping(others: Sequence[str], columns: dict[str, list[str]]) -> list[str]:
+    """A notice of a column that says which pictures belong together."""
+    sizes = [(name, len(set(columns[name])), len(columns[name])) for name in others]
+    return [
+        f"the table has a column `{name}` with {distinct} values: --groups {name} keeps pictures of one value on one "
+        "side of every split"
+        for name, distinct, count in sizes if 1 < distinct < count
+    ]  # fmt: skip
+
+
+def _rows(file: Path) -> tuple[list[list[str]], list[str], list[int]]:
+    """The rows below the first one, the names of the columns, and the line on which each row begins."""
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError("the table is not UTF-8 text", where=Location(str(file)), received=str(error),
+                        remedy="save it as UTF-8") from None  # fmt: skip
+    first = text.split("\n", 1)[0]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(first), strict=True)
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    begin = 1
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                rows.append(row)
+                lines.append(begin)
+            begin = reader.line_num + 1
+    except csv.Error as error:
+        raise UserError("the table cannot be read", where=Location(str(file), begin), received=str(error),
+                        remedy="close every quote, and double the quotes inside quoted cells") from None  # fmt: skip
+    if not rows:
+        raise UserError("the table is empty", where=Location(str(file)), received="no line",
+                        remedy="name its columns in the first line, then write one line per picture")  # fmt: skip
+    names = [cell.strip() for cell in rows[0]]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UserError("two columns have the same name", where=Location(str(file), 1), received=repr(twice),
+                        remedy="give each column its name")  # fmt: skip
+    return rows[1:], names, lines[1:]
+
+
+def _chosen(file: Path, names: list[str], columns: PictureColumns) -> tuple[str, str, list[str]]:
+    """The columns of paths and labels, and what is to be said of the guess."""
+    problems: list[Problem] = []
+    found: list[str] = []
+    guessed = False
+    kinds = (("paths", columns.path, PATHS, "--path-column"), ("labels", columns.label, LABELS, "--label-column"))
+    for what, given, known, flag in kinds:
+        if given is not None:
+            if given not in names:
+                near = did_you_mean(given, names)
+                remedy = f"did you mean {flag} {near}?" if near else f"use one of: {', '.join(names)}"
+                problems.append(Problem(f"the table has no such column of {what}", Location(str(file), 1),
+                                        f"{flag} {given}", remedy))  # fmt: skip
+            found.append(given)
+            continue
+        near_names = [name for name in names if _word(name) in known]
+        if len(near_names) != 1:
+            received = f"columns {', '.join(names)}"
+            if any(Path(name).suffix.lower() in SUFFIXES for name in names):
+                received = f"a first line that names no columns: {', '.join(names)}"
+            what = f"it is not clear which column holds the {what}"
+            problems.append(Problem(what, Location(str(file), 1), received, f"name it: {flag} NAME"))
+        found.append(near_names[0] if near_names else "")
+        guessed = True
+    if problems:
+        raise UserError(problems)
+    said = [f"paths are taken from column `{found[0]}`, labels from `{found[1]}`, by their names"] if guessed else []
+    return found[0], found[1], said
+
+
+def _fault(
+    file: Path, row: list[str], line: int, names: list[str], path: int, label: int, bases: Sequence[str]
+) -> tuple[Problem | None, str]:
+    """What is wrong with a row, and where its picture is."""
+    place = Location(str(file), line, 1, ",".join(row))
+    if len(row) != len(names):
+        received = f"{len(row)} cells under {len(names)} columns"
+        return Problem("the line has another number of cells", place, received, "quote cells that hold commas"), ""
+    name, value = row[path].strip(), row[label].strip()
+    if not name or not value or "\n" in value or "\n" in name:
+        column = names[path] if not name or "\n" in name else names[label]
+        return Problem("a cell is empty or holds a line break", place, f"column {column}", "correct the cell"), ""
+    tried = [name] if Path(name).is_absolute() else [base + name for base in bases]
+    bare = Path(name).suffix.lower() not in SUFFIXES
+    every = [*tried, *(one + suffix for one in tried for suffix in (".jpg", ".jpeg", ".png") if bare)]
+    found = next((one for one in every if Path(one).is_file()), None)
+    if found is None:
+        return Problem("picture not found", place, " and ".join(tried), "correct the path, or remove the line"), ""
+    if not Path(found).stat().st_size:
+        return Problem(
+            "picture is an empty file", place, f"{found}, 0 bytes", "replace the file, or remove the line"
+        ), ""
+    return None, found
+
+
+def _classes(labels: list[str]) -> tuple[tuple[str, ...], list[int]]:
+    """Names of the classes, and the number of each label."""
+    distinct = sorted(set(labels))
+    if all(re.fullmatch(r"0|[1-9]\d{0,4}", label) for label in distinct):
+        numbers = [int(label) for label in labels]
+        if set(numbers) == set(range(len(distinct))):
+            return tuple(str(number) for number in range(len(distinct))), numbers
+        distinct.sort(key=int)
+    places = {name: number for number, name in enumerate(distinct)}
+    return tuple(distinct), [places[label] for label in labels]
+
+
+def _word(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name).lower()
+
+
+def _delimiter(first: str) -> str:
+    return max(",\t;", key=first.count)
+
+
+def _split(line: str) -> list[str]:
+    return next(csv.reader([line], delimiter=_delimiter(line)), [])
+
+
+__all__ = ["GROUPS", "PictureColumns", "PictureTable", "is_table", "read_table"]
