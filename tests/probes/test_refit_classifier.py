@@ -21,7 +21,7 @@ from caffelungo.probes.feature_matrix import Subject, read_head
 from caffelungo.probes.fitting import LinearHead, fit_head
 from caffelungo.probes.penalty_path import KORNBLITH, path, stratified_folds
 from caffelungo.probes.picture_entries import own
-from caffelungo.probes.refit_classifier import as_it_is, gained, is_converged, refitted
+from caffelungo.probes.refit_classifier import as_it_is, converged_penalty, gained, refitted
 from caffelungo.probes.scaling import global_scale
 from caffelungo.probes.write_net import own_blobs
 from caffelungo.solve.engine import Engine
@@ -121,6 +121,25 @@ def test_a_converged_classifier_has_nothing_to_lose() -> None:
     assert not found.kept
 
 
+def test_a_converged_classifier_keeps_its_penalty_where_that_is_better() -> None:
+    """The penalties that are tried have gaps, and few pictures choose among them: what was chosen by more stays."""
+    x, labels, aside = learned()
+    seen, known = x[~aside], labels[~aside.numpy()]
+    best = refitted(x, labels, CLASSES, aside, nothing()).row
+    near = [best.penalty * factor for factor in (0.6, 0.8, 1.25, 1.6)]
+    starts = {penalty: fit_head(seen, known, CLASSES, penalty) for penalty in near}
+    better = [penalty for penalty in near if loss_aside(starts[penalty], x, labels, aside) < best.loss]
+    assert better
+    for penalty in better:
+        found = refitted(x, labels, CLASSES, aside, starts[penalty])
+        raw = penalty / float(global_scale(seen).scale[0]) ** 2
+        assert converged_penalty(starts[penalty], x, labels, ~aside) == pytest.approx(raw, rel=0.01)
+        whole = fit_head(x, labels, CLASSES, raw * float(global_scale(x).scale[0]) ** 2)
+        assert not found.kept
+        np.testing.assert_allclose(found.head.weight, whole.weight, rtol=0.01, atol=1e-3)
+        assert found.row.penalty == best.penalty
+
+
 @pytest.mark.parametrize("penalty", [0.1, 1.0, 100.0])
 @pytest.mark.parametrize("versions", [1, 2])
 def test_a_converged_classifier_is_recognised(penalty: float, versions: int) -> None:
@@ -128,13 +147,13 @@ def test_a_converged_classifier_is_recognised(penalty: float, versions: int) -> 
     kept = ~aside
     both = torch.cat([x, x + 0.5])[: versions * len(x)]
     fitted = fit_head(both[kept.repeat(versions)], labels[kept.numpy()], CLASSES, penalty)
-    assert is_converged(fitted, both, labels, kept)
+    assert converged_penalty(fitted, both, labels, kept) is not None
     rng = np.random.default_rng(0)
     noise = np.abs(fitted.weight).mean() * rng.normal(size=fitted.weight.shape).astype(np.float32)
-    assert not is_converged(LinearHead(fitted.weight + noise, fitted.bias, 0.0, True), both, labels, kept)
-    assert not is_converged(nothing(), both, labels, kept)
+    assert converged_penalty(LinearHead(fitted.weight + noise, fitted.bias, 0.0, True), both, labels, kept) is None
+    assert converged_penalty(nothing(), both, labels, kept) is None
     wrong = np.roll(labels, 1)
-    assert not is_converged(fitted, both, wrong, kept)
+    assert converged_penalty(fitted, both, wrong, kept) is None
 
 
 def separable(seed: int) -> tuple[Tensor, NDArray[np.int64], Tensor]:
@@ -151,10 +170,10 @@ def separable(seed: int) -> tuple[Tensor, NDArray[np.int64], Tensor]:
 def test_a_tiny_penalty_of_separable_classes_is_recognised(seed: int, penalty: float) -> None:
     x, labels, aside = separable(seed)
     fitted = fit_head(x[~aside], labels[~aside.numpy()], int(labels.max()) + 1, penalty)
-    assert is_converged(fitted, x, labels, ~aside)
+    assert converged_penalty(fitted, x, labels, ~aside) is not None
     noise = np.random.default_rng(0).normal(size=fitted.weight.shape).astype(np.float32)
     moved = LinearHead(fitted.weight + np.abs(fitted.weight).mean() * noise, fitted.bias, 0.0, True)
-    assert not is_converged(moved, x, labels, ~aside)
+    assert converged_penalty(moved, x, labels, ~aside) is None
 
 
 @pytest.mark.parametrize("steps", [10, 300])
@@ -172,7 +191,7 @@ def test_what_gradient_descent_leaves_is_no_converged_classifier(seed: int, step
         F.cross_entropy(layer(rows), y).backward()
         optimiser.step()
     trained = LinearHead(layer.weight.detach().numpy(), layer.bias.detach().numpy(), 0.0, True)
-    assert not is_converged(trained, x, labels, ~aside)
+    assert converged_penalty(trained, x, labels, ~aside) is None
 
 
 def test_a_start_with_a_tiny_penalty_gets_the_pictures_set_aside() -> None:

@@ -5,7 +5,7 @@
     -> fitted to all pictures; or the classifier as it is, unless the best is better than chance explains
 
 Where no layer below has been trained since the classifier was fitted, there is nothing to lose, and it is fitted to all
-pictures in any case: no other classifier does better with the penalty of such a one.
+pictures in any case: with the penalty that it was fitted with, unless another does better on the pictures set aside.
 
 Features of pictures that a net was trained on tell classes apart better than those of others do, so that
 cross-validation among them would choose penalties that are far too weak: only pictures set aside can choose.
@@ -28,6 +28,7 @@ from caffelungo.probes import logistic
 from caffelungo.probes.candidates import HEAD, ProbeCandidate
 from caffelungo.probes.fitting import SCALES, LinearHead, TriedCandidate, fit_head
 from caffelungo.probes.penalty_path import KORNBLITH, interval, path, standard_error
+from caffelungo.probes.scaling import global_scale
 from caffelungo.probes.weighted_problems import Fitted
 
 
@@ -88,10 +89,19 @@ def refitted(
     )
     mine = F.cross_entropy(trained.answers(x[:count][aside]).double(), y[aside].to(x.device), reduction="none")
     better = found.losses.cpu() - mine.cpu()
-    lost = float(better.mean()) > -standard_error(better)
-    kept = lost and not is_converged(trained, x, labels, ~aside)
-    head = trained if kept else fit_head(x, labels, classes, found.penalty, scaling=scaling)
-    return Refitted(head, row, float(mine.mean()), kept)
+    if float(better.mean()) <= -standard_error(better):
+        return Refitted(
+            fit_head(x, labels, classes, found.penalty, scaling=scaling), row, float(mine.mean()), kept=False
+        )
+    own = converged_penalty(trained, x, labels, ~aside)
+    if own is None:
+        return Refitted(trained, row, float(mine.mean()), kept=True)
+    if float(better.mean()) < 0:
+        head = fit_head(x, labels, classes, found.penalty, scaling=scaling)
+    else:
+        scale = float(global_scale(x[:count]).scale[0])
+        head = fit_head(x, labels, classes, own * scale**2, scaling="unit")
+    return Refitted(head, row, float(mine.mean()), kept=False)
 
 
 def gained(before: Tensor, after: Tensor, y: Tensor) -> tuple[bool, float, float]:
@@ -109,8 +119,10 @@ ENOUGH = 100
 """Steps from the classifier on in which a solver would find less, if there were."""
 
 
-def is_converged(head: LinearHead, x: Tensor, labels: NDArray[np.int64], learned: Tensor) -> bool:
-    """Whether ``head`` is a linear classifier fitted to the rows ``learned`` (N, bool) of ``x``, with some penalty.
+def converged_penalty(head: LinearHead, x: Tensor, labels: NDArray[np.int64], learned: Tensor) -> float | None:
+    """The penalty with which ``head`` is a linear classifier fitted to the rows ``learned`` (N, bool) of ``x``.
+
+    None where it is no such classifier. The penalty is that of weights for ``x`` as it is, without scaling.
 
     There the gradient of the losses is minus the penalty times the weights, which gives the penalty; then a solver that
     starts there finds nothing lower. The direction of the gradient alone does not decide: what a tiny penalty adds to
@@ -128,7 +140,7 @@ def is_converged(head: LinearHead, x: Tensor, labels: NDArray[np.int64], learned
     square = float(weight.square().sum())
     penalty = -float((gradient * weight).sum()) / square if square else 0.0
     if not penalty > 0:
-        return False
+        return None
 
     def objective(weight: Tensor, bias: Tensor) -> float:
         losses = F.cross_entropy((rows @ weight.T + bias).double(), y, reduction="sum")
@@ -140,4 +152,4 @@ def is_converged(head: LinearHead, x: Tensor, labels: NDArray[np.int64], learned
         Fitted(weight[None], bias[None], none, none, none > 0), iterations=ENOUGH,
     )  # fmt: skip
     gap = objective(weight, bias) - objective(least.weight[0], least.bias[0])
-    return gap <= NEAR * penalty / 2 * square
+    return penalty if gap <= NEAR * penalty / 2 * square else None
