@@ -20,7 +20,7 @@ from caffelungo.definition.reader import parse_recipe
 from caffelungo.errors import UserError
 from caffelungo.passes import documentation, recipe_block, registry
 from caffelungo.passes.base import Rewrite
-from caffelungo.passes.flags import judged, known
+from caffelungo.passes.flags import judged, known, steps
 from caffelungo.passes.option_fields import OptionField, build, option
 from caffelungo.passes.registry import GROW, REWRITE, PassType, passes, register
 from caffelungo.passes.view import View
@@ -241,3 +241,41 @@ def test_options_from_python_are_judged() -> None:
     assert judged(REWRITE, {"dropout": 0.25, "dropout_layer": ["drop*"]}) == {
         "dropout": 0.25, "dropout_layer": ("drop*",),
     }  # fmt: skip
+
+
+def modifiers() -> list[tuple[str, OptionField]]:
+    """Every flag that says how a pass is done, with a value that is not its default."""
+    found = {
+        (one.verb, option.said.flag): option
+        for one, option in options()
+        if option.said.flag and not option.said.asks and len(option.path) == 1
+    }
+    asking = {
+        (one.verb, flag) for one in PASSES.values() for flag, of in one.flags.items() if of is None or of.said.asks
+    }
+    return [(verb, option) for (verb, flag), option in found.items() if (verb, flag) not in asking]
+
+
+def other(option: OptionField) -> Any:
+    kind = option.kinds[0]
+    value = {bool: not option.default or option.said.off, str: "another", int: 7, float: 0.75}[kind]
+    return (value,) if option.many else value
+
+
+@pytest.mark.parametrize(("verb", "option"), modifiers(), ids=lambda one: getattr(one, "argument", one))
+def test_a_flag_without_the_one_it_belongs_to_is_refused(verb: str, option: OptionField) -> None:
+    flag = option.said.flag
+    with pytest.raises(UserError) as error:
+        steps(verb, {"freeze_to": "conv1", option.argument: other(option)})
+    (problem,) = error.value.problems
+    assert problem.what.startswith(f"{flag} belongs to --")
+    assert problem.received is not None
+    assert problem.received.startswith(flag)
+    lead = problem.what.removeprefix(f"{flag} belongs to ").split(",")[0].split(" or ")[0]
+    assert lead in str(problem.remedy)
+
+
+def test_all_flags_that_belong_to_none_are_reported_at_once() -> None:
+    with pytest.raises(UserError) as error:
+        steps(REWRITE, {"dropout_layer": ("drop7",), "temperature": 3.0, "suffix": "new", "scale": 20.0})
+    assert [one.received for one in error.value.problems] == ["--temperature 3.0", "--dropout-layer drop7"]

@@ -43,7 +43,7 @@ def nets(
         for path in written:
             typer.echo(f"wrote {path}")
         return VerbResult({"nets": [_entry(catalogue.find(name or ""))], "files": written})
-    raise UserError("unknown action", received=action, remedy="one of list, show and copy")
+    raise UserError("unknown action", received=action, remedy="use one of: list, show, copy")
 
 
 def _entry(net: CatalogueNet) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from caffelungo import locks, option_ranges
 from caffelungo.data.lmdb_writer import would_be_lost
+from caffelungo.data.picture_table import PictureColumns
 from caffelungo.errors import Location, Problem, RunError, UserError
 from caffelungo.features import addresses, formats
 from caffelungo.features.formats import lmdb
@@ -64,6 +65,8 @@ class FeatureOptions(EngineOptions):
     crops: int = 1
     pool: str = "mean"
     batch_size: int | None = None
+    path_column: str | None = None
+    label_column: str | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
     stages: Sequence[str] = ()
     level: int = 0
@@ -93,7 +96,8 @@ def extract(options: FeatureOptions, told: Told = lambda what, done, total: None
     with _alone(part):
         engine = make_engine(options)
         net = find_net(options.net, options.weights, dict(options.variables), options.stages, options.level)
-        found = listing(options.data, part, lambda done, total: told("looking for pictures", done, total))
+        columns = PictureColumns(options.path_column, options.label_column)
+        found = listing(options.data, part, lambda done, total: told("looking for pictures", done, total), columns)
         ready = make_ready(
             net, found, list(options.blobs), engine, part, size=options.size, crops=options.crops,
             batch_size=options.batch_size or (32 if options.crops == 1 else 8),
@@ -139,7 +143,7 @@ def _check(options: FeatureOptions, path: Path) -> None:
     if options.crops not in (1, CROPS):
         problems.append(Problem("--crops takes 1 or 10", None, f"--crops {options.crops}", "write --crops 10"))
     if options.pool not in POOLS:
-        problems.append(Problem("unknown pooling", None, f"--pool {options.pool}", f"one of {', '.join(POOLS)}"))
+        problems.append(Problem("unknown pooling", None, f"--pool {options.pool}", f"use one of: {', '.join(POOLS)}"))
     if problems:
         raise UserError(problems)
 

@@ -90,7 +90,7 @@ def _check(given: Arguments) -> None:
             Problem("the number of batches must be at least 1", None, str(given.batches), "write 1 or more")
         )
     if given.mode.upper() not in MODES:
-        problems.append(Problem("the mode is CPU or GPU", None, given.mode, f"one of {', '.join(MODES)}"))
+        problems.append(Problem("the mode is CPU or GPU", None, given.mode, f"use one of: {', '.join(MODES)}"))
     if not _number(given.device_id).isdecimal():
         problems.append(Problem("DEVICE_ID is the index of a GPU", None, given.device_id, "write DEVICE_ID=0"))
     if len(given.blobs) != len(given.databases):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from caffelungo.data import image_list
+from caffelungo.data import image_list, named_pictures
 from caffelungo.data.decode import SUFFIXES
 from caffelungo.data.image_list import ImageList, pictures_below, read_list, write_list
 from caffelungo.data.parallel import Progress
+from caffelungo.data.picture_table import PictureColumns
 from caffelungo.errors import Location, UserError
-from caffelungo.files import find
 from caffelungo.wording import counted
 
 FLAT = "pictures.txt"
@@ -27,14 +27,17 @@ class Listing:
     notices: tuple[str, ...] = ()
 
 
-def listing(data: str | Path, beside: Path, progress: Progress | None = None) -> Listing:
-    """The pictures of ``data``: a folder with one sub-folder per class, a flat folder, or a list of `path label`.
+def listing(
+    data: str | Path, beside: Path, progress: Progress | None = None, columns: PictureColumns | None = None
+) -> Listing:
+    """The pictures of ``data``: a flat folder, or what ``named_pictures`` knows.
 
     For a flat folder a list is written into the folder ``beside``. UserError with every picture that is missing.
     """
-    found = find(data, what="folder or list of pictures")
-    flat = _flat(found) if found.is_dir() else []
-    notices: list[str] = []
+    named = named_pictures.resolve(data, columns, progress)
+    found = named.folder or named.source
+    flat = _flat(found) if named.folder is not None else []
+    notices = list(named.notices)
     if flat and not any(below for below in found.iterdir() if below.is_dir() and pictures_below(below)):
         source = beside / FLAT
         write_list(source, ((str(found.absolute() / name), -1) for name in flat))
@@ -42,6 +45,8 @@ def listing(data: str | Path, beside: Path, progress: Progress | None = None) ->
     else:
         source = found.absolute()
         pictures, labelled = read_list(source), True
+        if named.made or named.columns:
+            pictures.classes = next(iter(named.lists.values())).classes
         if flat:
             notices.append(f"{counted(len(flat), 'picture')} outside the class folders skipped, such as {flat[0]}")
     if problems := image_list.check(pictures, progress=progress):

@@ -58,7 +58,7 @@ class AdapterOptions:
 def adapters(view: View, options: AdapterOptions) -> Rewrite:
     """The rewrite; Refusal when no layer can have an adapter."""
     if options.kind not in KINDS:
-        raise Refusal("unknown kind of adapter", received=options.kind, remedy=f"one of {', '.join(KINDS)}")
+        raise Refusal("unknown kind of adapter", received=options.kind, remedy=f"use one of: {', '.join(KINDS)}")
     if options.rank is not None and options.rank < 1:
         raise Refusal(
             "the rank of an adapter must be at least 1", received=f"rank {options.rank}", remedy="write 4 or 8"

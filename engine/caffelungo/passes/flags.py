@@ -19,8 +19,36 @@ from caffelungo.passes.registry import Given, PassType, passes
 
 
 def steps(verb: str, given: Given) -> list[Step]:
-    """The passes that the flags ``given`` of ``verb`` ask for, in order."""
-    return [step for one in passes().values() if one.verb == verb for step in asked(one, given)]
+    """The passes that the flags ``given`` of ``verb`` ask for, in order; UserError for a flag that belongs to none."""
+    made = {one.name: asked(one, given) for one in passes().values() if one.verb == verb}
+    if problems := _without_pass(verb, given, [name for name, steps in made.items() if steps]):
+        raise UserError(problems)
+    return [step for steps in made.values() for step in steps]
+
+
+def _without_pass(verb: str, given: Given, asked: Sequence[str]) -> list[Problem]:
+    """What is wrong with flags that say how a pass is done, where none of the passes that have them is ``asked``."""
+    problems = []
+    for name, (_, option) in known(verb).items():
+        if option is None or option.said.asks or not is_given(option, given.get(name)):
+            continue
+        owners = [one for one in passes().values() if one.verb == verb and option.said.flag in one.flags]
+        usual = [one.flags[option.said.flag] for one in owners]
+        said = any(one is None or one.said.asks or value(one, given[name]) == one.default for one in usual)
+        if said or any(one.name in asked for one in owners):
+            continue
+        leads = list(dict.fromkeys(flag for one in owners for flag, other in one.flags.items()
+                                   if other is None or other.said.asks))  # fmt: skip
+        any_of = " or ".join(filter(None, (", ".join(leads[:-1]), leads[-1])))
+        words = " ".join(map(str, given[name] if option.many else (given[name],))) if option.kinds != (bool,) else ""
+        problems.append(
+            Problem(
+                f"{option.said.flag} belongs to {any_of}, which is not given",
+                received=f"{option.said.flag} {words}".rstrip(),
+                remedy=f"add {any_of}, or remove {option.said.flag}",
+            )
+        )
+    return problems
 
 
 def asked(one: PassType, given: Given) -> list[Step]:
@@ -84,7 +112,7 @@ def _problems(option: OptionField, values: Sequence[Any]) -> list[Problem]:
                 None,
                 f"{flag} {word}",
                 f"did you mean {near}?" if (near := did_you_mean(str(word), said.choices)) else
-                f"one of {', '.join(said.choices)}",
+                f"use one of: {', '.join(said.choices)}",
             )
             for word in wrong
         ]  # fmt: skip

@@ -109,7 +109,7 @@ def check_units(layer: str, unit: UnitOptions) -> None:
         raise Refusal("no units to add", received=f"{layer}:{unit.units}", remedy="write a number of 1 or more")
     if unit.start not in STARTS:
         raise Refusal(
-            "unknown start of new units", received=f"--start {unit.start}", remedy=f"one of {', '.join(STARTS)}"
+            "unknown start of new units", received=f"--start {unit.start}", remedy=f"use one of: {', '.join(STARTS)}"
         )
     if unit.filler is not None and unit.filler not in FILLERS:
         near = did_you_mean(unit.filler, FILLERS)

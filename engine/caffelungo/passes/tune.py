@@ -36,7 +36,7 @@ def tune_step(tuned: str) -> Step:
         raise UserError(
             "unknown value for tune",
             received=tuned,
-            remedy=f"did you mean {near}?" if near else f"one of {', '.join(TUNE)}",
+            remedy=f"did you mean {near}?" if near else f"use one of: {', '.join(TUNE)}",
         )
     return Tuning(tuned)
 

@@ -112,7 +112,7 @@ def path(
     stacked = torch.as_tensor(x)
     labels = torch.as_tensor(y)
     if classifier not in SOLVES:
-        raise UserError("no such classifier", received=classifier, remedy=f"one of {', '.join(SOLVES)}")
+        raise UserError("no such classifier", received=classifier, remedy=f"use one of: {', '.join(SOLVES)}")
     if versions < 1 or stacked.ndim != 2 or len(stacked) != versions * len(labels):
         raise UserError(
             "features must contain every version of every picture",

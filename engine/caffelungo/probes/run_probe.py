@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from caffelungo import locks, option_ranges
+from caffelungo.data.picture_table import PictureColumns
 from caffelungo.definition.definition import Definition
 from caffelungo.errors import Problem, UserError
 from caffelungo.features.pooled import Pooled
@@ -37,7 +38,7 @@ from caffelungo.probes.fitting import (
 )
 from caffelungo.probes.options import ProbeOptions
 from caffelungo.probes.penalty_path import KORNBLITH
-from caffelungo.probes.picture_entries import Entry, Gathered, gather, own
+from caffelungo.probes.picture_entries import Choice, Entry, Gathered, gather, own
 from caffelungo.probes.refit_classifier import Refitted, as_it_is, gained, refitted
 from caffelungo.probes.results import JudgedHead, Probed, judge
 from caffelungo.rewriting.folder_files import refuse_overwriting, word_of
@@ -75,7 +76,9 @@ def probe(options: ProbeOptions, say: Stage = _silent) -> Probed:
         say("reading pictures", done, total)
 
     if options.data is not None:
-        gathered = gather(options.data, options.test, reading)
+        columns = PictureColumns(options.path_column, options.label_column)
+        choice = Choice(columns, options.groups, options.per_class, options.seed)
+        gathered = gather(options.data, options.test, reading, choice)
     else:
         gathered = own(opened.definition, options.test, reading)
     work = _Work(options, gathered, wanted, opened, weights, say)
@@ -107,15 +110,22 @@ def _check(options: ProbeOptions) -> None:
     problems = option_ranges.problems("probe", vars(options))
     if options.classifier not in CLASSIFIERS:
         problems.append(Problem("no such classifier", None, f"--classifier {options.classifier}",
-                                f"one of {', '.join(CLASSIFIERS)}"))  # fmt: skip
+                                f"use one of: {', '.join(CLASSIFIERS)}"))  # fmt: skip
     if options.scaling not in SCALES:
         problems.append(Problem("no such scaling", None, f"--scaling {options.scaling}",
-                                f"one of {', '.join(SCALES)}"))  # fmt: skip
+                                f"use one of: {', '.join(SCALES)}"))  # fmt: skip
     if options.data is None and tuple(options.layers) != (HEAD,):
         problems.append(
             Problem("no training pictures are named", None, f"--layers {','.join(options.layers)}",
                     "add --data photos/; only --layers head uses the net's own")
         )  # fmt: skip
+    if options.data is None:
+        given = {"--groups": options.groups, "--per-class": options.per_class, "--path-column": options.path_column,
+                 "--label-column": options.label_column}  # fmt: skip
+        problems += [
+            Problem(f"{flag} is for pictures that are named", None, f"{flag} {value}", "add --data photos/")
+            for flag, value in given.items() if value is not None
+        ]  # fmt: skip
     if options.data is None and options.classifier != "logistic" and options.penalty is None:
         problems.append(
             Problem("refitting a trained net's own classifier needs log losses, as of logistic regression", None,

@@ -163,8 +163,10 @@ def _steps(options: RewriteOptions, opened: recipes.Recipe | None, net: str) -> 
     if not steps:
         raise UserError(
             "nothing to do",
-            received=net,
-            remedy="name a change, such as --freeze-to conv3; `lungo rewrite --help` lists all. A recipe needs a step",
+            received=net if opened is None else f"{options.recipe} without a step",
+            remedy="name a change, such as --freeze-to conv3; `lungo rewrite --help` lists all changes"
+            if opened is None
+            else 'write a step into the recipe, as `step { freeze { to: "conv3" } }`',
         )
     return steps
 

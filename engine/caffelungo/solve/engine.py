@@ -80,7 +80,7 @@ def make_engine(options: EngineOptions) -> Engine:
             raise UserError(
                 f"unknown value for {flag}",
                 received=value,
-                remedy=f"did you mean {near}?" if near else f"one of {', '.join(known)}",
+                remedy=f"did you mean {near}?" if near else f"use one of: {', '.join(known)}",
             )
     if options.threads is not None:
         torch.set_num_threads(options.threads)
@@ -122,7 +122,9 @@ def _device(options: EngineOptions) -> torch.device:
     kind, _, number = name.partition(":")
     if kind == "cuda" and (not number or number.isdigit()):
         return _cuda(f"cuda:{number or 0}", f"--device {shell.word(name)}")
-    raise UserError("unknown device", received=f"--device {name}", remedy="one of auto, cpu, cuda, cuda:0, cuda:1 ...")
+    raise UserError(
+        "unknown device", received=f"--device {name}", remedy="use one of: auto, cpu, cuda, cuda:0, cuda:1 ..."
+    )
 
 
 def cuda_devices() -> int:

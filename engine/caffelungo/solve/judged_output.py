@@ -40,7 +40,7 @@ def make_watch(plan: Plan, name: str = "") -> Watch:
             raise UserError(
                 "the watched output is no output of the test net",
                 received=f"watch: {name}",
-                remedy=f"did you mean {near}?" if near else f"one of {', '.join(makers) or '(the net has none)'}",
+                remedy=f"did you mean {near}?" if near else f"use one of: {', '.join(makers) or '(the net has none)'}",
             )
         return Watch(name, not makers[name][1])
     for planned in plan.layers:

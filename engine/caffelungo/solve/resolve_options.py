@@ -59,7 +59,7 @@ def with_flags(definition: Definition, options: TrainOptions) -> None:
         kind = type(extras).DESCRIPTOR.fields_by_name["weights_format"].enum_type
         if options.weights_format not in snapshot.FORMS:
             near = did_you_mean(options.weights_format, snapshot.FORMS)
-            remedy = f"did you mean {near}?" if near else f"one of {', '.join(snapshot.FORMS)}"
+            remedy = f"did you mean {near}?" if near else f"use one of: {', '.join(snapshot.FORMS)}"
             received = f"--weights-format {options.weights_format}"
             raise UserError("no such format of weights", received=received, remedy=remedy)
         extras.weights_format = kind.values_by_name[options.weights_format.upper()].number

@@ -25,7 +25,7 @@ def effect(name: str, flag: str) -> Action:
         raise UserError(
             "unknown signal effect",
             received=f"{flag} {name}",
-            remedy=f"did you mean {near}?" if near else "one of stop, snapshot, none",
+            remedy=f"did you mean {near}?" if near else "use one of: stop, snapshot, none",
         )
     return known[name]
 

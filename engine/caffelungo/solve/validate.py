@@ -140,7 +140,7 @@ def _policy(s: Any, where: Where) -> list[Problem]:
                 "unknown learning rate policy" if policy else "the solver has no lr_policy",
                 _at(where, "lr_policy"),
                 f'lr_policy: "{policy}"' if policy else None,
-                remedy or (f'did you mean "{near}"?' if near else f"one of {', '.join(known)}"),
+                remedy or (f'did you mean "{near}"?' if near else f"use one of: {', '.join(known)}"),
             ),
             *(missing(policy) if policy else []),
         ]
@@ -177,7 +177,7 @@ def _rule(s: Any, where: Where) -> list[Problem]:
                 "unknown solver type",
                 _at(where, "type"),
                 f'type: "{s.type}"',
-                f'did you mean "{near}"?' if near else f"one of {', '.join(rules)}",
+                f'did you mean "{near}"?' if near else f"use one of: {', '.join(rules)}",
             )
         ]
     problems = []

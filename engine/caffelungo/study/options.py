@@ -45,6 +45,9 @@ class CompareOptions:
     batch_size: int = 16
     size: int | None = None
     per_class: int | None = None
+    groups: str | None = None
+    path_column: str | None = None
+    label_column: str | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
     head: str | None = None
     stages: Sequence[str] = ()
@@ -71,10 +74,10 @@ def check(options: CompareOptions) -> None:
     """UserError for what makes no sense."""
     wrong = [word for word in (*options.tune, *options.iterations_at) if word not in TUNES]
     if wrong:
-        raise UserError("unknown value of --tune", received=", ".join(wrong), remedy=f"one of {', '.join(TUNES)}")
+        raise UserError("unknown value of --tune", received=", ".join(wrong), remedy=f"use one of: {', '.join(TUNES)}")
     chosen(options.arms)
     if options.start not in STARTS:
-        raise UserError("unknown value of --start", received=options.start, remedy=f"one of {', '.join(STARTS)}")
+        raise UserError("unknown value of --start", received=options.start, remedy=f"use one of: {', '.join(STARTS)}")
     if not options.tune or not options.units:
         raise UserError(
             f"no {'number of units' if options.tune else 'depth of tuning'} is given",
