@@ -70,7 +70,7 @@ def test_a_file_or_nothing_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     with pytest.raises(UserError, match="the list of pictures is empty"):
         folder.scan(tmp_path / "a")
-    with pytest.raises(UserError, match="folder of pictures not found"):
+    with pytest.raises(UserError, match="folder or list of pictures not found"):
         folder.scan(tmp_path / "b")
 
 

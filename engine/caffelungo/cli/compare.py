@@ -12,7 +12,9 @@ from caffelungo.cli.verb_result import VerbResult
 
 
 def compare(
-    data: Annotated[str, typer.Option(help="A folder with one sub-folder of pictures per class.")],
+    data: Annotated[
+        str, typer.Option(help="Pictures: a folder of class folders, a list, a table or a data set; see docs/data.md.")
+    ],
     model: Annotated[
         str, typer.Option(autocompletion=completion.nets, help="A net: a prototxt, or a name of `lungo nets`.")
     ],
@@ -57,7 +59,10 @@ def compare(
     ] = "150",
     batch_size: Annotated[int, typer.Option(help="Batch size.")] = 16,
     size: Annotated[int | None, typer.Option(help="Input size in pixels (default: the net's).")] = None,
-    per_class: Annotated[int | None, typer.Option(help="Maximum number of training pictures per class.")] = None,
+    groups: o.Groups = None,
+    per_class: o.PerClass = None,
+    path_column: o.PathColumn = None,
+    label_column: o.LabelColumn = None,
     workers: Annotated[int, typer.Option(help="Number of parallel trainings (default: one per core; 2 on a GPU).")] = 0,
     threads: Annotated[int, typer.Option(help="CPU threads per training.")] = 1,
     device: o.Device = "auto",
@@ -88,6 +93,7 @@ def compare(
         tune=tuple(o.words(tune)), units=tuple(o.numbers(units, "--units", int)), seeds=seeds,
         rates=() if rates == "measured" else tuple(o.numbers(rates, "--rates")), extend=extend,
         start=start, iterations=every, iterations_at=at, batch_size=batch_size, size=size, per_class=per_class,
+        groups=groups, path_column=path_column, label_column=label_column,
         variables=o.variables(set_), head=head, stages=o.listed(stage), level=level,
     )  # fmt: skip
     count = workers_for(device, workers)

@@ -15,7 +15,7 @@ def features(
     net: o.Net,
     data: Annotated[
         str,
-        typer.Option(help="A folder with one sub-folder per class, a folder of pictures, or a list of `path label`."),
+        typer.Option(help="Pictures: a folder of class folders, a folder of pictures, a list, a table or a data set."),
     ],
     output: Annotated[str, typer.Option("-o", "--output", help="The file to write: .npz, .h5, .safetensors or .lmdb.")],
     weights: Annotated[
@@ -28,6 +28,8 @@ def features(
     crops: Annotated[int, typer.Option(help="1, or 10: average over corners, centre and their mirror images.")] = 1,
     pool: Annotated[str, typer.Option(help="Spatial pooling of each blob: mean, max or none.")] = "mean",
     batch_size: Annotated[int | None, typer.Option(help="Batch size.")] = None,
+    path_column: o.PathColumn = None,
+    label_column: o.LabelColumn = None,
     set_: o.Set = None,
     level: o.Level = 0,
     stage: o.Stage = None,
@@ -45,7 +47,7 @@ def features(
     wanted = FeatureOptions(
         net=net, data=data, output=output, weights=weights, blobs=o.words(blobs), size=size, crops=crops, pool=pool,
         batch_size=batch_size, variables=o.variables(set_), device=device, precision=precision, overwrite=overwrite,
-        stages=o.listed(stage), level=level,
+        stages=o.listed(stage), level=level, path_column=path_column, label_column=label_column,
     )  # fmt: skip
     with o.stages(quiet) as progress:
         done = extract(wanted, progress)

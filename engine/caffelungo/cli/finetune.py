@@ -15,7 +15,9 @@ from caffelungo.wording import counted
 
 def finetune(
     net: o.Net,
-    data: Annotated[str, typer.Option(help="A folder with one sub-folder of pictures per class.")],
+    data: Annotated[
+        str, typer.Option(help="Pictures: a folder of class folders, a list, a table or a data set; see docs/data.md.")
+    ],
     output: Annotated[str, typer.Option("-o", "--output", help="The folder to write.")],
     weights: Annotated[
         str | None, typer.Option(help="Pre-trained weights; 'none' to train from scratch (default: the net's own).")
@@ -45,6 +47,10 @@ def finetune(
     resize: Annotated[int | None, typer.Option(help="Size in pixels to resize pictures to before the crop.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Batch size.")] = None,
     passes: Annotated[int | None, typer.Option(help="Number of passes over the training pictures.")] = None,
+    groups: o.Groups = None,
+    per_class: o.PerClass = None,
+    path_column: o.PathColumn = None,
+    label_column: o.LabelColumn = None,
     seed: Annotated[int, typer.Option(help="Random seed for the split and training.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda; determines the default batch size.")] = "cpu",
     set_: o.Set = None,
@@ -73,7 +79,7 @@ def finetune(
         layers=tuple(o.words(layers)), val=val, head=head, freeze_to=freeze_to, suffix=suffix,
         size=size, resize=resize, batch_size=batch_size, passes=passes, remember=remember, seed=seed,
         device=device, variables=o.variables(set_), stages=o.listed(stage), level=level,
-        overwrite=overwrite,
+        overwrite=overwrite, groups=groups, per_class=per_class, path_column=path_column, label_column=label_column,
     )  # fmt: skip
     with o.stages(quiet) as say:
         done = finetune_project(wanted, say)

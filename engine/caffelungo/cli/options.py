@@ -24,10 +24,10 @@ from caffelungo.option_text import (
 from caffelungo.report.progress_bar import progress, stages, working
 
 __all__ = [
-    "Caffe", "Compile", "Device", "Gpu", "Level", "MemoryFormat", "Net", "Overwrite", "Precision", "Quiet", "Set",
-    "Size", "Stage", "Threads", "Workers", "by_name", "command_line", "commands", "height_width", "in_range",
-    "layer_rate", "layer_units", "listed", "numbers", "progress", "size", "stages", "variables", "whole", "words",
-    "working",
+    "Caffe", "Compile", "Device", "Gpu", "Groups", "LabelColumn", "Level", "MemoryFormat", "Net", "Overwrite",
+    "PathColumn", "PerClass", "Precision", "Quiet", "Set", "Size", "Stage", "Threads", "Workers", "by_name",
+    "command_line", "commands", "height_width", "in_range", "layer_rate", "layer_units", "listed", "numbers",
+    "progress", "size", "stages", "variables", "whole", "words", "working",
 ]  # fmt: skip
 
 Set = Annotated[
@@ -62,6 +62,20 @@ Stage = Annotated[
 ]
 Size = Annotated[str | None, typer.Option(metavar="N", help="Input size in pixels, N or HxW (default: the net's).")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+PathColumn = Annotated[
+    str | None, typer.Option(help="Column of paths, if --data is a table (default: guessed by its name).")
+]
+LabelColumn = Annotated[
+    str | None, typer.Option(help="Column of labels, if --data is a table (default: guessed by its name).")
+]
+Groups = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATTERN|COLUMN",
+        help="Regular expression on file names, or column of a table: a group is never divided by a split.",
+    ),
+]
+PerClass = Annotated[int | None, typer.Option(help="Maximum number of training pictures per class.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Overwrite existing files.")]
 
 

@@ -16,7 +16,8 @@ def probe(
     data: Annotated[
         str | None,
         typer.Option(
-            help="A folder with one sub-folder per class, or a list (with --layers head: default the net's own)."
+            help="Pictures: a folder of class folders, a list, a table or a data set (with --layers head: default the "
+            "net's own)."
         ),
     ] = None,
     test: Annotated[
@@ -54,6 +55,10 @@ def probe(
         str | None, typer.Option("-o", "--output", help="Folder to write the net with the chosen classifier to.")
     ] = None,
     cache: Annotated[str | None, typer.Option(help="Folder to cache features in (default: inside --output).")] = None,
+    groups: o.Groups = None,
+    per_class: o.PerClass = None,
+    path_column: o.PathColumn = None,
+    label_column: o.LabelColumn = None,
     seed: Annotated[int, typer.Option(help="Random seed for the folds.")] = 0,
     device: o.Device = "auto",
     precision: o.Precision = "fp32",
@@ -79,7 +84,7 @@ def probe(
         scaling=scaling, mirrored=mirror, penalty=penalty, before=before, refit=not no_refit, folds=folds, size=size,
         batch_size=batch_size, suffix=suffix, output=output, cache=cache, seed=seed, device=device, precision=precision,
         threads=threads, variables=o.variables(set_), head=head, stages=o.listed(stage), level=level,
-        overwrite=overwrite,
+        overwrite=overwrite, groups=groups, per_class=per_class, path_column=path_column, label_column=label_column,
     )  # fmt: skip
     with o.stages(quiet) as say:
         found = run(wanted, say)

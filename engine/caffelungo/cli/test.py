@@ -20,8 +20,13 @@ def test(
         int | None, typer.Option(help="Number of batches, as in Caffe (default: the whole test set once).")
     ] = None,
     data: Annotated[
-        str | None, typer.Option(help="Pictures to test on instead of the net's own: a list, or a folder of classes.")
+        str | None,
+        typer.Option(
+            help="Pictures to test on instead of the net's own: a list, a folder of classes, a table or a data set."
+        ),
     ] = None,
+    path_column: o.PathColumn = None,
+    label_column: o.LabelColumn = None,
     head: Annotated[
         str | None, typer.Option(help="Classifier to test, if the net has several: its layer or its task.")
     ] = None,
@@ -52,6 +57,7 @@ def test(
             model=model, weights=o.words(weights), iterations=iterations, data=data, head=head, output=output,
             size=o.size(size), variables=o.variables(set_), device=device, gpu=gpu, precision=precision,
             threads=threads, workers=workers, level=level, stages=o.listed(stage), caffe=caffe, quiet=quiet,
+            path_column=path_column, label_column=label_column,
         )
     )  # fmt: skip
     return VerbResult(

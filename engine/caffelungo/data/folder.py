@@ -10,7 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from caffelungo.data import class_folders, named_pictures, picture_groups, random_numbers, split_pictures, train_and_val
+from caffelungo.data import (
+    class_folders,
+    named_pictures,
+    picture_groups,
+    picture_table,
+    random_numbers,
+    split_pictures,
+    train_and_val,
+)
 from caffelungo.data.decode import decode
 from caffelungo.data.image_list import ImageList, unread_below, write_list
 from caffelungo.data.parallel import Progress, in_order
@@ -97,7 +105,7 @@ def scan(
     ``hints``: whether a notice says that names look grouped where none are given.
     Raises UserError when there are not two classes with pictures.
     """
-    named = named_pictures.resolve(folder, columns, progress, what="folder of pictures")
+    named = named_pictures.resolve(folder, columns, progress)
     place = named.folder
     if place is not None:
         pictures, given = train_and_val.of_folder(place)
@@ -107,12 +115,15 @@ def scan(
     said: list[str] = []
     if groups is not None:
         found.keys, said = picture_groups.keys(pictures.names, groups, named.columns)
-    elif hints and given is None and not named.made and not named.columns:
+    elif hints and named.columns:
+        said = picture_table.grouping(named.columns)
+    elif hints and given is None and not named.made:
         hint = picture_groups.looks_grouped(pictures.names, pictures.labels.tolist())
         said = [hint] if hint else []
     _look(found, len(pictures) <= DECODED if decoded is None else decoded, progress)
     _judge(found)
-    found = _without_empty(found)
+    if not found.listed:  # the labels of lists are numbers that somebody knows
+        found = _without_empty(found)
     found.notices += said
     if found.keys is not None:
         found.related = picture_groups.merged(len(found.pictures), found.groups, found.keys)
@@ -168,7 +179,9 @@ def _judge(found: PhotoFolder) -> None:
     say = found.notices.append
     empty = [name for name, number in counts.items() if not number]
     if empty:
-        say(f"{len(empty)} folder(s) contain no readable picture and are skipped: {listed(empty)}")
+        lacking = f"{counted(len(empty), 'class has', 'classes have')} no readable picture"
+        skipped = f"{len(empty)} folder(s) contain no readable picture and are skipped"
+        say(f"{lacking if found.listed else skipped}: {listed(empty)}")
     few = [f"{name} ({number})" for name, number in counts.items() if 0 < number < FEW]
     if few:
         say(f"{len(few)} class(es) have fewer than {FEW} pictures: {listed(few)}")
@@ -317,7 +330,7 @@ def _given(found: PhotoFolder) -> FolderSplit:
                 received=counted(left_out, "val picture"), remedy="use other groups, or put each group on one side",
             )  # fmt: skip
         notices.append(
-            f"{counted(left_out, 'val picture is', 'val pictures are')} of groups that are also in train: removed from val"
+            f"{counted(left_out, 'val picture is', 'val pictures are')} of groups that train has, too: removed"
         )
     elif left_out:
         notices.append(f"{left_out} val picture(s) are also in train, and are removed from val")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,13 +103,12 @@ def read_table(file: Path, columns: PictureColumns) -> PictureTable:
     numbers = np.array([lines[number] for number in kept], np.int64)
     pictures = ImageList(file, found, np.array(values, np.int64), numbers, ("",), classes)
     every = {name: [rows[number][place] for number in kept] for place, name in enumerate(names)}
-    others = [name for name in names if name not in (path, label) and _word(name) in GROUPS]
-    return PictureTable(pictures, every, (*notices, *_grouping(others, every)))
+    return PictureTable(pictures, every, tuple(notices))
 
 
-def _grouping(others: Sequence[str], columns: dict[str, list[str]]) -> list[str]:
-    """A notice of a column that says which pictures belong together."""
-    sizes = [(name, len(set(columns[name])), len(columns[name])) for name in others]
+def grouping(columns: Mapping[str, Sequence[str]]) -> list[str]:
+    """Notices of columns whose names say which pictures belong together."""
+    sizes = [(name, len(set(column)), len(column)) for name, column in columns.items() if _word(name) in GROUPS]
     return [
         f"the table has a column `{name}` with {distinct} values: --groups {name} keeps pictures of one value on one "
         "side of every split"

@@ -22,7 +22,8 @@ class ProbeOptions(EngineOptions):
     cross-validation with ``folds`` folds; a number: this one. ``before``: the weights that a training began with, which
     stay unless those it led to are better on the pictures it set aside by more than chance; with ``refit`` False that
     is all, and no classifier is fitted. ``output`` None: nothing is written. ``cache``: a folder for features (None:
-    inside ``output``).
+    inside ``output``). ``groups``: a pattern over file names or a column of a table, whose pictures stay in one fold;
+    ``per_class``: at most so many pictures of each class to learn from. ``path_column``, ``label_column``: of a table.
     """
 
     net: str = ""
@@ -43,6 +44,10 @@ class ProbeOptions(EngineOptions):
     output: str | None = None
     cache: str | None = None
     seed: int = 0
+    groups: str | None = None
+    per_class: int | None = None
+    path_column: str | None = None
+    label_column: str | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
     head: str | None = None
     stages: Sequence[str] = ()

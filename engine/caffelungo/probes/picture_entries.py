@@ -1,4 +1,4 @@
-"""The pictures of a folder of classes, or of a list, as entries with labels. No torch."""
+"""The pictures that a user names (``data.named_pictures``), or a net's own, as entries with labels. No torch."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo import files
 from caffelungo.data import folder as photos
+from caffelungo.data import named_pictures, picture_groups
 from caffelungo.data.image_list import ImageList, check, read_list
 from caffelungo.data.parallel import Progress
+from caffelungo.data.picture_table import PictureColumns
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.schema import TEST, TRAIN
@@ -50,21 +51,67 @@ class Gathered:
         return np.bincount(self.labels, minlength=len(self.classes))
 
 
-def gather(data: str, test: str | None = None, progress: Progress | None = None) -> Gathered:
-    """The pictures of ``data``, a folder or a list; a val or test sub-folder of it judges, unless ``test`` is named.
+@dataclass(frozen=True)
+class Choice:
+    """How pictures are read and chosen: ``columns`` of a table, ``groups`` that no split divides (a pattern or a
+    column), and of each class at most ``per_class`` pictures to learn from, drawn by ``seed``."""
+
+    columns: PictureColumns = field(default_factory=PictureColumns)
+    groups: str | None = None
+    per_class: int | None = None
+    seed: int = 0
+
+
+def gather(
+    data: str, test: str | None = None, progress: Progress | None = None, choice: Choice | None = None
+) -> Gathered:
+    """The pictures of ``data``; a val or test part of it judges, unless ``test`` is named.
 
     UserError for pictures that cannot be read (of lists), for fewer than two classes, and where ``test`` has others.
     """
-    found = files.find(data, what="folder or list of pictures")
-    if found.is_dir():
-        return _folder(found, test, progress)
-    pictures = read_list(found)
-    _readable(pictures)
-    _labelled(pictures, None)
-    entries = _entries(pictures, range(len(pictures)))
-    classes = pictures.classes or tuple(str(label) for label in range(int(pictures.labels.max()) + 1))
-    _two_classes(pictures)
-    return Gathered(classes, entries, _judging(test, classes, progress) if test is not None else None)
+    how = choice or Choice()
+    found = photos.scan(data, progress=progress, columns=how.columns, groups=how.groups, hints=True)
+    notices = list(found.notices)
+    judging: list[Entry] | None = None
+    chosen, parts = found.usable, None
+    if test is not None:
+        judging = _judging(test, found.classes, progress, how.columns)
+        if found.keys is not None and how.groups is not None:
+            judging = _apart(found, chosen, test, judging, how, notices)
+    elif found.given is not None:
+        parts = photos.split(found)
+        chosen, notices = parts.train, notices + parts.notices
+        judging = _entries(found.pictures, parts.val) or None
+    chosen = photos.few(found, photos.FolderSplit(chosen, [], []), how.per_class, how.seed).train
+    return Gathered(found.classes, _entries(found.pictures, chosen), judging, found.copies_among(chosen), notices)
+
+
+def _apart(
+    found: photos.PhotoFolder, chosen: Sequence[int], test: str, judging: list[Entry], how: Choice, notices: list[str]
+) -> list[Entry]:
+    """The entries of ``judging`` (all those of ``test``) whose group is none of the pictures to learn from."""
+    assert found.keys is not None and how.groups is not None
+    named = named_pictures.resolve(test, how.columns)
+    if named.columns and how.groups in named.columns:
+        listed = named.lists[named_pictures.TRAIN]
+        paths = {os.path.abspath(listed.path(index)): index for index in range(len(listed))}
+        values = named.columns[how.groups]
+        keys: list[str | None] = [values[paths[os.path.abspath(path)]].strip() or None for path, _ in judging]
+    else:
+        root = os.path.commonpath([str(Path(path).absolute().parent) for path, _ in judging])
+        names = [os.path.relpath(path, root) for path, _ in judging]
+        keys, _ = picture_groups.keys(names, how.groups)
+    learned = {found.keys[index] for index in chosen} - {None}
+    kept = [entry for entry, key in zip(judging, keys, strict=True) if key not in learned]
+    if not kept:
+        raise UserError(
+            "every test picture is of a group that is also learned from", where=Location(test),
+            received=f"{len(judging)} pictures, --groups {how.groups}", remedy="name test pictures of other groups",
+        )  # fmt: skip
+    if len(kept) < len(judging):
+        are = counted(len(judging) - len(kept), "test picture is", "test pictures are")
+        notices.append(f"{are} of groups that are also learned from: removed")
+    return kept
 
 
 def own(definition: Definition, test: str | None = None, progress: Progress | None = None) -> Gathered:
@@ -113,44 +160,37 @@ def own(definition: Definition, test: str | None = None, progress: Progress | No
     return Gathered(classes, entries, judging, notices=[notice])
 
 
-def _folder(path: Path, test: str | None, progress: Progress | None) -> Gathered:
-    found = photos.scan(path, progress=progress)
-    notices = list(found.notices)
-    judging: list[Entry] | None = None
-    chosen = found.usable
-    if test is not None:
-        judging = _judging(test, found.classes, progress)
-    elif found.given is not None:
-        parts = photos.split(found)
-        chosen, notices = parts.train, notices + parts.notices
-        judging = _entries(found.pictures, parts.val) or None
-    entries = _entries(found.pictures, chosen)
-    return Gathered(found.classes, entries, judging, found.copies_among(chosen), notices)
-
-
-def _judging(test: str, classes: Sequence[str], progress: Progress | None) -> list[Entry]:
+def _judging(
+    test: str, classes: Sequence[str], progress: Progress | None, columns: PictureColumns | None = None
+) -> list[Entry]:
     """The pictures of ``test`` with the labels of ``classes``."""
-    path = files.find(test, what="folder or list of test pictures")
-    if path.is_dir():
+    named = named_pictures.resolve(test, columns, progress, what="folder or list of test pictures")
+    path = named.folder or named.source
+    if named.folder is not None:
         found = photos.scan(path, progress=progress)
         pictures, chosen = found.pictures, found.usable  # of two classes at least, or scan refuses it
     else:
-        pictures = read_list(path)
+        pictures = next(named.lists[part] for part in _JUDGES if part in named.lists)
         _readable(pictures)
         chosen = list(range(len(pictures)))
+    by_name = named.folder is not None or bool(named.columns) or named.made
     if pictures.classes and tuple(pictures.classes) != tuple(classes):
         unknown = sorted(set(pictures.classes) - set(classes))
-        if unknown or not path.is_dir():
+        if unknown or not by_name:
             raise UserError(
                 "the test pictures have other classes",
                 where=Location(str(path)),
-                received=f"{counted(len(pictures.classes), 'class')}; not learned: {', '.join(unknown[:6]) or 'none'}",
+                received=f"{len(pictures.classes)} classes; not learned: {', '.join(unknown[:6]) or 'none'}",
                 remedy="use the class names of --data",
             )
         again = [tuple(classes).index(name) for name in pictures.classes]
         return [(pictures.path(index), again[int(pictures.labels[index])]) for index in chosen]
     _labelled(pictures, len(classes))
     return _entries(pictures, chosen)
+
+
+_JUDGES = (named_pictures.TEST, named_pictures.VAL, named_pictures.TRAIN)
+"""Of a data set with several parts the one that judges, the first that it has."""
 
 
 def _readable(pictures: ImageList) -> None:

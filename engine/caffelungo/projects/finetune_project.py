@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from caffelungo import locks, shell
 from caffelungo.data import folder as photos
+from caffelungo.data.picture_table import PictureColumns
 from caffelungo.definition.reader import Definition
 from caffelungo.errors import Problem, UserError
 from caffelungo.passes.base import Note, Result, Step, run, step
@@ -53,6 +54,8 @@ class ProjectOptions:
     the catalogue). ``classic``: Caffe's way, a fresh classifier that learns ten times as fast, instead of the best
     linear classifier. ``layers``: what that may read (see `lungo probe`). ``batch_size``, ``size``, ``resize`` and
     ``mean_value`` are as in the files they end up in; ``passes`` is how often training sees each picture.
+    ``groups``: a pattern over file names or a column, whose pictures stay on one side of the split; ``per_class``: at
+    most so many training pictures of each class. ``path_column`` and ``label_column``: of a table.
     ``remember``: the old classifier stays, taught by the old net, which is Caffe's way, too.
     """
 
@@ -71,6 +74,10 @@ class ProjectOptions:
     mean_value: tuple[float, ...] | None = None
     batch_size: int | None = None
     passes: int | None = None
+    groups: str | None = None
+    per_class: int | None = None
+    path_column: str | None = None
+    label_column: str | None = None
     remember: bool = False
     seed: int = 0
     device: str = "cpu"
@@ -121,15 +128,18 @@ def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, to
     opened = open_net(wanted)
     view = View(opened.definition)
     _refuse_contradictions(options, opened)
-    found = photos.scan(options.data, progress=lambda done, total: say("reading pictures", done, total))
-    parts = photos.split(found, options.val, options.seed)
+    found = photos.scan(
+        options.data, progress=lambda done, total: say("reading pictures", done, total),
+        columns=PictureColumns(options.path_column, options.label_column), groups=options.groups, hints=True,
+    )  # fmt: skip
+    parts = photos.few(found, photos.split(found, options.val, options.seed), options.per_class, options.seed)
     tested = parts.val or parts.train
     probing = opened.weights is not None and not options.classic and not options.remember
     result = point(
         opened, wanted,
         Pictures(
             len(found.classes), len(parts.train), len(tested), reference(out, "train.txt"),
-            reference(out, "val.txt" if parts.val else "train.txt"), str(Path(options.data).resolve()),
+            reference(out, "val.txt" if parts.val else "train.txt"), str(found.folder.resolve()),
             AUGMENTED if probing else None,
         ),
         _classic_steps(options) if not probing else (),
@@ -147,8 +157,9 @@ def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, to
         watch=_loss(definition) if probing else "",
     )  # fmt: skip
     about = FinetuneAbout(
-        options.net, out, Path(options.data), found.counts(), len(parts.train), len(parts.val), sizes(solver).all,
-        weights, probe.chosen.penalty if probe is not None else None, _mirrors(definition),
+        options.net, out, Path(options.data.partition("?")[0]), found.counts(), len(parts.train),
+        len(parts.val), sizes(solver).all, weights,
+        probe.chosen.penalty if probe is not None else None, _mirrors(definition),
         shared=bool(parts.val) and found.given is None,
     )  # fmt: skip
     texts = {

@@ -46,7 +46,9 @@ def staged(out: Path) -> Iterator[Path]:
 
 
 def word_of(data: str) -> str:
-    """The name of a folder of photos as a part of a layer's name."""
+    """The name of a folder of photos, or of a data set, as a part of a layer's name."""
+    if data.startswith("torchvision:"):
+        data = data.removeprefix("torchvision:").partition("?")[0]
     return re.sub(r"\W+", "_", Path(data).resolve().name).strip("_").lower() or "new"
 
 

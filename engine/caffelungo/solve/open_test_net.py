@@ -10,6 +10,8 @@ from typing import Any
 
 from rich.console import Console
 
+from caffelungo.data import named_pictures
+from caffelungo.data.picture_table import PictureColumns
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST
 from caffelungo.errors import UserError
@@ -76,7 +78,11 @@ def _opened(options: TestOptions, engine: Engine, shown: Console | None) -> tupl
     text = nets.from_definition(resized.definition)
     state = net_state(text.message, TEST)
     if options.data is not None:
-        text = nets.elsewhere(text, state, options.data)
+        columns = PictureColumns(options.path_column, options.label_column)
+        named = named_pictures.resolve(options.data, columns)
+        if shown is not None:
+            _notice(shown, named.notices)
+        text = nets.elsewhere(text, state, named.judging)
     head = choose_head.named_head(text, state, options.head) if options.head is not None else None
     if head is not None:
         text = choose_head.judging(text, state, head)

@@ -84,6 +84,8 @@ class TestOptions(EngineOptions):
     weights: Sequence[str] = ()
     iterations: int | None = None
     data: str | Path | None = None
+    path_column: str | None = None
+    label_column: str | None = None
     head: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     level: int = 0

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from caffelungo import drafts, files
 from caffelungo.data.parallel import Progress
+from caffelungo.data.picture_table import PictureColumns
 from caffelungo.definition import catalogue, editor
 from caffelungo.definition.edits import Edit, SetField
 from caffelungo.definition.printer import print_net
@@ -201,7 +202,12 @@ class Study:
 
     def _task(self, data: str, test: str | None, progress: Progress | None) -> Task:
         seeds = range(self.options.seeds)
-        splits = gather(data, test, per_class=self.options.per_class, seeds=seeds, progress=progress)
+        given = self.options
+        columns = PictureColumns(given.path_column, given.label_column)
+        splits = gather(
+            data, test, per_class=given.per_class, seeds=seeds, progress=progress, columns=columns,
+            groups=given.groups,
+        )  # fmt: skip
         lists = [{part: self.inputs.add(split.text(part), ".txt") for part in PARTS} for split in splits]
         return Task(splits, lists)
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from caffelungo.data import folder as photos
-from caffelungo.data import random_numbers
+from caffelungo.data import split_pictures
 from caffelungo.data.folder import PhotoFolder
 from caffelungo.data.parallel import Progress
+from caffelungo.data.picture_table import PictureColumns
 from caffelungo.errors import Location, UserError
 from caffelungo.wording import counted
 
@@ -53,16 +54,22 @@ def gather(
     held_out: float = 0.3,
     seeds: Sequence[int] = (0,),
     progress: Progress | None = None,
+    columns: PictureColumns | None = None,
+    groups: str | None = None,
 ) -> list[PictureSplit]:
     """The pictures of ``data``, judged by those of ``test``: one split for each of ``seeds``, drawn by it.
 
     Without ``test``, the val or test sub-folder of ``data`` judges, or a share ``held_out`` of each class. A folder
     that judges does so in every split. Of the rest at most ``per_class`` pictures per class are used, a share
-    ``validation`` of them to choose rates on. Raises UserError when classes differ, or one has too few pictures.
+    ``validation`` of them to choose rates on. ``groups`` (a pattern or a column) are in one of the
+    three. Raises UserError when classes differ, or one has too few pictures.
     """
-    found = photos.scan(data, progress=progress)
+    found = photos.scan(data, progress=progress, columns=columns, groups=groups, hints=True)
     notices = list(found.notices)
-    fixed = _other(found, test, progress, notices) if test is not None else None
+    fixed = None
+    if test is not None:
+        other = photos.scan(test, progress=progress, columns=columns, groups=groups)
+        fixed = _other(found, other, test, notices)
     digests: dict[str, bytes] = {}
     return [_split(found, fixed, per_class, validation, held_out, seed, list(notices), digests) for seed in seeds]
 
@@ -84,8 +91,11 @@ def _split(
         parts = photos.split(found, held_out, seed)
         notices += parts.notices
         judged, rest = _entries(found, parts.val), _entries(found, parts.train)
-    fit, chosen = _divide(rest, per_class, validation, seed)
-    chosen = _without_copies(found, fit, chosen, notices)
+    if found.related is None:
+        fit, chosen = _divide(rest, per_class, validation, seed)
+        chosen = _without_copies(found, fit, chosen, notices)
+    else:
+        fit, chosen = _divide_groups(found, rest, per_class, validation, seed)
     _check(found, fit, chosen, judged)
     return PictureSplit(found.classes, fit, chosen, judged, _digest(digests, fit, chosen, judged), notices)
 
@@ -95,9 +105,8 @@ def _entries(found: PhotoFolder, indices: Sequence[int]) -> list[Entry]:
     return [(str(Path(pictures.path(i)).absolute()), int(pictures.labels[i])) for i in indices]
 
 
-def _other(found: PhotoFolder, test: str, progress: Progress | None, notices: list[str]) -> list[Entry]:
-    """The pictures of the folder ``test``, less those that are also in ``found``."""
-    other = photos.scan(test, progress=progress)
+def _other(found: PhotoFolder, other: PhotoFolder, test: str, notices: list[str]) -> list[Entry]:
+    """The pictures of ``other``, less those that are also in ``found``, or of its groups."""
     if other.classes != found.classes:
         lacking = sorted(set(found.classes) ^ set(other.classes))
         raise UserError(
@@ -107,7 +116,12 @@ def _other(found: PhotoFolder, test: str, progress: Progress | None, notices: li
             remedy="give it one sub-folder per class of --data, with the same names",
         )
     known = {_bytes(path) for path, _ in _entries(found, found.usable)}
-    entries = _entries(other, other.usable)
+    learned = {key for key in found.keys or () if key is not None}
+    chosen = [index for index in other.usable if other.keys is None or other.keys[index] not in learned]
+    if len(chosen) < len(other.usable):
+        are = counted(len(other.usable) - len(chosen), "picture", "pictures")
+        notices.append(f"{are} of {test} are of groups that are also in --data: removed")
+    entries = _entries(other, chosen)
     kept = [entry for entry in entries if _bytes(entry[0]) not in known]
     if len(kept) < len(entries):
         notices.append(f"{counted(len(entries) - len(kept), 'picture')} of {test} removed, because --data has the same")
@@ -122,17 +136,27 @@ def _divide(
     entries: Sequence[Entry], per_class: int | None, validation: float, seed: int
 ) -> tuple[list[Entry], list[Entry]]:
     """Of each class ``per_class`` pictures, drawn by ``seed``, and a share of them to validation."""
-    by: dict[int, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        by[entry[1]].append(entry)
     fit: list[Entry] = []
     chosen: list[Entry] = []
-    for label in sorted(by):
-        order = [by[label][i] for i in random_numbers.permutation(seed, 1_000_003 + label, len(by[label]))][:per_class]
+    for places in split_pictures.few([label for _, label in entries], per_class, seed).values():
+        order = [entries[place] for place in places]
         size = max(1, round(len(order) * validation))
         chosen += order[:size]
         fit += order[size:]
     return fit, chosen
+
+
+def _divide_groups(
+    found: PhotoFolder, entries: Sequence[Entry], per_class: int | None, validation: float, seed: int
+) -> tuple[list[Entry], list[Entry]]:
+    """As ``_divide``, with each group on one side."""
+    drawn = split_pictures.few([label for _, label in entries], per_class, seed)
+    chosen = [entries[place] for places in drawn.values() for place in places]
+    places = {str(Path(found.pictures.path(i)).absolute()): i for i in found.usable}
+    groups = found.copies_among([places[path] for path, _ in chosen])
+    held = set(split_pictures.held_out([label for _, label in chosen], groups, validation, seed))
+    fit = [entry for place, entry in enumerate(chosen) if place not in held]
+    return fit, [chosen[place] for place in sorted(held)]
 
 
 def _without_copies(

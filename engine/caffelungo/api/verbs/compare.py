@@ -53,7 +53,10 @@ def compare(
     iterations: int | str | Mapping[str, int] = "150",
     batch_size: int = 16,
     size: int | None = None,
+    groups: str | None = None,
     per_class: int | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
     workers: int = 0,
     threads: int = 1,
     device: str = "auto",
@@ -94,7 +97,8 @@ def compare(
             test=values.path(test), via=values.path(via), arms=tuple(values.words(arms)),
             tune=tuple(values.words(tune)), units=tuple(values.numbers(units, "--units", int)), seeds=seeds,
             rates=() if rates == "measured" else tuple(values.numbers(rates, "--rates")), extend=extend, start=start,
-            iterations=every, iterations_at=at, batch_size=batch_size, size=size, per_class=per_class,
+            iterations=every, iterations_at=at, batch_size=batch_size, size=size, per_class=per_class, groups=groups,
+            path_column=path_column, label_column=label_column,
             variables=values.variables(set), head=head, stages=values.listed(stage), level=level,
         )  # fmt: skip
         count = workers_for(device, workers)

@@ -36,6 +36,8 @@ def features(
     crops: int = 1,
     pool: str = "mean",
     batch_size: int | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
     set: Settings | None = None,
     level: int = 0,
     stage: Words | None = None,
@@ -67,7 +69,7 @@ def features(
                 net=path, data=values.path(data) or "", output=values.path(output) or "", weights=named,
                 blobs=values.words(blobs), size=size, crops=crops, pool=pool, batch_size=batch_size,
                 variables=values.variables(set), device=device, precision=precision, overwrite=overwrite,
-                stages=values.listed(stage), level=level,
+                stages=values.listed(stage), level=level, path_column=path_column, label_column=label_column,
             ),
             progress,
         )  # fmt: skip

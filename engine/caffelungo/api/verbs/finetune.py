@@ -53,6 +53,10 @@ def finetune(
     resize: int | None = None,
     batch_size: int | None = None,
     passes: int | None = None,
+    groups: str | None = None,
+    per_class: int | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
     seed: int = 0,
     device: str = "cpu",
     set: Settings | None = None,
@@ -63,11 +67,11 @@ def finetune(
 ) -> FinetuneReport:
     """Make a folder that trains ``net`` on photos: split, lists, a fitted classifier to start from, net and solver.
 
-    ``net`` is a prototxt or a name of ``cl.nets()``, ``data`` a folder with one sub-folder of pictures per class,
-    ``output`` the folder to write. The share ``val`` of the pictures is kept for testing. ``size`` and ``resize`` are
-    in pixels, ``passes`` is how often training sees each picture. ``weights`` default to those of the net; ``scratch``
-    starts from fillers, ``caffe_classic`` trains as Caffe's examples do, ``remember`` keeps the old classifier. The
-    options are those of ``lungo finetune``.
+    ``net`` is a prototxt or a name of ``cl.nets()``, ``data`` a folder with one sub-folder of pictures per class
+    (or a list, a table, a data set: docs/data.md), ``output`` the folder to write. The share ``val`` of the pictures is
+    kept for testing. ``size`` and ``resize`` are in pixels, ``passes`` is how often training sees each picture.
+    ``weights`` default to those of the net; ``scratch`` starts from fillers, ``caffe_classic`` trains as Caffe's
+    examples do, ``remember`` keeps the old classifier. The options are those of ``lungo finetune``.
 
     UserError with everything that is wrong with the net, the pictures or the options; nothing is written then.
 
@@ -95,6 +99,7 @@ def finetune(
         classic=caffe_classic, layers=tuple(values.words(layers)), val=val, head=head, freeze_to=freeze_to,
         suffix=suffix, size=size, resize=resize, batch_size=batch_size, passes=passes, remember=remember, seed=seed,
         device=device, variables=values.variables(set), stages=values.listed(stage), level=level, overwrite=overwrite,
+        groups=groups, per_class=per_class, path_column=path_column, label_column=label_column,
     )  # fmt: skip
     with stages(quiet) as say:
         done = finetune_project(wanted, say)

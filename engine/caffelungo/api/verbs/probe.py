@@ -51,6 +51,10 @@ def probe(
     suffix: str | None = None,
     output: Name | None = None,
     cache: Name | None = None,
+    groups: str | None = None,
+    per_class: int | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
     seed: int = 0,
     device: str = "auto",
     precision: str = "fp32",
@@ -89,6 +93,7 @@ def probe(
                 batch_size=batch_size, suffix=suffix, output=values.path(output), cache=values.path(cache), seed=seed,
                 device=device, precision=precision, threads=threads, variables=values.variables(set), head=head,
                 stages=values.listed(stage), level=level, overwrite=overwrite,
+                groups=groups, per_class=per_class, path_column=path_column, label_column=label_column,
             ),
             say,
         )  # fmt: skip

@@ -42,6 +42,8 @@ def test(
     *,
     iterations: int | None = None,
     data: Name | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
     head: str | None = None,
     output: Name | None = None,
     size: Side | None = None,
@@ -81,7 +83,7 @@ def test(
             model=path, weights=values.names(blobs), iterations=iterations, data=values.path(data), head=head,
             output=values.path(output), size=values.side(size), variables=values.variables(set), device=device,
             gpu=gpu, precision=precision, threads=threads, workers=workers, level=level, stages=values.listed(stage),
-            caffe=caffe, quiet=quiet,
+            caffe=caffe, quiet=quiet, path_column=path_column, label_column=label_column,
         )  # fmt: skip
         console = None if quiet else Terminal(stderr=True, soft_wrap=True)
         net = open_test_net(wanted, CaffeLog(), console)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -110,7 +111,10 @@ def _read(word: str, root: Path, named: bool, given: dict[str, str]) -> Packed:
     largest = max(int(part.labels.max(initial=0)) for part in parts)
     files = sorted(Path(at, file) for at, _, found in os.walk(root) for file in found) if rooted else []
     return Packed(
-        f"torchvision's {word} {given}", tuple(parts), tuple(files), classes if len(classes) > largest else ()
+        f"torchvision's {word}{''.join(f' {key}={value}' for key, value in given.items())}",
+        tuple(parts),
+        tuple(files),
+        classes if len(classes) > largest else (),
     )
 
 
@@ -165,9 +169,12 @@ def _labels(made: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
 
 
 def _reader(made: Any, word: str) -> Any:
+    alone = threading.Lock()  # some sets draw or read in a way that threads would mix up
+
     def picture(index: int) -> Stored:
         try:
-            found = made[index][0]
+            with alone:
+                found = made[index][0]
         except (OSError, ValueError, RuntimeError, IndexError) as error:
             raise UserError("the picture cannot be read", where=Location(f"{word}, picture {index}"),
                             received=str(error)[:300], remedy="download the data set again") from error  # fmt: skip
