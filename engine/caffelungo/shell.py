@@ -17,5 +17,5 @@ def command(*words: object) -> str:
 
 
 def settings(variables: Iterable[tuple[str, object]], flag: str = "--set") -> list[str]:
-    """``variables`` as the words ``--set KEY=VALUE``."""
+    """``variables`` as the words ``--set NAME=VALUE``."""
     return [part for key, value in variables for part in (flag, f"{key}={value}")]

@@ -74,7 +74,7 @@ def test_what_the_parser_finds(words: list[str], told: str) -> None:
     ("words", "told"),
     [
         (["layers", "Convolutoin"], ["unknown layer type", "Convolutoin", 'did you mean "Convolution"?']),
-        (["nets", "shw"], ["unknown action", "shw", "list, show and copy"]),
+        (["nets", "shw"], ["unknown action", "shw", "list, show, copy"]),
         (["nets", "show"], ["no net named", "lungo nets show caffenet"]),
         (["nets", "show", "lenett"], ["lenett", "did you mean `lenet`?"]),
         (["train", "-solver", "nowhere.prototxt"], ["solver not found", "nowhere.prototxt", "correct the path"]),
@@ -195,3 +195,19 @@ def test_the_tab_key_completes_verbs_and_options(typed: str, offered: str, monke
     monkeypatch.setenv("COMP_CWORD", str(typed.count(" ")))
     ran = lungo()
     assert (ran.status, ran.out.split()) == (0, [offered])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rewrite", "n", "--recipe", "r"], "--recipe is an option of `lungo grow`."),
+        (["grow", "n", "--adapters", "conv1"], "--adapters is an option of `lungo rewrite`."),
+        (["classify", "m.onnx", "--solver", "s"], "--solver is an option of `lungo train`, `lungo grow`"),
+        (["doctor", "--no-such-option"], None),
+    ],
+)
+def test_an_option_of_another_verb_is_said_to_be(words: list[str], said: str | None) -> None:
+    done = lungo(*words)
+    assert done.status == 2
+    assert "No such option" in done.err
+    assert (said in done.err) if said else ("is an option of" not in done.err)

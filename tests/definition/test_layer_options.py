@@ -181,3 +181,24 @@ def test_numbers_on_the_wire_follow_from_names() -> None:
 def test_declarations_that_make_no_sense(layer_type: str, option: Option, what: str) -> None:
     with pytest.raises(ValueError, match=what):
         layer_options.declare(layer_type, (option,))
+
+
+@pytest.mark.parametrize(
+    ("layer_type", "written", "remedy"),
+    [
+        ("HardSigmoid", "hard_sigmoid_param { alpha: 0.3 }", "write lungo { hard_sigmoid { ... } }"),
+        ("HardSigmoid", "hard_sigmoid { alpha: 0.3 }", "write lungo { hard_sigmoid { ... } }"),
+        ("HardSigmoid", "hard_sigmod { alpha: 0.3 }", "write lungo { hard_sigmoid { ... } }"),
+        ("HardSigmoid", "alpha: 0.3", "write lungo { hard_sigmoid { alpha: ... } }"),
+        ("HardSigmoid", "lungo { beta: 0.3 }", "write lungo { hard_sigmoid { beta: ... } }"),
+        ("HardSigmoid", "lungo { hard_sigmod { } }", "did you mean `hard_sigmoid`?"),
+        ("OptionsOfATest", "options_of_a_test_param { }", "write lungo { options_of_a_test { ... } }"),
+        ("OptionsOfATest", "steps: 3", "write lungo { options_of_a_test { steps: ... } }"),
+        ("ReLU", "relu { }", "did you mean `relu_param`?"),
+        ("LRN", "alpha: 0.3", "write lrn_param { alpha: ... }"),
+    ],
+)
+def test_options_of_a_type_in_another_place_are_led_to_their_block(layer_type: str, written: str, remedy: str) -> None:
+    with pytest.raises(UserError) as error:
+        parse_net(f'layer {{ name: "a" type: "{layer_type}" bottom: "x" top: "a" {written} }}')
+    assert [problem.remedy for problem in error.value.problems] == [remedy]

@@ -1,4 +1,4 @@
-"""Python values of options, in the forms that the rooms take: lists for comma lists, dicts for ``KEY=VALUE``.
+"""Python values of options, in the forms that the rooms take: lists for comma lists, dicts for ``NAME=VALUE``.
 
 Every function also takes the text that the command line takes, and says the same of a wrong one.
 """

@@ -18,6 +18,7 @@ from caffelungo.cli.verb_result import has_json, with_json
 from caffelungo.errors import LungoError, UserError, of_system
 from caffelungo.version import __version__
 from caffelungo.visible import visible, visible_streams
+from caffelungo.wording import listed
 
 VERBS = {
     "demo": "Start here",
@@ -153,6 +154,22 @@ def complete(words: Sequence[str]) -> int:
     return _main(typer.main.get_command(made), [])
 
 
+def _verbs_with(error: Any) -> str:
+    """Which other verbs have the option that ``error`` is about, as a sentence; empty for another error or none."""
+    option, verb = getattr(error, "option_name", ""), getattr(getattr(error, "ctx", None), "info_name", None)
+    if type(error).__name__ != "NoSuchOption" or verb not in VERBS:
+        return ""
+    having = [
+        name
+        for name, command in _command(None).commands.items()
+        if any(option in (*one.opts, *one.secondary_opts) for one in command.params)
+    ]
+    having.sort(key=lambda name: VERBS[name] != VERBS[verb])
+    if not having:
+        return ""
+    return f"{option} is an option of {listed((f'`lungo {name}`' for name in having), 3)}."
+
+
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run ``lungo`` on ``arguments`` (those of the process when None) and exit with its status."""
     threads.settle()
@@ -180,5 +197,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
         if debug or show is None:
             raise
         show()
+        if hint := _verbs_with(error):
+            typer.echo(visible(hint), err=True)
         status = getattr(error, "exit_code", 2)
     sys.exit(status)

@@ -32,7 +32,7 @@ __all__ = [
 
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Set a template variable (.j2); repeatable."),
+    typer.Option("--set", metavar="NAME=VALUE", help="Set a template variable (.j2); repeatable."),
 ]
 Net = Annotated[
     str,

@@ -323,12 +323,19 @@ class _Parser(Cursor):
             return
         self._foreign(block, name, start)
 
+    def _layer_type(self) -> str | None:
+        """The type of the layer that is being read, if it has been read already."""
+        layer = next((one for one in self.stack if one.info.name in ("LayerParameter", "V1LayerParameter")), None)
+        types = [one.values[0] for one in layer.fields if one.info.name == "type" and one.values] if layer else []
+        return str(types[0].value) if types and isinstance(types[0], Scalar) else None
+
     def _foreign(self, block: Block, name: str, start: int) -> None:
         """Tell of a field that ``block`` does not have, or keep it for who asked for such fields; go on behind it.
 
         In the root only a fork's field is kept: a misspelled `layer` would leave a net with a hole.
         """
-        what, remedy = suggestions.unknown_field(block.info, name, [outer.info for outer in self.stack[:-1]])
+        around = [outer.info for outer in self.stack[:-1]]
+        what, remedy = suggestions.unknown_field(block.info, name, around, self._layer_type())
         fork, message = fork_of(block.info.name, name), block.info.name
         keep = self.unknown is not None and (len(self.stack) > 1 or fork is not None)
         if not keep:

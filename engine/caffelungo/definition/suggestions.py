@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffelungo.definition import fork_layer_fields, fork_solver
+from caffelungo.definition import fork_layer_fields, fork_solver, layer_options
 from caffelungo.definition.fields import MessageInfo, message_info
 from caffelungo.definition.forks import costs_nothing, fork_of
 from caffelungo.definition.misspelt import near_field
@@ -17,10 +17,18 @@ _LONGEST = 60
 _ALWAYS_LISTED = 12
 
 
-def unknown_field(info: MessageInfo, name: str, around: Sequence[MessageInfo]) -> tuple[str, str]:
-    """What is wrong with field ``name`` in message ``info`` and what to do; ``around`` are the enclosing messages."""
+def unknown_field(
+    info: MessageInfo, name: str, around: Sequence[MessageInfo], layer_type: str | None = None
+) -> tuple[str, str]:
+    """What is wrong with field ``name`` in message ``info`` and what to do.
+
+    ``around`` are the enclosing messages, ``layer_type`` is the type of the layer that the field was written in.
+    """
     what = f"{info.name} has no field `{shortened(name, _LONGEST)}`"
+    own = _own_option(info, name, layer_type)
     if fork := fork_of(info.name, name):
+        if own:
+            return f"{what}; it comes from {fork}", own
         if info.name == "SolverParameter":
             return f"{what}; it comes from {fork}", fork_solver.remedy(name)
         if written := fork_layer_fields.remedy(info.name, name):
@@ -29,9 +37,9 @@ def unknown_field(info: MessageInfo, name: str, around: Sequence[MessageInfo]) -
         if costs_nothing(info.name, name):
             instead = ""  # nothing that `lungo layers` lists would stand for it
         place = _elsewhere(info, name, around)
-        own = f"; if Caffe's is meant, {place}" if place else ""
-        return f"{what}; it comes from {fork}", f"delete it{instead}{own}"
-    return what, _old_form(info, name) or _elsewhere(info, name, around) or _near(info, name)
+        caffes = f"; if Caffe's is meant, {place}" if place else ""
+        return f"{what}; it comes from {fork}", f"delete it{instead}{caffes}"
+    return what, own or _old_form(info, name) or _elsewhere(info, name, around) or _near(info, name)
 
 
 def other_kind(root: MessageInfo, name: str, first: bool) -> tuple[str, str] | None:
@@ -44,6 +52,20 @@ def other_kind(root: MessageInfo, name: str, first: bool) -> tuple[str, str] | N
     elif root.name == "SolverParameter" and name in ("layer", "layers", "input", "name", "input_dim", "input_shape"):
         return "this looks like a net, not a solver", "name the solver's file here, which names the net in `net:`"
     return None
+
+
+def _own_option(info: MessageInfo, name: str, layer_type: str | None) -> str | None:
+    """Where to write a block of options that a layer type declares itself, or one of them, that is elsewhere."""
+    if info.name not in ("LayerParameter", "V1LayerParameter", "LayerExtras"):
+        return None
+    blocks = {one.key: [option.name for option in one.options] for one in layer_options.declared()}
+    mine = layer_options.key(layer_type or "")
+    if option := near_field(name, blocks.get(mine, ())):
+        return f"write lungo {{ {mine} {{ {option}: ... }} }}"
+    meant = near_field(name.removesuffix("_param"), blocks)
+    if info.name == "LayerExtras" or meant is None or near_field(name, info.fields):
+        return None
+    return f"write lungo {{ {meant} {{ ... }} }}"
 
 
 def _old_form(info: MessageInfo, name: str) -> str | None:

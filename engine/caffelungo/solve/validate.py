@@ -134,13 +134,15 @@ def _policy(s: Any, where: Where) -> list[Problem]:
     known, policy = policies(), s.lr_policy
     if policy not in known:
         near = did_you_mean(policy, known) if policy else None
+        several = ", ".join(known)
+        listed = f'write lr_policy: "fixed", or another of: {several}' if not policy else f"use one of: {several}"
         remedy = fork_solver.POLICIES.get(policy)
         return [
             Problem(
                 "unknown learning rate policy" if policy else "the solver has no lr_policy",
                 _at(where, "lr_policy"),
                 f'lr_policy: "{policy}"' if policy else None,
-                remedy or (f'did you mean "{near}"?' if near else f"use one of: {', '.join(known)}"),
+                remedy or (f'did you mean "{near}"?' if near else listed),
             ),
             *(missing(policy) if policy else []),
         ]
