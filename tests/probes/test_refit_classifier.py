@@ -346,6 +346,35 @@ def test_without_refitting_only_the_better_weights_are_taken(kind: str, better: 
     assert json.loads((out / "probe.json").read_text())["kept_as_trained"]
 
 
+@pytest.mark.parametrize("halfway", [True, False])
+def test_a_gain_within_chance_gives_the_mean_of_both_where_that_is_better(halfway: bool, tmp_path: Path) -> None:
+    spot = own_net(tmp_path)
+    definition, weights = read_net(spot.net), formats.read(spot.weights)
+    gathered, head = own(definition), View(definition).heads()[-1]
+    assert gathered.aside is not None
+    x = read_head(Subject(definition, [str(spot.weights)], CPU), gathered.entries, head)
+    aside = torch.from_numpy(gathered.aside)
+    good = fit_head(x[aside], gathered.labels[gathered.aside], 3, 1.0)
+    move = 0.3 * np.abs(good.weight).mean() * np.random.default_rng(0).normal(size=good.weight.shape).astype(np.float32)
+    # Either on two sides of a good classifier, or both in one direction from it, the trained one further away.
+    steps = {"before": move, "after": -move} if halfway else {"before": move, "after": 3 * move}
+    heads = {name: LinearHead(good.weight + step, good.bias, 1.0, True) for name, step in steps.items()}
+    paths = {name: tmp_path / f"{name}.caffemodel" for name in steps}
+    for name, one in heads.items():
+        formats.write(paths[name], replace(weights, layers={**weights.layers, **own_blobs(head, one)}))
+    y = torch.from_numpy(gathered.labels[gathered.aside])
+    assert not gained(heads["before"].answers(x[aside]), heads["after"].answers(x[aside]), y)[0]
+    out = tmp_path / "final"
+    Place(spot.net, paths["after"], spot.data, spot.test).probe(
+        data=None, layers=("head",), before=str(paths["before"]), refit=False, output=str(out)
+    )
+    written = formats.read(out / "probe.caffemodel").layers[head.head.name][0]
+    expected = own_blobs(head, good if halfway else heads["before"])[head.head.name][0]
+    np.testing.assert_allclose(written, expected, atol=1e-6)
+    notice = json.loads((out / "probe.json").read_text())["notices"][0]
+    assert ("their mean is used" if halfway else "the weights from before training are used") in notice
+
+
 @pytest.mark.parametrize("more", [{}, {"before": "x.caffemodel", "penalty": 1.0}])
 def test_without_refitting_there_is_a_training_to_judge(more: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--no-refit only compares"):

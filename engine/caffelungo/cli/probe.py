@@ -39,7 +39,10 @@ def probe(
     ] = None,
     before: Annotated[
         str | None,
-        typer.Option(help="With --layers head: weights before training, kept unless training gained more than chance."),
+        typer.Option(
+            help="With --layers head: weights before training. They, or the mean of both, are used unless training "
+            "gained more than chance."
+        ),
     ] = None,
     no_refit: Annotated[
         bool,

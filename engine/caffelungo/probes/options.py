@@ -20,7 +20,7 @@ class ProbeOptions(EngineOptions):
     ``layers``: "auto" (each stage and all joined), "all", "head" (what the net's own classifier reads), blobs, or
     blobs joined by "+". ``mirrored``: mirrored copies are learned from, too. ``penalty`` None: chosen by
     cross-validation with ``folds`` folds; a number: this one. ``before``: the weights that a training began with, which
-    stay unless those it led to are better on the pictures it set aside by more than chance; with ``refit`` False that
+    stay unless those it led to, or the mean of both, are better on the pictures it set aside; with ``refit`` False that
     is all, and no classifier is fitted. ``output`` None: nothing is written. ``cache``: a folder for features (None:
     inside ``output``). ``groups``: a pattern over file names or a column of a table, whose pictures stay in one fold;
     ``per_class``: at most so many pictures of each class to learn from. ``path_column``, ``label_column``: of a table.

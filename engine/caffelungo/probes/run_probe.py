@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from caffelungo import locks, option_ranges
+from caffelungo import drafts, locks, option_ranges
 from caffelungo.data.picture_table import PictureColumns
 from caffelungo.definition.definition import Definition
 from caffelungo.errors import Problem, UserError
@@ -44,6 +44,9 @@ from caffelungo.probes.results import JudgedHead, Probed, judge
 from caffelungo.rewriting.folder_files import refuse_overwriting, word_of
 from caffelungo.rewriting.retarget import Opened, Pictures, PointOptions, needed, open_net, point
 from caffelungo.solve.engine import make_engine
+from caffelungo.weights import formats
+from caffelungo.weights.average import average
+from caffelungo.weights.load import load
 from caffelungo.wording import counted, listed
 
 CACHE = "features"
@@ -81,9 +84,14 @@ def probe(options: ProbeOptions, say: Stage = _silent) -> Probed:
         gathered = gather(options.data, options.test, reading, choice)
     else:
         gathered = own(opened.definition, options.test, reading)
-    work = _Work(options, gathered, wanted, opened, weights, say)
+    with drafts.scratch() as folder:
+        return _probe(_Work(options, gathered, wanted, opened, weights, say), begin, out, folder)
+
+
+def _probe(work: _Work, begin: float, out: Path | None, folder: Path) -> Probed:
+    options, gathered = work.options, work.gathered
     if options.before is not None:
-        work.unless_gained(options.before)
+        work.unless_gained(options.before, folder)
     # What is decided already is not tried: its features may have been learned from the very pictures.
     decided = not options.refit or (options.penalty is not None and len(work.candidates) == 1)
     again = work.refitted(gathered.aside) if gathered.aside is not None and not decided else None
@@ -244,10 +252,11 @@ class _Work:
             total.update(np.ascontiguousarray(array).tobytes())
         return self.cache / f"{total.hexdigest()}.row.json"
 
-    def unless_gained(self, before: str) -> None:
+    def unless_gained(self, before: str, folder: Path) -> None:
         """Go on from the weights ``before`` a training, unless it has gained on the pictures that it set aside.
 
-        UserError where it has set none aside.
+        Where the gain is within one standard error, the mean of both is taken if its loss is below that before
+        training; its file is in ``folder``. UserError where no pictures were set aside.
         """
         if self.gathered.aside is None:
             raise UserError(
@@ -256,23 +265,35 @@ class _Work:
                 remedy="remove --before, or use it with --layers head and without --data on a net that tests on "
                 "other pictures than it trains on",
             )
-        chosen = np.flatnonzero(self.gathered.aside)
-        aside = [self.gathered.entries[index] for index in chosen]
-        answers = []
-        subjects = [Subject(self.definition, [name], self.engine) for name in (before, self.weights)]
-        for subject in subjects:
-            x = read_head(subject, aside, self.classifier)
-            assert subject.store is not None
-            answers.append(as_it_is(self.classifier, subject.store).answers(x))
-        better, first, then = gained(answers[0], answers[1], torch.from_numpy(self.labels[chosen]))
+        after, mean = self.weights, str(folder / "average.caffemodel")
+        y = torch.from_numpy(self.labels[self.gathered.aside])
+        start, answers = self._aside(before)
+        trained, then_answers = self._aside(after)
+        better, first, then = gained(answers, then_answers, y)
         losses = f"the log loss was {first:.3f} before training and is {then:.3f} after"
-        what = f"on the {len(aside)} held-out pictures {losses}"
+        what = f"on the {len(y)} held-out pictures {losses}"
         if better:
             self.judgements.append(f"{what}: the trained weights are kept")
-            self.subject = subjects[1]
+            self.subject = trained
+            return
+        formats.write(mean, average(load(before), load(after)), self.definition.message)
+        halfway, mean_answers = self._aside(mean)
+        _, _, between = gained(answers, mean_answers, y)
+        if between < first:
+            self.judgements.append(f"{what}, which is within chance: their mean is used, with {between:.3f}")
+            self.weights, self.subject = mean, halfway
         else:
-            self.judgements.append(f"{what}, which is within chance: the layers from before training are used")
-            self.weights, self.subject = before, subjects[0]
+            self.judgements.append(f"{what}, which is within chance: the weights from before training are used")
+            self.weights, self.subject = before, start
+
+    def _aside(self, weights: str) -> tuple[Subject, Tensor]:
+        """The net with ``weights``, and what its own classifier answers on the pictures set aside."""
+        assert self.gathered.aside is not None
+        aside = [self.gathered.entries[index] for index in np.flatnonzero(self.gathered.aside)]
+        subject = Subject(self.definition, [weights], self.engine)
+        x = read_head(subject, aside, self.classifier)
+        assert subject.store is not None
+        return subject, as_it_is(self.classifier, subject.store).answers(x)
 
     @property
     def learned(self) -> Sequence[Entry]:

@@ -71,7 +71,8 @@ def _steps(about: FinetuneAbout, at: Callable[[str], str]) -> list[tuple[list[st
          "accuracy on the held-out photos, per class, and the confusion matrix"),
     ]  # fmt: skip
     if about.penalty is not None and about.val:
-        words, what = ["--no-refit"], "keep the trained weights if they gained more than chance, else the start"
+        words = ["--no-refit"]
+        what = "keep the trained weights if they gained more than chance, else their mean with the start"
         if about.shared:
             words = ["--mirror"] if about.mirrored else []
             what += "; refit the classifier, to the held-out photos as well"
