@@ -25,6 +25,7 @@ PLACES = 12
 MOST_ALIKE = 20
 """Problems of one kind that are printed; the rest is counted."""
 _NAMES = re.compile(r"`[^`]*`|\d+")
+_STATE = re.compile(r"in phase [A-Z]+( with .*)?$", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,13 @@ def limited(problems: Sequence[Problem]) -> list[Problem]:
 
 
 def kind_of(problem: Problem) -> str:
-    """What is wrong, without the names and numbers that tell two of a kind apart."""
-    return _NAMES.sub("...", problem.what)
+    """What is wrong, without the names, numbers and states of a net that tell two of a kind apart."""
+    return _STATE.sub("in phase ...", _NAMES.sub("...", problem.what))
+
+
+def key_of(problem: Problem) -> tuple[str, Location | None, str | None]:
+    """What a problem shares with the same one found again in another state of a net."""
+    return kind_of(problem), problem.where, problem.received
 
 
 def _as_one(group: list[Problem]) -> Problem:

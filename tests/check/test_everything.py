@@ -189,3 +189,21 @@ def test_without_data_the_rest_is_judged(tmp_path: Path) -> None:
     net.write_text(dummy)
     (found,) = check([net], data=False).problems
     assert "label" in found.what
+
+
+def test_problems_come_by_file_in_the_order_of_reading_and_by_line(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("nowhere.png 0\nno-label\nnowhere2.png 1\n")
+    net, path = tmp_path / "net.prototxt", tmp_path / "solver.prototxt"
+    net.write_text(
+        'layer { name: "data" type: "ImageData" top: "data" top: "label"\n'
+        '  image_data_param { source: "list.txt"\n    batch_size: 0 }\n'
+        "  transform_param { mean_value: 1 mean_value: 2 } }\n"
+        'layer { name: "z" type: "Zork" bottom: "data" top: "z" }\n'
+        'layer { name: "ip" type: "InnerProduct" bottom: "z" top: "ip" inner_product_param { num_outptu: 2 } }\n'
+    )
+    path.write_text(f'net: "{net}"\nlr_policy: "fixed"\nmax_iter: 5\nbase_lr: 0.1 typ: "SGD"\nmomentum: -1\n')
+    found = [(Path(one.where.file).name, one.where.line) for one in check_files([path]) if one.where]
+    assert found == [
+        ("solver.prototxt", 4), ("solver.prototxt", 5), ("net.prototxt", 3), ("net.prototxt", 4), ("net.prototxt", 5),
+        ("net.prototxt", 6), ("list.txt", 1), ("list.txt", 2), ("list.txt", 3),
+    ]  # fmt: skip

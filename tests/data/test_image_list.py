@@ -46,16 +46,18 @@ def test_every_wrong_line_is_told_with_its_place(tmp_path: Path) -> None:
         read(tmp_path, "a.jpg 0\nb.jpg\nc.jpg cat\nd.jpg 1.5\n")
     lines = [problem.where.line for problem in error.value.problems if problem.where]
     assert lines == [2, 3, 4]
-    assert "received: no space" in str(error.value)
-    assert "received: `cat` after the last space" in str(error.value)
+    assert "received: no space (line 2)" in str(error.value)
+    assert "`cat` after the last space (line 3)" in str(error.value)
+    assert "3 lines have no label" in str(error.value)
     assert "end the line with a space and the label" in str(error.value)
 
 
 def test_many_wrong_lines_are_counted(tmp_path: Path) -> None:
     with pytest.raises(UserError) as error:
-        read(tmp_path, "a.jpg\n" * 50)
-    assert len(error.value.problems) == 21
-    assert "30 more lines have no label" in str(error.value)
+        read(tmp_path, "a.jpg\n" * 1050)
+    assert len(error.value.problems) == 1001
+    assert "1000 lines have no label" in str(error.value)
+    assert "50 more lines have no label" in str(error.value)
 
 
 @pytest.mark.parametrize("text", ["", "\n \n", "\ufeff"])

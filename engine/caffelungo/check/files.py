@@ -69,6 +69,7 @@ def check(
             findings.problems.extend(error.problems)
     learning.read_weights(found, findings)
     for path, kind in found:
+        findings.files[str(path)] = None
         try:
             summary = _one(kind, path, findings)
         except UserError as error:
@@ -77,9 +78,21 @@ def check(
         findings.notices += phase_differences.notices(findings.prepared.get(TRAIN, []), findings.prepared.get(TEST, []))
         findings.prepared.clear()
         report.files.append(Checked(path, kind, summary))
-    report.problems = list(dict.fromkeys(findings.problems))
+    report.problems = in_order(findings.problems, findings.files)
     report.notices = list(dict.fromkeys(findings.notices))
     return report
+
+
+def in_order(problems: Iterable[Problem], read: Iterable[str] = ()) -> list[Problem]:
+    """Each of ``problems`` once: by files in the order in which they were ``read``, then by lines and columns."""
+    once = list(dict.fromkeys(problems))
+    met = dict.fromkeys([*read, *(one.where.file for one in once if one.where)])
+    order = {file: number for number, file in enumerate(met)}
+
+    def place(one: Problem) -> tuple[int, int, int]:
+        return (order[one.where.file], one.where.line or 0, one.where.column or 0) if one.where else (-1, 0, 0)
+
+    return sorted(once, key=place)
 
 
 def _one(kind: str, path: Path, findings: Findings) -> str:

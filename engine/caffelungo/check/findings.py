@@ -25,6 +25,8 @@ class Findings:
 
     variables: dict[str, Any] = field(default_factory=dict)
     progress: Progress | None = None
+    files: dict[str, None] = field(default_factory=dict)
+    """The definitions that were read, in order."""
     problems: list[Problem] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     stages: tuple[str, ...] = ()

@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from caffelungo import files
 from caffelungo.check import learning
+from caffelungo.check.data_layers import data_layers, mended, opened
 from caffelungo.check.findings import Findings
-from caffelungo.check.pictures import check_pictures, check_records, check_sizes
-from caffelungo.data import image_list, label_uses, phase_differences, transforms
-from caffelungo.data.source import places
-from caffelungo.data.sources import open_source
+from caffelungo.check.pictures import check_records, check_sizes
+from caffelungo.data import label_uses, phase_differences
+from caffelungo.data.source import DataSource
 from caffelungo.definition import filter as filter_
 from caffelungo.definition.partial import Rest
 from caffelungo.definition.reader import Definition
-from caffelungo.definition.schema import TRAIN
-from caffelungo.errors import Problem, UserError
+from caffelungo.errors import Problem, key_of
 from caffelungo.layers.base import Shape
 from caffelungo.plan import memory_limits
 from caffelungo.plan import misread_layers as doubts
 from caffelungo.plan import states as in_state
-from caffelungo.plan.build_plan import Where, build_plan
-from caffelungo.plan.plan import Plan, PlannedLayer
-from caffelungo.weights import meanfile
+from caffelungo.plan.build_plan import build_plan
+from caffelungo.plan.misread_layers import Doubt
+from caffelungo.plan.plan import Plan
 
 
 def check_net(
@@ -33,6 +31,7 @@ def check_net(
 
     A phase without any data layer is left out then. ``rest``: what it was made of, where it could be read in part.
     """
+    findings.files[str(definition.path)] = None
     plans: list[Plan] = []
     if states is None:
         judged = in_state.judged(definition)
@@ -41,38 +40,43 @@ def check_net(
     else:
         judged = [in_state.Judged(definition, state) for state in states]
     for one in judged:
-        mistakes: list[Problem] = []
         net = one.definition
         doubt = doubts.of(net, rest)
-        plan = build_plan(net.message, one.state, where=net.where, problems=mistakes, doubt=doubt)
+        told = {key_of(problem) for problem in findings.problems}
+        plan, found = _checked(net, one.state, findings, doubt)
         plans.append(plan)
-        told = {(problem.where, problem.received) for problem in findings.problems}
-        found = _checked_data(net, plan, mistakes, findings, doubt)
-        findings.problems += [new for new in found if (new.where, new.received) not in told]
+        findings.problems += [new for new in found if key_of(new) not in told]
     layers = max((len(plan.layers) for plan in plans), default=0)
     named = list(dict.fromkeys(filter_.state_text(plan.state) for plan in plans))
     return f"{layers} layers in {(' and ' if len(named) < 3 else ', ').join(named)}"
 
 
-def _checked_data(
-    definition: Definition, plan: Plan, mistakes: list[Problem], findings: Findings, doubt: doubts.Doubt
-) -> list[Problem]:
-    """The problems of one plan once its data is opened, which may tell shapes that the file leaves open."""
+def _checked(definition: Definition, state: Any, findings: Findings, doubt: Doubt) -> tuple[Plan, list[Problem]]:
+    """The plan of one state, and its problems once its data is opened, which may tell shapes that the file leaves open.
+
+    Layers that only misstate their data are judged as if they did not, so that this hides nothing of the rest.
+    """
+    net = definition.message
+    before = len(findings.problems)
+    slips: list[Problem] = []
+    first = build_plan(net, state, where=definition.where, problems=slips, doubt=doubt)
+    mistakes: list[Problem] = slips
+    plan = first
+    if (better := mended(net)) is not net:
+        net, mistakes = better, []
+        plan = build_plan(net, state, where=definition.where, problems=mistakes, doubt=doubt)
+    slips = [one for one in slips if one not in mistakes]
     shapes: dict[str, Sequence[Shape]] = {}
-    found: dict[str, Any] = {}
-    for planned in plan.sources:
-        if planned.layer.type == "Input":
-            continue
-        source = _opened(definition, plan, planned, findings)
-        if source is not None:
-            shapes[planned.name], found[planned.name] = source.shapes, source
+    found: dict[str, DataSource] = {}
+    for layer in data_layers(definition.message, plan, doubt):
+        source = opened(definition, plan.phase, layer, findings)
+        if source is not None and layer.planned and layer.sized:
+            shapes[layer.param.name], found[layer.param.name] = source.shapes, source
     if shapes:
         mistakes = []
-        plan = build_plan(
-            definition.message, plan.state, where=definition.where, sources=shapes, problems=mistakes, doubt=doubt
-        )
+        plan = build_plan(net, state, where=definition.where, sources=shapes, problems=mistakes, doubt=doubt)
     too_large = memory_limits.problems(plan, definition.where)
-    mistakes += too_large
+    mistakes = [*slips, *mistakes, *too_large]
     findings.plans.append((definition, plan))
     if not mistakes and doubt == doubts.NONE:
         learning.judge(definition, plan, findings)
@@ -81,62 +85,9 @@ def _checked_data(
         odd += [*source.survey(), *check_records(source, findings), *check_sizes(source, findings)]
     for source in found.values():
         findings.notices += source.notices
-    findings.prepared.setdefault(plan.phase, []).extend(phase_differences.pictures(plan, found.values()))
+    if not mistakes:
+        findings.prepared.setdefault(plan.phase, []).extend(phase_differences.pictures(plan, found.values()))
     looked = [] if odd or too_large else label_uses.look(plan, found)  # data that do not fit are not made either
-    for one in looked:
-        findings.notices += one.notices
-    return list(dict.fromkeys([*mistakes, *odd, *(problem for one in looked for problem in one.problems)]))
-
-
-def _opened(definition: Definition, plan: Plan, planned: PlannedLayer, findings: Findings) -> Any:
-    """The source of a data layer, or None when something is wrong with it, which is then in ``findings``."""
-    where = _place(planned, definition.where)
-    found = places(planned, definition.where)
-    transform = planned.layer.param.transform_param
-    if not findings.data and getattr(planned.layer.options, "source", None):
-        findings.problems += transforms.problems(transform, plan.phase == TRAIN, found["lungo"] or where)
-        return None
-    good = _mean(definition, planned, findings)
-    findings.problems += transforms.problems(transform, plan.phase == TRAIN, found["lungo"] or where)
-    param = planned.layer.param
-    if not good:  # so that it hides nothing of the data
-        param = type(param).FromString(param.SerializeToString())
-        param.transform_param.ClearField("mean_file")
-    try:
-        if planned.layer.type == "ImageData":
-            options = planned.layer.options
-            listed = image_list.read_list(options.source, options.root_folder, beside=definition.path, where=where)
-            listed_well = check_pictures(listed, findings)
-            if not listed_well:
-                return None
-        source = open_source(param, plan.phase, beside=definition.path, where=where, places=found)
-        return source if good else None
-    except UserError as error:
-        findings.problems += error.problems
-        return None
-
-
-def _mean(definition: Definition, planned: PlannedLayer, findings: Findings) -> bool:
-    """Whether the mean file of a data layer, if it has one, can be read."""
-    name = planned.layer.param.transform_param.mean_file
-    if not name:
-        return True
-    place = definition.where("layer", planned.index, "transform_param", "mean_file")
-    try:
-        path = files.find(name, definition.path, what="mean file", where=place)
-        key = ("mean", str(path.resolve()))
-        if key not in findings.seen:
-            meanfile.read(path)
-            findings.seen[key] = True
-    except UserError as error:
-        findings.problems += error.problems
-        return False
-    return True
-
-
-def _place(planned: PlannedLayer, where: Where) -> Any:
-    """Where a data layer names its data, or the layer."""
-    field = planned.layer.options_field
-    if field and getattr(planned.layer.options, "source", None):
-        return where("layer", planned.index, field, "source")
-    return where("layer", planned.index)
+    if len(findings.problems) == before and not slips:  # what is wrong with a list may leave classes without a picture
+        findings.notices += [text for one in looked for text in one.notices]
+    return first, list(dict.fromkeys([*mistakes, *odd, *(problem for one in looked for problem in one.problems)]))

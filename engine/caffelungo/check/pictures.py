@@ -19,7 +19,7 @@ from caffelungo.errors import Location, Problem, UserError
 def check_list(path: Path, findings: Findings) -> str:
     """Check the list ``path`` by itself: lines, files (decoded), labels from 0 without gaps. Raises UserError."""
     net, root = _user(path)
-    pictures = image_list.read_list(path, root, beside=net)
+    pictures = image_list.read_list(path, root, beside=net, problems=findings.problems)
     findings.notices += [f"{path}: {text}" for text in pictures.notices]
     check_pictures(pictures, findings)
     report = labels.scan(pictures.labels)
@@ -44,16 +44,14 @@ def _user(path: Path) -> tuple[Path | None, str]:
     return None, ""
 
 
-def check_pictures(pictures: ImageList, findings: Findings) -> bool:
-    """Whether every picture of a list exists and decodes; what is wrong goes to ``findings``. A list is read once."""
-    key = ("pictures", str(pictures.file.resolve()), pictures.bases)
-    if key not in findings.seen:
+def check_pictures(pictures: ImageList, findings: Findings) -> int | None:
+    """The first picture of a list that exists and decodes; what is wrong goes to ``findings``. A list is read once."""
+    key = pictures.file.resolve(), pictures.bases
+    if key not in findings.shapes:
         shapes: dict[int, tuple[int, int]] = {}
-        problems = image_list.check(pictures, decoded=True, progress=findings.progress, shapes=shapes)
-        findings.shapes[pictures.file.resolve(), pictures.bases] = shapes
-        findings.problems += problems
-        findings.seen[key] = not problems
-    return findings.seen[key]
+        findings.problems += image_list.check(pictures, decoded=True, progress=findings.progress, shapes=shapes)
+        findings.shapes[key] = shapes
+    return min(findings.shapes[key], default=None)
 
 
 def check_records(source: DataSource, findings: Findings) -> list[Problem]:

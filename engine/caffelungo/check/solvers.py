@@ -15,7 +15,7 @@ from caffelungo.definition.reader import Definition, read_net
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.definition.template import meant_for
 from caffelungo.definition.upgrade import upgrade_net
-from caffelungo.errors import UserError
+from caffelungo.errors import UserError, key_of
 from caffelungo.plan import misread_layers as doubts
 from caffelungo.plan import sharing
 from caffelungo.plan.build_plan import build_plan
@@ -29,9 +29,9 @@ from caffelungo.solve.validate import count_test_nets, delta_problems, solver_pr
 def check_solver(solver: Definition, findings: Findings, rest: Rest | None = None) -> str:
     """Check ``solver`` and everything it names; ``rest``: what it was made of, where it could be read in part."""
     message, where = solver.message, solver.where
-    told = {(problem.where, problem.received) for problem in findings.problems}
+    told = {key_of(problem) for problem in findings.problems}
     found = solver_problems(message, where) if rest is None else problems_of(rest)
-    findings.problems += [one for one in found if (one.where, one.received) not in told]
+    findings.problems += [one for one in found if key_of(one) not in told]
     if 0 in message.test_iter:
         findings.notices.append(f"{solver.path}: test_iter 0: that test net is built, but never run")
     if not message.HasField("max_iter"):

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.data import preprocess, random_numbers, transforms
-from caffelungo.data.decode import MOST_PIXELS
+from caffelungo.data import preprocess, random_numbers, transform_options, transforms
 from caffelungo.data.resize_pixels import resize
 from caffelungo.data.source import DataSource, Opening, SampleBatch, to_device
 from caffelungo.definition.schema import TRAIN, Preprocessing
@@ -48,20 +47,8 @@ class PictureDataSource(DataSource):
     def set_resize(self, height: int, width: int) -> None:
         """State the size of pictures before the crop; 0 and 0 leave them as they are."""
         self.resize = (height, width)
-        if bool(self.resize[0]) != bool(self.resize[1]):
-            raise UserError(
-                f"layer `{self.name}` sets only one side of the resize",
-                where=self.opening.where,
-                received=f"height {self.resize[0]}, width {self.resize[1]}",
-                remedy="set both, or none",
-            )
-        if height * width > MOST_PIXELS:
-            raise UserError(
-                f"layer `{self.name}` resizes pictures to more pixels than the limit",
-                where=self.opening.where,
-                received=f"height {height}, width {width}: {height * width:,} pixels",
-                remedy=f"set a size of at most {MOST_PIXELS:,} pixels",
-            )
+        if (problem := transform_options.size_problem(self.name, height, width, self.opening.where)) is not None:
+            raise UserError(problem)
 
     @property
     def reverses(self) -> bool:
@@ -115,21 +102,9 @@ class PictureDataSource(DataSource):
 
     def _mean_picture(self, channels: int, height: int, width: int) -> Array | None:
         """The picture in mean_file, None without one; UserError when it is no mean of pictures of this size."""
-        transform, where = self.transform, self.opening.where
-        if transform.mean_file and transform.mean_value:
-            raise UserError(
-                f"layer `{self.name}` has both mean_file and mean_value",
-                where=where,
-                received=f'mean_file: "{transform.mean_file}" and {len(transform.mean_value)} mean_value',
-                remedy="keep one of them",
-            )
-        if len(transform.mean_value) not in (0, 1, channels):
-            raise UserError(
-                f"layer `{self.name}` needs one mean_value, or one for each channel",
-                where=where,
-                received=f"{len(transform.mean_value)} for {channels} channel(s)",
-                remedy=f"write one or {channels} `mean_value:` line(s)",
-            )
+        transform = self.transform
+        if problems := transform_options.mean_problems(self.name, transform, channels, self.opening.at):
+            raise UserError(problems)
         if not transform.mean_file:
             return None
         mean = preprocess.read_mean(transform.mean_file, self.opening.beside, self.opening.at("mean_file"))

@@ -14,12 +14,15 @@ from caffelungo.data import class_folders
 from caffelungo.data.decode import UNREAD, decode
 from caffelungo.data.parallel import Progress as Progress
 from caffelungo.data.parallel import in_order
-from caffelungo.errors import Location, Problem, UserError
+from caffelungo.errors import Alike, Location, Problem, UserError
 from caffelungo.files import find, write_bytes
 from caffelungo.wording import listed
 
 LIMIT = 20
 """Mistakes shown one by one; the rest is counted."""
+
+WRONG_LINES = 1000
+"""Lines without a label that are kept as problems; the rest is counted."""
 
 LABELS = "labels.txt"
 """File beside a list of pictures that names its classes, one per line."""
@@ -64,12 +67,18 @@ class ImageList:
 
 
 def read_list(
-    path: str | Path, root: str = "", *, beside: str | Path | None = None, where: Location | None = None
+    path: str | Path,
+    root: str = "",
+    *,
+    beside: str | Path | None = None,
+    where: Location | None = None,
+    problems: list[Problem] | None = None,
 ) -> ImageList:
     """Read the list ``path``, or the classes of the folder ``path``. ``root`` goes before each name, as Caffe does.
 
     Relative names without a root are tried from the working directory and from the list's folder; a relative root
-    from the working directory and from ``beside``. Raises UserError with every wrong line, or for an empty list.
+    from the working directory and from ``beside``. Raises UserError with every wrong line, or for an empty list; wrong
+    lines beside others go to ``problems``, where that is given, and the rest is read.
     """
     file = find(path, beside, what="list of pictures", where=where)
     if file.is_dir():
@@ -83,7 +92,11 @@ def read_list(
             received="a binary file",
             remedy="name a text file with one `path label` per line, or a folder with one sub-folder per class",
         )
-    names, labels, lines = _parse(file)
+    names, labels, lines, wrong = _parse(file)
+    if wrong and (problems is None or not names):
+        raise UserError(wrong)
+    if problems is not None:
+        problems += wrong
     bases, classes = _bases(root, file, beside), _class_names(file, max(labels))
     return ImageList(file, names, np.array(labels, np.int64), np.array(lines, np.int64), bases, classes)
 
@@ -98,7 +111,8 @@ def _class_names(file: Path, largest: int) -> tuple[str, ...]:
     return names if len(names) > largest else ()
 
 
-def _parse(file: Path) -> tuple[list[str], list[int], list[int]]:
+def _parse(file: Path) -> tuple[list[str], list[int], list[int], list[Problem]]:
+    """Names, labels and numbers of the lines of a list, and what is wrong with the others."""
     names: list[str] = []
     labels: list[int] = []
     lines: list[int] = []
@@ -117,19 +131,20 @@ def _parse(file: Path) -> tuple[list[str], list[int], list[int]]:
                 labels.append(label)
             except (IndexError, ValueError):
                 wrong += 1
-                if wrong <= LIMIT:
+                if wrong <= WRONG_LINES:
                     place = Location(str(file), number, 1, raw.encode(errors="replace").decode())
                     received = f"`{parts[1]}` after the last space" if len(parts) > 1 else "no space"
                     remedy = (
                         "end the line with a space and the label, a whole number of 32 bits: `pictures/cat 1.jpg 0`"
                     )
-                    problems.append(Problem("the line has no label", place, received, remedy))
+                    alike = Alike("lines have no label", received)
+                    problems.append(Problem("the line has no label", place, received, remedy, alike=alike))
                 continue
             names.append(_unquoted(parts[0].rstrip()))
             lines.append(number)
-    if wrong > LIMIT:
+    if wrong > WRONG_LINES:
         received = f"{wrong} of {wrong + len(names)} lines"
-        more = f"{wrong - LIMIT} more lines have no label"
+        more = f"{wrong - WRONG_LINES} more lines have no label"
         problems.append(Problem(more, Location(str(file)), received, "end each line with a space and the label"))
     if not problems and not names:
         problems.append(
@@ -140,9 +155,7 @@ def _parse(file: Path) -> tuple[list[str], list[int], list[int]]:
                 "write one `path label` per line, or name a folder with one sub-folder per class",
             )
         )
-    if problems:
-        raise UserError(problems)
-    return names, labels, lines
+    return names, labels, lines, problems
 
 
 def _unquoted(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caffelungo.data.image_list import ImageList
 from caffelungo.data.sample_order import SampleOrder
 from caffelungo.definition.schema import TRAIN, LayerParameter
 from caffelungo.errors import Location, Problem
@@ -43,7 +44,10 @@ class SampleBatch:
 
 @dataclass(frozen=True)
 class Opening:
-    """How a source is opened, besides its LayerParameter (see ``sources.open_source``)."""
+    """How a source is opened, besides its LayerParameter (see ``sources.open_source``).
+
+    ``pictures`` is its list where that was read before, ``first`` the picture that stands for all until they are read.
+    """
 
     phase: int = TRAIN
     beside: str | None = None
@@ -53,6 +57,8 @@ class Opening:
     caffe: bool = False
     where: Location | None = None
     places: Mapping[str, Location | None] = field(default_factory=dict)
+    pictures: ImageList | None = None
+    first: int = 0
 
     def at(self, name: str) -> Location | None:
         """Where the layer's field ``name`` stands, for messages; the layer's place when that is not known."""
@@ -60,10 +66,13 @@ class Opening:
 
 
 def places(planned: Any, where: Callable[..., Location | None]) -> dict[str, Location | None]:
-    """Where the data layer ``planned`` names its data, its mean and its crop, as ``where(*path)`` knows it."""
+    """Where the data layer ``planned`` names its data, its mean and its sizes, as ``where(*path)`` knows it."""
     layer, options = ("layer", planned.index), planned.layer.options_field
-    found = {name: where(*layer, "transform_param", name) for name in ("mean_file", "crop_size", "lungo")}
-    return {**found, "source": where(*layer, options, "source") if options else None}
+    found = {name: where(*layer, "transform_param", name) for name in ("mean_file", "mean_value", "crop_size", "lungo")}
+    found |= {name: where(*layer, "transform_param", "lungo", name) for name in ("resize_height", "resize_width")}
+    if options:
+        found |= {name: where(*layer, options, name) for name in ("source", "new_height", "new_width")}
+    return found
 
 
 class DataSource:

@@ -42,6 +42,22 @@ def range_problems(
     return problems
 
 
+def in_range(message: Any) -> Any:
+    """``message`` without the fields that hold numbers out of range; itself where there are none."""
+    wrong = [path for path, _, _ in _wrong(message, "")]
+    if not wrong:
+        return message
+    copy = type(message)()
+    copy.CopyFrom(message)
+    for path in wrong:
+        *outer, last = path[:-1] if isinstance(path[-1], int) else path
+        holder = copy
+        for part in outer:
+            holder = getattr(holder, part) if isinstance(part, str) else holder[part]
+        holder.ClearField(last)
+    return copy
+
+
 @cache
 def range_of(message: str, field: str, within: str = "") -> Bounds:
     """The range of ``field`` of ``message`` (full name); ``within`` is the field of another message that holds it."""

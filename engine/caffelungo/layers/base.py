@@ -78,7 +78,8 @@ class State:
 class LayerError(Exception):
     """A layer's parameters or bottom shapes make no sense; the plan adds the place and collects it.
 
-    ``path`` names the field within the LayerParameter, as ``("convolution_param", "kernel_size")``.
+    ``path`` names the field within the LayerParameter, as ``("convolution_param", "kernel_size")``. ``more`` are
+    further mistakes of the same layer (see ``raise_all``).
     """
 
     def __init__(
@@ -86,6 +87,14 @@ class LayerError(Exception):
     ) -> None:
         super().__init__(what)
         self.what, self.received, self.remedy, self.path = what, received, remedy, path
+        self.more: tuple[LayerError, ...] = ()
+
+    @classmethod
+    def raise_all(cls, mistakes: Sequence[LayerError]) -> None:
+        """Raise the first of ``mistakes`` with the others as its ``more``; nothing where there are none."""
+        if mistakes:
+            mistakes[0].more = tuple(mistakes[1:])
+            raise mistakes[0]
 
 
 class Layer(Traits):

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from caffelungo.definition.filter import included, state_text
-from caffelungo.definition.numeric import range_problems
+from caffelungo.definition.numeric import in_range, range_problems
 from caffelungo.definition.schema import ParamSpec
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.layers import fillers, registry
@@ -100,7 +100,11 @@ class _Builder:
             return
         wrong = range_problems(param, self.where, ("layer", index), of=f"layer `{param.name}` ({param.type}): ")
         self.problems += wrong
-        layer = None if wrong or broken else self.made(index, param, cls)
+        layer = None
+        if wrong and not broken:
+            self.made(index, in_range(param), cls, [str(one.received).partition(":")[0] for one in wrong])
+        if not wrong and not broken:
+            layer = self.made(index, param, cls)
         bottom_values = self.read(index, param)
         bottoms = tuple(None if v is None else self.plan.values[v].shape for v in bottom_values)
         key = self.unique(param.name, index)
@@ -125,8 +129,8 @@ class _Builder:
         planned.top_values = self.write(index, param, planned)
         self.plan.layers.append(planned)
 
-    def made(self, index: int, param: Any, cls: type[Layer]) -> Layer | None:
-        """The layer, or None after a mistake in its options."""
+    def made(self, index: int, param: Any, cls: type[Layer], without: Sequence[str] = ()) -> Layer | None:
+        """The layer, or None after a mistake in its options; none is reported that names a field it is ``without``."""
         copy = type(param)()
         copy.CopyFrom(param)
         if not copy.HasField("phase"):
@@ -134,7 +138,9 @@ class _Builder:
         try:
             return cls(copy, copy.phase)
         except LayerError as error:
-            self.layer_problem(index, param, error)
+            for one in (error, *error.more):
+                if not any(name in f"{one.what} {one.remedy}" for name in without):
+                    self.layer_problem(index, param, one)
             return None
 
     def unique(self, name: str, index: int) -> str:

@@ -9,7 +9,7 @@ from caffelungo.definition import reader
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.partial import Rest, UnreadableError
 from caffelungo.definition.reader import Variables
-from caffelungo.errors import Problem, UserError
+from caffelungo.errors import Problem, UserError, key_of
 from caffelungo.plan import misread_layers, states
 from caffelungo.plan.build_plan import build_plan
 
@@ -34,6 +34,6 @@ def problems_of(rest: Rest | None, told: list[Problem]) -> list[Problem]:
     for one in judged:
         net = one.definition
         build_plan(net.message, one.state, where=net.where, problems=found, doubt=misread_layers.of(net, rest))
-    seen = {(problem.where, problem.received) for problem in told}
-    first = {(problem.where, problem.received): problem for problem in reversed(found)}
+    seen = {key_of(problem) for problem in told}
+    first = {key_of(problem): problem for problem in reversed(found)}
     return [one for key, one in reversed(first.items()) if key not in seen]

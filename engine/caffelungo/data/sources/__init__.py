@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from caffelungo.data import transforms
+from caffelungo.data import transform_options
+from caffelungo.data.image_list import ImageList
 from caffelungo.data.source import DataSource, Opening
 from caffelungo.definition.schema import TRAIN, LayerParameter
 from caffelungo.errors import Location, UserError
@@ -23,26 +24,27 @@ def open_source(
     caffe: bool = False,
     where: Location | None = None,
     places: Mapping[str, Location | None] | None = None,
+    pictures: ImageList | None = None,
+    first: int = 0,
 ) -> DataSource:
     """The source that ``layer`` (a PlannedLayer, a Layer or a LayerParameter) names.
 
     ``beside`` is the file the layer is in: relative paths are tried from the working directory, then from there.
     ``shuffle``: None means as the layer says, but ImageData shuffles in TRAIN unless ``caffe``. ``once`` goes through
     the data a single time in the order of the file, with nothing random and a short last batch. ``where`` is the
-    layer's place for messages, ``places`` those of its fields (see ``source.places``). Raises UserError when the data
-    cannot be used.
+    layer's place for messages, ``places`` those of its fields (see ``source.places``). ``pictures`` and ``first``: see
+    ``Opening``. Raises UserError with everything wrong with the layer's options, and what is wrong with its data.
     """
     if not isinstance(layer, LayerParameter):
         layer = getattr(layer, "layer", layer).param
-    opening = Opening(phase, None if beside is None else str(beside), seed, shuffle, once, caffe, where, places or {})
+    folder = None if beside is None else str(beside)
+    opening = Opening(phase, folder, seed, shuffle, once, caffe, where, places or {}, pictures, first)
     kind = source_class(str(layer.type), where)
-    wrong = transforms.problems(layer.transform_param, phase == TRAIN and not once, opening.at("lungo"))
+    wrong = transform_options.problems(layer, phase == TRAIN and not once, opening.at)
     if not wrong:
         return kind(layer, opening)
-    plain = LayerParameter.FromString(layer.SerializeToString())
-    del plain.transform_param.lungo.augmentation[:]
     try:
-        kind(plain, opening)
+        kind(transform_options.mended(layer)[0], opening)
     except UserError as error:
         wrong += error.problems
     raise UserError(wrong)

@@ -26,7 +26,7 @@ class ImageSource(PictureDataSource):
     def __init__(self, param: Any, opening: Opening) -> None:
         super().__init__(param, opening)
         options = param.image_data_param
-        self.pictures = read_list(
+        self.pictures = opening.pictures or read_list(
             options.source, options.root_folder, beside=opening.beside, where=opening.at("source")
         )
         for text in self.pictures.notices:
@@ -41,8 +41,8 @@ class ImageSource(PictureDataSource):
         )  # fmt: skip
         self._kept: dict[int, NDArray[np.uint8]] = {}
         self._room = IN_MEMORY
-        first = self.picture(0)
-        self.settle(*first.shape, source=f"picture {self.pictures.path(0)}")
+        first = self.picture(opening.first)
+        self.settle(*first.shape, source=f"picture {self.pictures.path(opening.first)}")
         self.ahead = True
         self.heavy = first.nbytes * self.size > IN_MEMORY
 

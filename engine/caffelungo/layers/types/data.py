@@ -22,10 +22,6 @@ class Data(PictureSource):
     options_field = "data_param"
     bvlc = True
 
-    def setup(self) -> None:
-        super().setup()
-        self.need_source()
-
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         resized = self.param.transform_param.lungo
         plane = (self.size_after_crop(resized.resize_height), self.size_after_crop(resized.resize_width))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from caffelungo.layers.base import Arity, Shape
+from caffelungo.layers.base import Arity, LayerError, Shape
 from caffelungo.layers.data_layers import PictureSource
 from caffelungo.layers.registry import register
 
@@ -23,19 +23,18 @@ class ImageData(PictureSource):
     options_field = "image_data_param"
     bvlc = True
 
-    def setup(self) -> None:
-        super().setup()
-        self.need_source()
+    def mistakes(self) -> Iterator[LayerError]:
+        yield from super().mistakes()
         height, width = int(self.options.new_height), int(self.options.new_width)
         if bool(height) != bool(width):
-            raise self.fail(
+            yield self.fail(
                 "`new_height` and `new_width` must be given together",
                 received=f"new_height: {height}, new_width: {width}",
                 remedy="give both, or neither",
                 path="new_height" if height else "new_width",
             )
-        if self.crop and height and self.crop > min(height, width):
-            raise self.fail(
+        elif self.crop and height and self.crop > min(height, width):
+            yield self.fail(
                 f"crop_size {self.crop} is larger than the resized picture",
                 received=f"new_height: {height}, new_width: {width}",
                 remedy=f"use a crop_size of at most {min(height, width)}",
