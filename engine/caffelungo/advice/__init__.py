@@ -1,0 +1,1 @@
+"""What a frozen net's features and a set of pictures say before anything is trained."""

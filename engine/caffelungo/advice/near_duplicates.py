@@ -1,0 +1,181 @@
+"""Pictures that are there more than once: equal pixels, and copies that were compressed, resized or mirrored.
+
+Two pictures are near duplicates where at most ``BITS`` bits of their hashes of outlines differ and their thumbnails
+correlate by at least ``ALIKE``. The hashes are compared in pairs: of 10,000 pictures that takes a second or two. The
+second condition parts pictures of like things before a like background. It cannot part what looks the same at 16 x 16
+pixels, such as photos of one series, or of solar cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from caffelungo.advice.picture_hashes import THUMBNAIL, PictureHash
+from caffelungo.errors import UserError
+from caffelungo.wording import counted
+
+BITS = 10
+"""Of 64; copies of quality 40 to 90 and of half to twice the size differ by at most 10 in 99 of 100 cases."""
+ALIKE = 0.96
+FLAT = 2.0
+"""Deviation of the grey values, of 255, under which a picture shows nothing that could be compared."""
+ROWS = 256
+"""Pictures that are compared with all others at a time."""
+GATHERED = 2**15
+"""Pairs of thumbnails that are correlated at a time."""
+
+
+@dataclass(frozen=True)
+class DuplicatePairs:
+    """P pairs of ``count`` pictures: ``first`` < ``second`` by place, and of each whether it is ``exact`` or
+    ``mirrored``, the ``bits`` that differ and the ``correlation`` of thumbnails (1 of exact ones).
+
+    Of several pictures with equal pixels each is paired with the first of them, and only that one with others.
+    """
+
+    count: int
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    exact: NDArray[np.bool_]
+    mirrored: NDArray[np.bool_]
+    bits: NDArray[np.int64]
+    correlation: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def across(self, parts: ArrayLike) -> DuplicatePairs:
+        """The pairs whose pictures are of different ``parts``: their split (train, test) or class, one per picture.
+
+        UserError where there are not as many.
+        """
+        part = np.asarray(parts)
+        if part.shape != (self.count,):
+            raise UserError(
+                "each picture is of one part",
+                received=f"{part.shape} for {counted(self.count, 'picture')}",
+                remedy="give the split or class of every picture",
+            )
+        return self._chosen(part[self.first] != part[self.second])
+
+    def groups(self) -> list[list[int]]:
+        """Pictures that are connected by pairs, by place: what belongs into one fold or split."""
+        owner = list(range(self.count))
+
+        def root(place: int) -> int:
+            while owner[place] != place:
+                owner[place] = owner[owner[place]]
+                place = owner[place]
+            return place
+
+        for first, second in zip(self.first.tolist(), self.second.tolist(), strict=True):
+            one, two = sorted((root(first), root(second)))
+            owner[two] = one
+        found: dict[int, list[int]] = {}
+        for place in sorted({*self.first.tolist(), *self.second.tolist()}):
+            found.setdefault(root(place), []).append(place)
+        return list(found.values())
+
+    def _chosen(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> DuplicatePairs:
+        return DuplicatePairs(
+            self.count,
+            self.first[chosen],
+            self.second[chosen],
+            self.exact[chosen],
+            self.mirrored[chosen],
+            self.bits[chosen],
+            self.correlation[chosen],
+        )
+
+
+def near_duplicates(
+    hashes: Sequence[PictureHash | None],
+    *,
+    bits: int = BITS,
+    alike: float = ALIKE,
+    progress: Callable[[int, int], None] | None = None,
+) -> DuplicatePairs:
+    """Of the pictures of ``hashes`` (None: unreadable, equal to nothing), the surest pairs first."""
+    same: dict[bytes, int] = {}
+    exact: list[tuple[int, int]] = []
+    for place, one in enumerate(hashes):
+        if one is not None:
+            original = same.setdefault(one.content, place)
+            if original != place:
+                exact.append((original, place))
+    distinct = np.array(list(same.values()), np.int64)
+    near = _compared([one for place in distinct if (one := hashes[place]) is not None], bits, alike, progress)
+    copies = np.array(exact, np.int64).reshape(-1, 2)
+    first, second = (np.concatenate([copies[:, side], distinct[near[side]]]) for side in (0, 1))
+    none = np.zeros(len(copies))
+    found = DuplicatePairs(
+        len(hashes),
+        np.minimum(first, second),
+        np.maximum(first, second),
+        np.arange(len(first)) < len(copies),
+        np.concatenate([none, near[2]]).astype(np.bool_),
+        np.concatenate([none, near[3]]).astype(np.int64),
+        np.concatenate([none + 1, near[4]]),
+    )
+    return found._chosen(np.lexsort((found.second, found.first, -found.correlation, ~found.exact)))
+
+
+Compared = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64], NDArray[np.float64]]
+
+
+def _compared(
+    hashes: list[PictureHash], bits: int, alike: float, progress: Callable[[int, int], None] | None
+) -> Compared:
+    """Pairs of distinct pictures: places, whether mirrored, bits and correlation."""
+    count = len(hashes)
+    plain, turned = (
+        np.array(values, np.uint64) for values in ([one.outlines for one in hashes], [one.mirrored for one in hashes])
+    )
+    thumbnails, shows = _standardised(hashes)
+    parts: list[Compared] = []
+    for start in range(0, count, ROWS):
+        rows = slice(start, min(start + ROWS, count))
+        own = np.bitwise_count(plain[rows, None] ^ plain[None, start:])
+        other = np.bitwise_count(turned[rows, None] ^ plain[None, start:])
+        mirrored = other < own
+        least = np.minimum(own, other)
+        one, two = np.nonzero((least <= bits) & shows[rows, None] & shows[None, start:])
+        later = two > one
+        one, two = one[later], two[later]
+        flips, apart = mirrored[one, two], least[one, two].astype(np.int64)
+        correlation = _correlations(thumbnails, one + start, two + start, flips)
+        kept = correlation >= alike
+        parts.append((one[kept] + start, two[kept] + start, flips[kept], apart[kept], correlation[kept]))
+        if progress is not None:
+            progress(rows.stop, count)
+    if not parts:
+        parts = [
+            (*(np.zeros(0, np.int64) for _ in range(2)), np.zeros(0, np.bool_), np.zeros(0, np.int64), np.zeros(0))
+        ]
+    return tuple(np.concatenate(column) for column in zip(*parts, strict=True))  # type: ignore[return-value]
+
+
+def _standardised(hashes: list[PictureHash]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Thumbnails of mean 0 and length 1, and which of them show anything."""
+    values = np.array([one.thumbnail for one in hashes], np.float32).reshape(len(hashes), THUMBNAIL, THUMBNAIL)
+    values = values - values.mean((1, 2), keepdims=True)
+    deviation = values.std((1, 2))
+    shows = deviation >= FLAT
+    length = np.sqrt(np.square(values).sum((1, 2), keepdims=True))
+    return values / np.maximum(length, np.float32(1e-6)), shows
+
+
+def _correlations(
+    thumbnails: NDArray[np.float32], one: NDArray[np.int64], two: NDArray[np.int64], mirrored: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    found = np.empty(len(one))
+    for start in range(0, len(one), GATHERED):
+        part = slice(start, start + GATHERED)
+        ours = thumbnails[one[part]]
+        flips = mirrored[part, None, None]
+        found[part] = (np.where(flips, ours[:, :, ::-1], ours) * thumbnails[two[part]]).sum((1, 2))
+    return found

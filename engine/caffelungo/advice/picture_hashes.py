@@ -1,0 +1,88 @@
+"""What two files of the same picture have in common: a hash of the pixels, one of the outlines, and a thumbnail.
+
+The hash of the outlines has 64 bits that hardly change when a picture is compressed or resized: its grey version at 32
+x 32 pixels, the 8 x 8 lowest frequencies of the discrete cosine transform, and of each whether it is above the median
+(pHash: C. Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010). That takes two products of
+matrices; the libraries that do so require SciPy and PyWavelets, which nothing else here needs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caffelungo.data.decode import Pixels, decode, to_grey
+from caffelungo.data.parallel import in_order
+from caffelungo.errors import UserError
+
+SIDE = 32
+LOW = 8
+THUMBNAIL = 16
+
+
+def _cosines() -> NDArray[np.float64]:
+    """The first ``LOW`` rows of the transform (DCT-II) of ``SIDE`` values."""
+    return np.cos(np.pi * np.arange(LOW)[:, None] * (np.arange(SIDE) + 0.5) / SIDE)
+
+
+COSINES = _cosines()
+MIRRORED = np.where(np.arange(LOW) % 2, -1.0, 1.0)
+"""Mirroring a picture turns the sign of the odd frequencies along its rows."""
+
+
+@dataclass(frozen=True)
+class PictureHash:
+    """``content`` is equal for equal pixels only. ``outlines`` and ``mirrored`` (of the mirror image) have 64 bits.
+
+    ``thumbnail`` is 16 x 16, grey.
+    """
+
+    content: bytes
+    outlines: int
+    mirrored: int
+    thumbnail: NDArray[np.float32]
+
+
+def picture_hash(pixels: Pixels) -> PictureHash:
+    """Of a picture H x W x 3 (BGR) or H x W x 1."""
+    from PIL import Image
+
+    content = hashlib.blake2b(pixels.tobytes(), digest_size=16, key=repr(pixels.shape).encode()).digest()
+    grey = pixels[:, :, 0] if pixels.shape[2] == 1 else to_grey(pixels)[:, :, 0]
+    small = np.asarray(Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BOX))
+    frequencies = COSINES @ small.astype(np.float64) @ COSINES.T
+    step = SIDE // THUMBNAIL
+    thumbnail = small.reshape(THUMBNAIL, step, THUMBNAIL, step).mean((1, 3)).astype(np.float32)
+    return PictureHash(content, _bits(frequencies), _bits(frequencies * MIRRORED), thumbnail)
+
+
+def picture_hashes(
+    paths: Sequence[str | Path], progress: Callable[[int, int], None] | None = None
+) -> tuple[list[PictureHash | None], dict[int, str]]:
+    """Of files, in their order; None where one cannot be read, and why not, by its place."""
+    found: list[PictureHash | None] = []
+    unreadable: dict[int, str] = {}
+    for _, result in in_order(_hash_of_file, paths, progress):
+        if isinstance(result, str):
+            unreadable[len(found)] = result
+            found.append(None)
+        else:
+            found.append(result)
+    return found, unreadable
+
+
+def _hash_of_file(path: str | Path) -> PictureHash | str:
+    try:
+        return picture_hash(decode(path))
+    except UserError as error:
+        return error.problems[0].received or error.problems[0].what
+
+
+def _bits(frequencies: NDArray[np.float64]) -> int:
+    above = frequencies.ravel() > np.median(frequencies)
+    return int.from_bytes(np.packbits(above).tobytes(), "big")
