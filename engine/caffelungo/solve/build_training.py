@@ -17,13 +17,13 @@ from caffelungo.net.graph import GraphNet
 from caffelungo.net.store import Store
 from caffelungo.report.glog import CaffeLog
 from caffelungo.solve import cannot_learn, nets, smaller_batches, snapshot, updates
+from caffelungo.solve.average_loss import SmoothedLoss
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
 from caffelungo.solve.judged_output import Watch, make_watch
 from caffelungo.solve.load_weights import Loaded
 from caffelungo.solve.near_start import NearStart, watched
 from caffelungo.solve.rates import Schedule
-from caffelungo.solve.smoothing import SmoothedLoss
 from caffelungo.solve.testing import TestNet
 from caffelungo.solve.training import Training
 from caffelungo.solve.training_setup import Setup

@@ -15,6 +15,7 @@ from caffelungo.errors import RunError
 from caffelungo.report.glog import CaffeLog, number
 from caffelungo.solve import label_errors, nonfinite, snapshot, training_state
 from caffelungo.solve.action import Action
+from caffelungo.solve.average_loss import SmoothedLoss
 from caffelungo.solve.build_training import build_training
 from caffelungo.solve.device_values import Seen
 from caffelungo.solve.display import Display, log_test
@@ -22,7 +23,6 @@ from caffelungo.solve.engine import Engine
 from caffelungo.solve.iteration import Iteration
 from caffelungo.solve.loss_reader import LossReader
 from caffelungo.solve.observer import Observer, Observers
-from caffelungo.solve.smoothing import SmoothedLoss
 from caffelungo.solve.snapshot import Snapshot
 from caffelungo.solve.take_snapshot import take_snapshot
 from caffelungo.solve.test_result import TestResult

@@ -14,6 +14,7 @@ from caffelungo.net.store import Store
 from caffelungo.plan.plan import Plan
 from caffelungo.report.glog import CaffeLog
 from caffelungo.solve import nets, snapshot
+from caffelungo.solve.average_loss import SmoothedLoss
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
 from caffelungo.solve.judged_output import Watch
@@ -21,7 +22,6 @@ from caffelungo.solve.ledger import Ledger
 from caffelungo.solve.load_weights import Loaded
 from caffelungo.solve.near_start import NearStart
 from caffelungo.solve.rates import Schedule
-from caffelungo.solve.smoothing import SmoothedLoss
 from caffelungo.solve.snapshot import SnapshotForm
 from caffelungo.solve.testing import TestNet
 from caffelungo.solve.updates import Update

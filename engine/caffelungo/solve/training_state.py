@@ -17,7 +17,7 @@ from caffelungo.errors import Location, Problem, UserError
 from caffelungo.layers.base import shape_text
 from caffelungo.plan.plan import ParamKey
 from caffelungo.solve import resume_changes
-from caffelungo.solve.smoothing import SmoothedLoss
+from caffelungo.solve.average_loss import SmoothedLoss
 from caffelungo.solve.snapshot import names
 from caffelungo.solve.training import Training
 from caffelungo.weights import copy_table, formats, match_layers, solverstate
