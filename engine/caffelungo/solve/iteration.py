@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from caffelungo.solve import debug, gradients
+from caffelungo.solve import debug_info, gradients
 from caffelungo.solve.display import Display
 from caffelungo.solve.loss_reader import LossReader
 from caffelungo.solve.rollback import Rollback
@@ -57,7 +57,7 @@ class Iteration:
         before = {k: v.detach().clone() for k, v in training.store.tensors.items()} if debugged else {}
         training.update.apply(rate, training.iteration, scale, self.frozen)
         if debugged:
-            debug.log_update(training.log, training.plan, training.store, before)
+            debug_info.log_update(training.log, training.plan, training.store, before)
         for one in self.learned:
             one.grad = None
         training.iteration += 1
@@ -88,7 +88,7 @@ class Iteration:
         maps: list[Tensor] = []
         with training.engine.arithmetic():
             if debugged:
-                loss, outputs = debug.forward_backward(training.log, training.plan, training.store, tensors)
+                loss, outputs = debug_info.forward_backward(training.log, training.plan, training.store, tensors)
             else:
                 maybe, outputs, maps = training.net.look(*tensors)
                 assert maybe is not None
