@@ -57,7 +57,7 @@ SPEAKERS: dict[str, list[str]] = {
     "passes/adapters.py": ["rewrite"], "passes/new_units.py": GROWS, "passes/cast.py": ["rewrite"],
     "passes/unit_copies.py": GROWS, "passes/deepen.py": GROWS, "passes/deploy.py": ["rewrite", "grow"],
     "passes/enlarge.py": GROWS, "passes/finetune.py": TAKES_IN, "passes/fold.py": ["rewrite"],
-    "passes/freeze.py": ["rewrite", "finetune"], "passes/heads.py": ["grow", "rewrite"],
+    "passes/freeze.py": ["rewrite", "finetune"], "passes/fresh_head.py": ["grow", "rewrite"],
     "passes/joined_units.py": GROWS,
     "passes/joint.py": GROWS, "passes/rates.py": ["rewrite"], "passes/normalize.py": ["rewrite"],
     "passes/picture_size.py": [verb for verb in READS if verb not in ("check", "diff", "grow", "init")],

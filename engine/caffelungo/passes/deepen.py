@@ -24,7 +24,7 @@ from caffelungo.layers.kinds import HEADS, NONLINEAR
 from caffelungo.passes import moves, new_units
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.default_layers import top_layer
-from caffelungo.passes.heads import fresh_head
+from caffelungo.passes.fresh_head import fresh_head
 from caffelungo.passes.moves import Move
 from caffelungo.passes.names import Names, root
 from caffelungo.passes.new_units import Built, UnitOptions

@@ -15,7 +15,7 @@ from caffelungo.definition.edits import DeleteLayer, InsertLayer, SetField
 from caffelungo.definition.schema import TEST, LayerParameter
 from caffelungo.passes.base import Refusal, Rewrite
 from caffelungo.passes.finetune_options import FinetuneOptions, Work
-from caffelungo.passes.heads import fresh_head
+from caffelungo.passes.fresh_head import fresh_head
 from caffelungo.passes.param_blocks import NEW, OLD
 from caffelungo.passes.picture_data import read_pictures
 from caffelungo.passes.view import ClassifierLayer, View

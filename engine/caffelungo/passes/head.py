@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from caffelungo.bounds import WHOLE
 from caffelungo.definition.edits import DeleteLayer, Edit
 from caffelungo.passes.base import Note, Refusal, Rewrite, Step, step
-from caffelungo.passes.heads import fresh_head
+from caffelungo.passes.fresh_head import fresh_head
 from caffelungo.passes.option_fields import option
 from caffelungo.passes.param_blocks import NEW, Rate
 from caffelungo.passes.registry import REWRITE, Given, register

@@ -24,7 +24,7 @@ from caffelungo.layers.base import count
 from caffelungo.layers.kinds import NEURONS
 from caffelungo.passes import parallel_units
 from caffelungo.passes.base import Note, Refusal, Rewrite
-from caffelungo.passes.heads import fresh_head, kept_head
+from caffelungo.passes.fresh_head import fresh_head, kept_head
 from caffelungo.passes.moves import Move
 from caffelungo.passes.names import Names, norm_name, root
 from caffelungo.passes.new_units import UnitOptions

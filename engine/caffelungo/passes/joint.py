@@ -18,7 +18,7 @@ from caffelungo.passes import joined_units, new_units, parallel_units, unit_plac
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.deepen import DeepenOptions, add_layer, one_input
 from caffelungo.passes.default_layers import unit_layer
-from caffelungo.passes.heads import fresh_head
+from caffelungo.passes.fresh_head import fresh_head
 from caffelungo.passes.names import Names, root
 from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.option_fields import option

@@ -16,7 +16,7 @@ from caffelungo.definition.edits import Edit, InsertLayer
 from caffelungo.passes import new_units, rewire
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.default_layers import top_layer
-from caffelungo.passes.heads import fresh_head
+from caffelungo.passes.fresh_head import fresh_head
 from caffelungo.passes.names import Names, norm_name
 from caffelungo.passes.option_fields import option
 from caffelungo.passes.param_blocks import FROZEN, NEW, Rate, give_rates

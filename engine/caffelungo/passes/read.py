@@ -23,7 +23,7 @@ from caffelungo.layers.base import Shape, shape_text
 from caffelungo.passes import new_units, rewire, unit_places
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.default_layers import read_by_top
-from caffelungo.passes.heads import fresh_head, kept_head
+from caffelungo.passes.fresh_head import fresh_head, kept_head
 from caffelungo.passes.names import Names, norm_name, root
 from caffelungo.passes.new_units import Built
 from caffelungo.passes.option_fields import option

@@ -20,7 +20,7 @@ from caffelungo.layers.kinds import MIXING, PASSING
 from caffelungo.passes import joined_units, new_units, parallel_units, unit_places
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.default_layers import unit_layer
-from caffelungo.passes.heads import fresh_head, kept_head
+from caffelungo.passes.fresh_head import fresh_head, kept_head
 from caffelungo.passes.moves import Move
 from caffelungo.passes.names import Names
 from caffelungo.passes.new_units import UnitOptions
