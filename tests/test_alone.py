@@ -12,7 +12,7 @@ import pytest
 from caffelungo.cli.main import call
 from caffelungo.data.convert_imageset import convert_imageset
 from caffelungo.errors import UserError
-from caffelungo.features.extract import FeatureOptions, extract
+from caffelungo.features.run_features import FeatureOptions, extract
 from caffelungo.probes.options import ProbeOptions
 from caffelungo.probes.run_probe import probe
 from caffelungo.projects.finetune_project import ProjectOptions, finetune_project

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from caffelungo.features.extract import FeatureOptions, WrittenFeatures, extract
+from caffelungo.features.run_features import FeatureOptions, WrittenFeatures, extract
 from caffelungo.weights import formats
 from caffelungo.weights.weights import Weights
 from tests.study.nets import convolution, data, head, layer, write

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from caffelungo.errors import UserError
-from caffelungo.features import extract as module
 from caffelungo.features import formats
+from caffelungo.features import run_features as module
 from caffelungo.features.run_part import PartRunner
 from tests.features.made import COUNT, centre, close, forward, pictures, run
 
@@ -22,7 +22,7 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
 import tests.features.made as made
-from caffelungo.features import extract as module
+from caffelungo.features import run_features as module
 from caffelungo.features.rows import Rows
 module.CHUNK = 3
 at = {at!r}

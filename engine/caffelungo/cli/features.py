@@ -42,7 +42,7 @@ def features(
 
     Example: [bold]lungo features squeezenet1.1 --data photos/ -o features.npz[/]
     """
-    from caffelungo.features.extract import FeatureOptions, extract
+    from caffelungo.features.run_features import FeatureOptions, extract
 
     wanted = FeatureOptions(
         net=net, data=data, output=output, weights=weights, blobs=o.words(blobs), size=size, crops=crops, pool=pool,

@@ -60,7 +60,7 @@ def features(
     (15, {'pool10': (1000,)})
     """
     values.judge("features", locals())
-    from caffelungo.features.extract import FeatureOptions, extract
+    from caffelungo.features.run_features import FeatureOptions, extract
     from caffelungo.report.progress_bar import stages
 
     with on_disk.net_and_weights(net, weights) as (path, named), stages(quiet) as progress:
