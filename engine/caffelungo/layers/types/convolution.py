@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from caffelungo.layers import operations, windows
+from caffelungo.layers import operation_counts, windows
 from caffelungo.layers.base import Shape, State
 from caffelungo.layers.convolving import Convolving
 from caffelungo.layers.registry import register
@@ -41,7 +41,7 @@ class Convolution(Convolving):
 
     def operations(self, bottoms: Sequence[Shape], tops: Sequence[Shape | None], blobs: Sequence[Shape]) -> int | None:
         top = per_sample(tops[0]) or 0
-        return operations.weighted(blobs, top // self.num_output, top)
+        return operation_counts.weighted(blobs, top // self.num_output, top)
 
     def caption(self, blobs: Sequence[Shape]) -> str:
         return windows.caption(blobs)

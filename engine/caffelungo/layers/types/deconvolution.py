@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from caffelungo.layers import operations, windows
+from caffelungo.layers import operation_counts, windows
 from caffelungo.layers.base import Shape, State
 from caffelungo.layers.convolving import Convolving
 from caffelungo.layers.registry import register
@@ -38,7 +38,7 @@ class Deconvolution(Convolving):
 
     def operations(self, bottoms: Sequence[Shape], tops: Sequence[Shape | None], blobs: Sequence[Shape]) -> int | None:
         channels = (bottoms[0][1] if len(bottoms[0]) > 1 else 1) or 1
-        return operations.weighted(blobs, (per_sample(bottoms[0]) or 0) // channels, per_sample(tops[0]) or 0)
+        return operation_counts.weighted(blobs, (per_sample(bottoms[0]) or 0) // channels, per_sample(tops[0]) or 0)
 
     def caption(self, blobs: Sequence[Shape]) -> str:
         return windows.caption(blobs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from caffelungo.layers import operations
+from caffelungo.layers import operation_counts
 from caffelungo.layers.base import BlobSpec, Layer, Shape, State, count
 from caffelungo.layers.registry import register
 from caffelungo.layers.shapes import per_sample
@@ -53,7 +53,7 @@ class InnerProduct(Layer):
 
     def operations(self, bottoms: Sequence[Shape], tops: Sequence[Shape | None], blobs: Sequence[Shape]) -> int | None:
         top = per_sample(tops[0]) or 0
-        return operations.weighted(blobs, top // self.num_output, top)
+        return operation_counts.weighted(blobs, top // self.num_output, top)
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch.nn.functional as F
