@@ -37,7 +37,7 @@ TORCH_FREE_ROOMS = [
 ]  # fmt: skip
 """Rooms of which no module imports torch before a function of it is called; so do the helpers beside the rooms."""
 
-WITH_TORCH = ["caffelungo.layers.masks", "caffelungo.layers.onnx_forms", "caffelungo.layers.response"]
+WITH_TORCH = ["caffelungo.layers.masks", "caffelungo.layers.onnx_forms", "caffelungo.layers.response_normalization"]
 """Except these, which only what computes imports."""
 
 TORCH_FREE = [

@@ -78,6 +78,6 @@ class LRN(Layer):
             wide = full(x)
             mean = F.avg_pool2d(wide * wide, self.size, 1, self.size // 2)
             return [(wide * (1 + self.alpha * mean).pow(-self.beta)).to(x.dtype)]
-        from caffelungo.layers.response import across_channels
+        from caffelungo.layers.response_normalization import across_channels
 
         return [across_channels(x, self.size, self.alpha, self.beta, self.k)]
