@@ -8,9 +8,9 @@ import typer
 
 from caffelungo import option_text
 from caffelungo.cli import completion, pass_flags
+from caffelungo.cli import grow_task as g
 from caffelungo.cli import options as o
 from caffelungo.cli import rewrite_output as r
-from caffelungo.cli import tasks as g
 from caffelungo.cli.verb_result import VerbResult
 
 
