@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from caffelungo.cli.caffe_spelling import caffe_spelling
 from caffelungo.cli.main import app
-from caffelungo.cli.spelling import caffe_spelling
 from caffelungo.definition import catalogue
 from tests.support import REPOSITORY
 

@@ -12,8 +12,8 @@ import typer
 
 from caffelungo import option_ranges, threads
 from caffelungo.cli import completion
+from caffelungo.cli.caffe_spelling import caffe_spelling
 from caffelungo.cli.pass_flags import PassCommand
-from caffelungo.cli.spelling import caffe_spelling
 from caffelungo.cli.verb_result import has_json, with_json
 from caffelungo.errors import LungoError, UserError, of_system
 from caffelungo.version import __version__

@@ -7,8 +7,8 @@ import shlex
 import pytest
 import typer.main
 
+from caffelungo.cli.caffe_spelling import caffe_spelling
 from caffelungo.cli.main import app
-from caffelungo.cli.spelling import caffe_spelling
 
 VERBS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
