@@ -12,7 +12,7 @@ from caffelungo.definition.schema import TEST
 from caffelungo.errors import UserError
 from caffelungo.net.store import Store
 from caffelungo.solve.engine import Engine
-from caffelungo.solve.testing import TestNet
+from caffelungo.solve.test_net import TestNet
 from caffelungo.study.predict import predict
 from tests.study.nets import convolution, data, head, layer, opened, write
 

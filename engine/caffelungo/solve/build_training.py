@@ -24,7 +24,7 @@ from caffelungo.solve.judged_output import Watch, make_watch
 from caffelungo.solve.load_weights import Loaded
 from caffelungo.solve.near_start import NearStart, watched
 from caffelungo.solve.rates import Schedule
-from caffelungo.solve.testing import TestNet
+from caffelungo.solve.test_net import TestNet
 from caffelungo.solve.training import Training
 from caffelungo.solve.training_setup import Setup
 from caffelungo.solve.validate import holds, solver_problems

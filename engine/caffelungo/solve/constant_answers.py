@@ -10,8 +10,8 @@ from torch import Tensor
 from caffelungo.net.graph import LayerModule
 from caffelungo.plan.plan import PlannedLayer
 from caffelungo.solve.observer import Observer
+from caffelungo.solve.test_net import TestNet
 from caffelungo.solve.test_result import TestResult
-from caffelungo.solve.testing import TestNet
 from caffelungo.solve.training import Training
 
 LEAST = 10

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from caffelungo.report.glog import number, output_line
 from caffelungo.solve.observer import Observer
+from caffelungo.solve.test_net import output_weights
 from caffelungo.solve.test_result import TestResult
-from caffelungo.solve.testing import output_weights
 from caffelungo.solve.training import Training
 
 Outputs = Mapping[str, Sequence[float]]

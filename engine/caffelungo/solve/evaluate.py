@@ -22,9 +22,9 @@ from caffelungo.solve.engine import out_of_memory
 from caffelungo.solve.open_test_net import open_test_net
 from caffelungo.solve.options import TestOptions
 from caffelungo.solve.prediction_counter import PredictionCounter
+from caffelungo.solve.test_net import TestNet
 from caffelungo.solve.test_result import TestResult
 from caffelungo.solve.tested_head import head_of, judges
-from caffelungo.solve.testing import TestNet
 from caffelungo.weights import task_heads as named
 
 

@@ -26,8 +26,8 @@ from caffelungo.solve.engine import Engine, make_engine
 from caffelungo.solve.load_weights import Loaded
 from caffelungo.solve.net_text import NetText
 from caffelungo.solve.options import TestOptions
+from caffelungo.solve.test_net import TestNet
 from caffelungo.solve.tested_head import head_of, judges
-from caffelungo.solve.testing import TestNet
 
 
 def open_test_net(options: TestOptions, log: CaffeLog, console: Console | None = None) -> TestNet:

@@ -23,7 +23,7 @@ from caffelungo.solve.load_weights import Loaded
 from caffelungo.solve.near_start import NearStart
 from caffelungo.solve.rates import Schedule
 from caffelungo.solve.snapshot import SnapshotForm
-from caffelungo.solve.testing import TestNet
+from caffelungo.solve.test_net import TestNet
 from caffelungo.solve.updates import Update
 from caffelungo.weights.weights import Weights
 

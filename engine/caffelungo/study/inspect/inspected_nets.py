@@ -23,8 +23,8 @@ from caffelungo.plan.read_net import read_net
 from caffelungo.report.glog import CaffeLog
 from caffelungo.solve.open_test_net import open_test_net
 from caffelungo.solve.options import TestOptions
+from caffelungo.solve.test_net import TestNet
 from caffelungo.solve.tested_head import head_of, judge, judges
-from caffelungo.solve.testing import TestNet
 from caffelungo.study.inspect.groups import output_of
 from caffelungo.study.inspect.options import InspectOptions
 from caffelungo.weights import copy_table, match_layers

@@ -13,7 +13,7 @@ from torch import Tensor
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.errors import UserError
 from caffelungo.plan.plan import PlannedLayer
-from caffelungo.solve.testing import TestNet
+from caffelungo.solve.test_net import TestNet
 
 
 @dataclass(frozen=True)
