@@ -66,7 +66,7 @@ SPEAKERS: dict[str, list[str]] = {
     "passes/replace_classifier.py": [*TAKES_IN, "grow", "rewrite"], "passes/task.py": GROWS,
     "passes/unfreeze.py": ["rewrite"],
     "passes/view.py": [*TAKES_IN, "grow", "rewrite", "inspect"], "passes/widen.py": GROWS,
-    "rewriting/retarget.py": TAKES_IN, "probes/candidates.py": ["probe", "finetune"], "probes/fitting.py": ["probe"],
+    "rewriting/retarget.py": TAKES_IN, "probes/candidates.py": ["probe", "finetune"], "probes/choose_candidate.py": ["probe"],
     "probes/picture_entries.py": ["probe"], "probes/feature_matrix.py": ["probe", "finetune"],
     "probes/run_probe.py": ["probe"],
     "projects/finetune_project.py": ["finetune"], "rewriting/folder_files.py": ["finetune", "grow", "probe"],

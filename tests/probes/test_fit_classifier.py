@@ -10,8 +10,8 @@ import torch
 
 from caffelungo.definition.reader import read_net
 from caffelungo.errors import UserError
+from caffelungo.probes.choose_candidate import fit_head
 from caffelungo.probes.fit_classifier import fitted_head
-from caffelungo.probes.fitting import fit_head
 from caffelungo.probes.picture_entries import own
 from caffelungo.solve.engine import Engine
 from caffelungo.weights.load import load

@@ -18,7 +18,7 @@ from caffelungo.definition.reader import read_net
 from caffelungo.errors import UserError
 from caffelungo.passes.view import View
 from caffelungo.probes.feature_matrix import Subject, read_head
-from caffelungo.probes.fitting import LinearHead, fit_head
+from caffelungo.probes.choose_candidate import LinearHead, fit_head
 from caffelungo.probes.penalty_path import KORNBLITH, path, stratified_folds
 from caffelungo.probes.picture_entries import own
 from caffelungo.probes.refit_classifier import as_it_is, converged_penalty, gained, refitted

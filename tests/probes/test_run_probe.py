@@ -20,7 +20,7 @@ import pytest
 from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.errors import UserError
 from caffelungo.features.run_part import PartRunner
-from caffelungo.probes import fitting, write_net
+from caffelungo.probes import choose_candidate, write_net
 from caffelungo.probes import run_probe as module
 from caffelungo.probes.results import Probed, judge
 from caffelungo.weights import formats
@@ -203,7 +203,7 @@ def test_copies_of_a_picture_are_held_out_together(fire: Place, monkeypatch: pyt
         for each in range(2):
             shutil.copy(fire.data / name / f"{each}.png", fire.data / name / f"copy{each}.png")
     seen = []
-    real = fitting.attempt
+    real = choose_candidate.attempt
 
     def watched(candidate: Any, x: Any, labels: Any, classes: int, parts: Any, **more: Any) -> Any:
         seen.append((x.numpy(), parts.numpy()))

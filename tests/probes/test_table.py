@@ -9,7 +9,7 @@ from PIL import Image
 from rich.console import Console
 
 from caffelungo.probes.candidates import ProbeCandidate
-from caffelungo.probes.fitting import TriedCandidate
+from caffelungo.probes.choose_candidate import TriedCandidate
 from caffelungo.probes.penalty_path import PenaltyRow
 from caffelungo.probes.table import draw, table
 

@@ -10,7 +10,7 @@ import pytest
 
 from caffelungo.errors import UserError
 from caffelungo.probes.candidates import ProbeCandidate
-from caffelungo.probes.fitting import LinearHead, TriedCandidate
+from caffelungo.probes.choose_candidate import LinearHead, TriedCandidate
 from caffelungo.probes.penalty_path import PenaltyRow
 from caffelungo.probes.write_net import commands, load_row, own_blobs, save_row
 from tests.passes.nets import ANSWER, FIRE, view

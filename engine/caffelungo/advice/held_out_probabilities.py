@@ -48,7 +48,7 @@ def held_out_probabilities(
     import torch
 
     from caffelungo.probes import logistic
-    from caffelungo.probes.fitting import held_out
+    from caffelungo.probes.choose_candidate import held_out
     from caffelungo.probes.penalty_path import path
     from caffelungo.probes.scaling import global_scale, unit_length
 

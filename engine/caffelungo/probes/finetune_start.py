@@ -23,8 +23,8 @@ from caffelungo.passes.joined import JoinedOptions, Read, columns
 from caffelungo.passes.param_blocks import Rate
 from caffelungo.passes.view import View
 from caffelungo.probes.candidates import AUTO, candidates
+from caffelungo.probes.choose_candidate import LinearHead, TriedCandidate, attempt, choose, fit_head, held_out
 from caffelungo.probes.feature_matrix import Subject, matrix, read
-from caffelungo.probes.fitting import LinearHead, TriedCandidate, attempt, choose, fit_head, held_out
 from caffelungo.probes.penalty_path import KORNBLITH
 from caffelungo.probes.picture_entries import Entry
 from caffelungo.probes.write_net import extras, with_head

@@ -16,9 +16,9 @@ from caffelungo.definition.definition import Definition
 from caffelungo.features.frozen_features import Say, silent
 from caffelungo.passes.view import View
 from caffelungo.probes.candidates import HEAD, ProbeCandidate
+from caffelungo.probes.choose_candidate import TriedCandidate, attempt, fit_head, held_out
 from caffelungo.probes.feature_matrix import Subject, read_head
 from caffelungo.probes.finetune_start import FOLDS, MANY, PATIENCE, PENALTIES
-from caffelungo.probes.fitting import TriedCandidate, attempt, fit_head, held_out
 from caffelungo.probes.picture_entries import Entry
 from caffelungo.probes.write_net import own_blobs
 from caffelungo.solve.engine import Engine

@@ -26,7 +26,7 @@ from caffelungo.net.store import Store
 from caffelungo.passes.view import ClassifierLayer
 from caffelungo.probes import logistic
 from caffelungo.probes.candidates import HEAD, ProbeCandidate
-from caffelungo.probes.fitting import SCALES, LinearHead, TriedCandidate, fit_head
+from caffelungo.probes.choose_candidate import SCALES, LinearHead, TriedCandidate, fit_head
 from caffelungo.probes.penalty_path import KORNBLITH, interval, path, standard_error
 from caffelungo.probes.scaling import global_scale
 from caffelungo.probes.weighted_problems import Fitted

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.probes.candidates import ProbeCandidate
-from caffelungo.probes.fitting import LinearHead, TriedCandidate
+from caffelungo.probes.choose_candidate import LinearHead, TriedCandidate
 from caffelungo.probes.penalty_path import interval
 from caffelungo.probes.refit_classifier import Refitted
 

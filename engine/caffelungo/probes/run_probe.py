@@ -26,7 +26,7 @@ from caffelungo.passes.view import ClassifierLayer, View
 from caffelungo.probes import write_net
 from caffelungo.probes.candidates import HEAD, ProbeCandidate, candidates
 from caffelungo.probes.feature_matrix import LISTED, Subject, matrix, read, read_head
-from caffelungo.probes.fitting import (
+from caffelungo.probes.choose_candidate import (
     CLASSIFIERS,
     SCALES,
     LinearHead,

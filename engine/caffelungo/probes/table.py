@@ -13,7 +13,7 @@ from caffelungo.files import written_whole
 from caffelungo.report.curves import COLOURS
 
 if TYPE_CHECKING:
-    from caffelungo.probes.fitting import TriedCandidate
+    from caffelungo.probes.choose_candidate import TriedCandidate
 
 
 def table(rows: Sequence[TriedCandidate], best: TriedCandidate) -> Table:

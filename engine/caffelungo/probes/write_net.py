@@ -28,7 +28,7 @@ from caffelungo.passes.moves import Blobs
 from caffelungo.passes.view import ClassifierLayer, View
 from caffelungo.probes import table as report
 from caffelungo.probes.candidates import ProbeCandidate
-from caffelungo.probes.fitting import LinearHead, TriedCandidate
+from caffelungo.probes.choose_candidate import LinearHead, TriedCandidate
 from caffelungo.probes.penalty_path import PenaltyRow
 from caffelungo.probes.picture_entries import Entry
 from caffelungo.rewriting import folder_texts

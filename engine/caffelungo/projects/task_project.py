@@ -42,8 +42,8 @@ from caffelungo.weights.weights import Weights
 from caffelungo.wording import counted
 
 if TYPE_CHECKING:
+    from caffelungo.probes.choose_candidate import TriedCandidate
     from caffelungo.probes.fit_classifier import FittedHead
-    from caffelungo.probes.fitting import TriedCandidate
 
 Stage = Callable[[str, int, int], None]
 """What is done now, how much of it is, and of how much."""

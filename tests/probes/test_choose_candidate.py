@@ -11,9 +11,9 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from caffelungo.errors import UserError
-from caffelungo.probes import fitting, logistic
+from caffelungo.probes import choose_candidate, logistic
 from caffelungo.probes.candidates import ProbeCandidate
-from caffelungo.probes.fitting import TriedCandidate, attempt, choose, fit_head, held_out
+from caffelungo.probes.choose_candidate import TriedCandidate, attempt, choose, fit_head, held_out
 from caffelungo.probes.penalty_path import PenaltyRow
 
 RNG = np.random.default_rng(2)
@@ -39,7 +39,7 @@ def test_the_classifier_of_all_rows_is_that_of_scikit_learn(
     penalty: float, versions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     x = torch.cat([X, X.flip(1)][:versions])
-    monkeypatch.setitem(fitting.CLASSIFIERS, "logistic", functools.partial(logistic.fit, tolerance=1e-6))
+    monkeypatch.setitem(choose_candidate.CLASSIFIERS, "logistic", functools.partial(logistic.fit, tolerance=1e-6))
     head = fit_head(x, LABELS, 3, penalty)
     # Unit scaling centres by the pictures as they are, and divides by one number, which the penalty counts in.
     plain = X.double()
@@ -71,7 +71,7 @@ def test_what_was_right_is_what_the_row_says() -> None:
 
 
 def test_many_pictures_are_held_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitting, "MANY", 40)
+    monkeypatch.setattr(choose_candidate, "MANY", 40)
     parts = held_out(LABELS, 5, 0, [[0, 3, 6, 9]])
     assert parts.dtype == torch.bool
     assert int(parts.sum()) == pytest.approx(8, abs=3)
@@ -88,12 +88,12 @@ def test_copies_share_a_fold_and_folds_are_no_more_than_pictures() -> None:
 
 
 def test_weights_that_are_no_numbers_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = fitting.CLASSIFIERS["logistic"]
+    real = choose_candidate.CLASSIFIERS["logistic"]
 
     def broken(*arguments: object) -> object:
         found = real(*arguments)
         return replace(found, weight=found.weight * float("nan"))
 
-    monkeypatch.setitem(fitting.CLASSIFIERS, "logistic", broken)
+    monkeypatch.setitem(choose_candidate.CLASSIFIERS, "logistic", broken)
     with pytest.raises(UserError, match="finite weights"):
         fit_head(X, LABELS, 3, 1.0)
