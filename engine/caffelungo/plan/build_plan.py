@@ -15,6 +15,7 @@ from caffelungo.definition.schema import ParamSpec
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.layers import fillers, registry
 from caffelungo.layers.base import BlobSpec, Layer, LayerError, Shape, count, shape_text
+from caffelungo.plan import namesakes
 from caffelungo.plan.misread_layers import NONE, Doubt
 from caffelungo.plan.plan import ParamKey, ParamUse, Plan, PlannedLayer, Value
 
@@ -89,6 +90,7 @@ class _Builder:
             if included(param, self.state):
                 self.add(index, param)
         self.plan.outputs = tuple(sorted(self.unread))
+        self.problems += namesakes.problems(self.plan, self.where)
 
     def add(self, index: int, param: Any) -> None:
         cls = registry.find(param.type)
@@ -275,7 +277,11 @@ class _Builder:
             self.note_explicit(use.key, given)
             return use
         permissive = given.share_mode == type(given).PERMISSIVE
-        same = _alike((count(first.shape),), (count(use.shape),)) if permissive else _alike(first.shape, use.shape)
+        same = (
+            namesakes.alike((count(first.shape),), (count(use.shape),))
+            if permissive
+            else namesakes.alike(first.shape, use.shape)
+        )
         if not same:
             self.problem(
                 f"layer `{param.name}` cannot share param `{given.name}`: its blob has another "
@@ -375,8 +381,3 @@ class _Builder:
             value = self.new_value(blob, None, param.name)
             if index in self.doubt.unwired:
                 self.loose.add(value)
-
-
-def _alike(one: Shape, other: Shape) -> bool:
-    """Whether two shapes agree as far as they are known."""
-    return len(one) == len(other) and all(a == b or None in (a, b) for a, b in zip(one, other, strict=True))

@@ -12,6 +12,7 @@ from typing import Any
 from caffelungo.errors import Problem
 from caffelungo.layers.kinds import NEURONS
 from caffelungo.passes.view import Graph
+from caffelungo.plan import namesakes
 from caffelungo.plan.build_plan import Where
 from caffelungo.plan.plan import ParamKey, ParamUse, Plan, PlannedLayer
 from caffelungo.solve.rates import Schedule
@@ -38,7 +39,7 @@ def train_notices(plan: Plan, loaded: Collection[ParamKey] = (), *, settled: boo
     if any(None in planned.bottom_shapes for planned in plan.layers):
         return []
     graph = Graph(plan)
-    found = [*_rates(plan), *_unreached(graph), *_small_batches(plan)]
+    found = [*namesakes.notices(plan), *_rates(plan), *_unreached(graph), *_small_batches(plan)]
     if settled or not _awaits_weights(plan):
         found += [*_zeros(graph, loaded), *_blank(plan, loaded)]
     return found
