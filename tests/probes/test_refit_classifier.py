@@ -17,11 +17,11 @@ from torch.nn import functional as F
 from caffelungo.definition.reader import read_net
 from caffelungo.errors import UserError
 from caffelungo.passes.view import View
-from caffelungo.probes.feature_matrix import Subject, read_head
 from caffelungo.probes.choose_candidate import LinearHead, fit_head
+from caffelungo.probes.feature_matrix import Subject, read_head
 from caffelungo.probes.penalty_path import KORNBLITH, path, stratified_folds
 from caffelungo.probes.picture_entries import own
-from caffelungo.probes.refit_classifier import as_it_is, converged_penalty, gained, refitted
+from caffelungo.probes.refit_classifier import as_it_is, converged_penalty, gained, losses, refitted
 from caffelungo.probes.scaling import global_scale
 from caffelungo.probes.write_net import own_blobs
 from caffelungo.solve.engine import Engine
@@ -362,8 +362,8 @@ def test_a_gain_within_chance_gives_the_mean_of_both_where_that_is_better(halfwa
     paths = {name: tmp_path / f"{name}.caffemodel" for name in steps}
     for name, one in heads.items():
         formats.write(paths[name], replace(weights, layers={**weights.layers, **own_blobs(head, one)}))
-    y = torch.from_numpy(gathered.labels[gathered.aside])
-    assert not gained(heads["before"].answers(x[aside]), heads["after"].answers(x[aside]), y)[0]
+    before, after = (losses(heads[name], x[aside], gathered.labels[gathered.aside]) for name in steps)
+    assert not gained(before, after)
     out = tmp_path / "final"
     Place(spot.net, paths["after"], spot.data, spot.test).probe(
         data=None, layers=("head",), before=str(paths["before"]), refit=False, output=str(out)
@@ -383,15 +383,18 @@ def test_without_refitting_there_is_a_training_to_judge(more: dict[str, Any], tm
 
 def test_a_training_has_gained_only_where_pictures_agree() -> None:
     rng = np.random.default_rng(0)
-    y = torch.from_numpy(rng.integers(0, 3, 60))
-    before = torch.from_numpy(rng.normal(size=(60, 3)) + 2 * np.eye(3)[y.numpy()])
+    before = torch.from_numpy(rng.uniform(0.5, 2, 60))
     one = before.clone()
-    one[0, y[0]] += 5  # a single picture carries the mean, against another
-    one[1, y[1]] -= 0.5
-    all_of_them = before + 0.5 * torch.eye(3, dtype=torch.float64)[y]
-    assert not gained(before, before, y)[0]
-    better, first, then = gained(before, one, y)
-    assert not better
-    assert then < first
-    assert gained(before, all_of_them, y)[0]
-    assert not gained(all_of_them, before, y)[0]
+    one[0] -= 0.5  # a single picture carries the mean, against another
+    one[1] += 0.4
+    assert float(one.mean()) < float(before.mean())
+    assert not gained(before, before)
+    assert not gained(before, one)
+    assert gained(before, before - torch.from_numpy(rng.uniform(0, 0.1, 60)))
+    assert not gained(before - 0.1, before)
+
+
+def test_losses_are_cross_entropies() -> None:
+    head = LinearHead(np.array([[1.0, 0], [0, 2]], np.float32), np.array([0, 1], np.float32), 0.0, True)
+    found = losses(head, torch.tensor([[3.0, 1.0], [0.0, -1.0]]), np.array([0, 1]))
+    np.testing.assert_allclose(found, [np.log(2), np.log1p(np.exp(1))])

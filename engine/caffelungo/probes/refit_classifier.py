@@ -36,13 +36,15 @@ from caffelungo.probes.weighted_problems import Fitted
 class Refitted:
     """``head`` is what the net gets, ``row`` how the best penalty did on the pictures set aside.
 
-    ``loss`` is that of the classifier as it was there; ``kept``: it is what the net gets, unchanged.
+    ``loss`` is that of the classifier as it was there; ``kept``: it is what the net gets, unchanged. ``losses`` are
+    those of the better of both, picture by picture.
     """
 
     head: LinearHead
     row: TriedCandidate
     loss: float
     kept: bool
+    losses: Tensor
 
 
 def as_it_is(classifier: ClassifierLayer, store: Store) -> LinearHead:
@@ -87,29 +89,32 @@ def refitted(
         len(right),
         *interval(right.numpy()),
     )
-    mine = F.cross_entropy(trained.answers(x[:count][aside]).double(), y[aside].to(x.device), reduction="none")
-    better = found.losses.cpu() - mine.cpu()
-    if float(better.mean()) <= -standard_error(better):
-        return Refitted(
-            fit_head(x, labels, classes, found.penalty, scaling=scaling), row, float(mine.mean()), kept=False
-        )
+    mine = losses(trained, x[:count][aside], labels[aside.numpy()])
+    theirs = found.losses.cpu()
+    if gained(mine, theirs):
+        head = fit_head(x, labels, classes, found.penalty, scaling=scaling)
+        return Refitted(head, row, float(mine.mean()), False, theirs)
     own = converged_penalty(trained, x, labels, ~aside)
     if own is None:
-        return Refitted(trained, row, float(mine.mean()), kept=True)
-    if float(better.mean()) < 0:
+        return Refitted(trained, row, float(mine.mean()), True, mine)
+    if float(theirs.mean()) < float(mine.mean()):
         head = fit_head(x, labels, classes, found.penalty, scaling=scaling)
-    else:
-        scale = float(global_scale(x[:count]).scale[0])
-        head = fit_head(x, labels, classes, own * scale**2, scaling="unit")
-    return Refitted(head, row, float(mine.mean()), kept=False)
+        return Refitted(head, row, float(mine.mean()), False, theirs)
+    scale = float(global_scale(x[:count]).scale[0])
+    head = fit_head(x, labels, classes, own * scale**2, scaling="unit")
+    return Refitted(head, row, float(mine.mean()), False, mine)
 
 
-def gained(before: Tensor, after: Tensor, y: Tensor) -> tuple[bool, float, float]:
-    """Whether answers ``after`` a training (N x C) have a lower loss than those ``before`` it by more than one standard
-    error of the differences picture by picture; and both losses."""
-    first, then = (F.cross_entropy(answers.double().cpu(), y, reduction="none") for answers in (before, after))
-    gain = first - then
-    return float(gain.mean()) > standard_error(gain), float(first.mean()), float(then.mean())
+def losses(head: LinearHead, x: Tensor, labels: NDArray[np.int64]) -> Tensor:
+    """Cross-entropy of ``head`` on features N x D, picture by picture (N, float64, on the CPU)."""
+    return F.cross_entropy(head.answers(x).double().cpu(), torch.from_numpy(labels), reduction="none")
+
+
+def gained(before: Tensor, after: Tensor) -> bool:
+    """Whether losses ``after`` (N) are below those ``before``, of the same pictures, by more than one standard error of
+    their differences."""
+    gain = before - after
+    return float(gain.mean()) > standard_error(gain)
 
 
 NEAR = 0.02

@@ -25,7 +25,6 @@ from caffelungo.passes.joined import JoinedOptions, Read, columns
 from caffelungo.passes.view import ClassifierLayer, View
 from caffelungo.probes import write_net
 from caffelungo.probes.candidates import HEAD, ProbeCandidate, candidates
-from caffelungo.probes.feature_matrix import LISTED, Subject, matrix, read, read_head
 from caffelungo.probes.choose_candidate import (
     CLASSIFIERS,
     SCALES,
@@ -36,10 +35,11 @@ from caffelungo.probes.choose_candidate import (
     fit_head,
     held_out,
 )
+from caffelungo.probes.feature_matrix import LISTED, Subject, matrix, read, read_head
 from caffelungo.probes.options import ProbeOptions
 from caffelungo.probes.penalty_path import KORNBLITH
 from caffelungo.probes.picture_entries import Choice, Entry, Gathered, gather, own
-from caffelungo.probes.refit_classifier import Refitted, as_it_is, gained, refitted
+from caffelungo.probes.refit_classifier import Refitted, as_it_is, gained, losses, refitted
 from caffelungo.probes.results import JudgedHead, Probed, judge
 from caffelungo.rewriting.folder_files import refuse_overwriting, word_of
 from caffelungo.rewriting.retarget import Opened, Pictures, PointOptions, needed, open_net, point
@@ -90,11 +90,13 @@ def probe(options: ProbeOptions, say: Stage = _silent) -> Probed:
 
 def _probe(work: _Work, begin: float, out: Path | None, folder: Path) -> Probed:
     options, gathered = work.options, work.gathered
-    if options.before is not None:
-        work.unless_gained(options.before, folder)
     # What is decided already is not tried: its features may have been learned from the very pictures.
     decided = not options.refit or (options.penalty is not None and len(work.candidates) == 1)
-    again = work.refitted(gathered.aside) if gathered.aside is not None and not decided else None
+    again = None
+    if options.before is not None:
+        again = work.use_better(options.before, folder, refit=not decided)
+    elif gathered.aside is not None and not decided:
+        again = work.refitted(gathered.aside)
     rows = [again.row] if again else [] if decided else [work.tried(one) for one in work.candidates]
     best = choose(rows, options.classifier) if rows else None
     chosen = best.candidate if best is not None else work.candidates[0]
@@ -252,11 +254,18 @@ class _Work:
             total.update(np.ascontiguousarray(array).tobytes())
         return self.cache / f"{total.hexdigest()}.row.json"
 
-    def unless_gained(self, before: str, folder: Path) -> None:
+    def use(self, weights: str) -> None:
+        """Go on with the net's ``weights``."""
+        self.weights, self.subject = weights, Subject(self.definition, [weights], self.engine)
+        self._kept.clear()
+        self._own.clear()
+
+    def use_better(self, before: str, folder: Path, refit: bool) -> Refitted | None:
         """Go on from the weights ``before`` a training, unless it has gained on the pictures that it set aside.
 
-        Where the gain is within one standard error, the mean of both is taken if its loss is below that before
-        training; its file is in ``folder``. UserError where no pictures were set aside.
+        What counts is what would come of each: the better of its classifier as it is and, with ``refit``, refitted,
+        which is returned. Where the gain is within one standard error, the mean of both weights is used if its loss is
+        below that before training; its file is in ``folder``. UserError where no pictures were set aside.
         """
         if self.gathered.aside is None:
             raise UserError(
@@ -265,35 +274,41 @@ class _Work:
                 remedy="remove --before, or use it with --layers head and without --data on a net that tests on "
                 "other pictures than it trains on",
             )
-        after, mean = self.weights, str(folder / "average.caffemodel")
-        y = torch.from_numpy(self.labels[self.gathered.aside])
-        start, answers = self._aside(before)
-        trained, then_answers = self._aside(after)
-        better, first, then = gained(answers, then_answers, y)
-        losses = f"the log loss was {first:.3f} before training and is {then:.3f} after"
-        what = f"on the {len(y)} held-out pictures {losses}"
-        if better:
+        after = self.weights
+        self.use(before)
+        first = self._losses()
+        self.use(after)
+        again, then = self._outcome(refit)
+        losses = f"the log loss was {first.mean():.3f} before training and is {then.mean():.3f} after"
+        what = f"on the {len(first)} held-out pictures {losses}"
+        if gained(first, then):
             self.judgements.append(f"{what}: the trained weights are kept")
-            self.subject = trained
-            return
+            return again
+        mean = str(folder / "average.caffemodel")
         formats.write(mean, average(load(before), load(after)), self.definition.message)
-        halfway, mean_answers = self._aside(mean)
-        _, _, between = gained(answers, mean_answers, y)
-        if between < first:
-            self.judgements.append(f"{what}, which is within chance: their mean is used, with {between:.3f}")
-            self.weights, self.subject = mean, halfway
-        else:
-            self.judgements.append(f"{what}, which is within chance: the weights from before training are used")
-            self.weights, self.subject = before, start
+        self.use(mean)
+        again, between = self._outcome(refit)
+        if float(between.mean()) < float(first.mean()):
+            self.judgements.append(f"{what}, which is within chance: their mean is used, with {between.mean():.3f}")
+            return again
+        self.judgements.append(f"{what}, which is within chance: the weights from before training are used")
+        self.use(before)
+        return self._outcome(refit)[0]
 
-    def _aside(self, weights: str) -> tuple[Subject, Tensor]:
-        """The net with ``weights``, and what its own classifier answers on the pictures set aside."""
+    def _outcome(self, refit: bool) -> tuple[Refitted | None, Tensor]:
+        """The classifier refitted, if at all, and the losses of the better one on the pictures set aside."""
+        if not refit:
+            return None, self._losses()
         assert self.gathered.aside is not None
-        aside = [self.gathered.entries[index] for index in np.flatnonzero(self.gathered.aside)]
-        subject = Subject(self.definition, [weights], self.engine)
-        x = read_head(subject, aside, self.classifier)
-        assert subject.store is not None
-        return subject, as_it_is(self.classifier, subject.store).answers(x)
+        again = self.refitted(self.gathered.aside)
+        return again, again.losses
+
+    def _losses(self) -> Tensor:
+        """Those of the net's own classifier on the pictures set aside."""
+        assert self.gathered.aside is not None
+        chosen = np.flatnonzero(self.gathered.aside)
+        x = read_head(self.subject, [self.gathered.entries[index] for index in chosen], self.classifier)
+        return losses(self.as_it_is(), x, self.labels[chosen])
 
     @property
     def learned(self) -> Sequence[Entry]:
