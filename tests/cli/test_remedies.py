@@ -27,6 +27,8 @@ READS = (
 GROWS, OUT, SHOWN = ["grow"], ["export", "convert"], ["classify", "infer", "serve"]
 TAKES_IN = ["finetune", "probe", "compare"]
 """The verbs that give a net the user's pictures."""
+PICTURES = [*TAKES_IN, "features", "test"]
+"""The verbs that name the columns of a table of pictures."""
 
 SPEAKERS: dict[str, list[str]] = {
     "solve/choose_head.py": ["test"], "solve/open_test_net.py": ["test"], "solve/snapshot_retention.py": ["train"],
@@ -67,6 +69,7 @@ SPEAKERS: dict[str, list[str]] = {
     "passes/unfreeze.py": ["rewrite"],
     "passes/view.py": [*TAKES_IN, "grow", "rewrite", "inspect"], "passes/widen.py": GROWS,
     "rewriting/retarget.py": TAKES_IN, "probes/candidates.py": ["probe", "finetune"], "probes/choose_candidate.py": ["probe"],
+    "data/named_pictures.py": PICTURES, "data/picture_table.py": PICTURES, "data/picture_groups.py": TAKES_IN,
     "probes/picture_entries.py": ["probe"], "probes/feature_matrix.py": ["probe", "finetune"],
     "probes/run_probe.py": ["probe"],
     "projects/finetune_project.py": ["finetune"], "rewriting/folder_files.py": ["finetune", "grow", "probe"],

@@ -14,7 +14,6 @@ from caffelungo.data import (
     class_folders,
     named_pictures,
     picture_groups,
-    picture_table,
     random_numbers,
     split_pictures,
     train_and_val,
@@ -116,7 +115,7 @@ def scan(
     if groups is not None:
         found.keys, said = picture_groups.keys(pictures.names, groups, named.columns)
     elif hints and named.columns:
-        said = picture_table.grouping(named.columns)
+        said = picture_groups.grouping(named.columns)
     elif hints and given is None and not named.made:
         hint = picture_groups.looks_grouped(pictures.names, pictures.labels.tolist())
         said = [hint] if hint else []

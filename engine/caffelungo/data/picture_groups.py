@@ -7,9 +7,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
+from caffelungo import shell
+from caffelungo.data.picture_table import column_word
 from caffelungo.errors import Problem, UserError, did_you_mean
 from caffelungo.wording import counted, listed
 
+GROUPS = ("group", "groupid", "person", "personid", "subject", "subjectid", "patient", "patientid", "user", "userid",
+          "session", "sessionid", "lesionid", "moduleid", "video", "videoid", "scene")  # fmt: skip
+"""Names of columns, as ``column_word`` has them, that say which pictures belong together."""
 _FRAME = re.compile(r"(.*\d.*?)[_\-. ]+(?:(?:frame|img|image|crop|view|shot)?[_\-]?)(\d+)", re.IGNORECASE)
 _DATE = re.compile(r"(?:.*\D)?(?:19|20)\d\d[-_]?[01]\d[-_]?[0-3]\d(?:\D.*)?")
 _LEAST = 3
@@ -32,7 +37,7 @@ def keys(
             near = did_you_mean(wanted, columns)
             raise UserError(
                 "the table has no such column", received=f"--groups {wanted}",
-                remedy=f"did you mean --groups {near}?" if near else f"use one of: {', '.join(columns)}",
+                remedy=f"did you mean --groups {shell.word(near)}?" if near else f"use one of: {', '.join(columns)}",
             )  # fmt: skip
         try:
             pattern = re.compile(wanted)
@@ -64,6 +69,16 @@ def keys(
     else:
         notices.append(f"{counted(len(known), 'group')} by {source}: none is on two sides of a split")
     return found, notices
+
+
+def grouping(columns: Mapping[str, Sequence[str]]) -> list[str]:
+    """Notices of columns whose names say which pictures belong together."""
+    sizes = [(name, len(set(column)), len(column)) for name, column in columns.items() if column_word(name) in GROUPS]
+    return [
+        f"the table has a column `{name}` with {distinct} values: --groups {shell.word(name)} keeps pictures of one "
+        "value on one side of every split"
+        for name, distinct, count in sizes if 1 < distinct < count
+    ]  # fmt: skip
 
 
 def _key(pattern: re.Pattern[str], name: str) -> str | None:

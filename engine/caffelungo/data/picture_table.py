@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from caffelungo import shell
 from caffelungo.data.decode import SUFFIXES
 from caffelungo.data.image_list import LIMIT, ImageList
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
@@ -18,8 +19,6 @@ from caffelungo.errors import Location, Problem, UserError, did_you_mean
 PATHS = ("path", "file", "filename", "filepath", "image", "imagepath", "imagefile", "imagename", "imageid", "img",
          "picture", "photo", "imgpath")  # fmt: skip
 LABELS = ("label", "class", "category", "target", "species", "classname", "labelname", "y", "diagnosis", "dx")
-GROUPS = ("group", "groupid", "person", "personid", "subject", "subjectid", "patient", "patientid", "user", "userid",
-          "session", "sessionid", "lesionid", "moduleid", "video", "videoid", "scene")  # fmt: skip
 """Names of columns, in lower case and without signs between the words, that mean the same to everybody."""
 MOST = 1 << 30
 """Bytes of a table: beyond it is no table of pictures."""
@@ -54,7 +53,7 @@ def is_table(file: Path, columns: PictureColumns) -> bool:
     first = lines[0] if lines else ""
     if file.suffix.lower() in (".csv", ".tsv"):
         return any(mark in first for mark in ",;\t")
-    names = [_word(cell) for cell in _split(first)]
+    names = [column_word(cell) for cell in _split(first)]
     return len(names) > 1 and any(name in PATHS for name in names) and any(name in LABELS for name in names)
 
 
@@ -106,16 +105,6 @@ def read_table(file: Path, columns: PictureColumns) -> PictureTable:
     return PictureTable(pictures, every, tuple(notices))
 
 
-def grouping(columns: Mapping[str, Sequence[str]]) -> list[str]:
-    """Notices of columns whose names say which pictures belong together."""
-    sizes = [(name, len(set(column)), len(column)) for name, column in columns.items() if _word(name) in GROUPS]
-    return [
-        f"the table has a column `{name}` with {distinct} values: --groups {name} keeps pictures of one value on one "
-        "side of every split"
-        for name, distinct, count in sizes if 1 < distinct < count
-    ]  # fmt: skip
-
-
 def _rows(file: Path) -> tuple[list[list[str]], list[str], list[int]]:
     """The rows below the first one, the names of the columns, and the line on which each row begins."""
     try:
@@ -158,12 +147,12 @@ def _chosen(file: Path, names: list[str], columns: PictureColumns) -> tuple[str,
         if given is not None:
             if given not in names:
                 near = did_you_mean(given, names)
-                remedy = f"did you mean {flag} {near}?" if near else f"use one of: {', '.join(names)}"
+                remedy = f"did you mean {flag} {shell.word(near)}?" if near else f"use one of: {', '.join(names)}"
                 problems.append(Problem(f"the table has no such column of {what}", Location(str(file), 1),
                                         f"{flag} {given}", remedy))  # fmt: skip
             found.append(given)
             continue
-        near_names = [name for name in names if _word(name) in known]
+        near_names = [name for name in names if column_word(name) in known]
         if len(near_names) != 1:
             received = f"columns {', '.join(names)}"
             if any(Path(name).suffix.lower() in SUFFIXES for name in names):
@@ -215,7 +204,8 @@ def _classes(labels: list[str]) -> tuple[tuple[str, ...], list[int]]:
     return tuple(distinct), [places[label] for label in labels]
 
 
-def _word(name: str) -> str:
+def column_word(name: str) -> str:
+    """The name of a column in lower case, without signs between its words."""
     return re.sub(r"[\W_]+", "", name).lower()
 
 
@@ -225,6 +215,3 @@ def _delimiter(first: str) -> str:
 
 def _split(line: str) -> list[str]:
     return next(csv.reader([line], delimiter=_delimiter(line)), [])
-
-
-__all__ = ["GROUPS", "PictureColumns", "PictureTable", "is_table", "read_table"]

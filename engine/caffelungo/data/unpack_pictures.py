@@ -21,7 +21,7 @@ import numpy as np
 
 from caffelungo import drafts, locks
 from caffelungo.data.image_list import LABELS, write_list
-from caffelungo.data.packed.packed import Packed, Part, Stored
+from caffelungo.data.packed.packed import Packed, PackedPart, Stored
 from caffelungo.data.parallel import Progress, in_order
 from caffelungo.errors import Location, UserError
 from caffelungo.files import write_text
@@ -91,7 +91,7 @@ def _write(packed: Packed, folder: Path, progress: Progress | None) -> None:
         for label in np.unique(part.labels):
             (folder / part.name / words[label]).mkdir(parents=True, exist_ok=True)
 
-    def write(job: tuple[Part, int]) -> str:
+    def write(job: tuple[PackedPart, int]) -> str:
         part, index = job
         data, suffix = _encoded(part.picture(index))
         name = f"{part.name}/{words[part.labels[index]]}/{starts[id(part)] + index:08d}{suffix}"

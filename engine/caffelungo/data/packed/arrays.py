@@ -19,7 +19,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.data.packed.packed import Packed, Part, check_labels, check_room, damaged
+from caffelungo.data.packed.packed import Packed, PackedPart, check_labels, check_room, damaged
 from caffelungo.errors import Location, UserError
 from caffelungo.wording import listed
 
@@ -99,7 +99,7 @@ def _packed(kind: str, path: Path, names: Iterable[str], get: Callable[[str], ND
     parts, notices = [], []
     for part, (images, labels) in paired(names, path).items():
         pictures, notice = pictures_of(get(images), images, path)
-        one = Part(part, labels_of(get(labels), labels, path, len(pictures)), pictures.__getitem__, path)
+        one = PackedPart(part, labels_of(get(labels), labels, path, len(pictures)), pictures.__getitem__, path)
         check_labels(one)
         parts.append(one)
         notices += [notice] if notice else []

@@ -9,7 +9,7 @@ import numpy as np
 from caffelungo.data import datum, preprocess
 from caffelungo.data.image_list import LABELS
 from caffelungo.data.lmdb_reader import LmdbReader
-from caffelungo.data.packed.packed import Packed, Part, Stored, check_labels
+from caffelungo.data.packed.packed import Packed, PackedPart, Stored, check_labels
 from caffelungo.data.record_survey import survey
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.errors import Location, UserError
@@ -45,7 +45,7 @@ def read(path: Path) -> Packed:
             return array[0]
         return array.transpose(1, 2, 0) if red_first else array[::-1].transpose(1, 2, 0)
 
-    part = Part("train", found.labels, picture, path)
+    part = PackedPart("train", found.labels, picture, path)
     check_labels(part)
     file = path / "data.mdb" if path.is_dir() else path
     notices = list(found.notices)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from caffelungo.data.packed.packed import Packed, Part, check_labels, check_room, damaged
+from caffelungo.data.packed.packed import Packed, PackedPart, check_labels, check_room, damaged
 from caffelungo.errors import Location, UserError
 
 PIXELS = 3 * 32 * 32
@@ -72,7 +72,7 @@ def read(paths: list[Path]) -> Packed:
             check_room(path.stat().st_size, path)
             rows = np.fromfile(path, np.uint8).reshape(-1, each)
             pictures = rows[:, each - PIXELS :].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-            part = Part(name, rows[:, each - PIXELS - 1].astype(np.int64), pictures.__getitem__, path)
+            part = PackedPart(name, rows[:, each - PIXELS - 1].astype(np.int64), pictures.__getitem__, path)
             check_labels(part, _KNOWN[each])
             parts.append(part)
     if len(set(sizes.values())) > 1:

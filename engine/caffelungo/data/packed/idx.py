@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo import files
-from caffelungo.data.packed.packed import Packed, Part, check_labels, check_room, damaged
+from caffelungo.data.packed.packed import Packed, PackedPart, check_labels, check_room, damaged
 from caffelungo.errors import Location, UserError
 
 GZIP = b"\x1f\x8b"
@@ -63,7 +63,7 @@ def read(images: list[Path]) -> Packed:
                             received=f"{pictures.shape[3]} channels", remedy="write H x W x 3 per picture")  # fmt: skip
         name = "test" if _TEST.search(path.name) else "val" if _VAL.search(path.name) else "train"
         squeezed = pictures[..., 0] if pictures.ndim == 4 and pictures.shape[3] == 1 else pictures
-        part = Part(name, labels.astype(np.int64), squeezed.__getitem__, path, "picture")
+        part = PackedPart(name, labels.astype(np.int64), squeezed.__getitem__, path, "picture")
         check_labels(part)
         parts.append(part)
         used += [path, beside]

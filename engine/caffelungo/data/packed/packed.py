@@ -19,7 +19,7 @@ MOST_CLASSES = 100_000
 
 
 @dataclass(frozen=True)
-class Part:
+class PackedPart:
     """The pictures of one part: ``name`` is train, val or test. ``picture`` reads number ``index``.
 
     ``labels`` are N classes from 0; ``file`` and ``record`` (the name of a record in messages) say where they are.
@@ -40,7 +40,7 @@ class Packed:
     """The parts of a data set, the names of its classes (none: their numbers are their names), and the ``files``."""
 
     kind: str
-    parts: tuple[Part, ...]
+    parts: tuple[PackedPart, ...]
     files: tuple[Path, ...]
     classes: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ def damaged(path: Path, received: str, what: str = "the file is damaged or trunc
     return UserError(what, where=Location(str(path)), received=received, remedy="copy or download it again completely")
 
 
-def check_labels(part: Part, classes: int | None = None) -> None:
+def check_labels(part: PackedPart, classes: int | None = None) -> None:
     """UserError with the first label that is no class; ``classes``: how many there are, None where that is open."""
     most = MOST_CLASSES if classes is None else classes
     wrong = np.flatnonzero((part.labels < 0) | (part.labels >= most))

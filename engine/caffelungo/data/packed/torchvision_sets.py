@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 import numpy as np
 
 from caffelungo.data.packed import cifar
-from caffelungo.data.packed.packed import Packed, Part, Stored, check_labels
+from caffelungo.data.packed.packed import Packed, PackedPart, Stored, check_labels
 from caffelungo.errors import Location, Problem, RunError, UserError, did_you_mean
 from caffelungo.wording import listed
 
@@ -105,7 +105,7 @@ def _read(word: str, root: Path, named: bool, given: dict[str, str]) -> Packed:
         labels = _labels(made)
         names = getattr(made, "classes", None) or getattr(made, "categories", None) or ()
         classes = classes or tuple(str(name) for name in names)
-        one = Part(part, labels, _reader(made, word), root if rooted else Path(word), f"{part} picture")
+        one = PackedPart(part, labels, _reader(made, word), root if rooted else Path(word), f"{part} picture")
         check_labels(one)
         parts.append(one)
     largest = max(int(part.labels.max(initial=0)) for part in parts)
