@@ -136,6 +136,8 @@ def _own_option(option: layer_options.Option) -> OptionRow:
     if option.default == layer_options.FILLER:
         return OptionRow(option.name, "FillerParameter { }", "", option.text)
     kind = type(option.default).__name__.replace("str", "string")
+    if option.repeated:
+        return OptionRow(option.name, f"{kind}, repeated", "", _with_range(option))
     return OptionRow(option.name, kind, default.lower() if kind == "bool" else default, _with_range(option))
 
 

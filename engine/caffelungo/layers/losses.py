@@ -22,17 +22,18 @@ NEVER = -(2**31)
 """A label that no data set holds."""
 
 
-def normalization(options: object, default: int) -> int:
+def normalization(options: object, default: int, weighted: bool = False) -> int:
     """The mode that a LossParameter asks for; `normalize: false` is the old way to write BATCH_SIZE.
 
-    Where no label is ignored all of them count: then VALID is FULL, which needs no counting.
+    Where no label is ignored, and none is ``weighted``, all of them count: then VALID is FULL, which needs no counting.
     """
     mode = default
     if options.HasField("normalization"):  # type: ignore[attr-defined]
         mode = int(options.normalization)  # type: ignore[attr-defined]
     elif options.HasField("normalize"):  # type: ignore[attr-defined]
         mode = VALID if options.normalize else BATCH_SIZE  # type: ignore[attr-defined]
-    return FULL if mode == VALID and not options.HasField("ignore_label") else mode  # type: ignore[attr-defined]
+    every = not weighted and not options.HasField("ignore_label")  # type: ignore[attr-defined]
+    return FULL if mode == VALID and every else mode
 
 
 def ignored(options: object) -> int:
@@ -40,11 +41,40 @@ def ignored(options: object) -> int:
     return int(options.ignore_label) if options.HasField("ignore_label") else NEVER  # type: ignore[attr-defined]
 
 
-def normalized(total: Tensor, mode: int, batch: int, labels: Tensor, ignore: int) -> Tensor:
-    """``total`` divided by what ``mode`` says, at least 1: labels that count, all labels, samples, or nothing."""
+def normalized(
+    total: Tensor, mode: int, batch: int, labels: Tensor, ignore: int, weights: Tensor | None = None
+) -> Tensor:
+    """``total`` divided by what ``mode`` says, at least 1: labels that count, all labels, samples, or nothing.
+
+    With ``weights`` of classes VALID is the sum of the weights of the labels that count, where there are any.
+    """
+    if mode == VALID and weights is not None:
+        kept = labels != ignore
+        each = weights[labels.where(kept, labels.new_zeros(()))]
+        return by_sum(total, each.where(kept, each.new_zeros(())))
     if mode == VALID:
         return total / (labels != ignore).sum().clamp(min=1).to(total.dtype)
     return total / {FULL: labels.numel(), BATCH_SIZE: batch, NONE: 1}[mode]
+
+
+def by_sum(total: Tensor, weights: Tensor) -> Tensor:
+    """``total`` divided by the sum of ``weights``; as it is where that is 0."""
+    divisor = weights.sum().to(total.dtype)
+    return total / divisor.where(divisor > 0, divisor.new_ones(()))
+
+
+def missed(logs: Tensor) -> Tensor:
+    """1 - p of ``logs`` = log p."""
+    import torch
+
+    return above_0(-torch.expm1(logs))
+
+
+def above_0(values: Tensor) -> Tensor:
+    """``values`` that are 0 as the smallest number above it, for a power: below 1 it has no gradient at 0."""
+    import torch
+
+    return values.clamp_min(torch.finfo(values.dtype).tiny)
 
 
 def class_numbers(bottoms: Sequence[Shape | None], axis: int, options: object = None) -> ClassNumbers:

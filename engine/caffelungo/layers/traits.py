@@ -75,6 +75,8 @@ class Traits:
     """Whether its tops are `num_output` weighted sums: units that can be grown, or the scores of a classifier."""
     depth: ClassVar[bool] = False
     """Whether it counts as a layer of depth: it has a weight matrix."""
+    class_lists: ClassVar[tuple[str, ...]] = ()
+    """Its own options that hold a number for each class, and make no sense for other classes."""
     class_loss: ClassVar[bool] = False
     """Whether it is a loss whose bottom 1 is a class label."""
     answer: ClassVar[str | None] = None

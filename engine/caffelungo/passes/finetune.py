@@ -13,6 +13,7 @@ from __future__ import annotations
 from caffelungo import shell
 from caffelungo.definition.edits import DeleteLayer, InsertLayer, SetField
 from caffelungo.definition.schema import TEST, LayerParameter
+from caffelungo.passes import class_lists
 from caffelungo.passes.base import Refusal, Rewrite
 from caffelungo.passes.finetune_options import FinetuneOptions, Work
 from caffelungo.passes.fresh_head import fresh_head
@@ -80,6 +81,9 @@ def _ends(work: Work, one: ClassifierLayer) -> None:
                 work.view.where(end.index),
                 remedy='use type: "SoftmaxWithLoss"',
             )
+        edits, notes = class_lists.cleared(work.view, end)
+        work.edits += edits
+        work.notes += notes
         top_k = int(end.layer.param.accuracy_param.top_k)
         if end.layer.type == "Accuracy" and top_k >= work.options.classes and top_k > 1:
             work.edits.append(DeleteLayer(end.index))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from caffelungo.bounds import WHOLE
 from caffelungo.definition.edits import DeleteLayer, Edit
+from caffelungo.passes import class_lists
 from caffelungo.passes.base import Note, Refusal, Rewrite, Step, step
 from caffelungo.passes.fresh_head import fresh_head
 from caffelungo.passes.option_fields import option
@@ -56,6 +57,10 @@ def head(view: View, options: HeadOptions) -> Rewrite:
         edits += fresh.edits
         notes += fresh.notes
         for end in one.ends:
+            if options.classes is not None:
+                taken, said = class_lists.cleared(view, end)
+                edits += taken
+                notes += said
             top_k = int(end.layer.param.accuracy_param.top_k) if end.layer.type == "Accuracy" else 1
             if options.classes is not None and top_k > 1 and top_k >= options.classes:
                 edits.append(DeleteLayer(end.index))

@@ -23,7 +23,7 @@ from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLay
 from caffelungo.definition.schema import FillerParameter, LayerParameter
 from caffelungo.errors import UserError
 from caffelungo.layers.base import shape_text
-from caffelungo.passes import pooled_blobs, replace_classifier
+from caffelungo.passes import class_lists, pooled_blobs, replace_classifier
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.moves import Array, Blobs
 from caffelungo.passes.names import Names, norm_name, numbered, root
@@ -128,7 +128,12 @@ def joined(view: View, options: JoinedOptions) -> Rewrite:
     edits += [SetField(("layer", index, "bottom", k), design.name) for index, k in led]
     edits += [MoveLayer(index, at) for index in design.swap.behind if index < at and index not in gone]
     edits += _named_answer(view, design)
-    return Rewrite(tuple(edits), (), (*_notes(view, design, options, useless), *forked))
+    notes = [*_notes(view, design, options, useless), *forked]
+    for end in (end for one in design.main for end in one.ends if design.classes != one.classes):
+        taken, said = class_lists.cleared(view, end)
+        edits += taken if end.index not in gone else []
+        notes += said if end.index not in gone else []
+    return Rewrite(tuple(edits), (), tuple(notes))
 
 
 def columns(view: View, options: JoinedOptions) -> list[tuple[str, str, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from tests.layers.every_type import Example
 from tests.layers.helper import check_layer, refused
@@ -27,3 +28,58 @@ def test_large_scores_do_not_overflow() -> None:
         'type: "SigmoidCrossEntropyLoss"', [np.array([[-200.0, 300.0]]), np.array([[1.0, 0.0]])], [np.array(500.0)]
     )
     refused('type: "SigmoidCrossEntropyLoss"', [(2, 3), (2, 2)], "one target for each score", "the same shape")
+
+
+SCORES = np.array([[0.5, -1.0, 2.0], [-0.3, 0.8, -1.5]])
+TARGETS = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+
+
+def block(inside: str, outside: str = "") -> str:
+    return f'type: "SigmoidCrossEntropyLoss" {outside} lungo {{ sigmoid_cross_entropy_loss {{ {inside} }} }}'
+
+
+def test_given_weights_as_torchs_pos_weight() -> None:
+    weights = np.array([2.0, 0.5, 4.0])
+    terms = torch.nn.functional.binary_cross_entropy_with_logits(
+        torch.from_numpy(SCORES), torch.from_numpy(TARGETS), reduction="none", pos_weight=torch.from_numpy(weights)
+    ).numpy()
+    inside = "class_weight: [2, 0.5, 4]"
+    check_layer(block(inside), [SCORES, TARGETS], [np.array(terms.sum() / 2)])
+    check_layer(block(inside, "loss_param { normalization: FULL }"), [SCORES, TARGETS], [np.array(terms.mean())])
+    valid = (TARGETS * weights + 1 - TARGETS).sum()
+    check_layer(
+        block(inside, "loss_param { normalization: VALID }"), [SCORES, TARGETS], [np.array(terms.sum() / valid)]
+    )
+    ignoring = np.where(np.array([[0, 0, 1], [0, 0, 0]]), -1.0, TARGETS)
+    layer = block(inside, "loss_param { normalization: VALID ignore_label: -1 }")
+    check_layer(layer, [SCORES, ignoring], [np.array((terms.sum() - terms[0, 2]) / (valid - 4))])
+
+
+def test_weights_from_counts() -> None:
+    """10 targets of 1 to 90 of 0 weigh 9; by effective numbers with beta 0.9, (1 - 0.9^90) / (1 - 0.9^10)."""
+    counts = "class_count: [10, 50, 0] other_count: [90, 50, 100]"
+    plain = np.log1p(np.exp(-np.abs(SCORES))) + np.maximum(SCORES, 0) - SCORES * TARGETS
+    for words, first in (("inverse", 9.0), ("effective beta: 0.9", (1 - 0.9**90) / (1 - 0.9**10))):
+        expected = (plain * (TARGETS * (np.array([first, 1, 1]) - 1) + 1)).sum() / 2
+        check_layer(block(f"class_weights: {words} {counts}"), [SCORES, TARGETS], [np.array(expected)])
+
+
+def test_focal() -> None:
+    """Lin et al. 2017: (1 - p)^2 for targets of 1, p^2 for targets of 0."""
+    p = 1 / (1 + np.exp(-SCORES))
+    expected = -(TARGETS * (1 - p) ** 2 * np.log(p) + (1 - TARGETS) * p**2 * np.log(1 - p)).sum() / 2
+    check_layer(block("focal_gamma: 2"), [SCORES, TARGETS], [np.array(expected)])
+
+
+def test_label_smoothing() -> None:
+    aims = TARGETS * 0.8 + 0.1
+    p = 1 / (1 + np.exp(-SCORES))
+    expected = -(aims * np.log(p) + (1 - aims) * np.log(1 - p)).sum() / 2
+    layer = 'type: "SigmoidCrossEntropyLoss" lungo { label_smoothing: 0.2 }'
+    check_layer(layer, [SCORES, TARGETS], [np.array(expected)])
+
+
+def test_what_is_refused_of_weights() -> None:
+    shapes: list[tuple[int, ...]] = [(2, 3), (2, 3)]
+    refused(block("class_weight: [1, 2]"), shapes, "one `class_weight` for each class", "3 times")
+    refused(block("class_count: [1, 2, 3]"), shapes, "must be given together", "give both")
