@@ -24,7 +24,13 @@ PLACES = 12
 """So many places of one mistake are named."""
 MOST_ALIKE = 20
 """Problems of one kind that are printed; the rest is counted."""
-_NAMES = re.compile(r"`[^`]*`|\d+")
+_VARIABLE = re.compile(
+    r"(?<![\w`])(?:`.+?`|'[^'\n]*'|\"[^\"\n]*\")(?=[\s,.:;)?!/]|$)(?: \(\w+\))?"  # names; a layer's type after it
+    r"|\S*/\S*|\\\S+"  # paths and escapes
+    r"|-?\d[\w.,]*(?: [a-z]+)?",  # numbers, and what they count: one axis, two axes
+    re.DOTALL,
+)
+_SEVERAL = re.compile(r"s?\s\.\.\.(?:(?:,| and|, and) \.\.\.)*")
 _STATE = re.compile(r"in phase [A-Z]+( with .*)?$", re.DOTALL)
 
 
@@ -121,7 +127,7 @@ def limited(problems: Sequence[Problem]) -> list[Problem]:
 
 def kind_of(problem: Problem) -> str:
     """What is wrong, without the names, numbers and states of a net that tell two of a kind apart."""
-    return _STATE.sub("in phase ...", _NAMES.sub("...", problem.what))
+    return _SEVERAL.sub(" ...", _STATE.sub("in phase ...", _VARIABLE.sub("...", problem.what)))
 
 
 def key_of(problem: Problem) -> tuple[str, Location | None, str | None]:

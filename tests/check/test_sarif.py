@@ -185,3 +185,60 @@ def test_a_place_without_a_line_has_no_region(tmp_path: Path) -> None:
     assert_valid(log)
     assert "region" not in log["runs"][0]["results"][-1]["locations"][0]["physicalLocation"]
     assert "locations" not in log["runs"][0]["results"][-2]
+
+
+PLAIN = {"blob": "data2", "layer": "conv", "field": "stridee", "type": "Zork", "file": "pictures.txt", "stage": "one"}
+ODD = {
+    "blob": "the 3 blobs, of layer x", "layer": "a`b (Conv): 7/8 \\n", "field": "no_such_thing_at_all",
+    "type": "My 'Own' Type", "file": "a folder/the list 2.txt", "stage": "two-2",
+}  # fmt: skip
+
+
+def layer(kind: str, rest: str, name: str = "{layer}") -> str:
+    return f'layer {{{{ name: "{name}" type: "{kind}" {rest} }}}}\n'
+
+
+IN, OUT = 'bottom: "data" ', 'bottom: "data" top: "t" '
+MISTAKES = {
+    "type": layer("{type}", OUT),
+    "bottom": layer("ReLU", 'bottom: "{blob}" top: "t"'),
+    "bottom in a stage": layer("ReLU", 'bottom: "{blob}" top: "t" include {{ stage: "{stage}" }}'),
+    "field": layer("ReLU", OUT + "{field}: 1"),
+    "range": layer("LRN", OUT + "lrn_param {{ local_size: 0 }}"),
+    "arity": layer("Pooling", 'top: "{blob}" pooling_param {{ kernel_size: 2 }}'),
+    "option": layer("Convolution", OUT + "convolution_param {{ num_output: 2 }}"),
+    "empty": layer("Pooling", IN + 'top: "{blob}" pooling_param {{ kernel_size: 99 }}'),
+    "top": layer("ReLU", IN + 'top: "{blob}"') + layer("ReLU", IN + 'top: "{blob}"', "y"),
+    "in place": layer("TanH", IN + 'top: "u"', "u") + layer("ReLU", IN + 'top: "data"'),
+    "rules": layer("ReLU", OUT + "include {{ phase: TEST }} exclude {{ }}"),
+    "names": layer("PReLU", OUT) + layer("PReLU", IN + 'top: "u" prelu_param {{ channel_shared: true }}'),
+    "shared": layer("PReLU", OUT + 'param {{ name: "{blob}" }}')
+    + layer("PReLU", IN + 'top: "u" param {{ name: "{blob}" }} prelu_param {{ channel_shared: true }}', "y"),
+    "list": layer("ImageData", 'top: "t" top: "u" image_data_param {{ source: "{file}" batch_size: 2 }}'),
+    "database": layer("Data", 'top: "t" data_param {{ source: "{file}" batch_size: 2 }}'),
+    "mean": layer("ImageData", 'top: "t" top: "u" image_data_param {{ source: "." batch_size: 2 }} '
+                  "transform_param {{ mean_value: 1 mean_value: 2 }}"),
+    "filler": layer("InnerProduct", OUT + 'inner_product_param {{ num_output: 2 weight_filler {{ type: "{type}" }} }}'),
+}  # fmt: skip
+
+
+def rules(mistake: str, names: dict[str, str], folder: Path) -> list[str]:
+    folder.mkdir()
+    given = {key: name.replace("\\", "\\\\") for key, name in names.items()}
+    path = folder / f"{names['type']}.prototxt"
+    path.write_text(NET.splitlines()[0] + "\n" + MISTAKES[mistake].format(**given) + "\n")
+    return sorted(rule_of(one) for one in check([path]).problems)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_the_rules_of_one_mistake_are_the_same_whatever_its_names(mistake: str, tmp_path: Path) -> None:
+    plain, odd = (rules(mistake, names, tmp_path / str(k)) for k, names in enumerate((PLAIN, ODD)))
+    assert plain == odd
+    assert plain
+
+
+def test_each_mistake_has_its_own_rule(tmp_path: Path) -> None:
+    found = {
+        mistake: tuple(rules(mistake, PLAIN, tmp_path / mistake)) for mistake in MISTAKES if "stage" not in mistake
+    }
+    assert len(set(found.values())) == len(found)
