@@ -32,12 +32,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from caffelungo.passes.joined import JoinedOptions, Read, columns
+from caffelungo.passes.join import JoinedOptions, Read, columns
 from caffelungo.passes.view import View
 from caffelungo.probes.candidates import candidates
+from caffelungo.probes.choose_candidate import attempt, held_out
 from caffelungo.probes.feature_matrix import Subject, matrix, read
 from caffelungo.probes.finetune_start import FOLDS, PATIENCE, PENALTIES
-from caffelungo.probes.choose_candidate import attempt, held_out
 from caffelungo.probes.logistic import fit
 from caffelungo.probes.scaling import global_scale
 from caffelungo.rewriting.retarget import Pictures, PointOptions, needed, open_net, point

@@ -9,7 +9,7 @@ from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.finetune import finetune
 from caffelungo.passes.finetune_options import FinetuneOptions
 from caffelungo.passes.head import HeadOptions, head
-from caffelungo.passes.joined import JoinedOptions, Read, joined
+from caffelungo.passes.join import JoinedOptions, Read, joined
 from tests.passes.nets import ALEX, net
 
 BLOCK = "lungo { softmax_with_loss { class_weights: inverse beta: 0.9 class_count: [5, 2, 9, 4, 3] class_count: 1 } }"

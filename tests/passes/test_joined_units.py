@@ -6,7 +6,7 @@ import pytest
 from caffelungo.definition.reader import Definition, parse_recipe
 from caffelungo.errors import UserError
 from caffelungo.passes.base import Result, run, step
-from caffelungo.passes.joined import JoinedOptions, Read, joined
+from caffelungo.passes.join import JoinedOptions, Read, joined
 from caffelungo.passes.joint import JointOptions, joint
 from caffelungo.passes.new_units import UnitOptions
 from caffelungo.passes.recursive import RecursiveOptions, recursive

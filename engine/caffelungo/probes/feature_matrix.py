@@ -162,7 +162,7 @@ def _averaged(head: ClassifierLayer) -> bool:
 def matrix(found: Pooled, parts: Sequence[tuple[str, str]]) -> Tensor:
     """The (blob, pool) ``parts`` side by side: N x D, or 2N x D where mirrored pictures were read, too.
 
-    Each part is at unit length, as the Normalize layers of ``passes.joined`` leave it. UserError where the matrix, and
+    Each part is at unit length, as the Normalize layers of ``passes.join`` leave it. UserError where the matrix, and
     the ``COPIES`` of it that a classifier works with, do not fit into memory.
     """
     versions = sorted({version for _, _, version in found.rows})

@@ -19,7 +19,7 @@ from torch import Tensor
 from caffelungo import drafts
 from caffelungo.definition.definition import Definition
 from caffelungo.passes.base import Note
-from caffelungo.passes.joined import JoinedOptions, Read, columns
+from caffelungo.passes.join import JoinedOptions, Read, columns
 from caffelungo.passes.param_blocks import Rate
 from caffelungo.passes.view import View
 from caffelungo.probes.candidates import AUTO, candidates

@@ -21,7 +21,7 @@ from caffelungo.data.picture_table import PictureColumns
 from caffelungo.definition.definition import Definition
 from caffelungo.errors import Problem, UserError
 from caffelungo.features.pooled import Pooled
-from caffelungo.passes.joined import JoinedOptions, Read, columns
+from caffelungo.passes.join import JoinedOptions, Read, columns
 from caffelungo.passes.view import ClassifierLayer, View
 from caffelungo.probes import write_net
 from caffelungo.probes.candidates import HEAD, ProbeCandidate, candidates

@@ -23,7 +23,7 @@ from caffelungo.definition.schema import TEST, message_class
 from caffelungo.errors import UserError
 from caffelungo.passes.base import Result, run, step
 from caffelungo.passes.deploy import DeployOptions, deploy
-from caffelungo.passes.joined import JoinedOptions, joined, weights_for
+from caffelungo.passes.join import JoinedOptions, joined, weights_for
 from caffelungo.passes.moves import Blobs
 from caffelungo.passes.view import ClassifierLayer, View
 from caffelungo.probes import table as report

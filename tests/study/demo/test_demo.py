@@ -17,7 +17,7 @@ from caffelungo.definition import catalogue
 from caffelungo.definition.reader import read_net
 from caffelungo.errors import RunError
 from caffelungo.passes.base import run, step
-from caffelungo.passes.joined import JoinedOptions, Read, joined
+from caffelungo.passes.join import JoinedOptions, Read, joined
 from caffelungo.passes.view import View
 from caffelungo.report.metrics_csv import MetricsFile
 from caffelungo.study.demo.demo import UNITS, Demo, right_answers

@@ -16,7 +16,7 @@ from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.finetune import finetune
 from caffelungo.passes.finetune_options import FinetuneOptions
 from caffelungo.passes.freeze import FreezeOptions, freeze
-from caffelungo.passes.joined import JoinedOptions, Read, columns, head_name, joined, weights_for
+from caffelungo.passes.join import JoinedOptions, Read, columns, head_name, joined, weights_for
 from caffelungo.passes.moves import Blobs
 from caffelungo.passes.rates import RatesOptions, rates
 from caffelungo.passes.stage_ends import stage_ends
