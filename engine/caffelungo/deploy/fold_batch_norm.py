@@ -1,9 +1,10 @@
-"""BatchNorm with stored statistics, and Scale and Bias, become part of the layer before them.
+"""Folds BatchNorm, Scale and Bias in the net of an export, whose names stay; the pass ``passes.fold`` renames.
 
     conv -> BatchNorm -> Scale -> ReLU      =>   conv (scaled kernels, new bias) -> ReLU
     Eltwise -> BatchNorm -> Scale           =>   Eltwise -> Scale
 
-What may be folded, and the arithmetic, are those of ``passes.fold``; here names stay, since ONNX shows them. No torch.
+BatchNorm has stored statistics. What may be folded, and the arithmetic, are those of ``passes.fold``. Names stay, since
+ONNX shows them. No torch.
 """
 
 from __future__ import annotations

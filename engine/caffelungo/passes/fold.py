@@ -1,11 +1,12 @@
-"""BatchNorm with stored statistics, and Scale and Bias, become part of the layer before them.
+"""The pass that folds BatchNorm, Scale and Bias in a user's files; ``deploy.fold_batch_norm`` does in an export.
 
     before:  conv -> bn (BatchNorm) -> scale (Scale) -> relu        or: Eltwise -> bn -> scale
     after:   conv_folded (other kernels, a bias) -> relu                Eltwise -> bn_folded (Scale)
              the answers stay within rounding; training would go another way
 
-The names change, so that weights from before are not loaded by mistake. What is foldable (``foldable``) and the
-arithmetic (``gain_and_shift``, ``folded_weights``: double precision, rounded once) serve the export, too.
+BatchNorm has stored statistics. The names change, so that weights from before are not loaded by mistake. What is
+foldable (``foldable``) and the arithmetic (``gain_and_shift``, ``folded_weights``: double precision, rounded once)
+serve the export, too.
 """
 
 from __future__ import annotations

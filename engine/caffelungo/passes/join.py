@@ -161,7 +161,7 @@ def weights_for(view: View, options: JoinedOptions, weight: Array, bias: Array) 
         raise UserError(
             f"the weights do not have the shapes of `{design.name}`",
             received=f"weights {shape_text(weight.shape)}, bias {shape_text(bias.shape)}",
-            remedy=f"give {shape_text(wanted)} weights, columns as passes.joined.columns says, and a bias per class",
+            remedy=f"give {shape_text(wanted)} weights, columns as passes.join.columns says, and a bias per class",
         )
     if any(not part.normalize for part in design.parts) and options.scale != 1:
         raise UserError(

@@ -27,7 +27,7 @@ from caffelungo.layers.types.normalize import Normalize
 from caffelungo.passes.base import Refusal
 from caffelungo.passes.names import Names, root
 from caffelungo.passes.option_fields import SEED, option
-from caffelungo.passes.param_blocks import FROZEN, NEW, Rate, give_rates, unit_filler, weak, weighted_blobs
+from caffelungo.passes.param_blocks import FROZEN, NEW, Rate, give_rates, weak, weighted_blobs
 from caffelungo.passes.view import ClassifierLayer, Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
@@ -203,13 +203,18 @@ def convolution(name: str, bottom: str, kernel: int, stride: int, options: UnitO
     return layer
 
 
+def _unit_filler() -> Any:
+    """How the weights of new units start where the layer that they are beside has no filler that tells units apart."""
+    return FillerParameter(type="xavier")
+
+
 def finish_units(layer: Any, given: Any, options: UnitOptions) -> None:
     """Number of units, fillers and rates of a layer of new units."""
     given.num_output = options.units
     if options.filler is not None:
         given.weight_filler.CopyFrom(FillerParameter(type=options.filler))
     elif weak(given.weight_filler):
-        given.weight_filler.CopyFrom(unit_filler())
+        given.weight_filler.CopyFrom(_unit_filler())
     if given.bias_term and not given.HasField("bias_filler"):
         given.bias_filler.CopyFrom(FillerParameter(type="constant", value=0))
     give_rates(layer, options.rates[: weighted_blobs(layer)])

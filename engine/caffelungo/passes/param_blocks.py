@@ -66,8 +66,3 @@ def weak(filler: Any) -> bool:
 def head_filler() -> Any:
     """How the weights of a fresh classifier start: small, so that the first loss is ln(classes)."""
     return FillerParameter(type="gaussian", std=0.01)
-
-
-def unit_filler() -> Any:
-    """How the weights of new units start where the layer they stand beside says nothing."""
-    return FillerParameter(type="xavier")

@@ -1,4 +1,4 @@
-"""Tables on the console."""
+"""Prints how each class did in a test, as a table on the console; ``classification_score`` computes the numbers."""
 
 from __future__ import annotations
 

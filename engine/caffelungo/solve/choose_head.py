@@ -1,4 +1,7 @@
-"""Which classifier of a net a test judges: the one asked for, or the one whose classes the data are. No torch."""
+"""Chooses the classifier to test by what is asked for and by the data's classes; ``tested_head`` finds and attaches it.
+
+No torch.
+"""
 
 from __future__ import annotations
 

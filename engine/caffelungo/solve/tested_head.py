@@ -1,7 +1,9 @@
-"""Which classifier of a net is tested: the one whose scores are compared with the data's label, or another. No torch.
+"""Finds the classifier that a net's graph compares with the label, and attaches another that ``choose_head`` chose.
 
 before:  fc8 -> prob      fc8_birds -> loss, accuracy
 after:   fc8 -> prob, loss, accuracy      fc8_birds                  (``pointed`` at `fc8`, for data of its task)
+
+No torch.
 """
 
 from __future__ import annotations

@@ -66,6 +66,7 @@ class LRN(Layer):
     def onnx(
         self, bottoms: Sequence[Shape], tops: Sequence[Shape], blobs: Sequence[Tensor], free: bool = False
     ) -> OnnxOperator | None:
+        """ONNX's LRN, which divides alpha by the size as Caffe does; it has no window within a channel (None)."""
         if self.within:
             return None
         return OnnxOperator("LRN", {"size": self.size, "alpha": self.alpha, "beta": self.beta, "bias": self.k})
