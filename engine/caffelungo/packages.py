@@ -5,7 +5,7 @@ Layer types, passes, rate policies and augmentations have a registry each; these
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, entry_points, packages_distributions
 from typing import Any
 
 from caffelungo.errors import Problem, UserError
@@ -47,6 +47,14 @@ def refuse_second(what: str, name: str, known: Any, new: Any) -> None:
 def is_own(given: Any) -> bool:
     """Whether a class or function belongs to Caffelungo itself, not to a package or a notebook."""
     return str(given.__module__).startswith("caffelungo.")
+
+
+def owner(given: Any) -> str:
+    """The name of the package that a class or function comes from; empty for Caffelungo's own and for a notebook's."""
+    top = str(given.__module__).partition(".")[0]
+    if is_own(given) or top == "__main__":
+        return ""
+    return packages_distributions().get(top, [top])[0]
 
 
 def _place(given: Any) -> str:

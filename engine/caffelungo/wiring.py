@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from caffelungo.definition import layer_provider, pass_provider
+from caffelungo.definition import augmentation_provider, layer_provider, pass_provider
 
 
 def _load_layer_types() -> None:
@@ -17,5 +17,19 @@ def _load_passes() -> None:
     registry.passes()
 
 
+def _load_augmentations() -> None:
+    from caffelungo.data import augmentation
+
+    augmentation.augmentation_types()
+
+
+def _gives_the_size(name: str) -> bool:
+    from caffelungo.data import augmentation
+
+    return augmentation.gives_the_size(name)
+
+
 layer_provider.load_types = _load_layer_types
 pass_provider.load_passes = _load_passes
+augmentation_provider.load_augmentations = _load_augmentations
+augmentation_provider.gives_the_size = _gives_the_size

@@ -88,7 +88,7 @@ def _named(net: Any) -> Iterator[tuple[int, type[Layer], Any, bool]]:
 
 def opened(definition: Definition, phase: int, layer: DataLayer, findings: Findings) -> Any:
     """The source of a data layer, or None where its data cannot be used; what is wrong goes to ``findings``."""
-    found = places(layer, definition.where)
+    found = places(layer, definition.where, definition.message.layer[layer.index])
     where = found["source"] if layer.source else definition.where("layer", layer.index)
     original = definition.message.layer[layer.index]
     findings.problems += transform_options.problems(

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.data import preprocess, random_numbers, transform_options, transforms
+from caffelungo.data import preprocess, random_numbers, transform_options
+from caffelungo.data.augment_pictures import Augmentations
 from caffelungo.data.resize_pixels import resize
 from caffelungo.data.source import DataSource, Opening, SampleBatch, to_device
-from caffelungo.definition.schema import TRAIN, Preprocessing
+from caffelungo.definition.schema import TRAIN, Preprocessing, TransformationParameter
 from caffelungo.errors import Location, Problem, UserError
 
 if TYPE_CHECKING:
@@ -34,11 +35,8 @@ class PictureDataSource(DataSource):
         self.extras = transform.lungo
         self.crop = int(transform.crop_size)
         self.train = opening.phase == TRAIN and not opening.once
-        self.augmentations = (
-            [(transforms.find(a.type, opening.at("lungo")), a) for a in self.extras.augmentation] if self.train else []
-        )
-        for one in self.extras.augmentation:
-            transforms.judge(one, opening.at("lungo"))
+        used = transform if self.train else TransformationParameter()
+        self.augmentations = Augmentations(used, opening.at)
         self.set_resize(int(self.extras.resize_height), int(self.extras.resize_width))
         self._mean: Array | None = None
         self._mean_moves = False
@@ -62,7 +60,7 @@ class PictureDataSource(DataSource):
         """
         if self.resize[0]:
             height, width = self.resize
-        elif self.augmentations and self.crop:
+        elif self.augmentations.resizes and self.crop:
             height = width = self.crop
         if self.crop and min(height, width) < self.crop:
             raise UserError(
@@ -81,7 +79,7 @@ class PictureDataSource(DataSource):
                 self.notice(text)
         elif mean is not None and self.crop and self.train:
             self._mean, self._mean_moves = mean[::-1] if self.reverses else mean, True
-        if self.augmentations and self.crop and not self.record.resize_height:
+        if self.augmentations.resizes and self.crop and not self.record.resize_height:
             # A net trained on random parts is tested, by custom, on the centre of a picture an eighth larger.
             self.record.resize_shorter = round(self.crop * 8 / 7)
             self.record.assumed.append("resize_shorter")
@@ -134,7 +132,7 @@ class PictureDataSource(DataSource):
         The batch keeps the samples' layout in memory. ``place`` says for a message where a sample stands.
         """
         if self.augmentations:
-            samples = [self._augmented(s, int(e), int(i)) for s, e, i in zip(samples, epoch, index, strict=True)]
+            samples = [self._augmented(s, int(e), int(i), place) for s, e, i in zip(samples, epoch, index, strict=True)]
         first = samples[0]
         height, width = (self.crop, self.crop) if self.crop else first.shape[1:]
         self._check(samples, height, width, index, place)
@@ -159,7 +157,7 @@ class PictureDataSource(DataSource):
             crops = np.stack([rows, columns, mirrored], axis=1)
         return SampleBatch((out,) if labels is None else (out, labels), crops)
 
-    def _augmented(self, sample: Array, epoch: int, index: int) -> Array:
+    def _augmented(self, sample: Array, epoch: int, index: int, place: Callable[[int], Location]) -> Array:
         size = (self.crop, self.crop) if self.crop else (self.resize if self.resize[0] else None)
         image = sample.transpose(1, 2, 0)
         if image.dtype != np.uint8:
@@ -169,10 +167,8 @@ class PictureDataSource(DataSource):
                 received=f"samples of {image.dtype}",
                 remedy="store pictures as bytes, or remove the augmentation",
             )
-        for number, (transform, options) in enumerate(self.augmentations):
-            rng = random_numbers.generator(self.opening.seed, random_numbers.AUGMENT + number, epoch, index)
-            image = transform(image, options, size, rng)
-        return image.transpose(2, 0, 1)
+        augmented = self.augmentations.apply(image, size, self.opening.seed, epoch, index, str(place(index)))
+        return augmented.transpose(2, 0, 1)
 
     def _cuts(self, spare_rows: Array, spare_columns: Array, epoch: Array, index: Array) -> tuple[Array, Array, Array]:
         """Row and column where each picture is cut, and whether it is mirrored."""
@@ -214,7 +210,7 @@ class PictureDataSource(DataSource):
 
     def misfit(self, shape: tuple[int, ...], where: Location) -> Problem | None:
         """Why a sample of ``shape`` (C x H x W, resized) cannot go into a batch; None where it can."""
-        if self.augmentations and self.crop:
+        if self.augmentations.resizes and self.crop:
             return None
         received = self._unfit(shape, *self.shapes[0][2:])
         return self._misfit(received, where) if received else None

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caffelungo.data import augmentation_options
 from caffelungo.data.image_list import ImageList
 from caffelungo.data.sample_order import SampleOrder
+from caffelungo.definition import option_blocks
 from caffelungo.definition.schema import TRAIN, LayerParameter
 from caffelungo.errors import Location, Problem
 
@@ -65,14 +67,17 @@ class Opening:
         return self.places.get(name) or self.where
 
 
-def places(planned: Any, where: Callable[..., Location | None]) -> dict[str, Location | None]:
-    """Where the data layer ``planned`` names its data, its mean and its sizes, as ``where(*path)`` knows it."""
+def places(planned: Any, where: Callable[..., Location | None], param: Any = None) -> dict[str, Location | None]:
+    """Where the data layer ``planned`` names its data, its mean and its sizes, as ``where(*path)`` knows it.
+
+    ``param``: the layer as it is written, where ``planned`` has another one.
+    """
     layer, options = ("layer", planned.index), planned.layer.options_field
     found = {name: where(*layer, "transform_param", name) for name in ("mean_file", "mean_value", "crop_size", "lungo")}
     found |= {name: where(*layer, "transform_param", "lungo", name) for name in ("resize_height", "resize_width")}
     if options:
         found |= {name: where(*layer, options, name) for name in ("source", "new_height", "new_width")}
-    return found
+    return found | augmentation_options.places(planned.layer.param if param is None else param, where, *layer)
 
 
 class DataSource:
@@ -144,6 +149,7 @@ class DataSource:
 
 
 def _opened(cls: type[DataSource], param: bytes, opening: Opening) -> DataSource:
+    option_blocks.load()  # blocks of options are fields of the message
     return cls(LayerParameter.FromString(param), opening)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from caffelungo.data import transforms
+from caffelungo.data import augment_pictures, augmentation_options
 from caffelungo.data.decode import MOST_PIXELS
 from caffelungo.definition.schema import LayerParameter
 from caffelungo.errors import Location, Problem
@@ -21,7 +21,9 @@ PICTURES = ("Data", "ImageData")
 def problems(param: Any, train: bool, at: At) -> list[Problem]:
     """What the data layer ``param`` says wrong beside what the layer type itself refuses; ``train``: it augments."""
     transform = param.transform_param
-    found = transforms.problems(transform, train, at("lungo"))
+    found = augmentation_options.problems(transform, train, at)
+    if train and not found and transform.lungo.augmentation:
+        found += augment_pictures.trial(transform, stated_channels(param) or 3, _stated_size(param), at)
     if param.type in PICTURES:
         height, width = int(transform.lungo.resize_height), int(transform.lungo.resize_width)
         place = at("resize_height" if height else "resize_width")
@@ -37,8 +39,7 @@ def mended(param: Any) -> tuple[Any, bool]:
     """``param`` without what is wrong with it, so that its data can be looked at; whether all its sizes were right."""
     copy = LayerParameter.FromString(param.SerializeToString())
     transform = copy.transform_param
-    if transform.lungo.augmentation:
-        del transform.lungo.augmentation[:]
+    augmentation_options.mend(transform)
     if mean_problems(copy.name, transform, stated_channels(copy), lambda _: None):
         transform.ClearField("mean_file")
         transform.ClearField("mean_value")
@@ -108,6 +109,12 @@ def size_problem(name: str, height: int, width: int, where: Location | None) -> 
             f"set a size of at most {MOST_PIXELS:,} pixels",
         )
     return None
+
+
+def _stated_size(param: Any) -> tuple[int, int] | None:
+    """Height and width that pictures are resized to, where the layer says both."""
+    sides = [(int(getattr(one, high)), int(getattr(one, wide))) for one, high, wide in _sizes(param)]
+    return next((both for both in reversed(sides) if all(both)), None)
 
 
 def _sizes(param: Any) -> list[tuple[Any, str, str]]:

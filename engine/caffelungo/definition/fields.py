@@ -9,7 +9,8 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from caffelungo.definition import layer_options, recipe_steps
+from caffelungo.definition import recipe_steps
+from caffelungo.definition.option_blocks import AUGMENTATIONS, LAYERS, OptionBlock
 from caffelungo.definition.schema import pool
 
 _RANGES = {
@@ -80,10 +81,12 @@ class MessageInfo:
     required: tuple[str, ...]
 
 
-_OPEN: dict[str, Callable[..., Iterable[layer_options.OptionBlock | recipe_steps.Declared]]] = {
-    layer_options.EXTRAS: layer_options.declared, recipe_steps.STEP: recipe_steps.declared,
-}  # fmt: skip
-"""Messages that get further fields from what layer types and passes declare."""
+_OPEN: dict[str, Callable[..., Iterable[OptionBlock | recipe_steps.Declared]]] = {
+    LAYERS.holder: LAYERS.declared,
+    AUGMENTATIONS.holder: AUGMENTATIONS.declared,
+    recipe_steps.STEP: recipe_steps.declared,
+}
+"""Messages that get further fields from what layer types, augmentations and passes declare."""
 
 
 @cache
@@ -93,7 +96,7 @@ def message_info(full_name: str) -> MessageInfo:
     fields = {field.name: _field(field) for field in descriptor.fields}
     if (declared := _OPEN.get(full_name)) is not None:
 
-        def add(block: layer_options.OptionBlock | recipe_steps.Declared) -> None:
+        def add(block: OptionBlock | recipe_steps.Declared) -> None:
             fields[block.key] = _field(block.extension)
 
         for block in declared(add):

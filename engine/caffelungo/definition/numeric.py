@@ -10,7 +10,8 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from caffelungo.bounds import ANY, Bounds
-from caffelungo.definition import layer_options, recipe_steps
+from caffelungo.definition import option_blocks, recipe_steps
+from caffelungo.definition.fields import FieldInfo, message_info
 from caffelungo.definition.ranges import DATA, OLD, RANGES, WITHIN
 from caffelungo.errors import Location, Problem
 
@@ -53,15 +54,19 @@ def in_range(message: Any) -> Any:
         *outer, last = path[:-1] if isinstance(path[-1], int) else path
         holder = copy
         for part in outer:
-            holder = getattr(holder, part) if isinstance(part, str) else holder[part]
-        holder.ClearField(last)
+            holder = _field(holder, part).of(holder) if isinstance(part, str) else holder[part]
+        _field(holder, str(last)).clear(holder)
     return copy
+
+
+def _field(message: Any, name: str) -> FieldInfo:
+    return message_info(message.DESCRIPTOR.full_name).fields[name]
 
 
 @cache
 def range_of(message: str, field: str, within: str = "") -> Bounds:
     """The range of ``field`` of ``message`` (full name); ``within`` is the field of another message that holds it."""
-    own = layer_options.option(message, field)
+    own = option_blocks.option(message, field)
     if own is not None:
         return own.bounds
     step = recipe_steps.range_of(message, field)

@@ -324,8 +324,9 @@ class _Parser(Cursor):
         self._foreign(block, name, start)
 
     def _layer_type(self) -> str | None:
-        """The type of the layer that is being read, if it has been read already."""
-        layer = next((one for one in self.stack if one.info.name in ("LayerParameter", "V1LayerParameter")), None)
+        """The type of the layer (or of the augmentation) that is being read, if it has been read already."""
+        kinds = ("LayerParameter", "V1LayerParameter", "Augmentation")
+        layer = next((one for one in reversed(self.stack) if one.info.name in kinds), None)
         types = [one.values[0] for one in layer.fields if one.info.name == "type" and one.values] if layer else []
         return str(types[0].value) if types and isinstance(types[0], Scalar) else None
 

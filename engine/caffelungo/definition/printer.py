@@ -13,7 +13,7 @@ INDENT = "  "
 MAX_INLINE = 90
 MAX_INLINE_FIELDS = 3
 
-_OWN_OPTIONS = re.compile(r"\A(\s*)\[lungo\.options\.(\w+)\] \{\Z")
+_OWN_OPTIONS = re.compile(r"\A(\s*)\[lungo\.(?:options|augmentations)\.(\w+)\] \{\Z")
 _WHOLE = re.compile(r"(:\s-?[0-9]+)\.0\Z")
 
 

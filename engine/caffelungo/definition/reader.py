@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from caffelungo import files, filetypes
-from caffelungo.definition import decoding, fork_solver, layer_options, printer, schema
+from caffelungo.definition import decoding, fork_solver, option_blocks, printer, schema
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.faults import Fault
 from caffelungo.definition.parser import MAX_CHARACTERS, ForeignField, Unknown, parse
@@ -186,7 +186,7 @@ def _upgraded(definition: Definition) -> Definition:
 def _binary_net(data: bytes) -> Any | None:
     """The NetParameter in ``data`` without weights, or None if it is none."""
     try:
-        layer_options.load()
+        option_blocks.load()
         net = schema.from_bytes(NetParameter, data)
     except DecodeError:
         return None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffelungo.definition import fork_layer_fields, fork_solver, layer_options
+from caffelungo.definition import fork_layer_fields, fork_solver
 from caffelungo.definition.fields import MessageInfo, message_info
 from caffelungo.definition.forks import costs_nothing, fork_of
 from caffelungo.definition.misspelt import near_field
+from caffelungo.definition.option_blocks import AUGMENTATIONS, LAYERS, key
 from caffelungo.definition.upgrade import V1_TYPES
 from caffelungo.definition.upgrade_v0 import FIELDS as V0_FIELDS
 from caffelungo.visible import shortened
@@ -18,14 +19,15 @@ _ALWAYS_LISTED = 12
 
 
 def unknown_field(
-    info: MessageInfo, name: str, around: Sequence[MessageInfo], layer_type: str | None = None
+    info: MessageInfo, name: str, around: Sequence[MessageInfo], type_name: str | None = None
 ) -> tuple[str, str]:
     """What is wrong with field ``name`` in message ``info`` and what to do.
 
-    ``around`` are the enclosing messages, ``layer_type`` is the type of the layer that the field was written in.
+    ``around`` are the enclosing messages, ``type_name`` is the type of the layer, or of the augmentation, that the
+    field was written in.
     """
     what = f"{info.name} has no field `{shortened(name, _LONGEST)}`"
-    own = _own_option(info, name, layer_type)
+    own = _own_option(info, name, type_name)
     if fork := fork_of(info.name, name):
         if own:
             return f"{what}; it comes from {fork}", own
@@ -54,18 +56,31 @@ def other_kind(root: MessageInfo, name: str, first: bool) -> tuple[str, str] | N
     return None
 
 
-def _own_option(info: MessageInfo, name: str, layer_type: str | None) -> str | None:
+def _own_option(info: MessageInfo, name: str, type_name: str | None) -> str | None:
     """Where to write a block of options that a layer type declares itself, or one of them, that is elsewhere."""
+    if info.name == "Augmentation":
+        return _option_of_augmentation(info, name, type_name)
     if info.name not in ("LayerParameter", "V1LayerParameter", "LayerExtras"):
         return None
-    blocks = {one.key: [option.name for option in one.options] for one in layer_options.declared()}
-    mine = layer_options.key(layer_type or "")
+    blocks = {one.key: [option.name for option in one.options] for one in LAYERS.declared()}
+    mine = key(type_name or "")
     if option := near_field(name, blocks.get(mine, ())):
         return f"write lungo {{ {mine} {{ {option}: ... }} }}"
     meant = near_field(name.removesuffix("_param"), blocks)
     if info.name == "LayerExtras" or meant is None or near_field(name, info.fields):
         return None
     return f"write lungo {{ {meant} {{ ... }} }}"
+
+
+def _option_of_augmentation(info: MessageInfo, name: str, type_name: str | None) -> str | None:
+    mine = key(type_name or "")
+    block = next((one for one in AUGMENTATIONS.declared() if one.key == mine), None)
+    if block is None:
+        return None
+    known = [one.name for one in block.options]
+    if option := near_field(name, known):
+        return f"write {mine} {{ {option}: ... }}"
+    return None if near_field(name, info.fields) else f"write {mine} {{ ... }}, with any of {', '.join(known)}"
 
 
 def _old_form(info: MessageInfo, name: str) -> str | None:

@@ -122,7 +122,7 @@ def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _random(source: PictureDataSource) -> str:
     """What is drawn anew for each picture."""
-    parts = [str(options.type) for _, options in source.augmentations]
+    parts = list(source.augmentations.names)
     if source.crop and source.train and source.resize != (source.crop, source.crop):
         parts.append(f"crop {source.crop}x{source.crop}")
     return ", ".join([*parts, *(["mirror"] if source.mirrors else [])])

@@ -11,7 +11,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from caffelungo.definition import layer_options, schema
+from caffelungo.definition import option_blocks, schema
 from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.schema import TRAIN, LayerParameter, NetParameter
 from caffelungo.definition.upgrade import upgrade_net
@@ -69,7 +69,7 @@ def parse(path: str | Path, wanted: str, message: Any, inner: Any) -> tuple[Any,
         raise sniff.wrong_kind(path, str(found), wanted)
     try:
         skeleton, arrays = wire.take_blobs(buffer, inner)
-        layer_options.load()
+        option_blocks.load()
         return schema.from_bytes(message, skeleton), arrays
     except (wire.WireError, DecodeError) as error:
         raise damaged(path, len(buffer), error) from None

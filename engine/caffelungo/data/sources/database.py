@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.data import datum, preprocess
+from caffelungo.data.class_balanced_order import asks, class_balanced
 from caffelungo.data.data_transformer import PictureDataSource
 from caffelungo.data.lmdb_reader import LmdbReader
 from caffelungo.data.record_survey import Survey, survey
@@ -52,6 +53,8 @@ class DatabaseSource(PictureDataSource):
         self._odd(datum.of(first))
         self._kept: tuple[NDArray[Any], NDArray[np.int64]] | None = None
         self._survey: Survey | None = None
+        if asks(param):
+            self.order = class_balanced(self, self._surveyed().labels, options) or self.order
         self.small = not first.encoded and sample.nbytes * self.size <= IN_MEMORY
         self.heavy = self.ahead = not self.small
         self.plain = not (self.crop or self.resize[0] or self.augmentations or self.transform.mirror)
@@ -120,7 +123,7 @@ class DatabaseSource(PictureDataSource):
 
     def _plain(self, samples: NDArray[Any], labels: NDArray[np.int64], index: NDArray[np.int64]) -> SampleBatch:
         """Samples that are used as they are: one slice of what is kept in memory."""
-        run = len(index) == index[-1] - index[0] + 1
+        run = not (self.order and self.order.shuffle) and len(index) == index[-1] - index[0] + 1
         picked = samples[index[0] : index[-1] + 1] if run else samples[index]
         if self.reverses:
             picked = np.ascontiguousarray(picked[:, ::-1])
@@ -143,7 +146,7 @@ class DatabaseSource(PictureDataSource):
 
     def _surveyed(self) -> Survey:
         if self._survey is None:
-            resized = bool(self.resize[0] or self.augmentations)
+            resized = bool(self.resize[0] or self.augmentations.resizes)
             self._survey = survey(self.reader, crop=self.crop, resized=resized, labelled=len(self.names) > 1)
         return self._survey
 

@@ -1,0 +1,1 @@
+"""One file per random augmentation, called after it (see ``data/augmentation.py``)."""
