@@ -21,20 +21,20 @@ from caffelungo.definition.schema import TEST
 from caffelungo.errors import Problem
 from caffelungo.plan.plan import Plan, PlannedLayer
 
+Moves = tuple[tuple[PlannedLayer, int], ...]
+"""Layers on the way, from the data on, each with the number of its top that is followed."""
+
 
 @dataclass(frozen=True)
 class Use:
-    """Layer ``reader`` takes top number ``top`` of the layer ``data`` for class numbers, 0 to ``classes`` - 1.
-
-    ``moves`` are the layers on the way, from the data on, each with the number of its top that is followed.
-    """
+    """Layer ``reader`` takes top number ``top`` of the layer ``data`` for class numbers, 0 to ``classes`` - 1."""
 
     data: PlannedLayer
     top: int
     reader: PlannedLayer
     classes: int
     ignored: int | None
-    moves: tuple[tuple[PlannedLayer, int], ...]
+    moves: Moves
 
     @property
     def values(self) -> tuple[str, int, tuple[tuple[int, int], ...]]:
@@ -59,20 +59,39 @@ def uses(plan: Plan) -> Iterator[Use]:
         known = reader.layer.class_numbers(reader.bottom_shapes)
         if known is None or known.count is None or known.bottom >= len(reader.bottom_values):
             continue
-        moves: list[tuple[PlannedLayer, int]] = []
-        value = reader.bottom_values[known.bottom]
-        while (maker := makers.get(value)) is not None and not maker.layer.source and len(maker.bottom_values) == 1:
-            moves.append((maker, maker.top_values.index(value)))
-            value = maker.bottom_values[0]
-        if maker is not None and maker.layer.source:
-            top = maker.top_values.index(value)
-            yield Use(maker, top, reader, known.count, known.ignored, tuple(reversed(moves)))
+        if (found := _origin(makers, reader.bottom_values[known.bottom])) is not None:
+            data, top, moves = found
+            yield Use(data, top, reader, known.count, known.ignored, moves)
 
 
-def _moved(use: Use, values: NDArray[Any]) -> NDArray[Any] | None:
+def _origin(makers: Mapping[int, PlannedLayer], value: int) -> tuple[PlannedLayer, int, Moves] | None:
+    """The data layer that ``value`` comes from, which of its tops it is, and the layers between; None without one."""
+    moves: list[tuple[PlannedLayer, int]] = []
+    while (maker := makers.get(value)) is not None and not maker.layer.source and len(maker.bottom_values) == 1:
+        moves.append((maker, maker.top_values.index(value)))
+        value = maker.bottom_values[0]
+    if maker is None or not maker.layer.source:
+        return None
+    return maker, maker.top_values.index(value), tuple(reversed(moves))
+
+
+def blocks(
+    plan: Plan, sources: Mapping[str, DataSource], reader: PlannedLayer, bottom: int
+) -> Iterator[NDArray[Any]] | None:
+    """What ``reader`` sees in ``bottom`` of every sample, by blocks; None where that is not there to see."""
+    makers = {value: planned for planned in plan.layers for value in planned.top_values}
+    found = _origin(makers, reader.bottom_values[bottom])
+    if found is None or found[0].name not in sources:
+        return None
+    data, top, moves = found
+    moved = (_moved(moves, block) for _, block in sources[data.name].blocks(top))
+    return (block for block in moved if block is not None)
+
+
+def _moved(moves: Moves, values: NDArray[Any]) -> NDArray[Any] | None:
     """``values`` of the data layer's top as the reader sees them; None where a layer on the way computes."""
     here: NDArray[Any] | None = values
-    for planned, top in use.moves:
+    for planned, top in moves:
         tops = None if here is None else planned.layer.rearranged(here, planned.top_shapes)
         here = None if tops is None else tops[top]
     return here
@@ -82,7 +101,7 @@ def _tally(use: Use, source: DataSource, classes: int) -> Tally | None:
     """Count what the readers of ``use.values`` see; None where it is not there to be looked at."""
     tally = Tally(classes)
     for first, block in source.blocks(use.top):
-        moved = _moved(use, block)
+        moved = _moved(use.moves, block)
         if moved is None:
             return None
         tally.add(first, moved)

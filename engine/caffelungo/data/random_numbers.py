@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 ORDER, SKIP, CROP_ROW, CROP_COLUMN, MIRROR, FILL, AUGMENT = range(7)
 """Streams: numbers for different purposes are drawn from different streams. Augmentation i draws from AUGMENT + i."""
+CLASS, MEMBER = -1, -2
+"""Streams of ``class_balanced_order``."""
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from caffelungo.layers.base import LayerError, Source
+from caffelungo.layers.base import LayerError, Option, Source
 
 
 class PictureSource(Source):
     """A source of pictures and labels, transformed as `transform_param` says."""
 
     more_options = ("transform_param",)
+    own_options = (
+        Option("class_balanced", False, "Draw every class equally often in training, however many samples it has."),
+    )
 
     def setup(self) -> None:
         self.batch_size = int(self.options.batch_size)
@@ -40,6 +43,13 @@ class PictureSource(Source):
                 None,
                 "keep one of them",
                 ("transform_param", "force_gray"),
+            )
+        if self.own.class_balanced and not self.training:
+            yield self.fail(
+                "classes are drawn equally often in training only: a test counts every sample once",
+                received="class_balanced: true in phase TEST",
+                remedy="write it in a data layer with `include { phase: TRAIN }`",
+                path="class_balanced",
             )
         if not self.options.source:
             yield self.fail("`source` is missing", remedy='add `source: "..."` with the path of the data')

@@ -9,7 +9,7 @@ from caffelungo.data import label_uses, labels, phase_differences, preprocess
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import Problem, UserError
 from caffelungo.report.console import Reporter
-from caffelungo.solve import cannot_learn, memory, missing_weights
+from caffelungo.solve import cannot_learn, class_counts, memory, missing_weights
 from caffelungo.solve.nets import OpenedNet
 from caffelungo.solve.training import Training
 from caffelungo.wording import counted
@@ -59,6 +59,10 @@ def before(training: Training, reporter: Reporter, *, resumed: bool = False) -> 
     ):
         reporter.notice(text)
     for text in learns_not(training, resumed):
+        reporter.notice(text)
+    for text in class_counts.lines(training.opened):
+        reporter.say(text)
+    for text in class_counts.twice(training.opened):
         reporter.notice(text)
     for source in training.opened.sources:
         for text in source.notices:

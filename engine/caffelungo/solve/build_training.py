@@ -5,6 +5,7 @@ Caffe: Solver::Init, Solver::InitTrainNet, Solver::InitTestNets.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from caffelungo.errors import UserError
 from caffelungo.net.graph import GraphNet
 from caffelungo.net.store import Store
 from caffelungo.report.glog import CaffeLog
-from caffelungo.solve import cannot_learn, nets, smaller_batches, snapshot, updates
+from caffelungo.solve import cannot_learn, class_counts, nets, smaller_batches, snapshot, updates
 from caffelungo.solve.average_loss import SmoothedLoss
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
@@ -58,6 +59,8 @@ def build_training(
         raise UserError(problem)
     feed = Feed(opened, engine, setup.workers)
     specs = nets.test_nets(definition, setup.variables)
+    counts = class_counts.known(opened.plan)
+    specs = [replace(spec, text=class_counts.filled(spec.text, counts)) for spec in specs] if counts else specs
     tests = [_test_net(number, spec, store, engine, setup, seed, log) for number, spec in enumerate(specs)]
     loaded.load(store, [(test.opened.plan, test.opened.text.where) for test in tests])
     engine.lay_out(store.tensors.values())
@@ -93,7 +96,7 @@ def _train_net(definition: Definition, engine: Engine, setup: Setup, seed: int, 
     opened = setup.given.opened if setup.given else nets.open_net_with_data(net, state, seed=seed, caffe=engine.caffe)
     if error := nets.input_without_data(net, opened.plan):
         raise error
-    return opened
+    return class_counts.counted(opened)
 
 
 def _test_net(

@@ -42,11 +42,15 @@ class TestSpec:
 
 @dataclass
 class OpenedNet:
-    """A net in one state with its data: ``sources`` in the order of ``plan.sources``."""
+    """A net in one state with its data: ``sources`` in the order of ``plan.sources``.
+
+    ``counted`` are the losses that have their ``class_count`` from the data, by layer (``class_counts``).
+    """
 
     text: NetText
     plan: Plan
     sources: list[DataSource] = field(default_factory=list)
+    counted: frozenset[str] = frozenset()
 
     @property
     def batch_size(self) -> int:

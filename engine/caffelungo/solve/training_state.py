@@ -16,7 +16,7 @@ from caffelungo.definition.schema import message_class
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.layers.base import shape_text
 from caffelungo.plan.plan import ParamKey
-from caffelungo.solve import resume_changes
+from caffelungo.solve import class_counts, resume_changes
 from caffelungo.solve.average_loss import SmoothedLoss
 from caffelungo.solve.snapshot import names
 from caffelungo.solve.training import Training
@@ -115,7 +115,8 @@ def _continue(training: Training, extras: Any) -> list[str]:
         training.watch.since = extras.tests_since_best
     now = training.engine.settings()
     then = {setting.name: setting.value for setting in extras.setting}
-    notes = resume_changes.differences(extras, *_definitions(training))
+    notes = class_counts.resume(training.opened, [test.opened for test in training.tests], extras.net)
+    notes += resume_changes.differences(extras, *_definitions(training))
     if extras.train_batches * before % batch:
         notes.append("the data continues within a batch of the old size: some samples are used twice")
     notes += [

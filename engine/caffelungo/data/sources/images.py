@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caffelungo.data.class_balanced_order import class_balanced
 from caffelungo.data.data_transformer import PictureDataSource
 from caffelungo.data.decode import decode
 from caffelungo.data.image_list import read_list
@@ -35,7 +36,7 @@ class ImageSource(PictureDataSource):
         if options.new_height or options.new_width:
             self.set_resize(int(options.new_height), int(options.new_width))
         self.size = len(self.pictures)
-        self.order = SampleOrder(
+        self.order = class_balanced(self, self.pictures.labels, options) or SampleOrder(
             self.size, options.batch_size or 1, seed=opening.seed, shuffle=self._shuffles(options),
             skip=options.rand_skip, once=opening.once,
         )  # fmt: skip

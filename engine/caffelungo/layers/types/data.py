@@ -11,7 +11,8 @@ from caffelungo.layers.registry import register
 
 @register
 class Data(PictureSource):
-    """Pictures (and labels, when there is a second top) from a database, in its order.
+    """Pictures (and labels, when there is a second top) from a database, in its order, or
+    (`lungo { data { class_balanced: true } }`) at random with every class equally often.
 
     Tops: batch x C x H x W, cropped to crop_size if that is given; batch.
     Caffe: DataLayer.

@@ -14,7 +14,7 @@ class ImageData(PictureSource):
     """Picture files and labels, from a list of lines `path label` or a folder with one sub-folder a class.
 
     Tops: batch x (3, or 1 when is_color is false) x H x W, resized to new_height x new_width if given, cropped to
-    crop_size if given; batch.
+    crop_size if given; batch. `lungo { image_data { class_balanced: true } }` draws every class equally often.
     Caffe: ImageDataLayer.
     """
 
@@ -25,6 +25,13 @@ class ImageData(PictureSource):
 
     def mistakes(self) -> Iterator[LayerError]:
         yield from super().mistakes()
+        if self.own.class_balanced and self.options.HasField("shuffle") and not self.options.shuffle:
+            yield self.fail(
+                "class_balanced draws pictures at random, and `shuffle: false` asks for the order of the list",
+                received="class_balanced: true, shuffle: false",
+                remedy="remove `shuffle`, or `class_balanced`",
+                path="class_balanced",
+            )
         height, width = int(self.options.new_height), int(self.options.new_width)
         if bool(height) != bool(width):
             yield self.fail(
