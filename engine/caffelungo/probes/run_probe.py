@@ -284,6 +284,8 @@ class _Work:
         if gained(first, then):
             self.judgements.append(f"{what}: the trained weights are kept")
             return again
+        self.use(before)
+        start, first = self._outcome(refit)
         mean = str(folder / "average.caffemodel")
         formats.write(mean, average(load(before), load(after)), self.definition.message)
         self.use(mean)
@@ -293,7 +295,7 @@ class _Work:
             return again
         self.judgements.append(f"{what}, which is within chance: the weights from before training are used")
         self.use(before)
-        return self._outcome(refit)[0]
+        return start
 
     def _outcome(self, refit: bool) -> tuple[Refitted | None, Tensor]:
         """The classifier refitted, if at all, and the losses of the better one on the pictures set aside."""
