@@ -130,11 +130,11 @@ def _check(options: ProbeOptions) -> None:
                     "add --data photos/; only --layers head uses the net's own")
         )  # fmt: skip
     if options.data is None:
-        given = {"--groups": options.groups, "--per-class": options.per_class, "--path-column": options.path_column,
+        flags = {"--groups": options.groups, "--per-class": options.per_class, "--path-column": options.path_column,
                  "--label-column": options.label_column}  # fmt: skip
         problems += [
             Problem(f"{flag} is for pictures that are named", None, f"{flag} {value}", "add --data photos/")
-            for flag, value in given.items() if value is not None
+            for flag, value in flags.items() if value is not None
         ]  # fmt: skip
     if options.data is None and options.classifier != "logistic" and options.penalty is None:
         problems.append(

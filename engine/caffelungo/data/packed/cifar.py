@@ -61,7 +61,8 @@ def refuse_python(folder: Path) -> None:
 
 def read(paths: list[Path]) -> Packed:
     """The records of ``paths``: those of test batches are the part test, all others train."""
-    parts, classes = [], ()
+    parts: list[PackedPart] = []
+    classes: tuple[str, ...] = ()
     sizes = {path: _size(path) for path in paths}
     for name in ("train", "test"):
         chosen = [path for path in paths if bool(_TEST.fullmatch(path.name)) == (name == "test")]
