@@ -254,9 +254,9 @@ class _Work:
             total.update(np.ascontiguousarray(array).tobytes())
         return self.cache / f"{total.hexdigest()}.row.json"
 
-    def use(self, weights: str) -> None:
-        """Go on with the net's ``weights``."""
-        self.weights, self.subject = weights, Subject(self.definition, [weights], self.engine)
+    def use(self, weights: str, subject: Subject | None = None) -> None:
+        """Go on with the net's ``weights``, which ``subject`` has loaded if it is given."""
+        self.weights, self.subject = weights, subject or Subject(self.definition, [weights], self.engine)
         self._kept.clear()
         self._own.clear()
 
@@ -286,6 +286,7 @@ class _Work:
             return again
         self.use(before)
         start, first = self._outcome(refit)
+        untrained = self.subject
         mean = str(folder / "average.caffemodel")
         formats.write(mean, average(load(before), load(after)), self.definition.message)
         self.use(mean)
@@ -294,7 +295,7 @@ class _Work:
             self.judgements.append(f"{what}, which is within chance: their mean is used, with {between.mean():.3f}")
             return again
         self.judgements.append(f"{what}, which is within chance: the weights from before training are used")
-        self.use(before)
+        self.use(before, untrained)
         return start
 
     def _outcome(self, refit: bool) -> tuple[Refitted | None, Tensor]:
