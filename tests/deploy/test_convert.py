@@ -16,6 +16,7 @@ from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.deploy.convert import convert, examine
 from caffelungo.deploy.exportable_net import open_exportable
+from caffelungo.deploy.exportable_part import cut
 from caffelungo.deploy.options import ConvertOptions, ExportOptions
 from caffelungo.errors import Problem, UserError
 from caffelungo.inference import picture_input
@@ -434,3 +435,16 @@ def test_unpooling_is_no_interpolation(bottoms: list[int], told: list[str], unto
 def _unknown_types(net: Path) -> list[Problem]:
     problems = examine(net, None, net.with_name("x.onnx"), ConvertOptions()).problems
     return [one for one in problems if "unknown layer type" in one.what]
+
+
+@pytest.mark.parametrize(
+    ("bottom", "size", "suggested"), [("data", 2, True), ("nothing", 2, False), ("data", 0, False), ("z", 2, False)]
+)
+def test_outputs_that_cannot_be_converted_either_are_not_suggested(bottom: str, size: int, suggested: bool) -> None:
+    net = parse_net(
+        'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 } } }\n'
+        'layer { name: "z" type: "Zork" bottom: "data" top: "z" }\n'
+        f'layer {{ name: "ip" type: "InnerProduct" bottom: "{bottom}" top: "ip"\n'
+        f"  inner_product_param {{ num_output: {size} }} }}\n"
+    )
+    assert any("--outputs ip" in (one.remedy or "") for one in cut(net).problems) == suggested

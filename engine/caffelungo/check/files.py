@@ -17,6 +17,7 @@ from caffelungo.definition.reader import read_net, read_solver
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.definition.template import meant_for
 from caffelungo.errors import Problem, UserError
+from caffelungo.wording import counted
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def _one(kind: str, path: Path, findings: Findings) -> str:
     if kind == kinds.RECIPE:
         from caffelungo.rewriting.recipes import open_recipe
 
-        return f"{len(open_recipe(path, findings.variables or None).steps)} passes"
+        return counted(len(open_recipe(path, findings.variables or None).steps), "pass")
     if kind == kinds.OTHER:
         return ""
     return _data(kind, path, findings)
@@ -127,7 +128,8 @@ def _data(kind: str, path: Path, findings: Findings) -> str:
     if kind in (kinds.LIST, kinds.FOLDER):
         return pictures.check_list(path, findings)
     if kind == kinds.NAMES:
-        return f"{sum(bool(line.strip()) for line in path.read_text('utf-8', errors='replace').splitlines())} classes"
+        lines = path.read_text("utf-8", errors="replace").splitlines()
+        return counted(sum(bool(line.strip()) for line in lines), "class")
     if kind == kinds.PICTURE:
         from caffelungo.data.decode import decode
 
@@ -138,11 +140,11 @@ def _data(kind: str, path: Path, findings: Findings) -> str:
 
         reader = LmdbReader(path)
         findings.problems += survey(reader, resized=True, labelled=False).problems
-        return f"{reader.size} records"
+        return counted(reader.size, "record")
     if kind == kinds.HDF5_LIST:
         from caffelungo.data.sources.hdf5_data import read_file_list
 
-        return f"{len(read_file_list(path))} files"
+        return counted(len(read_file_list(path)), "file")
     return _binary(kind, path, findings)
 
 
@@ -160,4 +162,4 @@ def _binary(kind: str, path: Path, findings: Findings) -> str:
     from caffelungo.weights import formats
 
     weights = findings.read.get(path) or formats.read(path)
-    return f"{len(weights.layers)} layers, {weights.bytes / 1e6:.1f} MB"
+    return f"{counted(len(weights.layers), 'layer')}, {weights.bytes / 1e6:.1f} MB"

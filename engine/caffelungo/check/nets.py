@@ -12,6 +12,7 @@ from caffelungo.check.pictures import check_records, check_sizes
 from caffelungo.data import label_uses, phase_differences
 from caffelungo.data.source import DataSource
 from caffelungo.definition import filter as filter_
+from caffelungo.definition.filter import included
 from caffelungo.definition.partial import Rest
 from caffelungo.definition.reader import Definition
 from caffelungo.errors import Problem, key_of
@@ -22,6 +23,7 @@ from caffelungo.plan import states as in_state
 from caffelungo.plan.build_plan import build_plan
 from caffelungo.plan.misread_layers import Doubt
 from caffelungo.plan.plan import Plan
+from caffelungo.wording import counted
 
 
 def check_net(
@@ -46,9 +48,9 @@ def check_net(
         plan, found = _checked(net, one.state, findings, doubt)
         plans.append(plan)
         findings.problems += [new for new in found if key_of(new) not in told]
-    layers = max((len(plan.layers) for plan in plans), default=0)
+    layers = max((sum(included(layer, plan.state) for layer in definition.message.layer) for plan in plans), default=0)
     named = list(dict.fromkeys(filter_.state_text(plan.state) for plan in plans))
-    return f"{layers} layers in {(' and ' if len(named) < 3 else ', ').join(named)}"
+    return f"{counted(layers, 'layer')} in {(' and ' if len(named) < 3 else ', ').join(named)}"
 
 
 def _checked(definition: Definition, state: Any, findings: Findings, doubt: Doubt) -> tuple[Plan, list[Problem]]:

@@ -24,6 +24,7 @@ from caffelungo.solve.cannot_learn import loss_problem, rate_notices
 from caffelungo.solve.nets import from_definition, input_without_data
 from caffelungo.solve.read_solver import problems_of
 from caffelungo.solve.validate import count_test_nets, delta_problems, solver_problems
+from caffelungo.wording import counted
 
 
 def check_solver(solver: Definition, findings: Findings, rest: Rest | None = None) -> str:
@@ -51,7 +52,7 @@ def check_solver(solver: Definition, findings: Findings, rest: Rest | None = Non
     findings.weights = given
     for definition, plan in findings.plans[1:]:
         findings.problems += sharing.misfits(findings.plans[0][1], plan, definition.where)
-    return f"{message.type}, {message.lr_policy or 'no'} policy, {message.max_iter} iterations"
+    return f"{message.type}, {message.lr_policy or 'no'} policy, {counted(message.max_iter, 'iteration')}"
 
 
 def _prefix(solver: Definition, findings: Findings) -> None:

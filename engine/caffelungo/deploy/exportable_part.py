@@ -55,6 +55,13 @@ def cut(
     become problems, or a note where no answer depends on them.
     Raises UserError for a blob of ``outputs`` that no layer makes.
     """
+    part = _part(definition, foreign, outputs)
+    if part.problems and (way := _way_out(definition, foreign)) is not None:
+        part.problems.append(way)
+    return part
+
+
+def _part(definition: Definition, foreign: Sequence[ForeignField], outputs: Sequence[str]) -> Cut:
     costless = [one for one in foreign if costs_nothing(one.message, one.received or "")]
     foreign = [one for one in foreign if one not in costless]
     net = definition.message
@@ -83,9 +90,6 @@ def cut(
     build_plan(result.definition.message, state, where=result.definition.where, problems=refused)
     result.problems[:0] = _unknown(result.definition, state)
     result.problems += [problem for problem in refused if not problem.what.startswith("unknown layer type")]
-    if result.problems:
-        way = _way_out(net, here, foreign, definition)
-        result.problems += [way] if way is not None else []
     return result
 
 
@@ -163,15 +167,31 @@ def _position(where: Location | None) -> tuple[int, int] | None:
     return None if where is None or where.line is None else (where.line, where.column or 0)
 
 
-def _way_out(net: Any, here: Sequence[int], foreign: Sequence[ForeignField], definition: Definition) -> Problem | None:
+def _way_out(definition: Definition, foreign: Sequence[ForeignField]) -> Problem | None:
     """The blobs up to which the net can leave, where there are any."""
+    inside = [one for one in foreign if _layer_at(definition, one) is not None]
+    ends = [blob for blob in _ends(definition, foreign) if not _part(definition, inside, (blob,)).problems]
+    if not ends:
+        return None
+    return Problem(
+        "the part that does not depend on these layers can be converted",
+        remedy=f"name its outputs: --outputs {shell.word(','.join(ends))}",
+    )
+
+
+def _ends(definition: Definition, foreign: Sequence[ForeignField]) -> list[str]:
+    """The blobs that nothing reads once the layers are gone whose types or fields do not exist here."""
+    net = definition.message
+    state = net_state(net, TEST)
+    foreign = [one for one in foreign if not costs_nothing(one.message, one.received or "")]
     bad = {place for problem in foreign if (place := _layer_at(definition, problem)) is not None}
     tainted: set[str] = set()
     made: dict[str, None] = {}
     read: set[str] = set()
     lost = 0
-    for index in here:
-        layer = net.layer[index]
+    for index, layer in enumerate(net.layer):
+        if not included(layer, state):
+            continue
         cls = registry.find(layer.type)
         if cls is not None and cls.source:
             continue
@@ -184,9 +204,4 @@ def _way_out(net: Any, here: Sequence[int], foreign: Sequence[ForeignField], def
             read.update(blob for blob in layer.bottom if blob not in layer.top)
             made.update(dict.fromkeys(layer.top))
     ends = [blob for blob in made if blob not in read and blob not in tainted]
-    if not ends or not lost:
-        return None
-    return Problem(
-        "the part that does not depend on these layers can be converted",
-        remedy=f"name its outputs: --outputs {shell.word(','.join(ends))}",
-    )
+    return ends if lost else []
