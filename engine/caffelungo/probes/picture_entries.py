@@ -67,7 +67,8 @@ def gather(
 ) -> Gathered:
     """The pictures of ``data``; a val or test part of it judges, unless ``test`` is named.
 
-    UserError for pictures that cannot be read (of lists), for fewer than two classes, and where ``test`` has others.
+    Pictures that cannot be read are skipped, with a notice. UserError for fewer than two classes, and where ``test`` has
+    others.
     """
     how = choice or Choice()
     found = photos.scan(data, progress=progress, columns=how.columns, groups=how.groups, hints=True)
