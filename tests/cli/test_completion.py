@@ -46,6 +46,13 @@ def offered(monkeypatch: pytest.MonkeyPatch, typed: str) -> list[str]:
         ("lungo test --precision t", ["tf32"]),
         ("lungo time --phase TR", ["TRAIN"]),
         ("lungo check --js", ["--json"]),
+        ("lungo train -sol", ["-solver"]),  # Caffe's spelling
+        ("lungo train -sighup_e", ["-sighup_effect"]),
+        ("lungo train -sighup-e", ["-sighup-effect"]),
+        ("lungo train --solver x -wei", ["-weights", "-weights-format"]),
+        ("lungo train -device c", ["cpu", "cuda"]),
+        ("lungo train --device = c", ["cpu", "cuda"]),  # bash parts `--device=c`
+        ("lungo train --device =", ["auto", "cpu", "cuda"]),
         ("lungo check solver", []),  # the shell completes files
         ("lungo probe photos", []),
     ],
@@ -102,12 +109,85 @@ def test_zsh_and_fish_get_words_with_their_help(
     assert "--solver" in lungo().out
 
 
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+@pytest.mark.parametrize(
+    ("typed", "zsh", "fish"),
+    [
+        ("lungo train -sol", '(("-solver":', "-solver\t"),
+        ("lungo train -sighup_e", '(("-sighup_effect":', "-sighup_effect\t"),
+        ("lungo train --device=cu", "compset -P '*='; _arguments '*: :((\"cuda\"", "--device=cuda"),
+        ("lungo train -device=cu", "compset -P '*='; _arguments '*: :((\"cuda\"", "-device=cuda"),
+        ("lungo train --solver=x", "compset -P '*='; _files", ""),
+        ('lungo check "one file" --js', '(("--json":', "--json\t"),
+        ('lungo check "one fi', "_files", ""),
+    ],
+)
+def test_zsh_and_fish_get_words_as_they_are_typed(
+    shell: str, typed: str, zsh: str, fish: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_LUNGO_COMPLETE", f"complete_{shell}")
+    monkeypatch.setenv("_TYPER_COMPLETE_ARGS", typed)
+    monkeypatch.setenv("_TYPER_COMPLETE_FISH_ACTION", "get-args")
+    ran = lungo()
+    assert (zsh if shell == "zsh" else fish) in ran.out
+    assert ran.out.strip() or (shell, fish) == ("fish", "")
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_a_real_fish_completes(tmp_path: Path) -> None:
+    (tmp_path / "solver.prototxt").touch()
+    asked = "source lungo.fish\n" + "\n".join(
+        f"complete -C '{typed}'; echo" for typed in ("lungo fin", "lungo train -sol", "lungo time --device=cu",
+                                                    "lungo train --solver so", "lungo train --solver=so")
+    )  # fmt: skip
+    found = real_shell("fish", ["--no-config", "-c", asked], tmp_path)
+    assert [line.split("\t")[0] for line in found.splitlines() if line] == [
+        "finetune", "-solver", "--device=cuda", "solver.prototxt", "--solver=solver.prototxt",
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("lungo fin", "lungo finetune"),
+        ("lungo train -sol", "lungo train -solver"),
+        ("lungo time --device=cu", "lungo time --device=cuda"),
+        ("lungo train --solver=so", "lungo train --solver=solver.prototxt"),
+    ],
+)
+def test_a_real_zsh_completes(typed: str, completed: str, tmp_path: Path) -> None:
+    """In a terminal that zsh makes (zpty), as it completes nothing outside one: Ctrl-O prints the line."""
+    (tmp_path / "solver.prototxt").touch()
+    asked = f"""
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell "PS1=; autoload -Uz compinit; compinit -u -d $PWD/dump; source ./lungo.zsh"
+zpty -w shell 'shown() {{ print -r -- "<<$BUFFER>>"; BUFFER=; }}; zle -N shown; bindkey "^O" shown; print rea""dy'
+zpty -r -m shell seen '*ready*'
+zpty -w -n shell $'{typed}\t\x0f'
+zpty -r -m shell seen '*<<*>>*'
+print -r -- $seen
+"""
+    found = real_shell("zsh", ["-f", "-c", asked], tmp_path)
+    assert found.partition("<<")[2].partition(">>")[0].strip() == completed
+
+
+def real_shell(shell: str, arguments: list[str], folder: Path) -> str:
+    """What ``shell`` prints in ``folder``, which holds the completion script for it, with this `lungo` in its path."""
+    env = {**os.environ, "PATH": f"{LUNGO.parent}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder), "TERM": "dumb"}
+    script = subprocess.run(
+        [LUNGO], env={**env, "_LUNGO_COMPLETE": f"source_{shell}"}, capture_output=True, text=True, check=True
+    ).stdout
+    (folder / f"lungo.{shell}").write_text(script)
+    done = subprocess.run(
+        [shell, *arguments], cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout
+
+
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 def test_a_real_bash_completes(tmp_path: Path) -> None:
-    script = subprocess.run(
-        [LUNGO], env={**os.environ, "_LUNGO_COMPLETE": "source_bash"}, capture_output=True, text=True, check=True
-    ).stdout
-    (tmp_path / "lungo.bash").write_text(script)
     asked = """
 source ./lungo.bash
 complete -p lungo
@@ -119,15 +199,13 @@ ask() {
 ask lungo fin
 ask lungo grow squeezenet1.1 --wid
 ask lungo nets show vgg
+ask lungo train -sol
+ask lungo check "one\\ file" --js
+ask lungo train --device = cu
 """
-    path = f"{LUNGO.parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "--norc", "-c", asked], cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True, text=True,
-        check=True,
-    )  # fmt: skip
-    assert done.stderr == ""
-    assert done.stdout.splitlines()[1:] == ["finetune", "--widen", "vgg16 vgg19"]
-    assert "-F _lungo_completion lungo" in done.stdout.splitlines()[0]
+    found = real_shell("bash", ["--norc", "-c", asked], tmp_path).splitlines()
+    assert found[1:] == ["finetune", "--widen", "vgg16 vgg19", "-solver", "--json", "cuda"]
+    assert "-F _lungo_completion lungo" in found[0]
 
 
 @pytest.mark.parametrize("typed", ["lungo tr", "lungo train --s", "lungo layers Conv", "lungo grow sq"])

@@ -6,16 +6,24 @@ completes file names. Nothing here loads more than it needs: a shell waits for i
 
 from __future__ import annotations
 
+import functools
 import os
 import re
-from collections.abc import Iterable
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from caffelungo.cli.caffe_spelling import caffe_spelling
 from caffelungo.definition.catalogue_names import NETS
 
 VARIABLE = "_LUNGO_COMPLETE"
 """Set by the shell's completion script, as ``complete_bash``."""
+SHELLS = ("bash", "zsh", "fish")
 DEFINITIONS = (".prototxt", ".prototxt.j2")
+_FLAG = re.compile(r"(--?)([A-Za-z]\w[\w-]*)(=?)(.*)", re.DOTALL)
+_OFFERED_FLAG = re.compile(r"""^((?:_arguments '\*: :\(\()?"?)--([\w-]+)""", re.MULTILINE)
+"""A flag that is offered: alone on a line, or among what zsh evaluates."""
 _TYPE = re.compile(r'^    type(?:: [\w.\[\]]+)? = "(\w+)"$', re.MULTILINE)
 
 
@@ -27,10 +35,60 @@ def words_typed() -> list[str] | None:
     if not os.environ.get(VARIABLE, "").startswith("complete"):
         return None
     if (text := os.environ.get("_TYPER_COMPLETE_ARGS")) is not None:
-        return [*text.split(), *([] if text and not text[-1].isspace() else [""])][1:]
-    words = os.environ.get("COMP_WORDS", "").split()
+        return [*_split(text), *([] if text and not text[-1].isspace() else [""])][1:]
+    words = _split(os.environ.get("COMP_WORDS", ""))
     current = int(os.environ.get("COMP_CWORD") or 1)
     return [*words, ""][1 : current + 1] if current >= len(words) else words[1 : current + 1]
+
+
+def hand_to_typer(words: Sequence[str], commands: Mapping[str, Any]) -> Callable[[str], str]:
+    """Tell Typer ``words`` in its spelling of flags; the result turns what it offers into the spelling of the last one.
+
+    -solv        ->  --solv        --solver                ->  -solver
+    --device=cu  ->  --device cu   cuda                    ->  --device=cuda  (bash parts the word at `=` itself)
+    """
+    shell = os.environ.get(VARIABLE, "").removeprefix("complete_")
+    if shell not in SHELLS:
+        return str
+    *before, word = [one for k, one in enumerate(words) if one != "=" or not words[k - 1].startswith("-")]
+    if words[-1] == "=" != word:
+        before, word = [*before, word], ""
+    before = caffe_spelling(before, commands)
+    flag = _FLAG.fullmatch(word)
+    turned: Callable[[str], str] = str
+    if flag and flag[3]:
+        before, word = [*before, f"--{flag[2].replace('_', '-')}"], flag[4]
+        turned = functools.partial(_after_equals_sign, start=f"{flag[1]}{flag[2]}=", shell=shell)
+    elif flag and flag[1] == "-":
+        word = f"--{flag[2].replace('_', '-')}"
+        turned = functools.partial(_with_one_dash, joint="_" if "_" in flag[2] else "-")
+    line = shlex.join(["lungo", *before])
+    if shell == "bash":
+        os.environ["COMP_WORDS"], os.environ["COMP_CWORD"] = f"{line} {shlex.quote(word)}", str(len(before) + 1)
+    else:
+        os.environ["_TYPER_COMPLETE_ARGS"] = f"{line} {shlex.quote(word) if word else ''}"
+    return turned
+
+
+def _after_equals_sign(text: str, start: str, shell: str) -> str:
+    """Values for a word that begins with ``start``, which zsh leaves out of what it compares."""
+    return f"compset -P '*='; {text}" if shell == "zsh" else re.sub("^(?=.)", start, text, flags=re.MULTILINE)
+
+
+def _with_one_dash(text: str, joint: str) -> str:
+    return _OFFERED_FLAG.sub(lambda one: f"{one[1]}-{one[2].replace('-', joint)}", text)
+
+
+def _split(text: str) -> list[str]:
+    """The words of a command line, of which the last may have an open quote."""
+    lexer = shlex.shlex(text, posix=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    words: list[str] = []
+    try:
+        words.extend(lexer)
+    except ValueError:
+        words.append(lexer.token)
+    return words
 
 
 def summary(verb: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
+import io
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -151,7 +153,14 @@ def complete(words: Sequence[str]) -> int:
         made = app_of(words[:1], passes=words[-1].startswith("-"))
     else:
         made = app_of(bare=True)
-    return _main(typer.main.get_command(made), [])
+    command: Any = typer.main.get_command(made)
+    as_typed = completion.hand_to_typer(words, command.commands)
+    offered = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(offered):
+            return _main(command, [])
+    finally:
+        typer.echo(as_typed(offered.getvalue()), nl=False)
 
 
 def _verbs_with(error: Any) -> str:
