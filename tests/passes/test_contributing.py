@@ -196,19 +196,30 @@ def test_a_policy_of_a_package(site: Path, folder: Path) -> None:
         assert ("lr_policy" in told) == bool(wanted), told
 
 
-def test_a_flag_that_is_taken_is_said(site: Path, folder: Path) -> None:
-    """A package cannot take `--weights` from the verb unnoticed."""
+@pytest.mark.parametrize(
+    ("flag", "reason"),
+    [
+        ("--weights", "is an option of `lungo rewrite` itself"),
+        ("--help", "is an option of `lungo rewrite` itself"),
+        ("--dropout", "is one of pass 'dropout' already"),
+        ("--scale", "is one of pass 'normalize' already"),
+    ],
+)
+def test_a_flag_that_is_taken_is_said(site: Path, folder: Path, flag: str, reason: str) -> None:
+    """A package cannot take a flag from the verb, or share one with a pass that it does not know, unnoticed."""
     other = folder / "site"
     other.mkdir()
     for path in site.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
             target = other / path.relative_to(site)
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(path.read_text().replace('flag="--leave-out"', 'flag="--weights"'))
+            target.write_text(path.read_text().replace('flag="--leave-out"', f'flag="{flag}"'))
     status, told = lungo(other, folder, "rewrite alex.prototxt -o o.prototxt")
     assert status == 2, told
-    assert "has a flag that `lungo rewrite` has already" in told
-    assert "--weights of lean.leave_out" in told
+    told = " ".join(told.split())
+    assert "the passes of the package `lean` cannot be loaded" in told
+    assert f"the flag {flag} {reason}" in told
+    assert "Traceback" not in told
 
 
 def test_in_a_notebook_the_decorator_is_enough(site: Path, folder: Path) -> None:

@@ -204,8 +204,12 @@ class Parts:
         (int, {}, "options are a dataclass"),
         (Silent, {}, "option 'size' has no help"),
         (Shouting, {}, "a flag is two dashes and lower-case words"),
-        (Taken, {}, "the flag --side asks for pass 'side' already"),
-        (Other, {}, "the flag --scale of pass 'normalize' takes something else"),
+        (Taken, {}, "the flag --side is one of pass 'side' already"),
+        (Other, {}, "the flag --scale is one of pass 'normalize' already"),
+        (Taken, {"module": "caffelungo.passes.shrink"}, "the flag --side asks for pass 'side' already"),
+        (Other, {"module": "caffelungo.passes.shrink"}, "the flag --scale of pass 'normalize' takes something else"),
+        (Plain, {"flag": "--help"}, "the flag --help is an option of `lungo rewrite` itself"),
+        (Plain, {"flag": "--weights", "verb": GROW}, "the flag --weights is an option of `lungo grow` itself"),
         (Parts, {}, "which one flag cannot give"),
         (Plain, {"name": "Upper"}, "a plain word in lower case"),
         (Plain, {"name": "fold"}, "pass 'fold' is registered twice"),
@@ -216,10 +220,21 @@ def test_what_a_pass_may_not_say(given: type, more: dict[str, str], reason: str)
         return Rewrite()
 
     said = {"name": "shrinking", "verb": REWRITE, "help": "It shrinks.", **more}
+    shrink.__module__ = said.pop("module", shrink.__module__)
     with pytest.raises((ValueError, UserError), match=reason):
         register(**said, options=given)(shrink)
     assert passes() == PASSES
     assert said["name"] in PASSES or all(one.key != said["name"] for one in recipe_steps.declared())
+
+
+def test_the_flags_that_packages_may_not_take_are_those_of_the_verbs() -> None:
+    """All that the commands have beside what their passes ask for, and the one for help, which is put in later."""
+    found = {"--help"}
+    for verb in (GROW, REWRITE):
+        flags = {flag for param in COMMANDS[verb].params for flag in (*param.opts, *param.secondary_opts)}
+        of_passes = {flag for one in PASSES.values() if one.verb == verb for flag in one.flags}
+        found |= {flag for flag in flags - of_passes if flag.startswith("--")}
+    assert found == registry.RESERVED
 
 
 @pytest.mark.parametrize("kind", [bytes, tuple[int, str], list[int], dict])

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from caffelungo.errors import UserError
-
 if TYPE_CHECKING:
     from caffelungo.passes.option_fields import OptionField
     from caffelungo.passes.registry import PassType
@@ -84,15 +82,8 @@ def _options(verb: str, taken: set[str]) -> list[Any]:
     parameters: dict[str, tuple[Any, Any]] = {}
     for name, (one, option) in known(verb).items():
         flag = one.flag if option is None else option.said.flag
-        asks = option is None or option.said.asks
         if flag not in taken:
             parameters[name] = _switch(one, units_of(one) is not None) if option is None else _option(one, option)
-        elif asks and not one.function.__module__.startswith("caffelungo."):
-            raise UserError(
-                f"the pass {one.name!r} of a package has a flag that `lungo {verb}` has already",
-                received=f"{flag} of {one.function.__module__}",
-                remedy="uninstall the package, or name the flag otherwise in it",
-            )
     return _made(parameters)
 
 

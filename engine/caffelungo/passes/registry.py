@@ -29,6 +29,12 @@ GROW, REWRITE = "grow", "rewrite"
 """The verbs that a pass can belong to: one adds units or layers, the other changes what is there."""
 LAST = 1000
 """The place of a pass that names none, in the order in which the flags of one command are done."""
+RESERVED = frozenset({
+    "--batch-size", "--cost", "--device", "--diff", "--draw", "--explain", "--head", "--help", "--json", "--level",
+    "--name", "--no-normalize", "--output", "--overwrite", "--passes", "--quiet", "--read", "--recipe", "--resize",
+    "--set", "--shape", "--size", "--solver", "--stage", "--task", "--tune", "--val", "--weights",
+})  # fmt: skip
+"""Flags of `lungo grow` and `lungo rewrite` themselves, which no package's pass may have; a test holds the list."""
 
 Given = Mapping[str, Any]
 """Values of flags by their names as variables; absent, None, False or empty: not given."""
@@ -86,8 +92,8 @@ def register(
     """Decorator of a pass: make it one that recipes and flags ask for. See ``PassType`` for what is said of it.
 
     ``options`` and ``bind`` where a person asks in other words than the pass takes; else they follow from its
-    signature. UserError for a name that another pass has, ValueError for a flag that another has, or for what cannot
-    be a step of a recipe.
+    signature. UserError for a name that another pass has, ValueError for a flag that is taken, or for what cannot be a
+    step of a recipe. Only passes that come together may share a flag, which then means the same in both.
     """
 
     def decorate(function: F) -> F:
@@ -136,12 +142,17 @@ def _declaration_problem(made: PassType) -> str | None:
 
 
 def _flag_problem(made: PassType) -> str | None:
+    own = packages.is_own(made.function)
     for flag, option in made.flags.items():
+        if not own and flag in RESERVED:
+            return f"the flag {flag} is an option of `lungo {made.verb}` itself; choose another name"
         if not _FLAG.fullmatch(flag):
             return f"a flag is two dashes and lower-case words with dashes between them, not {flag!r}"
         for other in _registered.values():
             if other.name == made.name or other.verb != made.verb or flag not in other.flags:
                 continue
+            if not own and packages.owner(made.function) != packages.owner(other.function):
+                return f"the flag {flag} is one of pass {other.name!r} already; choose another name"
             theirs = other.flags[flag]
             if _asks(option) and _asks(theirs):
                 return f"the flag {flag} asks for pass {other.name!r} already"
