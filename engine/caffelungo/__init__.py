@@ -84,7 +84,12 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES and name not in _VERBS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = importlib.import_module(f"{__name__}.{_HOMES.get(name, f'api.verbs.{name}')}")
-    globals()[name] = found = getattr(home, name)
+    found = getattr(home, name)
+    if name in _VERBS or name == "open":
+        from caffelungo.api.public_call import public
+
+        found = public(found)
+    globals()[name] = found
     return found
 
 

@@ -100,7 +100,7 @@ def test_a_loop_of_pytorch_gives_the_weights_of_the_solver(solver: Path) -> None
     net.train()
     groups = net.param_groups(lr=0.01, weight_decay=0.004)
     optimizer = torch.optim.SGD(groups, momentum=0.9)
-    for batch in net.batches(6, seed=5):
+    for batch in net.batches(count=6, seed=5):
         optimizer.zero_grad()
         net.loss(**batch).backward()
         optimizer.step()

@@ -134,7 +134,7 @@ def test_grow_takes_a_recipe_and_tune() -> None:
         ("alex.prototxt --rate fc7", "write it as --rate 'conv*=0.1'"),
         ("alex.prototxt --rate fc7=fast", "write it as --rate 'conv*=0.1'"),
         ("alex.prototxt --size 3x3x3", "--size 384x512"),
-        ("alex.prototxt --tune nwe", "did you mean NEW"),
+        ("alex.prototxt --tune nwe", "did you mean new"),
         ("alex.prototxt --freeze nope*", "no layer's name fits"),
         ("alex.prototxt --adapters fc7 --kind odd", "parallel, residual"),
     ],

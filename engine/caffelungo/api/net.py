@@ -7,21 +7,25 @@ from typing import Any
 
 from torch import Tensor
 
-from caffelungo.api import net_data, net_files, net_growth, net_rewrite, net_tables, running
+from caffelungo.api import net_data, net_files, net_growth, net_pickle, net_rewrite, net_tables, running
+from caffelungo.api.net_data import Picture
 from caffelungo.api.net_module import NetModule
 from caffelungo.api.phased_layer import PhasedLayer
+from caffelungo.api.public_call import methods, public
 from caffelungo.api.values import Name
 from caffelungo.api.verb_report import DataTable, Text
 from caffelungo.passes.view import View
 from caffelungo.weights.weights import Weights
 
 
+@methods
 class Net(NetModule):
     """A net as ``open`` returns it: an ``nn.Module`` whose children are its layers, under their own names.
 
     ``train()`` and ``eval()`` choose Caffe's phases TRAIN and TEST; a net is opened in TEST. Parameters that the file
-    freezes (``lr_mult: 0``) do not require gradients; statistics never do. ``state_dict``, ``to``, hooks, optimizers
-    and ``torch.save`` of the state work as with any module. Calling it is ``forward``.
+    freezes (``lr_mult: 0``) do not require gradients; statistics never do. ``state_dict``, ``to``, hooks, optimizers,
+    ``copy.deepcopy``, ``pickle`` and ``torch.save`` work as with any module; copies and pickles leave hooks out.
+    Calling it is ``forward``.
 
     >>> net = cl.open("squeezenet1.1")
     >>> net.conv1.weight.shape
@@ -118,12 +122,12 @@ class Net(NetModule):
         """
         return running.param_groups(self, lr, weight_decay)
 
-    def preprocess(self, pictures: Any) -> Tensor:
+    def preprocess(self, pictures: Picture | Sequence[Picture]) -> Tensor:
         """Pictures as the net takes them: float32, batch x channels x height x width, on the net's device.
 
-        ``pictures`` is one or several paths, or arrays (uint8, height x width x 3 in RGB). Resize, crop, channel order,
-        mean and scale are those of the weights' record, else of the data layer. UserError for files that are no
-        pictures, and for nets that do not take pictures.
+        ``pictures`` is one or several paths, pictures of PIL, or arrays (uint8, height x width x 3 in RGB). Resize,
+        crop, channel order, mean and scale are those of the weights' record, else of the data layer. UserError for
+        files that are no pictures, and for nets that do not take pictures.
 
         >>> net = cl.open("squeezenet1.1")
         >>> net.preprocess(["photos/red/0.png", "photos/blue/1.png"]).shape
@@ -131,11 +135,12 @@ class Net(NetModule):
         """
         return net_data.preprocess(self, pictures)
 
-    def batches(self, count: int | None = None, *, seed: int = 0, workers: int = 0) -> Iterator[dict[str, Tensor]]:
+    def batches(self, *, count: int | None = None, seed: int = 0, workers: int = 0) -> Iterator[dict[str, Tensor]]:
         """Batches of the net's own data layers as dicts by blob, on the net's device: ``net.loss(**batch)``.
 
-        In TEST the whole set once, in order; in TRAIN as a training with random seed ``seed`` sees it: one pass, or
-        ``count`` batches. ``workers`` processes load data. UserError for a net without data layers, or whose data
+        ``count`` is how many batches are given, of the ``batch_size`` in the file; by default one pass over the data.
+        In TEST they come in order, in TRAIN as a training with random seed ``seed`` sees them. ``workers`` processes
+        load data. UserError for a net without data layers, or whose data
         cannot be read.
 
         >>> net = cl.open("mine/train_val.prototxt", weights="mine/start.caffemodel")
@@ -217,7 +222,7 @@ class Net(NetModule):
         """
         from caffelungo.api.verbs.export import export
 
-        return export(self, output=output, **options)
+        return public(export)(self, output=output, **options)
 
     def draw(self) -> Any:
         """The net as a matplotlib figure; of a rewritten net the new and the changed layers are in colour.
@@ -235,6 +240,9 @@ class Net(NetModule):
             new.requires_grad_(old.requires_grad)
         copy.weights_from, copy.fresh = self.weights_from, self.fresh
         return copy.train(self.training)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return net_pickle.restored, (net_pickle.kept(self),)
 
     def __repr__(self) -> str:
         return net_tables.text(self)

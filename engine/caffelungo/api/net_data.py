@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from caffelungo.api import values
@@ -25,12 +26,20 @@ if TYPE_CHECKING:
     from caffelungo.api.net_module import NetModule
 
 
-def preprocess(net: NetModule, pictures: Any) -> Tensor:
+Picture = str | PathLike[str] | np.ndarray[Any, Any] | Image.Image
+"""A path, an array (uint8, height x width x 3 in RGB, or height x width), or a picture of PIL."""
+
+
+def preprocess(net: NetModule, pictures: Picture | Sequence[Picture]) -> Tensor:
     """See ``Net.preprocess``."""
-    several = [pictures] if isinstance(pictures, str | PathLike | np.ndarray) else list(pictures)
+    batch = isinstance(pictures, np.ndarray) and pictures.ndim == 4
+    alone = isinstance(pictures, str | PathLike | np.ndarray | Image.Image) and not batch
+    several: list[Any] = [pictures] if alone else list(pictures)  # type: ignore[arg-type, list-item]
     known = record(net)
     rows = []
     for one in several:
+        if isinstance(one, Image.Image):
+            one = np.asarray(one.convert("L" if one.mode in ("1", "L", "I;16") else "RGB"))
         if isinstance(one, np.ndarray):
             rows.append(picture_input.apply(known, picture_input.from_array(known, one)[None])[0])
         else:

@@ -27,7 +27,7 @@ class Origin:
     """Where a rewritten net comes from: the text before, and what the passes did."""
 
     before: Definition
-    notes: tuple[Note, ...] = ()
+    notes: tuple[Note | str, ...] = ()
 
 
 class NetModule(nn.Module):
@@ -44,8 +44,12 @@ class NetModule(nn.Module):
         sources: Mapping[str, Sequence[Shape]] | None = None,
         seed: int = 0,
         origin: Origin | None = None,
+        filled: bool = True,
     ) -> None:
-        """``sources`` are shapes that only opened data tells, as ``passes.view.View`` takes them."""
+        """``sources`` are shapes that only opened data tells, as ``passes.view.View`` takes them.
+
+        Without ``filled`` the layers that ``weights`` lack hold any numbers: the caller fills them.
+        """
         super().__init__()
         self.definition, self.sources, self.seed, self.origin = definition, sources, seed, origin
         self.extras: Any = weights.extras if weights is not None else None
@@ -56,7 +60,8 @@ class NetModule(nn.Module):
         tables = [match(plan, weights, where=definition.where) for plan in self.plans.values()] if weights else []
         matching.refuse(tables)
         for plan, table in zip_longest(self.plans.values(), tables):
-            store.adopt(plan, skip_filling=matching.whole_layers(plan, table))
+            known = matching.whole_layers(plan, table) if filled else frozenset(one.key for one in plan.layers)
+            store.adopt(plan, skip_filling=known)
         for table in tables:
             store.load(table.arrays)
         self.fresh = matching.fresh_layers(self.plans, tables)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from caffelungo import drafts
 from caffelungo.api import values
+from caffelungo.api.python_words import moved
 from caffelungo.api.values import Name, Names
-from caffelungo.errors import UserError
+from caffelungo.errors import LungoError, UserError
 
 if TYPE_CHECKING:
     from caffelungo.api.net_module import NetModule
@@ -39,4 +40,10 @@ def net_and_weights(net: Name | NetModule, weights: Names | None) -> Iterator[tu
         definition, blobs = net_files.save(
             net, Path(folder, f"{name}.prototxt"), Path(folder, f"{name}.caffemodel"), overwrite=False
         )
-        yield definition, blobs
+        try:
+            yield definition, blobs
+        except LungoError as error:
+            shown = str(net.definition.path)
+            moved(error, [(definition, shown), (blobs, "the opened net's weights"),
+                          (str(folder), str(net.definition.path.absolute().parent))])  # fmt: skip
+            raise

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from caffelungo.api import kinds
 from caffelungo.errors import Location, UserError, did_you_mean
 from caffelungo.layers.base import Shape
 from caffelungo.plan.plan import Plan, PlannedLayer
@@ -24,6 +25,9 @@ def forward(
     net: NetModule, tensors: Sequence[Any], named: Mapping[str, Any], blobs: str | Sequence[str] | None
 ) -> Tensor | dict[str, Tensor]:
     """See ``Net.forward``."""
+    if not torch.compiler.is_compiling() and kinds.taken(blobs, str | Sequence[str] | None) is kinds.NOT_OF_KIND:
+        raise UserError("`blobs` takes the name of a blob or a list of names", where=_file(net), received=repr(blobs),
+                        remedy="`net.blobs` lists all")  # fmt: skip
     values = given(net, tensors, named)
     plan = net.plan
     if blobs is None:
@@ -86,7 +90,13 @@ def given(net: NetModule, tensors: Sequence[Any], named: Mapping[str, Any]) -> V
     values: Values = {}
     for name, value in (together | dict(named)).items():
         number = number_of(net, name, entering=True)
-        tensor = torch.as_tensor(value, device=device)
+        try:
+            tensor = torch.as_tensor(value, device=device)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UserError(
+                f"blob `{name}` takes a tensor or an array", where=_file(net),
+                received=f"a value of type {type(value).__name__}", remedy="`net.preprocess` makes one of pictures",
+            ) from error  # fmt: skip
         if tensor.dtype == torch.float64 and not any(one.dtype == torch.float64 for one in net.parameters()):
             tensor = tensor.float()  # what NumPy makes of numbers
         tensor = tensor if tensor.is_floating_point() else tensor.float()

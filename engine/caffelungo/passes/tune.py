@@ -32,11 +32,12 @@ def tune_step(tuned: str) -> Step:
     Raises UserError for another word.
     """
     if tuned not in TUNE:
-        near = did_you_mean(tuned, TUNE)
+        known = [word.lower() for word in TUNE]
+        near = did_you_mean(tuned, known)
         raise UserError(
             "unknown value for tune",
-            received=tuned,
-            remedy=f"did you mean {near}?" if near else f"use one of: {', '.join(TUNE)}",
+            received=tuned.lower(),
+            remedy=f"did you mean {near}?" if near else f"use one of: {', '.join(known)}",
         )
     return Tuning(tuned)
 

@@ -15,6 +15,12 @@ class ExportReport(VerbReport):
     """The file written. ``proof`` says how far its answers are from the net's, ``operators`` counts its nodes by type.
 
     ``measured``: what lower precision or a test on lists gave. ``labels``: the class names in the file (None: none).
+
+    ``path``: the file (for Caffe: its prototxt).
+    ``bytes``: its size.
+    ``inputs``: the names of its inputs.
+    ``outputs``: the names of its outputs.
+    ``notes``: what was changed or decided, and why.
     """
 
     path: str

@@ -19,6 +19,12 @@ class RewriteReport(VerbReport):
 
     ``diff`` is the change of the text, ``costs`` parameters, operations and bytes of each layer before and after, for
     one sample.
+
+    ``net``: the net's file.
+    ``files``: the files that were written.
+    ``notes``: what was changed or decided, and why.
+    ``notices``: what was done otherwise than could be expected.
+    ``rewritten``: the result of the room, for `draw` and `costs`.
     """
 
     net: str

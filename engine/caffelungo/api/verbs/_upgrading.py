@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class UpgradeReport(VerbReport):
-    """What was out of date, and how the text changed: no notes and an empty diff where nothing was."""
+    """What was out of date, and how the text changed: no notes and an empty diff where nothing was.
+
+    ``path``: the file written.
+    ``notes``: what was out of date.
+    ``diff``: the change of the text, as a unified diff.
+    """
 
     path: str
     notes: list[str]

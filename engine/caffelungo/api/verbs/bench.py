@@ -18,6 +18,10 @@ class BenchReport(VerbReport):
     """A row per batch size and side: milliseconds per batch (50th, 90th, 99th percentile) and pictures per second.
 
     ``ratio`` is how many times as fast as that side ONNX Runtime is, ``low`` and ``high`` its quartiles over rounds.
+
+    ``where``: the machine and the versions.
+    ``rows``: the table.
+    ``notes``: what was left out or measured otherwise.
     """
 
     where: str

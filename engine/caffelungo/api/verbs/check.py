@@ -13,7 +13,12 @@ from caffelungo.errors import Problem, UserError
 
 @dataclass(frozen=True, repr=False)
 class CheckReport(VerbReport):
-    """What was looked at, a row per file, and every problem found: a report is true when there is none."""
+    """What was looked at, a row per file, and every problem found: a report is true when there is none.
+
+    ``files``: a row per file: its kind and a summary.
+    ``problems``: every problem found.
+    ``notices``: what was done otherwise than could be expected.
+    """
 
     files: DataTable
     problems: list[Problem]

@@ -20,6 +20,9 @@ class ClassifyReport(VerbReport):
     """A row per picture and class, the most probable first; probabilities are shares.
 
     ``predictions`` are the same by picture. ``problems``: pictures that could not be read, where others could.
+
+    ``classes``: a table with the columns picture, class and probability.
+    ``path``: the file written (None: none).
     """
 
     classes: DataTable

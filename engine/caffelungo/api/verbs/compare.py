@@ -23,6 +23,10 @@ class CompareReport(VerbReport):
 
     ``planned`` is what is trained, with the reason where an arm cannot be built. A dry run has only that, and ``time``:
     how long it takes.
+
+    ``folder``: the study's folder, which a later call continues.
+    ``page``: the page to open in a browser.
+    ``files``: the files that were written.
     """
 
     folder: str

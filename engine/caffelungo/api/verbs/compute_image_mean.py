@@ -12,7 +12,10 @@ from caffelungo.api.verb_report import VerbReport
 
 @dataclass(frozen=True, repr=False)
 class MeanReport(VerbReport):
-    """``channels``: the mean of each channel, of 0 to 255; ``image``: the mean picture, channels x height x width."""
+    """``channels``: the mean of each channel, of 0 to 255; ``image``: the mean picture, channels x height x width.
+
+    ``path``: the file written (None: none).
+    """
 
     channels: list[float]
     image: Any = field(repr=False)

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class ImagesetReport(VerbReport):
-    """The database, how many pictures are in it, and which were left out and why."""
+    """The database, how many pictures are in it, and which were left out and why.
+
+    ``path``: the database.
+    ``written``: how many pictures are in it.
+    ``skipped``: a problem for each picture that was left out.
+    """
 
     path: str
     written: int

@@ -16,7 +16,12 @@ from caffelungo.api.verb_report import DataTable, VerbReport
 
 @dataclass(frozen=True, repr=False)
 class DemoReport(VerbReport):
-    """The four ways, a row each, the letter of the ``chosen`` one, and the files: curves, answers and the ONNX file."""
+    """The four ways, a row each, the letter of the ``chosen`` one, and the files: curves, answers and the ONNX file.
+
+    ``folder``: the folder that was written.
+    ``arms``: a row per way, with its accuracy.
+    ``files``: the files that were written.
+    """
 
     folder: str
     arms: DataTable

@@ -14,7 +14,10 @@ from caffelungo.errors import UserError
 
 @dataclass(frozen=True, repr=False)
 class DiffReport(VerbReport):
-    """A row per layer and file in ``layers``; ``differences`` are those of the room, with every unit."""
+    """A row per layer and file in ``layers``; ``differences`` are those of the room, with every unit.
+
+    ``notices``: what was done otherwise than could be expected.
+    """
 
     layers: DataTable
     notices: list[str]

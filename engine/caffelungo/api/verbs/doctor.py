@@ -10,7 +10,11 @@ from caffelungo.api.verb_report import DataTable, VerbReport
 
 @dataclass(frozen=True, repr=False)
 class DoctorReport(VerbReport):
-    """What this machine can do, a row per finding; true when nothing is broken. ``facts`` are the details."""
+    """What this machine can do, a row per finding; true when nothing is broken. ``facts`` are the details.
+
+    ``findings``: a row per finding with its state.
+    ``well``: whether nothing is broken.
+    """
 
     findings: DataTable
     well: bool

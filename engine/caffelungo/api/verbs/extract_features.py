@@ -11,7 +11,10 @@ from caffelungo.api.verb_report import VerbReport
 
 @dataclass(frozen=True, repr=False)
 class DatabasesReport(VerbReport):
-    """The databases written, with the number of records in each."""
+    """The databases written, with the number of records in each.
+
+    ``records``: the number of records by database.
+    """
 
     records: dict[str, int]
 

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class FeaturesReport(VerbReport):
-    """The file written. ``shapes``: those of one picture by blob; ``before``: pictures done in an earlier run."""
+    """The file written. ``shapes``: those of one picture by blob; ``before``: pictures done in an earlier run.
+
+    ``path``: the file written.
+    ``pictures``: how many pictures are in the file.
+    ``labelled``: whether the pictures have classes.
+    ``notices``: what was done otherwise than could be expected.
+    """
 
     path: str
     pictures: int

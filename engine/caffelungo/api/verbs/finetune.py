@@ -15,6 +15,21 @@ class FinetuneReport(VerbReport):
     """What was written. ``probe``: the linear classifiers that were tried as the start, best accuracy in ``accuracy``.
 
     ``commands`` are what the command line would run next; ``cl.train(report.solver)`` is the first of them.
+
+    ``folder``: the folder that was written.
+    ``classes``: the names of the classes.
+    ``train``: how many pictures train.
+    ``val``: how many pictures are kept for testing.
+    ``new_classifiers``: the layers of the fresh classifiers.
+    ``weights``: the weights that training starts from (None: from fillers).
+    ``iterations``: how many iterations the solver trains.
+    ``batch_size``: pictures per batch.
+    ``solver``: the solver file to train with.
+    ``net``: the net's file.
+    ``files``: the files that were written.
+    ``starts_from``: the layer whose linear classifier is the start (empty: none).
+    ``notes``: what was changed or decided, and why.
+    ``notices``: what was done otherwise than could be expected.
     """
 
     folder: str

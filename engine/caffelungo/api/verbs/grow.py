@@ -16,7 +16,21 @@ from caffelungo.errors import UserError
 
 @dataclass(frozen=True, repr=False)
 class TaskReport(VerbReport):
-    """The folder of a further task: its new classifier, the ``tasks`` that the net answers for, what was written."""
+    """The folder of a further task: its new classifier, the ``tasks`` that the net answers for, what was written.
+
+    ``folder``: the folder that was written.
+    ``name``: the name of the task.
+    ``new_classifier``: the layer of its classifier.
+    ``train``: how many pictures train.
+    ``val``: how many pictures are kept for testing.
+    ``iterations``: how many iterations the solver trains.
+    ``batch_size``: pictures per batch.
+    ``solver``: the solver file to train with.
+    ``files``: the files that were written.
+    ``notes``: what was changed or decided, and why.
+    ``notices``: what was done otherwise than could be expected.
+    ``commands``: what the command line would run next.
+    """
 
     folder: str
     name: str

@@ -19,6 +19,15 @@ class InferReport(VerbReport):
     """What was run: how many pictures in how many seconds, where, and of those whose class was listed how many right.
 
     ``classes`` has a row per picture and class where nothing is written to a file.
+
+    ``pictures``: how many pictures were run.
+    ``seconds``: how long they took.
+    ``where``: the device.
+    ``known``: of how many pictures the class was listed.
+    ``right_first``: of those, how many had it as the most probable.
+    ``right_within_top``: of those, how many had it among the most probable.
+    ``problems``: pictures that could not be read.
+    ``path``: the file written (None: none).
     """
 
     pictures: int

@@ -11,7 +11,12 @@ from caffelungo.api.verb_report import VerbReport
 
 @dataclass(frozen=True, repr=False)
 class InitReport(VerbReport):
-    """The weights written, and a line about each layer that was started."""
+    """The weights written, and a line about each layer that was started.
+
+    ``weights``: the file written.
+    ``lines``: a line per layer that was started.
+    ``notices``: what was done otherwise than could be expected.
+    """
 
     weights: str
     lines: list[str]

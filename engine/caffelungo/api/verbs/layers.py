@@ -9,7 +9,10 @@ from caffelungo.api.verb_report import Text, VerbReport
 
 @dataclass(frozen=True, repr=False)
 class LayersReport(VerbReport):
-    """The list of layer types, or all of one ``type``: formula, shapes, blobs and options."""
+    """The list of layer types, or all of one ``type``: formula, shapes, blobs and options.
+
+    ``text``: what the command line prints.
+    """
 
     type: str | None
     text: Text

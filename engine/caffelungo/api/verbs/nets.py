@@ -12,7 +12,12 @@ from caffelungo.errors import UserError
 
 @dataclass(frozen=True, repr=False)
 class NetsReport(VerbReport):
-    """The nets that ship, the card of one, or the files of a copy, as it was asked for."""
+    """The nets that ship, the card of one, or the files of a copy, as it was asked for.
+
+    ``nets``: a row per net: name, family, whether it comes with weights, and a summary.
+    ``card``: the card of one net.
+    ``files``: the files of a copy.
+    """
 
     nets: DataTable = field(default_factory=DataTable)
     card: Text = field(default=Text(""))

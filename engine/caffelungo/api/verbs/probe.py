@@ -19,6 +19,12 @@ class ProbeReport(VerbReport):
 
     Accuracies are shares, ``low`` and ``high`` the ends of their 95 % intervals. ``kept``: whether a trained net's own
     classifier stays (None where there was none).
+
+    ``classes``: the names of the classes.
+    ``pictures``: how many pictures were fitted.
+    ``penalty``: the L2 penalty of the chosen classifier.
+    ``files``: the files that were written.
+    ``notices``: what was done otherwise than could be expected.
     """
 
     classes: list[str]

@@ -22,6 +22,10 @@ class TestReport(VerbReport):
     ``accuracy`` is a share, ``interval`` its 95 % interval. ``per_class`` has a row per class; ``confusion[i, j]``
     counts the samples of class i that were taken for class j. Of several classifiers these are the last one's, and
     ``heads`` has a row each.
+
+    ``samples``: how many samples were tested.
+    ``confusion``: counts as an array: classes of the samples x classes they were taken for.
+    ``files``: the files that were written.
     """
 
     samples: int

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class TimeReport(VerbReport):
-    """Mean milliseconds of a pass forward, backward and of both; ``layers`` has a row per layer."""
+    """Mean milliseconds of a pass forward, backward and of both; ``layers`` has a row per layer.
+
+    ``forward``: milliseconds forward.
+    ``backward``: milliseconds backward.
+    ``whole``: milliseconds of both.
+    """
 
     forward: float
     backward: float

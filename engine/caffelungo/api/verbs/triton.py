@@ -12,7 +12,13 @@ from caffelungo.errors import UserError
 
 @dataclass(frozen=True, repr=False)
 class TritonReport(VerbReport):
-    """What was put into the repository: the model's folder, its version, and the text of its config.pbtxt."""
+    """What was put into the repository: the model's folder, its version, and the text of its config.pbtxt.
+
+    ``folder``: the model's folder.
+    ``version``: the number of the version.
+    ``config``: the text of config.pbtxt.
+    ``notes``: what was changed or decided, and why.
+    """
 
     folder: str
     version: int

@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class VerifyReport(VerbReport):
-    """What became of every blob, weight and answer of the first net; a report is true when all old is as it was."""
+    """What became of every blob, weight and answer of the first net; a report is true when all old is as it was.
+
+    ``kept``: whether every old blob and answer is identical or equal.
+    ``verdict``: the same in a sentence.
+    ``inputs``: what both nets were fed.
+    ``blobs``: a row per blob with its status and its largest difference.
+    ``parameters``: a row per blob of parameters, likewise.
+    ``answers``: a row per output, with how often both nets agree.
+    ``notices``: what was done otherwise than could be expected.
+    """
 
     kept: bool
     verdict: str
