@@ -372,7 +372,7 @@ def test_a_gain_within_chance_gives_the_mean_of_both_where_that_is_better(halfwa
     expected = own_blobs(head, good if halfway else heads["before"])[head.head.name][0]
     np.testing.assert_allclose(written, expected, atol=1e-6)
     notice = json.loads((out / "probe.json").read_text())["notices"][0]
-    assert ("their mean is used" if halfway else "the weights from before training are used") in notice
+    assert ("the mean of both weights is used" if halfway else "the weights from before training are used") in notice
 
 
 @pytest.mark.parametrize("more", [{}, {"before": "x.caffemodel", "penalty": 1.0}])

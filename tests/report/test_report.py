@@ -121,7 +121,7 @@ def test_plain_lines_without_a_terminal():
     text = console.file.getvalue()
     assert "iteration 10 of 100  loss 1.25  lr 0.01" in text
     assert "images/s" in text
-    assert "iteration 10  test: accuracy 0.5" in text
+    assert "iteration 10  test: accuracy 50.0%" in text
     assert "notice: look [here]" in text
     assert "\x1b" not in text
 

@@ -137,8 +137,7 @@ def _judge_torch(facts: Facts) -> list[Finding]:
             found.append(Finding("torch", BAD, f"{where}: {one['failure']}", _torch_remedy(device)))
             continue
         wrong = not one["error"] <= TOLERANCE
-        text = f"{where}: {one['version']}, a convolution "
-        text += f"is wrong by {one['error']:.2g} of its largest value" if wrong else "correct results"
+        text = f"{where}: {one['version']}, {_convolved(one['error'])}"
         if device == "cpu":
             text += f", {counted(one.get('threads', 1), 'thread')}"
         if one.get("total"):
@@ -155,6 +154,11 @@ def _judge_torch(facts: Facts) -> list[Finding]:
         )  # fmt: skip
         found.append(Finding("torch", BAD, text, remedy))
     return found
+
+
+def _convolved(error: float) -> str:
+    """What the convolution that was computed shows; ``error`` is a share of its largest value."""
+    return "convolution correct" if error <= TOLERANCE else f"convolution wrong by {error:.2g} of its largest value"
 
 
 def _torch_remedy(device: str) -> str:
@@ -179,8 +183,7 @@ def _judge_onnxruntime(facts: Facts) -> list[Finding]:
             found.append(Finding("onnxruntime", NOTE if absent else BAD, text, "" if absent else remedy))
         else:
             wrong = not one["error"] <= TOLERANCE
-            text = f"{name}: {one['version']}, a convolution "
-            text += f"is wrong by {one['error']:.2g} of its largest value" if wrong else "correct results"
+            text = f"{name}: {one['version']}, {_convolved(one['error'])}"
             found.append(Finding("onnxruntime", BAD if wrong else GOOD, text, "reinstall onnxruntime" if wrong else ""))
     if facts.driver.get("devices") and "failure" not in runtime and CUDA not in runtime.get("providers", []):
         text = "there is a card, but the installed onnxruntime has no CUDA provider"

@@ -294,7 +294,7 @@ class _Work:
         if float(between.mean()) < float(first.mean()):
             self.judgements.append(f"{what}, which is within chance: their mean is used, with {between.mean():.3f}")
             return again
-        self.judgements.append(f"{what}, which is within chance: the weights from before training are used")
+        self.judgements.append(f"{what}, which may be chance: the weights from before training are used")
         self.use(before, untrained)
         return start
 

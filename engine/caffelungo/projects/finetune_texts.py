@@ -72,7 +72,7 @@ def _steps(about: FinetuneAbout, at: Callable[[str], str]) -> list[tuple[list[st
     ]  # fmt: skip
     if about.penalty is not None and about.val:
         words = ["--no-refit"]
-        what = "keep the trained weights if they gained more than chance, else their mean with the start"
+        what = "keep the trained weights if their gain is more than chance explains, else their mean with the start"
         if about.shared:
             words = ["--mirror"] if about.mirrored else []
             what += "; refit the classifier, to the held-out photos as well"

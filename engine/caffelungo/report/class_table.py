@@ -31,5 +31,5 @@ def print_classes(rows: Sequence[tuple[str, int, int, float, float]], console: C
 
 
 def share(value: float) -> str:
-    """A share with three digits, a dash for NaN."""
-    return "-" if math.isnan(value) else f"{value:.3f}"
+    """A share as a percentage, a dash for NaN."""
+    return "-" if math.isnan(value) else f"{value:.1%}"

@@ -11,6 +11,18 @@ from numpy.typing import NDArray
 TOP = 5
 CONFIDENCE = 1.959963984540054
 """Standard deviations of a 95 % interval."""
+SHARES = ("acc", "top", "recall", "precision")
+"""How names of blobs begin that are shares of the samples."""
+
+
+def is_share(name: str, *values: float) -> bool:
+    """Whether the blob ``name`` with these values is a share, which people read as a percentage."""
+    return name.lower().startswith(SHARES) and all(0 <= value <= 1 for value in values)
+
+
+def score(name: str, value: float) -> str:
+    """The value of an output of a test for people: a percentage with one decimal, or six significant digits."""
+    return f"{value:.1%}" if is_share(name, value) else f"{value:.6g}"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from caffelungo.report.classification_score import score
 from caffelungo.report.glog import number
 from caffelungo.report.terminal import Terminal
 
@@ -113,7 +114,7 @@ class Reporter:
     def tested(self, iteration: int, values: Mapping[str, float], net: int = 0, nets: int = 1) -> None:
         """The outputs of one test."""
         name = f"test net #{net}" if nets > 1 else "test"
-        self.say(f"iteration {iteration}  {name}: " + ", ".join(f"{k} {number(v)}" for k, v in values.items()))
+        self.say(f"iteration {iteration}  {name}: " + ", ".join(f"{k} {score(k, v)}" for k, v in values.items()))
 
     def _rate(self, now: float, iteration: int) -> float:
         if not self._marks or iteration <= self._marks[0][1]:

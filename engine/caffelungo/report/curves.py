@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from caffelungo.report.classification_score import is_share
 from caffelungo.report.metrics_csv import Point
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#000000")
 """Okabe and Ito's palette: apart for colour-blind readers too."""
-SHARE_NAMES = ("acc", "top", "recall", "precision")
 
 
 def draw(points: Sequence[Point], path: Path, title: str = "") -> None:
@@ -56,7 +56,7 @@ def _series(points: Sequence[Point]) -> dict[Key, tuple[list[int], list[float]]]
 
 
 def _is_share(key: Key, xy: tuple[list[int], list[float]]) -> bool:
-    return key[2].lower().startswith(SHARE_NAMES) and all(0 <= y <= 1 for y in xy[1])
+    return is_share(key[2], *xy[1])
 
 
 def _panel(axis: Any, name: str, data: dict[Key, tuple[list[int], list[float]]]) -> None:

@@ -24,6 +24,7 @@ def quoted(steps: Steps) -> list[tuple[str, str]]:
 def script(line: str, steps: Steps) -> str:
     """run.sh: ``steps`` from the folder itself, wherever it is called from; ``line`` says what it does."""
     lines = ["#!/bin/sh", f"# {line}", "set -e", 'cd -- "$(dirname -- "$0")"']
+    lines.append('echo "Paths below are relative to $PWD."')
     for command, what in quoted(steps):
         lines += [f"# {what}", command]
     return "\n".join(lines) + "\n"

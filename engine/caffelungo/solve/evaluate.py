@@ -15,6 +15,7 @@ from caffelungo.plan.plan import Plan, PlannedLayer
 from caffelungo.report import confusion
 from caffelungo.report.class_table import print_classes
 from caffelungo.report.classification_score import Classified
+from caffelungo.report.classification_score import score as shown
 from caffelungo.report.glog import CaffeLog, number
 from caffelungo.report.terminal import Terminal
 from caffelungo.solve import nets
@@ -177,7 +178,7 @@ def show(found: Evaluation, console: Console, untested: Sequence[str] = ()) -> N
     for score in found.result.scores:
         if score.blob in found.result.values():
             whose = f"  ({of[score.blob]})" if score.blob in of else ""
-            console.print(f"{score.blob} = {number(score.value)}{whose}", markup=False)
+            console.print(f"{score.blob} = {shown(score.blob, score.value)}{whose}", markup=False)
     console.print(f"samples  {found.result.samples}")
     if found.heads and not several:
         print_classes(found.heads[0].classified.per_class(), console)
@@ -186,11 +187,11 @@ def show(found: Evaluation, console: Console, untested: Sequence[str] = ()) -> N
 def _show_counts(classified: Classified, console: Console) -> None:
     low, high = classified.interval
     console.print(
-        f"accuracy {classified.accuracy:.4f}  ({classified.right} of {classified.samples}; "
-        f"95 % interval {low:.4f} to {high:.4f})"
+        f"accuracy {classified.accuracy:.1%}  ({classified.right} of {classified.samples}; "
+        f"95 % interval {low:.1%} to {high:.1%})"
     )
     if len(classified.names) > 5:
-        console.print(f"top 5    {classified.top:.4f}")
+        console.print(f"top 5    {classified.top:.1%}")
 
 
 def caffes_way(net: TestNet, iterations: int, log: CaffeLog) -> TestRun:

@@ -11,6 +11,7 @@ from pathlib import Path
 from caffelungo import drafts, locks, option_ranges, shell
 from caffelungo.definition.definition import Definition
 from caffelungo.errors import LungoError, RunError, UserError
+from caffelungo.report.classification_score import score
 from caffelungo.report.console import Reporter
 from caffelungo.report.glog import CaffeLog
 from caffelungo.solve import (
@@ -306,7 +307,8 @@ class _Run:
             model = ["--model", str(net), "--weights", str(best or newest[-1].weights)]
             inspect = shell.command("lungo", "inspect", *model, "-o", net.parent / "report")
             export = shell.command("lungo", "export", *model, "-o", net.with_name("model.onnx"))
-            self.reporter.say(f"next: {inspect}  or  {export}")
+            self.reporter.say(f"next: {inspect}")
+            self.reporter.say(f"to use it: {export}")
         return TrainedRun(ending, training, newest[-1] if newest else None, best, self.folder)
 
     def best(self, training: Training) -> Path | None:
@@ -321,8 +323,9 @@ def best_words(training: Training, best: Path) -> str:
     """Where the best weights of a run are, and how good they were."""
     watch = training.watch
     assert watch is not None
+    best_value = score(watch.name, watch.best) if watch.best is not None else "unknown"
     began = ", where training began: no test after it was better" if watch.iteration == 0 else ""
-    return f"best weights in {best}: {watch.name} {watch.best:.6g} at iteration {watch.iteration}{began}"
+    return f"best weights in {best}: {watch.name} {best_value} at iteration {watch.iteration}{began}"
 
 
 def _stderr(line: str) -> None:
