@@ -105,6 +105,19 @@ def test_databases_are_scaled_where_nothing_said_so() -> None:
     assert (transform.crop_size, transform.lungo.resize_height) == (0, 40)
 
 
+@pytest.mark.parametrize(("kind", "side"), [("RandomResizedCrop", 0), ("RandomVerticalFlip", 128)])
+def test_pictures_that_an_augmentation_brings_to_the_crop_keep_their_size(kind: str, side: int) -> None:
+    text = POOLED.replace(
+        'type: "Input" top: "data"', 'type: "Data" top: "data" data_param { source: "x" batch_size: 2 }'
+    )
+    text = text.replace(
+        "input_param { shape { dim: 2 dim: 3 dim: 24 dim: 24 } }",
+        f'transform_param {{ crop_size: 20 force_color: true lungo {{ augmentation {{ type: "{kind}" }} }} }}',
+    )
+    transform = made(text, 112).definition.message.layer[0].transform_param
+    assert (transform.crop_size, transform.lungo.resize_height) == (112, side)
+
+
 def test_the_margin_may_be_said() -> None:
     found = catalogue.find("resnet18")
     after = at(read_net(found.train_val, dict(found.variables)), ResizeOptions((160, 160), 160)).definition

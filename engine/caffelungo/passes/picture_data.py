@@ -10,6 +10,7 @@ from typing import Any
 
 from caffelungo import files
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLayer, Path, SetField
+from caffelungo.definition.option_blocks import AUGMENTATIONS
 from caffelungo.definition.schema import PHASE_NAMES, TEST, TRAIN, LayerParameter, Preprocessing
 from caffelungo.errors import UserError
 from caffelungo.layers.base import shape_text
@@ -185,7 +186,9 @@ def _image_data(work: Work, phase: int, old: PlannedLayer, train: PlannedLayer, 
         transform.mirror = True
     if phase == TRAIN and options.augmented is not None:
         del transform.lungo.augmentation[:]
-        transform.lungo.augmentation.add(type="RandomResizedCrop", min_scale=options.augmented)
+        crop = transform.lungo.augmentation.add(type="RandomResizedCrop")
+        AUGMENTATIONS.load()
+        AUGMENTATIONS.value(crop, "random_resized_crop").min_scale = options.augmented
     data.source = options.train_source if phase == TRAIN else options.val_source
     if options.root_folder:
         data.root_folder = options.root_folder.rstrip("/") + "/"

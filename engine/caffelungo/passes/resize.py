@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from caffelungo.definition import editor
+from caffelungo.definition import augmentation_provider, editor
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.edits import Edit, Path, SetField
 from caffelungo.layers import registry
@@ -230,7 +230,8 @@ def _pictures(work: _Work, index: int, layer: Any, known: Sequence[Shape | None]
         scaled = (before_crop(work.size[0], crop, before[0]), before_crop(work.size[1], crop, before[1]))
     if margin and crop != work.size[0]:
         work.edits.append(SetField((*path, "transform_param", "crop_size"), work.size[0]))
-    if not before[0] and transform.lungo.augmentation and crop:
+    augmented = any(augmentation_provider.gives_the_size(one.type) for one in transform.lungo.augmentation)
+    if not before[0] and augmented and crop:
         return  # such pictures are cut at random, and scaled to the crop, from whatever size they have
     for side, value, was in zip(("height", "width"), scaled, before, strict=True):
         if value != was:
