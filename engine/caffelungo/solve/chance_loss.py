@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from caffelungo.data import labels
+from caffelungo.layers.class_balance import ClassBalanced
+from caffelungo.layers.types.softmax_with_loss import SoftmaxWithLoss
 from caffelungo.report.glog import number
 from caffelungo.solve import cannot_learn
 from caffelungo.solve.loss_heads import LossHead, loss_heads
@@ -104,16 +106,25 @@ def patience(solver: Any) -> int:
 
 
 def entropy(head: LossHead) -> float:
-    """The loss of a classifier that answers each class as often as it comes; ln(classes) where labels are not known."""
+    """The loss of a classifier that answers each class as often as it comes; ln(classes) where labels are not known.
+
+    Where classes are weighed, a class comes as often as its samples weigh.
+    """
     values = head.source.labels() if head.source is not None else None
     if values is None or not len(values):
         return math.log(head.classes)
-    counts = list(labels.scan(values).counts.values())
-    return -sum(count / len(values) * math.log(count / len(values)) for count in counts)
+    weighing = head.loss.layer.weights if isinstance(head.loss.layer, ClassBalanced) else None
+    weights = dict(enumerate(weighing or ()))
+    masses = [count * weights.get(label, 1.0) for label, count in labels.scan(values).counts.items()]
+    shares = [mass / sum(masses) for mass in masses if mass]
+    return -sum(share * math.log(share) for share in shares)
 
 
 def _mean(head: LossHead) -> bool:
-    """Whether the loss of ``head`` is a mean over samples: neither a sum, nor one over all places of a map."""
+    """Whether the loss of ``head`` is a mean over samples of -log p: neither a sum, nor over all places of a map."""
+    loss = head.loss.layer
+    if isinstance(loss, SoftmaxWithLoss) and not loss.mean_cross_entropy:
+        return False
     options = head.loss.layer.param.loss_param
     by_batch = options.HasField("normalize") and not options.normalize and not options.HasField("normalization")
     if options.normalization == options.NONE:

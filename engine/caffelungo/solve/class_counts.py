@@ -18,13 +18,15 @@ from caffelungo.data import label_uses
 from caffelungo.data.class_balanced_order import ClassBalancedOrder
 from caffelungo.data.source import DataSource
 from caffelungo.definition import layer_options
+from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import parse_net
+from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import Problem, UserError
 from caffelungo.layers.class_balance import ClassBalanced
 from caffelungo.plan.build_plan import build_plan
 from caffelungo.plan.plan import Plan, PlannedLayer
 from caffelungo.solve.net_text import NetText
-from caffelungo.solve.nets import OpenedNet, class_names
+from caffelungo.solve.nets import OpenedNet, class_names, open_net_with_data
 from caffelungo.wording import listed
 
 
@@ -76,6 +78,26 @@ def counted(opened: OpenedNet) -> OpenedNet:
     shapes = {source.name: source.shapes for source in opened.sources}
     plan = build_plan(text.message, opened.plan.state, where=text.where, sources=shapes)
     return replace(opened, text=text, plan=plan, counted=frozenset(found))
+
+
+def of_training(opened: OpenedNet) -> tuple[NetText, list[str]]:
+    """The text of ``opened``, a test net, with the counts of the training data that the same file names.
+
+    And a notice for people where they cannot be had, in which case its losses weigh all classes alike.
+    """
+    missing = wanting(opened.plan)
+    if not missing:
+        return opened.text, []
+    state = net_state(opened.text.message, TRAIN)
+    try:
+        trained = counted(open_net_with_data(opened.text, state))
+    except UserError as error:
+        names = ", ".join(f"`{one.name}`" for one in missing)
+        return opened.text, [
+            f"the loss {names} is computed without the weights of its classes: the training data, whose samples they "
+            f"follow from, cannot be counted ({error.problems[0].what})"
+        ]
+    return filled(opened.text, known(trained.plan)), []
 
 
 def _count(plan: Plan, sources: Mapping[str, DataSource], planned: PlannedLayer) -> ClassCounts | None:

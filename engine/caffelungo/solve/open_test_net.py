@@ -21,7 +21,7 @@ from caffelungo.passes.resize import asked, at
 from caffelungo.plan import memory_limits, states
 from caffelungo.plan.read_net import read_net
 from caffelungo.report.glog import CaffeLog
-from caffelungo.solve import before_training, choose_head, nets
+from caffelungo.solve import before_training, choose_head, class_counts, nets
 from caffelungo.solve.engine import Engine, make_engine
 from caffelungo.solve.load_weights import Loaded
 from caffelungo.solve.net_text import NetText
@@ -95,6 +95,11 @@ def _opened(options: TestOptions, engine: Engine, shown: Console | None) -> tupl
     if head is None and options.data is not None and (meant := choose_head.meant_head(opened)) is not None:
         head = meant
         opened = opening(choose_head.judging(text, state, meant))
+    text, notices = class_counts.of_training(opened)
+    if text is not opened.text:
+        opened = opening(text)
+    if shown is not None:
+        _notice(shown, notices)
     if error := nets.input_without_data(opened.text, opened.plan):
         raise error
     return opened, head

@@ -76,6 +76,12 @@ class SoftmaxWithLoss(ClassBalanced):
             )
 
     @property
+    def mean_cross_entropy(self) -> bool:
+        """Whether it is a mean over samples of -log p, each with the weight of its class; other scales count apart."""
+        weighted = bool(self.given) or self.by != class_balance.NONE
+        return not (self.gamma or self.adjustment or (weighted and self.mode != losses.VALID))
+
+    @property
     def wants_counts(self) -> bool:
         return super().wants_counts or bool(self.adjustment)
 

@@ -25,7 +25,7 @@ from caffelungo.net.store import Store
 from caffelungo.passes.view import Graph, View
 from caffelungo.plan import states
 from caffelungo.plan.read_net import read_net
-from caffelungo.solve import nets
+from caffelungo.solve import class_counts, nets
 from caffelungo.solve.engine import Engine, make_engine
 from caffelungo.solve.feed import Feed
 from caffelungo.solve.init import gradmax, initial_scale, placing
@@ -130,6 +130,7 @@ class _Job:
         self.opened = nets.open_net_with_data(text, state, seed=options.seed)
         if error := nets.input_without_data(text, self.opened.plan):
             raise error
+        self.opened = class_counts.counted(self.opened)
         self.plan = self.opened.plan
         self.graph = Graph(self.plan)
         self.loaded = Loaded(options.weights, (), self.plan, text.where, beside=path, remedy=match_layers.Remedy.RENAME)
