@@ -184,7 +184,18 @@ def test_a_place_without_a_line_has_no_region(tmp_path: Path) -> None:
     log = sarif(ran)
     assert_valid(log)
     assert "region" not in log["runs"][0]["results"][-1]["locations"][0]["physicalLocation"]
-    assert "locations" not in log["runs"][0]["results"][-2]
+
+
+def test_every_result_has_a_location(tmp_path: Path) -> None:
+    """Code scanning on GitHub refuses the whole log otherwise: "expected at least one location"."""
+    ran = check([tmp_path / "nowhere.prototxt"])
+    ran.problems.append(Problem("without place"))
+    ran.notices.append("a notice without place")
+    log = sarif(ran)
+    for result in log["runs"][0]["results"]:
+        [location] = result["locations"]
+        assert location["physicalLocation"]["artifactLocation"]["uri"].endswith("nowhere.prototxt"), result
+    assert_valid(log)
 
 
 PLAIN = {"blob": "data2", "layer": "conv", "field": "stridee", "type": "Zork", "file": "pictures.txt", "stage": "one"}

@@ -31,11 +31,12 @@ class Checked:
 
 @dataclass
 class Report:
-    """What a check found. ``notices`` are allowed, but worth a look."""
+    """What a check found. ``notices`` are allowed, but worth a look; ``asked`` are the paths that it was given."""
 
     files: list[Checked] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
 
 def check_files(paths: Iterable[str | Path], variables: Mapping[str, Any] | None = None) -> list[Problem]:
@@ -58,7 +59,8 @@ def check(
     rules name; those of a solver as it says. Without ``data`` the pictures, databases, means and weights that a file
     names need not be there: they are not looked at.
     """
-    report = Report()
+    paths = list(paths)
+    report = Report(asked=[str(path) for path in paths])
     findings = Findings(
         variables=dict(variables or {}), progress=progress, stages=tuple(stages), level=level, data=data
     )

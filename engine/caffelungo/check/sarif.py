@@ -24,11 +24,16 @@ LONGEST_RULE = 80
 
 
 def sarif(report: Report) -> dict[str, Any]:
-    """A log of one run: a result for each problem (level ``error``) and each notice (level ``note``)."""
-    results = [_result(rule_of(one), "error", message(one), one.where) for one in report.problems]
+    """A log of one run: a result for each problem (level ``error``) and each notice (level ``note``).
+
+    GitHub's code scanning refuses a log in which a result has no location. What is about no file in particular is
+    placed at the first file that was to be checked.
+    """
+    default = Location(report.asked[0]) if report.asked else None
+    results = [_result(rule_of(one), "error", message(one), one.where or default) for one in report.problems]
     for notice in report.notices:
         where, text = placed(notice)
-        results.append(_result(NOTICE, "note", text, where))
+        results.append(_result(NOTICE, "note", text, where or default))
     rules = _rules(report.problems, notices=bool(report.notices))
     places = {rule["id"]: index for index, rule in enumerate(rules)}
     for result in results:
