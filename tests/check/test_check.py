@@ -367,7 +367,7 @@ def test_truncated_weights(folder: Path) -> None:
     from caffelungo.weights.weights import Weights
 
     formats.write("w.caffemodel", Weights({"fc": [np.ones((30, 40), np.float32)]}))
-    assert check(["w.caffemodel"]).files[0].summary == "1 layers, 0.0 MB"
+    assert check(["w.caffemodel"]).files[0].summary == "1 layer, 0.0 MB"
     spoil("w.caffemodel")()
     (problem,) = check_files(["w.caffemodel"])
     assert isinstance(problem, Problem)
@@ -383,7 +383,7 @@ def test_pictures_and_databases(folder: Path) -> None:
         transaction.put(b"0", Datum(data=b"x", channels=1, height=1, width=1).SerializeToString())
     report = check(["1.jpg", "db"])
     assert report.problems == []
-    assert [one.summary for one in report.files] == ["20x20x3", "1 records"]
+    assert [one.summary for one in report.files] == ["20x20x3", "1 record"]
     spoil("1.jpg")()
     (problem,) = check_files(["1.jpg"])
     assert "1.jpg" in str(problem)

@@ -51,7 +51,7 @@ class PictureSource(Source):
                 remedy="write it in a data layer with `include { phase: TRAIN }`",
                 path="class_balanced",
             )
-        if not self.options.source:
+        if not getattr(self.options, "source", True):  # MemoryData names none
             yield self.fail("`source` is missing", remedy='add `source: "..."` with the path of the data')
 
     def size_after_crop(self, size: int) -> int | None:
