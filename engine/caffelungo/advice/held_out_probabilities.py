@@ -48,12 +48,12 @@ def held_out_probabilities(
     import torch
 
     from caffelungo.probes import logistic
-    from caffelungo.probes.choose_candidate import held_out
+    from caffelungo.probes.folds import stratified_folds
     from caffelungo.probes.penalty_path import path
     from caffelungo.probes.scaling import global_scale, unit_length
 
     table, places, classes = table_and_labels(features, labels)
-    parts = held_out(places, folds, seed, groups, many=len(places) + 1)
+    parts = stratified_folds(places, folds, seed, owners(len(places), groups))
     unit = unit_length(torch.from_numpy(np.ascontiguousarray(table, np.float32)))
     x = global_scale(unit)(unit)
     found = path(x, torch.from_numpy(places), len(classes), parts, penalties, patience=PATIENCE, progress=progress)
@@ -66,3 +66,11 @@ def held_out_probabilities(
         result[rows] = answers.softmax(1).numpy()
         judged[rows] = np.isin(places[rows], places[~rows])
     return HeldOutProbabilities(result, classes, judged, found.penalty, bool(fitted.converged.all()))
+
+
+def owners(count: int, groups: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+    """A number for each of ``count`` rows that those of one group share."""
+    owner = np.arange(count)
+    for group in groups:
+        owner[list(group)] = group[0]
+    return owner

@@ -35,7 +35,7 @@ MIRRORED = np.where(np.arange(LOW) % 2, -1.0, 1.0)
 """Mirroring a picture turns the sign of the odd frequencies along its rows."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PictureHash:
     """``content`` is equal for equal pixels only. ``outlines`` and ``mirrored`` (of the mirror image) have 64 bits.
 
