@@ -14,7 +14,7 @@ class Bounds:
     """Numbers from ``low`` to ``high``; ``above`` and ``below`` leave the end itself out. NaN never belongs.
 
     ``infinite``: an end that is infinite belongs. ``usual``: a value that a remedy may propose;
-    ``advice``: a remedy of its own.
+    ``advice``: a separate remedy.
     """
 
     low: float = -math.inf

@@ -159,7 +159,7 @@ def _listed(words: list[str]) -> str:
 
 
 def _told(text: str) -> str:
-    """A part of a message: its further lines indented, so that a name in it cannot begin a message of its own."""
+    """A part of a message: its further lines indented, so that a name in it cannot begin another message."""
     return visible(shortened(text, LONGEST)).replace("\n", "\n    ")
 
 
@@ -223,9 +223,9 @@ def of_system(error: OSError) -> LungoError:
     name = error.filename2 if error.filename2 is not None else error.filename  # the second is what a rename goes to
     place = None if name is None else str(name)
     if error.errno not in _NOT_FAILURES:
-        told = f"{place}: {what}" if place else what
+        text = f"{place}: {what}" if place else what
         remedy = _FULL.get(error.errno or 0)
-        return RunError(f"{told}\n  to do: {remedy}" if remedy else told)
+        return RunError(f"{text}\n  to do: {remedy}" if remedy else text)
     received = None if place is None else str(Path(place).absolute())
     return UserError(
         what, where=Location(place) if place else None, received=received, remedy=_NOT_FAILURES[error.errno]

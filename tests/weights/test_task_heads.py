@@ -8,7 +8,7 @@ import pytest
 
 from caffelungo.definition.schema import message_class
 from caffelungo.errors import UserError
-from caffelungo.weights.task_heads import find, heads_of, told
+from caffelungo.weights.task_heads import find, heads_of, described
 
 
 def extras(*heads: tuple[str, str, list[str]]) -> Any:
@@ -32,7 +32,7 @@ def test_what_is_earlier_stands_above_what_is_later_unless_it_knows_no_classes()
 def test_a_head_is_found_by_layer_and_by_task() -> None:
     heads = heads_of(extras(("fc8", "animals", []), ("fc8_birds", "birds", [])))
     assert find(heads, "birds") is find(heads, "fc8_birds")
-    assert [told(head) for head in heads.values()] == ["`fc8` (animals)", "`fc8_birds` (birds)"]
+    assert [described(head) for head in heads.values()] == ["`fc8` (animals)", "`fc8_birds` (birds)"]
 
 
 @pytest.mark.parametrize(("word", "message"), [("bird", "did you mean `birds`"), ("x", "`fc8_birds` \\(birds\\)")])

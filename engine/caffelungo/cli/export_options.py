@@ -41,7 +41,7 @@ def write(
     test: Sequence[str] | None, device: str,
 ) -> VerbResult:  # fmt: skip
     """Write ``output`` by ``make(path, progress=)``, which writes float32, then lower it to ``precision``."""
-    told: list[str] = []
+    printed: list[str] = []
     lowered_to = tested = None
     with o.working(doing) as status:
 
@@ -53,17 +53,17 @@ def write(
 
             wanted = PrecisionOptions(precision, calibrate or (), test or (), device)
             written, lowered_to = lowered(whole, output, wanted, progress=status.update)
-            told = lowered_to.lines()
+            printed = lowered_to.lines()
         elif test:
             from caffelungo.deploy.recorded_accuracy import with_accuracy
 
             written, tested = with_accuracy(whole, output, test, device, progress=status.update)
-            told = tested.lines()[-1:]
+            printed = tested.lines()[-1:]
         else:
             written = whole(Path(output))
     tell(written)
-    if told:
-        typer.echo("\n".join(told))
+    if printed:
+        typer.echo("\n".join(printed))
     accuracy = {"pictures": tested.known, "first": tested.right[0], "within_top": tested.right[1]} if tested else None
     return VerbResult(
         {

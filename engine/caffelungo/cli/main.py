@@ -191,9 +191,9 @@ def run(arguments: Sequence[str] | None = None) -> None:
     except (LungoError, OSError) as error:
         if debug:
             raise
-        told = error if isinstance(error, LungoError) else of_system(error)
-        typer.echo(visible(str(told)), err=True)
-        status = told.exit_status
+        failure = error if isinstance(error, LungoError) else of_system(error)
+        typer.echo(visible(str(failure)), err=True)
+        status = failure.exit_status
     except MemoryError as error:
         if debug:
             raise

@@ -74,7 +74,7 @@ def _status(found: VerbResult) -> int:
 
 
 def _failed(error: LungoError | OSError) -> VerbResult:
-    """What is written of a verb that failed: its exit status and its problems, and no field of its own."""
-    told = error if isinstance(error, LungoError) else of_system(error)
-    problems = told.problems if isinstance(told, UserError) else [Problem(str(told))]
-    return VerbResult({}, told.exit_status, problems)
+    """What is written of a verb that failed: its exit status and its problems, and no other field."""
+    failure = error if isinstance(error, LungoError) else of_system(error)
+    problems = failure.problems if isinstance(failure, UserError) else [Problem(str(failure))]
+    return VerbResult({}, failure.exit_status, problems)

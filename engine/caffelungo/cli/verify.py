@@ -64,7 +64,7 @@ def verify(
                 shapes=parse_shapes(shape or []), variables=o.variables(set_),
                 stages=o.listed(stage), level=level,
             ),
-            told=status.update,
+            say=status.update,
         )  # fmt: skip
     if quiet:
         if not found.kept:

@@ -88,7 +88,7 @@ def indent_of(text: str, offset: int) -> str:
 
 
 def starts_line(text: str, offset: int) -> bool:
-    """Whether only white space stands before ``offset`` on its line."""
+    """Whether only white space precedes ``offset`` on its line."""
     return not text[line_start(text, offset) : offset].strip(" \t")
 
 

@@ -70,7 +70,7 @@ def parse(
 ) -> Document:
     """The tree of ``text``, whose fields are put into the empty ``message``; ``partial``: required fields may lack.
 
-    Raises UserError listing every mistake (the first ``MAX_PROBLEMS``, alike ones counted once and told as one), each
+    Raises UserError listing every mistake (the first ``MAX_PROBLEMS``, alike ones counted and reported as one), each
     with its place in ``lines``. Fields of forks, and all that layers do not have, are put into the list ``unknown``,
     where one is given, rather than raised. ``faults`` takes the parts of the text that could not be read.
     """

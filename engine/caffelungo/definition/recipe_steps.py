@@ -55,7 +55,7 @@ def load() -> None:
 def declare(name: str, message: Any, bounds: Mapping[str, Bounds]) -> Declared:
     """Make the DescriptorProto ``message`` the step called ``name``; a second time with the same one changes nothing.
 
-    UserError for a name that is no plain word, or that stands for something else already.
+    UserError for a name that is no plain word, or that already means something else.
     """
     if known := _declared.get(name):
         now = descriptor_pb2.DescriptorProto()
@@ -95,7 +95,7 @@ def declare(name: str, message: Any, bounds: Mapping[str, Bounds]) -> Declared:
 
 
 def declared(listener: Callable[[Declared], None] | None = None) -> list[Declared]:
-    """Every step that passes have declared; ``listener`` is told of what is declared later."""
+    """Every step that passes have declared; ``listener`` is called for what is declared later."""
     load()
     if listener is not None:
         _listeners.append(listener)

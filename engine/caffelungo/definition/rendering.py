@@ -1,4 +1,4 @@
-"""A template to text: in this process, or, where its time and memory cannot be counted here, in one of its own."""
+"""A template to text: in this process, or, where its time and memory cannot be counted here, in a separate one."""
 
 from __future__ import annotations
 

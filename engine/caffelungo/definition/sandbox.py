@@ -1,7 +1,7 @@
 """The sandbox that templates are rendered in: what it lets a template do here, within bounds, and what it does not.
 
 Ordinary templates (loops, macros, arithmetic, includes) are rendered here: each loop and macro counts against a limit
-of time, each text and list against one of size. Whatever else Jinja2 offers is left to a process of its own
+of time, each text and list against one of size. Whatever else Jinja2 offers is left to a separate process
 (``Unusual`` says so), which the system keeps within bounds.
 """
 
@@ -78,7 +78,7 @@ class Folder(FileSystemLoader):
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
-    """An environment of one rendering. ``bounded``: in a process of its own, which the system bounds."""
+    """An environment of one rendering. ``bounded``: in a separate process, which the system bounds."""
 
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "**", "%"})
     intercepted_unops = frozenset({"+", "-"})

@@ -37,7 +37,7 @@ def unknown_field(
             return f"{what}; it comes from {fork}", written
         instead = ", or write the net with the layers that `lungo layers` lists"
         if costs_nothing(info.name, name):
-            instead = ""  # nothing that `lungo layers` lists would stand for it
+            instead = ""  # nothing that `lungo layers` lists replaces it
         place = _elsewhere(info, name, around)
         caffes = f"; if Caffe's is meant, {place}" if place else ""
         return f"{what}; it comes from {fork}", f"delete it{instead}{caffes}"

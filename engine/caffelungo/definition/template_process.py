@@ -1,4 +1,4 @@
-"""A template rendered in a process of its own, which the system ends when it takes too much time or memory.
+"""A template rendered in a separate process, which the system ends when it takes too much time or memory.
 
 Run as ``python -m caffelungo.definition.template_process``: JSON in (source, file, variables), JSON out (the text and
 its lines, or the problems).

@@ -186,7 +186,7 @@ class _Setter:
         return Splice(place, place, self.style.newline + indent + self._printed(info, value, indent))
 
     def _printed(self, info: FieldInfo, value: Any, indent: str) -> str:
-        """A field on lines of its own; a message on one line if its sibling is, or if small ones are and it is."""
+        """A field on separate lines; a message on one line if its sibling is, or if small ones are and it is."""
         if self.one_line or (self.style.inline and info.kind == "message" and printer.is_small(value)):
             return self.style.field(info, value, indent, True)
         return self.style.field(info, value, indent, False)

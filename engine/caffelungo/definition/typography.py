@@ -1,6 +1,6 @@
 """Characters of web pages and word processors where a definition has ASCII ones: what is meant by each.
 
-A text that was copied from a page has curly quotes, long dashes and blanks that are no blanks. Each stands for one
+A text that was copied from a page has curly quotes, long dashes and blanks that are no blanks. Each replaces one
 character that is known, so that reading goes on as if it were there, and one problem names all of them.
 """
 

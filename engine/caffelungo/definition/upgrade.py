@@ -115,8 +115,8 @@ def _transforms(message: Any) -> list[str]:
     return [f"{counted(moved, 'transformation field')} of data layers moved into `transform_param`"]
 
 
-def _v1(message: Any, where: Where, told: int) -> list[str]:
-    """Turn `layers` into `layer`; ``told`` of them came as V1, the others' note is written by the V0 step."""
+def _v1(message: Any, where: Where, count: int) -> list[str]:
+    """Turn `layers` into `layer`; ``count`` of them came as V1, the others' note is written by the V0 step."""
     if not message.layers:
         return []
     if message.layer:
@@ -139,9 +139,9 @@ def _v1(message: Any, where: Where, told: int) -> list[str]:
             if field.name in shared:
                 getattr(new, field.name).CopyFrom(getattr(old, field.name))
     message.ClearField("layers")
-    if not told:
+    if not count:
         return []
-    return [f"{counted(told, 'V1 layer')} (`layers`) rewritten as `layer`"]
+    return [f"{counted(count, 'V1 layer')} (`layers`) rewritten as `layer`"]
 
 
 def _shared_messages() -> frozenset[str]:

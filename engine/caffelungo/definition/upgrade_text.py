@@ -1,6 +1,6 @@
 """The text of an old definition becomes today's, comments kept, so that it reads as the upgraded message.
 
-Known forms are rewritten where they stand (`layers` -> `layer`, `type: RELU` -> `type: "ReLU"`, `blobs_lr` -> `param`,
+Known forms are rewritten in place (`layers` -> `layer`, `type: RELU` -> `type: "ReLU"`, `blobs_lr` -> `param`,
 `input` -> an Input layer); what then still differs from the upgraded message is set field by field.
 """
 

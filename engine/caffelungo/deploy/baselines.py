@@ -134,7 +134,7 @@ class Opponents:
     def sides(self, feeds: Arrays, where: str, ends: float, tell: Tell) -> dict[str, Side]:
         """The sides that can run ``feeds``; what cannot, and what the clock ``ends`` leaves no time for, is noted.
 
-        ``tell`` is told the stages, after ``where``. What was compiled for the sizes before is forgotten first.
+        ``tell`` is called with each stage, after ``where``. What was compiled for the sizes before is forgotten first.
         """
         if self.device.type != "cpu":
             torch.cuda.empty_cache()

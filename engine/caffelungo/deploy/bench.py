@@ -98,7 +98,7 @@ class Benched:
 
 
 def bench(options: BenchOptions, *, progress: Tell | None = None) -> Benched:
-    """Measure; ``progress`` is told (what, done, total). UserError, or RunError when sides are not the same net.
+    """Measure; ``progress`` is called with (what, done, total). UserError, or RunError when sides are not the same net.
 
     Stopped by Ctrl-C, it gives what was measured until then.
     """
@@ -114,7 +114,7 @@ def bench(options: BenchOptions, *, progress: Tell | None = None) -> Benched:
         metadata.read(engine.metadata, options.model)  # a damaged file is refused, as everywhere
     fixed = [shape[0] for shape in engine.shapes.values() if shape and isinstance(shape[0], int)]
     batches = sorted(set(fixed[:1] or options.batches))
-    ran = profile.told(engine.ran_on(feeds_of(engine, batches[0], options.size)))
+    ran = profile.described(engine.ran_on(feeds_of(engine, batches[0], options.size)))
     done = Benched(f"{engine}, {threads} thread{'s' * (threads > 1)}; {ran}")
     if fixed:
         done.notes.append(f"the file is for {fixed[0]} picture{'s' * (fixed[0] > 1)}, the only batch size")
@@ -161,7 +161,7 @@ def _at(
         limit = max(0.0, ends - time.monotonic() - wait) / (later + 1)
         rows, rounds = in_turns(sides, feeds, batch, options.rounds, options.seconds,
                                 limit=limit if done.rows else max(limit, 1.0), needed=0 if done.rows else FEWEST,
-                                tell=lambda *told: tell(f"batch {batch}: {told[0]}", *told[1:]))  # fmt: skip
+                                tell=lambda *stage: tell(f"batch {batch}: {stage[0]}", *stage[1:]))  # fmt: skip
     except (RunError, RuntimeError, MemoryError) as error:
         if not isinstance(error, MemoryError) and not _is_memory(error):
             raise
@@ -286,7 +286,7 @@ def _is_memory(error: BaseException) -> bool:
 
 
 def _agree(sides: Mapping[str, Side], feeds: Arrays, engine: OnnxEngine, notes: list[str]) -> None:
-    """RunError when PyTorch answers otherwise. Where a side, or the file, is less than float32, it is told how far."""
+    """RunError when PyTorch answers otherwise. Where a side, or the file, is below float32, the difference is noted."""
     low = json.loads(engine.metadata.get("precision", "{}")).get("precision", "")
     expected = sides[ONNX](feeds)
     for name, side in sides.items():
@@ -304,8 +304,8 @@ def _agree(sides: Mapping[str, Side], feeds: Arrays, engine: OnnxEngine, notes: 
                         f"{name} and {ONNX} differ in `{blob}`: they are different nets\n"
                         "  to do: name the definition and the weights that the file was exported from"
                     )
-                told = f"{name} and {ONNX} differ by {apart:.2g} of the largest value of `{blob}` ({reason})"
-                notes[:] = [note for note in notes if not note.startswith(told.split(" by ")[0])] + [told]
+                line = f"{name} and {ONNX} differ by {apart:.2g} of the largest value of `{blob}` ({reason})"
+                notes[:] = [note for note in notes if not note.startswith(line.split(" by ")[0])] + [line]
 
 
 def _check(options: BenchOptions) -> None:

@@ -171,7 +171,7 @@ def _plain(message: Any) -> Any:
 
 
 def _prove(net: DeployNet, arrays: Any, text: Path, model: Path, tolerance: float) -> Proof:
-    """The written files, read back, against the net: every layer of its own, then its outputs; RunError."""
+    """The written files, read back, against the net: each layer alone, then its outputs; RunError."""
     theirs = read_net(text).message
     plan = build_plan(theirs, net_state(theirs, TEST))
     table = match_layers.match(plan, caffemodel.read(model))

@@ -24,8 +24,8 @@ def classifier_heads(opened: ExportableNet) -> list[metadata.Head]:
     unnamed = [answer.layer for answer in opened.net.answers if answer.layer not in named]
     found = []
     for answer in opened.net.answers:
-        told = named.get(answer.layer)
-        labels = list(told.label) if told is not None else []
+        entry = named.get(answer.layer)
+        labels = list(entry.label) if entry is not None else []
         if unnamed == [answer.layer] and extras is not None and len(extras.label) == answer.classes:
             labels = list(extras.label)  # a classifier that was given to the net since
         if labels and len(labels) != answer.classes:
@@ -34,7 +34,7 @@ def classifier_heads(opened: ExportableNet) -> list[metadata.Head]:
                 f"{counted(answer.classes, 'class')}; they are ignored"
             )
             labels = []
-        task = told.task if told is not None and told.task else answer.layer
+        task = entry.task if entry is not None and entry.task else answer.layer
         found.append(metadata.Head(answer.blob, answer.layer, task, tuple(labels) or None))
     return found
 

@@ -1,6 +1,6 @@
 """`lungo convert`: a Caffe net from anywhere and its weights to ONNX, without training or project.
 
-All that stands in the way is found before the first byte is written: layers that only a fork has, weights that are
+All obstacles are found before the first byte is written: layers that only a fork has, weights that are
 missing or of other shapes, an input of unknown size, preprocessing and labels that do not fit.
 """
 
@@ -37,7 +37,7 @@ from caffelungo.wording import counted
 
 @dataclass
 class Examined:
-    """What is known of a conversion before anything is written: what stands in its way, and what would leave.
+    """What is known of a conversion before anything is written: what prevents it, and what would be exported.
 
     ``part`` and ``net`` are None where the file could not be read, or does not fit together; ``net`` bears the names
     and shapes of all that a file of weights must hold. ``wanted`` is how ``part`` leaves.
@@ -62,7 +62,7 @@ def convert(
     """Write the net in the file ``model`` with ``weights`` to ``out``, and prove it.
 
     ``model`` is a deploy, train_val or train_test file of any age, or a ``.caffemodel`` with its definition inside.
-    Raises UserError with everything that stands in the way, RunError when the proof does not hold; then ``out`` is as
+    Raises UserError with everything that prevents it, RunError when the proof does not hold; then ``out`` is as
     it was before.
     """
     if progress is not None:
@@ -148,7 +148,9 @@ def _part(model: str | Path, options: ConvertOptions) -> Cut:
     definition = read_net(model, options.variables or None, foreign).within(options.stages, options.level)
     definition = states.settled(definition, TEST, answering=True, notes=notes)
     definition = requested_size.placed(definition, options.shapes)
-    with suppress(UserError):  # told when what leaves is resized; until then a place-holder's mistakes are none
+    with suppress(
+        UserError
+    ):  # reported when the exported net is resized; until then a place-holder's mistakes are none
         definition = requested_size.sized(definition, options.size, options.shapes, options.outputs)
     part = cut(definition, foreign, options.outputs)
     part.notes[:0] = notes
@@ -162,7 +164,7 @@ def _resize(part: Cut, options: ConvertOptions) -> None:
 
 
 def _asked(options: ConvertOptions, net: DeployNet) -> tuple[int, int] | None:
-    """The picture's size where it was asked for; what is in ``net`` otherwise was told by a file."""
+    """The picture's size where it was asked for; what is in ``net`` otherwise came from a file."""
     given = [shape for blob, shape in options.shapes.items() if blob in net.inputs and len(shape) == 3]
     return options.size or ((int(given[0][1]), int(given[0][2])) if given else None)
 

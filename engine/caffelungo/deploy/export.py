@@ -71,9 +71,9 @@ def export(
 ) -> Exported:
     """Write the net of ``definition`` (a Definition or a file, train_val or deploy) with ``weights`` to ``out``.
 
-    ``weights`` is a file of any format, several files comma-separated, or a ``Weights``. ``progress`` is told each
-    stage. Raises UserError for mistakes in what was given, RunError when the proof does not hold; then ``out`` is as
-    it was before.
+    ``weights`` is a file of any format, several files comma-separated, or a ``Weights``. ``progress`` is called with
+    each stage. Raises UserError for mistakes in what was given, RunError when the proof does not hold; then ``out`` is
+    as it was before.
     """
     options = options or ExportOptions()
     tell = progress or (lambda stage: None)

@@ -55,8 +55,8 @@ def open_exportable(
         definition = requested_size.sized(definition, options.size, options.shapes, options.outputs)
     given = load_weights(weights)
     if options.record is None and not (given.extras is not None and given.extras.HasField("preprocessing")):
-        told = {blob: shape for blob, shape in data_shapes.in_files(definition).items() if shape}
-        options = replace(options, shapes={**told, **options.shapes})
+        from_files = {blob: shape for blob, shape in data_shapes.in_files(definition).items() if shape}
+        options = replace(options, shapes={**from_files, **options.shapes})
     net, record, more = record_and_shapes(definition, given, options)
     notes += more
     arrays, problems = fitted(net, given, definition)
@@ -87,8 +87,8 @@ def _contradictions(definition: Definition, known: Any) -> list[str]:
     apart = preprocess.differences(known, own) if own is not None else []
     if not apart:
         return []
-    told = "pictures are prepared as the record in the weights says, and the net's data layer says otherwise"
-    return [f"{told}: {'; '.join(apart)}. Is the net the one that was trained?"]
+    what = "pictures are prepared as the record in the weights says, and the net's data layer says otherwise"
+    return [f"{what}: {'; '.join(apart)}. Is the net the one that was trained?"]
 
 
 def _shapes(definition: Definition, record: Any | None, options: ExportOptions) -> Mapping[str, Sequence[int]]:

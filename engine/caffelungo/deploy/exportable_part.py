@@ -36,7 +36,7 @@ LABELS = frozenset({"label", "labels", "sim"})
 
 @dataclass
 class Cut:
-    """``definition`` without what no output needs. ``problems`` stand in the way; ``shapes`` of inputs were found."""
+    """``definition`` without what no output needs. ``problems`` prevent the export; ``shapes`` of inputs were found."""
 
     definition: Definition
     problems: list[Problem] = field(default_factory=list)
@@ -151,7 +151,7 @@ def _on_needed(definition: Definition, foreign: Sequence[ForeignField], needed: 
 
 
 def _layer_at(definition: Definition, problem: ForeignField) -> int | None:
-    """The layer that ``problem`` is in; None where that cannot be told, and for a field of the net itself."""
+    """The layer that ``problem`` is in; None where that is unknown, and for a field of the net itself."""
     at = _position(problem.where)
     if at is None or problem.message == "NetParameter":
         return None

@@ -55,7 +55,7 @@ def fold_batch_norm(message: Any, plan: Plan, arrays: Arrays, keep: Iterable[str
 
 
 def _fold(one: Foldable, arrays: Arrays) -> Any:
-    """The layer that stands for ``one`` now; its blobs are put into ``arrays``."""
+    """The layer that replaces ``one``; its blobs are put into ``arrays``."""
     blobs = [[arrays[layer.key, k] for k in range(len(layer.params))] for layer in one.run]
     gain, shift = gain_and_shift(one, blobs)
     kept = one.kept

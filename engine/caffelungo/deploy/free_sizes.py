@@ -47,7 +47,7 @@ def problems_of_free_sizes(net: DeployNet, record: Any | None) -> list[Problem]:
                     remedy="use one value per channel: lungo convert --mean 104,117,123")
         )  # fmt: skip
     plans = [_resized(net, size) for size in other_sizes(net)]
-    told: set[str] = set()
+    reported: set[str] = set()
     for (height, width), (plan, found) in zip(other_sizes(net), plans, strict=True):
         problems += [
             Problem(f"at {height}x{width} the net is inconsistent: {one.what}", one.where, one.received,
@@ -56,8 +56,8 @@ def problems_of_free_sizes(net: DeployNet, record: Any | None) -> list[Problem]:
         ]  # fmt: skip
         for ours, theirs in zip(net.plan.layers, plan.layers, strict=False):
             problem = _fixed(ours, theirs)
-            if problem is not None and ours.name not in told:
-                told.add(ours.name)
+            if problem is not None and ours.name not in reported:
+                reported.add(ours.name)
                 problems.append(problem)
     for planned in net.plan.layers:
         if why := planned.layer.free_size_problem():

@@ -118,16 +118,16 @@ class Lowered:
         for name, apart in self.apart.items():
             rows.append((f"difference in {name}", "", f"{apart:.2g}", "of its largest value"))
         widths = [max(len(row[place]) for row in rows) for place in range(4)]
-        told = [
+        lines = [
             f"{name:<{widths[0]}}  {old:>{widths[1]}}  {new:>{widths[2]}}  {more}".rstrip()
             for name, old, new, more in rows
         ]
         if self.faults:
-            told.append(f"no improvement over fp32 on {self.where}: {'; '.join(self.faults)}")
+            lines.append(f"no improvement over fp32 on {self.where}: {'; '.join(self.faults)}")
         else:
             less = "" if self.accuracy else "; accuracy was not measured, which needs a list with classes"
-            told.append(f"an improvement over fp32 on {self.where}: smaller and faster{less}")
-        return told
+            lines.append(f"an improvement over fp32 on {self.where}: smaller and faster{less}")
+        return lines
 
 
 def lowered(

@@ -1,4 +1,4 @@
-"""Layers that leave as an ONNX operator of their own choosing, rather than as what PyTorch would spell them.
+"""Layers that choose their ONNX operator, rather than as what PyTorch would spell them.
 
 Which operators those are, a layer's class says (``Layer.onnx``).
 """
@@ -13,7 +13,7 @@ from caffelungo.plan.plan import PlannedLayer
 
 
 def replacement(planned: PlannedLayer, leaf: nn.Module, free: bool = False) -> nn.Module | None:
-    """What stands in for ``leaf`` (the ``LayerModule`` of ``planned``) in the exported graph; None: itself.
+    """What replaces ``leaf`` (the ``LayerModule`` of ``planned``) in the exported graph; None: itself.
 
     ``free``: in a form that holds for blobs of any height and width.
     """

@@ -21,11 +21,11 @@ class ExportOptions:
     x height x width x channels, RGB or grey); False leaves the net's own float input blob; None is True where the net
     takes pictures. ``layout`` (``nhwc`` or ``nchw``) is that of pictures; with ``resize_inside`` the graph also does
     the record's resize and crop, and takes pictures of any size, one size a batch. ``record`` (a
-    ``lungo.Preprocessing``) and ``labels`` (names, or a file with one a line) stand above those that the weights carry.
-    ``size`` is the height and width that the net's picture is to have, whatever the file and the weights' record say;
-    ``shapes`` gives input blobs' shapes without the batch where the file leaves them open, or over what it says.
-    ``pictures`` are files or folders for the proof. ``more`` is added to the file's metadata. ``outputs`` are the blobs
-    that come out (none: the net's own); ``batch`` fixes the number of pictures (None: free). ``free_size`` leaves
+    ``lungo.Preprocessing``) and ``labels`` (names, or a file with one a line) take precedence over those in the
+    weights. ``size`` is the height and width that the net's picture is to have, whatever the file and the weights'
+    record say; ``shapes`` gives input blobs' shapes without the batch where the file leaves them open, or over what it
+    says. ``pictures`` are files or folders for the proof. ``more`` is added to the file's metadata. ``outputs`` are the
+    blobs that come out (none: the net's own); ``batch`` fixes the number of pictures (None: free). ``free_size`` leaves
     height and width open, for fully convolutional nets.
     """
 

@@ -289,9 +289,9 @@ def compare(
     """
     found = [reference.scaled(difference(name, expected[name], got[name], inputs)) for name in names]
     beyond = [one for one in found if not one.relative <= proof.tolerance]
-    told = reference.rounding(expected, feeds) if any(np.isfinite(one.relative) for one in beyond) else {}
+    roundings = reference.rounding(expected, feeds) if any(np.isfinite(one.relative) for one in beyond) else {}
     for one in beyond:
-        own = told.get(one.blob, np.inf)
+        own = roundings.get(one.blob, np.inf)
         if not np.isfinite(own) or one.relative > ROUNDING * own:
             return found, one
         if one.relative > proof.rounded.get(one.blob, (0.0, 0.0))[0]:

@@ -33,7 +33,7 @@ Shapes = Mapping[str, Sequence[int]]
 
 
 def placed(definition: Definition, shapes: Shapes) -> Definition:
-    """``definition`` whose Input layers have ``shapes`` in the place of their own, which may be place-holders.
+    """``definition`` whose Input layers have ``shapes`` instead of those in the file, which may be place-holders.
 
     Raises UserError for shapes that no input can have: sizes below 1, other axes than the file's, or more pixels than
     are ever decoded.
@@ -58,7 +58,7 @@ def placed(definition: Definition, shapes: Shapes) -> Definition:
         if wanted == known:
             continue
         if not all(wanted):
-            continue  # another input of the layer is of unknown size, which is told where it is needed
+            continue  # another input of the layer is of unknown size, which is reported where it is needed
         for k, dims in enumerate(wanted):
             if k < len(given) and list(given[k].dim) != dims:
                 edits += _dims((*path, k), list(given[k].dim), dims)
@@ -119,7 +119,7 @@ def _kept(definition: Definition, shapes: Shapes, outputs: Sequence[str]) -> fro
 
 
 def plane(definition: Definition, size: Size | None, shapes: Shapes) -> Size | None:
-    """Height and width that the net's one picture is told to have, by what was asked or by its Input; None where only
+    """Height and width given for the net's only picture, by an option or by its Input; None where only
     a data layer tells, or where it takes no picture or several."""
     if size is not None:
         return size
@@ -133,7 +133,7 @@ def plane(definition: Definition, size: Size | None, shapes: Shapes) -> Size | N
 
 
 def _tops(plan: Plan, shapes: Shapes) -> list[tuple[str, Shape | None]]:
-    """Inputs and the shapes they are told to have, batch included."""
+    """Inputs and the shapes given for them, batch included."""
     return [
         (top, (1, *shapes[top]) if top in shapes else known if one.layer.type == "Input" else None)
         for one in plan.sources

@@ -107,8 +107,8 @@ def random_sizes(height: int, width: int) -> list[tuple[int, int]]:
 
 @dataclass
 class Photos:
-    """What real pictures told: ``levels`` (of 255) and ``relative`` (by output) from the 8-bit resize, ``same`` classes
-    of ``count`` pictures."""
+    """What real pictures showed: ``levels`` (of 255) and ``relative`` (by output) from the 8-bit resize, ``same``
+    classes of ``count`` pictures."""
 
     count: int = 0
     levels: float = 0.0
@@ -127,11 +127,11 @@ class Photos:
         """For people."""
         apart = ", ".join(f"`{name}` by {apart:.2g} of its largest value" for name, apart in
                           (self.relative or {}).items())  # fmt: skip
-        told = (
+        text = (
             "the resize in the graph and that of training and test, which computes in whole numbers, differ by at most "
             f"{self.levels:.2g} of 255 in {counted(self.count, 'picture')}, and {apart}"
         )
-        return told if self.same is None else f"{told}; the top class is the same for {self.same} of {self.count}"
+        return text if self.same is None else f"{text}; the top class is the same for {self.same} of {self.count}"
 
 
 def prove_photos(

@@ -39,7 +39,7 @@ def check_mean_file(definition: Definition) -> None:
 
 
 def _without_mean_file(definition: Definition) -> Definition:
-    """``definition``, whose data layers name no mean picture: one that is given stands above it."""
+    """``definition``, whose data layers name no mean picture: one that is given takes precedence."""
     edits: list[Edit] = [
         ClearField(("layer", index, "transform_param", "mean_file"))
         for index, layer in enumerate(definition.message.layer)

@@ -68,7 +68,7 @@ def _kind(planned: PlannedLayer) -> bytes:
 
 
 def _alone(planned: PlannedLayer) -> Any:
-    """The layer with bottoms and tops of its own."""
+    """The layer with separate bottoms and tops."""
     layer = LayerParameter()
     layer.CopyFrom(planned.layer.param)
     layer.bottom[:] = [f"bottom{i}" for i in range(len(planned.bottoms))]

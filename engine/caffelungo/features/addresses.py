@@ -21,7 +21,7 @@ from caffelungo.data.sources.images import ImageSource
 from caffelungo.data.sources.memory_data import MemorySource
 
 FORMAT = 1
-"""Counted up when the same pictures and layers give other numbers, or stand otherwise in the files."""
+"""Counted up when the same pictures and layers give other numbers, or are laid out otherwise in the files."""
 CHUNK = 1 << 20
 """Bytes of a file that are read at a time."""
 

@@ -111,10 +111,10 @@ def make_ready(
         extras.label[:] = classes
     elif not found.labelled:
         del extras.label[:]
-    told = [notice for source in opened.sources for notice in source.notices]
+    reported = [notice for source in opened.sources for notice in source.notices]
     if not net.weights:
-        told.append("no weights: every layer is initialised by its filler")
-    every = (*net.definition.notes, *found.notices, *notices, *more, *told)
+        reported.append("no weights: every layer is initialised by its filler")
+    every = (*net.definition.notes, *found.notices, *notices, *more, *reported)
     return Ready(part, store, extras, tuple(dict.fromkeys(every)))
 
 
@@ -178,7 +178,7 @@ def _with_pictures(
 
 
 def _keep_mean(definition: Definition, record: Any, folder: Path, notices: list[str]) -> None:
-    """Let the data layers subtract the mean picture of ``record``, unless they state a mean of their own."""
+    """Let the data layers subtract the mean picture of ``record``, unless they state a mean."""
     mean = preprocess.mean(record)
     for layer in definition.message.layer:
         transform = layer.transform_param

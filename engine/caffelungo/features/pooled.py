@@ -47,7 +47,7 @@ class Pooled:
 
     ``rows`` has an N x C array for each (blob, "mean" or "max", version), version 0 of the pictures as they are and 1
     of the mirrored ones; a blob without a plane has "mean" only, its values as they are. ``labels`` are N, -1 where
-    the data has none; ``files`` say where each picture stands.
+    the data has none; ``files`` are the pictures' paths.
     """
 
     blobs: tuple[str, ...]
@@ -175,7 +175,7 @@ def _spans(keys: Mapping[Key, int]) -> dict[Key, tuple[int, slice]]:
 
 
 def _given(sources: Sequence[DataSource]) -> list[str] | None:
-    """What stands for the samples of each source; None if one has no address."""
+    """What identifies the samples of each source; None if one has no address."""
     found = [addresses.sample(source) for source in sources]
     return [each for each in found if each is not None] if None not in found else None
 

@@ -84,7 +84,7 @@ def find(plan: Plan, source: PlannedLayer, changing: frozenset[ParamKey], key: K
 
 
 def part(plan: Plan, prefix: Prefix) -> Plan:
-    """The prefix as a plan of its own: from the picture to the frontier, whose outputs ``outputs(prefix)`` names."""
+    """The prefix as a separate plan: from the picture to the frontier, whose outputs ``outputs(prefix)`` names."""
     head = replace(
         prefix.source, tops=prefix.source.tops[:1], top_values=prefix.source.top_values[:1],
         top_shapes=prefix.source.top_shapes[:1], loss_weights=prefix.source.loss_weights[:1],
@@ -100,7 +100,7 @@ def outputs(prefix: Prefix) -> tuple[str, ...]:
 
 
 def own_name(number: int) -> str:
-    """What ``part`` calls the value ``number``, so that the several values of one blob can be told apart."""
+    """What ``part`` calls the value ``number``, so that the several values of one blob can be distinguished."""
     return f"value {number}"
 
 
@@ -125,7 +125,7 @@ def rest(plan: Plan, prefix: Prefix) -> Plan:
 def digests(plan: Plan, prefix: Prefix, blob: Blob, pictures: str) -> dict[int, str]:
     """For each value of the frontier a hash of everything that it follows from.
 
-    Those are the options and blobs of the layers that make it, not their names, and ``pictures``, which stands for the
+    Those are the options and blobs of the layers that make it, not their names, and ``pictures``, which identifies the
     pictures and how they are prepared.
     """
     found = addresses(prefix.layers, {prefix.source.top_values[0]: pictures}, blob)

@@ -26,7 +26,7 @@ RECORD, ROWS = "progress.json", ".rows"
 
 
 class Rows:
-    """``shapes`` are those of one row of each array. ``identity`` stands for all that the rows follow from.
+    """``shapes`` are those of one row of each array. ``identity`` identifies all that the rows follow from.
     Other files in the folder are left alone.
 
     ``done`` counts the rows that are there. Rows of another identity are thrown away.

@@ -85,8 +85,8 @@ class WrittenFeatures:
     notices: tuple[str, ...]
 
 
-def extract(options: FeatureOptions, told: Told = lambda what, done, total: None) -> WrittenFeatures:
-    """Write the features that ``options`` ask for; ``told`` hears what is done, how much of how much.
+def extract(options: FeatureOptions, say: Told = lambda what, done, total: None) -> WrittenFeatures:
+    """Write the features that ``options`` ask for; ``say`` is called with what is done, and how much of how much.
 
     Raises UserError for all that is wrong before anything is computed, RunError where another process writes them.
     """
@@ -97,7 +97,7 @@ def extract(options: FeatureOptions, told: Told = lambda what, done, total: None
         engine = make_engine(options)
         net = find_net(options.net, options.weights, dict(options.variables), options.stages, options.level)
         columns = PictureColumns(options.path_column, options.label_column)
-        found = listing(options.data, part, lambda done, total: told("looking for pictures", done, total), columns)
+        found = listing(options.data, part, lambda done, total: say("looking for pictures", done, total), columns)
         ready = make_ready(
             net, found, list(options.blobs), engine, part, size=options.size, crops=options.crops,
             batch_size=options.batch_size or (32 if options.crops == 1 else 8),
@@ -109,8 +109,8 @@ def extract(options: FeatureOptions, told: Told = lambda what, done, total: None
         with Rows(part, list(shapes.values()), identity) as rows:
             before = rows.done
             _check_room(part, list(shapes.values()), running.count, before)
-            _compute(running, rows, options, told)
-        told("writing the file", 0, 0)
+            _compute(running, rows, options, say)
+        say("writing the file", 0, 0)
         arrays = {blob: rows.array(number) for number, blob in enumerate(shapes)}
         labels = found.pictures.labels if found.labelled else None
         formats.write(path, FeatureTable(arrays, labels, found.pictures.names, ready.extras))
@@ -229,16 +229,16 @@ class _Keeping:
         return blob
 
 
-def _compute(running: PartRunner, rows: Rows, options: FeatureOptions, told: Told) -> None:
+def _compute(running: PartRunner, rows: Rows, options: FeatureOptions, say: Told) -> None:
     counted, size = rows.done, 4 * sum(int(np.prod(shape, dtype=np.int64)) for shape in rows.shapes)
-    told("computing features", rows.done, running.count)
+    say("computing features", rows.done, running.count)
     try:
         for made in running.rows(rows.done, _Keeping(options.pool, options.crops)):
             rows.append(made)
             if rows.done - counted >= CHUNK or (rows.done - counted) * size >= UNCOUNTED:
                 rows.commit()
                 counted = rows.done
-            told("computing features", rows.done, running.count)
+            say("computing features", rows.done, running.count)
     except RuntimeError as error:
         if readable := out_of_memory(error, f"a batch of {running.batch_size} on {running.engine.device}"):
             raise RunError(str(readable).replace("halve batch_size and double iter_size, which keeps the effective "

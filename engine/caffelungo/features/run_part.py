@@ -44,7 +44,7 @@ class PartRunner:
     def addresses(self, given: Sequence[str]) -> dict[int, str]:
         """For each value that runs a hash of all it follows from, but for the machine's rounding.
 
-        ``given`` stands for the samples of each source.
+        ``given`` identifies the samples of each source.
         """
         tops = {
             value: addresses.hashed(samples, position)

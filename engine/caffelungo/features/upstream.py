@@ -1,4 +1,4 @@
-r"""The part of a net that some of its values need, as a net of its own. No torch.
+r"""The part of a net that some of its values need, as a separate net. No torch.
 
 data -> a -> b -> c -> loss       blobs b        =>     data -> a -> b
          \-> d

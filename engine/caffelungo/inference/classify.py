@@ -193,7 +193,7 @@ class Classifier(PictureModel):
     def stream(
         self, given: Sequence[Picture], *, top: int = TOP, batch: int = BATCH, decoders: int = 0
     ) -> Iterator[Prediction]:
-        """The same one by one; pictures are read ahead while the net runs. Bad ones are told at the end."""
+        """The same one by one; pictures are read ahead while the net runs. Bad ones are reported at the end."""
         return stream([self], given, top=top, batch=batch, decoders=decoders)
 
     def prediction(self, name: str, row: NDArray[np.float32], top: int = TOP) -> Prediction:
@@ -201,24 +201,24 @@ class Classifier(PictureModel):
         return Prediction(name, self._guesses(row, top), self.head)
 
     def items(self, given: Sequence[Picture]) -> tuple[list[tuple[str, Picture]], Given]:
-        """The pictures with their names, and where they were told of."""
+        """The pictures with their names, and where they were named."""
         items: list[tuple[str, Picture]] = []
-        told = Given()
+        origins = Given()
         problems: list[Problem] = []
         for number, picture in enumerate(given):
             if isinstance(picture, np.ndarray):
                 items.append((f"picture {number + 1}", picture))
-                told.add([Path(items[-1][0])])
+                origins.add([Path(items[-1][0])])
                 continue
             try:
                 found = gather([picture])
                 items += [(str(path), path) for path in found.paths]
-                told.extend(found)
+                origins.extend(found)
             except UserError as error:
                 problems += error.problems
         if problems:
             raise UserError(problems)
-        return items, told
+        return items, origins
 
     def _guesses(self, row: NDArray[np.float32], top: int) -> tuple[Guess, ...]:
         # Sorting a thousand classes takes ten times as long as finding the few that are shown.
@@ -275,16 +275,16 @@ def stream(
 ) -> Iterator[Prediction]:
     """The answers of ``judges``, which are of one file, for every picture: each in turn, the net run once for all.
 
-    Bad pictures are told at the end.
+    Bad pictures are reported at the end.
     """
     if top < 1 or batch < 1:
         raise UserError(
             "top and batch must be at least 1", received=f"top {top}, batch {batch}", remedy="give 1 or more"
         )
-    items, told = judges[0].items(given)
+    items, origins = judges[0].items(given)
     problems: list[Problem] = []
     for read in judges[0].batches(items, batch, decoders):
-        problems += [told.placed(index, problem) for index, problem in read.failed]
+        problems += [origins.placed(index, problem) for index, problem in read.failed]
         if read.indices:
             outputs = judges[0].outputs(read.images, [str(one.classifier) for one in judges])  # type: ignore[arg-type]
             yield from predictions(judges, [items[index][0] for index in read.indices], outputs, top)

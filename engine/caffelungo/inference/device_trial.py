@@ -1,4 +1,4 @@
-"""One trial of `lungo doctor`, in a process of its own: a convolution, and whether its numbers are right.
+"""One trial of `lungo doctor`, in a separate process: a convolution, and whether its numbers are right.
 
     python -m caffelungo.inference.device_trial torch cpu            -> one line of JSON
     python -m caffelungo.inference.device_trial onnxruntime CUDAExecutionProvider

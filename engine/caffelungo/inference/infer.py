@@ -24,7 +24,7 @@ from caffelungo.wording import counted
 
 BATCH = 16
 SHOWN = 20
-"""Bad pictures that are told one by one; the rest is counted."""
+"""Bad pictures that are reported one by one; the rest is counted."""
 SINKS = {".csv": result_files.csv_file, ".json": result_files.json_file, ".npz": result_files.npz_file}
 
 
@@ -69,13 +69,13 @@ class Inferred:
     def lines(self) -> list[str]:
         """For people."""
         rate = self.count / self.seconds if self.seconds else 0.0
-        told = [f"{counted(self.count, 'picture')} in {self.seconds:.1f} s, {rate:.4g} per second, on {self.where}"]
+        lines = [f"{counted(self.count, 'picture')} in {self.seconds:.1f} s, {rate:.4g} per second, on {self.where}"]
         if not self.classifier:
-            told.append(f"the net is not a classifier: these are the raw outputs {', '.join(self.outputs)}")
+            lines.append(f"the net is not a classifier: these are the raw outputs {', '.join(self.outputs)}")
         if self.known:
             shares = [f"{count / self.known:.1%}" for count in self.right]
-            told.append(f"top-1 correct for {shares[0]} of {self.known}, within {self.top} for {shares[1]}")
-        return told
+            lines.append(f"top-1 correct for {shares[0]} of {self.known}, within {self.top} for {shares[1]}")
+        return lines
 
 
 def infer(
@@ -102,7 +102,7 @@ def infer(
     named: list[tuple[str, Any]] = [(str(path), path) for path in items.paths]
     shown: list[Prediction] = []
     step = max(1, -(-len(named) // options.most))
-    # A thread of its own for the net, so that it runs on while answers are written and the next batch is put together.
+    # A separate thread for the net, so that it runs on while answers are written and the next batch is put together.
     with ThreadPoolExecutor(1, thread_name_prefix="net") as net, _sink(target) as sink:
         started = time.perf_counter()
         if model.engine.graphs:
@@ -211,8 +211,8 @@ class UnansweredError(UserError):
 
 def _told(done: Inferred, target: Path | None) -> list[Problem]:
     """The bad pictures, and what became of the others."""
-    told = done.problems[:SHOWN]
-    more = len(done.problems) - len(told)
+    shown = done.problems[:SHOWN]
+    more = len(done.problems) - len(shown)
     others = f"{target} holds" if target else "there are"
     end = Problem(
         f"{len(done.problems)} of {done.count + len(done.problems)} pictures could not be used"
@@ -220,4 +220,4 @@ def _told(done: Inferred, target: Path | None) -> list[Problem]:
         received=f"{others} the answers for the other {done.count}",
         remedy="replace those pictures, or remove them from the list",
     )
-    return [*told, end]
+    return [*shown, end]

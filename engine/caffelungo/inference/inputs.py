@@ -44,7 +44,7 @@ class Given:
         self.places += other.places
 
     def placed(self, index: int, problem: Problem) -> Problem:
-        """``problem`` of picture ``index``, at its line where a list told of it."""
+        """``problem`` of picture ``index``, at its line where it came from a list."""
         place = self.places[index]
         if place is None:
             return problem

@@ -47,7 +47,7 @@ class Facts:
 
 
 def examine(progress: Callable[[str], None] | None = None) -> Facts:
-    """Look and try; about ten seconds on a machine without a GPU. ``progress`` is told each step."""
+    """Look and try; about ten seconds on a machine without a GPU. ``progress`` is called at each step."""
     tell = progress or (lambda step: None)
     facts = Facts(_machine(), *_packages(), _driver())
     tell("PyTorch: a convolution on the CPU")

@@ -82,8 +82,8 @@ class OnnxEngine:
         self._captured = 0
 
     def __str__(self) -> str:
-        told = f"{self.device} ({', then '.join(self.providers)})"
-        return f"{told}; {self.session.passed_over}" if self.session.passed_over else told
+        text = f"{self.device} ({', then '.join(self.providers)})"
+        return f"{text}; {self.session.passed_over}" if self.session.passed_over else text
 
     def run(self, feeds: Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
         """The outputs (all, or those named) for the input arrays ``feeds``.

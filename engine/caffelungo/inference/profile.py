@@ -41,7 +41,7 @@ def providers(open_: Callable[[str], Any], feeds: Mapping[str, Any]) -> dict[str
     return dict(counts.most_common())
 
 
-def told(counts: Mapping[str, int]) -> str:
+def described(counts: Mapping[str, int]) -> str:
     """``38 nodes, all on CPUExecutionProvider``, for people."""
     if not counts:
         return "the profile names no node"

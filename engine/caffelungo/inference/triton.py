@@ -282,17 +282,18 @@ def _fits(path: Path, config: Any) -> None:
     if not path.is_file():
         return
     old = read_config(path.read_text(encoding="utf-8"), str(path))
-    told = [
+    changes = [
         f"{one.name} {'x'.join(map(str, one.dims))}"
         for side in ("input", "output")
         for one in getattr(old, side)
         if not any((new.name, list(new.dims), new.data_type) == (one.name, list(one.dims), one.data_type)
                    for new in getattr(config, side))
     ]  # fmt: skip
-    if told or len(old.input) != len(config.input) or len(old.output) != len(config.output):
+    if changes or len(old.input) != len(config.input) or len(old.output) != len(config.output):
         raise UserError(
             f"model `{config.name}` exists with other inputs or outputs", where=Location(str(path)),
-            received=", ".join(told) or f"{counted(len(old.input), 'input')} and {counted(len(old.output), 'output')}",
+            received=", ".join(changes)
+            or f"{counted(len(old.input), 'input')} and {counted(len(old.output), 'output')}",
             remedy="versions of a model must have the same inputs and outputs: use another --name",
         )  # fmt: skip
 

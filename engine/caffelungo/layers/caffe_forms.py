@@ -4,7 +4,7 @@
                   -> norm/root (Power -0.5, shift eps) -> norm/scale (1x1 Convolution 1 -> C: the scale)
                   -> norm (Eltwise PROD with what norm read)
 
-On blobs of 2 axes InnerProduct stands in the convolutions' places. Neither Reduction nor Tile is used, which OpenCV's
+On blobs of 2 axes InnerProduct replaces the convolutions. Neither Reduction nor Tile is used, which OpenCV's
 reader does not know.
 """
 

@@ -70,7 +70,7 @@ CLASS_LOSSES = Kind(lambda cls: cls.class_loss)
 NONLINEAR = Kind(lambda cls: cls.nonlinear)
 """What makes units of weighted sums."""
 NEURONS = Kind(lambda cls: cls.neuron)
-"""Layers with one bottom whose top has the same shape: what may stand in a chain after a layer."""
+"""Layers with one bottom whose top has the same shape: what may follow a layer in a chain."""
 SIZED = Kind(lambda cls: cls.per_channel)
 """Layers with one parameter a channel: they do not fit another number of channels."""
 PASSING = Kind(lambda cls: (cls.neuron or cls.passes_on) and not cls.per_channel)
@@ -82,7 +82,7 @@ APART = Kind(lambda cls: cls.channels_apart)
 AFFINE = Kind(lambda cls: cls.affine)
 """Layers that only scale and shift each channel, and so belong to the layer before them."""
 UNIT_ENDS = Kind(lambda cls: cls.unit_end)
-"""What makes units of what stands before it; nothing else of a chain belongs to them."""
+"""What makes units of what precedes it; nothing else of a chain belongs to them."""
 HANDING_ON = Kind(lambda cls: cls.hands_on)
 """Layers that in the mean give the values they read, perhaps in another shape."""
 IDLE = Kind(lambda cls: cls.hands_on and (cls.neuron or cls.any_rank))

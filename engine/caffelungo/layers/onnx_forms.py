@@ -1,4 +1,4 @@
-"""ONNX forms that are more than one operator: modules that stand in for a layer while a graph is traced.
+"""ONNX forms that are more than one operator: modules that replace a layer while a graph is traced.
 
 Each gets the bottoms and returns top 0; the batch is the only free size, so that windows and pads are plain numbers and
 no shape is computed at run time. Imports torch: import it from ``Layer.onnx``.

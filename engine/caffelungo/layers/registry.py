@@ -65,7 +65,7 @@ def suggestion(type_name: str, layer: Any = None) -> str:
 
 
 def unknown_type(layer: Any, where: Location | None) -> Problem:
-    """What is wrong with ``layer``, a LayerParameter of a type that does not exist here; ``where`` its type stands."""
+    """What is wrong with ``layer``, a LayerParameter of a type that is missing; ``where`` is the place of its type."""
     received = "not offered" if layer.type in ABSENT else "unknown"
     return Problem(
         f"unknown layer type in layer `{layer.name}`",

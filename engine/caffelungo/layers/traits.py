@@ -44,7 +44,7 @@ class Traits:
     # How values pass through it
 
     neuron: ClassVar[bool] = False
-    """Whether it may stand in a chain behind a layer: for one bottom a top of the same shape."""
+    """Whether it may follow a layer in a chain: for one bottom a top of the same shape."""
     nonlinear: ClassVar[bool] = False
     """Whether it makes units out of weighted sums (ReLU)."""
     affine: ClassVar[bool] = False

@@ -6,7 +6,7 @@
     residual:  x -> conv2 -> bn2 -> scale2 --------------------.
                                     scale2 -> conv2_adapt -> (sum) -> relu2
 
-The last layer of an adapter starts at zero. With a rank it is two layers, the first as large as the layer it stands
+The last layer of an adapter starts at zero. With a rank it is two layers, the first as large as the layer it is
 beside but with few units (LoRA: Hu et al. 2021); without, one 1 x 1 layer (Rebuffi, Bilen, Vedaldi 2017 residual, 2018
 parallel). Freeze the layers that are adapted to learn the adapters alone.
 """
@@ -181,7 +181,7 @@ def _strides(one: PlannedLayer) -> tuple[int, int]:
 
 
 def _fits(graph: Graph, one: PlannedLayer, options: AdapterOptions) -> bool:
-    """Whether a single 1 x 1 convolution with the same stride ends at the size of the one it stands beside."""
+    """Whether a single 1 x 1 convolution with the same stride ends at the size of the one beside it."""
     if options.kind != "parallel" or options.rank is not None or one.layer.type != "Convolution":
         return True
     inside, outside = graph.shape(one.bottom_values[0]), graph.shape(one.top_values[0])

@@ -49,7 +49,7 @@ class Rewrite:
 
 
 class Refusal(UserError):  # noqa: N818
-    """A pass will not do what was asked, and says why: which layer stands in the way, where, and what to do instead."""
+    """A pass will not do what was asked, and says why: which layer prevents it, where, and what to do instead."""
 
     def __init__(
         self, reason: str, where: Location | None = None, received: str | None = None, remedy: str | None = None

@@ -62,7 +62,7 @@ def bvlc(view: View, options: BvlcOptions) -> Rewrite:
 
 def _form(planned: PlannedLayer, names: Names) -> CaffeForm:
     """The layers in the place of ``planned``. Of one in place a chain of neurons is in place, too, so that an output
-    keeps its name; the top of others gets a name of its own."""
+    keeps its name; the top of others gets a new name."""
     form = planned.layer.caffe_form(planned.bottom_shapes, lambda part: names.take(f"{planned.name}/{part}"))
     last, blob = form.layers[-1], planned.bottoms[0]
     if not planned.tops[0] == blob == last.top[0]:

@@ -48,7 +48,7 @@ class _Work:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a recipe says of ``cast``: the two sides by themselves, of which one may stand for both; 0: as it is."""
+    """What a recipe says of ``cast``: the two sides by themselves, of which one may be given for both; 0: as it is."""
 
     layers: tuple[str, ...] = option("The layers (default: every InnerProduct).", default=(), recipe="layer",
                                      flag="--cast", asks=True, metavar="LAYERS")  # fmt: skip
@@ -225,6 +225,6 @@ def _size(view: View, size: tuple[int, int], notes: list[Note]) -> list[Edit]:
                 received="--size",
                 remedy="cast the deployed net, whose answer may be a map: add --deploy",
             )
-    edits, told = size_edits(view, size)
-    notes += told
+    edits, size_notes = size_edits(view, size)
+    notes += size_notes
     return edits

@@ -35,7 +35,7 @@ from caffelungo.plan.plan import PlannedLayer
 from caffelungo.wording import counted
 
 JOINS = frozenset({"Concat", "Normalize"})
-"""What may stand between the layer and the classifier: after ``widen``, a new layer goes on top of both groups."""
+"""What may be between the layer and the classifier: after ``widen``, a new layer goes on top of both groups."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ class Sum:
     terms: tuple[Term, ...]
     channels: int
 
-    def told(self, graph: Graph) -> str:
+    def described(self, graph: Graph) -> str:
         """What copies are made of, for a note."""
         parts = [
             f"units of `{one.trail[0].name}`" if one.trail else f"channels of `{graph.plan.values[one.value].blob}`"

@@ -12,7 +12,7 @@ from caffelungo.passes.view import View
 
 @dataclass(frozen=True)
 class FinetuneOptions:
-    """What ``finetune`` needs to know of the data, and what it may be told of the net.
+    """What ``finetune`` needs to know of the data, and what may be given about the net.
 
     ``size`` is the input the net sees and ``resize`` what pictures are scaled to before it is cropped out (both in
     pixels; None: as the file says). ``preprocessing`` is the record that came with the weights, if any. ``fresh``:

@@ -37,7 +37,7 @@ class Foldable:
 
     @property
     def kept(self) -> PlannedLayer:
-        """The layer that stands for all."""
+        """The layer that replaces all."""
         return self.before or self.run[0]
 
     @property
@@ -97,7 +97,7 @@ class _Seen:
         return len(self.readers.get(value, [])) == 1 and not shown
 
     def linear(self, one: PlannedLayer) -> bool:
-        """Whether ``one`` only multiplies and moves each channel by numbers of its own."""
+        """Whether ``one`` only multiplies and shifts each channel by its numbers."""
         if len(one.bottoms) != 1 or not self.own(one):
             return False
         if one.layer.type == "BatchNorm":

@@ -8,7 +8,7 @@
 
 The new units read what the block reads, are pooled and brought to unit length as the old ones are, and their features
 come last: the old columns of the classifier stay where they are. What else reads the old layer goes on as it was, so
-units can stand beside any layer that is read.
+units can be placed beside any layer that is read.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """New units that read what old ones read: what ``widen`` and ``deepen`` build with.
 
     before:  a layer, the neurons after it (BatchNorm, Scale, ReLU, Dropout), and the classifier that reads them
-    after:   copies of those under new names, with rates of their own, around a fresh InnerProduct or Convolution
+    after:   copies of those under new names, with separate rates, around a fresh InnerProduct or Convolution
              Normalize between the non-linearity and Dropout
 
 Growing a Brain (Wang, Ramanan, Hebert, CVPR 2017), section 4.3: old units need small changes, new ones start from
@@ -317,7 +317,7 @@ def refuse_head(view: View, target: PlannedLayer, graph: Graph) -> None:
 
 
 def refuse_rules(view: View, target: PlannedLayer) -> None:
-    """A layer that stands in one phase only cannot be grown for both."""
+    """A layer that is in one phase only cannot be grown for both."""
     if target.layer.param.include or target.layer.param.exclude:
         raise Refusal(
             f"`{target.name}` is in one phase only",

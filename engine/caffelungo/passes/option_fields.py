@@ -65,7 +65,7 @@ def option(
     leaves it out. ``bounds`` is the range of a number, ``choices`` the words that a text may be. ``recipe``: what it is
     called in a recipe (empty: as the field; None: it cannot be written there). ``flag``: what it is called on the
     command line (empty: it has no flag); ``asks``: the pass runs when this flag is given; ``off``: the flag is a switch
-    that turns it off; ``metavar`` names the flag's value in the help; ``every``: what the word ``all`` stands for.
+    that turns it off; ``metavar`` names the flag's value in the help; ``every``: what the word ``all`` means.
     ``parts`` are the names of the numbers in each item of a tuple of tuples.
     """
     said = Said(help, absent, bounds, choices, recipe, flag, asks, off, metavar, every, parts)

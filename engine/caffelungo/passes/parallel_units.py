@@ -98,7 +98,7 @@ def build_units(
     group: Group,
     reads: str | None = None,
 ) -> Built:
-    """The layers of the new units, yet to be inserted; ``group`` is told their first layer, moves, notes and picks."""
+    """The layers of the new units, yet to be inserted; ``group`` gets their first layer, moves, notes and picks."""
     target = place.target
     source = total = None
     if unit.start != "filler" and target.layer.type == "Eltwise" and reads is None:
@@ -120,7 +120,7 @@ def build_units(
         Note(
             f"{counted(unit.units, 'new unit')} `{group.first}` beside `{place.base}`, joined in `{group.wide}`",
             view.where(target.index),
-            f"{total.told(graph) if total else f'they read `{read}`{as_old}'}; the old layers are unchanged",
+            f"{total.described(graph) if total else f'they read `{read}`{as_old}'}; the old layers are unchanged",
         )
     )
     if unit.normalize and unit.keeps:
@@ -139,7 +139,7 @@ def build_units(
 
 
 def comment(base: str, unit: UnitOptions) -> str:
-    """What stands above new units beside ``base``."""
+    """The comment above new units beside ``base``."""
     return f"{counted(unit.units, 'new unit')} beside {base}: {_START[unit.start]} and learn {new_units.pace(unit)}."
 
 
@@ -160,9 +160,9 @@ def _copy_of_old(
     edits: list[Edit],
     wide: str,
 ) -> str:
-    """The old units for new readers only: normalized, with a Dropout of their own. What old layers read stays.
+    """The old units for new readers only: normalized, with a separate Dropout. What old layers read stays.
 
-    A Dropout in place gets a top of its own, since what it would overwrite now has a second reader.
+    A Dropout in place gets a new top, since what it would overwrite now has a second reader.
     """
     last = place.last
     source = (place.before or [place.target])[-1].tops[0]

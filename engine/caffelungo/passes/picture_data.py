@@ -32,7 +32,7 @@ DATA_OPTIONS = (
 def picture_layers(view: View, heads: list[ClassifierLayer], label: str, options: FinetuneOptions) -> Rewrite:
     """The data layers of ``view`` as ImageData of ``options``' lists, with ``label`` as the blob of their classes.
 
-    Raises Refusal when ``heads`` depend on more than one picture, or when its size is told nowhere.
+    Raises Refusal when ``heads`` depend on more than one picture, or when its size is given nowhere.
     """
     work = Work(view, options)
     read_pictures(work, heads, label)
@@ -167,7 +167,7 @@ def _has(message: Any, descriptor: Any) -> bool:
 
 
 def _image_data(work: Work, phase: int, old: PlannedLayer, train: PlannedLayer, pictures: str, label: str) -> Any:
-    """The ImageData layer of ``phase``, with the transforms of the layer it stands in for."""
+    """The ImageData layer of ``phase``, with the transforms of the layer it replaces."""
     options = work.options
     before = work.view.net.layer[old.index]
     layer = LayerParameter(name=before.name, type="ImageData", top=[pictures, label])

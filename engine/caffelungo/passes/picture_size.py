@@ -182,9 +182,9 @@ def _smallest(asked: int, old: int | None, works: Callable[[int], bool]) -> int 
 
 def _maps(before: Plan, after: Plan) -> list[str]:
     """Answers that were one a picture and become a map."""
-    told = []
+    notes = []
     for blob in after.outputs:
         old, new = before.blobs.get(blob), after.blobs.get(blob)
         if old is not None and new is not None and len(old) == len(new) == 4 and old[2:] == (1, 1) != new[2:]:
-            told.append(f"`{blob}` becomes a map of {shape_text(new[2:])} answers, one per position of the picture")
-    return told
+            notes.append(f"`{blob}` becomes a map of {shape_text(new[2:])} answers, one per position of the picture")
+    return notes

@@ -173,7 +173,7 @@ def _unreadable(view: View, source: PooledSource, shape: Shape | None, heads: fr
 def before_dropout(
     view: View, sources: Sequence[PooledSource], gone: set[int], names: Names
 ) -> tuple[list[Edit], list[Note]]:
-    """A Dropout in place that stays gets a top of its own, so that what it reads can be read by others, too."""
+    """A Dropout in place that stays gets a new top, so that what it reads can be read by others, too."""
     edits: list[Edit] = []
     notes: list[Note] = []
     for source in sources:

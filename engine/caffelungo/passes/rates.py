@@ -1,4 +1,4 @@
-"""A learning rate of its own for each layer: by name, or falling with the distance from the classifier.
+"""A learning rate for each layer: by name, or falling with the distance from the classifier.
 
 before:  conv1 (1) -> conv2 (1) -> fc3 (1) -> fc4_new (10)                    lr_mult in brackets
 after:   --rate 'conv*=0.1'    conv1 (0.1) -> conv2 (0.1) -> fc3 (1)    -> fc4_new (10)

@@ -57,7 +57,7 @@ class Original:
     scores: int
     axis: int
     between: list[PlannedLayer]
-    """What stands between the classifier and its scores (a pooling)."""
+    """The layers between the classifier and its scores (a pooling)."""
     prefix: str
 
     @property
@@ -275,7 +275,7 @@ def _kept(view: View, old: Original, head: PlannedLayer) -> str:
 
 
 def _again(view: View, old: Original, alike: Mapping[int, int], names: Names, layers: list[Any]) -> str:
-    """The old classifier once more, reading what it read; ``layers`` gets it and what stands around it."""
+    """The old classifier once more, reading what it read; ``layers`` gets it and the layers around it."""
     blobs: dict[int, str] = {}
 
     def read(value: int) -> str:

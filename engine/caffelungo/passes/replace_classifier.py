@@ -1,4 +1,4 @@
-"""A classifier taken out, and what stood behind it led to another blob: what a pass needs that puts in one of its own.
+"""A classifier taken out, and what read it led to another blob: what a pass needs that puts in another.
 
     before:  fire5/concat -> ... fire9/concat -> drop9 -> conv10 -> relu_conv10 -> pool10 -> loss, accuracy
     after:   fire5/concat                                          (the new blob) -> loss, accuracy

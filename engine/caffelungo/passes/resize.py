@@ -67,8 +67,8 @@ def resized(view: View, options: ResizeOptions) -> Rewrite:
     pictures come from where no file says their size. UserError for a size that no picture has."""
     work = _with_edits(view, options)
     runs = picture_size.Runs(options.phases, options.only)
-    for told in picture_size.judge(view, work.pictures, options.size, work.old, runs):
-        work.notes.append(Note(told))
+    for text in picture_size.judge(view, work.pictures, options.size, work.old, runs):
+        work.notes.append(Note(text))
     return Rewrite(tuple(work.edits), (), tuple(work.notes))
 
 
@@ -184,7 +184,7 @@ def _plain(work: _Work, index: int, layer: Any, known: Sequence[Shape | None]) -
 
 
 def _place_holders(work: _Work) -> None:
-    """Where no Input has a plane, one of 1 x 1 with 1 or 3 channels stands for pictures whose size is still to come."""
+    """Where no Input has a plane, one of 1 x 1 with 1 or 3 channels is used for pictures of unknown size."""
     for index, layer in enumerate(work.view.net.layer):
         shapes = list(layer.input_param.shape)
         if layer.type != "Input" or not any(len(one.dim) == 4 and one.dim[1] in COLORS for one in shapes):

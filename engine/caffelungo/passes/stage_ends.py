@@ -4,7 +4,7 @@
     MobileNet    conv2_1/sep ... conv6/sep                a depthwise and a pointwise convolution are a block
     CaffeNet     conv1 ... conv5, fc6, fc7                a net without blocks: what each layer's neurons leave
 
-All stand on the trunk: every path from the picture to the classifier goes through them.
+All are on the trunk: every path from the picture to the classifier goes through them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A further task on a trained net: a classifier of its own beside the old ones, on a trunk that is held fixed.
+"""A further task on a trained net: a new classifier beside the old ones, on a trunk that is held fixed.
 
     before:  data -> conv1 ... fc7 -> fc8 -> loss, accuracy                 or: Input -> ... -> fc8 -> prob
     after:   ImageData -> conv1 ... fc7 -> fc8 -> prob ------------------.
@@ -6,7 +6,7 @@
                                                    `--> loss, accuracy
              lungo { head { name: "fc8" ... } head { name: "fc8_birds" task: "birds" label: "wren" ... } }
 
-All that was there has lr_mult 0 and stored statistics, and is computed by operations of its own, so the old answers
+All that was there has lr_mult 0 and stored statistics, and is computed by separate operations, so the old answers
 stay what they were, to the bit. No loss is on the old classifiers, since their labels are not in the new data;
 ``lungo.head`` names them as answers of the net. New units (``widen``) and earlier layers (``reads``) are read by the
 new classifier alone.
@@ -117,7 +117,7 @@ def keep(view: View, options: TaskOptions) -> Rewrite:
         elif layer.type == "Softmax":
             edits += [ClearField(("layer", index, n)) for n in ("include", "exclude") if len(getattr(layer, n))]
     many = sum(bool(one.params) for one in held.values())
-    told = Note(f"{counted(many, 'old layer')} with weights frozen", None, "lr_mult 0, stored statistics")
+    frozen_note = Note(f"{counted(many, 'old layer')} with weights frozen", None, "lr_mult 0, stored statistics")
     heads = {head.name: k for k, head in enumerate(view.net.lungo.head)}
     for one in view.answers:
         if one.name not in heads:
@@ -125,7 +125,7 @@ def keep(view: View, options: TaskOptions) -> Rewrite:
             heads[one.name] = len(heads)
     if len(view.net.lungo.label):
         edits.append(ClearField(("lungo", "label")))
-    return Rewrite((*frozen.edits, *edits), (), (*notes, told))
+    return Rewrite((*frozen.edits, *edits), (), (*notes, frozen_note))
 
 
 def _refuse_known(view: View, options: TaskOptions) -> None:
@@ -159,8 +159,8 @@ def _softmax(view: View, one: ClassifierLayer) -> list[Edit]:
 
 
 def _head(name: str, known: KnownTask | None) -> Any:
-    told = known or KnownTask(name)
-    return message_class("lungo.TaskHead")(name=name, task=told.task, label=told.labels)
+    entry = known or KnownTask(name)
+    return message_class("lungo.TaskHead")(name=name, task=entry.task, label=entry.labels)
 
 
 # --- what is new -------------------------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ def _between(view: View, model: ClassifierLayer, start: int, layer: str) -> list
 
 
 def _classifier(view: View, model: ClassifierLayer, names: Names, options: TaskOptions, bottom: str) -> list[Any]:
-    """The new classifier and what stands behind it, like its model, up to the scores.
+    """The new classifier and what follows it, like its model, up to the scores.
 
     A non-linearity on the scores (SqueezeNet's ReLU) is left out: a class that it sends to zero for every picture would
     never learn again, and with features that are held fixed nothing brings it back.

@@ -4,7 +4,7 @@
     after:   data -> teacher/conv1 -> teacher/bn1 (stored statistics) -> teacher/relu1 -> teacher/fc2
              every blob has lr_mult 0 decay_mult 0; a Dropout is left out, since a teacher does not guess
 
-The layers are returned, not inserted: a pass puts them into the file, the solver into a net of its own.
+The layers are returned, not inserted: a pass puts them into the file, the solver into a separate net.
 """
 
 from __future__ import annotations

@@ -190,7 +190,7 @@ def form(trail: Sequence[PlannedLayer]) -> Any:
     if options.group != 1:
         return None
     _axis, _axes, (kernel, stride, pad, dilation) = layer.layout([first.bottom_shapes[0]])
-    # Kernels of different sizes are one when their centres stand on the same place.
+    # Kernels of different sizes are one when their centres coincide.
     centres = tuple(2 * p - (k - 1) * d for k, p, d in zip(kernel, pad, dilation, strict=True))
     spread = dilation if any(d > 1 for d in dilation) else ()
     return (*common, stride, centres, tuple(k % 2 for k in kernel), spread)

@@ -1,4 +1,4 @@
-"""Where a group of new units may stand: beside which layer or block, what it reads, and what follows the old units.
+"""Where a group of new units may be placed: beside which layer or block, what it reads, and what follows the old units.
 
 fc6 -> fc7 -> relu7 -> drop7 -> fc8            beside fc7: reads fc6; before: relu7, after: drop7
 fire9/squeeze -> two branches -> fire9/concat  beside fire9/concat: reads what the whole block reads
@@ -22,7 +22,7 @@ BLOCKS = frozenset({"Concat", "Eltwise", "Scale"})
 class Place:
     """Where new units go: what they read, the chain that the old ones pass, and the block's last branch to copy.
 
-    ``before`` are the neurons that stand before Normalize, ``after`` the Dropout behind it.
+    ``before`` are the neurons before Normalize, ``after`` the Dropout behind it.
     """
 
     target: PlannedLayer

@@ -4,8 +4,8 @@
     after:   fc6 -> fc7 -> relu7 -> norm7 -> drop7 --------------.
              fc6 -> fc7_new -> relu7_new -> norm7_new -> drop7_new -> fc7_wide (Concat) -> fc8_wide
 
-The old layers keep their names, inputs and weights, so what they compute is what it was. Where a group may stand, and
-what its units read, see ``parallel_units``; where a classifier reads pooled features of several layers, see
+The old layers keep their names, inputs and weights, so what they compute is what it was. Where a group may be placed,
+and what its units read, see ``parallel_units``; where a classifier reads pooled features of several layers, see
 ``joined_units``. A classifier that is kept (``UnitOptions.keep_head``) reads the new units too, its old columns copied
 and the new ones zero, so its answers are the same at the first step.
 """

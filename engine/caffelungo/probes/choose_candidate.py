@@ -33,7 +33,7 @@ Progress = Callable[[int, int], None]
 class TriedCandidate:
     """How a candidate of so many ``features`` did on pictures held out: a row per penalty, and the ``best`` of them.
 
-    ``right`` of ``held`` pictures were told, an accuracy between ``low`` and ``high`` (95 %, Wilson).
+    ``right`` of ``held`` pictures were right, an accuracy between ``low`` and ``high`` (95 %, Wilson).
     """
 
     candidate: ProbeCandidate

@@ -76,7 +76,7 @@ def minimise(
     """The least loss + penalty/2 |W|^2 of P problems, from coefficients ``start`` (R + 1) x P x C; the bias is free.
 
     ``penalty`` (P) is positive. Classes that are not ``free`` (P x C) keep their coefficients. A problem has converged
-    where the objective f is within tolerance^2 f of the least, which is told in one of three ways:
+    where the objective f is within tolerance^2 f of the least, which is detected in one of three ways:
 
     - the gradient is at most ``tolerance`` times as long as the penalty's part of it, penalty |W|. The penalty makes
       f strongly convex, so that this bounds f (S. Boyd and L. Vandenberghe, Convex Optimization, 9.1.2; the bias

@@ -292,7 +292,9 @@ class _Work:
         self.use(mean)
         again, between = self._outcome(refit)
         if float(between.mean()) < float(first.mean()):
-            self.judgements.append(f"{what}, which is within chance: their mean is used, with {between.mean():.3f}")
+            self.judgements.append(
+                f"{what}, which may be chance: the mean of both weights is used (log loss {between.mean():.3f})"
+            )
             return again
         self.judgements.append(f"{what}, which may be chance: the weights from before training are used")
         self.use(before, untrained)

@@ -34,7 +34,7 @@ class Scaling:
 def unit_length(x: Tensor, blocks: Sequence[int] | None = None) -> Tensor:
     """Features N x D with each row of each block divided by its length; a row of zeros stays one.
 
-    ``blocks`` are the widths of what stands side by side, one layer's features after another's; None is one block.
+    ``blocks`` are the widths of the parts side by side, one layer's features after another's; None is one block.
     UserError where they do not sum to D.
     """
     widths = [x.shape[1]] if blocks is None else list(blocks)

@@ -20,7 +20,7 @@ from caffelungo.probes.weighted_problems import Problems
 def solve(given: Problems, penalty: Tensor, start: Tensor, tolerance: float, iterations: int) -> Minimum:
     """The least objectives of ``given`` for penalties (P) on the sum, from ``start``, (R + 1) x P x C.
 
-    Each class is a problem of its own to the solver; a classifier took as many iterations as its slowest class.
+    Each class is a separate problem to the solver; a classifier took as many iterations as its slowest class.
     """
     count, classes = given.seen.shape
     found = minimise(

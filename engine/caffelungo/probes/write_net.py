@@ -47,7 +47,7 @@ FILES = (
 @dataclass(frozen=True)
 class Chosen:
     """A net pointed at pictures, and the classifier ``head`` for it: written by the pass ``joined``, or put into the
-    place of the weights of its own ``classifier`` (None). ``filled`` are blobs that the classifier was fitted on and
+    place of the weights of its ``classifier`` (None). ``filled`` are blobs that the classifier was fitted on and
     the weights lack: those of new units."""
 
     definition: Definition

@@ -48,7 +48,7 @@ Stage = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class ProjectOptions:
-    """What `lungo finetune` is told. ``net`` is a path or a name of the catalogue.
+    """The options of `lungo finetune`. ``net`` is a path or a name of the catalogue.
 
     ``weights`` are written into the solver as given ("none": train from scratch; None: those that come with a net of
     the catalogue). ``classic``: Caffe's way, a fresh classifier that learns ten times as fast, instead of the best
@@ -254,7 +254,7 @@ def _mirrors(definition: Definition) -> bool:
 
 
 def _loss(definition: Definition) -> str:
-    """The loss of the classifier in phase TEST, by which the best weights are told."""
+    """The loss of the classifier in phase TEST, by which the best weights are chosen."""
     main = View(definition).heads()[-1]
     return next(end.tops[0] for end in main.ends if any(end.loss_weights))
 

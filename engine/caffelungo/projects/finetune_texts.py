@@ -27,7 +27,7 @@ class FinetuneAbout:
 
     ``penalty`` is that of the linear classifier it starts from; None where it starts otherwise. ``mirrored``: it has
     learned from mirrored photos, too. ``shared``: the photos to test on are a share of ``data``, so that the classifier
-    can learn from them in the end; pictures in a test folder of their own are only for choosing.
+    can learn from them in the end; pictures in a separate test folder are only for choosing.
     """
 
     net: str

@@ -51,7 +51,7 @@ Stage = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class TaskProjectOptions:
-    """What `lungo grow --task` is told. ``net`` is a path or a name of the catalogue, ``data`` the new task's folder.
+    """The options of `lungo grow --task`. ``net`` is a path or a name of the catalogue, ``data`` the new task's folder.
 
     ``weights`` None: those that come with a net of the catalogue. ``name`` None: as the folder is called. ``head``: the
     old classifier that the new one is modelled on. ``widen`` and ``reads``: see ``passes.task.TaskOptions``. The others
@@ -181,7 +181,7 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
 
 
 def _widened(options: TaskProjectOptions, name: str) -> tuple[str, UnitOptions] | None:
-    """The layer beside which the task's own units stand, and these units; None without any."""
+    """The layer beside which the task's own units are placed, and these units; None without any."""
     if len(options.widen) > 1:
         raise UserError(
             "a new task accepts new units beside one layer only",
@@ -283,8 +283,8 @@ def _known(view: View, weights: Weights, path: Path) -> dict[str, KnownTask]:
     known = {}
     for one in view.answers:
         if one.name in named:
-            told = named[one.name]
-            known[one.name] = KnownTask(told.task or one.name, tuple(told.label))
+            entry = named[one.name]
+            known[one.name] = KnownTask(entry.task or one.name, tuple(entry.label))
             continue
         found = (list(view.net.lungo.label), carried_labels, _listed(path)) if single else ()
         labels = next((names for names in found if len(names) == one.classes), [])

@@ -33,14 +33,15 @@ def write(found: Classified, folder: Path, pictures: Sequence[str] = (), title: 
     draw(found, picture, title)
     low, high = found.interval
     counts = {"samples": found.samples, "right": found.right, "accuracy": found.accuracy, "low": low, "high": high}
+    counts |= {"balanced_accuracy": found.balanced_accuracy, "macro_f1": found.macro_f1}
     write_text(summary, json.dumps({**counts, "top5": found.top}, indent=2) + "\n")
     if found.answers is None:
         return [picture, matrix, classes, summary]
     answers = folder / "answers.csv"
-    told = list(pictures) if len(pictures) == len(found.answers) else list(map(str, range(len(found.answers))))
+    names = list(pictures) if len(pictures) == len(found.answers) else list(map(str, range(len(found.answers))))
     lines = [
         [name, found.names[true], found.names[answer]]
-        for name, (true, answer) in zip(told, found.answers.tolist(), strict=True)
+        for name, (true, answer) in zip(names, found.answers.tolist(), strict=True)
     ]
     _csv(answers, [["picture", "class", "answer"], *lines])
     return [picture, matrix, classes, summary, answers]
@@ -84,5 +85,5 @@ def draw(found: Classified, path: Path, title: str = "") -> None:
 
 
 def _slant(names: Sequence[str]) -> dict[str, Any]:
-    """Long names stand slanting, so that they do not run into each other."""
+    """Long names are slanted, so that they do not run into each other."""
     return {} if max(map(len, names), default=0) <= 3 else {"rotation": 45, "ha": "right"}

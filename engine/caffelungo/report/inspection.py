@@ -108,7 +108,7 @@ def layer_curve(names: Sequence[str], cka: Floats, change: Floats) -> Figure:
 
 
 def filters(after: Floats, before: Floats | None) -> Figure:
-    """First-layer filters on one scale, and where there are old ones their difference, on a scale of its own."""
+    """First-layer filters on one scale, and where there are old ones their difference, on a separate scale."""
     panels: list[tuple[str, Floats, float]] = []
     most = max(float(np.abs(each).max()) for each in (after, before) if each is not None)
     if before is not None:

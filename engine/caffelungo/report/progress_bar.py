@@ -46,7 +46,7 @@ def stages(quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task("starting", total=None)
 
-        def told(what: str, done: int, total: int) -> None:
+        def report(what: str, done: int, total: int) -> None:
             nonlocal last
             if what != last and not quiet and not console.is_terminal:
                 console.print(f"{what} ...", markup=False)
@@ -54,4 +54,4 @@ def stages(quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
             bar.update(task, description=what, completed=done)
             bar.tasks[0].total = total or None  # update takes None for "as it was"
 
-        yield told
+        yield report

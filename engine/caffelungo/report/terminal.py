@@ -16,7 +16,7 @@ class Terminal(Console):
     """A Rich console in which what would steer the terminal is escaped, and no text is markup unless asked for."""
 
     def __init__(self, **options: Any) -> None:
-        # In a notebook Rich would display each line as a cell output of its own, and ask for ipywidgets.
+        # In a notebook Rich would display each line as a separate cell output, and ask for ipywidgets.
         plain = {"highlight": False, "markup": False, "emoji": False, "force_jupyter": False}
         super().__init__(**{**plain, **options})
 

@@ -141,8 +141,8 @@ def _bar(axis: Any, position: int, layer: LayerChange, floor: float, rows: bool)
     elif layer.broken and not rows:
         band(position - 0.42, position + 0.42, color=BROKEN, alpha=0.6, linewidth=0)
     drawn = 0 < layer.relative < math.inf and not layer.broken
-    if rows and (told := _told(layer)):
-        axis.text(0.01, position, told, transform=axis.get_yaxis_transform(), va="center", fontsize=6.5,
+    if rows and (label := _label(layer)):
+        axis.text(0.01, position, label, transform=axis.get_yaxis_transform(), va="center", fontsize=6.5,
                   color=BROKEN if layer.broken else "#666666")  # fmt: skip
     if not drawn:
         return
@@ -162,8 +162,8 @@ def _bar(axis: Any, position: int, layer: LayerChange, floor: float, rows: bool)
                   color="#B07400")  # fmt: skip
 
 
-def _told(layer: LayerChange) -> str:
-    """What stands in the place of a bar."""
+def _label(layer: LayerChange) -> str:
+    """What is written instead of a bar."""
     if layer.broken:
         return "NaN or infinite values"
     if math.isinf(layer.relative):

@@ -1,6 +1,6 @@
 """What folders that a verb writes for a training have in common: how files are named, found beside a net, and written.
 
-staged(out)   a folder of its own, whose files go to ``out`` together when the body ends well
+staged(out)   a temporary folder, whose files go to ``out`` together when the body ends well
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ Units = Sequence[tuple[str, UnitOptions]]
 
 @dataclass(frozen=True)
 class GrowOptions:
-    """What `lungo grow` is told: what to add, in the order of these fields, and in ``files`` what to read and write.
+    """The options of `lungo grow`: what to add, in the order of these fields, and in ``files`` what to read and write.
 
     ``recursive`` is one chain of layers, from the bottom up, or only its upper end. ``more`` are the flags of further
     passes, by their names as variables.

@@ -50,7 +50,7 @@ class RewriteOptions:
     or a folder for a file of the same name. ``head``: of several classifiers the one meant (see ``View.heads``).
 
     ``steps`` come after those of the ``recipe``, and ``tune`` (see ``passes.tune.TUNE``) instead of the recipe's own.
-    ``solver`` is copied beside the output, pointed at the new net, with a snapshot prefix of its own.
+    ``solver`` is copied beside the output, pointed at the new net, with a new snapshot prefix.
     ``shapes`` are those of blobs that the file leaves to its data, without the batch: ``{"data": (1, 28, 28)}``; what
     HDF5 files tell of them need not be given.
     """

@@ -1,6 +1,6 @@
 """Batches pictures of many requests: a batch starts when it is full or its first picture has waited long enough.
 
-The net runs in one thread of its own, one batch at a time; while it runs the next batch gathers.
+The net runs in one separate thread, one batch at a time; while it runs the next batch gathers.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class _Waiting:
 class Batcher:
     """``run`` takes pictures of one shape and gives a row for each. ``deadline`` in seconds.
 
-    ``watch(pictures, seconds)`` is told of each run. Of another shape than the first's, pictures run right after it.
+    ``watch(pictures, seconds)`` is called after each run. Pictures of another shape than the first run right
+    after it.
     """
 
     def __init__(

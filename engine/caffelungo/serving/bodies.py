@@ -52,7 +52,7 @@ async def receive(
     """The body; Refused when it is too large (by its header, before a byte is read) or too slow: not there in
     ``seconds``, or less than ``LEAST`` bytes in ``window`` seconds.
 
-    ``hold`` is told of each chunk's size and may refuse it.
+    ``hold`` is called with each chunk's size and may refuse it.
     """
     stated = request.headers.get("content-length", "")
     if stated.isdigit() and int(stated) > max_bytes:

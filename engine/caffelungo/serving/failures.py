@@ -28,9 +28,9 @@ class Refused(Exception):  # noqa: N818
 
     def body(self) -> dict[str, Any]:
         """The first problem, and the list of all where there are several."""
-        body: dict[str, Any] = {**told(self.problems[0])}
+        body: dict[str, Any] = {**described(self.problems[0])}
         if len(self.problems) > 1:
-            body["problems"] = [told(problem) for problem in self.problems]
+            body["problems"] = [described(problem) for problem in self.problems]
         return body
 
 
@@ -44,7 +44,7 @@ def unusable(error: UserError) -> Refused:
     return Refused(422, error.problems, reason="bad_picture")
 
 
-def told(problem: Problem) -> dict[str, str]:
+def described(problem: Problem) -> dict[str, str]:
     """A problem as JSON; ``where`` is the name the client gave."""
     body = {"what": problem.what, "received": (problem.received or "")[:LONGEST], "remedy": problem.remedy or ""}
     if problem.where is not None:

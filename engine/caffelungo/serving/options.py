@@ -16,7 +16,7 @@ class ServeOptions:
     """``deadline_ms``: how long the first picture of a batch waits for others. ``max_bytes``: of a request's body.
 
     ``max_pixels``: of a picture, read in its header before anything is decoded. ``queue``: pictures that may be in
-    the house at once; who comes then is told to come again. ``threads`` 0: as many as cores. ``head``: which of several
+    the house at once; later requests are told to try again. ``threads`` 0: as many as cores. ``head``: which of several
     classifiers is served, by task, layer or output. ``allow_host``: names that a request's `Host` may have beside this
     machine's own and addresses; `*` allows any.
     """

@@ -11,7 +11,7 @@ _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class Metrics:
-    """Counters of one service, in a registry of its own."""
+    """Counters of one service, in a separate registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

@@ -28,8 +28,8 @@ GRACE = 30
 def serve(options: ServeOptions, say: Callable[[str], None] = print) -> None:
     """Serve ``options.model`` until SIGINT or SIGTERM; returns when all that was begun is answered.
 
-    ``say`` is told the address once the port is open and the model loaded. Raises UserError for a model that is none,
-    a port that is taken or an unknown host, RunError without the packages of the extra ``serve``.
+    ``say`` is called with the address once the port is open and the model loaded. Raises UserError for a model that is
+    none, a port that is taken or an unknown host, RunError without the packages of the extra ``serve``.
     """
     _needed()
     from caffelungo.inference.classify import Classifier
@@ -56,13 +56,13 @@ def serve(options: ServeOptions, say: Callable[[str], None] = print) -> None:
 
 def greeting(classifier: Classifier, url: str) -> str:
     """What is served where; and why a GPU that is there is not used."""
-    told = f"{classifier.path.name} on {classifier.device}: {url}  (Ctrl-C stops)"
+    text = f"{classifier.path.name} on {classifier.device}: {url}  (Ctrl-C stops)"
     passed_over = classifier.session.passed_over
-    return f"{told}\n{passed_over}" if passed_over else told
+    return f"{text}\n{passed_over}" if passed_over else text
 
 
 def _few_arenas() -> None:
-    """Let the threads share glibc's memory: each else keeps an arena of its own, grown to its largest picture."""
+    """Let the threads share glibc's memory: otherwise each keeps an arena, grown to its largest picture."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
@@ -81,7 +81,7 @@ def _needed() -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that is bound, so that a port in use is told before the model is loaded. ``port`` 0: any free one."""
+    """A socket that is bound, so that a port in use is found before the model is loaded. ``port`` 0: any free one."""
     flag = f"--host {host} --port {port}"
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -118,7 +118,7 @@ def address(listener: socket.socket) -> str:
 
 
 def server_of(service: Service, say: Callable[[str], None] = lambda text: None) -> Any:
-    """A uvicorn server for ``service`` whose process outlives the signal that stops it; ``say`` is told of the wait."""
+    """A uvicorn server for ``service`` whose process outlives the signal that stops it; ``say`` is called about it."""
     import uvicorn
 
     from caffelungo.serving.app import app_of

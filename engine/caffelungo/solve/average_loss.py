@@ -13,7 +13,7 @@ f32 = np.float32
 
 
 class SmoothedLoss:
-    """A ring of the last ``size`` losses. ``start`` is the iteration whose loss stands first in the ring."""
+    """A ring of the last ``size`` losses. ``start`` is the iteration whose loss is first in the ring."""
 
     def __init__(self, size: int, start: int = 0, losses: Sequence[float] = (), value: float = 0.0) -> None:
         self.size, self.start = size, start

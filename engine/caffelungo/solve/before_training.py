@@ -21,12 +21,12 @@ def label_problems(opened: OpenedNet, say: Callable[[str], None] = lambda text: 
     problems = [problem for source in opened.sources for problem in source.survey()]
     if problems:
         return problems
-    told: set[str] = set()
+    reported: set[str] = set()
     for one in label_uses.look(opened.plan, sources):
         problems += one.problems
         name = one.use.data.name
-        if one.report.single and one.report.size and not one.problems and name not in told:
-            told.add(name)
+        if one.report.single and one.report.size and not one.problems and name not in reported:
+            reported.add(name)
             say(f"layer `{name}`: {one.report.describe()}")
             for text in one.notices if opened.plan.phase == TRAIN else ():
                 say(text)
@@ -44,6 +44,8 @@ def labels_fit(training: Training, reporter: Reporter) -> None:
     problems = label_problems(training.opened, reporter.say)
     for index, test in enumerate(training.tests):
         problems += label_problems(test.opened)
+        if not training.engine.caffe and class_counts.uneven(test.opened):
+            test.measure()
         for text in labels_missing(test.opened):
             reporter.say(f"test net #{index}: {text}")
     if problems:

@@ -1,4 +1,4 @@
-"""What of a net cannot learn, told from its plan and its solver before anything runs. No torch.
+"""What of a net cannot learn, found from its plan and its solver before anything runs. No torch.
 
 Each function gives notices: all of this is allowed, and Caffe does not mention it.
 """
@@ -77,7 +77,7 @@ def loss_problem(plan: Plan, where: Where) -> Problem | None:
 
 
 def rate_notices(solver: Any) -> list[str]:
-    """Whether the learning rate of ``solver`` (without problems of its own) is 0 throughout, or from somewhere on."""
+    """Whether the learning rate of ``solver`` (without problems) is 0 throughout, or from somewhere on."""
     last = int(solver.max_iter)
     if last <= 0:
         return []

@@ -48,7 +48,7 @@ class StuckLoss(Observer):
         )
         self.say = say
         self.patience = patience(training.param)
-        self.sum, self.count, self.saturated, self.told = 0.0, 0, 0, False
+        self.sum, self.count, self.saturated, self.reported = 0.0, 0, 0, False
         self.near: list[float] = []
         """Mean losses of stretches in a row, each a fifth of the patience, all near that of guessing or just above."""
 
@@ -63,7 +63,7 @@ class StuckLoss(Observer):
         self._watch(loss)
 
     def _watch(self, loss: float) -> None:
-        if self.told:
+        if self.reported:
             return
         self.saturated = self.saturated + 1 if abs(loss - SATURATED) < 0.01 else 0
         self.sum, self.count = self.sum + loss, self.count + 1
@@ -96,7 +96,7 @@ class StuckLoss(Observer):
             )
 
     def _tell(self, text: str) -> None:
-        self.told = True
+        self.reported = True
         self.say(text)
 
 

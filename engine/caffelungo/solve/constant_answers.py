@@ -55,7 +55,7 @@ class ConstantAnswers(Observer):
     def __init__(self, training: Training, patience: int, say: Callable[[str], None]) -> None:
         self.training, self.patience, self.say = training, patience, say
         self.answers = [] if training.engine.compile else [_answers(test) for test in training.tests]
-        self.told: set[int] = set()
+        self.reported: set[int] = set()
 
     def on_test(self, iteration: int, net: int, result: TestResult) -> None:
         seen = self.answers[net] if self.answers else None
@@ -63,9 +63,9 @@ class ConstantAnswers(Observer):
             return
         answer = seen.take()
         late = iteration >= self.patience or iteration == self.training.param.max_iter > 0
-        if answer is None or not late or net in self.told or result.samples < LEAST:
+        if answer is None or not late or net in self.reported or result.samples < LEAST:
             return
-        self.told.add(net)
+        self.reported.add(net)
         names = self.training.tests[net].names or list(self.training.opened.text.message.lungo.label)
         name = f" ({names[answer]})" if answer < len(names) else ""
         self.say(

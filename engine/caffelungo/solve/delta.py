@@ -32,7 +32,7 @@ def held_layers(plan: Plan, options: Any) -> list[PlannedLayer]:
 
 
 class Frozen:
-    """Part of a train net as it was: a plan over the same data, and a store of its own."""
+    """Part of a train net as it was: a plan over the same data, and a separate store."""
 
     def __init__(self, opened: OpenedNet, ends: Sequence[PlannedLayer], tensors: Mapping[ParamKey, Tensor]) -> None:
         plan = opened.plan

@@ -39,7 +39,7 @@ class Diverging(Observer):
         self.risen: deque[float] = deque(maxlen=STRETCHES)
         """Mean losses of the last stretches that have risen."""
         self.began = 0
-        self.told = False
+        self.reported = False
 
     @property
     def start(self) -> float | None:
@@ -72,8 +72,8 @@ class Diverging(Observer):
         elif whole:
             if self.risen[-1] > RISE * self.risen[0]:
                 self.stop(iteration, mean, start)
-            if not self.told:
-                self.told = True
+            if not self.reported:
+                self.reported = True
                 self.say(
                     f"the loss is {number(mean)}, {mean / start:.0f} times its first value, since iteration "
                     f"{self.began}: if that is not intended, divide base_lr by ten, or set clip_gradients"

@@ -1,4 +1,4 @@
-"""Device, precision, memory format and threads of a run, and what of it stands in a state."""
+"""Device, precision, memory format and threads of a run, and what of it is in a state."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Engine:
                     blob.data = blob.data.contiguous(memory_format=torch.channels_last)
 
     def settings(self) -> dict[str, str]:
-        """What results depend on besides files and seed; it stands in the state and is compared at resume."""
+        """What results depend on besides files and seed; it is in the state and is compared at resume."""
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else platform.machine()
         return {
             "device": f"{self.device.type} {name}",

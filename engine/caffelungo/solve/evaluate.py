@@ -27,6 +27,7 @@ from caffelungo.solve.test_net import TestNet
 from caffelungo.solve.test_result import TestResult
 from caffelungo.solve.tested_head import head_of, judges
 from caffelungo.weights import task_heads as named
+from caffelungo.wording import counted, listed
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ test.__test__ = False  # type: ignore[attr-defined]
 
 
 def _pictures(opened: nets.OpenedNet) -> list[str]:
-    """The paths of the pictures that are tested, in their order; none where the data are no pictures of their own."""
+    """The paths of the pictures that are tested, in their order; none where the data are no picture files."""
     lists = [source.pictures for source in opened.sources if hasattr(source, "pictures")]
     return [str(lists[0].path(index)) for index in range(len(lists[0].labels))] if len(lists) == 1 else []
 
@@ -139,7 +140,8 @@ def evaluate(net: TestNet, each: Callable[[int, int], None] = lambda done, count
     heads = named.heads_of(net.opened.text.message.lungo)
     return Evaluation(result, tuple(
         Tested(
-            layer, named.told(heads[layer]) if layer in heads else f"`{layer}`", _measured(plan, one), counter.result()
+            layer, named.described(heads[layer]) if layer in heads else f"`{layer}`",
+            _measured(plan, one), counter.result()
         )
         for layer, one, counter in counters if counter.confusion is not None
     ))  # fmt: skip
@@ -159,7 +161,7 @@ def _untested(opened: nets.OpenedNet, found: Evaluation) -> list[str]:
     """Classifiers that the net names and that no label of its data is for."""
     tested = {one.layer for one in found.heads}
     heads = named.heads_of(opened.text.message.lungo, layers=[one.name for one in opened.plan.layers])
-    return [named.told(head) for name, head in heads.items() if name not in tested] if tested else []
+    return [named.described(head) for name, head in heads.items() if name not in tested] if tested else []
 
 
 def show(found: Evaluation, console: Console, untested: Sequence[str] = ()) -> None:
@@ -189,6 +191,12 @@ def _show_counts(classified: Classified, console: Console) -> None:
     console.print(
         f"accuracy {classified.accuracy:.1%}  ({classified.right} of {classified.samples}; "
         f"95 % interval {low:.1%} to {high:.1%})"
+    )
+    left_out = f"; no sample of {listed(classified.absent)}" if classified.absent else ""
+    console.print(
+        f"balanced accuracy {100 * classified.balanced_accuracy:.1f} %, macro F1 {100 * classified.macro_f1:.1f} %, "
+        f"means over {counted(len(classified.names) - len(classified.absent), 'class')}{left_out}",
+        markup=False,
     )
     if len(classified.names) > 5:
         console.print(f"top 5    {classified.top:.1%}")

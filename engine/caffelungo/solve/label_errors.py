@@ -54,14 +54,14 @@ def first(plan: Plan, store: Store, batches: Iterable[Sequence[Tensor]]) -> str 
         return None
     steps = StepNet(plan, store)
     for tensors in batches:
-        told: list[str] = []
+        faults: list[str] = []
 
-        def look(planned: PlannedLayer, told: list[str] = told) -> None:
-            if not told and (text := found(planned, [steps.data[value] for value in planned.bottom_values])):
-                told.append(text)
+        def look(planned: PlannedLayer, faults: list[str] = faults) -> None:
+            if not faults and (text := found(planned, [steps.data[value] for value in planned.bottom_values])):
+                faults.append(text)
 
         with torch.no_grad():
             steps.forward(*tensors, each=look)
-        if told:
-            return told[0]
+        if faults:
+            return faults[0]
     return None

@@ -5,8 +5,8 @@
     begun   is about to get its name        whole   is in place
     going   is about to be removed          gone    is removed
 
-The record is written whole before a file gets its name and before it goes, so that a kill in between is told from
-what a user has removed or put there.
+The record is written whole before a file gets its name and before it goes, so that a kill in between is distinguished
+from what a user has removed or put there.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from caffelungo.weights.weights import Weights
 
 
 class Loaded:
-    """The weights that ``names`` stand for, matched to ``plan``; UserError with every mismatch.
+    """The weights that ``names`` name, matched to ``plan``; UserError with every mismatch.
 
     A relative path is tried from the working directory, then from the folder of the file ``beside``.
     ``remedy`` is what messages advise. ``table`` tells what happens to each layer; None when no file was named.

@@ -52,7 +52,7 @@ def _multipliers(plan: Plan) -> list[float]:
 def _held(plan: Plan) -> str | None:
     rates = _multipliers(plan)
     held = sum(rate == 0 for rate in rates)
-    # With every rate at 0 nothing is learned at all, which is told as such.
+    # With every rate at 0 nothing is learned at all, which is reported as such.
     if not held or held == len(rates):
         return None
     return f"{held} of {counted(len(rates), 'layer')} are frozen (lr_mult: 0)"

@@ -1,4 +1,4 @@
-"""A net as it stands in its file, before it is planned. No torch."""
+"""A net as written in its file, before it is planned. No torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from caffelungo.plan.build_plan import Where
 
 @dataclass(frozen=True)
 class NetText:
-    """A net as a solver names it: the message, where its parts stand, and the words Caffe logs it with."""
+    """A net as a solver names it: the message, where its parts are, and the words Caffe logs it with."""
 
     message: Any
     path: Path | None

@@ -68,7 +68,7 @@ def from_definition(definition: Definition, origin: str = "net file") -> NetText
 
 
 def elsewhere(text: NetText, state: Any, data: str | Path) -> NetText:
-    """``text`` with the ImageData layers of ``state`` reading the list or folder ``data`` instead of their own."""
+    """``text`` with the ImageData layers of ``state`` reading the list or folder ``data`` instead of theirs."""
     message = type(text.message)()
     message.CopyFrom(text.message)
     found = False
@@ -151,7 +151,7 @@ def open_net_with_data(
 ) -> OpenedNet:
     """Plan ``text`` in ``state`` with its data opened; UserError with everything wrong in it.
 
-    Sources that have no data of their own (Input) stand in the plan with the shapes of the file and without a Source.
+    Sources without data (Input) are in the plan with the shapes of the file and without a Source.
     """
     problems: list[Problem] = []
     sources, shapes = [], {}

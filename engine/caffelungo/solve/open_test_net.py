@@ -57,8 +57,8 @@ def open_test_net(options: TestOptions, log: CaffeLog, console: Console | None =
     trained = loaded.weights.extras if loaded.weights else None
     if console is not None:
         known = before_training.record_in(trained)
-        told = before_training.preprocessing_differs(opened, known, "the training of the weights")
-        _notice(console, told, style="yellow")
+        difference = before_training.preprocessing_differs(opened, known, "the training of the weights")
+        _notice(console, difference, style="yellow")
     if options.data is not None:
         choose_head.refuse_other_classes(opened, trained, options.data)
     net = make_test_net(opened, loaded, engine, options.iterations, options.workers)
@@ -121,7 +121,7 @@ def _name_classes(net: TestNet, trained: Any) -> None:
 def make_test_net(
     opened: nets.OpenedNet, loaded: Loaded, engine: Engine, iterations: int | None, workers: int | None = None
 ) -> TestNet:
-    """A test net over a store of its own with the weights of ``loaded``."""
+    """A test net over a separate store with the weights of ``loaded``."""
     store = Store(seed=0, device=engine.device)
     store.adopt(opened.plan, skip_filling=loaded.whole_layers(opened.plan))
     loaded.load(store)

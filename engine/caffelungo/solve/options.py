@@ -1,4 +1,4 @@
-"""What a user can ask of `lungo train`, `lungo test` and `lungo time`, besides what stands in the files. No torch."""
+"""What a user can ask of `lungo train`, `lungo test` and `lungo time`, besides what is in the files. No torch."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ def read_solver(path: str | Path, variables: Variables | None = None) -> Definit
     try:
         return reader.read_solver(path, variables)
     except UnreadableError as error:
-        told = {(problem.where, problem.received) for problem in error.problems}
-        more = [one for one in problems_of(error.rest) if (one.where, one.received) not in told]
+        reported = {(problem.where, problem.received) for problem in error.problems}
+        more = [one for one in problems_of(error.rest) if (one.where, one.received) not in reported]
         raise UserError([*error.problems, *more]) from None
 
 

@@ -294,7 +294,7 @@ class _Run:
     def conclude(self, training: Training, ending: loop.RunEnding) -> TrainedRun:
         """Say how the run ended and what may come next."""
         word = {"DONE": "done", "STOPPED": "stopped", "TERMINATED": "terminated"}[ending.name]
-        # Those that stand there from an older run are not this one's end.
+        # Those that are there from an older run are not this one's end.
         wrote = {*training.ledger.own, self.start.name if self.start else ""}
         newest = [one for one in snapshot.listed(self.prefix) if one.state.name in wrote]
         where = f"; weights in {newest[-1].weights}" if newest else ""

@@ -1,7 +1,7 @@
 """Where a fine-tuning started, kept beside its snapshots, so that a resumed run is held near the same place.
 
 ``<prefix>_start_<digest>.caffemodel`` is written whole once, before the first snapshot; each state names it with the
-SHA-256 of what it holds. Attention of DELTA, which was measured at the start, stands in it as well.
+SHA-256 of what it holds. Attention of DELTA, which was measured at the start, is in it as well.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class Start:
     tensors: dict[ParamKey, Tensor] = field(default_factory=dict)
     attention: dict[str, Tensor] = field(default_factory=dict)
     path: Path | None = None
-    """The file it stands in, once it does."""
+    """The file it is in, once it is written."""
     written: str = ""
-    """The digest of what stands there."""
+    """The digest of what is there."""
 
     @classmethod
     def of(cls, plan: Plan, store: Store, copied: Iterable[ParamKey]) -> Start:
@@ -70,7 +70,7 @@ class Start:
         return layers
 
     def save(self, prefix: Path, ledger: Ledger) -> tuple[str, str]:
-        """Write it beside the snapshots of ``prefix`` unless it stands there; its file's name and digest."""
+        """Write it beside the snapshots of ``prefix`` unless it is there already; its file's name and digest."""
         digest = self.written or self.digest()
         path = snapshot.start_of(prefix, digest)
         if self.path is None or self.path.absolute() != path.absolute() or not path.exists():

@@ -1,4 +1,4 @@
-"""Where a training stands, to and from a solverstate: Caffe's fields, and what an exact resume needs besides.
+"""The position of a training, to and from a solverstate: Caffe's fields, and what an exact resume needs besides.
 
 Caffe: SGDSolver::SnapshotSolverState, Solver::Restore.
 """

@@ -21,7 +21,7 @@ from caffelungo.wording import counted
 REFERENCE = "finetune"
 """The arm that has no control in it: what is fine-tuned as it is."""
 BAR = "probe"
-"""What gains are told against: the best converged linear classifier on the frozen net."""
+"""What gains are compared with: the best converged linear classifier on the frozen net."""
 LONGER = "longer"
 
 

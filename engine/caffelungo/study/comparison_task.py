@@ -25,7 +25,7 @@ class Task:
 
     @property
     def pictures(self) -> PictureSplit:
-        """The first split, which stands for the others where they are counted."""
+        """The first split, which represents the others where they are counted."""
         return self.splits[0]
 
     @property

@@ -49,7 +49,7 @@ def estimate(
 ) -> TimeEstimate | None:
     """How long ``rates`` trainings of every candidate and seed will take; None where none can be built.
 
-    Steps are measured in a folder of their own on a few pictures, for a second or two, with ``threads`` as a worker
+    Steps are measured in a temporary folder on a few pictures, for a second or two, with ``threads`` as a worker
     has. Workers are taken not to hinder each other.
     """
     ones = [one for one in candidates if one.refusal is None]

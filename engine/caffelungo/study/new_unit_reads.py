@@ -32,7 +32,7 @@ def reads(before: Definition, after: Definition) -> list[str]:
         if value in seen or maker is None or maker.layer.source:
             continue
         seen.add(value)
-        # A Dropout in place is none of the features, and behind the layers that a pass put between stand old ones.
+        # A Dropout in place is none of the features, and behind the layers that a pass inserted come old ones.
         if maker.name in known and maker.layer.type != "Dropout":
             found[maker.index] = maker.name
         else:

@@ -94,7 +94,7 @@ def start(cell: Cell, place: CellPlace) -> dict[str, JSON]:
     changing = prefix.moving(training.plan, store.key)
     shorter = shorten(opened, store, changing, engine, place.study, place.say).opened
     found: dict[str, list[np.ndarray]] = {}
-    told = {}
+    fitted = {}
     place.say(0, 1, "fitting the classifier")
     for head, features in zip(heads, _features(shorter, store, engine, heads), strict=True):
         classes = int(head.planned.layer.options.num_output)
@@ -105,11 +105,11 @@ def start(cell: Cell, place: CellPlace) -> dict[str, JSON]:
         if head.rectified:
             bias = bias + _lift(shorter, store, engine, head, fit)
         found[head.name] = _blobs(head, fit.weight, bias, store)
-        told[head.name] = {"penalty": fit.penalty, "loss": fit.loss, "accuracy": fit.accuracy}
+        fitted[head.name] = {"penalty": fit.penalty, "loss": fit.loss, "accuracy": fit.accuracy}
     if found:
         types = {planned.name: planned.layer.type for planned in opened.plan.layers}
         formats.write(place.folder / HEADS, Weights(found, types), nets.filtered(training))
-    return {"heads": told, "why_not": refused}
+    return {"heads": fitted, "why_not": refused}
 
 
 def fresh_heads(definition: Definition, plan: Plan, loaded: Loaded) -> tuple[list[FreshHead], dict[str, str]]:

@@ -1,6 +1,6 @@
 """How sure an accuracy or a difference of two is, over pictures and seeds, and many at once. numpy only.
 
-A table has a row a seed and a column a picture; each seed may have tested pictures of its own, and NaN is where it
+A table has a row per seed and a column per picture; each seed may have tested other pictures, and NaN is where it
 did not. What was measured would be another number with other pictures and with other seeds:
 
     pictures    are drawn again with replacement, each with all the seeds that tested it (a bootstrap)

@@ -36,7 +36,7 @@ TONES = {REPRODUCED: "good", YES: "good", OPPOSITE: "bad", NO: "bad"}
 
 @dataclass(frozen=True)
 class ResultTable:
-    """A table with what stands above it; ``tones`` are the cells that mean well or ill, by (row, column)."""
+    """A table with the text above it; ``tones`` are the cells that mean well or ill, by (row, column)."""
 
     title: str
     text: str
@@ -72,8 +72,8 @@ def tables(comparison: Comparison) -> list[ResultTable]:
 
 def words(comparison: Comparison) -> list[str]:
     """What to use, in a few sentences; none when nothing was trained."""
-    told = advice(comparison)
-    return told.sentences if told is not None else []
+    found = advice(comparison)
+    return found.sentences if found is not None else []
 
 
 def _plain(row: ArmRow) -> list[str]:

@@ -51,7 +51,7 @@ def _table(*names: str) -> Table:
 
 
 def _runs(blobs: Sequence[Blob], every: bool) -> Iterable[list[Blob]]:
-    """Neighbours of one status and without a remark of their own."""
+    """Neighbours of one status and without a remark."""
     for _, group in groupby(enumerate(blobs), key=lambda pair: _kind(pair[1], pair[0])):
         found = [blob for _, blob in group]
         if every or len(found) <= FEW:

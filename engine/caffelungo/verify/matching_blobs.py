@@ -198,7 +198,7 @@ class _Judge:
         return CHANGED, "its weights or its options differ"
 
     def inherit(self, one: PlannedLayer, value: int) -> str:
-        """What reads something new, without weights of its own, is new by it; says so."""
+        """What reads something new, without weights, is new by it; says so."""
         for bottom in one.bottom_values:
             if bottom in self.reason:
                 self.reason[value] = self.reason[bottom]

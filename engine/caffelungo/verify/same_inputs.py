@@ -56,16 +56,16 @@ class Fed:
     values: dict[str, Array]
     renamed: dict[str, str]
     """Top of the later net -> top of the earlier one, where an input has another name."""
-    told: str = ""
+    description: str = ""
     notices: list[str] = field(default_factory=list)
 
 
 SAMPLES = 4
-"""Made-up samples, where their number is not told."""
+"""Made-up samples, where their number is not given."""
 
 
 def feed(before: Definition, after: Definition, phase: int, wanted: Wanted, weights: Weights | None) -> Fed:
-    """Both nets with the same inputs; UserError where a size is told nowhere or a net has mistakes."""
+    """Both nets with the same inputs; UserError where a size is given nowhere or a net has mistakes."""
     plans = [_plan(one, phase) for one in (before, after)]
     notices: list[str] = []
     own = _own(before, phase, notices) if wanted.data is None and wanted.random is None else None
@@ -99,11 +99,11 @@ def feed(before: Definition, after: Definition, phase: int, wanted: Wanted, weig
     fed.values = _values(fed, before, after, shapes | {t: s for t, s in other.items() if t not in renamed}, wanted,
                          weights, found, own)  # fmt: skip
     if own is not None:
-        fed.told = f"{counted(batch, 'sample')} of the net's own data"
+        fed.description = f"{counted(batch, 'sample')} of the net's own data"
     elif found:
-        fed.told = f"{counted(batch, 'picture')} of {wanted.data}"
+        fed.description = f"{counted(batch, 'picture')} of {wanted.data}"
     else:
-        fed.told = f"{batch} random samples"
+        fed.description = f"{batch} random samples"
     return fed
 
 

@@ -16,22 +16,22 @@ def verdict_of(found: Verified, fed: Fed, paired: dict[int, int]) -> str:
     near = [blob for blob in old if blob.status == EQUAL]
     first = found.first
     if first is not None:
-        told = (
+        text = (
             f"CHANGED: the first old blob that differs is `{first.blob}`, made by layer `{first.layer}` "
             f"({first.type}), {_by(first.difference)}: {first.why}"
         )
         before = f"; bit-identical: {_blobs(same)}" + (f", equal within float: {_blobs(near)}" if near else "")
-        return told + before + _scores(found) + "."
+        return text + before + _scores(found) + "."
     if not old:
         return "Nothing was compared: the two nets have no blob in common besides inputs and what is new."
     if near:
         worst = max(near, key=lambda blob: blob.difference)
-        told = "All old blobs are kept: " + (f"{_blobs(same)} bit-identical, " if same else "")
-        told += f"{_blobs(near)} equal within float "
-        told += f"(largest relative difference {worst.difference:.1e}, `{worst.blob}` of layer `{worst.layer}`)"
+        text = "All old blobs are kept: " + (f"{_blobs(same)} bit-identical, " if same else "")
+        text += f"{_blobs(near)} equal within float "
+        text += f"(largest relative difference {worst.difference:.1e}, `{worst.blob}` of layer `{worst.layer}`)"
     else:
-        told = f"All old blobs are bit-identical ({_blobs(same)})"
-    return told + _head_inputs(found, fed, paired) + _scores(found) + "."
+        text = f"All old blobs are bit-identical ({_blobs(same)})"
+    return text + _head_inputs(found, fed, paired) + _scores(found) + "."
 
 
 def _blobs(some: list[Blob]) -> str:

@@ -70,8 +70,8 @@ class VerifyOptions:
     seed: int = 0
 
 
-def verify(options: VerifyOptions, told: Callable[[str], None] = lambda text: None) -> Verified:
-    """Run both nets and compare; UserError when a net or weights are wrong, or an input's size is told nowhere."""
+def verify(options: VerifyOptions, say: Callable[[str], None] = lambda text: None) -> Verified:
+    """Run both nets and compare; UserError when a net or weights are wrong, or an input's size is given nowhere."""
     phase = _phase(options.phase)
     chosen: list[str] = []
     before, after = (_file(name, options) for name in (options.before, options.after))
@@ -79,7 +79,7 @@ def verify(options: VerifyOptions, told: Callable[[str], None] = lambda text: No
     still = [stage for stage in options.stages if stage in known]
     before = _in_state(before, options, phase, options.stages, chosen)
     after = _in_state(after, options, phase, still, chosen)
-    told("reading weights ...")
+    say("reading weights ...")
     given = load(options.weights) if options.weights else None
     later = load(options.after_weights) if options.after_weights else given
     wanted = Wanted(options.data, options.random, options.shapes, options.seed)
@@ -99,7 +99,7 @@ def verify(options: VerifyOptions, told: Callable[[str], None] = lambda text: No
     ]
     stores, values = [], []
     for plan, table, name in zip((fed.before, fed.after), tables, ("before", "after"), strict=True):
-        told(f"running the net {name} ...")
+        say(f"running the net {name} ...")
         stores.append(_store(plan, table, options.seed))
         values.append(_run(plan, stores[-1], fed, options.seed))
     fresh = frozenset(
@@ -118,7 +118,7 @@ def verify(options: VerifyOptions, told: Callable[[str], None] = lambda text: No
     answers = _answers(before, fed, found, values, blobs)
     notices += _notices(fed, blobs, parameters, values, options, phase)
     result = Verified(
-        str(before.path), str(after.path), f"{fed.told}, phase {PHASE_NAMES[phase]}",
+        str(before.path), str(after.path), f"{fed.description}, phase {PHASE_NAMES[phase]}",
         tuple(blobs), tuple(parameters), tuple(answers), tuple(notices), "",
     )  # fmt: skip
     return replace(result, verdict=verdict_of(result, fed, found))

@@ -64,12 +64,14 @@ def lone_blob(index: int, blob: Array, status: str, known: KnownLayer) -> BlobCh
     nothing: Doubles = np.empty(0)
     norms = np.sqrt(np.concatenate([part[0] for part in _sums(_rows(blob, known, index))] or [nothing]))
     if status == GONE:
-        told = (_not_numbers(blob, "before"),) if broken else ()
-        return BlobChange(index, _name(index, known), GONE, shape, None, size=blob.size, broken=(broken, 0), notes=told)
-    told = (_not_numbers(blob, "after"),) if broken else ()
+        faults = (_not_numbers(blob, "before"),) if broken else ()
+        return BlobChange(
+            index, _name(index, known), GONE, shape, None, size=blob.size, broken=(broken, 0), notes=faults
+        )
+    faults = (_not_numbers(blob, "after"),) if broken else ()
     units = UnitChanges(nothing, nothing, nothing, nothing, norms)
     return BlobChange(
-        index, _name(index, known), NEW, None, shape, size=blob.size, broken=(0, broken), notes=told, units=units
+        index, _name(index, known), NEW, None, shape, size=blob.size, broken=(0, broken), notes=faults, units=units
     )
 
 

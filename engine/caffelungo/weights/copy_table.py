@@ -53,8 +53,8 @@ class CopyTable:
         totals: dict[str, int] = {}
         for row in self.rows:
             totals[row.status] = totals.get(row.status, 0) + 1
-        told = ", ".join(f"{total} {status}" for status, total in totals.items()) or "nothing to copy"
-        return f"Weights from {self.path}: {told}" if self.path else told
+        text = ", ".join(f"{total} {status}" for status, total in totals.items()) or "nothing to copy"
+        return f"Weights from {self.path}: {text}" if self.path else text
 
     def render(self) -> str:
         """The table as text: layer, shapes in the net and in the file, status, note."""

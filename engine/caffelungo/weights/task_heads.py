@@ -12,7 +12,7 @@ Heads = dict[str, Any]
 
 
 def heads_of(*extras: Any, layers: Iterable[str] | None = None) -> Heads:
-    """The heads that ``extras`` (``lungo.NetExtras`` or None) name; what is earlier stands above what is later.
+    """The heads that ``extras`` (``lungo.NetExtras`` or None) name; what is earlier takes precedence.
 
     ``layers`` are those that the net has (None: all); heads of others are left out.
     """
@@ -27,7 +27,7 @@ def heads_of(*extras: Any, layers: Iterable[str] | None = None) -> Heads:
     return found
 
 
-def told(head: Any) -> str:
+def described(head: Any) -> str:
     """A head for people: its layer, and its task where that is called otherwise."""
     return f"`{head.name}`" + (f" ({head.task})" if head.task and head.task != head.name else "")
 
@@ -38,7 +38,7 @@ def find(heads: Mapping[str, Any], word: str, file: str = "") -> Any:
         if word in (head.name, head.task):
             return head
     near = did_you_mean(word, [one for head in heads.values() for one in (head.name, head.task)])
-    there = ", ".join(told(head) for head in heads.values())
+    there = ", ".join(described(head) for head in heads.values())
     raise UserError(
         f"no classifier or task is called `{word}`",
         where=Location(file) if file else None,

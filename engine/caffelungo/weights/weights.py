@@ -16,7 +16,7 @@ class Weights:
     """Parameter blobs by layer name, in Caffe's order and shapes (float32).
 
     ``types`` are layer types where the file tells them; ``extras`` is a ``lungo.NetExtras`` (preprocessing record and
-    labels) or None; ``path`` is the file or files they came from. A blob of no elements stands for one that the file
+    labels) or None; ``path`` is the file or files they came from. A blob of no elements represents one that the file
     leaves out because its owner has it (HDF5, shared params).
     """
 

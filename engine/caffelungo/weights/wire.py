@@ -144,7 +144,7 @@ class Blobs:
             raise WireError(f"the file has more than {MAX_FIELDS} fields", offset)
 
     def blob(self, start: int, end: int) -> Array:
-        """The BlobProto in ``[start, end)`` as an array of its own memory.
+        """The BlobProto in ``[start, end)`` as an array with separate memory.
 
         Caffe: Blob::FromProto. The old fields num, channels, height and width win over ``shape``; NVCaffe's: its
         ``raw_data`` counts where neither ``data`` nor ``double_data`` is there.
@@ -263,7 +263,7 @@ def one_blob(buffer: memoryview) -> Array:
 
 
 def _signed(value: int) -> int:
-    """A varint as the int64 it stands for."""
+    """A varint as the int64 it encodes."""
     return value - (1 << 64) if value >= 1 << 63 else value
 
 

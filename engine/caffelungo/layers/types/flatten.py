@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Flatten(Layer):
     """Joins the axes from `axis` to end_axis into one.
 
-    Bottom: any shape. Top: the same values, N x (C H W) unless told otherwise.
+    Bottom: any shape. Top: the same values, N x (C H W) by default.
     Caffe: FlattenLayer.
     """
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @register
 class Parameter(Layer):
-    """A learned blob as a top of its own.
+    """A learned blob as a top.
 
     Top and blob: `shape`.
     Caffe: ParameterLayer.

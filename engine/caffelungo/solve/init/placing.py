@@ -37,7 +37,7 @@ OTHERWISE = "--outgoing-zero (the reverse: the classifier's new columns are zero
 
 
 def obstacles(groups: Sequence[Newcomer], outgoing_zero: bool, where: Where) -> list[Problem]:
-    """What stands in the way of GradMax in these groups."""
+    """What prevents GradMax in these groups."""
     found: list[Problem] = []
     for group in groups:
         found += _not_plain(group, where)

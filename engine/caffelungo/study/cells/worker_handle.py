@@ -29,7 +29,7 @@ class Hand:
     def __init__(self, threads: int, heard: queue.Queue[tuple[Hand, Message | None]]) -> None:
         environment = os.environ | dict.fromkeys(THREADS, str(threads))
         environment["PYTHONPATH"] = os.pathsep.join(str(Path(folder).absolute()) for folder in sys.path)
-        # -P: the working folder may hold a queue.py of the user's. A session of its own: Ctrl-C reaches the runner
+        # -P: the working folder may hold a queue.py of the user's. A separate session: Ctrl-C reaches the runner
         # alone, and the worker's own children end with it.
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "caffelungo.study.cells.worker"],
@@ -77,7 +77,7 @@ class Hand:
                 self._heard.put((self, json.loads(line)))
 
     def _watch(self) -> None:
-        """A dead worker's pipe may stay open in a child of its own, so that its end alone would not tell."""
+        """A dead worker's pipe may stay open in its child, so that its end alone would not tell."""
         self.process.wait()
         self._listener.join(LAST_WORDS)
         self._heard.put((self, None))

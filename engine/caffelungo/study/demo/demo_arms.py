@@ -115,11 +115,11 @@ class Compared:
         pair = f"({self.first}) and ({self.second})"
         if not self.apart:
             return f"{pair} are right and wrong on exactly the same pictures."
-        told = f"{self.difference} points"
+        gap = f"{self.difference} points"
         if not self.difference.sign:
-            return f"{pair} are not distinguishable: {told}."
+            return f"{pair} are not distinguishable: {gap}."
         better, worse = (self.first, self.second) if self.difference.sign > 0 else (self.second, self.first)
-        return f"({better}) is better than ({worse}): ({self.first}) minus ({self.second}) is {told}."
+        return f"({better}) is better than ({worse}): ({self.first}) minus ({self.second}) is {gap}."
 
 
 def chosen(arms: Sequence[DemoArm]) -> DemoArm:

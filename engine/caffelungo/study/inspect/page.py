@@ -23,7 +23,7 @@ SIDE = 76
 LARGE = 112
 """Width of other pictures."""
 SAME = 0.995
-"""CKA that is told as no change."""
+"""CKA that is reported as no change."""
 
 
 def build(found: InspectFindings, samples: Samples, options: InspectOptions, files: Sequence[Path]) -> Page:
@@ -81,8 +81,8 @@ def said(found: InspectFindings) -> list[str]:
         least = min(compared, key=lambda row: row.cka)
         same = sum(row.change == 0 for row in compared)
         held = f" The weights of {same} of {len(compared)} pre-trained layers are as they were." if same else ""
-        told = f"Of the pre-trained layers, {least.name} changed most (CKA {least.cka:.2f}; 1 is the same)."
-        texts.append((told if least.cka < SAME else "All pre-trained layers respond as before (CKA 1.00).") + held)
+        text = f"Of the pre-trained layers, {least.name} changed most (CKA {least.cka:.2f}; 1 is the same)."
+        texts.append((text if least.cka < SAME else "All pre-trained layers respond as before (CKA 1.00).") + held)
     if len(found.maps) > 1:
         first, last = found.maps[0], found.maps[-1]
         texts.append(
@@ -205,24 +205,24 @@ def _units(page: Page, found: InspectFindings, samples: Samples) -> None:
 
     rows = []
     for unit in found.units:
-        told = _told(unit, found)
-        rows.append([told, *([shown(unit.before)] if past else []), shown(unit.after)])
+        cell = _unit_cell(unit, found)
+        rows.append([cell, *([shown(unit.before)] if past else []), shown(unit.after)])
     section.table(["unit", *(["before"] if past else []), "after"], rows)
 
 
-def _told(unit: Unit, found: InspectFindings) -> TableCell:
+def _unit_cell(unit: Unit, found: InspectFindings) -> TableCell:
     """The name of a unit, and in numbers what became of it."""
     kind = "new, " if unit.new and found.before is not None else ""
     most = commonest(found.readings.labels[unit.after])
     classes = "no picture"
     if most is not None:
         classes = f"{most[1]} of {len(unit.after)} {found.names[most[0]]}" if most[1] > 1 else "no class twice"
-    told = f"{unit.name}\n{kind}{classes}"
+    text = f"{unit.name}\n{kind}{classes}"
     if np.isfinite(unit.correlation):
-        told += f"\nr = {unit.correlation:.2f}"
+        text += f"\nr = {unit.correlation:.2f}"
     if np.isfinite(unit.weight_change):
-        told += f"\nweights: {100 * unit.weight_change:.2g} %"
-    return TableCell(told, hint=f"unit {unit.index} of {unit.layer}, counted from 0")
+        text += f"\nweights: {100 * unit.weight_change:.2g} %"
+    return TableCell(text, hint=f"unit {unit.index} of {unit.layer}, counted from 0")
 
 
 def _tile(image: NDArray[np.uint8] | None, caption: str, name: str, tone: str = "", side: int = SIDE) -> Picture:
