@@ -183,6 +183,54 @@ def test_a_test_alone_uses_the_training_data_of_the_file(here, capsys):
     assert plain.outputs["loss"] != pytest.approx(found.outputs["loss"], rel=1e-3)
 
 
+def confusion(net: str, weights: str) -> np.ndarray:
+    from caffelungo.report.glog import CaffeLog
+    from caffelungo.solve.evaluate import evaluate
+    from caffelungo.solve.open_test_net import open_test_net
+
+    found = evaluate(open_test_net(TestOptions(model=net, weights=[weights], device="cpu", quiet=True), CaffeLog()))
+    return found.classified.confusion
+
+
+@pytest.mark.parametrize("name", ["balanced_accuracy", "macro_f1"])
+def test_the_best_weights_by_a_mean_over_classes(here, name, capsys):
+    """What is watched is what the kept weights reach, by scikit-learn on their own answers."""
+    from sklearn import metrics
+
+    make(here, max_iter="12", test_interval="1", base_lr="0.5",
+         extra=f'lungo {{ keep_best: true watch: "{name}" }}')  # fmt: skip
+    run_training.train(helpers.options(quiet=False))
+    told = " ".join(capsys.readouterr().err.split())
+    best = float(re.search(rf"best weights in \S+ {name} ([\d.]+)", told)[1])
+    matrix = confusion("net.prototxt", "out/s_best.caffemodel")
+    true, answers = np.nonzero(np.ones_like(matrix))
+    true, answers = np.repeat(true, matrix.ravel()), np.repeat(answers, matrix.ravel())
+    scored = {
+        "balanced_accuracy": metrics.balanced_accuracy_score(true, answers),
+        "macro_f1": metrics.f1_score(true, answers, average="macro"),
+    }[name]
+    assert best == pytest.approx(scored, abs=1e-5)
+    rows = [line.split(",") for line in max(here.glob("out/*/metrics.csv")).read_text().splitlines()]
+    assert best == pytest.approx(max(float(row[-1]) for row in rows if name in row), abs=1e-5)
+    assert f"{name} " in told
+
+
+def test_means_over_classes_are_shown_where_classes_differ_in_size(here, capsys):
+    make(here, max_iter="2", test_interval="2")
+    run_training.train(helpers.options(quiet=False))
+    assert "macro_f1" in capsys.readouterr().err
+    make(here, counts=(4, 3, 3), max_iter="2", test_interval="2")
+    run_training.train(helpers.options(quiet=False, overwrite=True))
+    assert "macro_f1" not in capsys.readouterr().err
+
+
+def test_a_misspelt_measure_is_named(here):
+    make(here, test_interval="2", extra='lungo { watch: "balanced_acuracy" }')
+    with pytest.raises(UserError, match="no output of the test net") as caught:
+        helpers.solver()
+    assert "balanced_accuracy" in str(caught.value.problems[0].remedy)
+
+
 def test_labels_that_cannot_be_counted(here):
     """The net computes them, so that only running it would tell."""
     power = 'layer { name: "power" type: "Power" bottom: "label" top: "made" }'

@@ -74,6 +74,7 @@ def _classifier(one: Tested) -> dict[str, Any]:
     names = ("name", "samples", "right", "recall", "precision")
     return {
         "layer": one.layer, "title": one.title, "accuracy": counts.accuracy, "interval": counts.interval,
+        "balanced_accuracy": counts.balanced_accuracy, "macro_f1": counts.macro_f1,
         "top5": counts.top, "right": counts.right, "samples": counts.samples,
         "classes": [dict(zip(names, row, strict=True)) for row in counts.per_class()],
     }  # fmt: skip

@@ -56,7 +56,10 @@ def train(
     keep_last: Annotated[
         int | None, typer.Option(help="Number of snapshots to keep, newest first (default: the solver's).")
     ] = None,
-    watch: Annotated[str | None, typer.Option(help="Test output to monitor for --early-stop and --keep-best.")] = None,
+    watch: Annotated[
+        str | None,
+        typer.Option(help="Test output to monitor for --early-stop and --keep-best, or balanced_accuracy or macro_f1."),
+    ] = None,
     tensorboard: Annotated[
         bool | None, typer.Option(help="Write TensorBoard events (default: if it is installed).")
     ] = None,

@@ -56,6 +56,24 @@ class Classified:
         return self.in_top / self.samples if self.samples else 0.0
 
     @property
+    def balanced_accuracy(self) -> float:
+        """The mean recall of the classes that have samples; 0 without any."""
+        rows = self.confusion.sum(1)
+        return float(np.mean(np.diag(self.confusion)[rows > 0] / rows[rows > 0])) if rows.any() else 0.0
+
+    @property
+    def macro_f1(self) -> float:
+        """The mean of F1 = 2 right / (samples + predicted) over the classes that have samples; 0 without any."""
+        rows, columns = self.confusion.sum(1), self.confusion.sum(0)
+        each = 2 * np.diag(self.confusion) / np.maximum(rows + columns, 1)
+        return float(np.mean(each[rows > 0])) if rows.any() else 0.0
+
+    @property
+    def absent(self) -> list[str]:
+        """The classes without samples, which no mean over classes contains."""
+        return [name for name, n in zip(self.names, self.confusion.sum(1), strict=True) if not n]
+
+    @property
     def interval(self) -> tuple[float, float]:
         return wilson(self.right, self.samples)
 

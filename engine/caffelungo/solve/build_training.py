@@ -21,7 +21,7 @@ from caffelungo.solve import cannot_learn, class_counts, nets, smaller_batches, 
 from caffelungo.solve.average_loss import SmoothedLoss
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
-from caffelungo.solve.judged_output import Watch, make_watch
+from caffelungo.solve.judged_output import MEASURES, Watch, make_watch
 from caffelungo.solve.load_weights import Loaded
 from caffelungo.solve.near_start import NearStart, watched
 from caffelungo.solve.rates import Schedule
@@ -114,4 +114,7 @@ def _test_net(
 
 def _watch(param: Any, tests: list[TestNet]) -> Watch | None:
     run = next((test for test in tests if test.iterations != 0), None)
-    return make_watch(run.opened.plan, param.lungo.watch) if run else None
+    watch = make_watch(run.opened.plan, param.lungo.watch) if run else None
+    if run and watch and watch.name in MEASURES:
+        run.measure()
+    return watch

@@ -29,6 +29,9 @@ from caffelungo.solve.net_text import NetText
 from caffelungo.solve.nets import OpenedNet, class_names, open_net_with_data
 from caffelungo.wording import listed
 
+UNEVEN = 1.5
+"""Ratio of the largest class to the smallest from which on tests in a training also print means over classes."""
+
 
 @dataclass(frozen=True)
 class ClassCounts:
@@ -202,6 +205,16 @@ def lines(opened: OpenedNet) -> list[str]:
         ]
         result.append(f"layer `{planned.name}`: {layer.describe_balance()}; samples per class: {listed(each)}")
     return result
+
+
+def uneven(opened: OpenedNet) -> bool:
+    """Whether the data of ``opened`` have so different numbers of samples per class that accuracy hides rare ones."""
+    sources = {source.name: source for source in opened.sources}
+    for one in label_uses.look(opened.plan, sources):
+        counts = [number for label, number in one.report.counts.items() if 0 <= label < one.use.classes]
+        if counts and max(counts) >= UNEVEN * min(counts):
+            return True
+    return False
 
 
 def twice(opened: OpenedNet) -> list[str]:

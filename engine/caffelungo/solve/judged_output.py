@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from caffelungo.errors import UserError, did_you_mean
 from caffelungo.plan.plan import Plan
 from caffelungo.solve.test_result import TestResult
+from caffelungo.solve.tested_head import judge
+
+MEASURES = ("balanced_accuracy", "macro_f1")
+"""What is counted of a classifier besides the outputs of its net."""
 
 
 @dataclass
@@ -22,7 +26,7 @@ class Watch:
 
     def see(self, iteration: int, result: TestResult) -> bool:
         """Take in a test; whether it is the best so far."""
-        value = result.values().get(self.name, result.loss)
+        value = (result.measures | result.values()).get(self.name, result.loss)
         better = self.best is None or (value > self.best if self.higher_is_better else value < self.best)
         if better:
             self.best, self.iteration, self.since = value, iteration, 0
@@ -32,15 +36,19 @@ class Watch:
 
 
 def make_watch(plan: Plan, name: str = "") -> Watch:
-    """The watch on output ``name`` of the test net ``plan``; empty: the first Accuracy, else the loss."""
+    """The watch on output ``name`` of the test net ``plan``, or one of ``MEASURES``; empty: the first Accuracy, else
+    the loss."""
     makers = {blob: _maker(plan, blob) for blob in plan.outputs}
+    if name in MEASURES and name not in makers and judge(plan) is not None:
+        return Watch(name, higher_is_better=True)
     if name:
         if name not in makers:
-            near = did_you_mean(name, makers)
+            known = [*makers, *(MEASURES if judge(plan) is not None else ())]
+            near = did_you_mean(name, known)
             raise UserError(
                 "the watched output is no output of the test net",
                 received=f"watch: {name}",
-                remedy=f"did you mean {near}?" if near else f"use one of: {', '.join(makers) or '(the net has none)'}",
+                remedy=f"did you mean {near}?" if near else f"use one of: {', '.join(known) or '(the net has none)'}",
             )
         return Watch(name, not makers[name][1])
     for planned in plan.layers:

@@ -56,6 +56,11 @@ class PredictionCounter:
         self.confusion = pairs if self.confusion is None else self.confusion + pairs
         self.in_top = top if self.in_top is None else self.in_top + top
 
+    def restart(self) -> None:
+        """Forget what was counted, before another test."""
+        self.confusion = self.in_top = None
+        self.answers = [] if self.answers is not None else None
+
     def result(self) -> Classified:
         """The counts so far."""
         assert self.confusion is not None

@@ -47,7 +47,7 @@ class RunRecord(Observer):
         self.reporter.testing(done, count)
 
     def on_test(self, iteration: int, net: int, result: TestResult) -> None:
-        values = result.values()
+        values = result.values() | result.measures
         self._add(iteration, "test", values, net)
         self.reporter.tested(iteration, values, net, self.tests)
 

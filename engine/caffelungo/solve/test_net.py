@@ -16,8 +16,11 @@ from caffelungo.net.store import Store
 from caffelungo.solve import label_errors
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
+from caffelungo.solve.judged_output import MEASURES
 from caffelungo.solve.nets import OpenedNet
+from caffelungo.solve.prediction_counter import PredictionCounter
 from caffelungo.solve.test_result import Score, TestResult
+from caffelungo.solve.tested_head import judge
 
 
 class TestNet:
@@ -45,6 +48,14 @@ class TestNet:
         """Those of each classifier, by its layer, where several are tested."""
         self.head: str | None = None
         """The classifier that alone is to be judged; None: all that have a label."""
+        self.counter: PredictionCounter | None = None
+
+    def measure(self) -> None:
+        """Count balanced accuracy and macro F1 in each test from now on, where the net has a classifier and labels."""
+        judging = judge(self.opened.plan)
+        if self.counter is None and judging is not None:
+            self.counter = PredictionCounter(self.net, judging)
+            self.counter.answers = None
 
     @property
     def batches(self) -> int:
@@ -61,6 +72,8 @@ class TestNet:
         ``each`` hears how many batches of how many are done.
         """
         count = self.batches
+        if self.counter is not None:
+            self.counter.restart()
         first = self.position if self.iterations is not None else 0
         loss_sum = torch.zeros((), device=self.engine.device)
         sums: dict[str, Tensor] = {}
@@ -93,7 +106,13 @@ class TestNet:
                 raise label_errors.LabelError(wrong)
         values = iter(mean[1:])
         scores = [Score(blob, next(values), self.weights[blob]) for blob, row in sums.items() for _ in row]
-        return TestResult(mean[0], scores, samples)
+        return TestResult(mean[0], scores, samples, self._measures())
+
+    def _measures(self) -> dict[str, float]:
+        if self.counter is None or self.counter.confusion is None:
+            return {}
+        found = self.counter.result()
+        return {name: float(getattr(found, name)) for name in MEASURES}
 
     def _batches(self, first: int, count: int) -> Iterator[list[Tensor]]:
         yield from self.feed.batches(first, first + count)

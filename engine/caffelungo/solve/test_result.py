@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -16,11 +16,12 @@ class Score:
 
 @dataclass(frozen=True)
 class TestResult:
-    """Means over one test. ``samples`` is how many were seen."""
+    """Means over one test. ``samples`` is how many were seen, ``measures`` what else was counted."""
 
     loss: float
     scores: list[Score]
     samples: int
+    measures: dict[str, float] = field(default_factory=dict)
 
     __test__ = False
 

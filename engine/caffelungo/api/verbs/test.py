@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class TestReport(VerbReport):
     """A test. ``outputs`` are the means of the net's scalar outputs; the rest is None or empty without a classifier.
 
-    ``accuracy`` is a share, ``interval`` its 95 % interval. ``per_class`` has a row per class; ``confusion[i, j]``
+    ``accuracy`` is a share, ``interval`` its 95 % interval; ``balanced_accuracy`` is the mean recall of the classes,
+    ``macro_f1`` the mean of their F1. ``per_class`` has a row per class; ``confusion[i, j]``
     counts the samples of class i that were taken for class j. Of several classifiers these are the last one's, and
     ``heads`` has a row each.
 
@@ -32,6 +33,8 @@ class TestReport(VerbReport):
     outputs: dict[str, float]
     accuracy: float | None = None
     interval: tuple[float, float] | None = None
+    balanced_accuracy: float | None = None
+    macro_f1: float | None = None
     per_class: DataTable = field(default_factory=DataTable)
     confusion: Any = field(default=None, repr=False)
     heads: DataTable = field(default_factory=DataTable)
@@ -101,6 +104,8 @@ def test(
         found.result.samples, found.result.values(),
         None if last is None else last.accuracy,
         None if last is None else last.interval,
+        None if last is None else last.balanced_accuracy,
+        None if last is None else last.macro_f1,
         DataTable() if last is None else per_class(last),
         None if last is None else last.confusion,
         DataTable({"head": one.title, "layer": one.layer, "samples": one.classified.samples,
