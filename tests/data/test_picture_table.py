@@ -97,13 +97,13 @@ def test_tables_that_are_refused(tmp_path: Path, text: str, said: str) -> None:
 
 
 def test_all_wrong_lines_at_once_with_their_places(tmp_path: Path) -> None:
-    text = 'path,label,note\np/0.png,a,"two\nlines"\np/9.png,b,\n,a,\np/1.png,,\np/2.png,a\np/3.png,b,\n'
+    text = 'path,label,note\np/8.png,a,"two\nlines"\np/9.png,b,\n,a,\np/1.png,,\np/2.png,a\np/3.png,b,\n'
     path = table(tmp_path, text)
     with pytest.raises(UserError) as caught:
         read_table(path, PLAIN)
     places = [(problem.where.line, problem.what) for problem in caught.value.problems if problem.where is not None]
     assert places == [
-        (4, "picture not found"), (5, "a cell is empty or holds a line break"),
+        (2, "picture not found"), (4, "picture not found"), (5, "a cell is empty or holds a line break"),
         (6, "a cell is empty or holds a line break"), (7, "the line has another number of cells"),
     ]  # fmt: skip
 

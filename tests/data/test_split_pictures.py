@@ -80,3 +80,11 @@ def test_what_cannot_be_divided_is_refused() -> None:
     with pytest.raises(UserError, match="no group can be held out"):
         split_pictures.held_out([0, 0, 1, 1], [[0, 1], [2, 3]], 0.5, 0)
     assert split_pictures.held_out([0, 0, 1, 1], [[0, 1], [2, 3]], 0.0, 0) == []
+
+
+def test_a_group_with_all_of_a_class_stays_to_be_learned_from() -> None:
+    labels = [0] * 10 + [1]
+    group = [0, 1, 2, 3, 4, 10]  # it alone would bring class 0 to its share
+    held = split_pictures.held_out(labels, [group], 0.5, 0)
+    assert len(held) == 5
+    assert not set(held) & set(group)
