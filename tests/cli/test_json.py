@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,26 @@ def assert_documented(verb: str, found: dict[str, Any]) -> None:
     assert always <= own, always - own
 
 
+BY_DATA = re.compile(r"\bby (class|blob|operator|layer|group|net|batch size)\b|name and path", re.IGNORECASE)
+"""Objects whose names are those of classes, layers and the like."""
+ELSEWHERE = re.compile("as `lungo|same four")
+"""What another field documents."""
+
+
+def undocumented(verb: str, found: dict[str, Any]) -> list[str]:
+    """Names inside of fields that the field's text does not say."""
+    result = []
+    for name in set(found) & set(FIELDS[verb]):
+        text = FIELDS[verb][name]
+        said = set(re.findall(r"`([a-z_0-9]+)`", text))
+        if ELSEWHERE.search(text) or (isinstance(found[name], dict) and BY_DATA.search(text)):
+            continue
+        for inner in found[name] if isinstance(found[name], list) else [found[name]]:
+            if isinstance(inner, dict):
+                result += [f"{name}.{one}" for one in inner if one not in said]
+    return result
+
+
 SEEN: dict[str, set[str]] = {}
 
 
@@ -145,7 +166,14 @@ def test_a_verb_writes_what_is_documented(line: str, status: int, monkeypatch: p
     assert found["status"] == status
     assert bool(found["problems"]) == (status == 2)
     assert_documented(verb, found)
+    assert undocumented(verb, found) == []
     SEEN.setdefault(verb, set()).update(found)
+
+
+def test_an_undocumented_name_inside_of_a_field_is_found() -> None:
+    layers = [{"name": "conv", "forward_ms": 1.0, "planted": 2}]
+    assert undocumented("time", {"layers": layers, "total_ms": 3.0}) == ["layers.planted"]
+    assert undocumented("features", {"blobs": {"pool": [4]}}) == []
 
 
 def test_no_documented_field_is_never_written() -> None:

@@ -36,7 +36,9 @@ _EXPORT = {
     "inputs": "Names of its inputs (ONNX).",
     "outputs": "Names of its outputs.",
     "operators": "Number of nodes by operator (ONNX).",
-    "parity": "Comparison with the net in PyTorch: largest differences, numbers of inputs and blobs, tolerance.",
+    "parity": "Comparison with the net in PyTorch: `largest_relative_difference`, `largest_blob_difference`, "
+    "`blobs_compared`, `random_inputs`, `real_inputs`, `batches`, `tolerance`, `top1_agreement`, `device`; of files "
+    "for Caffe also `layers_compared` and `opencv`, the differences from OpenCV's reader by output.",
     "precision": "fp32, fp16 or int8 (ONNX).",
     "lowered": "Comparison with the fp32 file (`--precision`): sizes, differences, speed by batch size; else null.",
     "accuracy": "On the lists of `--test`: `pictures`, `first`, `within_top`; else null.",
@@ -103,7 +105,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "accuracy": "Share of them that is right.",
         "interval": "Its 95 % interval (Wilson).",
         "groups": "By group of units that the classifier reads: `layers`, `units`, `accuracy` with that group alone.",
-        "nearest_neighbour_of_the_same_class": "Share of pictures whose nearest neighbour is alike, by features.",
+        "nearest_neighbour_of_the_same_class": "Share of pictures whose nearest neighbour, by features, has the "
+        "same class, by net (before, after).",
         "map": "How features were drawn on a plane.",
         "units": "The units shown.",
         "dead": "Number of dead units by layer, where there are any.",
@@ -131,7 +134,8 @@ FIELDS: dict[str, dict[str, str]] = {
         **{name: f"{text.rstrip('.')} (`--task`)." for name, text in _PROJECT.items()},
         "iterations": "Iterations of training (`--task`).",
         "batch_size": "Pictures per iteration (`--task`).",
-        "fitted": "How the classifier that training starts from did (`--task`); null where it starts otherwise.",
+        "fitted": "The classifier that training starts from, as `lungo probe` reports `layers` (`--task`); null where "
+        "it starts otherwise.",
     },
     "rewrite": _REWRITE,
     "init": {
@@ -143,7 +147,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "before": "The first net.",
         "after": "The second net.",
         "inputs": "What was fed to both.",
-        "blobs": "Each blob: its status (identical, equal, changed, new ...) and largest relative difference.",
+        "blobs": "Each blob: `blob`, `layer`, `type`, `shape`, `status` (identical, equal, changed, new ...), largest "
+        "relative `difference`, `was` and `was_blob` (its layer and name in the first net), `why`.",
         "parameters": "The weights of each layer: `layer`, `type`, `status`, `note`.",
         "answers": "The classifiers of the first net in the second: `layer`, `status`, `difference`, `same`, `now`.",
         "notices": _NOTICES,
@@ -163,7 +168,8 @@ FIELDS: dict[str, dict[str, str]] = {
     "compare": {
         "folder": "The study's folder.",
         "candidates": "Number of arms, each with what learns.",
-        "estimate": "Expected time (`--dry-run`); null where nothing can be trained.",
+        "estimate": "Expected time: `seconds`, `measured` (number of nets whose steps were timed) (`--dry-run`); null "
+        "where nothing can be trained.",
         "files": _FILES,
         "setting": "Net, pictures and iterations in a sentence.",
         "command": "The command that continues the study.",
@@ -227,7 +233,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "notes": "What is worth a look.",
     },
     "doctor": {
-        "facts": "What was found: machine, packages, driver, and the trials of PyTorch and ONNX Runtime by device.",
+        "facts": "What was found: `machine`, `packages`, their `wanted` versions, `driver`, and the trials of `torch` "
+        "and `onnxruntime` by device.",
         "findings": "The lines of the report: `area`, `state` (ok, -- or !!), `text`, `remedy`.",
     },
     "nets": {
