@@ -61,6 +61,7 @@ continual: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python -m caffelungo.layers.documentation > docs/layers.md.tmp && mv docs/layers.md.tmp docs/layers.md
 	$(BIN)/python -m caffelungo.passes.documentation > docs/recipes.md.tmp && mv docs/recipes.md.tmp docs/recipes.md
+	$(BIN)/python -m caffelungo.data.documentation > docs/augmentations.md.tmp && mv docs/augmentations.md.tmp docs/augmentations.md
 	$(BIN)/python -m tests.cli.test_json
 	$(BIN)/python -m tests.cli.test_options
 	$(BIN)/python -m tests.api.test_public

@@ -106,6 +106,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("option_text.py", "--size"): "said only where it was given",
     ("report/json_output.py", "--json"): "said only where it was given",
     ("passes/documentation.py", "--all"): "of the module itself, which prints a page",
+    ("data/documentation.py", "--all"): "of the module itself, which prints a page",
     ("definition/decoding.py", "--snapshot"): "says what a file of another kind is for, whatever the verb",
     ("weights/sniff.py", "--model"): "says what a file of another kind is for, whatever the verb",
     ("weights/sniff.py", "--solver"): "says what a file of another kind is for, whatever the verb",

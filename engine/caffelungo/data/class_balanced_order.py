@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from caffelungo.data import random_numbers
 from caffelungo.data.sample_order import Index, SampleOrder
 from caffelungo.definition import layer_options
+from caffelungo.wording import counted
 
 if TYPE_CHECKING:
     from caffelungo.data.source import DataSource
@@ -72,7 +73,7 @@ def class_balanced(source: DataSource, labels: NDArray[np.int64], options: Any) 
         return None
     order = ClassBalancedOrder(labels, options.batch_size or 1, seed=source.opening.seed, skip=options.rand_skip)
     source.notice(
-        f"each of {len(order.members)} classes is drawn equally often (class_balanced): a sample of the smallest comes "
+        f"each of {counted(len(order.members), 'class')} is drawn equally often (class_balanced): a sample of the smallest comes "
         f"{order.ratio:.1f} times as often as one of the largest"
     )
     return order

@@ -19,6 +19,7 @@ from caffelungo.data.preprocess import write_beside
 from caffelungo.data.resize_pixels import resize
 from caffelungo.definition.schema import Datum, Preprocessing
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
+from caffelungo.wording import counted
 
 ENCODINGS = {"jpg": "JPEG", "jpeg": "JPEG", "png": "PNG", "bmp": "BMP", "webp": "WEBP", "tif": "TIFF", "tiff": "TIFF"}
 """Encodings by the suffix that -encode_type names."""
@@ -192,7 +193,7 @@ def _limited(skipped: list[Problem], total: int) -> list[Problem]:
     if len(skipped) > len(shown):
         shown.append(
             Problem(
-                f"{len(skipped) - len(shown)} more pictures cannot be read",
+                f"{counted(len(skipped) - len(shown), 'more picture')} cannot be read",
                 received=f"{len(skipped)} of {total}",
                 remedy="fix these, or skip them all with --skip-missing",
             )

@@ -18,6 +18,7 @@ from caffelungo.data.resize_pixels import resize
 from caffelungo.data.source import DataSource, Opening, SampleBatch, to_device
 from caffelungo.definition.schema import TRAIN, Preprocessing, TransformationParameter
 from caffelungo.errors import Location, Problem, UserError
+from caffelungo.wording import counted
 
 if TYPE_CHECKING:
     from torch import Tensor, device
@@ -66,7 +67,7 @@ class PictureDataSource(DataSource):
             raise UserError(
                 f"layer `{self.name}`: pictures are smaller than the crop",
                 where=self.opening.at("crop_size"),
-                received=f"{height}x{width} pixels in {source}, crop_size {self.crop}",
+                received=f"{height}x{counted(width, 'pixel')} in {source}, crop_size {self.crop}",
                 remedy=f"use a crop_size of at most {min(height, width)}, or resize the pictures to at least "
                 f"{self.crop}x{self.crop}",
             )
@@ -221,7 +222,7 @@ class PictureDataSource(DataSource):
         if fits and shape[0] == channels:
             return None
         wanted = f"{channels} of {'at least ' if self.crop else ''}{height}x{width} are wanted"
-        return f"{shape[0]} channel(s) of {shape[1]}x{shape[2]} where {wanted}"
+        return f"{counted(shape[0], 'channel')} of {shape[1]}x{shape[2]} where {wanted}"
 
     def _misfit(self, received: str, where: Location) -> Problem:
         return Problem(

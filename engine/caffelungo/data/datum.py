@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from caffelungo.data.decode import decode
 from caffelungo.definition.schema import Datum
 from caffelungo.errors import Location, UserError
+from caffelungo.wording import counted
 
 CHANNELS, HEIGHT, WIDTH, DATA, LABEL, FLOAT, FLOATS, ENCODED = 0x08, 0x10, 0x18, 0x22, 0x28, 0x35, 0x32, 0x38
 """Tags of the fields; a float comes alone (FLOAT), or all in one field (FLOATS)."""
@@ -75,7 +76,7 @@ class Header:
     def fault(self) -> tuple[str, str, str] | None:
         """What is wrong with the record by itself (what, received, remedy); None where nothing is."""
         sizes = f"channels {self.channels}, height {self.height}, width {self.width}"
-        held = f"{self.size} bytes" if self.size or not self.floats else f"{self.floats} floats"
+        held = f"{counted(self.size, 'byte')}" if self.size or not self.floats else f"{self.floats} floats"
         if self.encoded:
             if self.size and self.size == self.values and not self.picture:
                 return ("database record is marked as encoded, but contains raw pixels",
@@ -104,7 +105,7 @@ def parse(data: bytes, name: str) -> Any:
         raise UserError(
             "database record is not a Datum",
             where=Location(name),
-            received=f"{len(data)} bytes that do not parse",
+            received=f"{counted(len(data), 'byte')} that do not parse",
             remedy="make the database again with `lungo convert_imageset`",
         ) from error
 
@@ -141,7 +142,7 @@ def header(data: Bytes) -> Header:
         try:
             return of(Datum.FromString(data))
         except DecodeError as error:
-            raise ValueError(f"{len(data)} bytes that do not parse") from error
+            raise ValueError(f"{counted(len(data), 'byte')} that do not parse") from error
     return _read_by_fields(data)
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from caffelungo import files
 from caffelungo.errors import Location, UserError
+from caffelungo.wording import counted
 
 Pixels = NDArray[np.uint8]
 
@@ -142,8 +143,8 @@ def _reason(source: str | Path | bytes, error: BaseException) -> str:
         return "no permission to read it"
     size = len(source) if isinstance(source, bytes) else _size(source)
     if type(error).__name__ == "UnidentifiedImageError":
-        return "an empty file" if size == 0 else f"{size} bytes that Pillow does not recognise as a picture"
-    return f"{size} bytes; {str(error) or type(error).__name__}"
+        return "an empty file" if size == 0 else f"{counted(size, 'byte')} that Pillow does not recognise as a picture"
+    return f"{counted(size, 'byte')}; {str(error) or type(error).__name__}"
 
 
 def _size(path: str | Path) -> int:

@@ -171,19 +171,21 @@ def _judge(found: PhotoFolder) -> None:
         raise UserError(
             "a classifier needs at least two classes with pictures",
             where=Location(str(found.folder)),
-            received=f"{len(full)} class(es) with readable pictures: {listed(full) or 'none'}",
-            remedy=f"name the folder inside, which has {len(more)} folders: {inner}" if len(more) > 1 else remedy,
+            received=f"{counted(len(full), 'class')} with readable pictures: {listed(full) or 'none'}",
+            remedy=f"name the folder inside, which has {counted(len(more), 'folder')}: {inner}"
+            if len(more) > 1
+            else remedy,
         )
     found.notices += found.pictures.notices
     say = found.notices.append
     empty = [name for name, number in counts.items() if not number]
     if empty:
         lacking = f"{counted(len(empty), 'class has', 'classes have')} no readable picture"
-        skipped = f"{len(empty)} folder(s) contain no readable picture and are skipped"
+        skipped = f"{counted(len(empty), 'folder')} contain no readable picture and are skipped"
         say(f"{lacking if found.listed else skipped}: {listed(empty)}")
     few = [f"{name} ({number})" for name, number in counts.items() if 0 < number < FEW]
     if few:
-        say(f"{len(few)} class(es) have fewer than {FEW} pictures: {listed(few)}")
+        say(f"{counted(len(few), 'class')} have fewer than {FEW} pictures: {listed(few)}")
     numbers = [number for number in counts.values() if number]
     if max(numbers) > 10 * min(numbers):
         say(
@@ -192,21 +194,23 @@ def _judge(found: PhotoFolder) -> None:
         )
     if found.unreadable:
         texts = [f"{found.pictures.names[index]} ({reason})" for index, reason in found.unreadable.items()]
-        say(f"{len(texts)} picture(s) cannot be read and are skipped: {listed(texts, 5)}")
+        say(f"{counted(len(texts), 'picture')} cannot be read and are skipped: {listed(texts, 5)}")
     unread = [] if found.listed else unread_below(found.folder)
     if unread:
         say(
-            f"{len(unread)} photo(s) are in an unsupported format, and are skipped: {listed(unread, 3)}; "
+            f"{counted(len(unread), 'photo')} are in an unsupported format, and are skipped: {listed(unread, 3)}; "
             "convert them to JPEG"
         )
     if found.groups:
         extra = sum(len(group) - 1 for group in found.groups)
         pairs = [" = ".join(found.pictures.names[i] for i in group[:2]) for group in found.groups]
-        say(f"{extra} picture(s) are copies of another, as {listed(pairs, 2)}; copies stay on one side of the split")
+        say(
+            f"{counted(extra, 'picture')} are copies of another, as {listed(pairs, 2)}; copies stay on one side of the split"
+        )
     torn = [group for group in found.groups if len({int(found.pictures.labels[i]) for i in group}) > 1]
     if torn:
         texts = [" = ".join(found.pictures.names[i] for i in group) for group in torn]
-        say(f"{len(torn)} picture(s) are in several classes: {listed(texts, 3)}")
+        say(f"{counted(len(torn), 'picture')} are in several classes: {listed(texts, 3)}")
 
 
 def _without_empty(found: PhotoFolder) -> PhotoFolder:
@@ -263,7 +267,7 @@ def split(found: PhotoFolder, share: float = 0.2, seed: int = 0) -> FolderSplit:
                 taken += len(unit)
     if lonely:
         notices.append(
-            f"{len(lonely)} class(es) have only one picture, which is used for training, so they are not "
+            f"{counted(len(lonely), 'class')} have only one picture, which is used for training, so they are not "
             f"tested: {listed(lonely)}"
         )
     train = [index for index in found.usable if index not in val]
@@ -332,7 +336,7 @@ def _given(found: PhotoFolder) -> FolderSplit:
             f"{counted(left_out, 'val picture is', 'val pictures are')} of groups that train has, too: removed"
         )
     elif left_out:
-        notices.append(f"{left_out} val picture(s) are also in train, and are removed from val")
+        notices.append(f"{counted(left_out, 'val picture')} are also in train, and are removed from val")
     return FolderSplit(train, val, notices)
 
 

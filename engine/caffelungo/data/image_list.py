@@ -16,7 +16,7 @@ from caffelungo.data.parallel import Progress as Progress
 from caffelungo.data.parallel import in_order
 from caffelungo.errors import Alike, Location, Problem, UserError
 from caffelungo.files import find, write_bytes
-from caffelungo.wording import listed
+from caffelungo.wording import counted, listed
 
 LIMIT = 20
 """Mistakes shown one by one; the rest is counted."""
@@ -192,10 +192,10 @@ def read_folder(folder: Path, *, empty: bool = True) -> ImageList:
     if not pictures:
         raise _no_pictures(folder, names)
     if left := [name for name in others if class_folders.has_pictures(folder / name)]:
-        notices.append(f"{len(left)} system folder(s) contain pictures that are skipped: {listed(left, 5)}")
+        notices.append(f"{counted(len(left), 'system folder')} contain pictures that are skipped: {listed(left, 5)}")
     if bare:
         kept = "contain no picture but keep their label" if empty else "contain no picture and are skipped"
-        notices.append(f"{len(bare)} folder(s) {kept}: {listed(bare, 5)}")
+        notices.append(f"{counted(len(bare), 'folder')} {kept}: {listed(bare, 5)}")
     if deep := class_folders.nested(pictures):
         notices.append(deep)
     lines = np.zeros(len(pictures), np.int64)
@@ -206,7 +206,7 @@ def _no_pictures(folder: Path, classes: list[str]) -> UserError:
     received = "no picture in them"
     remedy = f"make one sub-folder per class, and put its pictures into it: {folder}/cat/1.jpg, {folder}/dog/1.jpg"
     if unread := unread_below(folder):
-        received = f"{len(unread)} photo(s) in an unsupported format, such as {unread[0]}"
+        received = f"{counted(len(unread), 'photo')} in an unsupported format, such as {unread[0]}"
         remedy = "convert them to JPEG or PNG, in one sub-folder per class"
     return UserError(
         "the folder holds no pictures in class folders",

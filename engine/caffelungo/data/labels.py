@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.errors import Location, Problem
-from caffelungo.wording import listed
+from caffelungo.wording import counted, listed
 
 PLACES = 3
 """Samples whose places a message lists, each with another wrong label."""
@@ -46,7 +46,7 @@ class LabelReport:
         """One line for people."""
         least, most = min(self.counts.values()), max(self.counts.values())
         each = f"{least}" if least == most else f"{least} to {most}"
-        return f"{self.size} labels, {self.classes} classes ({self.minimum} to {self.maximum}), {each} samples a class"
+        return f"{counted(self.size, 'label')}, {counted(self.classes, 'class')} ({self.minimum} to {self.maximum}), {counted(each, 'sample')} a class"
 
 
 def scan(labels: NDArray[np.int64], ignore: int | None = None) -> LabelReport:
@@ -196,7 +196,7 @@ def check(
             remedy = f"if {high} marks samples without a class, write {mark}; else {remedy}"
     bad = sum(number for label, number in report.counts.items() if not 0 <= label < outputs)
     what = f"labels of layer `{layer}` do not fit the classifier" if layer else "labels do not fit the classifier"
-    received = f"labels {low} to {high} for {outputs} outputs (0 to {outputs - 1}); {bad} of {report.size} are outside"
+    received = f"labels {low} to {high} for {counted(outputs, 'output')} (0 to {outputs - 1}); {bad} of {report.size} are outside"
     if reader:
         received += f" for {reader}"
     wrong = sorted((sample, label) for label, sample in report.firsts.items() if not 0 <= label < outputs)
@@ -217,7 +217,7 @@ def notices(report: LabelReport, outputs: int | None = None, *, layer: str = "",
     if outputs is not None and 0 <= report.maximum < outputs:
         gaps.update(range(report.maximum + 1, min(outputs, report.maximum + 100_001)))
     if gaps:
-        found.append(f"{start}{len(gaps)} class(es) {NO_SAMPLE}: {listed(sorted(gaps))}")
+        found.append(f"{start}{counted(len(gaps), 'class')} {NO_SAMPLE}: {listed(sorted(gaps))}")
     if report.in_runs and not shuffled:
         found.append(
             f"{start}labels are sorted, and this source keeps the file's order: each batch has few classes, "

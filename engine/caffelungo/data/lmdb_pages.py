@@ -19,6 +19,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from caffelungo.wording import counted
+
 HEADER = 16
 """Bytes of a page's header: number (8), unused (2), flags (2), bounds of the free space or pages of a run (4)."""
 BRANCH, LEAF, OVERFLOW, META, KIND = 1, 2, 4, 8, 0x6F
@@ -45,7 +47,7 @@ class CutShortError(DamagedError):
     """The file ends before a page that is in use. ``size`` and ``needed`` are bytes."""
 
     def __init__(self, size: int, needed: int) -> None:
-        super().__init__(f"{size} bytes of {needed}")
+        super().__init__(f"{counted(size, 'byte')} of {needed}")
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ def records(file: File, known: Meta) -> Records:
             sizes.append(value)
             big.append(bool(kind & BIG))
     if len(keys) != known.entries:
-        raise DamagedError(f"{len(keys)} records but its first pages say {known.entries}")
+        raise DamagedError(f"{counted(len(keys), 'record')} but its first pages say {known.entries}")
     return Records(keys, np.array(starts, np.int64), np.array(sizes, np.int64), np.array(big, np.bool_))
 
 

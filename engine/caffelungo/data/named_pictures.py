@@ -22,6 +22,7 @@ from caffelungo.data.parallel import Progress
 from caffelungo.data.picture_table import PictureColumns, is_table, read_table
 from caffelungo.errors import Location, UserError
 from caffelungo.files import find, write_text
+from caffelungo.wording import counted
 
 TRAIN, VAL, TEST = "train", "val", "test"
 _HDF5, _ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
@@ -122,7 +123,7 @@ def _unpacked(packed: Packed, name: str, progress: Progress | None) -> NamedPict
     for one in lists.values():
         one.classes = classes
     count = sum(len(one) for one in lists.values())
-    said = f"{count} pictures of {packed.kind} are unpacked in {folder}, where trainings read them"
+    said = f"{counted(count, 'picture')} of {packed.kind} are unpacked in {folder}, where trainings read them"
     return NamedPictures(folder / unpack_pictures.ALL, None, lists, sources, {}, (said, *packed.notices), made=True)
 
 

@@ -15,6 +15,7 @@ from caffelungo import shell
 from caffelungo.data.decode import SUFFIXES
 from caffelungo.data.image_list import LIMIT, ImageList
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
+from caffelungo.wording import counted
 
 PATHS = ("path", "file", "filename", "filepath", "image", "imagepath", "imagefile", "imagename", "imageid", "img",
          "picture", "photo", "imgpath")  # fmt: skip
@@ -89,7 +90,7 @@ def read_table(file: Path, columns: PictureColumns) -> PictureTable:
             Problem(
                 f"{rest} more lines of the table are wrong",
                 Location(str(file)),
-                f"{len(problems)} of {len(rows)} lines",
+                f"{len(problems)} of {counted(len(rows), 'line')}",
                 "correct these first",
             ),
         ]
@@ -173,7 +174,7 @@ def _fault(
     """What is wrong with a row, and where its picture is."""
     place = Location(str(file), line, 1, ",".join(row))
     if len(row) != len(names):
-        received = f"{len(row)} cells under {len(names)} columns"
+        received = f"{counted(len(row), 'cell')} under {len(names)} columns"
         return Problem("the line has another number of cells", place, received, "quote cells that hold commas"), ""
     name, value = row[path].strip(), row[label].strip()
     if not name or not value or "\n" in value or "\n" in name:

@@ -11,6 +11,7 @@ from caffelungo.data import datum
 from caffelungo.data.datum import Header
 from caffelungo.data.lmdb_reader import LmdbReader
 from caffelungo.errors import Problem
+from caffelungo.wording import counted
 
 ALIKE = "make the database again with samples of one kind"
 
@@ -104,14 +105,14 @@ def survey(reader: LmdbReader, *, crop: int = 0, resized: bool = False, labelled
     problems = [
         Problem(
             what, reader.where(one.first),
-            one.received + (f"; {one.count} of {reader.size} records" if one.count > 1 else ""), one.remedy,
+            one.received + (f"; {one.count} of {counted(reader.size, 'record')}" if one.count > 1 else ""), one.remedy,
         )
         for what, one in seen.faults.items()
     ]  # fmt: skip
     notices = []
     if labelled and seen.missing:
         notices.append(
-            f"{seen.missing} of {reader.size} records have no label, and count as class 0; set `label` in each "
+            f"{seen.missing} of {counted(reader.size, 'record')} have no label, and count as class 0; set `label` in each "
             "when making the database"
         )
     return Survey(labels, problems, notices, seen.encoded)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from caffelungo.data import random_numbers
 from caffelungo.errors import UserError
+from caffelungo.wording import counted
 
 _FEW = 1_000_003
 """Added to a label, the pass whose permutation draws a few of its pictures."""
@@ -75,8 +76,8 @@ def held_out(labels: Sequence[int], groups: Sequence[Sequence[int]], share: floa
                 take(min(left, key=lambda number: (cost(number), rank[number])))
     if not taken:
         raise UserError(
-            "no group can be held out: every class must keep a picture to train on", received=f"{len(units)} groups of "
-            f"{len(labels)} pictures, {len(sizes)} classes",
+            "no group can be held out: every class must keep a picture to train on", received=f"{counted(len(units), 'group')} of "
+            f"{counted(len(labels), 'picture')}, {counted(len(sizes), 'class')}",
             remedy="use smaller groups, or name pictures to test on",
         )  # fmt: skip
     return sorted(place for number in taken for place in units[number])

@@ -11,7 +11,7 @@ from caffelungo.data import class_folders, named_pictures
 from caffelungo.data.image_list import ImageList, check, read_folder
 from caffelungo.data.named_pictures import NamedPictures
 from caffelungo.errors import Location, Problem, UserError
-from caffelungo.wording import listed
+from caffelungo.wording import counted, listed
 
 _TRAIN = frozenset({"train", "training"})
 _VAL = frozenset({"val", "valid", "validation", "test", "testing"})
@@ -96,9 +96,11 @@ def _matched(folder: Path, lists: list[tuple[str, bool, ImageList]]) -> tuple[tu
         raise UserError(problems)
     notices = []
     if extra:
-        notices.append(f"{len(extra)} class(es) of {val} are not in {train}, and are skipped: {listed(extra, 5)}")
+        notices.append(
+            f"{counted(len(extra), 'class')} of {val} are not in {train}, and are skipped: {listed(extra, 5)}"
+        )
     if missing := [name for name in classes if name not in tested.classes]:
         notices.append(
-            f"{len(missing)} class(es) have no picture in {val}, so they are not tested: {listed(missing, 5)}"
+            f"{counted(len(missing), 'class')} have no picture in {val}, so they are not tested: {listed(missing, 5)}"
         )
     return classes, notices

@@ -25,6 +25,7 @@ from caffelungo.data.packed.packed import Packed, PackedPart, Stored
 from caffelungo.data.parallel import Progress, in_order
 from caffelungo.errors import Location, UserError
 from caffelungo.files import write_text
+from caffelungo.wording import counted
 
 FORMAT = 1
 ALL = "all.txt"
@@ -132,6 +133,6 @@ def _check_disk(packed: Packed, folder: Path) -> None:
     if needed > free:
         raise UserError(
             "the disk has no room for the pictures", where=Location(str(folder)),
-            received=f"{needed / 1e9:.3g} GB for {count} pictures, and {free / 1e9:.3g} GB are free",
+            received=f"{needed / 1e9:.3g} GB for {counted(count, 'picture')}, and {free / 1e9:.3g} GB are free",
             remedy="set XDG_CACHE_HOME to a folder on another disk",
         )  # fmt: skip

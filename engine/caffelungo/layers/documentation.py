@@ -126,10 +126,11 @@ def _groups(cls: type[Layer]) -> Iterator[tuple[str, list[OptionRow]]]:
             message = LayerParameter.DESCRIPTOR.fields_by_name[block].message_type
             yield block, [_option(field) for field in message.fields if only in ("", field.name)]
     if cls.own_options:
-        yield f"lungo.{layer_options.key(cls.type)}", [_own_option(one) for one in cls.own_options]
+        yield f"lungo.{layer_options.key(cls.type)}", [own_option(one) for one in cls.own_options]
 
 
-def _own_option(option: layer_options.Option) -> OptionRow:
+def own_option(option: layer_options.Option) -> OptionRow:
+    """The row of an option that a layer type or an augmentation declares itself."""
     default = f"{option.default:g}" if isinstance(option.default, float) else str(option.default)
     if option.choices:
         return OptionRow(option.name, " | ".join(option.choices), default, option.text)
@@ -168,7 +169,7 @@ def _option(field: Any) -> OptionRow:
 
 @cache
 def field_comments() -> dict[tuple[str, str], str]:
-    """The comment above each field of the schema, by (message, field); one comment may stand above several fields."""
+    """The comment above each field of the schema, by (message, field); one comment may cover several fields."""
     result: dict[tuple[str, str], str] = {}
     for file in ("caffe.proto", "lungo.proto"):
         scopes: list[str] = []

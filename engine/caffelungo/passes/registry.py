@@ -30,11 +30,11 @@ GROW, REWRITE = "grow", "rewrite"
 LAST = 1000
 """The place of a pass that names none, in the order in which the flags of one command are done."""
 RESERVED = frozenset({
-    "--batch-size", "--cost", "--device", "--diff", "--draw", "--explain", "--head", "--help", "--json", "--level",
-    "--name", "--no-normalize", "--output", "--overwrite", "--passes", "--quiet", "--read", "--recipe", "--resize",
-    "--set", "--shape", "--size", "--solver", "--stage", "--task", "--tune", "--val", "--weights",
+    "batch-size", "cost", "device", "diff", "draw", "explain", "head", "help", "json", "level",
+    "name", "no-normalize", "output", "overwrite", "passes", "quiet", "read", "recipe", "resize",
+    "set", "shape", "size", "solver", "stage", "task", "tune", "val", "weights",
 })  # fmt: skip
-"""Flags of `lungo grow` and `lungo rewrite` themselves, which no package's pass may have; a test holds the list."""
+"""Flags (without dashes) of `lungo grow` and `lungo rewrite` themselves, which no package's pass may have; a test holds the list."""
 
 Given = Mapping[str, Any]
 """Values of flags by their names as variables; absent, None, False or empty: not given."""
@@ -144,7 +144,7 @@ def _declaration_problem(made: PassType) -> str | None:
 def _flag_problem(made: PassType) -> str | None:
     own = packages.is_own(made.function)
     for flag, option in made.flags.items():
-        if not own and flag in RESERVED:
+        if not own and flag.removeprefix("--") in RESERVED:
             return f"the flag {flag} is an option of `lungo {made.verb}` itself; choose another name"
         if not _FLAG.fullmatch(flag):
             return f"a flag is two dashes and lower-case words with dashes between them, not {flag!r}"

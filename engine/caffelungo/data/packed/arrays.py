@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from caffelungo.data.packed.packed import Packed, PackedPart, check_labels, check_room, damaged
 from caffelungo.errors import Location, UserError
-from caffelungo.wording import listed
+from caffelungo.wording import counted, listed
 
 _PICTURES = {"x", "image", "images", "data", "picture", "pictures", "img", "imgs"}
 _LABELS = {"y", "label", "labels", "target", "targets", "class", "classes"}
@@ -90,7 +90,7 @@ def labels_of(array: NDArray[Any], name: str, path: Path, count: int) -> NDArray
     flat = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
     if flat.shape != (count,) or flat.dtype.kind not in "iuf" or (flat.dtype.kind == "f" and (flat % 1 != 0).any()):
         raise UserError("the array holds no labels of these pictures", where=Location(f"{path}, array {name}"),
-                        received=f"{array.dtype} of shape {array.shape} for {count} pictures",
+                        received=f"{array.dtype} of shape {array.shape} for {counted(count, 'picture')}",
                         remedy="write one whole number per picture (of scores: scores.argmax(1))")  # fmt: skip
     return np.asarray(flat).astype(np.int64)
 
@@ -134,11 +134,11 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any]:
             )  # fmt: skip
         needed = math.prod(shape) * kind.itemsize
         if needed > size or needed > archive.getinfo(name).compress_size * 1040:
-            raise damaged(path, f"array {name} of shape {shape} in {size} bytes")
+            raise damaged(path, f"array {name} of shape {shape} in {counted(size, 'byte')}")
         check_room(needed, path)
         data = stream.read(needed + 1)
     if len(data) != needed:
-        raise damaged(path, f"array {name} of shape {shape} has {len(data)} bytes instead of {needed}")
+        raise damaged(path, f"array {name} of shape {shape} has {counted(len(data), 'byte')} instead of {needed}")
     return np.frombuffer(data, kind).reshape(shape, order="F" if fortran else "C")
 
 

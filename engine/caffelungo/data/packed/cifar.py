@@ -12,6 +12,7 @@ import numpy as np
 
 from caffelungo.data.packed.packed import Packed, PackedPart, check_labels, check_room, damaged
 from caffelungo.errors import Location, UserError
+from caffelungo.wording import counted
 
 PIXELS = 3 * 32 * 32
 TEN, HUNDRED = 1 + PIXELS, 2 + PIXELS
@@ -87,7 +88,9 @@ def _size(path: Path) -> int:
     for each in (TEN, HUNDRED) if path.name not in ("train.bin", "test.bin") else (HUNDRED, TEN):
         if size and size % each == 0:
             return each
-    raise damaged(path, f"{size} bytes, which ends in record {size // TEN} of {TEN} bytes ({HUNDRED} in CIFAR-100)")
+    raise damaged(
+        path, f"{counted(size, 'byte')}, which ends in record {size // TEN} of {TEN} bytes ({HUNDRED} in CIFAR-100)"
+    )
 
 
 def _classes(path: Path, each: int) -> tuple[str, ...]:

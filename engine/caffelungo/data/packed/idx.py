@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from caffelungo import files
 from caffelungo.data.packed.packed import Packed, PackedPart, check_labels, check_room, damaged
 from caffelungo.errors import Location, UserError
+from caffelungo.wording import counted
 
 GZIP = b"\x1f\x8b"
 EXPANSION = 1040
@@ -55,7 +56,7 @@ def read(images: list[Path]) -> Packed:
         if labels.ndim != 1 or len(labels) != len(pictures):
             raise UserError(
                 "the files of pictures and of labels do not belong together", where=Location(str(beside)),
-                received=f"labels {labels.shape} for {len(pictures)} pictures",
+                received=f"labels {labels.shape} for {counted(len(pictures), 'picture')}",
                 remedy="use the two files of one set",
             )  # fmt: skip
         if pictures.ndim == 4 and pictures.shape[3] not in (1, 3):
@@ -102,7 +103,7 @@ def _array(path: Path) -> NDArray[np.uint8]:
         with _opened(path) as stream:
             head = stream.read(4 + 4 * count)
             if len(head) < 4 + 4 * count:
-                raise damaged(path, f"it ends within its head, after {len(head)} bytes")
+                raise damaged(path, f"it ends within its head, after {counted(len(head), 'byte')}")
             shape = tuple(int.from_bytes(head[4 + 4 * i : 8 + 4 * i], "big") for i in range(count))
             size = math.prod(shape)
             most = held * EXPANSION if packed else held - len(head)

@@ -17,6 +17,7 @@ from caffelungo.data.sample_order import SampleOrder
 from caffelungo.data.source import Opening, SampleBatch, stacked
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.files import find
+from caffelungo.wording import counted
 
 IN_MEMORY = 256 << 20
 """Databases of raw samples up to this size, in bytes, are read once and kept."""
@@ -72,7 +73,7 @@ class DatabaseSource(PictureDataSource):
         if first.turned:
             self.notice(
                 f"samples of channels {first.channels}, height {first.height}, width {first.width} look like pictures "
-                f"stored as height x width x channels ({first.width} channel(s) of {first.channels}x{first.height}). "
+                f"stored as height x width x channels ({counted(first.width, 'channel')} of {first.channels}x{first.height}). "
                 "Caffe stores channels x height x width: transpose each with numpy's transpose(2, 0, 1) before "
                 "tobytes(), or make the database with `lungo convert_imageset`"
             )
