@@ -272,7 +272,7 @@ def test_mistakes_are_told_with_their_remedy(net: cl.Net) -> None:
     cases = {
         "has no blob called `otu`": lambda: net(x, blobs="otu"),
         "blob `label` is needed and not given": lambda: net(x, blobs=["out", "loss"]),
-        "takes 2 input(s)": lambda: net(x, y, y),
+        "takes 2 inputs": lambda: net(x, y, y),
         "`data` is given twice": lambda: net(x, data=x),
         "blob `data` takes N x 3 x 8 x 8": lambda: net(x[0]),
         "nothing of the net can be computed": lambda: net(label=y),

@@ -402,7 +402,7 @@ def test_notices_are_no_problems(folder: Path) -> None:
     edit("net.prototxt", "num_output: 3", "num_output: 5")()
     report = check(["solver.prototxt"])
     assert report.problems == []
-    assert any("2 class(es) have no sample" in notice for notice in report.notices)
+    assert any("2 classes without a sample" in notice for notice in report.notices)
     assert any("never tested" in notice for notice in report.notices)
 
 
@@ -443,7 +443,7 @@ def test_pictures_of_other_sizes_are_found_though_the_first_one_fits(folder: Pat
     (problem,) = check_files(["net.prototxt"])
     assert "a picture does not fit into the batch" in problem.what
     assert str(problem.where) == f"train.txt:{len(names) + 1}:1"
-    assert "3 channel(s) of 12x30 where 3 of at least 16x16 are wanted" in str(problem.received)
+    assert "3 channels of 12x30 where 3 of at least 16x16 are wanted" in str(problem.received)
     resized = "image_data_param { new_height: 20 new_width: 20"
     (folder / "net.prototxt").write_text(NET.replace("image_data_param {", resized))
     assert check_files(["net.prototxt"]) == []

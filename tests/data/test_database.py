@@ -184,7 +184,7 @@ def test_samples_of_several_sizes_need_a_resize(tmp_path: Path) -> None:
     path = database(tmp_path / "db", samples, [0, 1, 2, 3])
     with pytest.raises(UserError, match="record 1") as error:
         data(path).batch(0)
-    assert "3 channel(s) of 9x9 where 3 of 8x9" in str(error.value)
+    assert "3 channels of 9x9 where 3 of 8x9" in str(error.value)
     assert data(path, "lungo { resize_height: 6 resize_width: 6 }").batch(0).arrays[0].shape == (3, 3, 6, 6)
     assert data(path, "crop_size: 7").batch(0).arrays[0].shape == (3, 3, 7, 7)
 

@@ -37,13 +37,13 @@ def test_what_is_wrong_is_said(tmp_path: Path) -> None:
     shutil.copy(root / "dog" / "0.png", root / "ant" / "z.png")
     found = folder.scan(root)
     text = "\n".join(found.notices)
-    assert "1 folder(s) contain no picture and are skipped: empty" in text
-    assert "1 class(es) have fewer than 10 pictures: bee (2)" in text
+    assert "1 folder without a picture skipped: empty" in text
+    assert "1 class with fewer than 10 pictures: bee (2)" in text
     assert "the largest class has 33 pictures, the smallest 2" in text
     unread = "cat/0.png (6 bytes that Pillow does not recognise as a picture)"
-    assert f"1 picture(s) cannot be read and are skipped: {unread}" in text
-    assert "3 picture(s) are copies of another, as ant/0.png = ant/copy.png" in text
-    assert "1 picture(s) are in several classes: ant/z.png = dog/0.png" in text
+    assert f"1 unreadable picture skipped: {unread}" in text
+    assert "3 pictures are copies of another, as ant/0.png = ant/copy.png" in text
+    assert "1 picture is in several classes: ant/z.png = dog/0.png" in text
     names = [{found.pictures.names[i] for i in group} for group in found.groups]
     assert {"ant/0.png", "ant/copy.png", "ant/same.bmp"} in names
     assert found.counts()["cat"] == 11
@@ -116,7 +116,7 @@ def test_another_seed_is_another_split() -> None:
 def test_a_lone_picture_trains_and_is_said() -> None:
     parts = folder.split(made_up([1, 10], []), 0.2)
     assert 0 in parts.train
-    assert "1 class(es) have only one picture" in parts.notices[0]
+    assert "1 class with only one picture" in parts.notices[0]
     assert "so they are not tested: 0" in parts.notices[0]
 
 
@@ -137,7 +137,7 @@ def test_a_folders_own_split_is_kept_less_its_copies(tmp_path: Path) -> None:
     names = [found.pictures.names[index] for index in parts.val]
     assert names == ["val/ant/v0.png", "val/ant/v1.png"]
     assert len(parts.train) == 6
-    assert "1 val picture(s) are also in train" in parts.notices[1]
+    assert "1 val picture is also in train" in parts.notices[1]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_photos_that_cannot_be_read_are_spoken_of(tmp_path: Path) -> None:
     (root / "bee" / "IMG_1.HEIC").write_bytes(b"x")
     (root / "bee" / "notes.txt").write_text("x")
     text = "\n".join(folder.scan(root).notices)
-    assert "1 photo(s) are in an unsupported format, and are skipped: bee/IMG_1.HEIC; convert them to JPEG" in text
+    assert "1 photo in an unsupported format skipped: bee/IMG_1.HEIC; convert them to JPEG" in text
     assert "notes.txt" not in text
 
 
@@ -199,7 +199,7 @@ def test_a_folder_of_nothing_but_such_photos(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         folder.scan(tmp_path / "p")
     problem = caught.value.problems[0]
-    assert problem.received == "2 sub-folder(s), 2 photo(s) in an unsupported format, such as ant/1.heic"
+    assert problem.received == "2 sub-folders, 2 photos in an unsupported format, such as ant/1.heic"
     assert problem.remedy == "convert them to JPEG or PNG, in one sub-folder per class"
 
 
@@ -238,15 +238,15 @@ def test_a_class_of_which_nothing_can_be_read_is_none(tmp_path: Path) -> None:
     assert [found.pictures.names[index] for index in found.unreadable] == ["dog/0.png"]
     assert [[found.pictures.names[i] for i in group] for group in found.groups] == [["cat/1.png", "dog/copy.png"]]
     text = "\n".join(found.notices)
-    assert "1 folder(s) contain no readable picture and are skipped: bee" in text
-    assert "3 picture(s) cannot be read" in text
+    assert "1 folder without a readable picture skipped: bee" in text
+    assert "3 unreadable pictures" in text
 
 
 def test_an_empty_folder_keeps_its_label_where_a_net_reads_the_folder(tmp_path: Path) -> None:
     root = classes(tmp_path / "p", {"ant": 1, "bee": 0, "cat": 1})
     pictures = read_list(root)
     assert (pictures.classes, pictures.labels.tolist()) == (("ant", "bee", "cat"), [0, 2])
-    assert pictures.notices == ("1 folder(s) contain no picture but keep their label: bee",)
+    assert pictures.notices == ("1 folder without a picture kept, with a label: bee",)
 
 
 @pytest.mark.parametrize(("one", "other"), [("caf\u00e9", "cafe\u0301"), ("ant", "ant "), (" ant", "ant")])
@@ -280,8 +280,8 @@ def test_classes_of_val_are_those_of_train(tmp_path: Path) -> None:
     assert found.classes == ("ant", "bee", "cat")
     assert [found.pictures.names[index] for index in folder.split(found).val] == ["val/bee/0.png"]
     text = "\n".join(found.notices)
-    assert "1 class(es) of val are not in train, and are skipped: cow" in text
-    assert "2 class(es) have no picture in val, so they are not tested: ant, cat" in text
+    assert "1 class of val skipped, missing in train: cow" in text
+    assert "2 classes not tested, without a picture in val: ant, cat" in text
 
 
 def test_folders_below_a_class_are_said_and_a_folder_around_all_is_looked_through(tmp_path: Path) -> None:

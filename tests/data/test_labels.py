@@ -19,7 +19,7 @@ def test_a_report() -> None:
     assert (report.size, report.minimum, report.maximum, report.classes) == (6, 0, 3, 3)
     assert report.counts == {0: 2, 1: 1, 3: 3}
     assert report.gaps == (2,)
-    assert report.describe() == "6 labels, 3 classes (0 to 3), 1 to 3 samples a class"
+    assert report.describe() == "6 labels, 3 classes (0 to 3), 1 to 3 samples per class"
     assert scan(array(0, 255, 1), ignore=255).maximum == 1
     assert scan(array()).size == 0
     assert check(scan(array()), 3) == []
@@ -74,5 +74,5 @@ def test_sorted_labels_are_said_and_shuffled_ones_are_not() -> None:
 
 
 def test_gaps_and_single_classes_are_said() -> None:
-    assert notices(scan(array(0, 2, 4)), 8) == ["5 class(es) have no sample: 1, 3, 5, 6, 7"]
+    assert notices(scan(array(0, 2, 4)), 8) == ["5 classes without a sample: 1, 3, 5, 6, 7"]
     assert "there is only one class" in notices(scan(array(2, 2)), None)[0]

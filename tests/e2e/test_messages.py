@@ -144,7 +144,7 @@ def replace(message: Told) -> None:
 
 
 def add_bottom(message: Told) -> None:
-    assert message.remedy == "give the layer 2 `bottom:` line(s)"
+    assert message.remedy == "give the layer 2 `bottom:` lines"
     edit("net.prototxt", '  top: "loss"', '  bottom: "label"\n  top: "loss"')
 
 
@@ -214,7 +214,7 @@ MISTAKES = {
     ),
     "wrong arity": Mistake(
         lambda: edit("net.prototxt", '  bottom: "label"\n', ""),
-        "net.prototxt", 24, "SoftmaxWithLoss takes 2 bottom blob(s)", "1 (fc)", add_bottom,
+        "net.prototxt", 24, "SoftmaxWithLoss takes 2 bottom blobs", "1 (fc)", add_bottom,
     ),
     "impossible shape": Mistake(
         lambda: edit("net.prototxt", "kernel_size: 3", "kernel_size: 30"),

@@ -44,7 +44,7 @@ def table_and_labels(features: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np
         problems.append(
             Problem(
                 "the features are the same for every picture",
-                received=f"{len(array)} equal rows",
+                received=counted(len(array), "equal row"),
                 remedy="read another layer, or look at the net's weights",
             )
         )

@@ -10,6 +10,7 @@ from caffelungo.api.running import sizes
 from caffelungo.api.verb_report import DataTable
 from caffelungo.passes.view import View
 from caffelungo.plan.plan import PlannedLayer
+from caffelungo.wording import counted
 
 if TYPE_CHECKING:
     from caffelungo.api.net_module import NetModule
@@ -50,7 +51,7 @@ def headline(net: NetModule) -> str:
     share = "all learn" if learning == whole else f"{learning:,} learn"
     return (
         f"{net.plan.name or 'net'} ({Path(net.definition.path).name}), phase {'TRAIN' if net.training else 'TEST'}: "
-        f"{computing} layers, {whole:,} parameters, {share}"
+        f"{counted(computing, 'layer')}, {whole:,} parameters, {share}"
     )
 
 

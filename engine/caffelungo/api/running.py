@@ -13,6 +13,7 @@ from caffelungo.api import kinds
 from caffelungo.errors import Location, UserError, did_you_mean
 from caffelungo.layers.base import Shape
 from caffelungo.plan.plan import Plan, PlannedLayer
+from caffelungo.wording import counted
 
 if TYPE_CHECKING:
     from caffelungo.api.net_module import NetModule
@@ -78,9 +79,9 @@ def given(net: NetModule, tensors: Sequence[Any], named: Mapping[str, Any]) -> V
     plan, inputs = net.plan, net.inputs
     if len(tensors) > len(inputs):
         raise UserError(
-            f"the net takes {len(inputs)} input(s) in this phase",
+            f"the net takes {counted(len(inputs), 'input')} in this phase",
             where=_file(net),
-            received=f"{len(tensors)} tensors",
+            received=f"{counted(len(tensors), 'tensor')}",
             remedy=f"give {', '.join(inputs)}, in this order or by name",
         )
     together = dict(zip(inputs, tensors, strict=False))

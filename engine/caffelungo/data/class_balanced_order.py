@@ -73,7 +73,8 @@ def class_balanced(source: DataSource, labels: NDArray[np.int64], options: Any) 
         return None
     order = ClassBalancedOrder(labels, options.batch_size or 1, seed=source.opening.seed, skip=options.rand_skip)
     source.notice(
-        f"each of {counted(len(order.members), 'class')} is drawn equally often (class_balanced): a sample of the smallest comes "
+        f"each of the {counted(len(order.members), 'class')} is drawn equally often (class_balanced): "
+        f"a sample of the smallest comes "
         f"{order.ratio:.1f} times as often as one of the largest"
     )
     return order

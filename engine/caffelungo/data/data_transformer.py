@@ -67,7 +67,7 @@ class PictureDataSource(DataSource):
             raise UserError(
                 f"layer `{self.name}`: pictures are smaller than the crop",
                 where=self.opening.at("crop_size"),
-                received=f"{height}x{counted(width, 'pixel')} in {source}, crop_size {self.crop}",
+                received=f"{height}x{width} pixels in {source}, crop_size {self.crop}",
                 remedy=f"use a crop_size of at most {min(height, width)}, or resize the pictures to at least "
                 f"{self.crop}x{self.crop}",
             )

@@ -181,11 +181,11 @@ def _judge(found: PhotoFolder) -> None:
     empty = [name for name, number in counts.items() if not number]
     if empty:
         lacking = f"{counted(len(empty), 'class has', 'classes have')} no readable picture"
-        skipped = f"{counted(len(empty), 'folder')} contain no readable picture and are skipped"
+        skipped = f"{counted(len(empty), 'folder')} without a readable picture skipped"
         say(f"{lacking if found.listed else skipped}: {listed(empty)}")
     few = [f"{name} ({number})" for name, number in counts.items() if 0 < number < FEW]
     if few:
-        say(f"{counted(len(few), 'class')} have fewer than {FEW} pictures: {listed(few)}")
+        say(f"{counted(len(few), 'class')} with fewer than {FEW} pictures: {listed(few)}")
     numbers = [number for number in counts.values() if number]
     if max(numbers) > 10 * min(numbers):
         say(
@@ -194,23 +194,24 @@ def _judge(found: PhotoFolder) -> None:
         )
     if found.unreadable:
         texts = [f"{found.pictures.names[index]} ({reason})" for index, reason in found.unreadable.items()]
-        say(f"{counted(len(texts), 'picture')} cannot be read and are skipped: {listed(texts, 5)}")
+        say(f"{counted(len(texts), 'unreadable picture')} skipped: {listed(texts, 5)}")
     unread = [] if found.listed else unread_below(found.folder)
     if unread:
         say(
-            f"{counted(len(unread), 'photo')} are in an unsupported format, and are skipped: {listed(unread, 3)}; "
+            f"{counted(len(unread), 'photo')} in an unsupported format skipped: {listed(unread, 3)}; "
             "convert them to JPEG"
         )
     if found.groups:
         extra = sum(len(group) - 1 for group in found.groups)
         pairs = [" = ".join(found.pictures.names[i] for i in group[:2]) for group in found.groups]
         say(
-            f"{counted(extra, 'picture')} are copies of another, as {listed(pairs, 2)}; copies stay on one side of the split"
+            f"{counted(extra, 'picture is a copy', 'pictures are copies')} of another, as "
+            f"{listed(pairs, 2)}; copies stay on one side of the split"
         )
     torn = [group for group in found.groups if len({int(found.pictures.labels[i]) for i in group}) > 1]
     if torn:
         texts = [" = ".join(found.pictures.names[i] for i in group) for group in torn]
-        say(f"{counted(len(torn), 'picture')} are in several classes: {listed(texts, 3)}")
+        say(f"{counted(len(torn), 'picture is', 'pictures are')} in several classes: {listed(texts, 3)}")
 
 
 def _without_empty(found: PhotoFolder) -> PhotoFolder:
@@ -267,7 +268,7 @@ def split(found: PhotoFolder, share: float = 0.2, seed: int = 0) -> FolderSplit:
                 taken += len(unit)
     if lonely:
         notices.append(
-            f"{counted(len(lonely), 'class')} have only one picture, which is used for training, so they are not "
+            f"{counted(len(lonely), 'class')} with only one picture, which is used for training: not "
             f"tested: {listed(lonely)}"
         )
     train = [index for index in found.usable if index not in val]
@@ -336,7 +337,7 @@ def _given(found: PhotoFolder) -> FolderSplit:
             f"{counted(left_out, 'val picture is', 'val pictures are')} of groups that train has, too: removed"
         )
     elif left_out:
-        notices.append(f"{counted(left_out, 'val picture')} are also in train, and are removed from val")
+        notices.append(f"{counted(left_out, 'val picture is', 'val pictures are')} also in train, and removed from val")
     return FolderSplit(train, val, notices)
 
 

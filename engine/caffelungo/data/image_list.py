@@ -192,9 +192,9 @@ def read_folder(folder: Path, *, empty: bool = True) -> ImageList:
     if not pictures:
         raise _no_pictures(folder, names)
     if left := [name for name in others if class_folders.has_pictures(folder / name)]:
-        notices.append(f"{counted(len(left), 'system folder')} contain pictures that are skipped: {listed(left, 5)}")
+        notices.append(f"{counted(len(left), 'system folder')} with pictures skipped: {listed(left, 5)}")
     if bare:
-        kept = "contain no picture but keep their label" if empty else "contain no picture and are skipped"
+        kept = "without a picture kept, with a label" if empty else "without a picture skipped"
         notices.append(f"{counted(len(bare), 'folder')} {kept}: {listed(bare, 5)}")
     if deep := class_folders.nested(pictures):
         notices.append(deep)
@@ -211,7 +211,7 @@ def _no_pictures(folder: Path, classes: list[str]) -> UserError:
     return UserError(
         "the folder holds no pictures in class folders",
         where=Location(str(folder)),
-        received=f"{len(classes)} sub-folder(s), {received}",
+        received=f"{counted(len(classes), 'sub-folder')}, {received}",
         remedy=remedy,
     )
 

@@ -14,7 +14,7 @@ from caffelungo.wording import counted, listed
 
 PLACES = 3
 """Samples whose places a message lists, each with another wrong label."""
-NO_SAMPLE = "have no sample"
+NO_SAMPLE = "without a sample"
 WIDE = 1 << 16
 """Labels that are counted in a table."""
 
@@ -46,7 +46,8 @@ class LabelReport:
         """One line for people."""
         least, most = min(self.counts.values()), max(self.counts.values())
         each = f"{least}" if least == most else f"{least} to {most}"
-        return f"{counted(self.size, 'label')}, {counted(self.classes, 'class')} ({self.minimum} to {self.maximum}), {counted(each, 'sample')} a class"
+        classes = f"{counted(self.classes, 'class')} ({self.minimum} to {self.maximum})"
+        return f"{counted(self.size, 'label')}, {classes}, {counted(each, 'sample')} per class"
 
 
 def scan(labels: NDArray[np.int64], ignore: int | None = None) -> LabelReport:
@@ -196,7 +197,7 @@ def check(
             remedy = f"if {high} marks samples without a class, write {mark}; else {remedy}"
     bad = sum(number for label, number in report.counts.items() if not 0 <= label < outputs)
     what = f"labels of layer `{layer}` do not fit the classifier" if layer else "labels do not fit the classifier"
-    received = f"labels {low} to {high} for {counted(outputs, 'output')} (0 to {outputs - 1}); {bad} of {report.size} are outside"
+    received = f"labels {low} to {high} for {outputs} outputs (0 to {outputs - 1}); {bad} of {report.size} are outside"
     if reader:
         received += f" for {reader}"
     wrong = sorted((sample, label) for label, sample in report.firsts.items() if not 0 <= label < outputs)

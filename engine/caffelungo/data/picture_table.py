@@ -174,7 +174,7 @@ def _fault(
     """What is wrong with a row, and where its picture is."""
     place = Location(str(file), line, 1, ",".join(row))
     if len(row) != len(names):
-        received = f"{counted(len(row), 'cell')} under {len(names)} columns"
+        received = f"{counted(len(row), 'cell')} under {counted(len(names), 'column')}"
         return Problem("the line has another number of cells", place, received, "quote cells that hold commas"), ""
     name, value = row[path].strip(), row[label].strip()
     if not name or not value or "\n" in value or "\n" in name:

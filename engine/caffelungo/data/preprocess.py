@@ -20,7 +20,6 @@ from caffelungo.errors import Location, UserError
 from caffelungo.files import find, write_text
 from caffelungo.passes.resize import before_crop
 from caffelungo.weights import meanfile
-from caffelungo.wording import counted
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -181,7 +180,7 @@ def pixels(record: Any, image: Pixels) -> Pixels:
         if height < record.crop_height or width < record.crop_width:
             raise UserError(
                 "picture is smaller than the crop",
-                received=f"{height}x{counted(width, 'pixel')} for a crop of {record.crop_height}x{record.crop_width}",
+                received=f"{height}x{width} pixels for a crop of {record.crop_height}x{record.crop_width}",
                 remedy="use a larger picture, or resize in the data layer (new_height, new_width)",
             )
         top, left = centre(height, record.crop_height), centre(width, record.crop_width)

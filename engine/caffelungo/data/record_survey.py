@@ -112,7 +112,7 @@ def survey(reader: LmdbReader, *, crop: int = 0, resized: bool = False, labelled
     notices = []
     if labelled and seen.missing:
         notices.append(
-            f"{seen.missing} of {counted(reader.size, 'record')} have no label, and count as class 0; set `label` in each "
+            f"{seen.missing} of {counted(reader.size, 'record')} without a label count as class 0; set `label` in each "
             "when making the database"
         )
     return Survey(labels, problems, notices, seen.encoded)

@@ -76,7 +76,8 @@ def held_out(labels: Sequence[int], groups: Sequence[Sequence[int]], share: floa
                 take(min(left, key=lambda number: (cost(number), rank[number])))
     if not taken:
         raise UserError(
-            "no group can be held out: every class must keep a picture to train on", received=f"{counted(len(units), 'group')} of "
+            "no group can be held out: every class must keep a picture to train on",
+            received=f"{counted(len(units), 'group')} of "
             f"{counted(len(labels), 'picture')}, {counted(len(sizes), 'class')}",
             remedy="use smaller groups, or name pictures to test on",
         )  # fmt: skip

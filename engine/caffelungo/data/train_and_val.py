@@ -96,11 +96,7 @@ def _matched(folder: Path, lists: list[tuple[str, bool, ImageList]]) -> tuple[tu
         raise UserError(problems)
     notices = []
     if extra:
-        notices.append(
-            f"{counted(len(extra), 'class')} of {val} are not in {train}, and are skipped: {listed(extra, 5)}"
-        )
+        notices.append(f"{counted(len(extra), 'class')} of {val} skipped, missing in {train}: {listed(extra, 5)}")
     if missing := [name for name in classes if name not in tested.classes]:
-        notices.append(
-            f"{counted(len(missing), 'class')} have no picture in {val}, so they are not tested: {listed(missing, 5)}"
-        )
+        notices.append(f"{counted(len(missing), 'class')} not tested, without a picture in {val}: {listed(missing, 5)}")
     return classes, notices

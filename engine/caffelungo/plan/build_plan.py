@@ -18,6 +18,7 @@ from caffelungo.layers.base import BlobSpec, Layer, LayerError, Shape, count, sh
 from caffelungo.plan import namesakes
 from caffelungo.plan.misread_layers import NONE, Doubt
 from caffelungo.plan.plan import ParamKey, ParamUse, Plan, PlannedLayer, Value
+from caffelungo.wording import counted
 
 Where = Callable[..., Location | None]
 """``where("layer", 3, "convolution_param")``: the place of that field of the message in the user's file."""
@@ -199,17 +200,17 @@ class _Builder:
             if not arity.admits(got):
                 blobs = ", ".join(getattr(param, what)) or "none"
                 self.problem(
-                    f"layer `{param.name}`: {param.type} takes {arity} {what} blob(s)",
+                    f"layer `{param.name}`: {param.type} takes {counted(arity, f'{what} blob')}",
                     "layer", index,
                     received=f"{got} ({blobs})",
-                    remedy=f"give the layer {arity} `{what}:` line(s)",
+                    remedy=f"give the layer {counted(arity, f'`{what}:` line')}",
                 )  # fmt: skip
                 good = False
         if good and cls.same_count and len(param.top) != len(param.bottom):
             self.problem(
                 f"layer `{param.name}`: {param.type} makes one top for each bottom",
                 "layer", index,
-                received=f"{len(param.bottom)} bottom(s), {len(param.top)} top(s)",
+                received=f"{counted(len(param.bottom), 'bottom')}, {counted(len(param.top), 'top')}",
                 remedy="give it as many `top:` lines as `bottom:` lines",
             )  # fmt: skip
             good = False
@@ -250,7 +251,7 @@ class _Builder:
             self.problem(
                 f"too many `param` blocks in layer `{param.name}`",
                 "layer", index, "param", len(specs),
-                received=f"{len(param.param)} for {len(specs)} blob(s)",
+                received=f"{len(param.param)} for {counted(len(specs), 'blob')}",
                 remedy=f"keep at most {len(specs)}: {', '.join(spec.name for spec in specs)}",
             )  # fmt: skip
         uses = []
@@ -325,8 +326,8 @@ class _Builder:
                 self.problem(
                     f"layer `{param.name}` needs one loss_weight for each top, or none",
                     "layer", index, "loss_weight", 0,
-                    received=f"{len(param.loss_weight)} for {len(tops)} top(s)",
-                    remedy=f"write {len(tops)} `loss_weight:` line(s); 0 for tops that are not a loss",
+                    received=f"{len(param.loss_weight)} for {counted(len(tops), 'top')}",
+                    remedy=f"write {counted(len(tops), '`loss_weight:` line')}; 0 for tops that are not a loss",
                 )  # fmt: skip
                 return (0.0,) * len(tops)
             return tuple(param.loss_weight)
@@ -337,8 +338,8 @@ class _Builder:
             self.problem(
                 f"layer `{param.name}` needs one propagate_down for each bottom, or none",
                 "layer", index, "propagate_down", 0,
-                received=f"{len(param.propagate_down)} for {len(param.bottom)} bottom(s)",
-                remedy=f"write {len(param.bottom)} `propagate_down:` line(s)",
+                received=f"{len(param.propagate_down)} for {counted(len(param.bottom), 'bottom')}",
+                remedy=f"write {counted(len(param.bottom), '`propagate_down:` line')}",
             )  # fmt: skip
         return tuple(param.propagate_down)
 

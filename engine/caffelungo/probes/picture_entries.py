@@ -67,8 +67,8 @@ def gather(
 ) -> Gathered:
     """The pictures of ``data``; a val or test part of it judges, unless ``test`` is named.
 
-    Pictures that cannot be read are skipped, with a notice. UserError for fewer than two classes, and where ``test`` has
-    others.
+    Pictures that cannot be read are skipped, with a notice. UserError for fewer than two classes, and where
+    ``test`` has others.
     """
     how = choice or Choice()
     found = photos.scan(data, progress=progress, columns=how.columns, groups=how.groups, hints=True)
@@ -107,7 +107,8 @@ def _apart(
     if not kept:
         raise UserError(
             "every test picture is of a group that is also learned from", where=Location(test),
-            received=f"{len(judging)} pictures, --groups {how.groups}", remedy="name test pictures of other groups",
+            received=f"{counted(len(judging), 'picture')}, --groups {how.groups}",
+            remedy="name test pictures of other groups",
         )  # fmt: skip
     if len(kept) < len(judging):
         are = counted(len(judging) - len(kept), "test picture is", "test pictures are")
@@ -181,7 +182,7 @@ def _judging(
             raise UserError(
                 "the test pictures have other classes",
                 where=Location(str(path)),
-                received=f"{len(pictures.classes)} classes; not learned: {', '.join(unknown[:6]) or 'none'}",
+                received=f"{counted(len(pictures.classes), 'class')}; not learned: {', '.join(unknown[:6]) or 'none'}",
                 remedy="use the class names of --data",
             )
         again = [tuple(classes).index(name) for name in pictures.classes]

@@ -73,7 +73,8 @@ class DatabaseSource(PictureDataSource):
         if first.turned:
             self.notice(
                 f"samples of channels {first.channels}, height {first.height}, width {first.width} look like pictures "
-                f"stored as height x width x channels ({counted(first.width, 'channel')} of {first.channels}x{first.height}). "
+                f"stored as height x width x channels ({counted(first.width, 'channel')} of "
+                f"{first.channels}x{first.height}). "
                 "Caffe stores channels x height x width: transpose each with numpy's transpose(2, 0, 1) before "
                 "tobytes(), or make the database with `lungo convert_imageset`"
             )

@@ -11,6 +11,7 @@ from caffelungo.layers.base import LayerError, Option, Shape, State, count, shap
 from caffelungo.layers.class_balance import ClassBalanced
 from caffelungo.layers.precision import full
 from caffelungo.layers.registry import register
+from caffelungo.wording import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -81,7 +82,7 @@ class SigmoidCrossEntropyLoss(ClassBalanced):
             mistakes.append(
                 self.fail(
                     "`class_count` and `other_count` must be given together",
-                    received=f"{len(self.own.class_count)} and {len(self.own.other_count)} numbers",
+                    received=f"{len(self.own.class_count)} and {counted(len(self.own.other_count), 'number')}",
                     remedy="give both for each output, or neither",
                     path="class_count" if self.own.class_count else "other_count",
                 )
