@@ -54,7 +54,7 @@ def check(
 ) -> Report:
     """Look at each of ``paths``, at what it names (a solver its nets, a net its data), and at every picture of a list.
 
-    Files are told apart by content. Weights among them are matched with the nets. A mistake that two files lead to is
+    Files are recognised by content. Weights among them are matched with the nets. A mistake that two files lead to is
     reported once. Nets are judged in ``stages`` and ``level`` where these are given, else in every state that their own
     rules name; those of a solver as it says. Without ``data`` the pictures, databases, means and weights that a file
     names need not be there: they are not looked at.

@@ -87,7 +87,7 @@ def _known() -> frozenset[str]:
 
 
 def _top_fields(text: str) -> set[str]:
-    """Names of the fields that stand outside all braces."""
+    """Names of the fields that are outside all braces."""
     plain = _QUIET.sub('""', _without_template(text))
     depth, found = 0, set()
     for match in _FIELD.finditer(plain):

@@ -28,7 +28,7 @@ def read_weights(found: Sequence[tuple[Path, str]], findings: Findings) -> None:
             try:
                 findings.read[path] = formats.read(path)
             except UserError:
-                continue  # told where the file itself is looked at
+                continue  # reported where the file itself is checked
             readable.append(findings.read[path])
     nets = [path for path, kind in found if kind in (kinds.NET, kinds.SOLVER)]
     if len(nets) == 1:
@@ -50,7 +50,7 @@ def named_weights(solver: Definition, findings: Findings) -> None:
 def judge(definition: Definition, plan: Plan, findings: Findings) -> None:
     """Match the weights at hand with ``plan``, a net without mistakes, and say what of it cannot learn."""
     if any(None in planned.bottom_shapes for planned in plan.layers):
-        # Its data could not be opened, which is told elsewhere; how its layers start does not hang on their sizes.
+        # Its data could not be opened, which is reported elsewhere; how its layers start does not depend on their sizes.
         findings.notices += [f"{definition.path}: {text}" for text in _by_any_size(definition, plan)]
         return
     loaded: set[tuple[str, int]] = set()
@@ -59,8 +59,8 @@ def judge(definition: Definition, plan: Plan, findings: Findings) -> None:
     wrong = False
     for weights, given in findings.weights:
         table = match_layers.match(plan, weights, where=definition.where, remedy=remedy)
-        told = {(problem.what, problem.where, problem.received) for problem in findings.problems}
-        findings.problems += [one for one in table.problems if (one.what, one.where, one.received) not in told]
+        reported = {(problem.what, problem.where, problem.received) for problem in findings.problems}
+        findings.problems += [one for one in table.problems if (one.what, one.where, one.received) not in reported]
         wrong = wrong or bool(table.problems)
         loaded.update(table.arrays)
         if given and not table.problems and table.layers(copy_table.NEW, copy_table.UNUSED):

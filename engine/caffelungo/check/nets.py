@@ -44,10 +44,10 @@ def check_net(
     for one in judged:
         net = one.definition
         doubt = doubts.of(net, rest)
-        told = {key_of(problem) for problem in findings.problems}
+        reported = {key_of(problem) for problem in findings.problems}
         plan, found = _checked(net, one.state, findings, doubt)
         plans.append(plan)
-        findings.problems += [new for new in found if key_of(new) not in told]
+        findings.problems += [new for new in found if key_of(new) not in reported]
     layers = max((sum(included(layer, plan.state) for layer in definition.message.layer) for plan in plans), default=0)
     named = list(dict.fromkeys(filter_.state_text(plan.state) for plan in plans))
     return f"{counted(layers, 'layer')} in {(' and ' if len(named) < 3 else ', ').join(named)}"

@@ -30,9 +30,9 @@ from caffelungo.wording import counted
 def check_solver(solver: Definition, findings: Findings, rest: Rest | None = None) -> str:
     """Check ``solver`` and everything it names; ``rest``: what it was made of, where it could be read in part."""
     message, where = solver.message, solver.where
-    told = {key_of(problem) for problem in findings.problems}
+    reported = {key_of(problem) for problem in findings.problems}
     found = solver_problems(message, where) if rest is None else problems_of(rest)
-    findings.problems += [one for one in found if key_of(one) not in told]
+    findings.problems += [one for one in found if key_of(one) not in reported]
     if 0 in message.test_iter:
         findings.notices.append(f"{solver.path}: test_iter 0: that test net is built, but never run")
     if not message.HasField("max_iter"):
@@ -134,7 +134,7 @@ def _check_named(
 
 
 def _inline(solver: Definition, message: Any, place: tuple[str | int, ...]) -> Definition:
-    """A net that stands inside the solver file."""
+    """A net inside the solver file."""
     net = type(message)()
     net.CopyFrom(message)
     upgrade_net(net)

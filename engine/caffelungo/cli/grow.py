@@ -67,7 +67,7 @@ def grow(
         typer.Option("--keep-head", help="Keep the classifier, so that the grown net starts with the same outputs."),
     ] = False,
     new_scale: Annotated[
-        float | None, typer.Option(help="Initial value of the learned scale of new units (default: that of --scale).")
+        float | None, typer.Option(help="Initial value of the learned scale of new units (default: as --scale).")
     ] = None,
     kernel: Annotated[
         int | None, typer.Option(help="Kernel size of new convolutions that have no layer to take it from.")
@@ -77,7 +77,7 @@ def grow(
         str,
         typer.Option(
             metavar="LR[:DECAY],LR[:DECAY]",
-            help="Multipliers of learning rate and weight decay of new layers: of their weights, of their biases.",
+            help="lr_mult and decay_mult of new layers: for their weights, then for their biases.",
         ),
     ] = "10:1,20:0",
     task: Annotated[

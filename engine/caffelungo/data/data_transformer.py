@@ -130,7 +130,7 @@ class PictureDataSource(DataSource):
     ) -> SampleBatch:
         """The batch of decoded ``samples`` (C x H x W, views allowed), which are number ``index`` of pass ``epoch``.
 
-        The batch keeps the samples' layout in memory. ``place`` says for a message where a sample stands.
+        The batch keeps the samples' layout in memory. ``place`` says for a message where a sample is.
         """
         if self.augmentations:
             samples = [self._augmented(s, int(e), int(i), place) for s, e, i in zip(samples, epoch, index, strict=True)]

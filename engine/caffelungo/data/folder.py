@@ -37,7 +37,7 @@ class PhotoFolder:
     """What ``scan`` found. Indices count in ``pictures``.
 
     ``unreadable`` are left out of every split. ``groups`` are sets of equal pictures (two or more). ``given`` says for
-    each picture whether it is in a val sub-folder, None when the folder brings no split of its own. ``keys`` are the
+    each picture whether it is in a val sub-folder, None when the folder brings no split. ``keys`` are the
     groups that were asked for, by picture; ``related`` the sets of pictures that these and equality hold together
     (None: no groups were asked for). ``listed``: the pictures are of a list, a table or a file, below ``folder``.
     """

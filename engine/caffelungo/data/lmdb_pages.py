@@ -26,7 +26,7 @@ HEADER = 16
 BRANCH, LEAF, OVERFLOW, META, KIND = 1, 2, 4, 8, 0x6F
 """Flags of a page; those in KIND say what it holds, others how it was last written."""
 BIG, SUB, DUPLICATES = 1, 2, 4
-"""Flags of a leaf's node: value on overflow pages; a database of its own; several values of one key."""
+"""Flags of a leaf's node: value on overflow pages; a nested database; several values of one key."""
 MAGIC = 0xBEEFC0DE
 MAX_DEPTH = 32
 NONE = 0xFFFF_FFFF_FFFF_FFFF
@@ -96,7 +96,7 @@ class File:
 
 @dataclass(frozen=True)
 class Records:
-    """Keys in order, and where each value lies in the file; ``big`` marks those on overflow pages of their own."""
+    """Keys in order, and where each value lies in the file; ``big`` marks those on separate overflow pages."""
 
     keys: list[bytes]
     starts: NDArray[np.int64]

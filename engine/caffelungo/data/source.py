@@ -48,7 +48,7 @@ class SampleBatch:
 class Opening:
     """How a source is opened, besides its LayerParameter (see ``sources.open_source``).
 
-    ``pictures`` is its list where that was read before, ``first`` the picture that stands for all until they are read.
+    ``pictures`` is its list where that was read before, ``first`` the picture that represents all until they are read.
     """
 
     phase: int = TRAIN
@@ -63,7 +63,7 @@ class Opening:
     first: int = 0
 
     def at(self, name: str) -> Location | None:
-        """Where the layer's field ``name`` stands, for messages; the layer's place when that is not known."""
+        """Where the layer's field ``name`` is, for messages; the layer's place when that is not known."""
         return self.places.get(name) or self.where
 
 

@@ -38,8 +38,8 @@ def build_plan(
 ) -> Plan:
     """The plan of ``net`` (an upgraded NetParameter) in ``state`` (a NetState, see ``definition.filter.net_state``).
 
-    ``sources`` gives tops' shapes of data layers, by layer name, where opening the data told more than the file.
-    ``doubt`` names the layers that could not be read as they were written; they stand as such of unknown tops.
+    ``sources`` gives tops' shapes of data layers, by layer name, where opening the data gave more than the file.
+    ``doubt`` names the layers that could not be read as they were written; they count as layers of unknown tops.
     All mistakes are raised together as one UserError, or appended to ``problems`` when that list is given; then the
     plan is complete but has None for shapes that cannot be known.
     """
@@ -374,7 +374,7 @@ class _Builder:
         return self.current[blob]
 
     def place_unknown(self, index: int, param: Any, bottoms_read: bool = False) -> None:
-        """Let later layers find the tops of a layer that could not be planned, so that one mistake is told once."""
+        """Let later layers find the tops of a layer that could not be planned, so that one mistake is reported once."""
         self.plan.whole = False
         if not bottoms_read:
             self.read(index, param)

@@ -22,8 +22,8 @@ def read_net(path: str | Path, variables: Variables | None = None) -> Definition
         raise UserError([*error.problems, *problems_of(error.rest, error.problems)]) from None
 
 
-def problems_of(rest: Rest | None, told: list[Problem]) -> list[Problem]:
-    """What is wrong with the net in ``rest`` in the states that it is made for, besides what is ``told``."""
+def problems_of(rest: Rest | None, reported: list[Problem]) -> list[Problem]:
+    """What is wrong with the net in ``rest`` in the states that it is made for, besides what is ``reported``."""
     if rest is None:
         return []
     found: list[Problem] = []
@@ -34,6 +34,6 @@ def problems_of(rest: Rest | None, told: list[Problem]) -> list[Problem]:
     for one in judged:
         net = one.definition
         build_plan(net.message, one.state, where=net.where, problems=found, doubt=misread_layers.of(net, rest))
-    seen = {key_of(problem) for problem in told}
+    seen = {key_of(problem) for problem in reported}
     first = {key_of(problem): problem for problem in reversed(found)}
     return [one for key, one in reversed(first.items()) if key not in seen]

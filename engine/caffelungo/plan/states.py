@@ -50,7 +50,7 @@ class Held:
     losses: int
     measures: int
     fed: bool
-    """Whether a layer with data of its own is among the sources (an Input has none)."""
+    """Whether a layer with data is among the sources (an Input has none)."""
 
     @property
     def whole(self) -> bool:

@@ -55,7 +55,7 @@ def demo(output: Name = "demo", *, overwrite: bool = False) -> DemoReport:
 
 
 def _command(words: Sequence[str]) -> int:
-    """Run one command line in a process of its own, print what it prints, and return its exit status."""
+    """Run one command line in a separate process, print what it prints, and return its exit status."""
     command = [sys.executable, "-m", "caffelungo", *words]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace"

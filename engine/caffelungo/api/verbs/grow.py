@@ -103,7 +103,7 @@ def grow(
     folder. ``widen={"fc7": 512}`` puts 512 new units beside layer ``fc7``; ``deepen`` a layer on top of it, ``joint``
     both, ``recursive`` units beside several layers from the bottom up, ``enlarge`` copies of a layer's own units.
     ``tune`` says what learns: ``new``, ``top``, ``top_two`` or ``all``. With ``task``, a folder of pictures, ``output``
-    is a folder that trains a classifier of its own for them. The options are those of
+    is a folder that trains a separate classifier for them. The options are those of
     ``lungo grow``; those of further passes are taken, too, as ``more``.
 
     UserError when nothing is asked for, a pass refuses, or a file would be lost.

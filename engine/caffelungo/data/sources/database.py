@@ -61,7 +61,7 @@ class DatabaseSource(PictureDataSource):
         self.plain = not (self.crop or self.resize[0] or self.augmentations or self.transform.mirror)
 
     def _assume(self, first: Any, sample: NDArray[Any]) -> None:
-        """Say in the record what a database without a record of its own leaves open."""
+        """Say in the record what a database without a record leaves open."""
         if sample.shape[0] == 3 and not self.extras.HasField("channel_order"):
             self.record.assumed.append("channel_order")
         if not first.encoded and not self.resize[0] and sample.dtype == np.uint8:
