@@ -65,6 +65,7 @@ docs: $(STAMP)
 	$(BIN)/python -m tests.cli.test_json
 	$(BIN)/python -m tests.cli.test_options
 	$(BIN)/python -m tests.api.test_public
+	$(BIN)/python -m tests.api.test_option_help
 
 proto: $(STAMP)
 	$(BIN)/python -m grpc_tools.protoc -Iproto --include_imports --descriptor_set_out=proto/caffelungo.desc proto/caffe.proto

@@ -72,7 +72,7 @@ def test_a_rewrite_is_that_of_the_command_line(tmp_path: Path) -> None:
     else:
         with pytest.raises(cl.UserError) as caught:
             cl.open(source, weights).rewrite(classes=7, freeze_to="fire4", rate={"fire9*": 0.5}, fold=True, size=64)
-        assert str(caught.value) in done.err
+        assert all(problem.what in done.err for problem in caught.value.problems)
 
 
 def test_a_net_that_keeps_its_head_answers_as_before(net: cl.Net) -> None:
@@ -142,11 +142,11 @@ def test_refusals_are_those_of_the_passes(net: cl.Net) -> None:
         net.grow()
     with pytest.raises(cl.UserError, match="nothing to do"):
         net.rewrite()
-    with pytest.raises(cl.UserError, match="write it as --widen fc7:2048"):
+    with pytest.raises(cl.UserError, match='write it as widen="fc7:2048"'):
         net.grow(widen="fire9/concat")
-    with pytest.raises(cl.UserError, match="--noise"):
+    with pytest.raises(cl.UserError, match="`noise=` must be"):
         net.grow(widen={FIRE: 8}, noise=-1.0)
-    with pytest.raises(cl.UserError, match="--scale takes a number"):
+    with pytest.raises(cl.UserError, match="`scale=` takes a number"):
         net.grow(widen={FIRE: 8}, scale="large")
     with pytest.raises(cl.UserError, match="can be measured only"):
         net.grow(widen={FIRE: 8}, scale="measured")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.notebooks import NOTEBOOKS, WIDEST, read, run, source
+from tests.api.notebooks import NOTEBOOKS, WIDEST, read, run, source, text_of
 
 
 def test_there_are_three() -> None:
@@ -18,7 +18,7 @@ def test_there_are_three() -> None:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each cell that shows something in the file shows something of the same kinds now."""
+    """Each cell says what the file holds, but for measured numbers, and shows something of the same kinds."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     notebook = read(path)
     found = run(notebook)
@@ -28,6 +28,7 @@ def test_it_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert [one["output_type"] for one in now] == [one["output_type"] for one in then]
         for one, other in zip(now, then, strict=True):
             assert one.get("data", {}).keys() == other.get("data", {}).keys()
+        assert text_of(now) == text_of(then), "draw the outputs anew: python -m tests.api.notebooks"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -86,7 +86,7 @@ def test_a_file_may_have_a_comma_in_its_name(tmp_path: Path, monkeypatch: pytest
 
 
 def test_grow_and_task_options_do_not_mix(work: Path) -> None:
-    with pytest.raises(cl.UserError, match="goes with --task"):
+    with pytest.raises(cl.UserError, match="goes with `task=`"):
         cl.grow("squeezenet1.1", output="x.prototxt", widen={"fire9/concat": 4}, passes=3)
     with pytest.raises(cl.UserError, match="leaves the old net as it is"):
         cl.grow("squeezenet1.1", output="x", task="photos", deepen={"fire9/concat": 4})

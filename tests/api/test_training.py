@@ -117,5 +117,5 @@ def test_mistakes_are_those_of_the_command_line(solver: Path) -> None:
         cl.train(solver, quiet=True)
     assert len(caught.value.problems) >= 2
     assert all(str(problem.where).startswith(str(solver)) for problem in caught.value.problems)
-    with pytest.raises(cl.UserError, match="--keep-last"):
+    with pytest.raises(cl.UserError, match="keep_last="):
         cl.train(solver, quiet=True, keep_last=0)

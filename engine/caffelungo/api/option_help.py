@@ -29,6 +29,11 @@ def options(verb: str) -> Mapping[str, str]:
     return found
 
 
+def verbs() -> frozenset[str]:
+    """The functions that are verbs of the command line."""
+    return frozenset(_table()["options"])
+
+
 def switches() -> frozenset[str]:
     """The arguments that are on or off in every verb that has them."""
     return frozenset(_table()["switches"])

@@ -101,7 +101,7 @@ def _unknown(function: Callable[..., Any], signature: inspect.Signature, named: 
         near = did_you_mean(name, known)
         if "set_solver" in known and name in _solver_fields():
             remedy = f"it is a field of the solver: set_solver={{{name!r}: {shown(value)}}}"
-        elif others := [f"cl.{verb}" for verb in _verbs() if name in option_help.options(verb)]:
+        elif others := [f"cl.{verb}" for verb in sorted(option_help.verbs()) if name in option_help.options(verb)]:
             remedy = f"{' and '.join(others[:2])} {'has' if len(others) == 1 else 'have'} it; {_help(function)}"
         elif near:
             remedy = f"did you mean `{near}`?"
@@ -253,13 +253,7 @@ class _Hints(dict[str, Any]):
         return self[name] if name in self._function.__annotations__ else default
 
 
-def _verbs() -> tuple[str, ...]:
-    import caffelungo
-
-    return caffelungo._VERBS
-
-
 @functools.cache
 def vocabulary() -> Vocabulary:
     """The verbs and the switches of their options."""
-    return Vocabulary(frozenset(_verbs()), option_help.switches())
+    return Vocabulary(option_help.verbs(), option_help.switches())

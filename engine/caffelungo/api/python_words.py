@@ -85,7 +85,7 @@ def _call(verb: str, rest: str, words: Vocabulary) -> str:
             continue
         flag, _, value = token.partition("=")
         name = _name(flag)
-        takes = name not in words.switches and not flag.startswith("--no-")
+        takes = name not in words.switches and not name.startswith("no_")
         if takes and not value and tokens and not tokens[0].startswith("-"):
             value = tokens.pop(0)
         arguments.append(_argument(flag, value, words, whole=True))
@@ -94,7 +94,7 @@ def _call(verb: str, rest: str, words: Vocabulary) -> str:
 
 def _option(match: re.Match[str], words: Vocabulary) -> str:
     text, flag = match.string, match["flag"]
-    if _name(flag) in words.switches or flag.startswith("--no-"):
+    if _name(flag) in words.switches or _name(flag).startswith("no_"):
         return _argument(flag, "", words, whole=_asked(text, match.start())) + match[0][len(flag) :]
     if match["value"]:
         value = match["value"]
