@@ -148,3 +148,11 @@ def test_a_verb_that_reads_the_net_reports_all_but_its_data() -> None:
         read_net("net.prototxt")
     told = [one.what for one in caught.value.problems]
     assert all(sum(bool(re.search(one.told, what)) for what in told) == 1 for one in chosen)
+
+
+@pytest.mark.parametrize("sizes", ["new_height: 2147483647 new_width: 10", "new_height: 40000 new_width: 40000"])
+def test_pictures_that_are_resized_to_too_many_pixels_are_refused(sizes: str) -> None:
+    write([])
+    path = Path("net.prototxt")
+    path.write_text(path.read_text().replace("batch_size: 2", f"batch_size: 2 {sizes}"))
+    assert any("more pixels than the limit" in one.what for one in check_files([path]))

@@ -25,13 +25,13 @@ def problems(param: Any, train: bool, at: At) -> list[Problem]:
     if train and not found and transform.lungo.augmentation:
         found += augment_pictures.trial(transform, stated_channels(param) or 3, _stated_size(param), at)
     if param.type in PICTURES:
-        height, width = int(transform.lungo.resize_height), int(transform.lungo.resize_width)
-        place = at("resize_height" if height else "resize_width")
-        more = (
-            _count_problem(param.name, transform, stated_channels(param), at),
-            size_problem(param.name, height, width, place),
-        )
-        found += [one for one in more if one is not None]
+        count = _count_problem(param.name, transform, stated_channels(param), at)
+        found += [] if count is None else [count]
+        for holder, high, wide in _sizes(param):
+            height, width = int(getattr(holder, high)), int(getattr(holder, wide))
+            problem = size_problem(param.name, height, width, at(high if height else wide))
+            if problem is not None and (high != "new_height" or (height and width)):
+                found.append(problem)
     return found
 
 
