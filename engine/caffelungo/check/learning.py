@@ -50,7 +50,7 @@ def named_weights(solver: Definition, findings: Findings) -> None:
 def judge(definition: Definition, plan: Plan, findings: Findings) -> None:
     """Match the weights at hand with ``plan``, a net without mistakes, and say what of it cannot learn."""
     if any(None in planned.bottom_shapes for planned in plan.layers):
-        # Its data could not be opened, which is reported elsewhere; how its layers start does not depend on their sizes.
+        # Its data could not be opened (reported elsewhere); how its layers start does not depend on their sizes.
         findings.notices += [f"{definition.path}: {text}" for text in _by_any_size(definition, plan)]
         return
     loaded: set[tuple[str, int]] = set()

@@ -9,6 +9,7 @@ after:   net: "train_val.prototxt"   base_lr: 0.001   lr_policy: "multistep"   s
 from __future__ import annotations
 
 import math
+import textwrap
 from dataclasses import dataclass
 
 from caffelungo import shell
@@ -53,7 +54,7 @@ class SolverOptions:
 
     ``started``: the classifier is a fitted one (``probes.finetune_start``), and training refines the whole net from
     there by the output ``watch`` of TEST. ``named``: the weights as the solver file names them, so that no flag is
-    needed.
+    needed. ``balance``: a sentence on classes of different sizes.
     """
 
     net: str
@@ -71,6 +72,7 @@ class SolverOptions:
     started: bool = False
     named: tuple[str, ...] = ()
     watch: str = ""
+    balance: str = ""
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,7 @@ def _started(options: SolverOptions) -> str:
         "# What to change first: max_iter (longer gains where photos differ much from those the net knows), then",
         "# base_lr, by factors of three. Where no test is better than the first, the linear classifier is the answer:",
         "# its weights are those that are kept.",
+        *_balance(options),
         f"net: {quoted(options.net)}",
         *_weights(options),
         f"# A test after each pass, {options.tested} pictures: without test_iter, the whole set is tested once.",
@@ -187,8 +190,8 @@ def _started(options: SolverOptions) -> str:
         "lungo {",
         "  # The first pass is slow, so that the classifier is not shaken before AdamW knows the gradients' size.",
         f"  warmup_iter: {min(2 * size.one_pass, size.all // 10)}",
-        "  # The weights of the lowest loss on test pictures are kept as solver_best.caffemodel;",
-        f"  # {_patience(size)} tests without a lower one end the training (the first few always are higher).",
+        f"  # The weights of the {_best(options)} on test pictures are kept as solver_best.caffemodel;",
+        f"  # {_patience(size)} tests without a better one end the training (the first few always are worse).",
         f"  watch: {quoted(options.watch)}",
         "  keep_best: true",
         f"  early_stop: {_patience(size)}",
@@ -198,6 +201,18 @@ def _started(options: SolverOptions) -> str:
         *_ends(options, size),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _best(options: SolverOptions) -> str:
+    return "highest balanced accuracy" if options.watch == "balanced_accuracy" else "lowest loss"
+
+
+def _balance(options: SolverOptions) -> list[str]:
+    """The comment on classes of different sizes."""
+    if not options.balance:
+        return []
+    text = f"{options.balance[:1].upper()}{options.balance[1:]}."
+    return ["#", *(f"# {line}" for line in textwrap.wrap(text, 116, break_long_words=False, break_on_hyphens=False))]
 
 
 def _ends(options: SolverOptions, size: Sizes) -> list[str]:
@@ -235,15 +250,16 @@ def _kept(options: SolverOptions) -> list[str]:
 def _classic(options: SolverOptions) -> str:
     """Caffe's fine-tuning: SGD with momentum, a rate that falls twice."""
     size = sizes(options)
-    rate = options.rate or base_rate(options.batch_size, options.fresh)
-    passes = size.all / size.one_pass
+    return "\n".join([*_classic_head(options, size), *_classic_body(options, size)]) + "\n"
+
+
+def _classic_head(options: SolverOptions, size: Sizes) -> list[str]:
+    """The comment that opens the file, the net, its weights and its tests."""
     what = (
         "Training from scratch" if options.fresh else "Fine-tuning: old layers learn slowly, new ones ten times as fast"
     )
-
     if options.held:
         what = "A new task on a net that is held fixed: only what is new learns"
-
     starts = (
         "The loss starts as the fitted classifier's"
         if options.rate
@@ -265,19 +281,27 @@ def _classic(options: SolverOptions) -> str:
         f"net: {quoted(options.net)}",
         *(_weights(options) or [""]),
     ]
+    head[2:2] = _balance(options)[1:]
     if options.tested:
         head += [
             f"# Each test covers all {options.tested} pictures: without test_iter, the whole set is tested once.",
             f"test_interval: {size.test}",
             "",
         ]
+    return head
+
+
+def _classic_body(options: SolverOptions, size: Sizes) -> list[str]:
+    """The rates, the length of the training, and what is kept."""
+    rate = options.rate or base_rate(options.batch_size, options.fresh)
+    passes = size.all / size.one_pass
     suits = (
         "# The classifier is fitted already: at this rate a step changes its answers a little. It falls twice."
         if options.rate
         else f"# The rate suits batches of {options.batch_size}: half the batch, half the rate. It falls to a tenth "
         "twice."
     )
-    body = [
+    return [
         suits,
         f"base_lr: {rate:g}",
         'lr_policy: "multistep"',
@@ -293,4 +317,3 @@ def _classic(options: SolverOptions) -> str:
         "",
         *_ends(options, size),
     ]
-    return "\n".join(head + body) + "\n"

@@ -128,21 +128,8 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
         )
     tested = parts.val or parts.train
     batch = options.batch_size or batch_size(len(parts.train), activations(view), options.device)
-    size, channels = options.size, None
-    if size is None:
-        size, channels = size_elsewhere(view, path)
-    data = FinetuneOptions(
-        classes=len(found.classes),
-        train_source=reference(out, "train.txt"),
-        val_source=reference(out, "val.txt" if parts.val else "train.txt"),
-        root_folder=str(found.folder.resolve()),
-        batch_size=batch,
-        test_batch_size=min(batch, len(tested)),
-        size=size,
-        resize=options.resize,
-        channels=channels,
-        preprocessing=_record(weights),
-    )
+    size = (options.size, None) if options.size is not None else size_elsewhere(view, path)
+    data = _data(options, found, parts, batch, size, _record(weights))
     widen = _widened(options, name)
     wanted = TaskOptions(name, tuple(found.classes), data, options.head, widen, tuple(options.reads), known)
     result = run(original, task_steps(wanted))
@@ -166,10 +153,11 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
         "solver.prototxt": solver_text(solver),
         "README.md": task_texts.readme(about, found.counts(), (len(parts.train), len(parts.val)), known, result.notes),
         "run.sh": task_texts.script(about),
-    }
-    for one in known.values():
-        if one.labels:
-            texts[f"labels_{word_of(one.task)}.txt"] = "".join(f"{label}\n" for label in one.labels)
+        **{
+            f"labels_{word_of(one.task)}.txt": "".join(f"{label}\n" for label in one.labels)
+            for one in known.values() if one.labels
+        },
+    }  # fmt: skip
     write_folder(out, found, parts, texts, started, result.definition.message)
     heads = result.definition.message.lungo.head
     return TaskSummary(
@@ -178,6 +166,30 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
         about.iterations, batch, sorted(one.name for one in out.iterdir() if one.name in {*FILES, *texts, STARTED}),
         task_texts.commands(about), result.notes, notices,
     )  # fmt: skip
+
+
+def _data(
+    options: TaskProjectOptions,
+    found: photos.PhotoFolder,
+    parts: photos.FolderSplit,
+    batch: int,
+    size: tuple[int | None, int | None],
+    record: Any,
+) -> FinetuneOptions:
+    """The data layers of the new net; ``size`` is the side of a picture and its channels, ``record`` the weights'."""
+    out = Path(options.out)
+    return FinetuneOptions(
+        classes=len(found.classes),
+        train_source=reference(out, "train.txt"),
+        val_source=reference(out, "val.txt" if parts.val else "train.txt"),
+        root_folder=str(found.folder.resolve()),
+        batch_size=batch,
+        test_batch_size=min(batch, len(parts.val or parts.train)),
+        size=size[0],
+        resize=options.resize,
+        channels=size[1],
+        preprocessing=record,
+    )
 
 
 def _widened(options: TaskProjectOptions, name: str) -> tuple[str, UnitOptions] | None:
