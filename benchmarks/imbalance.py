@@ -3,14 +3,15 @@
     OMP_NUM_THREADS=1 python -m benchmarks.imbalance --data DIR [--sets elpv trashnet clothing] [--seeds 3] -o FILE.json
 
 DIR holds folders of classes. For each set the frozen features of the joined stages of squeezenet1.1 at 112 pixels are
-computed once. For each seed 30 % of each class are set aside to judge by, and the rest is thinned out: elpv keeps its own
-shares, of the others the most frequent class has ten times as many pictures as the rarest, in an order of classes that
-the seed draws. Each arm is the logistic regression of `lungo finetune`:
+computed once. For each seed 30 % of each class are set aside to judge by, and the rest is thinned out: elpv keeps its
+own shares, of the others the most frequent class has ten times (--ratio) as many pictures as the rarest, in an order of
+classes that the seed draws. Each arm is the logistic regression of `lungo finetune`:
 
     plain       the penalty by cross-validation, all pictures alike
     inverse     the same penalty, each picture weighed by N / (C n) of its class
     effective   likewise, by the effective number of its class (Cui et al. 2019, beta 0.999)
     root        likewise, by the root of inverse
+    own         as inverse, with the penalty chosen by cross-validation with these weights
     adjusted    plain, less the logarithm of each class's share (Menon et al. 2021, section 4.1, tau 1)
 
 Balanced accuracy is the mean of the recalls, accuracy is that at the shares of the training pictures: the mean of the
@@ -35,10 +36,11 @@ from numpy.typing import NDArray
 from caffelungo.passes.join import JoinedOptions, Read, columns
 from caffelungo.passes.view import View
 from caffelungo.probes.candidates import candidates
-from caffelungo.probes.choose_candidate import attempt, held_out
+from caffelungo.probes.choose_candidate import held_out
 from caffelungo.probes.feature_matrix import Subject, matrix, read
 from caffelungo.probes.finetune_start import FOLDS, PATIENCE, PENALTIES
 from caffelungo.probes.logistic import fit
+from caffelungo.probes.penalty_path import path
 from caffelungo.probes.scaling import global_scale
 from caffelungo.rewriting.retarget import Pictures, PointOptions, needed, open_net, point
 from caffelungo.solve.engine import make_engine
@@ -49,7 +51,7 @@ ASIDE = 0.3
 RATIO = 10
 MOST = {"trashnet": 200, "clothing": 74}
 """Training pictures of the most frequent class; sets that are not named keep their own shares."""
-ARMS = ("plain", "inverse", "effective", "root", "adjusted")
+ARMS = ("plain", "inverse", "effective", "root", "own", "adjusted")
 DRAWS = 2000
 
 
@@ -82,7 +84,9 @@ def features(entries: list[tuple[str, int]], classes: int, cache: Path) -> torch
     return torch.from_numpy(np.load(path))
 
 
-def drawn(labels: NDArray[np.int64], classes: int, most: int | None, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
+def drawn(
+    labels: NDArray[np.int64], classes: int, most: int | None, seed: int, ratio: float
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Places of the pictures to train on, and of those to judge by."""
     rng = np.random.default_rng(seed)
     ranks = rng.permutation(classes)
@@ -93,7 +97,7 @@ def drawn(labels: NDArray[np.int64], classes: int, most: int | None, seed: int) 
         test.append(own[:aside])
         left = own[aside:]
         if most is not None:
-            left = left[: round(most * RATIO ** (-ranks[number] / (classes - 1)))]
+            left = left[: round(most * ratio ** (-ranks[number] / (classes - 1)))]
         train.append(left)
     return np.concatenate(train), np.concatenate(test)
 
@@ -109,26 +113,29 @@ def weights_of(arm: str, counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(weight * counts.sum() / (weight * counts).sum())
 
 
-def answers(x: torch.Tensor, y: NDArray[np.int64], test: torch.Tensor, classes: int) -> tuple[dict[str, Any], float]:
-    """The answer of each arm to each picture of ``test``, and the penalty."""
-    from caffelungo.probes.candidates import ProbeCandidate
-
+def answers(
+    x: torch.Tensor, y: NDArray[np.int64], test: torch.Tensor, classes: int
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """The answer of each arm to each picture of ``test``, and the penalties."""
     parts = held_out(y, FOLDS, 0)
-    tried = attempt(ProbeCandidate("joined", ("joined",)), x, y, classes, parts, penalties=PENALTIES, patience=PATIENCE)
     scale = global_scale(x)
     counts = np.bincount(y, minlength=classes)
     found: dict[str, Any] = {}
+    penalties: dict[str, float] = {}
     for arm in ARMS[:-1]:
-        each = torch.from_numpy(weights_of(arm, counts)[y]).to(x)[None]
-        model = fit(scale(x), torch.from_numpy(y), classes, tried.penalty, each)
+        each = weights_of(arm, counts)[y]
+        if arm in ("plain", "own"):
+            penalty = path(scale(x), y, classes, parts, PENALTIES, patience=PATIENCE, weights=each).penalty
+            penalties[arm] = penalty
+        model = fit(scale(x), torch.from_numpy(y), classes, penalty, torch.from_numpy(each).to(x)[None])
         scores = model.answers(scale(test))[0].double()
         found[arm] = scores.argmax(1).numpy()
         if arm == "plain":
             found["adjusted"] = (scores - torch.from_numpy(np.log(counts / counts.sum()))).argmax(1).numpy()
-    return found, tried.penalty
+    return found, penalties
 
 
-def run(data: Path, name: str, seeds: int, cache: Path) -> dict[str, Any]:
+def run(data: Path, name: str, seeds: int, cache: Path, ratio: float = RATIO) -> dict[str, Any]:
     """The figures of one set."""
     entries, names = photos(data / name)
     classes = len(names)
@@ -139,7 +146,7 @@ def run(data: Path, name: str, seeds: int, cache: Path) -> dict[str, Any]:
     lost = {arm: np.zeros((DRAWS, 2)) for arm in ARMS}
     shares, penalties = [], []
     for seed in range(seeds):
-        train, test = drawn(labels, classes, MOST.get(name), seed)
+        train, test = drawn(labels, classes, MOST.get(name), seed, ratio)
         counts = np.bincount(labels[train], minlength=classes)
         found, penalty = answers(x[train], labels[train], x[test], classes)
         shares.append(counts.tolist())
@@ -188,13 +195,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--sets", nargs="+", default=["elpv", "trashnet", "clothing"])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--ratio", type=float, default=RATIO)
     parser.add_argument("--cache", type=Path, default=Path("runs/imbalance"))
     parser.add_argument("-o", type=Path, default=None)
     given = parser.parse_args()
     print(f"{date.today()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, PyTorch {torch.__version__}")
     found = []
     for name in given.sets:
-        found.append(run(given.data, name, given.seeds, given.cache))
+        found.append(run(given.data, name, given.seeds, given.cache, given.ratio))
         print(f"\n{table(found[-1])}", flush=True)
     if given.o is not None:
         given.o.write_text(json.dumps(found) + "\n")

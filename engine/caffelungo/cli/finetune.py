@@ -51,6 +51,13 @@ def finetune(
     per_class: o.PerClass = None,
     path_column: o.PathColumn = None,
     label_column: o.LabelColumn = None,
+    balance: Annotated[
+        str,
+        typer.Option(
+            help="For classes of different sizes: inverse or effective (class weights), sampling, logits (logit "
+            "adjustment), none, or auto (by their sizes)."
+        ),
+    ] = "auto",
     seed: Annotated[int, typer.Option(help="Random seed for the split and training.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda; determines the default batch size.")] = "cpu",
     set_: o.Set = None,
@@ -80,6 +87,7 @@ def finetune(
         size=size, resize=resize, batch_size=batch_size, passes=passes, remember=remember, seed=seed,
         device=device, variables=o.variables(set_), stages=o.listed(stage), level=level,
         overwrite=overwrite, groups=groups, per_class=per_class, path_column=path_column, label_column=label_column,
+        balance=balance,
     )  # fmt: skip
     with o.stages(quiet) as say:
         done = finetune_project(wanted, say)
@@ -89,7 +97,7 @@ def finetune(
             "train": done.train, "val": done.val, "heads": done.heads, "weights": done.weights,
             "iterations": done.iterations, "batch_size": done.batch_size,
             "layers": [one.plain() for one in done.probe.rows] if done.probe else None,
-            "chosen": done.probe.chosen.candidate.name if done.probe else None,
+            "chosen": done.probe.chosen.candidate.name if done.probe else None, "balance": done.balance.word,
             "notes": [str(note) for note in done.notes], "notices": done.notices,
             "commands": o.commands(done.commands),
         }
@@ -109,6 +117,8 @@ def finetune(
         typer.echo("linear classifiers on frozen features, cross-validated on the training pictures:")
         Terminal().print(table(done.probe.rows, done.probe.chosen))
         typer.echo(f"training starts from the one on {done.probe.chosen.candidate.name}")
+    if done.balance.why:
+        typer.echo(f"balance: {done.balance.why}")
     trained = f"{counted(done.iterations, 'iteration')} of {counted(done.batch_size, 'picture')}"
     typer.echo(f"new classifier: {', '.join(done.heads)}; {trained}")
     if explain:

@@ -57,6 +57,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "batch_size": "Pictures per iteration.",
         "layers": "Linear classifiers by layer, as `lungo probe` reports them; null where training starts otherwise.",
         "chosen": "The layers whose classifier training starts from; null where it starts otherwise.",
+        "balance": "What is done about classes of different sizes: none, inverse, effective, sampling or logits.",
         "notes": _NOTES,
         "notices": _NOTICES,
         "commands": _COMMANDS,
@@ -77,8 +78,9 @@ FIELDS: dict[str, dict[str, str]] = {
     "test": {
         "samples": "Number of samples.",
         "outputs": "Mean of each scalar output of the net, by blob.",
-        "heads": "Classifiers: `layer`, `title`, `accuracy`, `interval` (95 %, Wilson), `top5`, `right`, `samples`, "
-        "`classes` (`name`, `samples`, `right`, `recall`, `precision`).",
+        "heads": "Classifiers: `layer`, `title`, `accuracy`, `interval` (95 %, Wilson), `balanced_accuracy` (mean "
+        "recall), `macro_f1`, `top5`, `right`, `samples`, `classes` (`name`, `samples`, `right`, `recall`, "
+        "`precision`).",
         "files": _FILES,
     },
     "train": {

@@ -62,6 +62,13 @@ def probe(
     per_class: o.PerClass = None,
     path_column: o.PathColumn = None,
     label_column: o.LabelColumn = None,
+    balance: Annotated[
+        str | None,
+        typer.Option(
+            help="For classes of different sizes: inverse or effective (class weights), logits (logit adjustment), or "
+            "none (default: with --layers head as the net trains, else none)."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Random seed for the folds.")] = 0,
     device: o.Device = "auto",
     precision: o.Precision = "fp32",
@@ -88,6 +95,7 @@ def probe(
         batch_size=batch_size, suffix=suffix, output=output, cache=cache, seed=seed, device=device, precision=precision,
         threads=threads, variables=o.variables(set_), head=head, stages=o.listed(stage), level=level,
         overwrite=overwrite, groups=groups, per_class=per_class, path_column=path_column, label_column=label_column,
+        balance=balance,
     )  # fmt: skip
     with o.stages(quiet) as say:
         found = run(wanted, say)

@@ -153,12 +153,18 @@ def fit_head(
     *,
     classifier: str = "logistic",
     scaling: str = "unit",
+    counts: NDArray[np.float64] | None = None,
 ) -> LinearHead:
-    """The classifier of ``x`` with ``penalty``, on all rows, as weights for features without scaling."""
+    """The classifier of ``x`` with ``penalty``, on all rows, as weights for features without scaling.
+
+    ``counts`` (N, of mean 1) is how much each picture counts; None: all alike.
+    """
     versions = len(x) // len(labels)
     scale = SCALES[scaling](x[: len(labels)])
     y = torch.from_numpy(labels).repeat(versions)
     weights = torch.full((1, len(x)), 1 / versions, dtype=x.dtype, device=x.device)
+    if counts is not None:
+        weights = weights * torch.from_numpy(counts).repeat(versions).to(x)
     fitted = CLASSIFIERS[classifier](scale(x), y, classes, penalty, weights)
     weight, bias = (each[0] for each in folded(fitted, scale))
     if not bool(torch.isfinite(weight).all()):

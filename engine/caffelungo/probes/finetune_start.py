@@ -24,6 +24,7 @@ from caffelungo.passes.param_blocks import Rate
 from caffelungo.passes.view import View
 from caffelungo.probes.candidates import AUTO, candidates
 from caffelungo.probes.choose_candidate import LinearHead, TriedCandidate, attempt, choose, fit_head, held_out
+from caffelungo.probes.class_correction import UNCORRECTED, ClassCorrection, without
 from caffelungo.probes.feature_matrix import Subject, matrix, read
 from caffelungo.probes.penalty_path import KORNBLITH
 from caffelungo.probes.picture_entries import Entry
@@ -76,15 +77,19 @@ def start(
     mirrored: bool = True,
     cache: Path | None = None,
     seed: int = 0,
+    correction: ClassCorrection = UNCORRECTED,
     say: Stage = lambda what, done, total: None,
 ) -> Started:
     """``definition`` (as ``retarget.point`` leaves it) with the best classifier for ``entries``, and its weights.
 
     ``groups``: copies of one picture, by places in ``entries``. Features are kept in ``cache`` where it is given.
+    ``correction`` makes up for classes of different sizes when the choice is fitted. The choice itself is made without:
+    `benchmarks.imbalance` finds penalties chosen with weights no better in balanced accuracy, and worse in accuracy.
     """
     view = View(definition)
     found = candidates(view, layers)
     labels = np.array([label for _, label in entries], np.int64)
+    counts = correction.weights(labels, len(classes))
     blobs = list(dict.fromkeys(blob for one in found for blob in one.blobs))
     what = f"features of {counted(len(entries), 'picture')}"
 
@@ -113,7 +118,8 @@ def start(
             rows.append(attempt(one, x, labels, len(classes), parts, penalties=PENALTIES, patience=PATIENCE))
         chosen = choose(rows)
         x = features(chosen.candidate.name).to(engine.device)
-        fitted = fit_head(x, labels, len(classes), chosen.penalty)
+        fitted = fit_head(x, labels, len(classes), chosen.penalty, counts=counts)
+        fitted = without(fitted, correction.shares(labels, len(classes)))
     main = view.heads(head)[-1]
     net, made = with_head(definition, load(weights), options[chosen.candidate.name], fitted, main)
     made.extras = extras(net.definition, classes, entries)

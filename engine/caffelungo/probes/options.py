@@ -24,6 +24,8 @@ class ProbeOptions(EngineOptions):
     is all, and no classifier is fitted. ``output`` None: nothing is written. ``cache``: a folder for features (None:
     inside ``output``). ``groups``: a pattern over file names or a column of a table, whose pictures stay in one fold;
     ``per_class``: at most so many pictures of each class to learn from. ``path_column``, ``label_column``: of a table.
+    ``balance``: how classes of different sizes are corrected (``passes.balance``); None: as the net does (``layers``
+    "head"), else not at all.
     """
 
     net: str = ""
@@ -46,6 +48,7 @@ class ProbeOptions(EngineOptions):
     seed: int = 0
     groups: str | None = None
     per_class: int | None = None
+    balance: str | None = None
     path_column: str | None = None
     label_column: str | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)

@@ -88,6 +88,7 @@ def path(
     tolerance: float = TOLERANCE,
     iterations: int = ITERATIONS,
     progress: Callable[[int, int], None] | None = None,
+    weights: Tensor | ArrayLike | None = None,
 ) -> PenaltyPath:
     """Classifiers for each of ``penalties``, from strong to weak, each starting from the one before.
 
@@ -95,7 +96,8 @@ def path(
     others) or a mask (bool; True where a picture judges the one classifier of all others). ``x`` holds ``versions`` of
     all pictures, mirrored ones say, N rows after N rows: a picture that is learnt from is so in all its versions, each
     with a weight of 1/versions, so that penalties keep their meaning; a picture held out is judged by its first
-    version.
+    version. ``weights`` (N, of mean 1, so that penalties keep their meaning) is how much each picture counts, where it
+    is learnt from and in the losses that choose.
 
     The best logistic regression is that of the strongest penalty whose loss is within one standard error of the least,
     picture by picture: where features tell classes apart the loss hardly changes over many penalties, and the weakest
@@ -122,7 +124,8 @@ def path(
         )
     stacked, labels = array_checks.rows_and_labels(stacked, labels.repeat(versions), classes)
     ordered = array_checks.penalties(penalties, stacked.double()).sort(descending=True).values
-    judge = _Judge(stacked, labels, classes, held_out, versions, SOLVES[classifier], tolerance, iterations)
+    counts = None if weights is None else torch.as_tensor(weights).to(stacked)
+    judge = _Judge(stacked, labels, classes, held_out, versions, SOLVES[classifier], tolerance, iterations, counts)
     smooth = classifier == "logistic"
     loss = _cross_entropy if smooth else _squared_hinge
     rows: list[PenaltyRow] = []
@@ -199,6 +202,7 @@ class _Judge:
         solve: Solve,
         tolerance: float,
         iterations: int,
+        weights: Tensor | None,
     ) -> None:
         self.solve, self.tolerance, self.iterations = solve, tolerance, iterations
         count = len(x) // versions
@@ -214,7 +218,8 @@ class _Judge:
         for first in range(0, number, step):
             part = slice(first, min(number, first + step))
             learnt = folds[:, None] != torch.arange(part.start, part.stop, device=x.device)
-            problems = Problems.of(basis, y, classes, learnt.repeat(versions, 1).to(x.dtype) / versions)
+            shares = learnt.to(x.dtype) / versions if weights is None else learnt * weights[:, None] / versions
+            problems = Problems.of(basis, y, classes, shares.repeat(versions, 1))
             self.parts.append((part, problems))
             self.starts.append(problems.start())
         seen = torch.cat([problems.seen for _, problems in self.parts])
@@ -225,6 +230,8 @@ class _Judge:
                 remedy="give at least two pictures per class, and hold out one of them",
             )
         self.unseen = int((~self.known).sum())
+        chosen = torch.ones_like(self.y, dtype=torch.float64) if weights is None else weights[self.held].double()
+        self.counts = chosen / chosen[self.known].mean()
 
     def row(self, penalty: float, loss: Callable[[Tensor, Tensor], Tensor]) -> tuple[PenaltyRow, Tensor, Tensor]:
         """The row of one penalty, and the predicted class and the loss of each picture held out."""
@@ -245,7 +252,7 @@ class _Judge:
         right = predicted == self.y
         often = torch.bincount(self.y)
         recalls = torch.bincount(self.y[right], minlength=len(often)).double()[often > 0] / often[often > 0]
-        each = loss(answers.double(), self.y)
+        each = loss(answers.double(), self.y) * self.counts
         mean = float(each[self.known].mean())
         row = PenaltyRow(penalty, mean, float(right.double().mean()), float(recalls.mean()), steps, converged)
         return row, predicted, each

@@ -27,6 +27,7 @@ from caffelungo.passes.view import ClassifierLayer
 from caffelungo.probes import logistic
 from caffelungo.probes.candidates import HEAD, ProbeCandidate
 from caffelungo.probes.choose_candidate import SCALES, LinearHead, TriedCandidate, fit_head
+from caffelungo.probes.class_correction import UNCORRECTED, ClassCorrection, without
 from caffelungo.probes.penalty_path import KORNBLITH, interval, path, standard_error
 from caffelungo.probes.scaling import global_scale
 from caffelungo.probes.weighted_problems import Fitted
@@ -67,18 +68,28 @@ def refitted(
     *,
     scaling: str = "unit",
     progress: Callable[[int, int], None] | None = None,
+    correction: ClassCorrection = UNCORRECTED,
 ) -> Refitted:
     """The better of ``trained`` and of a classifier of ``x``: N x D of all pictures, or 2N x D with mirrored ones.
 
     ``aside`` (N, bool) are the pictures that no training saw. ``trained`` stays unless it is a converged classifier
     itself, or the other's loss on them is lower by more than one standard error of the differences picture by picture.
+    Pictures count, and answers are compared, as ``correction`` says.
 
     UserError as ``crossvalidation.path``.
     """
     count = len(labels)
     y = torch.from_numpy(labels)
     scaled = SCALES[scaling](x[:count])(x)
-    found = path(scaled, y, classes, aside, KORNBLITH[::2], versions=len(x) // count, patience=2, progress=progress)
+    counts, shares = correction.weights(labels, classes), correction.shares(labels, classes)
+    found = path(
+        scaled, y, classes, aside, KORNBLITH[::2], versions=len(x) // count, patience=2, progress=progress,
+        weights=counts,
+    )  # fmt: skip
+
+    def fitted(penalty: float, scaling: str) -> LinearHead:
+        return without(fit_head(x, labels, classes, penalty, scaling=scaling, counts=counts), shares)
+
     right = found.predictions.cpu() == y[found.held.cpu()]
     row = TriedCandidate(
         ProbeCandidate(HEAD, ()),
@@ -89,25 +100,35 @@ def refitted(
         len(right),
         *interval(right.numpy()),
     )
-    mine = losses(trained, x[:count][aside], labels[aside.numpy()])
+    judged = aside.numpy()
+    mine = losses(trained, x[:count][aside], labels[judged], None if counts is None else counts[judged], shares)
     theirs = found.losses.cpu()
     if gained(mine, theirs):
-        head = fit_head(x, labels, classes, found.penalty, scaling=scaling)
-        return Refitted(head, row, float(mine.mean()), False, theirs)
-    own = converged_penalty(trained, x, labels, ~aside)
+        return Refitted(fitted(found.penalty, scaling), row, float(mine.mean()), False, theirs)
+    own = converged_penalty(without(trained, None if shares is None else -shares), x, labels, ~aside, counts)
     if own is None:
         return Refitted(trained, row, float(mine.mean()), True, mine)
     if float(theirs.mean()) < float(mine.mean()):
-        head = fit_head(x, labels, classes, found.penalty, scaling=scaling)
-        return Refitted(head, row, float(mine.mean()), False, theirs)
+        return Refitted(fitted(found.penalty, scaling), row, float(mine.mean()), False, theirs)
     scale = float(global_scale(x[:count]).scale[0])
-    head = fit_head(x, labels, classes, own * scale**2, scaling="unit")
-    return Refitted(head, row, float(mine.mean()), False, mine)
+    return Refitted(fitted(own * scale**2, "unit"), row, float(mine.mean()), False, mine)
 
 
-def losses(head: LinearHead, x: Tensor, labels: NDArray[np.int64]) -> Tensor:
-    """Cross-entropy of ``head`` on features N x D, picture by picture (N, float64, on the CPU)."""
-    return F.cross_entropy(head.answers(x).double().cpu(), torch.from_numpy(labels), reduction="none")
+def losses(
+    head: LinearHead,
+    x: Tensor,
+    labels: NDArray[np.int64],
+    counts: NDArray[np.float64] | None = None,
+    shares: NDArray[np.float64] | None = None,
+) -> Tensor:
+    """Cross-entropy of ``head`` on features N x D, picture by picture (N, float64, on the CPU).
+
+    ``counts`` (N) is how much each of them counts, in the mean 1 here, ``shares`` (C) is added to the answers.
+    """
+    answers = head.answers(x).double().cpu()
+    answers = answers if shares is None else answers + torch.from_numpy(shares)
+    each = F.cross_entropy(answers, torch.from_numpy(labels), reduction="none")
+    return each if counts is None else each * torch.from_numpy(counts / counts.mean())
 
 
 def gained(before: Tensor, after: Tensor) -> bool:
@@ -124,8 +145,15 @@ ENOUGH = 100
 """Steps from the classifier on in which a solver would find less, if there were."""
 
 
-def converged_penalty(head: LinearHead, x: Tensor, labels: NDArray[np.int64], learned: Tensor) -> float | None:
-    """The penalty with which ``head`` is a linear classifier fitted to the rows ``learned`` (N, bool) of ``x``.
+def converged_penalty(
+    head: LinearHead,
+    x: Tensor,
+    labels: NDArray[np.int64],
+    learned: Tensor,
+    counts: NDArray[np.float64] | None = None,
+) -> float | None:
+    """The penalty with which ``head`` is a linear classifier fitted to the rows ``learned`` (N, bool) of ``x``, of
+    which each counts as ``counts`` (N) says.
 
     None where it is no such classifier. The penalty is that of weights for ``x`` as it is, without scaling.
 
@@ -134,26 +162,29 @@ def converged_penalty(head: LinearHead, x: Tensor, labels: NDArray[np.int64], le
     it is less than what a solver leaves. ``x`` is N x D, or versions of it.
     """
     versions = len(x) // len(labels)
-    share = 1 / versions
     chosen = learned.repeat(versions).to(x.device)
     rows = x[chosen]
+    each = torch.ones(len(labels)) if counts is None else torch.from_numpy(counts)
+    each = each[learned] / each[learned].mean() / versions
+    share = each.repeat(versions).to(x)
     y = torch.from_numpy(labels).repeat(versions).to(x.device)[chosen]
     weight, bias = (torch.from_numpy(array).to(x) for array in (head.weight, head.bias))
     residual = head.answers(rows).double().softmax(1)
     residual[torch.arange(len(y), device=x.device), y] -= 1
-    gradient = share * residual.T.to(x.dtype) @ (rows - rows.mean(0))
+    middle = (share[:, None] * rows).sum(0) / share.sum()
+    gradient = (residual.T.to(x.dtype) * share) @ (rows - middle)
     square = float(weight.square().sum())
     penalty = -float((gradient * weight).sum()) / square if square else 0.0
     if not penalty > 0:
         return None
 
     def objective(weight: Tensor, bias: Tensor) -> float:
-        losses = F.cross_entropy((rows @ weight.T + bias).double(), y, reduction="sum")
-        return share * float(losses) + penalty / 2 * float(weight.square().sum())
+        losses = F.cross_entropy((rows @ weight.T + bias).double(), y, reduction="none")
+        return float((losses * share).sum()) + penalty / 2 * float(weight.square().sum())
 
     none = torch.zeros(1, device=x.device)
     least = logistic.fit(
-        rows, y, len(bias), penalty, torch.full((1, len(rows)), share, dtype=x.dtype, device=x.device),
+        rows, y, len(bias), penalty, share[None],
         Fitted(weight[None], bias[None], none, none, none > 0), iterations=ENOUGH,
     )  # fmt: skip
     gap = objective(weight, bias) - objective(least.weight[0], least.bias[0])

@@ -35,6 +35,7 @@ from caffelungo.probes.choose_candidate import (
     fit_head,
     held_out,
 )
+from caffelungo.probes.class_correction import UNCORRECTED, ClassCorrection, of_net, without
 from caffelungo.probes.feature_matrix import LISTED, Subject, matrix, read, read_head
 from caffelungo.probes.options import ProbeOptions
 from caffelungo.probes.penalty_path import KORNBLITH
@@ -178,6 +179,10 @@ class _Work:
         self.parts = held_out(self.labels, options.folds, options.seed, gathered.groups)
         self.classifier = self._classifier()
         self.judgements: list[str] = []
+        self.correction = of_net(self.definition) if self.keeps else UNCORRECTED
+        self.correction = self.correction if options.balance is None else ClassCorrection(options.balance)
+        self.counts = self.correction.weights(self.labels, len(self.classes))
+        self.shares = self.correction.shares(self.labels, len(self.classes))
         self._kept: dict[tuple[bool, tuple[str, ...]], Pooled] = {}
         self._own: dict[tuple[bool, tuple[str, ...]], Tensor] = {}
 
@@ -313,7 +318,8 @@ class _Work:
         assert self.gathered.aside is not None
         chosen = np.flatnonzero(self.gathered.aside)
         x = read_head(self.subject, [self.gathered.entries[index] for index in chosen], self.classifier)
-        return losses(self.as_it_is(), x, self.labels[chosen])
+        counts = None if self.counts is None else self.counts[chosen]
+        return losses(self.as_it_is(), x, self.labels[chosen], counts, self.shares)
 
     @property
     def learned(self) -> Sequence[Entry]:
@@ -331,17 +337,18 @@ class _Work:
         x = self.features(self.gathered.entries, self.candidates[0], self.options.mirrored).to(self.engine.device)
         return refitted(
             x, self.labels, len(self.classes), torch.from_numpy(aside), self.as_it_is(), scaling=self.options.scaling,
-            progress=lambda done, total: self.say("refitting the classifier", done, total),
+            progress=lambda done, total: self.say("refitting the classifier", done, total), correction=self.correction,
         )  # fmt: skip
 
     def head(self, chosen: ProbeCandidate, penalty: float) -> LinearHead:
         """The classifier of the choice, fitted to all pictures."""
         x = self.features(self.gathered.entries, chosen, self.options.mirrored)
         self.say(f"fitting {chosen.name} to all pictures", 0, 0)
-        return fit_head(
+        fitted = fit_head(
             x.to(self.engine.device), self.labels, len(self.classes), penalty,
-            classifier=self.options.classifier, scaling=self.options.scaling,
+            classifier=self.options.classifier, scaling=self.options.scaling, counts=self.counts,
         )  # fmt: skip
+        return without(fitted, self.shares)
 
     def judged(self, chosen: ProbeCandidate, head: LinearHead) -> JudgedHead | None:
         """How ``head`` does on the pictures to judge by; None where there are none."""

@@ -19,6 +19,7 @@ from caffelungo.data import folder as photos
 from caffelungo.data.picture_table import PictureColumns
 from caffelungo.definition.reader import Definition
 from caffelungo.errors import Problem, UserError
+from caffelungo.passes.balance import SAMPLING, BalanceOptions, balance, correction_of
 from caffelungo.passes.base import Note, Result, Step, run, step
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.freeze import FreezeOptions, freeze
@@ -27,7 +28,8 @@ from caffelungo.passes.remember import Remembering, RememberOptions
 from caffelungo.passes.solver_file import SolverOptions, sizes, solver_text
 from caffelungo.passes.stored_statistics import StatisticsOptions, stored_statistics
 from caffelungo.passes.view import View
-from caffelungo.projects import finetune_texts
+from caffelungo.projects import class_choice, finetune_texts
+from caffelungo.projects.class_choice import AUTO, ClassChoice
 from caffelungo.projects.finetune_texts import FinetuneAbout
 from caffelungo.projects.write_folder import FILES, write_folder
 from caffelungo.rewriting.folder_files import STARTED, reference, refuse_overwriting, word_of
@@ -55,7 +57,8 @@ class ProjectOptions:
     linear classifier. ``layers``: what that may read (see `lungo probe`). ``batch_size``, ``size``, ``resize`` and
     ``mean_value`` are as in the files they end up in; ``passes`` is how often training sees each picture.
     ``groups``: a pattern over file names or a column, whose pictures stay on one side of the split; ``per_class``: at
-    most so many training pictures of each class. ``path_column`` and ``label_column``: of a table.
+    most so many training pictures of each class. ``path_column`` and ``label_column``: of a table. ``balance``: what is
+    done about classes of different sizes (see ``class_choice``).
     ``remember``: the old classifier stays, taught by the old net, which is Caffe's way, too.
     """
 
@@ -78,6 +81,7 @@ class ProjectOptions:
     per_class: int | None = None
     path_column: str | None = None
     label_column: str | None = None
+    balance: str = AUTO
     remember: bool = False
     seed: int = 0
     device: str = "cpu"
@@ -92,8 +96,8 @@ class Summary:
     """What was found and written, for the command line to print.
 
     ``counts`` are readable pictures per class, ``notes`` what the passes did, ``notices`` what is worth a look,
-    ``commands`` what to run next, with a word on each. ``probe``: the linear classifiers that were tried, None where
-    training starts otherwise.
+    ``commands`` what to run next, with a word on each, ``balance`` what is done about classes of different sizes.
+    ``probe``: the linear classifiers that were tried, None where training starts otherwise.
     """
 
     classes: tuple[str, ...]
@@ -108,6 +112,7 @@ class Summary:
     commands: list[tuple[str, str]]
     notes: list[Note]
     notices: list[str]
+    balance: ClassChoice
     probe: Started | None = None
 
 
@@ -135,6 +140,7 @@ def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, to
     parts = photos.few(found, photos.split(found, options.val, options.seed), options.per_class, options.seed)
     tested = parts.val or parts.train
     probing = opened.weights is not None and not options.classic and not options.remember
+    known, balanced = _balance(options, opened, found, parts, probing)
     result = point(
         opened, wanted,
         Pictures(
@@ -142,7 +148,10 @@ def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, to
             reference(out, "val.txt" if parts.val else "train.txt"), str(found.folder.resolve()),
             AUGMENTED if probing else None,
         ),
-        _classic_steps(options) if not probing else (),
+        (
+            *(_classic_steps(options) if not probing else ()),
+            *([step(balance, BalanceOptions(balanced.word))] if balanced.word != known else []),
+        ),
     )  # fmt: skip
     probe = _probed(options, opened, result, found, parts.train, say) if probing else None
     definition, started, notes = _begun(options, opened, result, probe)
@@ -154,13 +163,13 @@ def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, to
         classes=len(found.classes), batch_size=batch, weights=weights, solver=str(out / "solver.prototxt"),
         fresh=opened.weights is None, passes=options.passes, seed=options.seed, started=probe is not None,
         named=(reference(out, STARTED),) if started is not None else anywhere(weights),
-        watch=_loss(definition) if probing else "",
+        watch=_watched(definition, balanced) if probing else "", balance=balanced.why,
     )  # fmt: skip
     about = FinetuneAbout(
         options.net, out, Path(options.data.partition("?")[0]), found.counts(), len(parts.train),
         len(parts.val), sizes(solver).all, weights,
         probe.chosen.penalty if probe is not None else None, _mirrors(definition),
-        shared=bool(parts.val) and found.given is None,
+        shared=bool(parts.val) and found.given is None, balance=balanced.why,
     )  # fmt: skip
     texts = {
         "train_val.prototxt": finetune_texts.headed(definition, about, found.classes),
@@ -183,12 +192,13 @@ def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, to
         commands=finetune_texts.commands(about),
         notes=notes,
         notices=_notices(options, opened, view, found, parts, result),
+        balance=balanced,
         probe=probe,
     )
 
 
 def _refuse_contradictions(options: ProjectOptions, opened: Opened) -> None:
-    problems: list[Problem] = []
+    problems: list[Problem] = [wrong] if (wrong := class_choice.problem(options.balance)) else []
     if options.remember and opened.weights is None:
         problems.append(
             Problem("--remember needs weights", None, "--remember",
@@ -235,6 +245,7 @@ def _probed(
     say: Stage,
 ) -> Started:
     """The net of ``pointed`` with the best linear classifier for the training pictures."""
+    from caffelungo.probes.class_correction import of_net
     from caffelungo.probes.finetune_start import start
     from caffelungo.solve.engine import make_engine
     from caffelungo.solve.options import EngineOptions
@@ -244,8 +255,24 @@ def _probed(
     return start(
         pointed.definition, opened.weights, entries, found.classes, make_engine(EngineOptions(device=options.device)),
         layers=options.layers, suffix="joined", groups=found.copies_among(train),
-        mirrored=_mirrors(pointed.definition), seed=options.seed, say=say,
+        mirrored=_mirrors(pointed.definition), seed=options.seed, correction=of_net(pointed.definition), say=say,
     )  # fmt: skip
+
+
+def _balance(
+    options: ProjectOptions, opened: Opened, found: photos.PhotoFolder, parts: photos.FolderSplit, probing: bool
+) -> tuple[str, ClassChoice]:
+    """What the net does about classes of different sizes, and what is to be done."""
+    known = correction_of(opened.definition)
+    labels = [int(found.pictures.labels[index]) for index in parts.train]
+    counts = {name: labels.count(number) for number, name in enumerate(found.classes)}
+    return known, class_choice.chosen(options.balance, counts, known, probing)
+
+
+def _watched(definition: Definition, balanced: ClassChoice) -> str:
+    """The test output by which the best weights are chosen."""
+    # The loss of a test is of pictures as they come, for which a net that has seen all classes equally often is wrong.
+    return "balanced_accuracy" if balanced.word == SAMPLING else _loss(definition)
 
 
 def _mirrors(definition: Definition) -> bool:

@@ -30,6 +30,7 @@ class FinetuneReport(VerbReport):
     ``starts_from``: the layer whose linear classifier is the start (empty: none).
     ``notes``: what was changed or decided, and why.
     ``notices``: what was done otherwise than could be expected.
+    ``balance``: what is done about classes of different sizes.
     """
 
     folder: str
@@ -48,6 +49,7 @@ class FinetuneReport(VerbReport):
     notes: list[str]
     notices: list[str]
     commands: list[str]
+    balance: str
 
 
 def finetune(
@@ -72,6 +74,7 @@ def finetune(
     per_class: int | None = None,
     path_column: str | None = None,
     label_column: str | None = None,
+    balance: str = "auto",
     seed: int = 0,
     device: str = "cpu",
     set: Settings | None = None,
@@ -115,6 +118,7 @@ def finetune(
         suffix=suffix, size=size, resize=resize, batch_size=batch_size, passes=passes, remember=remember, seed=seed,
         device=device, variables=values.variables(set), stages=values.listed(stage), level=level, overwrite=overwrite,
         groups=groups, per_class=per_class, path_column=path_column, label_column=label_column,
+        balance=balance,
     )  # fmt: skip
     with stages(quiet) as say:
         done = finetune_project(wanted, say)
@@ -124,5 +128,5 @@ def finetune(
         done.batch_size, str(Path(folder, "solver.prototxt")), str(Path(folder, "train_val.prototxt")),
         [str(Path(folder, name)) for name in done.files], DataTable(row.plain() for row in tried),
         done.probe.chosen.candidate.name if done.probe is not None else "", [str(note) for note in done.notes],
-        list(done.notices), [command for command, _ in done.commands],
+        list(done.notices), [command for command, _ in done.commands], done.balance.word,
     )  # fmt: skip

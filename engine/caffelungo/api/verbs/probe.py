@@ -61,6 +61,7 @@ def probe(
     per_class: int | None = None,
     path_column: str | None = None,
     label_column: str | None = None,
+    balance: str | None = None,
     seed: int = 0,
     device: str = "auto",
     precision: str = "fp32",
@@ -100,6 +101,7 @@ def probe(
                 device=device, precision=precision, threads=threads, variables=values.variables(set), head=head,
                 stages=values.listed(stage), level=level, overwrite=overwrite,
                 groups=groups, per_class=per_class, path_column=path_column, label_column=label_column,
+                balance=balance,
             ),
             say,
         )  # fmt: skip
