@@ -19,6 +19,8 @@ from caffelungo.errors import Location, LungoError, Problem, UserError
 
 _USUAL, _MOST = (256, 320), 1024
 """Height and width of a picture to try augmentations on: where the layer names no size, and at most."""
+_DRAWS = 8
+"""So often each is tried, since it may do something only now and then."""
 
 
 class Augmentations:
@@ -69,11 +71,14 @@ def trial(transform: Any, channels: int, resized: Size, at: At) -> list[Problem]
     found: list[Problem] = []
     for kind, settings, place in Augmentations(transform, at).kinds:
         try:
-            twice = [
-                _applied(kind, settings, picture, size, np.random.default_rng(1), place, "a picture of noise")
+            once, again = (
+                [
+                    _applied(kind, settings, picture, size, np.random.default_rng(seed), place, "a picture of noise")
+                    for seed in range(_DRAWS)
+                ]
                 for _ in range(2)
-            ]
-            if not np.array_equal(*twice):
+            )
+            if not all(map(np.array_equal, once, again)):
                 found.append(
                     Problem(
                         f"{kind} does not take all its random numbers from `rng`, so that training cannot be resumed",

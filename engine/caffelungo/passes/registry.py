@@ -34,7 +34,7 @@ RESERVED = frozenset({
     "name", "no-normalize", "output", "overwrite", "passes", "quiet", "read", "recipe", "resize",
     "set", "shape", "size", "solver", "stage", "task", "tune", "val", "weights",
 })  # fmt: skip
-"""Flags (without dashes) of `lungo grow` and `lungo rewrite` themselves, which no package's pass may have; a test holds the list."""
+"""Flags of `lungo grow` and `lungo rewrite` themselves, without dashes: no package's pass may have one of these."""
 
 Given = Mapping[str, Any]
 """Values of flags by their names as variables; absent, None, False or empty: not given."""
