@@ -27,7 +27,7 @@ DRAWS = 1000
 
 
 @dataclass(frozen=True)
-class Prediction:
+class PredictedAccuracy:
     """An accuracy, or a difference of two, between ``low`` and ``high`` (95 %)."""
 
     value: float
@@ -48,16 +48,16 @@ class Extrapolation:
     most: float
     shocks: Floats
 
-    def accuracy(self, size: float) -> Prediction:
+    def accuracy(self, size: float) -> PredictedAccuracy:
         """Of ``size`` pictures per class; UserError where that is not above 0, or beyond ``FARTHEST``."""
         drawn = 1 - self._errors(size)
-        return Prediction(1 - float(self.law.errors(size)[0, 0]), *_interval(drawn))
+        return PredictedAccuracy(1 - float(self.law.errors(size)[0, 0]), *_interval(drawn))
 
-    def gain(self, size: float) -> Prediction:
+    def gain(self, size: float) -> PredictedAccuracy:
         """By how much the accuracy of ``size`` pictures per class exceeds that of those that there are."""
         drawn = self._errors(self.most) - self._errors(size)
         now, then = self.law.errors([self.most, size])[0]
-        return Prediction(float(now - then), *_interval(drawn))
+        return PredictedAccuracy(float(now - then), *_interval(drawn))
 
     def _errors(self, size: float) -> Floats:
         """DRAWS of them."""

@@ -153,9 +153,8 @@ def _compared(
         if progress is not None:
             progress(rows.stop, count)
     if not parts:
-        parts = [
-            (*(np.zeros(0, np.int64) for _ in range(2)), np.zeros(0, np.bool_), np.zeros(0, np.int64), np.zeros(0))
-        ]
+        none = np.zeros(0, np.int64)
+        return none, none, none.astype(np.bool_), none, none.astype(np.float64)
     return tuple(np.concatenate(column) for column in zip(*parts, strict=True))  # type: ignore[return-value]
 
 

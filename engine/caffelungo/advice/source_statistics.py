@@ -95,12 +95,12 @@ class SourceStatistics:
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """For a file: mean and variances in float32, axes in float16, whose entries are at most 1."""
         return {
-            "count": np.int64(self.count).reshape(1),
+            "count": np.array([self.count], np.int64),
             "mean": self.mean.astype(np.float32),
             "axes": self.axes.astype(np.float16),
             "variances": self.variances.astype(np.float32),
-            "rest": np.float32([self.rest]),
-            "shrinkage": np.float32([self.shrinkage]),
+            "rest": np.array([self.rest], np.float32),
+            "shrinkage": np.array([self.shrinkage], np.float32),
         }
 
     @classmethod
