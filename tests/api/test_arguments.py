@@ -109,6 +109,8 @@ def test_an_opened_net_where_only_files_are_taken(tmp_path: Path) -> None:
         cl.finetune(net, "photos", tmp_path / "out")
     with pytest.raises(cl.UserError, match="`blobs` takes"):
         net(np.zeros((1, 1, 28, 28)), blobs=3)
+    with pytest.raises(cl.UserError, match="did you mean `blobs`"):
+        net(np.zeros((1, 1, 28, 28)), blob="ip1")
     with pytest.raises(cl.UserError, match="blob `data` takes a tensor or an array"):
         net("photo.png")
     with pytest.raises(cl.UserError, match="has no option `siz`"):

@@ -52,8 +52,8 @@ def taken(value: Any, kind: Any) -> Any:
         if not isinstance(value, Mapping):
             return NOT_OF_KIND
         keys = [taken(key, parts[0]) for key in value]
-        found = [taken(one, parts[1]) for one in value.values()]
-        return NOT_OF_KIND if _lacks([*keys, *found]) else dict(zip(keys, found, strict=True))
+        held = [taken(one, parts[1]) for one in value.values()]
+        return NOT_OF_KIND if _lacks([*keys, *held]) else dict(zip(keys, held, strict=True))
     if origin is collections.abc.Callable:
         return value if callable(value) else NOT_OF_KIND
     return value if isinstance(value, origin) else NOT_OF_KIND

@@ -116,7 +116,7 @@ def number_of(net: NetModule, name: str, entering: bool = False) -> int:
     found = [number for number, value in enumerate(plan.values) if value.blob == name]
     if found:
         return found[-1]
-    near = did_you_mean(name, plan.blobs)
+    near = did_you_mean(name, [*plan.blobs, *(["blobs"] if entering else [])])  # net(x, blob="conv1") means blobs=
     raise UserError(
         f"the net has no blob called `{name}` in phase {'TRAIN' if net.training else 'TEST'}",
         where=_file(net),
