@@ -114,10 +114,10 @@ def _problems(kind: AugmentationType, written: Any, name: str, at: At) -> Iterat
         least, most = getattr(given, low), getattr(given, high)
         if least > most:
             inside = next((one for one in (low, high) if block.HasField(one)), None)
-            place = f"{kind.block}.{inside}" if inside else next(one for one in (low, high) if one in direct)
+            path = f"{kind.block}.{inside}" if inside else next(one for one in (low, high) if one in direct)
             yield Problem(
                 f"{low} of an augmentation is above its {high}",
-                at(f"{name}.{place}"),
+                at(f"{name}.{path}"),
                 f"{low}: {least:g}, {high}: {most:g}",
                 f"lower {low}, or raise {high}",
             )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from caffelungo.bounds import Bounds
 from caffelungo.definition.layer_options import Option
@@ -69,7 +69,7 @@ class ClassBalanced(Loss):
     exponent. Subclasses call ``read_balance`` in ``setup`` and ``mistakes`` in ``shapes``.
     """
 
-    class_lists = ("class_weight", "class_count")
+    class_lists: ClassVar[tuple[str, ...]] = ("class_weight", "class_count")
     weights: Numbers | None = None
     gamma = 0.0
     counts: tuple[int, ...] = ()

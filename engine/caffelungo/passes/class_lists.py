@@ -6,8 +6,8 @@ after:   loss { class_weights: inverse }                   the training data are
 
 from __future__ import annotations
 
+from caffelungo.definition import layer_options
 from caffelungo.definition.edits import ClearField
-from caffelungo.layers.base import layer_options
 from caffelungo.passes.base import Note
 from caffelungo.passes.view import View
 from caffelungo.plan.plan import PlannedLayer

@@ -83,7 +83,9 @@ def _problems_of(rest: Rest | None) -> list[Problem]:
     if rest is None:
         return []
     definition = rest.definition
-    blocks = [(name, k) for name in ("step", "rate", "solver") for k in range(len(getattr(definition.message, name)))]
+    blocks: list[tuple[str | int, ...]] = [
+        (name, k) for name in ("step", "rate", "solver") for k in range(len(getattr(definition.message, name)))
+    ]
     blocks += [("head",)] if definition.message.HasField("head") else []
     doubtful = rest.among([definition.offset(*block) or 0 for block in blocks], Harm.FIELD)
     problems: list[Problem] = []
