@@ -8,7 +8,7 @@ import pytest
 
 from caffelungo.definition.schema import message_class
 from caffelungo.errors import UserError
-from caffelungo.weights.task_heads import find, heads_of, described
+from caffelungo.weights.task_heads import described, find, heads_of
 
 
 def extras(*heads: tuple[str, str, list[str]]) -> Any:

@@ -30,8 +30,8 @@ the data layer of the TRAIN phase; they are applied in the order of the file, af
     }
 
 The options of an augmentation are a block called after it; those that are not written have their defaults.
-`lungo check` judges names, options and ranges, and tries each augmentation on a picture. `samples.png` in the folder of a
-run shows pictures as the net sees them.
+`lungo check` judges names, options and ranges, and tries each augmentation on a picture. `samples.png` in the folder of
+a run shows pictures as the net sees them.
 
 What is drawn for a picture follows from the seed, the epoch and the picture's number: a run that is resumed, or that
 has another number of workers, sees the same pictures.
