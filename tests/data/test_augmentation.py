@@ -17,6 +17,7 @@ from caffelungo.check.files import check_files
 from caffelungo.data import augmentation, transforms
 from caffelungo.data.source import places
 from caffelungo.data.sources import open_source
+from caffelungo.definition.option_blocks import Option
 from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.definition.schema import TEST, TRAIN, NetState
 from caffelungo.errors import UserError
@@ -274,3 +275,6 @@ def test_a_binary_net_keeps_the_options(tmp_path: Path) -> None:
 def test_a_range_names_options_that_exist() -> None:
     with pytest.raises(ValueError, match="'low', which is none of its options"):
         augmentation.register("Mine", ranges=(("low", "high"),))
+    options = (Option("low", 2, "Least."), Option("high", 1, "Most."))
+    with pytest.raises(ValueError, match="the default of 'low' is above that of 'high'"):
+        augmentation.register("Mine", options=options, ranges=(("low", "high"),))

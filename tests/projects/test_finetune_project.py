@@ -238,3 +238,54 @@ def test_sizes_that_could_never_run_write_nothing(
         make(net, photos, tmp_path / "mine", **asked)
     assert all(text in str(caught.value) for text in told), str(caught.value)
     assert not (tmp_path / "mine").exists()
+
+
+@pytest.fixture
+def uneven(photos: Path) -> Path:
+    """The same with three pictures of one class."""
+    for number in range(3, 10):
+        (photos / "dog" / f"{number}.png").unlink()
+    return photos
+
+
+def test_classes_of_different_sizes_are_corrected_from_the_start_on(net: Path, uneven: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "net.caffemodel"
+    formats.write(weights, Weights(random_blobs(read_net(net))))
+    made = {}
+    for word in ("auto", "none", "sampling", "logits"):
+        out = tmp_path / word
+        found = make(net, uneven, out, weights=str(weights), layers=("fire9/concat",), balance=word)
+        assert not check([out / "solver.prototxt"]).problems
+        texts = {name: (out / name).read_text() for name in ("train_val.prototxt", "solver.prototxt", "README.md")}
+        made[word] = found.balance.word, texts, found.probe
+        assert ("pictures of the smallest (dog" in " ".join(texts["README.md"].split())) == (word != "none")
+    assert [made[word][0] for word in made] == ["inverse", "none", "sampling", "logits"]
+    assert "class_weights: inverse" in made["auto"][1]["train_val.prototxt"]
+    assert "times the pictures of the smallest (dog" in made["auto"][1]["train_val.prototxt"].replace("\n# ", " ")
+    assert "times the pictures of the smallest (dog" in made["auto"][1]["solver.prototxt"].replace("\n# ", " ")
+    assert "softmax_with_loss" not in made["none"][1]["train_val.prototxt"]
+    assert made["sampling"][1]["train_val.prototxt"].count("class_balanced: true") == 1
+    assert read_solver(tmp_path / "sampling" / "solver.prototxt").message.lungo.watch == "balanced_accuracy"
+    assert read_solver(tmp_path / "auto" / "solver.prototxt").message.lungo.watch != "balanced_accuracy"
+    assert "softmax_with_loss" not in (tmp_path / "auto" / "deploy.prototxt").read_text()
+    # The start is the weighted classifier, and of logits the plain one without the shares of the classes.
+    plain, weighed, adjusted = (made[word][2].head for word in ("none", "auto", "logits"))
+    assert (weighed.bias - weighed.bias.mean())[1] > (plain.bias - plain.bias.mean())[1]
+    np.testing.assert_allclose(adjusted.weight, plain.weight)
+    gain = adjusted.bias - plain.bias
+    np.testing.assert_allclose(gain - gain[0], np.log([1, 8 / 2, 1]), atol=1e-5)
+
+
+def test_a_training_without_a_fitted_start_only_says_it(net: Path, uneven: Path, tmp_path: Path) -> None:
+    found = make(net, uneven, tmp_path / "mine")
+    assert found.balance.word == "none"
+    assert "--balance inverse" in found.balance.why
+    asked = make(net, uneven, tmp_path / "asked", balance="inverse")
+    assert asked.balance.word == "inverse"
+    assert "class_weights: inverse" in (tmp_path / "asked" / "train_val.prototxt").read_text()
+
+
+def test_a_correction_that_does_not_exist(net: Path, photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such correction"):
+        make(net, photos, tmp_path / "mine", balance="inverted")
+    assert not (tmp_path / "mine").exists()

@@ -69,9 +69,11 @@ def register(
     file is silent; without any the function gets the whole ``lungo.Augmentation``. ``resizes``: the pictures that it
     returns are of ``size``; others keep theirs. ``ranges``: pairs of options of which the first is at most the second.
     """
-    named = {one.name for one in options}
+    named = {one.name: one.default for one in options}
     if unknown := [one for pair in ranges for one in pair if one not in named]:
         raise ValueError(f"augmentation {name}: a range names {unknown[0]!r}, which is none of its options")
+    if wrong := [pair for pair in ranges if named[pair[0]] > named[pair[1]]]:  # type: ignore[operator]
+        raise ValueError(f"augmentation {name}: the default of {wrong[0][0]!r} is above that of {wrong[0][1]!r}")
 
     def decorate(function: F) -> F:
         known = _registered.get(name)

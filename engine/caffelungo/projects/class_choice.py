@@ -47,7 +47,7 @@ def chosen(asked: str, counts: Mapping[str, int], known: str, fitted: bool) -> C
         f"({least}, {sizes[least]})"
     )
     if asked != AUTO:
-        return ClassChoice(asked, f"{DOES[asked]}, as --balance {asked} asks; {apart}" if asked != NONE else "")
+        return ClassChoice(asked, f"{DOES[asked]}, as --balance asks; {apart}" if asked != NONE else "")
     if known != NONE:
         return ClassChoice(known, f"{DOES[known]}, as the net has it; {apart}")
     if ratio < UNEVEN:
