@@ -135,6 +135,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
 
 
 OWN_EXCEPTIONS = {
+    ("json_fields.py", "--task"): "of `grow`, after the name of a field, `layers`, that is a verb's name, too",
     ("diff.py", "--weights"): "what that option of other verbs takes is given here as an argument",
     ("main.py", "--debug"): "of `lungo` itself, before the verb",
     ("main.py", "--version"): "of `lungo` itself, before the verb",

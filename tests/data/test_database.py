@@ -372,7 +372,7 @@ def test_missing_labels_and_double_values_are_said(tmp_path: Path) -> None:
     both = sample(1, 1, 2, label=None, data=b"ab", float_data=[1.0, 2.0])
     source = data(records(tmp_path / "db", both, sample(1, 1, 2, label=1)))
     assert source.survey() == source.survey() == []
-    assert [text for text in source.notices if "1 of 2 records have no label" in text] == source.notices[1:]
+    assert [text for text in source.notices if "1 of 2 records without a label" in text] == source.notices[1:]
     assert "`data` and `float_data`" in source.notices[0]
     assert source.labels().tolist() == [0, 1]
     alone = data(records(tmp_path / "one", sample(label=None)), tops=1)

@@ -393,7 +393,7 @@ def test_a_template_variable_is_missing(command: tuple[str, ...]) -> None:
         ("time -model net.prototxt -phase BOTH", "--phase BOTH", "--phase TEST"),
         ("time -model net.prototxt -iterations 0", "--iterations 0", "remove it, or write at least 1"),
         ("finetune lenet --data nowhere -o mine", "nowhere", "correct the path"),
-        ("finetune lenet --data 0.jpg -o mine", "a file", "one sub-folder per class"),
+        ("finetune lenet --data 0.jpg -o mine", "a binary file", "one sub-folder per class"),
         ("finetune lenet --data . -o mine", "no picture in them", "one sub-folder per class"),
         ("finetune lenet --data . --scratch --weights x -o mine", "--scratch --weights x", "remove one of the two"),
         ("finetune lenet --data . --layers all -o mine", "--layers all", "remove --layers"),

@@ -73,7 +73,7 @@ def test_an_unknown_policy() -> None:
     (problem,) = solver_problems(solver("triangulr"), lambda *path: None)
     assert problem.remedy == 'did you mean "triangular"?'
     (problem,) = solver_problems(solver("zzz"), lambda *path: None)
-    assert problem.remedy == f"one of {', '.join(POLICIES)}"
+    assert problem.remedy == f"use one of: {', '.join(POLICIES)}"
 
 
 def test_a_name_is_given_once() -> None:

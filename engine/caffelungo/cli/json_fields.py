@@ -136,8 +136,8 @@ FIELDS: dict[str, dict[str, str]] = {
         **{name: f"{text.rstrip('.')} (`--task`)." for name, text in _PROJECT.items()},
         "iterations": "Iterations of training (`--task`).",
         "batch_size": "Pictures per iteration (`--task`).",
-        "fitted": "The classifier that training starts from (`--task`), with the fields of `layers` of `lungo probe`; "
-        "null where it starts otherwise.",
+        "fitted": "The classifier that training starts from, as `lungo probe` reports `layers` (`--task`); null where "
+        "it starts otherwise.",
     },
     "rewrite": _REWRITE,
     "init": {

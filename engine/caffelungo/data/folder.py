@@ -268,7 +268,7 @@ def split(found: PhotoFolder, share: float = 0.2, seed: int = 0) -> FolderSplit:
                 taken += len(unit)
     if lonely:
         notices.append(
-            f"{counted(len(lonely), 'class')} with only one picture, which is used for training: not "
+            f"{counted(len(lonely), 'class')} with only one picture, which is used for training, so not "
             f"tested: {listed(lonely)}"
         )
     train = [index for index in found.usable if index not in val]
