@@ -59,7 +59,7 @@ def classifier_labels(opened: ExportableNet, options: ExportOptions) -> list[str
         labels = metadata.read_labels(given) if isinstance(given, (str, Path)) else list(given)
         if classes is not None and len(labels) != classes[1]:
             raise UserError(
-                f"there are {counted(len(labels), 'label')} for {classes[1]} classes",
+                f"{counted(len(labels), 'label')} for {classes[1]} classes",
                 where=Location(str(given)) if isinstance(given, (str, Path)) else None,
                 received=counted(len(labels), "name"),
                 remedy=f"write one name for each of the {classes[1]} outputs of `{classes[0]}`",

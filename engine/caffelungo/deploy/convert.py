@@ -265,7 +265,7 @@ def _check_labels(net: DeployNet, options: ConvertOptions, problems: list[Proble
         elif len(names) != net.classes[1]:
             problems.append(
                 Problem(
-                    f"there are {counted(len(names), 'label')} for {net.classes[1]} classes",
+                    f"{counted(len(names), 'label')} for {net.classes[1]} classes",
                     received=str(labels) if isinstance(labels, (str, Path)) else counted(len(names), "name"),
                     remedy=f"write one name for each of the {net.classes[1]} outputs of `{net.classes[0]}`",
                 )

@@ -253,7 +253,11 @@ def _gpu(
         raise _unusable(device, f"the installed onnxruntime has no {_short(missing[0])} provider", order)
     if index >= count:
         raise _unusable(
-            device, "no CUDA device was found" if not count else f"there are {counted(count, 'CUDA device')}", order
+            device,
+            "no CUDA device was found"
+            if not count
+            else f"{counted(count, 'CUDA device was', 'CUDA devices were')} found",
+            order,
         )
     _preload(runtime)
     made = options()

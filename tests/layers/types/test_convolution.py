@@ -105,4 +105,4 @@ def test_refusals() -> None:
     conv("num_output: 4 kernel_size: 6", (1, 3, 5, 5), "impossible shape", "larger input")
     conv("num_output: 4 kernel_size: 3", (1, 3), "1 to 3 spatial axes", "InnerProduct")
     conv("num_output: 4 kernel_size: 3 kernel_size: 3 kernel_size: 3", (1, 3, 5, 5), "3 values for 2 spatial axes")
-    conv("num_output: 4 kernel_h: 3 kernel_w: 3", (1, 3, 5), "2 values for 1 spatial axes", "give one value")
+    conv("num_output: 4 kernel_h: 3 kernel_w: 3", (1, 3, 5), "2 values for 1 spatial axis", "give one value")
