@@ -145,7 +145,7 @@ def test_all_mistakes_are_told_at_once() -> None:
 
 
 def test_an_unknown_depth() -> None:
-    with pytest.raises(UserError, match="did you mean TOP_TWO"):
+    with pytest.raises(UserError, match="did you mean top_two"):
         tune_step("TOP_TOW")
 
 

@@ -66,7 +66,7 @@ def test_snapshots_that_no_run_recorded_stay_and_are_said(here, capsys):
     solver.snapshot()
     run_training.train(helpers.options(overwrite=True))
     assert (here / "out/s_iter_15.solverstate").exists()
-    assert "no recorded run of this program wrote are kept" in " ".join(capsys.readouterr().err.split())
+    assert "kept that no recorded run of this program wrote" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize("keep_last", ["", "lungo { keep_last: 3 }"])

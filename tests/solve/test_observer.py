@@ -45,7 +45,7 @@ class Recorder(Observer):
         self.best: list[tuple[int, float]] = []
 
     def on_attach(self, run: ObservedRun) -> None:
-        self.calls.append(("attach", run_training.training.iteration))
+        self.calls.append(("attach", run.training.iteration))
 
     def on_iteration(self, iteration: int) -> None:
         self.calls.append(("iteration", iteration))
@@ -257,7 +257,7 @@ def test_a_smaller_batch_attaches_callbacks_again_and_frees_what_did_not_fit(
         def on_attach(self, run: ObservedRun) -> None:
             gc.collect()
             alive.append([one() is not None for one in self.runs])
-            self.runs.append(weakref.ref(run_training.training))
+            self.runs.append(weakref.ref(run.training))
 
     assert run_training.train(helpers.options(fit_batch=True), [Remembering()]) == 0
     assert alive == [[], [False]]

@@ -218,7 +218,7 @@ def test_the_best_weights_are_named_however_a_run_ends(here, capsys, monkeypatch
         helpers.make(here, test_interval="400", max_iter="22", extra=extra)
         run_training.train(helpers.options(quiet=False, resume=True))
     told = capsys.readouterr()
-    assert re.search(r"best weights in out/s_best\.caffemodel: accuracy [01]\S* at iteration \d+",
+    assert re.search(r"best weights in out/s_best\.caffemodel: accuracy \d+\.\d% at iteration \d+",
                      " ".join((told.out + told.err).split()))  # fmt: skip
 
 
