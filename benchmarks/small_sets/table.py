@@ -26,12 +26,13 @@ DRAWS = 4000
 
 Key = tuple[str, str, int]
 """Set, arm, seed."""
+Result = dict[str, Any]
+"""What an arm gave: see ``arms.run``."""
 
 
 def page(jobs: Sequence[Job], precision: str, size: int) -> str:
     """Markdown."""
-    done = {(job.name, job.arm, job.seed): job for job in jobs if job.done}
-    found = {key: _found(job) for key, job in done.items()}
+    found = {(job.name, job.arm, job.seed): json.loads(job.result.read_text()) for job in jobs if job.done}
     sets, arms = list(dict.fromkeys(job.name for job in jobs)), list(dict.fromkeys(job.arm for job in jobs))
     seeds = sorted({seed for _, _, seed in found})
     lines = [
@@ -49,37 +50,38 @@ def page(jobs: Sequence[Job], precision: str, size: int) -> str:
     ]
     for name in sets:
         own = [seed for seed in seeds if any((name, arm, seed) in found for arm in arms)]
-        cells = [_cell([found[name, arm, seed] for seed in own if (name, arm, seed) in found]) for arm in arms]
+        cells = [
+            _cell([found[name, arm, seed] for seed in own if (name, arm, seed) in found], len(own)) for arm in arms
+        ]
         probes = [found[name, "probe", seed] for seed in own if (name, "probe", seed) in found]
         lines.append(f"| {name} | {len(own)} | " + " | ".join(cells) + f" | {_layers(probes)} |")
-    lines += ["", "## What the defaults promise", "", *_promises(done, sets, seeds)]
+    lines += ["", "## What the defaults promise", "", *_promises(found, sets, seeds)]
     return "\n".join(lines) + "\n"
 
 
-def _between(found: Iterable[dict[str, Any]], key: str) -> str:
+def _between(found: Iterable[Result], key: str) -> str:
     values = sorted({one[key] for one in found})
     return " to ".join(dict.fromkeys((values[0], values[-1]))) if values else "no day"
 
 
-def _found(job: Job) -> dict[str, Any]:
-    return dict(json.loads(job.result.read_text()))
-
-
-def _cell(results: Sequence[dict[str, Any]]) -> str:
+def _cell(results: Sequence[Result], seeds: int) -> str:
+    """A cell of a row of so many ``seeds``; of fewer, it says of how many."""
     if not results:
         return "-"
     low, high = _interval(results)
     accuracy, balanced = (100 * mean(one[key] for one in results) for key in ("accuracy", "balanced"))
-    return f"{accuracy:.1f} [{low:.1f}, {high:.1f}] ({balanced:.1f}; {mean(one['cpu'] for one in results):.0f} s)"
+    few = "" if len(results) == seeds else f"; seeds {len(results)}"
+    cpu = mean(one["cpu"] for one in results)
+    return f"{accuracy:.1f} [{low:.1f}, {high:.1f}] ({balanced:.1f}; {cpu:.0f} s{few})"
 
 
-def _interval(results: Sequence[dict[str, Any]]) -> tuple[float, float]:
+def _interval(results: Sequence[Result]) -> tuple[float, float]:
     samples = round(mean(one["samples"] for one in results))
     low, high = wilson(round(samples * mean(one["accuracy"] for one in results)), samples)
     return 100 * low, 100 * high
 
 
-def _layers(probes: Sequence[dict[str, Any]]) -> str:
+def _layers(probes: Sequence[Result]) -> str:
     """Test accuracy of the single layer that is best on the test photos, and of all layers joined."""
     if not probes:
         return "-"
@@ -90,27 +92,27 @@ def _layers(probes: Sequence[dict[str, Any]]) -> str:
     return f"{best} {means[best]:.1f}, all {joined:.1f}"
 
 
-def _promises(jobs: Mapping[Key, Job], sets: Sequence[str], seeds: Sequence[int]) -> list[str]:
+def _promises(found: Mapping[Key, Result], sets: Sequence[str], seeds: Sequence[int]) -> list[str]:
     lines = [
         "| set | less the best other arm | less classic | less by hand | less the best probe (by test) | clock, "
         "processor seconds |",
         "|---|---|---|---|---|---|",
     ]
     for name in sets:
-        own = [seed for seed in seeds if (name, "finetune", seed) in jobs]
+        own = [seed for seed in seeds if (name, "finetune", seed) in found]
         if not own:
             continue
-        mine = [_found(jobs[name, "finetune", seed]) for seed in own]
+        mine = [found[name, "finetune", seed] for seed in own]
         accuracy = 100 * mean(one["accuracy"] for one in mine)
-        whole = [arm for arm in TITLES if arm != "finetune" and all((name, arm, seed) in jobs for seed in own)]
-        others = {arm: 100 * mean(_found(jobs[name, arm, seed])["accuracy"] for seed in own) for arm in whole}
+        whole = [arm for arm in TITLES if arm != "finetune" and all((name, arm, seed) in found for seed in own)]
+        others = {arm: 100 * mean(found[name, arm, seed]["accuracy"] for seed in own) for arm in whole}
         best = max(others, key=lambda arm: others[arm], default=None)
         cells = [f"{accuracy - others[best]:+.1f} ({best})" if best is not None else "-"]
         for arm in ("classic", "handwritten"):
-            pairs = [(jobs[name, "finetune", seed], jobs[name, arm, seed]) for seed in own] if arm in whole else []
+            pairs = [(found[name, "finetune", seed], found[name, arm, seed]) for seed in own] if arm in whole else []
             cells.append(_difference(pairs) if pairs else "-")
         if "probe" in whole:
-            probes = [_found(jobs[name, "probe", seed])["layers"] for seed in own]
+            probes = [found[name, "probe", seed]["layers"] for seed in own]
             layers = [100 * mean(one[layer]["accuracy"] for one in probes) for layer in probes[0]]
             cells.append(f"{accuracy - max(layers):+.1f}")
         else:
@@ -125,13 +127,12 @@ def _promises(jobs: Mapping[Key, Job], sets: Sequence[str], seeds: Sequence[int]
     ]
 
 
-def _difference(pairs: Sequence[tuple[Job, Job]]) -> str:
+def _difference(pairs: Sequence[tuple[Result, Result]]) -> str:
     rng = np.random.default_rng(0)
     gains = []
     for mine, other in pairs:
-        a, b = _found(mine), _found(other)
-        own, others = set(a["wrong"]), set(b["wrong"])
-        gain = np.zeros(a["samples"])
+        own, others = set(mine["wrong"]), set(other["wrong"])
+        gain = np.zeros(mine["samples"])
         gain[: len(others - own)] = 1
         gain[len(gain) - len(own - others) :] = -1
         gains.append(gain)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from benchmarks.small_sets.arms import Job
 from benchmarks.small_sets.splits import split
-from benchmarks.small_sets.table import page
+from benchmarks.small_sets.table import _difference, page
 
 
 def photos(folder: Path, count: int) -> None:
@@ -55,3 +55,21 @@ def test_differences_are_paired_and_what_is_missing_is_a_dash(tmp_path: Path) ->
     row = next(line for line in text.splitlines() if line.startswith("| set | +20.0 (classic)"))
     low, high = (float(word.strip("[],|")) for word in row.split("|")[3].split()[1:])
     assert 0 < low < 20 < high
+
+
+def test_photos_that_only_the_defaults_get_wrong_count_against_them() -> None:
+    mine, other = ({"samples": 20, "wrong": wrong} for wrong in (["a", "b"], ["b", "c", "d"]))
+    assert _difference([(mine, other)]).startswith("+5.0 [")
+    assert _difference([(other, mine)]).startswith("-5.0 [")
+    assert _difference([(mine, mine)]) == "+0.0 [+0.0, +0.0]"
+
+
+def test_a_mean_of_fewer_seeds_than_the_row_has_says_so(tmp_path: Path) -> None:
+    found = {"accuracy": 0.5, "balanced": 0.5, "samples": 20, "right": 10, "seconds": 5, "cpu": 7, "wrong": [],
+             "date": "2026-01-02", "torch": "2.14"}  # fmt: skip
+    jobs = [Job("set", seed, arm, tmp_path, tmp_path, 64, "fp32") for arm in ("finetune", "classic") for seed in (0, 1)]
+    for job in jobs[:3]:
+        job.result.write_text(json.dumps(found))
+    assert "| set | 2 | 50.0 [29.9, 70.1] (50.0; 7 s) | 50.0 [29.9, 70.1] (50.0; 7 s; seeds 1) | - |" in page(
+        jobs, "fp32", 64
+    )

@@ -73,7 +73,7 @@ SPEAKERS: dict[str, list[str]] = {
     "probes/choose_candidate.py": ["probe"],
     "data/named_pictures.py": PICTURES, "data/picture_table.py": PICTURES, "data/picture_groups.py": TAKES_IN,
     "probes/picture_entries.py": ["probe"], "probes/feature_matrix.py": ["probe", "finetune"],
-    "probes/run_probe.py": ["probe"],
+    "probes/run_probe.py": ["probe"], "probes/probed_net.py": ["probe"],
     "projects/finetune_project.py": ["finetune"], "projects/class_choice.py": ["finetune", "probe"],
     "rewriting/folder_files.py": ["finetune", "grow", "probe"],
     "rewriting/rewrite.py": ["grow", "rewrite"], "serving/bodies.py": ["serve"], "serving/hosts.py": ["serve"],

@@ -20,7 +20,7 @@ import pytest
 from caffelungo.definition.reader import parse_net, read_net
 from caffelungo.errors import UserError
 from caffelungo.features.run_part import PartRunner
-from caffelungo.probes import choose_candidate, write_net
+from caffelungo.probes import choose_candidate, probed_net, write_net
 from caffelungo.probes import run_probe as module
 from caffelungo.probes.results import Probed, judge
 from caffelungo.weights import formats
@@ -36,7 +36,7 @@ FEW = (0.01, 1.0)
 
 @pytest.fixture(autouse=True)
 def few_penalties(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "KORNBLITH", FEW)
+    monkeypatch.setattr(probed_net, "KORNBLITH", FEW)
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ def test_copies_of_a_picture_are_held_out_together(fire: Place, monkeypatch: pyt
         seen.append((x.numpy(), parts.numpy()))
         return real(candidate, x, labels, classes, parts, **more)
 
-    monkeypatch.setattr(module, "attempt", watched)
+    monkeypatch.setattr(probed_net, "attempt", watched)
     fire.probe(layers=("fire9/concat",))
     x, parts = seen[0]
     same = (np.abs(x[:, None] - x[None]) < 1e-6).all(2)
@@ -246,10 +246,10 @@ def test_two_lists_with_the_same_ends_are_not_mistaken_for_each_other(fire: Plac
 KILLED = """
 import os, signal, sys
 from caffelungo.features import pooled
-from caffelungo.probes import run_probe
+from caffelungo.probes import probed_net
 from caffelungo.probes.options import ProbeOptions
 from caffelungo.probes.run_probe import probe
-run_probe.KORNBLITH = (0.01, 1.0)
+probed_net.KORNBLITH = (0.01, 1.0)
 pooled.CHUNK = 5
 net, weights, data, test, out = sys.argv[1:]
 def dying(real):
@@ -307,7 +307,7 @@ def test_a_killed_probe_goes_on_and_gives_the_same(
             assert (out / path.name).read_bytes() == path.read_bytes(), path.name
     # What is known is not computed again, nor fitted.
     monkeypatch.setattr(PartRunner, "_run", lambda *arguments: pytest.fail("a forward pass"))
-    monkeypatch.setattr(module, "attempt", lambda *arguments, **more: pytest.fail("a cross-validation"))
+    monkeypatch.setattr(probed_net, "attempt", lambda *arguments, **more: pytest.fail("a cross-validation"))
     again = fire.probe(layers=BOTH, test=str(fire.test), output=str(out), overwrite=True)
     assert again.plain() == whole.plain()
 

@@ -76,7 +76,7 @@ def refitted(
     itself, or the other's loss on them is lower by more than one standard error of the differences picture by picture.
     Pictures count, and answers are compared, as ``correction`` says.
 
-    UserError as ``crossvalidation.path``.
+    UserError as ``penalty_path.path``.
     """
     count = len(labels)
     y = torch.from_numpy(labels)
