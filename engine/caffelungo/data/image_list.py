@@ -15,7 +15,7 @@ from caffelungo.data.decode import UNREAD, decode
 from caffelungo.data.parallel import Progress as Progress
 from caffelungo.data.parallel import in_order
 from caffelungo.errors import Alike, Location, Problem, UserError
-from caffelungo.files import find, write_bytes
+from caffelungo.files import find, write_bytes, write_text
 from caffelungo.wording import counted, listed
 
 LIMIT = 20
@@ -97,18 +97,22 @@ def read_list(
         raise UserError(wrong)
     if problems is not None:
         problems += wrong
-    bases, classes = _bases(root, file, beside), _class_names(file, max(labels))
+    bases, classes = _bases(root, file, beside), names_beside(file, max(labels))
     return ImageList(file, names, np.array(labels, np.int64), np.array(lines, np.int64), bases, classes)
 
 
-def _class_names(file: Path, largest: int) -> tuple[str, ...]:
-    """The lines of ``labels.txt`` beside the list, where there is one with a line for each label; else none."""
-    path = file.with_name(LABELS)
+def names_beside(file: Path, largest: int) -> tuple[str, ...]:
+    """The lines of ``labels.txt`` beside ``file``, where there is one with a line for each label; else none."""
+    names = read_names(file.with_name(LABELS))
+    return names if len(names) > largest else ()
+
+
+def read_names(path: Path) -> tuple[str, ...]:
+    """The names of classes in ``path``, one per line; none where there is no such file, or one that is too large."""
     if not path.is_file() or path.stat().st_size > 1 << 20:
         return ()
-    lines = tuple(path.read_text("utf-8", errors="replace").split("\n"))
-    names = tuple(line.strip() for line in lines if line.strip())
-    return names if len(names) > largest else ()
+    lines = path.read_text("utf-8", errors="replace").split("\n")
+    return tuple(line.strip() for line in lines if line.strip())
 
 
 def _parse(file: Path) -> tuple[list[str], list[int], list[int], list[Problem]]:
@@ -286,3 +290,8 @@ def write_list(path: str | Path, entries: Iterable[tuple[str, int]]) -> None:
     """Write a list that ``read_list`` and Caffe read."""
     text = "".join(f"{name} {label}\n" for name, label in entries)
     write_bytes(path, text.encode(errors="surrogateescape"))
+
+
+def write_names(path: str | Path, classes: Iterable[str]) -> None:
+    """Write names of classes that ``read_names`` reads, one per line."""
+    write_text(path, "".join(f"{' '.join(name.split())}\n" for name in classes))

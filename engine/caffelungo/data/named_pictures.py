@@ -8,24 +8,23 @@ pictures become files with lists (``unpack_pictures``), so that every verb, and 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from caffelungo import drafts
 from caffelungo.data import unpack_pictures
-from caffelungo.data.image_list import LABELS, ImageList, read_list, write_list
+from caffelungo.data.image_list import LABELS, ImageList, read_list, write_list, write_names
 from caffelungo.data.packed import arrays, caffe_database, cifar, idx, torchvision_sets
 from caffelungo.data.packed.packed import Packed
 from caffelungo.data.parallel import Progress
 from caffelungo.data.picture_table import PictureColumns, is_table, read_table
 from caffelungo.errors import Location, UserError
-from caffelungo.files import find, write_text
+from caffelungo.files import find
+from caffelungo.weights.sniff import HDF5_SIGNATURE
 from caffelungo.wording import counted
 
 TRAIN, VAL, TEST = "train", "val", "test"
-_HDF5, _ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
+_ZIP = b"PK\x03\x04"
 _HEAD = 4096
 
 
@@ -95,7 +94,7 @@ def _packed(path: Path) -> Packed | None:
         return None
     with path.open("rb") as stream:
         head = stream.read(_HEAD)
-    if head.startswith(_HDF5):
+    if head.startswith(HDF5_SIGNATURE):
         return arrays.read_hdf5(path)
     if head.startswith(_ZIP):
         return arrays.read_npz(path)
@@ -131,16 +130,11 @@ def _table(path: Path, columns: PictureColumns) -> NamedPictures:
     """The pictures of a table, with a list of them in the cache, which a data layer can read."""
     table = read_table(path, columns)
     pictures = table.pictures
-    entries = [(pictures.names[index], int(pictures.labels[index])) for index in range(len(pictures))]
-    digest = hashlib.sha256(repr((entries, pictures.classes)).encode(errors="surrogateescape")).hexdigest()
-    folder = unpack_pictures.address(path.name, digest)
-    if not (folder / unpack_pictures.ALL).is_file():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with drafts.folder(folder) as draft:
-            made = draft / folder.name
-            made.mkdir()
-            write_text(made / LABELS, "".join(f"{' '.join(name.split())}\n" for name in pictures.classes))
-            write_list(made / unpack_pictures.ALL, entries)
-            if not (folder / unpack_pictures.ALL).is_file():
-                drafts.replace(made, folder)
+    entries = list(zip(pictures.names, pictures.labels.tolist(), strict=True))
+
+    def write(made: Path) -> None:
+        write_names(made / LABELS, pictures.classes)
+        write_list(made / unpack_pictures.ALL, entries)
+
+    folder = unpack_pictures.made_once(unpack_pictures.address(path.name, entries, pictures.classes), write)
     return NamedPictures(folder / unpack_pictures.ALL, None, {TRAIN: pictures}, {}, table.columns, table.notices)

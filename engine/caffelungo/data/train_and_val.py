@@ -10,13 +10,12 @@ import numpy as np
 from caffelungo.data import class_folders, named_pictures
 from caffelungo.data.image_list import ImageList, check, read_folder
 from caffelungo.data.named_pictures import NamedPictures
+from caffelungo.data.packed.packed import MOST_CLASSES
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.wording import counted, listed
 
 _TRAIN = frozenset({"train", "training"})
 _VAL = frozenset({"val", "valid", "validation", "test", "testing"})
-MOST_CLASSES = 100_000
-"""A label above it is no class."""
 
 
 def of_lists(named: NamedPictures) -> tuple[Path, ImageList, list[bool] | None]:

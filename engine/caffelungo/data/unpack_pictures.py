@@ -14,17 +14,16 @@ import io
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 
 from caffelungo import drafts, locks
-from caffelungo.data.image_list import LABELS, write_list
+from caffelungo.data.image_list import LABELS, write_list, write_names
 from caffelungo.data.packed.packed import Packed, PackedPart, Stored
 from caffelungo.data.parallel import Progress, in_order
 from caffelungo.errors import Location, UserError
-from caffelungo.files import write_text
 from caffelungo.wording import counted
 
 FORMAT = 1
@@ -59,14 +58,24 @@ def unpacked(packed: Packed, name: str, progress: Progress | None = None) -> Pat
     """The folder with the pictures of ``packed``, which is written unless it is there."""
     target = address(name, FORMAT, packed.kind, packed.classes, [len(part.labels) for part in packed.parts],
                      stamps(packed.files))  # fmt: skip
+
+    def write(made: Path) -> None:
+        with locks.alone(target, "these pictures"):
+            _check_disk(packed, target.parent)
+            _write(packed, made, progress)
+
+    return made_once(target, write)
+
+
+def made_once(target: Path, write: Callable[[Path], None]) -> Path:
+    """``target``, a folder in the cache: ``write`` fills it unless it is there; it appears whole or not at all."""
     if (target / ALL).is_file():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    with locks.alone(target, "these pictures"), drafts.folder(target) as draft:
-        _check_disk(packed, target.parent)
+    with drafts.folder(target) as draft:
         made = draft / target.name
         made.mkdir()
-        _write(packed, made, progress)
+        write(made)
         if not (target / ALL).is_file():
             drafts.replace(made, target)
     return target
@@ -105,7 +114,7 @@ def _write(packed: Packed, folder: Path, progress: Progress | None) -> None:
     for part_name, entries in lists.items():
         write_list(folder / f"{part_name}.txt", entries)
     write_list(folder / ALL, (entry for entries in lists.values() for entry in entries))
-    write_text(folder / LABELS, "".join(f"{' '.join(name.split())}\n" for name in classes))
+    write_names(folder / LABELS, classes)
 
 
 def _encoded(picture: Stored) -> tuple[bytes, str]:

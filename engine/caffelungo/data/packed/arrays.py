@@ -19,7 +19,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.data.packed.packed import Packed, PackedPart, check_labels, check_room, damaged
+from caffelungo.data.packed.packed import EXPANSION, Packed, PackedPart, check_labels, check_room, damaged
 from caffelungo.errors import Location, UserError
 from caffelungo.wording import counted, listed
 
@@ -133,7 +133,7 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any]:
                 remedy="save it as numbers: numpy.savez(path, images=images.astype('uint8'), labels=labels)",
             )  # fmt: skip
         needed = math.prod(shape) * kind.itemsize
-        if needed > size or needed > archive.getinfo(name).compress_size * 1040:
+        if needed > size or needed > archive.getinfo(name).compress_size * EXPANSION:
             raise damaged(path, f"array {name} of shape {shape} in {counted(size, 'byte')}")
         check_room(needed, path)
         data = stream.read(needed + 1)

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from caffelungo.data import datum, preprocess
-from caffelungo.data.image_list import LABELS
+from caffelungo.data import datum, lmdb_pages, preprocess
+from caffelungo.data.image_list import names_beside
 from caffelungo.data.lmdb_reader import LmdbReader
 from caffelungo.data.packed.packed import Packed, PackedPart, Stored, check_labels
 from caffelungo.data.record_survey import survey
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.errors import Location, UserError
 
-MAGIC = (0xBEEFC0DE).to_bytes(4, "little")
+MAGIC = lmdb_pages.MAGIC.to_bytes(4, "little")
 """Of LMDB, at byte 16 of its file."""
 
 
@@ -48,15 +48,8 @@ def read(path: Path) -> Packed:
     part = PackedPart("train", found.labels, picture, path)
     check_labels(part)
     file = path / "data.mdb" if path.is_dir() else path
+    classes = names_beside(file, int(found.labels.max())) if path.is_dir() else ()
     notices = list(found.notices)
     if stated is None and not found.encoded:
         notices.append("channels of the database are taken as blue, green, red, as Caffe writes them")
-    return Packed("an LMDB database", (part,), (file,), _classes(path, int(found.labels.max())), tuple(notices))
-
-
-def _classes(path: Path, largest: int) -> tuple[str, ...]:
-    names = path / LABELS
-    if not path.is_dir() or not names.is_file() or names.stat().st_size > 1 << 20:
-        return ()
-    lines = [line.strip() for line in names.read_text("utf-8", errors="replace").splitlines() if line.strip()]
-    return tuple(lines) if len(lines) > largest else ()
+    return Packed("an LMDB database", (part,), (file,), classes, tuple(notices))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from caffelungo.data.image_list import read_names
 from caffelungo.data.packed.packed import Packed, PackedPart, check_labels, check_room, damaged
 from caffelungo.errors import Location, UserError
 from caffelungo.wording import counted
@@ -24,7 +25,7 @@ _KNOWN = {TEN: 10, HUNDRED: 100}
 
 
 def record_size(path: Path) -> int | None:
-    """Bytes of a record of ``path``; None where it cannot be a binary file of CIFAR: its labels are looked at."""
+    """Bytes of a record of ``path``; None where its labels show that it is no binary file of CIFAR."""
     size = path.stat().st_size
     for each, coarse in ((TEN, None), (HUNDRED, 20)):
         if not size or size % each:
@@ -94,8 +95,5 @@ def _size(path: Path) -> int:
 
 
 def _classes(path: Path, each: int) -> tuple[str, ...]:
-    names = path.with_name(_NAMES[each])
-    if not names.is_file() or names.stat().st_size > 1 << 16:
-        return ()
-    lines = [line.strip() for line in names.read_text("utf-8", errors="replace").splitlines() if line.strip()]
-    return tuple(lines) if len(lines) == _KNOWN[each] else ()
+    names = read_names(path.with_name(_NAMES[each]))
+    return names if len(names) == _KNOWN[each] else ()

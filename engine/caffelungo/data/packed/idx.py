@@ -17,13 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo import files
-from caffelungo.data.packed.packed import Packed, PackedPart, check_labels, check_room, damaged
+from caffelungo.data.packed.packed import EXPANSION, Packed, PackedPart, check_labels, check_room, damaged
 from caffelungo.errors import Location, UserError
 from caffelungo.wording import counted
 
 GZIP = b"\x1f\x8b"
-EXPANSION = 1040
-"""No gzip file unpacks to more than so many times its size."""
 _IMAGES, _LABELS = re.compile("images"), re.compile("labels")
 _TEST, _VAL = re.compile(r"t10k|test", re.IGNORECASE), re.compile(r"val", re.IGNORECASE)
 

@@ -16,6 +16,8 @@ Stored = NDArray[np.uint8] | bytes
 """A picture: H x W, or H x W x 3 with red first; or the bytes of a picture file."""
 MOST_CLASSES = 100_000
 """A label above it is no class."""
+EXPANSION = 1040
+"""Deflated data (gzip, .npz) do not unpack to more than this multiple of their size."""
 
 
 @dataclass(frozen=True)

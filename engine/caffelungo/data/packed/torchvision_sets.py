@@ -135,7 +135,7 @@ def _value(text: str) -> Any:
 
 
 def _made(kind: Any, options: dict[str, Any], root: Path, rooted: bool) -> Any:
-    """The data set where it lies, else downloaded."""
+    """The data set in ``root`` or, where it is not there, downloaded into it."""
     try:
         if not rooted:
             return kind(**options)
