@@ -8,7 +8,6 @@ matrices; the libraries that do so require SciPy and PyWavelets, which nothing e
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.data.decode import Pixels, decode, to_grey
+from caffelungo.data.decode import Pixels, decode, pixel_hash, to_grey
 from caffelungo.data.parallel import in_order
 from caffelungo.errors import UserError
 
@@ -52,13 +51,12 @@ def picture_hash(pixels: Pixels) -> PictureHash:
     """Of a picture H x W x 3 (BGR) or H x W x 1."""
     from PIL import Image
 
-    content = hashlib.blake2b(pixels.tobytes(), digest_size=16, key=repr(pixels.shape).encode()).digest()
     grey = pixels[:, :, 0] if pixels.shape[2] == 1 else to_grey(pixels)[:, :, 0]
     small = np.asarray(Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BOX))
     frequencies = COSINES @ small.astype(np.float64) @ COSINES.T
     step = SIDE // THUMBNAIL
     thumbnail = small.reshape(THUMBNAIL, step, THUMBNAIL, step).mean((1, 3)).astype(np.float32)
-    return PictureHash(content, _bits(frequencies), _bits(frequencies * MIRRORED), thumbnail)
+    return PictureHash(pixel_hash(pixels), _bits(frequencies), _bits(frequencies * MIRRORED), thumbnail)
 
 
 def picture_hashes(

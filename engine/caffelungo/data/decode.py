@@ -7,6 +7,7 @@ eight, CMYK is converted, of an animation the first frame is taken. What cannot 
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import struct
@@ -116,6 +117,11 @@ def _grey(image: Any) -> Pixels:
 def _grey_palette(image: Any) -> bool:
     colors = np.asarray(image.getpalette("RGB")).reshape(-1, 3)
     return bool((colors == colors[:, :1]).all())
+
+
+def pixel_hash(pixels: Pixels) -> bytes:
+    """16 bytes that pictures share if their shapes and pixels are equal."""
+    return hashlib.blake2b(pixels.tobytes(), digest_size=16, key=repr(pixels.shape).encode()).digest()
 
 
 def to_grey(colors: Pixels) -> Pixels:

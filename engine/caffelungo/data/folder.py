@@ -18,7 +18,7 @@ from caffelungo.data import (
     split_pictures,
     train_and_val,
 )
-from caffelungo.data.decode import decode
+from caffelungo.data.decode import decode, pixel_hash
 from caffelungo.data.image_list import ImageList, unread_below, write_list
 from caffelungo.data.parallel import Progress, in_order
 from caffelungo.data.picture_table import PictureColumns
@@ -151,12 +151,11 @@ def _fingerprint(pictures: ImageList, index: int, decoded: bool) -> bytes | str:
         if not decoded:
             data = path.read_bytes()
             return hashlib.blake2b(data, digest_size=16).digest() if data else "an empty file"
-        image = decode(path)
+        return pixel_hash(decode(path))
     except OSError as error:
         return str(error)
     except UserError as error:
         return error.problems[0].received or error.problems[0].what
-    return hashlib.blake2b(image.tobytes(), digest_size=16, key=repr(image.shape).encode()).digest()
 
 
 def _judge(found: PhotoFolder) -> None:
