@@ -40,7 +40,7 @@ LIST = "0.png 0\n1.png 1\n2.png 2\n"
 
 @dataclass(frozen=True)
 class Mistake:
-    """Writes ``after`` in the place of ``before`` in the net, or in the list of pictures; ``told``: what is reported.
+    """Writes ``after`` in the place of ``before`` in the net, or in the list of pictures; ``pattern``: of the problem.
 
     Two that change the same text of one ``layer`` are not made together.
     """
@@ -48,7 +48,7 @@ class Mistake:
     layer: str
     before: str
     after: str
-    told: str
+    pattern: str
     listed: bool = False
 
 
@@ -108,13 +108,13 @@ def write(mistakes: Sequence[Mistake]) -> None:
 def missed(mistakes: Sequence[Mistake]) -> list[str]:
     """What of ``mistakes`` is not reported once, and what else is reported."""
     write(mistakes)
-    told = [one.what for one in check_files(["net.prototxt"])]
+    reported = [one.what for one in check_files(["net.prototxt"])]
     wrong = [
-        f"{one.told}: {count} times"
+        f"{one.pattern}: {count} times"
         for one in mistakes
-        if (count := sum(bool(re.search(one.told, t)) for t in told)) != 1
+        if (count := sum(bool(re.search(one.pattern, t)) for t in reported)) != 1
     ]
-    return wrong + [f"more: {what}" for what in told if not any(re.search(one.told, what) for one in mistakes)]
+    return wrong + [f"more: {what}" for what in reported if not any(re.search(one.pattern, what) for one in mistakes)]
 
 
 def test_without_mistakes_nothing_is_reported() -> None:
@@ -122,14 +122,14 @@ def test_without_mistakes_nothing_is_reported() -> None:
     assert len(TABLE) >= 12
 
 
-@pytest.mark.parametrize("mistake", TABLE, ids=lambda one: one.told[:30])
+@pytest.mark.parametrize("mistake", TABLE, ids=lambda one: one.pattern[:30])
 def test_each_mistake_alone_is_reported_once(mistake: Mistake) -> None:
     assert missed([mistake]) == []
 
 
 def test_any_two_are_reported_once() -> None:
     pairs = [(a, b) for k, a in enumerate(TABLE) for b in TABLE[k + 1 :] if a.before != b.before or a.layer != b.layer]
-    wrong = {(a.told, b.told): found for a, b in pairs if (found := missed([a, b]))}
+    wrong = {(a.pattern, b.pattern): found for a, b in pairs if (found := missed([a, b]))}
     assert not wrong, "\n".join(f"{key}: {value}" for key, value in wrong.items())
 
 
@@ -138,7 +138,7 @@ def test_any_number_is_reported_once(seed: int) -> None:
     draw = random.Random(seed)
     for _ in range(15):
         chosen = {(one.layer, one.before): one for one in draw.sample(TABLE, draw.randint(3, 8))}
-        assert missed(list(chosen.values())) == [], [one.told for one in chosen.values()]
+        assert missed(list(chosen.values())) == [], [one.pattern for one in chosen.values()]
 
 
 def test_a_verb_that_reads_the_net_reports_all_but_its_data() -> None:
@@ -146,8 +146,8 @@ def test_a_verb_that_reads_the_net_reports_all_but_its_data() -> None:
     write(chosen)
     with pytest.raises(UserError) as caught:
         read_net("net.prototxt")
-    told = [one.what for one in caught.value.problems]
-    assert all(sum(bool(re.search(one.told, what)) for what in told) == 1 for one in chosen)
+    reported = [one.what for one in caught.value.problems]
+    assert all(sum(bool(re.search(one.pattern, what)) for what in reported) == 1 for one in chosen)
 
 
 @pytest.mark.parametrize("sizes", ["new_height: 2147483647 new_width: 10", "new_height: 40000 new_width: 40000"])

@@ -1,4 +1,4 @@
-"""The data layers of a net: their data are looked at whatever else is wrong with them."""
+"""The data layers of a net: their data are checked whatever else is wrong with them."""
 
 from __future__ import annotations
 
@@ -78,8 +78,9 @@ def _named(net: Any) -> Iterator[tuple[int, type[Layer], Any, bool]]:
         if not hasattr(getattr(param, str(cls.options_field), None), "source"):
             yield index, cls, param, True
             continue
-        better, sized = transform_options.mended(in_range(param))
-        sized = sized and len(in_range(param).ListFields()) == len(param.ListFields())
+        legal = in_range(param)
+        better, sized = transform_options.mended(legal)
+        sized = sized and len(legal.ListFields()) == len(param.ListFields())
         options = getattr(better, str(cls.options_field))
         options.batch_size = options.batch_size or usual or 1
         usual = usual or options.batch_size
@@ -88,9 +89,9 @@ def _named(net: Any) -> Iterator[tuple[int, type[Layer], Any, bool]]:
 
 def opened(definition: Definition, phase: int, layer: DataLayer, findings: Findings) -> Any:
     """The source of a data layer, or None where its data cannot be used; what is wrong goes to ``findings``."""
-    found = places(layer, definition.where, definition.message.layer[layer.index])
-    where = found["source"] if layer.source else definition.where("layer", layer.index)
     original = definition.message.layer[layer.index]
+    found = places(layer, definition.where, original)
+    where = found["source"] if layer.source else definition.where("layer", layer.index)
     findings.problems += transform_options.problems(
         in_range(original), phase == TRAIN, lambda name: found.get(name) or where
     )

@@ -54,7 +54,7 @@ def check_net(
 
 
 def _checked(definition: Definition, state: Any, findings: Findings, doubt: Doubt) -> tuple[Plan, list[Problem]]:
-    """The plan of one state, and its problems once its data is opened, which may tell shapes that the file leaves open.
+    """The plan of one state, and its problems once its data is opened, which may give shapes that the file leaves open.
 
     Layers that only misstate their data are judged as if they did not, so that this hides nothing of the rest.
     """

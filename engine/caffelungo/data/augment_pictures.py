@@ -20,7 +20,7 @@ from caffelungo.errors import Location, LungoError, Problem, UserError
 _USUAL, _MOST = (256, 320), 1024
 """Height and width of a picture to try augmentations on: where the layer names no size, and at most."""
 _DRAWS = 8
-"""So often each is tried, since it may do something only now and then."""
+"""Number of trials of each augmentation, because it may change only some pictures."""
 
 
 class Augmentations:

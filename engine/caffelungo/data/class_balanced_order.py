@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,31 +51,29 @@ class ClassBalancedOrder(SampleOrder):
 
     def _order_of(self, chosen: int, epoch: int) -> Index:
         """The samples of a class in the order of its pass number ``epoch``."""
-        if (chosen, epoch) not in self._orders:
+        order = self._orders.get((chosen, epoch))
+        if order is None:
             self._orders.pop((chosen, epoch - 2), None)
             members = self.members[chosen]
             drawn = random_numbers.bits(self.seed, random_numbers.MEMBER, epoch, members)
-            self._orders[chosen, epoch] = members[np.argsort(drawn, kind="stable")]
-        return self._orders[chosen, epoch]
+            order = self._orders[chosen, epoch] = members[np.argsort(drawn, kind="stable")]
+        return order
 
 
-def asks(param: Any) -> bool:
-    """Whether the data layer ``param`` (a LayerParameter) asks for classes to be drawn equally often."""
-    layer_options.load()
-    return bool(layer_options.value(param.lungo, layer_options.key(param.type)).class_balanced)
-
-
-def class_balanced(source: DataSource, labels: NDArray[np.int64], options: Any) -> ClassBalancedOrder | None:
+def class_balanced(
+    source: DataSource, labels: Callable[[], NDArray[np.int64]], options: Any
+) -> ClassBalancedOrder | None:
     """The order of ``source`` where its layer asks for this one; None where it does not, or goes through its data once.
 
-    ``options`` are those of its layer that hold batch_size and rand_skip.
+    ``labels`` reads those of all samples. ``options`` are those of its layer that hold batch_size and rand_skip.
     """
-    if source.opening.once or not asks(source.param):
+    layer_options.load()
+    asked = layer_options.value(source.param.lungo, layer_options.key(source.param.type)).class_balanced
+    if source.opening.once or not asked:
         return None
-    order = ClassBalancedOrder(labels, options.batch_size or 1, seed=source.opening.seed, skip=options.rand_skip)
+    order = ClassBalancedOrder(labels(), options.batch_size or 1, seed=source.opening.seed, skip=options.rand_skip)
     source.notice(
         f"each of the {counted(len(order.members), 'class')} is drawn equally often (class_balanced): "
-        f"a sample of the smallest comes "
-        f"{order.ratio:.1f} times as often as one of the largest"
+        f"a sample of the smallest comes {order.ratio:.1f} times as often as one of the largest"
     )
     return order

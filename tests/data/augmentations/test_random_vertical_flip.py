@@ -16,7 +16,7 @@ def test_rows_are_exchanged_and_columns_are_not() -> None:
 
 
 @pytest.mark.parametrize(("options", "share"), [("", 0.5), ("probability: 0", 0.0), ("probability: 0.2", 0.2)])
-def test_so_many_pictures_are_turned(options: str, share: float) -> None:
+def test_the_share_of_pictures_that_are_turned(options: str, share: float) -> None:
     picture = noise(5, 4)
     found = augmented(f'type: "RandomVerticalFlip" random_vertical_flip {{ {options} }}', picture, count=1000)
     turned = [not np.array_equal(one, picture) for one in found]

@@ -1,4 +1,4 @@
-"""A cache of each test's own."""
+"""Every test has its own cache."""
 
 from __future__ import annotations
 

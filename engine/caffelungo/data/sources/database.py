@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.data import datum, preprocess
-from caffelungo.data.class_balanced_order import asks, class_balanced
+from caffelungo.data.class_balanced_order import class_balanced
 from caffelungo.data.data_transformer import PictureDataSource
 from caffelungo.data.lmdb_reader import LmdbReader
 from caffelungo.data.record_survey import Survey, survey
@@ -54,8 +54,7 @@ class DatabaseSource(PictureDataSource):
         self._odd(datum.of(first))
         self._kept: tuple[NDArray[Any], NDArray[np.int64]] | None = None
         self._survey: Survey | None = None
-        if asks(param):
-            self.order = class_balanced(self, self._surveyed().labels, options) or self.order
+        self.order = class_balanced(self, lambda: self._surveyed().labels, options) or self.order
         self.small = not first.encoded and sample.nbytes * self.size <= IN_MEMORY
         self.heavy = self.ahead = not self.small
         self.plain = not (self.crop or self.resize[0] or self.augmentations or self.transform.mirror)

@@ -36,7 +36,7 @@ class ImageSource(PictureDataSource):
         if options.new_height or options.new_width:
             self.set_resize(int(options.new_height), int(options.new_width))
         self.size = len(self.pictures)
-        self.order = class_balanced(self, self.pictures.labels, options) or SampleOrder(
+        self.order = class_balanced(self, lambda: self.pictures.labels, options) or SampleOrder(
             self.size, options.batch_size or 1, seed=opening.seed, shuffle=self._shuffles(options),
             skip=options.rand_skip, once=opening.once,
         )  # fmt: skip
