@@ -14,9 +14,6 @@ class PictureSource(Source):
     """A source of pictures and labels, transformed as `transform_param` says."""
 
     more_options = ("transform_param",)
-    own_options = (
-        Option("class_balanced", False, "Draw every class equally often in training, however many samples it has."),
-    )
 
     def setup(self) -> None:
         self.batch_size = int(self.options.batch_size)
@@ -44,6 +41,17 @@ class PictureSource(Source):
                 "keep one of them",
                 ("transform_param", "force_gray"),
             )
+
+
+class StoredPictures(PictureSource):
+    """Those in files that `source` names, which can be drawn in any order."""
+
+    own_options = (
+        Option("class_balanced", False, "Draw every class equally often in training, however many samples it has."),
+    )
+
+    def mistakes(self) -> Iterator[LayerError]:
+        yield from super().mistakes()
         if self.own.class_balanced and not self.training:
             yield self.fail(
                 "classes are drawn equally often in training only: a test counts every sample once",
@@ -51,7 +59,7 @@ class PictureSource(Source):
                 remedy="write it in a data layer with `include { phase: TRAIN }`",
                 path="class_balanced",
             )
-        if not getattr(self.options, "source", True):  # MemoryData names none
+        if not self.options.source:
             yield self.fail("`source` is missing", remedy='add `source: "..."` with the path of the data')
 
     def size_after_crop(self, size: int) -> int | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caffelungo.layers.base import Arity, Shape
-from caffelungo.layers.data_layers import PictureSource
+from caffelungo.layers.data_layers import StoredPictures
 from caffelungo.layers.registry import register
 
 
 @register
-class Data(PictureSource):
+class Data(StoredPictures):
     """Pictures (and labels, when there is a second top) from a database, in its order, or
     (`lungo { data { class_balanced: true } }`) at random with every class equally often.
 

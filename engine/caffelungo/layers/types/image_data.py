@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from caffelungo.layers.base import Arity, LayerError, Shape
-from caffelungo.layers.data_layers import PictureSource
+from caffelungo.layers.data_layers import StoredPictures
 from caffelungo.layers.registry import register
 
 
 @register
-class ImageData(PictureSource):
+class ImageData(StoredPictures):
     """Picture files and labels, from a list of lines `path label` or a folder with one sub-folder a class.
 
     Tops: batch x (3, or 1 when is_color is false) x H x W, resized to new_height x new_width if given, cropped to
