@@ -25,7 +25,6 @@ Numbers = tuple[float, ...]
 NONE, INVERSE, EFFECTIVE = "none", "inverse", "effective"
 WORDS = (NONE, INVERSE, EFFECTIVE)
 BETA = 0.999
-COUNT = "Samples of each class in the training data; where it is missing, they are counted before the first iteration."
 OPTIONS = (
     Option("class_weights", NONE, "Weights by how many samples each class has: by the inverse of their number, or of "
            "their effective number.", choices=WORDS),
@@ -54,6 +53,11 @@ def effective(counts: Sequence[int], beta: float) -> Numbers:
     return tuple(weight * sum(n > 0 for n in counts) / sum(each) for weight in each) if sum(each) else tuple(each)
 
 
+def log_shares(counts: Sequence[int], factor: float) -> Numbers:
+    """``factor`` log(n / N) of each class; one without samples counts as if it had one, so that it is a number."""
+    return tuple(factor * math.log(max(n, 1) / sum(counts)) for n in counts)
+
+
 def positive(counts: Sequence[int], others: Sequence[int], by: str, beta: float) -> Numbers:
     """What the positive targets of each output weigh so that they count as much as its negative ones; 1 without any."""
     pairs = list(zip(counts, others, strict=True))
@@ -66,7 +70,7 @@ class ClassBalanced(Loss):
     """A loss that may weigh classes by how many samples they have.
 
     ``weights`` holds a number per class, None where all are alike or the counts are not known; ``gamma`` is the focal
-    exponent. Subclasses call ``read_balance`` in ``setup`` and ``mistakes`` in ``shapes``.
+    exponent. Subclasses call ``read_balance`` in ``setup`` and ``count_mistakes`` in ``shapes``.
     """
 
     class_lists: ClassVar[tuple[str, ...]] = ("class_weight", "class_count")
@@ -91,6 +95,11 @@ class ClassBalanced(Loss):
                             "weight above 0", path="class_weight")  # fmt: skip
         self.weights = self.given or None
         self.learn_counts(tuple(own.class_count))
+
+    @property
+    def weighted(self) -> bool:
+        """Whether the file asks for class weights, given or by counts, be the counts known or not."""
+        return bool(self.given) or self.by != NONE
 
     @property
     def wants_counts(self) -> bool:

@@ -43,8 +43,8 @@ class ClassCorrection:
         """What is added to the answers in losses, per class; None for nothing."""
         if self.word != LOGITS:
             return None
-        counts = np.maximum(np.bincount(labels, minlength=classes), 1)
-        return np.asarray(self.strength * np.log(counts / len(labels)))
+        counts = np.bincount(labels, minlength=classes).tolist()
+        return np.array(class_balance.log_shares(counts, self.strength))
 
 
 UNCORRECTED = ClassCorrection()

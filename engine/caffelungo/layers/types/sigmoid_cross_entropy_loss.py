@@ -53,19 +53,13 @@ class SigmoidCrossEntropyLoss(ClassBalanced):
         self.ignore = losses.ignored(self.options)
         self.smoothing = float(self.param.lungo.label_smoothing)
         self.read_balance()
-        self.mode = losses.normalization(
-            self.options, losses.BATCH_SIZE, bool(self.given) or self.by != class_balance.NONE
-        )
+        self.mode = losses.normalization(self.options, losses.BATCH_SIZE, self.weighted)
 
     def learn_counts(self, counts: Sequence[int]) -> None:
-        """``counts``: targets of each output that are 1."""
-        self.learn_both(counts, tuple(self.own.other_count))
-
-    def learn_both(self, counts: Sequence[int], others: Sequence[int]) -> None:
-        """Take ``counts`` and ``others``, targets of each output that are 1 and 0, for those of the training data."""
-        self.counts, self.others = tuple(counts), tuple(others)
-        if len(counts) == len(others) and self.by != class_balance.NONE and counts:
-            self.weights = class_balance.positive(counts, others, self.by, self.beta)
+        """``counts``: targets of each output that are 1; those that are 0 are in ``other_count``."""
+        self.counts, self.others = tuple(counts), tuple(self.own.other_count)
+        if len(counts) == len(self.others) and self.by != class_balance.NONE and counts:
+            self.weights = class_balance.positive(counts, self.others, self.by, self.beta)
 
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         super().shapes(bottoms)

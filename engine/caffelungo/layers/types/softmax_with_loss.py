@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -44,7 +43,8 @@ class SoftmaxWithLoss(ClassBalanced):
         *class_balance.OPTIONS,
         Option("logit_adjustment", 0.0, "Factor of the logarithms of the classes' shares that are added to the scores "
                "of the loss; 1 is the balanced softmax.", Bounds(0, usual="1")),
-        Option("class_count", 0, class_balance.COUNT, Bounds(0), repeated=True),
+        Option("class_count", 0, "Samples of each class in the training data; where it is missing, they are counted "
+               "before the first iteration.", Bounds(0), repeated=True),
     )  # fmt: skip
     class_loss = True
     answer = "Softmax"
@@ -58,8 +58,7 @@ class SoftmaxWithLoss(ClassBalanced):
         self.smoothing = float(self.param.lungo.label_smoothing)
         self.adjustment = float(self.own.logit_adjustment)
         self.read_balance()
-        weighted = bool(self.given) or self.by != class_balance.NONE
-        self.mode = losses.normalization(self.options, losses.VALID, weighted)
+        self.mode = losses.normalization(self.options, losses.VALID, self.weighted)
         if self.gamma and self.smoothing:
             raise self.fail(
                 "a focal loss with label smoothing is not defined",
@@ -78,8 +77,7 @@ class SoftmaxWithLoss(ClassBalanced):
     @property
     def mean_cross_entropy(self) -> bool:
         """Whether it is a mean over samples of -log p, each with the weight of its class; other scales count apart."""
-        weighted = bool(self.given) or self.by != class_balance.NONE
-        return not (self.gamma or self.adjustment or (weighted and self.mode != losses.VALID))
+        return not (self.gamma or self.adjustment or (self.weighted and self.mode != losses.VALID))
 
     @property
     def wants_counts(self) -> bool:
@@ -94,8 +92,7 @@ class SoftmaxWithLoss(ClassBalanced):
         elif self.by == class_balance.EFFECTIVE:
             self.weights = class_balance.effective(counts, self.beta)
         if self.adjustment:
-            # A class without samples counts as if it had one: its score has to stay a number.
-            self.prior = tuple(self.adjustment * math.log(max(n, 1) / sum(counts)) for n in counts)
+            self.prior = class_balance.log_shares(counts, self.adjustment)
 
     def describe_balance(self) -> str:
         return f"logit adjustment {self.adjustment:g}" if self.adjustment else super().describe_balance()
