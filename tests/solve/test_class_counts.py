@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from caffelungo.data import label_uses
+from caffelungo.definition import layer_options
+from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
 from caffelungo.solve import class_counts, run_training
 from caffelungo.solve.evaluate import run_test
@@ -47,6 +50,12 @@ def write(path: Path, counts: tuple[int, ...]) -> None:
 
 def losses_of(plan) -> list:
     return [planned.layer for planned, _ in class_counts.balanced(plan)]
+
+
+def counts_in(net) -> list[int]:
+    """The counts that the text of ``net`` gives its loss."""
+    (loss,) = [one for one in net.layer if one.name == "loss"]
+    return list(layer_options.value(loss.lungo, "softmax_with_loss").class_count)
 
 
 def test_train_and_test_nets_know_the_counts_of_the_training_data(here):
@@ -103,8 +112,7 @@ def test_a_resumed_run_keeps_the_counts_it_began_with(here, capsys):
     for plan in (training.plan, training.tests[0].opened.plan):
         assert losses_of(plan)[0].counts == COUNTS
         assert losses_of(plan)[0].weights == pytest.approx(INVERSE)
-    (loss,) = [one for one in training.opened.text.message.layer if one.name == "loss"]
-    assert "6" in str(loss)
+    assert counts_in(training.opened.text.message) == list(COUNTS)
 
 
 def test_a_resumed_run_ends_where_the_unbroken_one_does(here):
@@ -151,11 +159,7 @@ def test_the_weights_file_holds_a_net_that_trains_without_the_data(here):
 
     make(here, max_iter="2", snapshot="2")
     run_training.train(helpers.options())
-    net = caffemodel.read_net(str(here / "out/s_iter_2.caffemodel"))
-    (loss,) = [one for one in net.layer if one.name == "loss"]
-    from caffelungo.definition import layer_options
-
-    assert list(layer_options.value(loss.lungo, "softmax_with_loss").class_count) == list(COUNTS)
+    assert counts_in(caffemodel.read_net(str(here / "out/s_iter_2.caffemodel"))) == list(COUNTS)
 
 
 def test_a_test_alone_uses_the_training_data_of_the_file(here, capsys):
@@ -229,6 +233,16 @@ def test_a_misspelt_measure_is_named(here):
     with pytest.raises(UserError, match="no output of the test net") as caught:
         helpers.solver()
     assert "balanced_accuracy" in str(caught.value.problems[0].remedy)
+
+
+def test_the_labels_of_a_net_are_read_once(here, monkeypatch):
+    """By everything that is looked at before the first iteration; the train net once more, to be counted."""
+    make(here, max_iter="1", test_interval="1")
+    read = []
+    real = label_uses.look
+    monkeypatch.setattr(label_uses, "look", lambda plan, sources: read.append(plan.phase) or real(plan, sources))
+    run_training.train(helpers.options())
+    assert sorted(read) == [TRAIN, TRAIN, TEST]
 
 
 def test_labels_that_cannot_be_counted(here):

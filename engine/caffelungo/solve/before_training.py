@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from caffelungo.data import label_uses, labels, phase_differences, preprocess
+from caffelungo.data import labels, phase_differences, preprocess
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import Problem, UserError
 from caffelungo.report.console import Reporter
@@ -17,12 +17,11 @@ from caffelungo.wording import counted
 
 def label_problems(opened: OpenedNet, say: Callable[[str], None] = lambda text: None) -> list[Problem]:
     """Samples that do not fit together, labels that a layer has no class for; ``say`` hears what is worth knowing."""
-    sources = {source.name: source for source in opened.sources}
     problems = [problem for source in opened.sources for problem in source.survey()]
     if problems:
         return problems
     reported: set[str] = set()
-    for one in label_uses.look(opened.plan, sources):
+    for one in opened.labels:
         problems += one.problems
         name = one.use.data.name
         if one.report.single and one.report.size and not one.problems and name not in reported:
@@ -35,8 +34,7 @@ def label_problems(opened: OpenedNet, say: Callable[[str], None] = lambda text: 
 
 def labels_missing(opened: OpenedNet) -> list[str]:
     """Classes that a test tells nothing of, since it has no sample of them."""
-    found = label_uses.look(opened.plan, {source.name: source for source in opened.sources})
-    return list(dict.fromkeys(text for one in found for text in one.notices if labels.NO_SAMPLE in text))
+    return list(dict.fromkeys(text for one in opened.labels for text in one.notices if labels.NO_SAMPLE in text))
 
 
 def labels_fit(training: Training, reporter: Reporter) -> None:

@@ -16,7 +16,6 @@ import numpy as np
 
 from caffelungo.data import label_uses
 from caffelungo.data.class_balanced_order import ClassBalancedOrder
-from caffelungo.data.source import DataSource
 from caffelungo.definition import layer_options
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import parse_net
@@ -61,10 +60,9 @@ def counted(opened: OpenedNet) -> OpenedNet:
     missing = wanting(opened.plan)
     if not missing:
         return opened
-    sources = {source.name: source for source in opened.sources}
     found, problems = {}, []
     for planned in missing:
-        counts = _count(opened.plan, sources, planned)
+        counts = _count(opened, planned)
         if counts is None:
             what = f"the labels of layer `{planned.name}` cannot be counted before training"
             assert isinstance(planned.layer, ClassBalanced)
@@ -103,16 +101,22 @@ def of_training(opened: OpenedNet) -> tuple[NetText, list[str]]:
     return filled(opened.text, known(trained.plan)), []
 
 
-def _count(plan: Plan, sources: Mapping[str, DataSource], planned: PlannedLayer) -> ClassCounts | None:
+def _count(opened: OpenedNet, planned: PlannedLayer) -> ClassCounts | None:
+    """Samples of each class of the loss ``planned``; None where its labels are not there to be counted."""
+    if not planned.layer.class_loss:
+        return _count_outputs(opened, planned)
+    looked = next((one for one in opened.labels if one.use.reader is planned), None)
+    if looked is None or not looked.report.size:
+        return None
+    return ClassCounts(tuple(looked.report.counts.get(number, 0) for number in range(looked.use.classes)))
+
+
+def _count_outputs(opened: OpenedNet, planned: PlannedLayer) -> ClassCounts | None:
+    """Targets of each output that are 1, and that are 0."""
     shape = planned.bottom_shapes[0] or ()
-    if planned.layer.class_loss:
-        looked = [one for one in label_uses.look(plan, sources) if one.use.reader is planned]
-        if not looked or not looked[0].report.size:
-            return None
-        counts = looked[0].report.counts
-        return ClassCounts(tuple(counts.get(number, 0) for number in range(looked[0].use.classes)))
     outputs = int(shape[1] or 0) if len(shape) > 1 else 1
-    blocks = label_uses.blocks(plan, sources, planned, 1)
+    sources = {source.name: source for source in opened.sources}
+    blocks = label_uses.blocks(opened.plan, sources, planned, 1)
     if blocks is None or not outputs:
         return None
     ones, zeros = np.zeros(outputs), np.zeros(outputs)
@@ -140,11 +144,9 @@ def filled(text: NetText, found: Mapping[str, ClassCounts]) -> NetText:
 
 
 def _write(block: Any, counts: ClassCounts) -> None:
-    del block.class_count[:]
-    block.class_count.extend(counts.counts)
+    block.class_count[:] = counts.counts
     if counts.others:
-        del block.other_count[:]
-        block.other_count.extend(counts.others)
+        block.other_count[:] = counts.others
 
 
 def known(plan: Plan) -> dict[str, ClassCounts]:
@@ -209,8 +211,7 @@ def lines(opened: OpenedNet) -> list[str]:
 
 def uneven(opened: OpenedNet) -> bool:
     """Whether the data of ``opened`` have so different numbers of samples per class that accuracy hides rare ones."""
-    sources = {source.name: source for source in opened.sources}
-    for one in label_uses.look(opened.plan, sources):
+    for one in opened.labels:
         counts = [number for label, number in one.report.counts.items() if 0 <= label < one.use.classes]
         if counts and max(counts) >= UNEVEN * min(counts):
             return True

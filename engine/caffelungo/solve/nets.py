@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from caffelungo import files
+from caffelungo.data import label_uses
+from caffelungo.data.label_uses import Looked
 from caffelungo.data.source import DataSource, places
 from caffelungo.data.sources import open_source
 from caffelungo.definition.filter import included, net_state
@@ -51,6 +54,11 @@ class OpenedNet:
     plan: Plan
     sources: list[DataSource] = field(default_factory=list)
     counted: frozenset[str] = frozenset()
+
+    @cached_property
+    def labels(self) -> list[Looked]:
+        """What each layer that reads class numbers sees in the data, all of which are read once for it."""
+        return label_uses.look(self.plan, {source.name: source for source in self.sources})
 
     @property
     def batch_size(self) -> int:
