@@ -22,15 +22,16 @@ def after(text: str, word: str) -> str:
     return found.text
 
 
-@pytest.mark.parametrize(
-    ("word", "written"),
-    [
-        ("inverse", "class_weights: inverse"),
-        ("effective", "class_weights: effective"),
-        ("logits", "logit_adjustment: 1"),
-        ("sampling", "class_balanced: true"),
-    ],
-)
+WRITTEN = {
+    "inverse": "class_weights: inverse",
+    "effective": "class_weights: effective",
+    "logits": "logit_adjustment: 1",
+    "sampling": "class_balanced: true",
+}
+"""What each word writes: a test that looks for all of them sees what is left of another word."""
+
+
+@pytest.mark.parametrize(("word", "written"), WRITTEN.items())
 def test_each_word_is_one_correction(word: str, written: str) -> None:
     text = after(ALEX, word)
     assert text.count(written) == 1
@@ -50,8 +51,7 @@ def test_the_last_word_alone_holds(first: str, second: str) -> None:
         return
     text = after(after(ALEX, first), second)
     assert correction_of(net(text)) == second
-    if second == "none":
-        assert not [word for word in ("class_weights", "class_balanced", "logit_adjustment") if word in text]
+    assert [word for word, words in WRITTEN.items() if words in text] == [second][: second != "none"]
 
 
 def test_weights_given_by_hand_make_room() -> None:
