@@ -107,9 +107,11 @@ def test_differences_name_the_option() -> None:
 @pytest.mark.parametrize(
     ("inside", "what", "remedy"),
     [
-        ("stepz: 2", "5:36: OptionsOfATestOptions has no field `stepz`", "did you mean `steps`?"),
+        ("stepz: 2", "5:36: `options_of_a_test` has no field `stepz`", "did you mean `steps`?"),
         ("steps: 2.5", "`steps` needs an integer", "an integer"),
-        ("steps: 1 steps: 2", "`steps` may", "keep one"),
+        ("zork: 2", "`options_of_a_test` has no field `zork`", "`options_of_a_test` has "),
+        ("name: 2", "`options_of_a_test` has no field `name`", "is a field of LayerParameter"),
+        ("steps: 1 steps: 2", "`steps` may occur only once in `options_of_a_test`", "keep one"),
         ("signed: 3", "`signed` must be true or false", "true or false"),
     ],
 )

@@ -100,7 +100,7 @@ def test_the_commands_know_it(package: Path, tmp_path: Path) -> None:
     assert wide.count("alpha: 0.3") == 2
     net.write_text(NET.replace("alpha", "alpa"))
     told = python(package, *lungo, "check", str(net), status=2)
-    assert re.search(r"net\.prototxt:5:26: LeanSigmoidOptions has no field `alpa`", told)
+    assert re.search(r"net\.prototxt:5:26: `lean_sigmoid` has no field `alpa`", told)
     assert "did you mean `alpha`?" in told
 
 

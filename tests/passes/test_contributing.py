@@ -146,8 +146,8 @@ def test_the_help_and_the_page_have_it(site: Path, folder: Path) -> None:
     ("recipe", "told"),
     [
         ("step { leave_out { ratio: 1.5 } }", ["r.prototxt:1:27: ratio must be at least 0 and below 1", "ratio: 1.5"]),
-        ("step { leave_out { ratoi: 0.5 } }", ["r.prototxt:1:20: LeaveOut has no field", "did you mean `ratio`?"]),
-        ("step { leav_out { ratio: 0.5 } }", ["r.prototxt:1:8: Step has no field", "did you mean `leave_out`?"]),
+        ("step { leave_out { ratoi: 0.5 } }", ["r.prototxt:1:20: `leave_out` has no field", "did you mean `ratio`?"]),
+        ("step { leav_out { ratio: 0.5 } }", ["r.prototxt:1:8: `step` has no field", "did you mean `leave_out`?"]),
         ("step { leave_out { } }", ["r.prototxt:1:8: missing: ratio", "write ratio with a value"]),
         ("step { leave_out { ratio: big } }", ["r.prototxt:1:27"]),
         ("step { }", ["exactly one pass", "leave_out"]),

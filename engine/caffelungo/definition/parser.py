@@ -176,8 +176,9 @@ class _Parser(Cursor):
     def _required(self, block: Block, message: Any) -> None:
         missing = [name for name in block.info.required if not message.HasField(name)]
         if missing and not self.partial:
+            named = suggestions.block_name(block.info, self._around())
             self.problem(
-                block.start, f"{block.info.name} lacks {' and '.join(missing)}", None,
+                block.start, f"{named} lacks {' and '.join(missing)}", None,
                 f"add {' '.join(f'{name}: ...' for name in missing)}",
             )  # fmt: skip
 
@@ -228,7 +229,8 @@ class _Parser(Cursor):
         line = self.lines.locate(first.start).line if first else None
         again = f"; it is already on line {line}" if line else ""
         remedy = "put all of it into one block" if info.kind == "message" else "keep one of them"
-        self.problem(start, f"`{info.name}` may occur only once in {block.info.name}{again}", None, remedy)
+        within = suggestions.block_name(block.info, self._around())
+        self.problem(start, f"`{info.name}` may occur only once in {within}{again}", None, remedy)
 
     def _block(self, info: FieldInfo, message: Any, opening: str) -> Block:
         start = self.starts[self.at]
@@ -323,6 +325,10 @@ class _Parser(Cursor):
             return
         self._foreign(block, name, start)
 
+    def _around(self) -> list[MessageInfo]:
+        """The messages of the blocks around the one that is being read."""
+        return [outer.info for outer in self.stack[:-1]]
+
     def _layer_type(self) -> str | None:
         """The type of the layer (or of the augmentation) that is being read, if it has been read already."""
         kinds = ("LayerParameter", "V1LayerParameter", "Augmentation")
@@ -335,8 +341,7 @@ class _Parser(Cursor):
 
         In the root only a fork's field is kept: a misspelled `layer` would leave a net with a hole.
         """
-        around = [outer.info for outer in self.stack[:-1]]
-        what, remedy = suggestions.unknown_field(block.info, name, around, self._layer_type())
+        what, remedy = suggestions.unknown_field(block.info, name, self._around(), self._layer_type())
         fork, message = fork_of(block.info.name, name), block.info.name
         keep = self.unknown is not None and (len(self.stack) > 1 or fork is not None)
         if not keep:

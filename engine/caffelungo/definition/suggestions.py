@@ -26,7 +26,8 @@ def unknown_field(
     ``around`` are the enclosing messages, ``type_name`` is the type of the layer, or of the augmentation, that the
     field was written in.
     """
-    what = f"{info.name} has no field `{shortened(name, _LONGEST)}`"
+    block = block_name(info, around)
+    what = f"{block} has no field `{shortened(name, _LONGEST)}`"
     own = _own_option(info, name, type_name)
     if fork := fork_of(info.name, name):
         if own:
@@ -41,7 +42,14 @@ def unknown_field(
         place = _elsewhere(info, name, around)
         caffes = f"; if Caffe's is meant, {place}" if place else ""
         return f"{what}; it comes from {fork}", f"delete it{instead}{caffes}"
-    return what, own or _old_form(info, name) or _elsewhere(info, name, around) or _near(info, name)
+    return what, own or _old_form(info, name) or _elsewhere(info, name, around) or _near(info, name, block)
+
+
+def block_name(info: MessageInfo, around: Sequence[MessageInfo]) -> str:
+    """What a message calls the block of ``info``: a message of Caffe by its name, one of ours as it is written."""
+    fields = around[-1].fields.values() if around else ()
+    ours = (one for one in fields if one.kind == "message" and one.type_name.startswith("lungo."))
+    return next((f"`{one.name}`" for one in ours if one.message is info), info.name)
 
 
 def other_kind(root: MessageInfo, name: str, first: bool) -> tuple[str, str] | None:
@@ -97,9 +105,10 @@ def _old_form(info: MessageInfo, name: str) -> str | None:
 
 
 def _elsewhere(info: MessageInfo, name: str, around: Sequence[MessageInfo]) -> str | None:
-    for outer in reversed(around):
-        if name in outer.fields:
-            return f"`{name}` is a field of {outer.name}: move it out of this block, or close the block before it"
+    for depth in reversed(range(len(around))):
+        if name in around[depth].fields:
+            block = block_name(around[depth], around[:depth])
+            return f"`{name}` is a field of {block}: move it out of this block, or close the block before it"
     inside = [field.name for field in info.fields.values() if field.kind == "message" and name in field.message.fields]
     if not inside or near_field(name, info.fields):
         return None
@@ -107,11 +116,11 @@ def _elsewhere(info: MessageInfo, name: str, around: Sequence[MessageInfo]) -> s
     return f"move it into the block it belongs to: {', '.join(inside[:_SHOWN])}{more}"
 
 
-def _near(info: MessageInfo, name: str) -> str:
+def _near(info: MessageInfo, name: str, block: str) -> str:
     if near := near_field(name, info.fields):
         return f"did you mean `{near}`?"
     if len(info.fields) <= _ALWAYS_LISTED:
-        return f"{info.name} has {', '.join(info.fields)}"
+        return f"{block} has {', '.join(info.fields)}"
     return "correct the name or delete the field"
 
 
