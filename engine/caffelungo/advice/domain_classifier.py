@@ -17,9 +17,7 @@ from numpy.typing import ArrayLike
 from caffelungo.advice.checked_features import Floats, table
 from caffelungo.advice.held_out_probabilities import FOLDS, held_out_probabilities
 from caffelungo.advice.source_statistics import same_width
-
-Z = 1.959963984540054
-"""Half the width of a 95 % interval, in standard errors."""
+from caffelungo.report.classification_score import CONFIDENCE
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ def domain_separation(source: ArrayLike, target: ArrayLike, *, folds: int = FOLD
 
     The folds' classifiers learn from the same rows, so their answers are not independent. Of K folds the variance is
     1 + K / (K - 1) times as large (C. Nadeau and Y. Bengio, Inference for the generalization error, Machine Learning
-    52, 2003), which the interval has as so many fewer pictures. UserError where a table is none, or widths differ.
+    52, 2003): the interval is that of fewer pictures by this factor. UserError where a table is none, or widths differ.
     """
     ours, theirs = (table(one, f"{name} features", 2 * folds) for one, name in ((source, "source"), (target, "target")))
     same_width(ours.shape[1], theirs.shape[1])
@@ -69,7 +67,7 @@ def area_under_curve(positive: Floats, negative: Floats) -> float:
 
 
 def area_interval(auc: float, positive: int, negative: int) -> tuple[float, float]:
-    """The 95 % interval of an AUC of so many positive and negative scores, also of 0 and 1.
+    """The 95 % interval of an AUC, also of 0 and 1; ``positive`` and ``negative`` are the numbers of scores.
 
     Method 5 of R. Newcombe, Confidence intervals for an effect size measure based on the Mann-Whitney statistic, part
     2, Statistics in Medicine 25 (2006): the variance is that of Hanley and McNeil at each end of the interval.
@@ -78,7 +76,7 @@ def area_interval(auc: float, positive: int, negative: int) -> tuple[float, floa
     def beyond(true: float) -> bool:
         even = (positive + negative) / 2 - 1
         spread = 1 + even * ((1 - true) / (2 - true) + true / (1 + true))
-        return abs(auc - true) > Z * math.sqrt(true * (1 - true) * spread / (positive * negative))
+        return abs(auc - true) > CONFIDENCE * math.sqrt(true * (1 - true) * spread / (positive * negative))
 
     return _edge(beyond, auc, 0.0), _edge(beyond, auc, 1.0)
 

@@ -28,8 +28,7 @@ class LabelErrors:
     """``joint`` (C x C, sums to 1): the share labelled i that is of class j; ``counts``: the confident ones.
 
     ``confidence`` (N) is the probability of the label and ``margin`` (N) that less the largest of the other classes',
-    -1 to 1; ``likely`` (N) is that other class. ``suspects`` are rows in the order of their
-    self-confidence.
+    -1 to 1; ``likely`` (N) is that other class. ``suspects`` are rows in the order of their confidence.
     """
 
     thresholds: Floats
@@ -56,14 +55,12 @@ class LabelErrors:
         """
         scores = {MARGIN: self.margin, SELF: self.confidence}.get(by)
         if scores is None:
-            raise UserError("no such order", received=by, remedy=f"one of {MARGIN}, {SELF}")
+            raise UserError("no such order", received=by, remedy=f"use one of: {MARGIN}, {SELF}")
         order = np.argsort(scores, kind="stable")
         return order[~np.isnan(scores[order])]
 
 
-def label_errors(
-    probabilities: ArrayLike, labels: ArrayLike, judged: ArrayLike | None = None
-) -> LabelErrors:  # fmt: skip
+def label_errors(probabilities: ArrayLike, labels: ArrayLike, judged: ArrayLike | None = None) -> LabelErrors:
     """Of probabilities N x C of pictures held out, and N labels, which are columns.
 
     ``judged`` (N, bool): rows whose classifier knew their class; the others have no margin (NaN), and are in no count.

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from caffelungo.advice.picture_hashes import THUMBNAIL, PictureHash
+from caffelungo.data import picture_groups
 from caffelungo.errors import UserError
 from caffelungo.wording import counted
 
@@ -63,22 +64,8 @@ class DuplicatePairs:
         return self._chosen(part[self.first] != part[self.second])
 
     def groups(self) -> list[list[int]]:
-        """Pictures that are connected by pairs, by place: what belongs into one fold or split."""
-        owner = list(range(self.count))
-
-        def root(place: int) -> int:
-            while owner[place] != place:
-                owner[place] = owner[owner[place]]
-                place = owner[place]
-            return place
-
-        for first, second in zip(self.first.tolist(), self.second.tolist(), strict=True):
-            one, two = sorted((root(first), root(second)))
-            owner[two] = one
-        found: dict[int, list[int]] = {}
-        for place in sorted({*self.first.tolist(), *self.second.tolist()}):
-            found.setdefault(root(place), []).append(place)
-        return list(found.values())
+        """Pictures that are connected by pairs, by place: what belongs in one fold or split."""
+        return picture_groups.merged(self.count, np.stack([self.first, self.second], 1).tolist(), ())
 
     def _chosen(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> DuplicatePairs:
         return DuplicatePairs(
@@ -114,8 +101,8 @@ def near_duplicates(
     none = np.zeros(len(copies))
     found = DuplicatePairs(
         len(hashes),
-        np.minimum(first, second),
-        np.maximum(first, second),
+        first,
+        second,
         np.arange(len(first)) < len(copies),
         np.concatenate([none, near[2]]).astype(np.bool_),
         np.concatenate([none, near[3]]).astype(np.int64),
