@@ -42,13 +42,13 @@ def record_size(path: Path) -> int | None:
 
 def in_folder(folder: Path) -> list[Path]:
     """The binary files in ``folder`` under the names that CIFAR gives them."""
-    names = sorted(path for path in folder.iterdir() if path.is_file())
-    return [path for path in names if _TRAIN.fullmatch(path.name) or _TEST.fullmatch(path.name)]
+    known = (path for path in folder.iterdir() if _TRAIN.fullmatch(path.name) or _TEST.fullmatch(path.name))
+    return sorted(path for path in known if path.is_file())
 
 
 def refuse_python(folder: Path) -> None:
     """UserError where ``folder`` (or a file) holds CIFAR's version for Python."""
-    paths = [folder] if folder.is_file() else [p for p in folder.iterdir() if p.is_file() and _PYTHON.fullmatch(p.name)]
+    paths = [folder] if folder.is_file() else [p for p in folder.iterdir() if _PYTHON.fullmatch(p.name) and p.is_file()]
     for path in paths:
         with path.open("rb") as stream:
             head = stream.read(2)

@@ -39,8 +39,8 @@ def axes(path: Path) -> int | None:
 def in_folder(folder: Path) -> list[Path]:
     """The files of pictures in ``folder``; a file that is there packed and unpacked counts once."""
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and re.search("idx|ubyte", path.name) and (axes(path) or 0) >= 3:
+    for path in sorted(path for path in folder.iterdir() if re.search("idx|ubyte", path.name)):
+        if path.is_file() and (axes(path) or 0) >= 3:
             found.setdefault(path.name.removesuffix(".gz"), path)
     return list(found.values())
 
