@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from caffelungo.advice.checked_features import Floats, table_and_labels
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FOLDS = 5
 PENALTIES = tuple(10.0 ** (-4 + 0.5 * i) for i in range(15))
@@ -48,29 +52,29 @@ def held_out_probabilities(
     import torch
 
     from caffelungo.probes import logistic
-    from caffelungo.probes.folds import stratified_folds
+    from caffelungo.probes.folds import owners, stratified_folds
     from caffelungo.probes.penalty_path import path
-    from caffelungo.probes.scaling import global_scale, unit_length
 
     table, places, classes = table_and_labels(features, labels)
     parts = stratified_folds(places, folds, seed, owners(len(places), groups))
-    unit = unit_length(torch.from_numpy(np.ascontiguousarray(table, np.float32)))
-    x = global_scale(unit)(unit)
+    x = scaled(table)
     found = path(x, torch.from_numpy(places), len(classes), parts, penalties, patience=PATIENCE, progress=progress)
-    fitted = logistic.fit(x, places, len(classes), found.penalty, torch.stack([parts != k for k in parts.unique()]))
+    fitted = logistic.fit(x, places, len(classes), found.penalty, torch.stack([parts != fold for fold in range(folds)]))
     result = np.zeros((len(places), len(classes)))
     judged = np.zeros(len(places), np.bool_)
-    for number, fold in enumerate(parts.unique()):
+    for fold in range(folds):
         rows = (parts == fold).numpy()
-        answers = x[rows].double() @ fitted.weight[number].T.double() + fitted.bias[number].double()
+        answers = x[rows].double() @ fitted.weight[fold].T.double() + fitted.bias[fold].double()
         result[rows] = answers.softmax(1).numpy()
         judged[rows] = np.isin(places[rows], places[~rows])
     return HeldOutProbabilities(result, classes, judged, found.penalty, bool(fitted.converged.all()))
 
 
-def owners(count: int, groups: Sequence[Sequence[int]]) -> NDArray[np.int64]:
-    """A number for each of ``count`` rows that those of one group share."""
-    owner = np.arange(count)
-    for group in groups:
-        owner[list(group)] = group[0]
-    return owner
+def scaled(features: NDArray[np.floating]) -> Tensor:
+    """Features N x D as the classifiers read them: each row at unit length, all centred and divided by one number."""
+    import torch
+
+    from caffelungo.probes.scaling import global_scale, unit_length
+
+    unit = unit_length(torch.from_numpy(np.ascontiguousarray(features, np.float32)))
+    return global_scale(unit)(unit)

@@ -1,7 +1,7 @@
 """How the accuracy of a linear classifier grows with the pictures it learns from.
 
 pictures -> folds; of what is learned from, nested subsets of 1/8 to all, of each class alike -> a classifier of each
--> which pictures they classify rightly when held out
+-> which pictures they classify correctly when held out
 
 ``power_law`` says what more pictures would bring.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from caffelungo.advice.checked_features import Floats, Labels, table_and_labels
-from caffelungo.advice.held_out_probabilities import FOLDS, PATIENCE, owners
+from caffelungo.advice.held_out_probabilities import FOLDS, PATIENCE, scaled
 from caffelungo.errors import UserError
 from caffelungo.wording import counted
 
@@ -25,15 +25,15 @@ LEAST = 5
 """Pictures per class, in the mean, that a curve needs: an eighth of fewer is no picture."""
 REPEATS = 2
 PENALTIES = tuple(10.0 ** (-1 + 0.5 * i) for i in range(9))
-"""From 0.1 to 1000 on the sum of losses; of so few pictures no weaker one was the best."""
+"""From 0.1 to 1000 on the sum of losses; with so few pictures, no weaker one was the best."""
 INNER = 4
-"""One part in so many of what is learned from chooses the penalty."""
+"""What is learned from is dealt into this many parts, one of which chooses the penalty."""
 
 
 @dataclass(frozen=True)
 class LearningCurve:
     """``right``, R x S x N: in each of R repeats, learning from S ``sizes``, whether each of N pictures was classified
-    rightly when held out. ``folds``, R x N, is the fold of each picture.
+    correctly when held out. ``folds``, R x N, is the fold of each picture.
 
     ``sizes`` are the mean pictures per class that were learned from. ``most`` is the number that there are: the folds
     leave some out.
@@ -71,9 +71,8 @@ def learning_curve(
     import torch
 
     from caffelungo.probes import logistic
-    from caffelungo.probes.folds import stratified_folds
+    from caffelungo.probes.folds import owners, stratified_folds
     from caffelungo.probes.penalty_path import TOLERANCE, path
-    from caffelungo.probes.scaling import global_scale, unit_length
 
     table, places, classes = table_and_labels(features, labels)
     count, number = len(places), len(classes)
@@ -83,8 +82,7 @@ def learning_curve(
             received=f"{counted(count, 'picture')} of {counted(number, 'class')}",
             remedy="give more pictures",
         )
-    unit = unit_length(torch.from_numpy(np.ascontiguousarray(table, np.float32)))
-    x, y, owner = global_scale(unit)(unit), torch.from_numpy(places), owners(count, groups)
+    x, y, owner = scaled(table), torch.from_numpy(places), owners(count, groups)
     right = np.zeros((repeats, len(SHARES), count), np.bool_)
     parts = np.stack([stratified_folds(places, folds, seed + repeat, owner).numpy() for repeat in range(repeats)])
     sizes = np.zeros(len(SHARES))

@@ -14,7 +14,8 @@ from torch import Tensor
 from caffelungo.errors import UserError
 from caffelungo.probes import logistic, svm
 from caffelungo.probes.candidates import ProbeCandidate
-from caffelungo.probes.penalty_path import KORNBLITH, PenaltyRow, interval, path, stratified_folds
+from caffelungo.probes.folds import owners, stratified_folds
+from caffelungo.probes.penalty_path import KORNBLITH, PenaltyRow, interval, path
 from caffelungo.probes.scaling import Scaling, folded, global_scale, standardised
 from caffelungo.probes.weighted_problems import Fitted
 
@@ -98,9 +99,7 @@ def held_out(
 
     Copies (``groups``, by place) stay together.
     """
-    owner = np.arange(len(labels))
-    for group in groups:
-        owner[list(group)] = group[0]
+    owner = owners(len(labels), groups)
     if len(labels) >= (MANY if many is None else many):
         return stratified_folds(labels, HELD, seed, owner) == 0
     return stratified_folds(labels, min(folds, len(np.unique(owner))), seed, owner)

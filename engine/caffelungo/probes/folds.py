@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
@@ -37,6 +39,14 @@ def stratified_folds(y: Tensor | ArrayLike, k: int, seed: int = 0, groups: Tenso
             remedy="use fewer folds or more pictures" if k > count else "use at least 2 folds",
         )
     return torch.from_numpy(_dealt(_classes_of(labels, members, count), np.bincount(members), k, seed)[members])
+
+
+def owners(count: int, groups: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+    """A number for each of ``count`` pictures, shared within each of ``groups`` (disjoint, by place)."""
+    owner = np.arange(count)
+    for group in groups:
+        owner[list(group)] = group[0]
+    return owner
 
 
 def _classes_of(labels: NDArray[np.int64], members: NDArray[np.int64], count: int) -> NDArray[np.int64]:
