@@ -198,6 +198,15 @@ def test_the_tab_key_completes_verbs_and_options(typed: str, offered: str, monke
 
 
 @pytest.mark.parametrize(
+    ("option", "offered"), [("--recipe", None), ("--freez", "--freeze"), ("--rate-dcay", "--rate-decay")]
+)
+def test_options_that_are_alike_are_offered(option: str, offered: str | None) -> None:
+    done = lungo("rewrite", "n", option, "r")
+    assert f"No such option: {option}" in done.err
+    assert (offered in done.err) if offered else ("Possible options" not in done.err and "Did you mean" not in done.err)
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (["rewrite", "n", "--recipe", "r"], "--recipe is an option of `lungo grow`."),

@@ -25,7 +25,7 @@ def check(
     stage: o.Stage = None,
     no_data: Annotated[
         bool,
-        typer.Option("--no-data", help="Do not look at the pictures, databases, means and weights that files name."),
+        typer.Option("--no-data", help="Do not open the pictures, databases, mean files and weights that files name."),
     ] = False,
     sarif: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write a SARIF 2.1.0 report; - is standard output.")

@@ -17,7 +17,7 @@ from caffelungo.cli import completion
 from caffelungo.cli.caffe_spelling import caffe_spelling
 from caffelungo.cli.pass_flags import PassCommand
 from caffelungo.cli.verb_result import has_json, with_json
-from caffelungo.errors import LungoError, UserError, of_system
+from caffelungo.errors import LungoError, UserError, did_you_mean, of_system
 from caffelungo.version import __version__
 from caffelungo.visible import visible, visible_streams
 from caffelungo.wording import listed
@@ -163,6 +163,13 @@ def complete(words: Sequence[str]) -> int:
         typer.echo(as_typed(offered.getvalue()), nl=False)
 
 
+def _keep_the_near(error: Any) -> None:
+    """Leave out of an unknown option's "possible options" those that are alike by their dashes alone."""
+    if possible := getattr(error, "possibilities", None):
+        name = error.option_name.lstrip("-")
+        error.possibilities = [one for one in possible if did_you_mean(name, [one.lstrip("-")])]
+
+
 def _verbs_with(error: Any) -> str:
     """Which other verbs have the option that ``error`` is about, as a sentence; empty for another error or none."""
     option, verb = getattr(error, "option_name", ""), getattr(getattr(error, "ctx", None), "info_name", None)
@@ -205,6 +212,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
         show = getattr(error, "show", None)
         if debug or show is None:
             raise
+        _keep_the_near(error)
         show()
         if hint := _verbs_with(error):
             typer.echo(visible(hint), err=True)

@@ -55,10 +55,10 @@ Caffe = Annotated[
         "--caffe", help="Match the original Caffe where Caffelungo deliberately differs; see docs/differences.md."
     ),
 ]
-Level = Annotated[int, typer.Option(help="Level of the net's state (include and exclude rules).")]
+Level = Annotated[int, typer.Option(help="Level at which to read the net, for rules with min_level or max_level.")]
 Stage = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME", help="Stage of the net's state (default: as its rules require); repeatable."),
+    typer.Option(metavar="NAME", help="Stage in which to read the net (default: chosen from its rules); repeatable."),
 ]
 Size = Annotated[str | None, typer.Option(metavar="N", help="Input size in pixels, N or HxW (default: the net's).")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
@@ -72,7 +72,8 @@ Groups = Annotated[
     str | None,
     typer.Option(
         metavar="PATTERN|COLUMN",
-        help="Regular expression on file names, or column of a table: a group is never divided by a split.",
+        help="Regular expression on file names, or column of a table: pictures of one group always stay on the same "
+        "side of a split.",
     ),
 ]
 PerClass = Annotated[int | None, typer.Option(help="Maximum number of training pictures per class.")]

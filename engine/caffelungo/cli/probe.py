@@ -21,7 +21,10 @@ def probe(
         ),
     ] = None,
     test: Annotated[
-        str | None, typer.Option(help="Test pictures of the same classes, a folder or list, for the chosen classifier.")
+        str | None,
+        typer.Option(
+            help="Pictures of the same classes to test the chosen classifier on, in any form that --data takes."
+        ),
     ] = None,
     weights: Annotated[str | None, typer.Option(help="Pre-trained weights (default: the net's own).")] = None,
     layers: Annotated[
@@ -40,8 +43,8 @@ def probe(
     before: Annotated[
         str | None,
         typer.Option(
-            help="With --layers head: weights before training. They, or the mean of both, are used unless training "
-            "gained more than chance."
+            help="With --layers head: the weights before training. Unless training has gained more than chance "
+            "explains, the net gets these weights, or the mean of both."
         ),
     ] = None,
     no_refit: Annotated[
@@ -65,8 +68,8 @@ def probe(
     balance: Annotated[
         str | None,
         typer.Option(
-            help="For classes of different sizes: inverse or effective (class weights), logits (logit adjustment), or "
-            "none (default: with --layers head as the net trains, else none)."
+            help="Correction for classes of different sizes: inverse or effective (class weights), logits (logit "
+            "adjustment) or none (default: with --layers head, that of the net's loss; otherwise none)."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Random seed for the folds.")] = 0,
