@@ -10,7 +10,7 @@ from typing import TypeGuard
 
 import pytest
 
-from caffelungo.wording import counted, listed
+from caffelungo.wording import counted, listed, sentence
 from tests.support import REPOSITORY
 
 ENGINE = REPOSITORY / "engine" / "caffelungo"
@@ -27,6 +27,11 @@ def test_a_long_list_is_cut_and_the_rest_counted() -> None:
     assert listed([]) == ""
     assert listed("abc", 2, "; ") == "a; b and 1 more"
     assert listed("ab", 8, total=9) == "a, b and 7 more"
+
+
+def test_a_sentence_is_cut_between_words_alone() -> None:
+    assert sentence("one two-part word", 12) == ["One two-part", "word."]
+    assert sentence("") == []
 
 
 @pytest.mark.parametrize(

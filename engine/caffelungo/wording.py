@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 
 SHOWN = 10
@@ -21,6 +22,12 @@ def counted(count: object, thing: str, things: str = "") -> str:
     ``things`` is the plural where no rule gives it: ``counted(many, "picture is", "pictures are")``.
     """
     return f"{count} {thing if str(count) == '1' else things or _plural(thing)}"
+
+
+def sentence(text: str, width: int = 116) -> list[str]:
+    """The lines of ``text`` with a capital and a full stop, of at most ``width`` characters; none without text."""
+    lines = f"{text[:1].upper()}{text[1:]}." if text else ""
+    return textwrap.wrap(lines, width, break_long_words=False, break_on_hyphens=False)
 
 
 def _plural(thing: str) -> str:

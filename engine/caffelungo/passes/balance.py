@@ -27,7 +27,7 @@ from caffelungo.passes.registry import REWRITE, register
 from caffelungo.passes.view import View
 
 SAMPLING, LOGITS = "sampling", "logits"
-WORDS = (NONE, INVERSE, EFFECTIVE, SAMPLING, LOGITS)
+WORDS = (*class_balance.WORDS, SAMPLING, LOGITS)
 DRAWING = ("ImageData", "Data")
 """Types of data layers that can draw every class equally often."""
 SAID = {
@@ -54,28 +54,27 @@ def balance(view: View, options: BalanceOptions) -> Rewrite:
     """The rewrite; Refusal where the net has no loss over labels or no pictures to draw, or is as asked for already."""
     edits: list[Edit] = []
     notes: list[Note] = []
-    losses = [(index, layer) for index, layer in enumerate(view.net.layer) if layer.type == "SoftmaxWithLoss"]
-    sources = [(index, layer) for index, layer in enumerate(view.net.layer) if layer.type in DRAWING]
     trained = {one.index for one in view.graphs[TRAIN].plan.layers} if TRAIN in view.graphs else set()
-    sources = [(index, layer) for index, layer in sources if index in trained]
-    if options.by == SAMPLING and not sources:
+    layers = list(enumerate(view.net.layer))
+    losses = [(index, layer) for index, layer in layers if layer.type == "SoftmaxWithLoss"]
+    sources = [(index, layer) for index, layer in layers if layer.type in DRAWING and index in trained]
+    sampled = options.by == SAMPLING
+    if sampled and not sources:
         raise _refused(view, "no data layer of phase TRAIN can draw every class equally often", "write an ImageData or "
                        "Data layer, or choose --balance inverse")  # fmt: skip
     if options.by in (INVERSE, EFFECTIVE, LOGITS) and not losses:
         raise _refused(view, "the net has no SoftmaxWithLoss", "give the net that trains, or choose --balance sampling")
-    for index, layer in losses:
-        wanted = {"class_weights": options.by if options.by in (INVERSE, EFFECTIVE) else None,
-                  "logit_adjustment": 1.0 if options.by == LOGITS else None, "class_weight": None}  # fmt: skip
+    weighed = {"class_weights": options.by if options.by in (INVERSE, EFFECTIVE) else None,
+               "logit_adjustment": 1.0 if options.by == LOGITS else None, "class_weight": None}  # fmt: skip
+    drawn = {"class_balanced": True if sampled else None}
+    changes: list[tuple[int, Any, dict[str, Any], str]] = [
+        (*one, weighed, SAID[NONE if sampled else options.by]) for one in losses
+    ]
+    changes += [(*one, drawn, SAID[SAMPLING] if sampled else "draws samples as they come") for one in sources]
+    for index, layer, wanted, does in changes:
         changed = list(_changes(index, layer, wanted))
         edits += changed
         if changed:
-            does = options.by if options.by != SAMPLING else NONE
-            notes.append(Note(f"`{layer.name}` {SAID[does]}", view.where(index)))
-    for index, layer in sources:
-        changed = list(_changes(index, layer, {"class_balanced": True if options.by == SAMPLING else None}))
-        edits += changed
-        if changed:
-            does = SAID[SAMPLING] if options.by == SAMPLING else "draws samples as they come"
             notes.append(Note(f"`{layer.name}` {does}", view.where(index)))
     if not edits:
         raise _refused(view, "the net does this already", "choose another word", options.by)

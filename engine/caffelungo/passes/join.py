@@ -129,10 +129,12 @@ def joined(view: View, options: JoinedOptions) -> Rewrite:
     edits += [MoveLayer(index, at) for index in design.swap.behind if index < at and index not in gone]
     edits += _named_answer(view, design)
     notes = [*_notes(view, design, options, useless), *forked]
-    for end in (end for one in design.main for end in one.ends if design.classes != one.classes):
-        taken, said = class_lists.cleared(view, end)
-        edits += taken if end.index not in gone else []
-        notes += said if end.index not in gone else []
+    others = [end for one in design.main for end in one.ends if design.classes != one.classes]
+    for end in others:
+        if end.index not in gone:
+            taken, said = class_lists.cleared(view, end)
+            edits += taken
+            notes += said
     return Rewrite(tuple(edits), (), tuple(notes))
 
 

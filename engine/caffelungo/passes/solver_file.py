@@ -9,7 +9,6 @@ after:   net: "train_val.prototxt"   base_lr: 0.001   lr_policy: "multistep"   s
 from __future__ import annotations
 
 import math
-import textwrap
 from dataclasses import dataclass
 
 from caffelungo import shell
@@ -19,7 +18,7 @@ from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import UserError
 from caffelungo.layers.base import count
 from caffelungo.passes.view import View
-from caffelungo.wording import counted
+from caffelungo.wording import counted, sentence
 
 PASSES = 30
 """How often training sees each picture. Sets of some thousand pictures have converged by then."""
@@ -170,7 +169,7 @@ def _started(options: SolverOptions) -> str:
         "# What to change first: max_iter (longer gains where photos differ much from those the net knows), then",
         "# base_lr, by factors of three. Where no test is better than the first, the linear classifier is the answer:",
         "# its weights are those that are kept.",
-        *_balance(options),
+        *(["#", *_balance(options)] if options.balance else []),
         f"net: {quoted(options.net)}",
         *_weights(options),
         f"# A test after each pass, {options.tested} pictures: without test_iter, the whole set is tested once.",
@@ -209,10 +208,7 @@ def _best(options: SolverOptions) -> str:
 
 def _balance(options: SolverOptions) -> list[str]:
     """The comment on classes of different sizes."""
-    if not options.balance:
-        return []
-    text = f"{options.balance[:1].upper()}{options.balance[1:]}."
-    return ["#", *(f"# {line}" for line in textwrap.wrap(text, 116, break_long_words=False, break_on_hyphens=False))]
+    return [f"# {line}" for line in sentence(options.balance)]
 
 
 def _ends(options: SolverOptions, size: Sizes) -> list[str]:
@@ -268,6 +264,7 @@ def _classic_head(options: SolverOptions, size: Sizes) -> list[str]:
     head = [
         f"# {what} (lr_mult in the net).",
         f"# {_pictures(options)}",
+        *_balance(options),
         "#",
         f"#   {_command(options)}",
         "#",
@@ -281,7 +278,6 @@ def _classic_head(options: SolverOptions, size: Sizes) -> list[str]:
         f"net: {quoted(options.net)}",
         *(_weights(options) or [""]),
     ]
-    head[2:2] = _balance(options)[1:]
     if options.tested:
         head += [
             f"# Each test covers all {options.tested} pictures: without test_iter, the whole set is tested once.",

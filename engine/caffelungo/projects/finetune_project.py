@@ -56,8 +56,8 @@ class ProjectOptions:
     the catalogue). ``classic``: Caffe's way, a fresh classifier that learns ten times as fast, instead of the best
     linear classifier. ``layers``: what that may read (see `lungo probe`). ``batch_size``, ``size``, ``resize`` and
     ``mean_value`` are as in the files they end up in; ``passes`` is how often training sees each picture.
-    ``groups``: a pattern over file names or a column, whose pictures stay on one side of the split; ``per_class``: at
-    most so many training pictures of each class. ``path_column`` and ``label_column``: of a table. ``balance``: what is
+    ``groups``: a pattern over file names or a column, whose pictures stay on one side of the split; ``per_class``: the
+    most training pictures per class. ``path_column`` and ``label_column``: of a table. ``balance``: what is
     done about classes of different sizes (see ``class_choice``).
     ``remember``: the old classifier stays, taught by the old net, which is Caffe's way, too.
     """

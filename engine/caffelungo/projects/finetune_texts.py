@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from caffelungo.definition.definition import Definition
 from caffelungo.passes.base import Note
 from caffelungo.rewriting import folder_texts
 from caffelungo.rewriting.folder_files import STARTED
-from caffelungo.wording import counted, listed
+from caffelungo.wording import counted, listed, sentence
 
 if TYPE_CHECKING:
     from caffelungo.probes.finetune_start import Started
@@ -85,17 +84,11 @@ def _steps(about: FinetuneAbout, at: Callable[[str], str]) -> list[tuple[list[st
     return [*steps, (export, "one file with weights, labels and preprocessing")]
 
 
-def _sentence(text: str) -> list[str]:
-    """``text`` as lines of a sentence."""
-    return textwrap.wrap(f"{text[:1].upper()}{text[1:]}.", 116, break_long_words=False, break_on_hyphens=False)
-
-
 def headed(definition: Definition, about: FinetuneAbout, classes: Sequence[str]) -> str:
     """The text of the net under a line that says where it comes from."""
     some = listed(classes, folder_texts.SHOWN)
     line = f"{Path(about.net).name}, made ready for {counted(len(classes), 'class')} ({some}) by `lungo finetune`."
-    if about.balance:
-        line += "".join(f"\n# {part}" for part in _sentence(about.balance))
+    line += "".join(f"\n# {part}" for part in sentence(about.balance))
     return folder_texts.headed(definition, line)
 
 
@@ -113,7 +106,7 @@ def readme(about: FinetuneAbout, notes: Sequence[Note], probe: Started | None) -
         ]
         middle += ["", f"Training starts from the one on `{probe.chosen.candidate.name}`, which is `{STARTED}`."]
     if about.balance:
-        middle += ["", *_sentence(about.balance)]
+        middle += ["", *sentence(about.balance)]
     end = [
         "The classes are numbered as in `labels.txt`. Pictures are found through `root_folder` in",
         "`train_val.prototxt`: change it there when they move. All files here are plain text and meant to be edited.",
