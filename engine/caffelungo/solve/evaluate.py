@@ -194,7 +194,7 @@ def _show_counts(classified: Classified, console: Console) -> None:
     )
     left_out = f"; no sample of {listed(classified.absent)}" if classified.absent else ""
     console.print(
-        f"balanced accuracy {100 * classified.balanced_accuracy:.1f} %, macro F1 {100 * classified.macro_f1:.1f} %, "
+        f"balanced accuracy {classified.balanced_accuracy:.1%}, macro F1 {classified.macro_f1:.1%}, "
         f"means over {counted(len(classified.names) - len(classified.absent), 'class')}{left_out}",
         markup=False,
     )

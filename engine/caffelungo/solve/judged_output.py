@@ -39,11 +39,12 @@ def make_watch(plan: Plan, name: str = "") -> Watch:
     """The watch on output ``name`` of the test net ``plan``, or one of ``MEASURES``; empty: the first Accuracy, else
     the loss."""
     makers = {blob: _maker(plan, blob) for blob in plan.outputs}
-    if name in MEASURES and name not in makers and judge(plan) is not None:
+    measures = MEASURES if judge(plan) is not None else ()
+    if name in measures and name not in makers:
         return Watch(name, higher_is_better=True)
     if name:
         if name not in makers:
-            known = [*makers, *(MEASURES if judge(plan) is not None else ())]
+            known = [*makers, *measures]
             near = did_you_mean(name, known)
             raise UserError(
                 "the watched output is no output of the test net",

@@ -16,9 +16,14 @@ from caffelungo.report.classification_score import TOP, Classified
 
 
 class PredictionCounter:
-    """Counts predictions of ``net`` while it runs; on the device, without waiting for it."""
+    """Counts predictions of ``net`` while it runs; on the device, without waiting for it.
 
-    def __init__(self, net: GraphNet, planned: PlannedLayer, names: Sequence[str] = ()) -> None:
+    ``answers`` False: those of single samples are not kept.
+    """
+
+    def __init__(
+        self, net: GraphNet, planned: PlannedLayer, names: Sequence[str] = (), *, answers: bool = True
+    ) -> None:
         param = planned.layer.param
         accuracy = planned.layer.type == "Accuracy"
         self.axis = int(param.accuracy_param.axis if accuracy else param.softmax_param.axis)
@@ -31,7 +36,7 @@ class PredictionCounter:
         self.confusion: Tensor | None = None
         self.in_top: Tensor | None = None
         single = self.ignore is None and count((planned.bottom_shapes[1] or (1,))[1:]) == 1
-        self.answers: list[Tensor] | None = [] if single else None
+        self.answers: list[Tensor] | None = [] if single and answers else None
         for module in net.module.modules():
             if isinstance(module, LayerModule) and module.layer is planned.layer:
                 module.register_forward_pre_hook(self._see)

@@ -54,8 +54,7 @@ class TestNet:
         """Count balanced accuracy and macro F1 in each test from now on, where the net has a classifier and labels."""
         judging = judge(self.opened.plan)
         if self.counter is None and judging is not None:
-            self.counter = PredictionCounter(self.net, judging)
-            self.counter.answers = None
+            self.counter = PredictionCounter(self.net, judging, answers=False)
 
     @property
     def batches(self) -> int:
