@@ -62,11 +62,15 @@ def class_sums(features: NDArray[np.floating], labels: Labels, mean: Floats) -> 
     """The sum of the rows less ``mean`` of each class 0 to C - 1, C x D, and the C numbers of rows."""
     sums = np.zeros((int(labels.max()) + 1, features.shape[1]))
     for rows, part in chunks(features):
-        own = labels[rows]
-        order = np.argsort(own, kind="stable")
-        present, first = np.unique(own[order], return_index=True)
-        sums[present] += np.add.reduceat((part - mean)[order], first, axis=0)
+        add_by_class(sums, labels[rows], part - mean)
     return sums, np.bincount(labels)
+
+
+def add_by_class(sums: Floats, labels: Labels, rows: Floats) -> None:
+    """Add to ``sums`` C x D the sum of the ``rows`` of each class, of ``labels`` 0 to C - 1."""
+    order = np.argsort(labels, kind="stable")
+    present, first = np.unique(labels[order], return_index=True)
+    sums[present] += np.add.reduceat(rows[order], first, axis=0)
 
 
 def ledoit_wolf(axes: FeatureAxes) -> float:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from caffelungo.advice.checked_features import Floats, Labels, chunks, shares_and_labels
+from caffelungo.advice.feature_axes import add_by_class
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,7 @@ def source_scores(probabilities: ArrayLike, labels: ArrayLike) -> SourceScores:
     for rows, part in chunks(theta):
         part = part / part.sum(1, keepdims=True)
         own = places[rows]
-        order = np.argsort(own, kind="stable")
-        present, first = np.unique(own[order], return_index=True)
-        joint[present] += np.add.reduceat(part[order], first, axis=0) / count
+        add_by_class(joint, own, part / count)
         np.add.at(hard, (own, part.argmax(1)), 1 / count)
     known = joint.sum(0)
     given = np.divide(joint, known, out=np.zeros_like(joint), where=known > 0)

@@ -179,8 +179,8 @@ def _check_room(folder: Path, shapes: Sequence[tuple[int, ...]], count: int, don
     if needed > free:
         raise RunError(
             f"{folder}: the features of {counted(count, 'picture')} take {memory.size(needed)} on disk "
-            f"while they are "
-            f"written, and {memory.size(free)} are free\n  to do: use --pool mean, fewer --blobs, or another disk"
+            f"while they are written, and {memory.size(free)} are free\n"
+            "  to do: use --pool mean, fewer --blobs, or another disk"
         )
 
 
@@ -230,14 +230,14 @@ class _Keeping:
 
 
 def _compute(running: PartRunner, rows: Rows, options: FeatureOptions, say: Told) -> None:
-    counted, size = rows.done, 4 * sum(int(np.prod(shape, dtype=np.int64)) for shape in rows.shapes)
+    committed, size = rows.done, 4 * sum(int(np.prod(shape, dtype=np.int64)) for shape in rows.shapes)
     say("computing features", rows.done, running.count)
     try:
         for made in running.rows(rows.done, _Keeping(options.pool, options.crops)):
             rows.append(made)
-            if rows.done - counted >= CHUNK or (rows.done - counted) * size >= UNCOUNTED:
+            if rows.done - committed >= CHUNK or (rows.done - committed) * size >= UNCOUNTED:
                 rows.commit()
-                counted = rows.done
+                committed = rows.done
             say("computing features", rows.done, running.count)
     except RuntimeError as error:
         if readable := out_of_memory(error, f"a batch of {running.batch_size} on {running.engine.device}"):

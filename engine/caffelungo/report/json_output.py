@@ -74,8 +74,8 @@ def text(value: Any) -> str:
 def refuse(target: str, overwrite: bool | None, flag: str = "--json") -> None:
     """UserError when ``target`` cannot be written, is not called as a report, or may not be overwritten.
 
-    ``overwrite``: whether the command was given --overwrite; None where it has no such flag, and replaces its
-    last report.
+    ``overwrite``: whether the command was given --overwrite; None where it has no such flag and replaces its last
+    report.
     """
     if target == STDOUT:
         return

@@ -93,7 +93,7 @@ def check(options: CompareOptions) -> None:
     if options.per_class is not None and options.per_class < 2:
         raise UserError(
             "each class needs a training picture and one for choosing rates",
-            received=f"{counted(options.per_class, 'picture')} a class",
+            received=f"{counted(options.per_class, 'picture')} per class",
             remedy="give 2 or more",
         )
     if options.extend < 0:

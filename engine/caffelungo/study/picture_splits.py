@@ -61,7 +61,7 @@ def gather(
 
     Without ``test``, the val or test sub-folder of ``data`` judges, or a share ``held_out`` of each class. A folder
     that judges does so in every split. Of the rest at most ``per_class`` pictures per class are used, a share
-    ``validation`` of them to choose rates on. ``groups`` (a pattern or a column) are in one of the
+    ``validation`` of them to choose rates on. Pictures of one of ``groups`` (a pattern or a column) are in one of the
     three. Raises UserError when classes differ, or one has too few pictures.
     """
     found = photos.scan(data, progress=progress, columns=columns, groups=groups, hints=True)
@@ -119,8 +119,8 @@ def _other(found: PhotoFolder, other: PhotoFolder, test: str, notices: list[str]
     learned = {key for key in found.keys or () if key is not None}
     chosen = [index for index in other.usable if other.keys is None or other.keys[index] not in learned]
     if len(chosen) < len(other.usable):
-        are = counted(len(other.usable) - len(chosen), "picture", "pictures")
-        notices.append(f"{are} of {test} are of groups that are also in --data: removed")
+        shared = counted(len(other.usable) - len(chosen), "picture")
+        notices.append(f"{shared} of {test} removed, because --data has pictures of the same group")
     entries = _entries(other, chosen)
     kept = [entry for entry in entries if _bytes(entry[0]) not in known]
     if len(kept) < len(entries):
