@@ -33,10 +33,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.photos import PHOTOS
+from caffelungo.layers.class_balance import INVERSE, NONE
 from caffelungo.passes.join import JoinedOptions, Read, columns
 from caffelungo.passes.view import View
 from caffelungo.probes.candidates import candidates
 from caffelungo.probes.choose_candidate import held_out
+from caffelungo.probes.class_correction import ClassCorrection
 from caffelungo.probes.feature_matrix import Subject, matrix, read
 from caffelungo.probes.finetune_start import FOLDS, PATIENCE, PENALTIES
 from caffelungo.probes.logistic import fit
@@ -57,8 +60,7 @@ DRAWS = 2000
 
 def photos(root: Path) -> tuple[list[tuple[str, int]], list[str]]:
     """Every photo of a set whatever its part, with its class, and the classes."""
-    kinds = {".jpg", ".jpeg", ".png"}
-    found = sorted(path for path in root.rglob("*") if path.suffix.lower() in kinds)
+    found = sorted(path for path in root.rglob("*") if path.suffix.lower() in PHOTOS)
     names = sorted({path.parent.name for path in found})
     return [(str(path), names.index(path.parent.name)) for path in found], names
 
@@ -102,15 +104,14 @@ def drawn(
     return np.concatenate(train), np.concatenate(test)
 
 
-def weights_of(arm: str, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Of each class; the mean over pictures is 1, so that the penalty keeps its meaning."""
-    if arm == "effective":
-        weight = 1 / (1 - 0.999**counts)
-    elif arm == "plain":
-        weight = np.ones(len(counts))
-    else:
-        weight = 1 / counts ** (0.5 if arm == "root" else 1.0)
-    return np.asarray(weight * counts.sum() / (weight * counts).sum())
+def weights_of(arm: str, y: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
+    """Of each picture, in the mean 1, so that the penalty keeps its meaning."""
+    if arm == "root":
+        each = np.bincount(y, minlength=classes)[y] ** -0.5
+        return np.asarray(each / each.mean())
+    word = {"plain": NONE, "own": INVERSE}.get(arm, arm)
+    weights = ClassCorrection(word).weights(y, classes)
+    return np.ones(len(y)) if weights is None else weights
 
 
 def answers(
@@ -123,7 +124,7 @@ def answers(
     found: dict[str, Any] = {}
     penalties: dict[str, float] = {}
     for arm in ARMS[:-1]:
-        each = weights_of(arm, counts)[y]
+        each = weights_of(arm, y, classes)
         if arm in ("plain", "own"):
             penalty = path(scale(x), y, classes, parts, PENALTIES, patience=PATIENCE, weights=each).penalty
             penalties[arm] = penalty
@@ -143,7 +144,7 @@ def run(data: Path, name: str, seeds: int, cache: Path, ratio: float = RATIO) ->
     x = features(entries, classes, cache)
     rng = np.random.default_rng(0)
     values: dict[str, list[tuple[float, float]]] = {arm: [] for arm in ARMS}
-    lost = {arm: np.zeros((DRAWS, 2)) for arm in ARMS}
+    gained = {arm: np.zeros((DRAWS, 2)) for arm in ARMS}
     shares, penalties = [], []
     for seed in range(seeds):
         train, test = drawn(labels, classes, MOST.get(name), seed, ratio)
@@ -163,12 +164,12 @@ def run(data: Path, name: str, seeds: int, cache: Path, ratio: float = RATIO) ->
                 drawn_again[:, number, k] = (found[arm] == labels[test])[again].mean(1)
         for k, arm in enumerate(ARMS):
             change = drawn_again[:, :, k] - drawn_again[:, :, 0]
-            lost[arm] += np.stack([change.mean(1), change @ counts / counts.sum()], 1) / seeds
+            gained[arm] += np.stack([change.mean(1), change @ counts / counts.sum()], 1) / seeds
     rows = {}
+    base = np.array(values["plain"]).mean(0)
     for arm in ARMS:
         balanced, accuracy = np.array(values[arm]).mean(0)
-        low, high = np.percentile(lost[arm], [2.5, 97.5], axis=0)
-        base = np.array(values["plain"]).mean(0)
+        low, high = np.percentile(gained[arm], [2.5, 97.5], axis=0)
         rows[arm] = {
             "balanced": balanced, "accuracy": accuracy, "balanced_gain": [balanced - base[0], low[0], high[0]],
             "accuracy_gain": [accuracy - base[1], low[1], high[1]],
