@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caffelungo.advice.domain_classifier import area_interval, area_under_curve, domain_separation
+from caffelungo.advice.domain_classifier import DomainSeparation, area_interval, area_under_curve, domain_separation
 from caffelungo.errors import UserError
 
 metrics = pytest.importorskip("sklearn.metrics")
@@ -51,6 +51,14 @@ def test_one_distribution_and_two() -> None:
     assert far.low > 0.9
     assert far.proxy == pytest.approx(2 * (1 - 2 * far.error))
     assert far.proxy > 1.6
+    assert DomainSeparation(0.4, 0.2, 0.6, 0.6, 10).proxy == 0
+
+
+def test_of_the_larger_set_not_just_the_first_rows_are_read() -> None:
+    rng = np.random.default_rng(0)
+    source = rng.normal(size=(400, 5))
+    source[:40] += 5
+    assert domain_separation(source, rng.normal(size=(40, 5))).auc < 0.8
 
 
 def test_refusals() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from caffelungo.advice.extrapolation import extrapolated
+from caffelungo.advice.extrapolation import FORM, extrapolated
 from caffelungo.advice.learning_curve import SHARES, LearningCurve
 from caffelungo.errors import UserError
 
@@ -67,6 +67,20 @@ def test_values_of_a_curve_without_noise() -> None:
         one = found.accuracy(size)
         assert one.low < one.value < one.high
     assert found.accuracy(80).high - found.accuracy(80).low > found.accuracy(20).high - found.accuracy(20).low
+    odds = [one / (1 - one) for one in (found.accuracy(80).low, found.accuracy(80).high)]
+    assert np.log(odds[1] / odds[0]) > 0.8 * 2 * 1.96 * FORM * np.log2(80 / sizes[-1])
+
+
+def test_folds_that_differ_widen_the_interval() -> None:
+    """Two of five folds are all wrong, or the same number of pictures is spread over all folds."""
+    sizes = 16 * np.array(SHARES)
+    folds = np.repeat(np.arange(5), 20)
+    widths = []
+    for wrong in (folds < 2, np.arange(100) % 5 < 2):
+        curve = LearningCurve(sizes, 20.0, np.broadcast_to(~wrong, (1, 5, 100)), folds[None])
+        one = extrapolated(curve).accuracy(16)
+        widths.append(one.high - one.low)
+    assert widths[0] > 2 * widths[1]
 
 
 def test_perfect_answers_are_not_certain_and_far_is_refused() -> None:

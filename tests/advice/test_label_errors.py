@@ -58,6 +58,8 @@ def test_joint_as_written_out(seed: int) -> None:
         rows = sorted(np.flatnonzero(y == i), key=lambda row: p[row, i] - p[row, j])
         expected.update(rows[: round(300 * joint[i, j])])
     assert set(found.suspects.tolist()) == expected
+    assert len(expected) > 10
+    assert (np.diff(found.confidence[found.suspects]) >= 0).all()
 
 
 def test_rows_that_were_not_judged_are_in_no_count() -> None:

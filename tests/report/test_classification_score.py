@@ -61,7 +61,8 @@ def test_means_over_classes_are_those_of_scikit_learn(seed):
 
 
 def test_a_class_without_samples_is_in_no_mean():
-    """Worked by hand: recalls .9, .56, .2 and F1 .886700, .583333, .222222; a fourth class is predicted once."""
+    """Worked by hand: recalls .9, .56, .2 and F1 .886700, .583333, .222222. With a fourth class predicted once instead
+    of the third, the F1 of that becomes .25."""
     found = Classified(np.array([[90, 8, 2], [10, 14, 1], [3, 1, 1]]), 0, ["a", "b", "c"])
     assert found.balanced_accuracy == pytest.approx((0.9 + 0.56 + 0.2) / 3)
     assert found.macro_f1 == pytest.approx(0.564085, abs=1e-6)
@@ -70,6 +71,10 @@ def test_a_class_without_samples_is_in_no_mean():
     more = Classified(wider, 0, ["a", "b", "c", "d"])
     assert (more.balanced_accuracy, more.macro_f1) == (found.balanced_accuracy, found.macro_f1)
     assert more.absent == ["d"]
+    wider[0] = [90, 8, 1, 1]
+    predicted = Classified(wider, 0, ["a", "b", "c", "d"])
+    assert predicted.balanced_accuracy == found.balanced_accuracy
+    assert predicted.macro_f1 == pytest.approx((0.886700 + 0.583333 + 0.25) / 3, abs=1e-6)
     nothing = Classified(np.zeros((2, 2), np.int64), 0, ["a", "b"])
     assert (nothing.balanced_accuracy, nothing.macro_f1) == (0.0, 0.0)
 

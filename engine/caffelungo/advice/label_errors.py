@@ -104,12 +104,12 @@ def _confident(p: Floats, given: Labels, thresholds: Floats) -> NDArray[np.int64
 
 
 def _calibrated(counts: NDArray[np.int64], sizes: NDArray[np.int64]) -> Floats:
-    """``counts`` scaled so that row i sums to the share of pictures labelled i; an empty row is taken to be right."""
-    rows = counts.astype(np.float64)
-    empty = rows.sum(1) == 0
-    rows[empty, empty] = 1.0
-    rows *= (sizes / rows.sum(1))[:, None]
-    return rows / rows.sum()
+    """``counts`` scaled so that row i sums to the share of pictures labelled i.
+
+    A class with pictures has a count, as its highest probability is not below the mean: empty rows are of the others.
+    """
+    rows = counts * (sizes / np.maximum(counts.sum(1), 1))[:, None]
+    return np.asarray(rows / rows.sum(), np.float64)
 
 
 def _pruned(p: Floats, given: Labels, joint: Floats) -> Labels:
