@@ -150,6 +150,26 @@ def test_a_list_keeps_its_numbers_and_a_table_its_names(tmp_path: Path) -> None:
         folder.scan(root / "l.txt")
 
 
+@pytest.mark.parametrize(
+    ("label", "rest", "more"), [(-1, "", "\n"), (100_000, "left/p0_2.png -5\n", ", and 1 more line\n")]
+)
+def test_labels_of_a_list_that_are_no_classes(tmp_path: Path, label: int, rest: str, more: str) -> None:
+    root = people(tmp_path / "photos", 3)
+    (root / "l.txt").write_text(f"left/p0_0.png 0\nright/p0_1.png {label}\n{rest}")
+    with pytest.raises(UserError, match=r"l\.txt:2:1: labels must be classes from 0 on") as caught:
+        folder.scan(root / "l.txt")
+    assert f"label {label}{more}" in str(caught.value)
+
+
+def test_a_val_part_judges_before_a_test_part(tmp_path: Path) -> None:
+    parts = {"train": [0, 1, 0, 1], "val": [1, 1, 0], "test": [0, 1]}
+    arrays = {f"{part}_images": packed.random(len(labels), 4, 5, seed=len(labels)) for part, labels in parts.items()}
+    np.savez(tmp_path / "a.npz", **arrays, **{f"{part}_labels": labels for part, labels in parts.items()})
+    found = folder.scan(tmp_path / "a.npz")
+    assert found.pictures.labels[folder.split(found).val].tolist() == parts["val"]
+    assert len(read_list(named_pictures.resolve(tmp_path / "a.npz").judging)) == len(parts["test"])
+
+
 def test_features_and_tests_read_a_table_by_a_list(tmp_path: Path) -> None:
     root = people(tmp_path / "photos", 3)
     named = named_pictures.resolve(root / "t.csv")

@@ -76,7 +76,7 @@ class Header:
     def fault(self) -> tuple[str, str, str] | None:
         """What is wrong with the record by itself (what, received, remedy); None where nothing is."""
         sizes = f"channels {self.channels}, height {self.height}, width {self.width}"
-        held = f"{counted(self.size, 'byte')}" if self.size or not self.floats else f"{self.floats} floats"
+        held = counted(self.size, "byte") if self.size or not self.floats else f"{self.floats} floats"
         if self.encoded:
             if self.size and self.size == self.values and not self.picture:
                 return ("database record is marked as encoded, but contains raw pixels",

@@ -28,9 +28,10 @@ def of_lists(named: NamedPictures) -> tuple[Path, ImageList, list[bool] | None]:
             raise UserError(problems)
         wrong = np.flatnonzero((part.labels < 0) | (part.labels >= MOST_CLASSES))
         if len(wrong):
+            more = f", and {counted(len(wrong) - 1, 'more line')}" if len(wrong) > 1 else ""
             raise UserError(
                 "labels must be classes from 0 on", where=part.where(int(wrong[0])),
-                received=f"label {part.labels[wrong[0]]}, and {len(wrong) - 1} more lines",
+                received=f"label {part.labels[wrong[0]]}{more}",
                 remedy="number the classes 0, 1, 2 ...",
             )  # fmt: skip
     paths = [os.path.abspath(part.path(index)) for part in parts for index in range(len(part))]
