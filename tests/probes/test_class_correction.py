@@ -31,6 +31,7 @@ def test_weights_are_of_mean_1() -> None:
     each = ClassCorrection("inverse").weights(labels, 3)
     for number, count in enumerate(COUNTS):
         assert each[labels == number] == pytest.approx(130 / (3 * count))
+    np.testing.assert_array_equal(ClassCorrection("sampling").weights(labels, 3), each)
     effective = ClassCorrection("effective", 0.9).weights(labels, 3)
     assert effective.mean() == pytest.approx(1)
     known = {number: effective[labels == number][0] for number in range(3)}

@@ -15,6 +15,7 @@ from caffelungo.definition import layer_options
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import UserError
 from caffelungo.solve import class_counts, run_training
+from caffelungo.solve.chance_loss import StuckLoss
 from caffelungo.solve.evaluate import run_test
 from caffelungo.solve.options import TestOptions
 from caffelungo.weights import solverstate
@@ -80,6 +81,25 @@ def test_the_loss_is_the_weighted_one(here):
     solver.step(1)
     wanted = torch.nn.functional.cross_entropy(scores, labels, torch.tensor(INVERSE))
     assert seen.seen[0] == pytest.approx(float(wanted), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("net", "guessing"),
+    [(helpers.NET, -(0.6 * np.log(0.6) + 0.3 * np.log(0.3) + 0.1 * np.log(0.1))), (WEIGHED, np.log(3))],
+    ids=["plain", "weighed"],
+)
+def test_the_loss_of_guessing_is_that_of_the_weighed_classes(here, net, guessing):
+    """With weights by inverse frequency all classes count alike, and no share of theirs is better than another."""
+    make(here, net)
+    stuck = StuckLoss(helpers.solver().training, print)
+    assert stuck.known
+    assert stuck.shares == pytest.approx(guessing)
+
+
+@pytest.mark.parametrize("block", ["logit_adjustment: 1", "focal_gamma: 2"])
+def test_a_loss_on_another_scale_is_not_compared_with_guessing(here, block):
+    make(here, WEIGHED.replace("class_weights: inverse", block))
+    assert not StuckLoss(helpers.solver().training, print).known
 
 
 def test_counts_are_said_once(here, capsys):
@@ -183,7 +203,8 @@ def test_a_test_alone_uses_the_training_data_of_the_file(here, capsys):
     assert found.outputs["loss"] == pytest.approx(float(tested), rel=1e-6)
     (here / "list.txt").unlink()
     capsys.readouterr()
-    plain = run_test(TestOptions(model="net.prototxt", weights=["out/s_iter_2.caffemodel"], device="cpu", quiet=True))
+    plain = run_test(TestOptions(model="net.prototxt", weights=["out/s_iter_2.caffemodel"], device="cpu"))
+    assert "`loss` is computed without the weights of its classes" in " ".join(capsys.readouterr().err.split())
     assert plain.outputs["loss"] != pytest.approx(found.outputs["loss"], rel=1e-3)
 
 
