@@ -60,15 +60,11 @@ def taken(value: Any, kind: Any) -> Any:
 
 
 def _number(value: Any, kind: type[Any]) -> Any:
-    if kind is bool or isinstance(value, bool):
-        return value if kind is bool and isinstance(value, bool) else _bool_of_numpy(value, kind)
-    if not isinstance(value, numbers.Integral if kind is int else numbers.Real):
+    if kind is bool:
+        return bool(value) if type(value).__name__ in ("bool", "bool_") else NOT_OF_KIND  # Python's or NumPy's
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral if kind is int else numbers.Real):
         return NOT_OF_KIND
     return value if isinstance(value, int | float) and type(value) in (int, float) else kind(value)
-
-
-def _bool_of_numpy(value: Any, kind: type[Any]) -> Any:
-    return bool(value) if kind is bool and type(value).__name__ in ("bool_", "bool") else NOT_OF_KIND
 
 
 def _several(values: Sequence[Any], kinds: Sequence[Any], made: Callable[[list[Any]], Any]) -> Any:

@@ -47,6 +47,6 @@ def explained(function: Callable[..., Any]) -> str | None:
         for name in inspect.signature(function).parameters
         if name in known
     ]
-    if text is None or not lines or function.__name__ == "forward":
+    if text is None or not lines:
         return text
     return "\n".join([inspect.cleandoc(text), "", "Options, as the command line describes them:", *lines, ""])

@@ -19,7 +19,7 @@ from caffelungo.api.python_words import Vocabulary, reworded
 from caffelungo.errors import LungoError, Problem, UserError, did_you_mean
 
 ONLY_TYPES = {
-    "Callbacks": "api.training", "Definition": "definition.definition", "Net": "api.net",
+    "Callbacks": "api.training", "Net": "api.net",
     "NetModule": "api.net_module", "TrainReport": "api.training", "Weights": "weights.weights",
 }  # fmt: skip
 """Where names are defined that annotations of public functions have and their modules import for type checkers alone:

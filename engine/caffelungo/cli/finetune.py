@@ -10,7 +10,6 @@ import typer
 from caffelungo import shell
 from caffelungo.cli import options as o
 from caffelungo.cli.verb_result import VerbResult
-from caffelungo.wording import counted
 
 
 def finetune(
@@ -54,8 +53,8 @@ def finetune(
     balance: Annotated[
         str,
         typer.Option(
-            help="For classes of different sizes: inverse or effective (class weights), sampling, logits (logit "
-            "adjustment), none, or auto (by their sizes)."
+            help="Correction for classes of different sizes: inverse or effective (class weights), sampling (each "
+            "class equally often), logits (logit adjustment), none, or auto (chosen by their sizes)."
         ),
     ] = "auto",
     seed: Annotated[int, typer.Option(help="Random seed for the split and training.")] = 0,
@@ -75,6 +74,7 @@ def finetune(
     """
     from caffelungo.errors import UserError
     from caffelungo.projects.finetune_project import NONE, ProjectOptions, finetune_project
+    from caffelungo.rewriting import folder_texts
 
     if scratch and weights not in (None, NONE):
         raise UserError(
@@ -104,12 +104,7 @@ def finetune(
     )  # fmt: skip
     if quiet:
         return result
-    least, most = min(done.counts.values()), max(done.counts.values())
-    each = f"{least}" if least == most else f"{least} to {most}"
-    typer.echo(
-        f"{counted(len(done.classes), 'class')}, {counted(each, 'picture')} each: "
-        f"{done.train} to train on, {done.val} to test on"
-    )
+    typer.echo(folder_texts.pictures_line(done.counts, done.train, done.val))
     if done.probe is not None:
         from caffelungo.probes.table import table
         from caffelungo.report.terminal import Terminal
@@ -119,8 +114,7 @@ def finetune(
         typer.echo(f"training starts from the one on {done.probe.chosen.candidate.name}")
     if done.balance.why:
         typer.echo(f"balance: {done.balance.why}")
-    trained = f"{counted(done.iterations, 'iteration')} of {counted(done.batch_size, 'picture')}"
-    typer.echo(f"new classifier: {', '.join(done.heads)}; {trained}")
+    typer.echo(folder_texts.training_line(done.heads, done.iterations, done.batch_size))
     if explain:
         for note in done.notes:
             typer.echo(f"  {note}")

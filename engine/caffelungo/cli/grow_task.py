@@ -12,7 +12,6 @@ from caffelungo.cli import options as o
 from caffelungo.cli.rewrite_output import Shared
 from caffelungo.cli.verb_result import VerbResult
 from caffelungo.errors import UserError
-from caffelungo.wording import counted
 
 
 def check(net: str | None, asked: Mapping[str, Any]) -> None:
@@ -38,6 +37,7 @@ def refuse_without_task(asked: Mapping[str, Any]) -> None:
 def run(wanted: Any, shared: Shared) -> VerbResult:
     """Write the folder described by ``wanted`` (``projects.task_project.TaskProjectOptions``), and print a summary."""
     from caffelungo.projects.task_project import task_project
+    from caffelungo.rewriting import folder_texts
 
     with o.stages(shared.quiet) as say:
         done = task_project(wanted, say)
@@ -56,14 +56,8 @@ def run(wanted: Any, shared: Shared) -> VerbResult:
     )  # fmt: skip
     if shared.quiet:
         return result
-    least, most = min(done.counts.values()), max(done.counts.values())
-    each = f"{least}" if least == most else f"{least} to {most}"
-    typer.echo(
-        f"{counted(len(done.counts), 'class')}, {counted(each, 'picture')} each: "
-        f"{done.train} to train on, {done.val} to test on"
-    )
-    trained = f"{counted(done.iterations, 'iteration')} of {counted(done.batch_size, 'picture')}"
-    typer.echo(f"new classifier: {done.head}; {trained}")
+    typer.echo(folder_texts.pictures_line(done.counts, done.train, done.val))
+    typer.echo(folder_texts.training_line([done.head], done.iterations, done.batch_size))
     if done.fitted is not None:
         one = done.fitted
         typer.echo(

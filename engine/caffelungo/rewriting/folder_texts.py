@@ -30,6 +30,19 @@ def script(line: str, steps: Steps) -> str:
     return "\n".join(lines) + "\n"
 
 
+def pictures_line(counts: Mapping[str, int], train: int, val: int) -> str:
+    """What the pictures are: classes, pictures per class (``counts``), how many train and test."""
+    least, most = min(counts.values()), max(counts.values())
+    each = counted(least if least == most else f"{least} to {most}", "picture")
+    return f"{counted(len(counts), 'class')}, {each} each: {train} to train on, {val} to test on"
+
+
+def training_line(heads: Sequence[str], iterations: int, batch_size: int) -> str:
+    """What is trained, and how long."""
+    trained = f"{counted(iterations, 'iteration')} of {counted(batch_size, 'picture')}"
+    return f"new classifier: {', '.join(heads)}; {trained}"
+
+
 def headed(definition: Definition, line: str) -> str:
     """The text of the net under the comment ``line``."""
     text = definition.text
