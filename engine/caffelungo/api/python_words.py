@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from caffelungo.errors import LungoError, Problem, UserError
 
 SPELLINGS = {"preprocessing": "preprocess", "o": "output"}
-"""Options that a function's argument is called otherwise than."""
+"""Options whose argument in Python has another name."""
 _WORDS = (
     "all|auto|caffe|constant|copy|cpu|cuda|data|fp16|fp32|gpu|gradmax|head|int8|lsuv|mean|measured|nchw|net2net|new|nhwc"
     "|none|onnx|top|train"

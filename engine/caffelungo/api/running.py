@@ -81,7 +81,7 @@ def given(net: NetModule, tensors: Sequence[Any], named: Mapping[str, Any]) -> V
         raise UserError(
             f"the net takes {counted(len(inputs), 'input')} in this phase",
             where=_file(net),
-            received=f"{counted(len(tensors), 'tensor')}",
+            received=counted(len(tensors), "tensor"),
             remedy=f"give {', '.join(inputs)}, in this order or by name",
         )
     together = dict(zip(inputs, tensors, strict=False))

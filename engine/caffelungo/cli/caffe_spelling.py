@@ -42,7 +42,7 @@ def caffe_spelling(arguments: Sequence[str], commands: Mapping[str, Any]) -> lis
 
 
 def _value(flag: str, following: str | None) -> list[str]:
-    """What is used for the value of ``flag`` and the argument after it, which is another flag where the value lacks."""
+    """What replaces the value of ``flag`` and the argument after it, which is another flag if the value is missing."""
     lacks = following is None or (following.startswith("-") and following != "-")
     default = [_DEFAULTS[flag]] if lacks and flag in _DEFAULTS else []
     return [*default, *([] if following is None else [following])]

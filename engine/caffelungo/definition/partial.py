@@ -43,7 +43,7 @@ class Rest:
 
     @property
     def lost(self) -> str | None:
-        """What was left out, with the names of the blobs that may lack; None where any blob may lack."""
+        """What was left out, with the names of the blobs that may be missing; None where any may be."""
         return None if any(fault.states for fault in self.faults) else self.left_out
 
 

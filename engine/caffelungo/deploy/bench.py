@@ -115,9 +115,9 @@ def bench(options: BenchOptions, *, progress: Tell | None = None) -> Benched:
     fixed = [shape[0] for shape in engine.shapes.values() if shape and isinstance(shape[0], int)]
     batches = sorted(set(fixed[:1] or options.batches))
     ran = profile.described(engine.ran_on(feeds_of(engine, batches[0], options.size)))
-    done = Benched(f"{engine}, {threads} thread{'s' * (threads > 1)}; {ran}")
+    done = Benched(f"{engine}, {counted(threads, 'thread')}; {ran}")
     if fixed:
-        done.notes.append(f"the file is for {fixed[0]} picture{'s' * (fixed[0] > 1)}, the only batch size")
+        done.notes.append(f"the file is for {counted(fixed[0], 'picture')}, the only batch size")
     opponents = None
     if options.net is not None:
         from caffelungo.deploy.baselines import Opponents

@@ -148,9 +148,7 @@ def _part(model: str | Path, options: ConvertOptions) -> Cut:
     definition = read_net(model, options.variables or None, foreign).within(options.stages, options.level)
     definition = states.settled(definition, TEST, answering=True, notes=notes)
     definition = requested_size.placed(definition, options.shapes)
-    with suppress(
-        UserError
-    ):  # reported when the exported net is resized; until then a place-holder's mistakes are none
+    with suppress(UserError):  # a place-holder's mistakes: reported when the exported net is resized
         definition = requested_size.sized(definition, options.size, options.shapes, options.outputs)
     part = cut(definition, foreign, options.outputs)
     part.notes[:0] = notes

@@ -1,4 +1,4 @@
-"""Layers that choose their ONNX operator, rather than as what PyTorch would spell them.
+"""Layers that are exported as an ONNX operator that they choose, rather than as what PyTorch makes of them.
 
 Which operators those are, a layer's class says (``Layer.onnx``).
 """

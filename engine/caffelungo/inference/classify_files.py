@@ -66,7 +66,7 @@ def classify_files(options: ClassifyOptions, failed: list[Problem] | None = None
 def incomplete(failed: Sequence[Problem]) -> RunError:
     """What to end with after the answers for all other pictures."""
     problems = "\n".join(str(problem) for problem in failed)
-    return RunError(f"{counted(len(failed), 'picture')} could not be read and have no result:\n{problems}")
+    return RunError(f"{counted(len(failed), 'picture')} could not be read, without a result:\n{problems}")
 
 
 def judges_of(model: PictureModel, head: str | None, target: Path | None) -> list[Classifier]:

@@ -23,7 +23,7 @@ class RewriteReport(VerbReport):
     ``net``: the net's file.
     ``files``: the files that were written.
     ``notes``: what was changed or decided, and why.
-    ``notices``: what was done otherwise than could be expected.
+    ``notices``: what was done differently from what could be expected.
     ``rewritten``: the result of the room, for `draw` and `costs`.
     """
 

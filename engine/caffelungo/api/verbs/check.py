@@ -17,7 +17,7 @@ class CheckReport(VerbReport):
 
     ``files``: a row per file: its kind and a summary.
     ``problems``: every problem found.
-    ``notices``: what was done otherwise than could be expected.
+    ``notices``: what was done differently from what could be expected.
     """
 
     files: DataTable

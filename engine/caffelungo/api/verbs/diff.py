@@ -16,7 +16,7 @@ from caffelungo.errors import UserError
 class DiffReport(VerbReport):
     """A row per layer and file in ``layers``; ``differences`` are those of the room, with every unit.
 
-    ``notices``: what was done otherwise than could be expected.
+    ``notices``: what was done differently from what could be expected.
     """
 
     layers: DataTable

@@ -20,7 +20,7 @@ class FeaturesReport(VerbReport):
     ``path``: the file written.
     ``pictures``: how many pictures are in the file.
     ``labelled``: whether the pictures have classes.
-    ``notices``: what was done otherwise than could be expected.
+    ``notices``: what was done differently from what could be expected.
     """
 
     path: str

@@ -29,7 +29,7 @@ class FinetuneReport(VerbReport):
     ``files``: the files that were written.
     ``starts_from``: the layer whose linear classifier is the start (empty: none).
     ``notes``: what was changed or decided, and why.
-    ``notices``: what was done otherwise than could be expected.
+    ``notices``: what was done differently from what could be expected.
     ``balance``: what is done about classes of different sizes.
     """
 

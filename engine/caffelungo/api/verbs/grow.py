@@ -28,7 +28,7 @@ class TaskReport(VerbReport):
     ``solver``: the solver file to train with.
     ``files``: the files that were written.
     ``notes``: what was changed or decided, and why.
-    ``notices``: what was done otherwise than could be expected.
+    ``notices``: what was done differently from what could be expected.
     ``commands``: what the command line would run next.
     """
 

@@ -15,7 +15,7 @@ class InitReport(VerbReport):
 
     ``weights``: the file written.
     ``lines``: a line per layer that was started.
-    ``notices``: what was done otherwise than could be expected.
+    ``notices``: what was done differently from what could be expected.
     """
 
     weights: str

@@ -24,7 +24,7 @@ class ProbeReport(VerbReport):
     ``pictures``: how many pictures were fitted.
     ``penalty``: the L2 penalty of the chosen classifier.
     ``files``: the files that were written.
-    ``notices``: what was done otherwise than could be expected.
+    ``notices``: what was done differently from what could be expected.
     """
 
     classes: list[str]

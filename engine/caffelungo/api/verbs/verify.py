@@ -24,7 +24,7 @@ class VerifyReport(VerbReport):
     ``blobs``: a row per blob with its status and its largest difference.
     ``parameters``: a row per blob of parameters, likewise.
     ``answers``: a row per output, with how often both nets agree.
-    ``notices``: what was done otherwise than could be expected.
+    ``notices``: what was done differently from what could be expected.
     """
 
     kept: bool
