@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from caffelungo.data import picture_table
 from caffelungo.data.picture_table import PictureColumns, is_table, read_table
 from caffelungo.errors import UserError
 from tests.data import make
@@ -77,6 +78,26 @@ def test_columns_that_are_named(tmp_path: Path) -> None:
 def test_names_without_a_suffix(tmp_path: Path) -> None:
     found = read_table(table(tmp_path, "image_id,dx\np/0,a\np/1,b\n"), PLAIN).pictures
     assert [Path(name).name for name in found.names] == ["0.png", "1.png"]
+
+
+def test_paths_from_the_table_s_folder_before_those_from_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table(tmp_path, "")
+    path = table(tmp_path / "inner", TEXT, pictures=1)
+    monkeypatch.chdir(tmp_path)
+    wanted = [tmp_path / "inner/p/0.png", tmp_path / "p/1.png", tmp_path / "p/2.png"]
+    assert [Path(name) for name in read_table(path, PLAIN).pictures.names] == wanted
+
+
+def test_an_empty_picture_and_a_table_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = table(tmp_path, TEXT)
+    (tmp_path / "p/1.png").write_bytes(b"")
+    with pytest.raises(UserError, match=r"t\.csv:3:1: picture is an empty file"):
+        read_table(path, PLAIN)
+    monkeypatch.setattr(picture_table, "MOST", len(TEXT) - 1)
+    with pytest.raises(UserError, match="the table is too large"):
+        read_table(path, PLAIN)
 
 
 @pytest.mark.parametrize(

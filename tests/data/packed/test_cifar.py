@@ -46,6 +46,9 @@ def test_a_damaged_file_is_refused_with_its_record(tmp_path: Path) -> None:
     path.write_bytes(whole[:3073] + b"\x0a" + whole[3074:])
     with pytest.raises(UserError, match=r"data_batch_1.bin, record 1: a label is no class[\s\S]*label 10"):
         named_pictures.resolve(tmp_path)
+    path.write_bytes(whole[:3073] + b"\x0a" + whole[3074:6146] + b"\x0b" + whole[6147:])
+    with pytest.raises(UserError, match=r"record 1: a label is no class[\s\S]*label 10, and 1 more"):
+        named_pictures.resolve(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["data_batch_1", "train", "anything"])
