@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caffelungo.data.class_balanced_order import ClassBalancedOrder
+from caffelungo.data.sample_order import SampleOrder
 from caffelungo.data.sources import open_source
 from caffelungo.definition.reader import parse_net
 from caffelungo.definition.schema import TEST, TRAIN
@@ -82,7 +84,7 @@ def pictures(folder: Path) -> Path:
     return path
 
 
-def image_layer(path: Path, more: str = "") -> object:
+def image_layer(path: Path, more: str = "") -> Any:
     text = (
         f'layer {{ name: "d" type: "ImageData" top: "data" top: "label" image_data_param {{ source: "{path}" '
         f'root_folder: "{path.parent}/" batch_size: 6 }} lungo {{ image_data {{ class_balanced: true }} }} {more} }}'
@@ -106,6 +108,15 @@ def test_another_process_draws_the_same(tmp_path: Path) -> None:
     for k in (0, 7, 3):
         for left, right in zip(source.batch(k).arrays, copy.batch(k).arrays, strict=True):
             np.testing.assert_array_equal(left, right)
+
+
+def test_rand_skip_leaves_out_as_many_samples_as_elsewhere(tmp_path: Path) -> None:
+    param = image_layer(pictures(tmp_path))
+    whole = drawn(open_source(param, TRAIN, seed=4).order, 10)[1]
+    param.image_data_param.rand_skip = 9
+    order = open_source(param, TRAIN, seed=4).order
+    assert order.skip == SampleOrder(15, 6, seed=4, skip=9).skip > 0
+    assert drawn(order, 5)[1].tolist() == whole[order.skip : order.skip + 30].tolist()
 
 
 def test_gone_through_once_every_picture_comes_once(tmp_path: Path) -> None:

@@ -60,6 +60,16 @@ def test_no_person_is_on_two_sides(tmp_path: Path, data: str, seed: int) -> None
     assert Counter(found.pictures.labels[parts.val].tolist()) == {0: 6, 1: 6}
 
 
+def test_equal_pictures_join_the_groups_that_they_are_in(tmp_path: Path) -> None:
+    root = people(tmp_path / "photos")
+    (root / "left/p1_0.png").write_bytes((root / "left/p0_0.png").read_bytes())
+    found = folder.scan(root, groups=r"p\d+")
+    assert max(map(len, found.together)) == 8
+    for seed in range(8):
+        val = {person(found.pictures.names[index]) for index in folder.split(found, 0.3, seed).val}
+        assert ("p0" in val) == ("p1" in val)
+
+
 def test_without_groups_persons_leak(tmp_path: Path) -> None:
     """So that the tests above can fail."""
     found = folder.scan(people(tmp_path / "photos"))
@@ -126,6 +136,24 @@ def test_a_given_split_loses_val_pictures_of_training_persons(tmp_path: Path) ->
     names = found.pictures.names
     assert len(parts.val) == 8
     assert apart([names[i] for i in parts.train], [names[i] for i in parts.val])
+
+
+def test_a_given_split_whose_persons_all_train_is_refused(tmp_path: Path) -> None:
+    for part in ("train", "val"):
+        people(tmp_path / "all" / part, 3)
+    for path in (tmp_path / "all" / "val").rglob("*.png"):
+        make.save(path, make.picture(1000 + int(path.stem[1]) * 10 + int(path.stem[3])))
+    found = folder.scan(tmp_path / "all", groups=r"p\d+")
+    with pytest.raises(UserError, match="every val picture is of a group that is also in train"):
+        folder.split(found)
+
+
+def test_a_class_of_one_person_is_said_to_be_untested(tmp_path: Path) -> None:
+    root = people(tmp_path / "photos")
+    for number in range(4):
+        make.save(root / f"up/p77_{number}.png", make.picture(5000 + number))
+    parts = folder.split(folder.scan(root, groups=r"p\d+"), 0.3)
+    assert parts.notices == ["1 class has no group that could be held out, so not tested: up"]
 
 
 def test_hints_only_where_they_are_asked_for(tmp_path: Path) -> None:

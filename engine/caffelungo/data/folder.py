@@ -284,7 +284,7 @@ def _by_groups(found: PhotoFolder, share: float, seed: int) -> FolderSplit:
     notices = []
     if missing:
         notices.append(
-            f"{counted(len(missing), 'class has', 'classes have')} no group that could be held out, so they are not "
+            f"{counted(len(missing), 'class has', 'classes have')} no group that could be held out, so not "
             f"tested: {listed(missing)}"
         )
     train = [index for place, index in enumerate(usable) if place not in chosen]
