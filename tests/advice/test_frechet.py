@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from caffelungo.advice.checked_features import Floats
-from caffelungo.advice.frechet import distance_to_pictures, distance_to_statistics, frechet
+from caffelungo.advice.frechet import SourceDistance, distance_to_pictures, distance_to_statistics, frechet
 from caffelungo.advice.source_statistics import SourceStatistics
 from caffelungo.errors import UserError
 from tests.advice.fixtures import X
@@ -78,6 +78,8 @@ def test_another_set_is_farther_by_what_its_mean_is() -> None:
     assert found.distance - found.chance == pytest.approx(found.means, rel=0.2)
     assert distance_to_pictures(source, target, count=50).count == 50
     assert distance_to_pictures(source[:20], target).count == 10
+    assert distance_to_pictures(source, target[:30]).count == 30
+    assert not SourceDistance(5.0, 1.0, 4.0, 6.0, 30, 0.1).apart
 
 
 def test_refusals() -> None:

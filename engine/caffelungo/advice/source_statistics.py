@@ -7,7 +7,7 @@ directions have one variance, so that the trace stays what it was. NumPy only.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -59,13 +59,11 @@ class SourceStatistics:
     def shrunk(self, share: float) -> SourceStatistics:
         """With ``share`` of the covariance replaced by the multiple of the identity that has the same trace."""
         even = share * self.total / self.width
-        return SourceStatistics(
-            self.count,
-            self.mean,
-            self.axes,
-            (1 - share) * self.variances + even,
-            (1 - share) * self.rest + even,
-            1 - (1 - self.shrinkage) * (1 - share),
+        return replace(
+            self,
+            variances=(1 - share) * self.variances + even,
+            rest=(1 - share) * self.rest + even,
+            shrinkage=1 - (1 - self.shrinkage) * (1 - share),
         )
 
     def kept(self, rank: int = RANK) -> SourceStatistics:
@@ -73,14 +71,7 @@ class SourceStatistics:
         if rank >= len(self.variances):
             return self
         left = self.total - float(self.variances[:rank].sum())
-        return SourceStatistics(
-            self.count,
-            self.mean,
-            self.axes[:, :rank],
-            self.variances[:rank],
-            left / (self.width - rank),
-            self.shrinkage,
-        )
+        return replace(self, axes=self.axes[:, :rank], variances=self.variances[:rank], rest=left / (self.width - rank))
 
     def root(self, vectors: Floats) -> Floats:
         """The square root of the covariance times ``vectors`` D x M."""
@@ -122,8 +113,7 @@ class SourceStatistics:
                 remedy="compute them anew",
             )
         orthonormal, _ = np.linalg.qr(axes)  # what float16 rounded
-        signs = np.sign((orthonormal * axes).sum(0))
-        return cls(int(count[0]), mean, orthonormal * signs, variances, float(rest[0]), float(shrinkage[0]))
+        return cls(int(count[0]), mean, orthonormal, variances, float(rest[0]), float(shrinkage[0]))
 
 
 def same_width(first: int, second: int) -> None:
