@@ -112,11 +112,15 @@ def test_another_process_draws_the_same(tmp_path: Path) -> None:
 
 def test_rand_skip_leaves_out_as_many_samples_as_elsewhere(tmp_path: Path) -> None:
     param = image_layer(pictures(tmp_path))
-    whole = drawn(open_source(param, TRAIN, seed=4).order, 10)[1]
-    param.image_data_param.rand_skip = 9
-    order = open_source(param, TRAIN, seed=4).order
-    assert order.skip == SampleOrder(15, 6, seed=4, skip=9).skip > 0
-    assert drawn(order, 5)[1].tolist() == whole[order.skip : order.skip + 30].tolist()
+    orders: list[ClassBalancedOrder] = []
+    for skip in (0, 9):
+        param.image_data_param.rand_skip = skip
+        order = open_source(param, TRAIN, seed=4).order
+        assert isinstance(order, ClassBalancedOrder)
+        orders.append(order)
+    whole = drawn(orders[0], 10)[1]
+    assert orders[1].skip == SampleOrder(15, 6, seed=4, skip=9).skip > 0
+    assert drawn(orders[1], 5)[1].tolist() == whole[orders[1].skip : orders[1].skip + 30].tolist()
 
 
 def test_gone_through_once_every_picture_comes_once(tmp_path: Path) -> None:

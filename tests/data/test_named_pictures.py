@@ -192,7 +192,7 @@ def test_labels_of_a_list_that_are_no_classes(tmp_path: Path, label: int, rest: 
 def test_a_val_part_judges_before_a_test_part(tmp_path: Path) -> None:
     parts = {"train": [0, 1, 0, 1], "val": [1, 1, 0], "test": [0, 1]}
     arrays = {f"{part}_images": packed.random(len(labels), 4, 5, seed=len(labels)) for part, labels in parts.items()}
-    np.savez(tmp_path / "a.npz", **arrays, **{f"{part}_labels": labels for part, labels in parts.items()})
+    np.savez(tmp_path / "a.npz", **arrays, **{f"{part}_labels": labels for part, labels in parts.items()})  # type: ignore[arg-type]
     found = folder.scan(tmp_path / "a.npz")
     assert found.pictures.labels[folder.split(found).val].tolist() == parts["val"]
     assert len(read_list(named_pictures.resolve(tmp_path / "a.npz").judging)) == len(parts["test"])

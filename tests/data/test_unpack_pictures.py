@@ -49,7 +49,7 @@ def test_a_full_disk_is_said_before_anything_is_written(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free = unpack_pictures.SPARE + 4 * PIXELS[0].nbytes
-    monkeypatch.setattr(unpack_pictures.shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=free))
     with pytest.raises(UserError, match="no room for the pictures") as caught:
         unpack_pictures.unpacked(packed(tmp_path), "held")
     assert str(cache) in str(caught.value)

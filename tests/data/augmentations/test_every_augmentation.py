@@ -36,3 +36,10 @@ def test_its_declaration(name: str) -> None:
     assert trial(transform(f'type: "{name}"', crop=10), 3, None, lambda name: None) == []
     assert (REPOSITORY / f"tests/data/augmentations/test_{kind.block}.py").exists()
     assert inspect.getmodule(kind.function).__name__.endswith(f".{kind.block}")  # type: ignore[union-attr]
+
+
+def test_each_of_several_draws_its_own_numbers() -> None:
+    """With one stream for all, two flips would always undo each other."""
+    picture = noise(5, 4)
+    found = augmented('type: "RandomVerticalFlip" } augmentation { type: "RandomVerticalFlip"', picture, 60)
+    assert {np.array_equal(one, picture) for one in found} == {True, False}
