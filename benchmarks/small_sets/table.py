@@ -65,7 +65,7 @@ def _between(found: Iterable[Result], key: str) -> str:
 
 
 def _cell(results: Sequence[Result], seeds: int) -> str:
-    """A cell of a row of so many ``seeds``; of fewer, it says of how many."""
+    """A cell of a row with that number of ``seeds``. Fewer results than that are counted in it."""
     if not results:
         return "-"
     low, high = _interval(results)

@@ -99,13 +99,13 @@ def test_the_commands_know_it(package: Path, tmp_path: Path) -> None:
     assert f"{EXAMPLE}  # steeper" in wide
     assert wide.count("alpha: 0.3") == 2
     net.write_text(NET.replace("alpha", "alpa"))
-    told = python(package, *lungo, "check", str(net), status=2)
-    assert re.search(r"net\.prototxt:5:26: `lean_sigmoid` has no field `alpa`", told)
-    assert "did you mean `alpha`?" in told
+    printed = python(package, *lungo, "check", str(net), status=2)
+    assert re.search(r"net\.prototxt:5:26: `lean_sigmoid` has no field `alpa`", printed)
+    assert "did you mean `alpha`?" in printed
 
 
 def test_a_package_that_cannot_be_loaded_is_named(package: Path) -> None:
     (package / "lean_layers/lean_sigmoid.py").write_text("import nothing_of_the_kind\n")
-    told = python(package, "-m", "caffelungo", "layers", status=2)
-    assert "the layer types of the package `lean-layers` cannot be loaded" in told
-    assert "Traceback" not in told
+    printed = python(package, "-m", "caffelungo", "layers", status=2)
+    assert "the layer types of the package `lean-layers` cannot be loaded" in printed
+    assert "Traceback" not in printed

@@ -113,13 +113,13 @@ def test_a_pass_of_a_package_in_recipe_flag_and_python(site: Path, folder: Path)
         "done = run(read_net('alex.prototxt'), [step(dropout, DropoutOptions(0.2, ('drop7',)))])\n"
         "open('python.prototxt', 'w').write(done.definition.text)\n"
     )
-    status, told = lungo(
+    status, printed = lungo(
         site, folder, "rewrite alex.prototxt --leave-out 0.2 --leave-out-layer drop7 -o flag.prototxt --explain"
     )
-    assert (status, "`drop7` drops 0.2 instead of 0.5" in told) == (0, True), told
+    assert (status, "`drop7` drops 0.2 instead of 0.5" in printed) == (0, True), printed
     assert lungo(site, folder, "grow alex.prototxt --recipe r.prototxt -o recipe.prototxt")[0] == 0
-    status, told = lungo(site, folder, "check r.prototxt")
-    assert status == 0, told
+    status, printed = lungo(site, folder, "check r.prototxt")
+    assert status == 0, printed
     status, said = python(site, folder, "python.py")
     assert status == 0, said
     texts = {name: (folder / f"{name}.prototxt").read_text() for name in ("flag", "recipe", "face", "python")}
@@ -128,22 +128,22 @@ def test_a_pass_of_a_package_in_recipe_flag_and_python(site: Path, folder: Path)
 
 
 def test_the_help_and_the_page_have_it(site: Path, folder: Path) -> None:
-    status, told = lungo(site, folder, "rewrite --help")
-    assert status == 0, told
-    assert "--leave-out " in told
-    assert "Another ratio for Dropout layers. Share of the values that are dropped." in " ".join(told.split())
+    status, printed = lungo(site, folder, "rewrite --help")
+    assert status == 0, printed
+    assert "--leave-out " in printed
+    assert "Another ratio for Dropout layers. Share of the values that are dropped." in " ".join(printed.split())
     assert "--leave-out" not in lungo(site, folder, "grow --help")[1]
-    status, told = python(site, folder, "-m", "caffelungo.passes.documentation", "--all")
-    assert (status, "### leave_out\n" in told) == (0, True)
-    status, told = python(site, folder, "-m", "caffelungo.passes.documentation")
-    assert (status, "### leave_out\n" in told) == (0, False)
+    status, printed = python(site, folder, "-m", "caffelungo.passes.documentation", "--all")
+    assert (status, "### leave_out\n" in printed) == (0, True)
+    status, printed = python(site, folder, "-m", "caffelungo.passes.documentation")
+    assert (status, "### leave_out\n" in printed) == (0, False)
     code = "from caffelungo.passes.registry import passes; print(passes()['leave_out'].order, *passes())"
-    status, told = python(site, folder, "-c", code)
-    assert (status, told.split()[0], told.split()[-1]) == (0, "215", "fold")
+    status, printed = python(site, folder, "-c", code)
+    assert (status, printed.split()[0], printed.split()[-1]) == (0, "215", "fold")
 
 
 @pytest.mark.parametrize(
-    ("recipe", "told"),
+    ("recipe", "printed"),
     [
         ("step { leave_out { ratio: 1.5 } }", ["r.prototxt:1:27: ratio must be at least 0 and below 1", "ratio: 1.5"]),
         ("step { leave_out { ratoi: 0.5 } }", ["r.prototxt:1:20: `leave_out` has no field", "did you mean `ratio`?"]),
@@ -153,24 +153,24 @@ def test_the_help_and_the_page_have_it(site: Path, folder: Path) -> None:
         ("step { }", ["exactly one pass", "leave_out"]),
     ],
 )
-def test_mistakes_in_a_recipe_have_their_place(site: Path, folder: Path, recipe: str, told: list[str]) -> None:
+def test_mistakes_in_a_recipe_have_their_place(site: Path, folder: Path, recipe: str, printed: list[str]) -> None:
     (folder / "r.prototxt").write_text(recipe)
     status, said = lungo(site, folder, "grow alex.prototxt --recipe r.prototxt -o o/")
     assert status == 2, said
-    assert [part for part in told if part not in said] == []
+    assert [part for part in printed if part not in said] == []
     assert not (folder / "o").exists()
 
 
 def test_mistakes_in_flags(site: Path, folder: Path) -> None:
-    status, told = lungo(site, folder, "rewrite alex.prototxt --leave-out 1.5 -o out.prototxt")
-    assert status == 2, told
-    assert "--leave-out must be at least 0 and below 1" in told
-    status, told = lungo(site, folder, "rewrite alex.prototxt --leave-ot 0.5 -o out.prototxt")
-    assert status == 2, told
-    assert "--leave-out" in told
+    status, printed = lungo(site, folder, "rewrite alex.prototxt --leave-out 1.5 -o out.prototxt")
+    assert status == 2, printed
+    assert "--leave-out must be at least 0 and below 1" in printed
+    status, printed = lungo(site, folder, "rewrite alex.prototxt --leave-ot 0.5 -o out.prototxt")
+    assert status == 2, printed
+    assert "--leave-out" in printed
     code = "import caffelungo as cl\ncl.rewrite('alex.prototxt', output='o.prototxt', leave_ot=0.5)"
-    status, told = python(site, folder, "-c", code)
-    assert (status, "did you mean `leave_out`?" in told) == (1, True), told
+    status, printed = python(site, folder, "-c", code)
+    assert (status, "did you mean `leave_out`?" in printed) == (1, True), printed
     assert not (folder / "out.prototxt").exists()
 
 
@@ -184,16 +184,16 @@ def test_a_policy_of_a_package(site: Path, folder: Path) -> None:
         "rates = Schedule(read_solver('solver.prototxt').message)\n"
         "print([round(rates.rate(k), 6) for k in range(5)])\n"
     )
-    status, told = python(site, folder, "-c", code)
-    assert (status, told) == (0, "[0.001, 0.004, 0.007, 0.01, 0.007]\n")
+    status, printed = python(site, folder, "-c", code)
+    assert (status, printed) == (0, "[0.001, 0.004, 0.007, 0.01, 0.007]\n")
     for name, wanted in (
         ("solver", ""),
         ("lacks", 'lr_policy "saw" needs stepsize > 0'),
         ("slip", 'did you mean "saw"?'),
     ):
-        _, told = lungo(site, folder, f"check {name}.prototxt")
-        assert wanted in told
-        assert ("lr_policy" in told) == bool(wanted), told
+        _, printed = lungo(site, folder, f"check {name}.prototxt")
+        assert wanted in printed
+        assert ("lr_policy" in printed) == bool(wanted), printed
 
 
 @pytest.mark.parametrize(
@@ -214,12 +214,12 @@ def test_a_flag_that_is_taken_is_said(site: Path, folder: Path, flag: str, reaso
             target = other / path.relative_to(site)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(path.read_text().replace('flag="--leave-out"', f'flag="{flag}"'))
-    status, told = lungo(other, folder, "rewrite alex.prototxt -o o.prototxt")
-    assert status == 2, told
-    told = " ".join(told.split())
-    assert "the passes of the package `lean` cannot be loaded" in told
-    assert f"the flag {flag} {reason}" in told
-    assert "Traceback" not in told
+    status, printed = lungo(other, folder, "rewrite alex.prototxt -o o.prototxt")
+    assert status == 2, printed
+    printed = " ".join(printed.split())
+    assert "the passes of the package `lean` cannot be loaded" in printed
+    assert f"the flag {flag} {reason}" in printed
+    assert "Traceback" not in printed
 
 
 def test_in_a_notebook_the_decorator_is_enough(site: Path, folder: Path) -> None:
@@ -242,5 +242,5 @@ def test_in_a_notebook_the_decorator_is_enough(site: Path, folder: Path) -> None
         "cl.rewrite('alex.prototxt', output='thin.prototxt', thinout=0.2)\n"
         "print(open('thin.prototxt').read() == done.definition.text)\n"
     )
-    status, told = python(site, folder, "-c", code)
-    assert (status, told) == (0, "2\nTrue\n")
+    status, printed = python(site, folder, "-c", code)
+    assert (status, printed) == (0, "2\nTrue\n")

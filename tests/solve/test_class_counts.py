@@ -105,9 +105,9 @@ def test_a_loss_on_another_scale_is_not_compared_with_guessing(here, block):
 def test_counts_are_said_once(here, capsys):
     make(here, max_iter="2", display="1")
     run_training.train(helpers.options(quiet=False))
-    told = capsys.readouterr().err
-    assert told.count("class weights by inverse frequency") == 1
-    assert "samples per class: 0 6 (weight 0.556), 1 3 (weight 1.11), 2 1 (weight 3.33)" in " ".join(told.split())
+    printed = capsys.readouterr().err
+    assert printed.count("class weights by inverse frequency") == 1
+    assert "samples per class: 0 6 (weight 0.556), 1 3 (weight 1.11), 2 1 (weight 3.33)" in " ".join(printed.split())
 
 
 def test_counts_in_the_file_are_left_alone(here):
@@ -225,8 +225,8 @@ def test_the_best_weights_by_a_mean_over_classes(here, name, capsys):
     make(here, max_iter="12", test_interval="1", base_lr="0.5",
          extra=f'lungo {{ keep_best: true watch: "{name}" }}')  # fmt: skip
     run_training.train(helpers.options(quiet=False))
-    told = " ".join(capsys.readouterr().err.split())
-    best = float(re.search(rf"best weights in \S+ {name} ([\d.]+)", told)[1])
+    printed = " ".join(capsys.readouterr().err.split())
+    best = float(re.search(rf"best weights in \S+ {name} ([\d.]+)", printed)[1])
     matrix = confusion("net.prototxt", "out/s_best.caffemodel")
     true, answers = np.nonzero(np.ones_like(matrix))
     true, answers = np.repeat(true, matrix.ravel()), np.repeat(answers, matrix.ravel())
@@ -237,7 +237,7 @@ def test_the_best_weights_by_a_mean_over_classes(here, name, capsys):
     assert best == pytest.approx(scored, abs=1e-5)
     rows = [line.split(",") for line in max(here.glob("out/*/metrics.csv")).read_text().splitlines()]
     assert best == pytest.approx(max(float(row[-1]) for row in rows if name in row), abs=1e-5)
-    assert f"{name} " in told
+    assert f"{name} " in printed
 
 
 def test_means_over_classes_are_shown_where_classes_differ_in_size(here, capsys):

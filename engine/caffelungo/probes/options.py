@@ -23,7 +23,7 @@ class ProbeOptions(EngineOptions):
     stay unless those it led to, or the mean of both, are better on the pictures it set aside; with ``refit`` False that
     is all, and no classifier is fitted. ``output`` None: nothing is written. ``cache``: a folder for features (None:
     inside ``output``). ``groups``: a pattern over file names or a column of a table, whose pictures stay in one fold;
-    ``per_class``: at most so many pictures of each class to learn from. ``path_column``, ``label_column``: of a table.
+    ``per_class``: the most pictures per class to learn from. ``path_column``, ``label_column``: of a table.
     ``balance``: how classes of different sizes are corrected (``passes.balance``); None: as the net does (``layers``
     "head"), else not at all.
     """
