@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from pathlib import Path
 
@@ -226,7 +227,9 @@ def test_the_best_weights_by_a_mean_over_classes(here, name, capsys):
          extra=f'lungo {{ keep_best: true watch: "{name}" }}')  # fmt: skip
     run_training.train(helpers.options(quiet=False))
     printed = " ".join(capsys.readouterr().err.split())
-    best = float(re.search(rf"best weights in \S+ {name} ([\d.]+)", printed)[1])
+    shown = re.search(rf"best weights in \S+ {name} (\S+)", printed)[1]
+    with Path("out/s_run_001/metrics.csv").open() as file:
+        best = max(float(row["value"]) for row in csv.DictReader(file) if row["name"] == name)
     matrix = confusion("net.prototxt", "out/s_best.caffemodel")
     true, answers = np.nonzero(np.ones_like(matrix))
     true, answers = np.repeat(true, matrix.ravel()), np.repeat(answers, matrix.ravel())
@@ -235,6 +238,7 @@ def test_the_best_weights_by_a_mean_over_classes(here, name, capsys):
         "macro_f1": metrics.f1_score(true, answers, average="macro"),
     }[name]
     assert best == pytest.approx(scored, abs=1e-5)
+    assert shown == f"{scored:.1%}"
     rows = [line.split(",") for line in max(here.glob("out/*/metrics.csv")).read_text().splitlines()]
     assert best == pytest.approx(max(float(row[-1]) for row in rows if name in row), abs=1e-5)
     assert f"{name} " in printed
