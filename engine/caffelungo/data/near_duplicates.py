@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from caffelungo.advice.picture_hashes import THUMBNAIL, PictureHash
 from caffelungo.data import picture_groups
+from caffelungo.data.picture_hashes import THUMBNAIL, PictureHash
 from caffelungo.errors import UserError
 from caffelungo.wording import counted
 

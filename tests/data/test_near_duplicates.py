@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from caffelungo.advice import near_duplicates as module
-from caffelungo.advice.near_duplicates import BITS, near_duplicates
-from caffelungo.advice.picture_hashes import LOW, PictureHash, picture_hash, picture_hashes
+from caffelungo.data import near_duplicates as module
 from caffelungo.data.decode import Pixels, decode
+from caffelungo.data.near_duplicates import BITS, near_duplicates
+from caffelungo.data.picture_hashes import LOW, PictureHash, picture_hash, picture_hashes
 from caffelungo.errors import UserError
 from tests.support import REPOSITORY
 
