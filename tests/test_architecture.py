@@ -218,6 +218,47 @@ def test_files_are_small() -> None:
     assert statistics.median(lines.values()) < 110
 
 
+def long_functions(engine: Path, most: int = 60) -> dict[str, int]:
+    """Functions of more than ``most`` lines, as "file: function", with their lines.
+
+    The options of a verb are the parameters of the function of its file in `cli` and `api/verbs`: a line or more for
+    each, with its help. These lines are not counted, as a verb has as many as it has options.
+    """
+    found = {}
+    for path in module_files(engine).values():
+        file = path.relative_to(engine)
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                verb = file.parts[0] in ("api", "cli") and node.name == file.stem
+                first = node.body[0].lineno - 1 if verb else node.lineno - 1
+                if (lines := (node.end_lineno or 0) - first) > most:
+                    found[f"{file}: {node.name}"] = lines
+    return found
+
+
+def test_functions_are_short() -> None:
+    assert long_functions(ENGINE) == {}, "part it by what is done"
+
+
+def test_a_planted_long_function_is_found(copied: Path) -> None:
+    """Of a verb what it does is counted, its options are not."""
+    options = "".join(f"    option_{k}: int = {k},\n" for k in range(70))
+    body = "    print(0)\n"
+    texts = {
+        "cli/planted.py": f"def planted(\n{options}) -> None:\n{60 * body}\n\ndef other() -> None:\n{60 * body}",
+        "api/verbs/planted.py": f"def planted(\n{options}) -> None:\n{61 * body}",
+        "data/planted.py": f"class Planted:\n    def method(self) -> None:\n{60 * ('    ' + body)}",
+    }
+    for file, text in texts.items():
+        (copied / file).write_text(text, "utf-8")
+    try:
+        found = long_functions(copied)
+    finally:
+        for file in texts:
+            (copied / file).unlink()
+    assert found == {"cli/planted.py: other": 61, "api/verbs/planted.py: planted": 61, "data/planted.py: method": 61}
+
+
 def torch_free() -> list[str]:
     """All modules that are to be imported without torch."""
     found = []

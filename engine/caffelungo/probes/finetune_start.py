@@ -22,7 +22,7 @@ from caffelungo.passes.base import Note
 from caffelungo.passes.join import JoinedOptions, Read, columns
 from caffelungo.passes.param_blocks import Rate
 from caffelungo.passes.view import View
-from caffelungo.probes.candidates import AUTO, candidates
+from caffelungo.probes.candidates import AUTO, ProbeCandidate, candidates
 from caffelungo.probes.choose_candidate import LinearHead, TriedCandidate, attempt, choose, fit_head, held_out
 from caffelungo.probes.class_correction import UNCORRECTED, ClassCorrection, without
 from caffelungo.probes.feature_matrix import Subject, matrix, read
@@ -101,12 +101,7 @@ def start(
         place = cache or folder
         pooled = read(Subject(definition, [weights], engine), entries, blobs, mirrored=mirrored, cache=place, say=tell)
         parts = held_out(labels, FOLDS, seed, groups, MANY)
-        options = {
-            one.name: JoinedOptions(
-                tuple(Read(blob) for blob in one.blobs), head, suffix=suffix, rates=RATES, scale=SCALE
-            )
-            for one in found
-        }
+        options = {one.name: _joined(one, head, suffix) for one in found}
 
         def features(name: str) -> Tensor:
             return matrix(pooled, [(blob, pool) for blob, pool, _ in columns(view, options[name])])
@@ -124,3 +119,9 @@ def start(
     net, made = with_head(definition, load(weights), options[chosen.candidate.name], fitted, main)
     made.extras = extras(net.definition, classes, entries)
     return Started(net.definition, made, net.notes, rows, chosen, fitted)
+
+
+def _joined(candidate: ProbeCandidate, head: str | None, suffix: str) -> JoinedOptions:
+    """The classifier ``head`` of the net as one that reads what ``candidate`` does."""
+    reads = tuple(Read(blob) for blob in candidate.blobs)
+    return JoinedOptions(reads, head, suffix=suffix, rates=RATES, scale=SCALE)

@@ -111,42 +111,42 @@ def path(
 
     UserError as ``logistic.fit``, and where nothing is held out, or nothing left to learn from.
     """
-    stacked = torch.as_tensor(x)
-    labels = torch.as_tensor(y)
     if classifier not in SOLVES:
         raise UserError("no such classifier", received=classifier, remedy=f"use one of: {', '.join(SOLVES)}")
-    if versions < 1 or stacked.ndim != 2 or len(stacked) != versions * len(labels):
-        raise UserError(
-            "features must contain every version of every picture",
-            received=f"{counted(len(stacked), 'row')} for {counted(versions, 'version')} of "
-            f"{counted(len(labels), 'picture')}",
-            remedy="stack the versions, all pictures of the first, then all of the second",
-        )
-    stacked, labels = array_checks.rows_and_labels(stacked, labels.repeat(versions), classes)
+    stacked, labels = _stacked(torch.as_tensor(x), torch.as_tensor(y), classes, versions)
     ordered = array_checks.penalties(penalties, stacked.double()).sort(descending=True).values
-    counts = None if weights is None else torch.as_tensor(weights).to(stacked)
-    judge = _Judge(stacked, labels, classes, held_out, versions, SOLVES[classifier], tolerance, iterations, counts)
+    judge = _Judge(stacked, labels, classes, held_out, versions, SOLVES[classifier], tolerance, iterations, weights)
     smooth = classifier == "logistic"
-    loss = _cross_entropy if smooth else _squared_hinge
     rows: list[PenaltyRow] = []
     losses: list[Tensor] = []
     predictions: list[Tensor] = []  # classes: answers for 20,000 pictures and 1,000 classes take 80 MB per penalty
     best, choice, since = 0, 0, 0
     for number, penalty in enumerate(ordered.tolist()):
-        row, predicted, each = judge.row(penalty, loss)
+        row, predicted, each = judge.row(penalty, _cross_entropy if smooth else _squared_hinge)
         rows.append(row)
         losses.append(each)
         predictions.append(predicted)
-        if number == 0 or _key(row, smooth) < _key(rows[best], smooth):
+        if _key(row, smooth) < _key(rows[best], smooth):
             best = number
             choice = _strongest([one[judge.known] for one in losses], best) if smooth else best
-        least = min(r.loss for r in rows)
-        since = since + 1 if best < number and row.loss > least * (1 + RISEN) else 0
+        risen = row.loss > min(one.loss for one in rows) * (1 + RISEN)
+        since = since + 1 if best < number and risen else 0
         if progress:
             progress(number + 1, len(ordered))
         if patience is not None and (since >= patience or number - choice >= 2 * patience):
             break
     return PenaltyPath(tuple(rows), choice, judge.held, predictions[choice], losses[choice], judge.unseen)
+
+
+def _stacked(x: Tensor, y: Tensor, classes: int, versions: int) -> tuple[Tensor, Tensor]:
+    """``x`` and a label per row of it, checked; UserError where a version of a picture is missing."""
+    if versions < 1 or x.ndim != 2 or len(x) != versions * len(y):
+        raise UserError(
+            "features must contain every version of every picture",
+            received=f"{counted(len(x), 'row')} for {counted(versions, 'version')} of {counted(len(y), 'picture')}",
+            remedy="stack the versions, all pictures of the first, then all of the second",
+        )
+    return array_checks.rows_and_labels(x, y.repeat(versions), classes)
 
 
 def interval(correct: Tensor | ArrayLike) -> tuple[float, float]:
@@ -202,9 +202,10 @@ class _Judge:
         solve: Solve,
         tolerance: float,
         iterations: int,
-        weights: Tensor | None,
+        given: Tensor | ArrayLike | None,
     ) -> None:
         self.solve, self.tolerance, self.iterations = solve, tolerance, iterations
+        weights = None if given is None else torch.as_tensor(given).to(x)
         count = len(x) // versions
         folds, number = _folds(held_out, count)
         folds = folds.to(x.device)

@@ -125,42 +125,24 @@ def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, to
     """
     out = Path(options.out)
     refuse_overwriting(out, (*FILES, STARTED), options.overwrite)
-    wanted = PointOptions(
-        options.net, options.weights, options.head, options.suffix or word_of(options.data), options.size,
-        options.resize, options.mean_value, options.batch_size, options.device, options.variables, options.stages,
-        options.level,
-    )  # fmt: skip
+    wanted = _wanted(options)
     opened = open_net(wanted)
     view = View(opened.definition)
     _refuse_contradictions(options, opened)
-    found = photos.scan(
-        options.data, progress=lambda done, total: say("reading pictures", done, total),
-        columns=PictureColumns(options.path_column, options.label_column), groups=options.groups, hints=True,
-    )  # fmt: skip
-    parts = photos.few(found, photos.split(found, options.val, options.seed), options.per_class, options.seed)
-    tested = parts.val or parts.train
+    found, parts = _pictures(options, say)
     probing = opened.weights is not None and not options.classic and not options.remember
     known, balanced = _balance(options, opened, found, parts, probing)
-    result = point(
-        opened, wanted,
-        Pictures(
-            len(found.classes), len(parts.train), len(tested), reference(out, "train.txt"),
-            reference(out, "val.txt" if parts.val else "train.txt"), str(found.folder.resolve()),
-            AUGMENTED if probing else None,
-        ),
-        (
-            *(_classic_steps(options) if not probing else ()),
-            *([step(balance, BalanceOptions(balanced.word))] if balanced.word != known else []),
-        ),
-    )  # fmt: skip
+    steps = _classic_steps(options) if not probing else ()
+    if balanced.word != known:
+        steps = (*steps, step(balance, BalanceOptions(balanced.word)))
+    result = point(opened, wanted, _pointed_at(out, found, parts, probing), steps)
     probe = _probed(options, opened, result, found, parts.train, say) if probing else None
     definition, started, notes = _begun(options, opened, result, probe)
     weights = str(out / STARTED) if started is not None else opened.weights
-    answering = run(definition, [step(deploy, DeployOptions())])
-    batch = batch_of(view, wanted, len(parts.train))
     solver = SolverOptions(
-        net=reference(out, "train_val.prototxt"), pictures=len(parts.train), tested=len(tested),
-        classes=len(found.classes), batch_size=batch, weights=weights, solver=str(out / "solver.prototxt"),
+        net=reference(out, "train_val.prototxt"), pictures=len(parts.train), tested=len(parts.val or parts.train),
+        classes=len(found.classes), batch_size=batch_of(view, wanted, len(parts.train)), weights=weights,
+        solver=str(out / "solver.prototxt"),
         fresh=opened.weights is None, passes=options.passes, seed=options.seed, started=probe is not None,
         named=(reference(out, STARTED),) if started is not None else anywhere(weights),
         watch=_watched(definition, balanced) if probing else "", balance=balanced.why,
@@ -171,30 +153,60 @@ def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, to
         probe.chosen.penalty if probe is not None else None, _mirrors(definition),
         shared=bool(parts.val) and found.given is None, balance=balanced.why,
     )  # fmt: skip
-    texts = {
-        "train_val.prototxt": finetune_texts.headed(definition, about, found.classes),
-        "deploy.prototxt": answering.definition.text,
+    texts = _texts(definition, solver, about, found.classes, notes, probe)
+    write_folder(out, found, parts, texts, started, definition.message)
+    return Summary(
+        tuple(found.classes), found.counts(), about.train, about.val,
+        tuple(one.name for one in View(definition).classifiers), weights, about.iterations, solver.batch_size,
+        {name: out / name for name in (*FILES, STARTED) if (out / name).exists()}, finetune_texts.commands(about),
+        notes, _notices(options, opened, view, found, parts, result), balanced, probe,
+    )  # fmt: skip
+
+
+def _wanted(options: ProjectOptions) -> PointOptions:
+    """The net that is asked for, and what of its data is to change."""
+    return PointOptions(
+        options.net, options.weights, options.head, options.suffix or word_of(options.data), options.size,
+        options.resize, options.mean_value, options.batch_size, options.device, options.variables, options.stages,
+        options.level,
+    )  # fmt: skip
+
+
+def _pictures(options: ProjectOptions, say: Stage) -> tuple[photos.PhotoFolder, photos.FolderSplit]:
+    """The pictures, and which of them train."""
+    found = photos.scan(
+        options.data, progress=lambda done, total: say("reading pictures", done, total),
+        columns=PictureColumns(options.path_column, options.label_column), groups=options.groups, hints=True,
+    )  # fmt: skip
+    parts = photos.split(found, options.val, options.seed)
+    return found, photos.few(found, parts, options.per_class, options.seed)
+
+
+def _pointed_at(out: Path, found: photos.PhotoFolder, parts: photos.FolderSplit, probing: bool) -> Pictures:
+    """What the data layers will read."""
+    return Pictures(
+        len(found.classes), len(parts.train), len(parts.val or parts.train), reference(out, "train.txt"),
+        reference(out, "val.txt" if parts.val else "train.txt"), str(found.folder.resolve()),
+        AUGMENTED if probing else None,
+    )  # fmt: skip
+
+
+def _texts(
+    definition: Definition,
+    solver: SolverOptions,
+    about: FinetuneAbout,
+    classes: Sequence[str],
+    notes: list[Note],
+    probe: Started | None,
+) -> dict[str, str]:
+    """The files of the folder that are text, by name."""
+    return {
+        "train_val.prototxt": finetune_texts.headed(definition, about, classes),
+        "deploy.prototxt": run(definition, [step(deploy, DeployOptions())]).definition.text,
         "solver.prototxt": solver_text(solver),
         "README.md": finetune_texts.readme(about, notes, probe),
         "run.sh": finetune_texts.script(about),
     }
-    write_folder(out, found, parts, texts, started, definition.message)
-    return Summary(
-        classes=tuple(found.classes),
-        counts=found.counts(),
-        train=len(parts.train),
-        val=len(parts.val),
-        heads=tuple(one.name for one in View(definition).classifiers),
-        weights=weights,
-        iterations=about.iterations,
-        batch_size=batch,
-        files={name: out / name for name in (*FILES, STARTED) if (out / name).exists()},
-        commands=finetune_texts.commands(about),
-        notes=notes,
-        notices=_notices(options, opened, view, found, parts, result),
-        balance=balanced,
-        probe=probe,
-    )
 
 
 def _refuse_contradictions(options: ProjectOptions, opened: Opened) -> None:

@@ -126,7 +126,6 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
         notices.append(
             "no picture is held out for testing: TEST uses the training pictures; --val 0.2 holds out a fifth"
         )
-    tested = parts.val or parts.train
     batch = options.batch_size or batch_size(len(parts.train), activations(view), options.device)
     size = (options.size, None) if options.size is not None else size_elsewhere(view, path)
     data = _data(options, found, parts, batch, size, _record(weights))
@@ -137,27 +136,16 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
     fitted = _fitted(options, result.definition, started or weights, found, parts.train, notices, say)
     started = fitted.weights if fitted is not None else started
     trained = str(out / STARTED) if started is not None else given
-    answering = run(result.definition, [step(deploy, DeployOptions())])
     notices += [*_differing_size(options, weights), *_assumed(result)]
     solver = SolverOptions(
-        net=reference(out, "train_val.prototxt"), pictures=len(parts.train), tested=len(tested),
+        net=reference(out, "train_val.prototxt"), pictures=len(parts.train), tested=len(parts.val or parts.train),
         classes=len(found.classes), batch_size=batch, weights=trained, solver=str(out / "solver.prototxt"),
         passes=options.passes, seed=options.seed, held=True, rate=_rate(fitted), watch=_loss(result) if fitted else "",
         named=(reference(out, STARTED),) if started is not None else anywhere(given),
     )  # fmt: skip
     about = task_texts.TaskAbout(options.net, name, out, given, trained, sizes(solver).all, found.folder.resolve(),
                              fitted is not None, dict(options.variables))  # fmt: skip
-    texts = {
-        "train_val.prototxt": task_texts.headed(result.definition, about, found.classes),
-        "deploy.prototxt": answering.definition.text,
-        "solver.prototxt": solver_text(solver),
-        "README.md": task_texts.readme(about, found.counts(), (len(parts.train), len(parts.val)), known, result.notes),
-        "run.sh": task_texts.script(about),
-        **{
-            f"labels_{word_of(one.task)}.txt": "".join(f"{label}\n" for label in one.labels)
-            for one in known.values() if one.labels
-        },
-    }  # fmt: skip
+    texts = _texts(result, solver, about, found, parts, known)
     write_folder(out, found, parts, texts, started, result.definition.message)
     heads = result.definition.message.lungo.head
     return TaskSummary(
@@ -166,6 +154,30 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
         about.iterations, batch, sorted(one.name for one in out.iterdir() if one.name in {*FILES, *texts, STARTED}),
         task_texts.commands(about), result.notes, notices,
     )  # fmt: skip
+
+
+def _texts(
+    result: Result,
+    solver: SolverOptions,
+    about: task_texts.TaskAbout,
+    found: photos.PhotoFolder,
+    parts: photos.FolderSplit,
+    known: Mapping[str, KnownTask],
+) -> dict[str, str]:
+    """The files of the folder that are text, by name."""
+    trained = (len(parts.train), len(parts.val))
+    return {
+        "train_val.prototxt": task_texts.headed(result.definition, about, found.classes),
+        "deploy.prototxt": run(result.definition, [step(deploy, DeployOptions())]).definition.text,
+        "solver.prototxt": solver_text(solver),
+        "README.md": task_texts.readme(about, found.counts(), trained, known, result.notes),
+        "run.sh": task_texts.script(about),
+        **{
+            f"labels_{word_of(one.task)}.txt": "".join(f"{label}\n" for label in one.labels)
+            for one in known.values()
+            if one.labels
+        },
+    }
 
 
 def _data(
