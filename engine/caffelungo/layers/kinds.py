@@ -67,6 +67,8 @@ HEADS = Kind(lambda cls: cls.classifies)
 """Types that can be a classifier: their outputs are classes."""
 CLASS_LOSSES = Kind(lambda cls: cls.class_loss)
 """Losses whose bottom 1 is a class label."""
+NUMBER_LOSSES = Kind(lambda cls: cls.number_loss)
+"""Losses of differences between numbers and their targets."""
 NONLINEAR = Kind(lambda cls: cls.nonlinear)
 """What makes units of weighted sums."""
 NEURONS = Kind(lambda cls: cls.neuron)

@@ -79,10 +79,14 @@ class Traits:
     """Its own options that hold a number for each class, and make no sense for other classes."""
     class_loss: ClassVar[bool] = False
     """Whether it is a loss whose bottom 1 is a class label."""
+    number_loss: ClassVar[bool] = False
+    """Whether it is a loss of differences between numbers and their targets, in bottom 1."""
     answer: ClassVar[str | None] = None
     """For a loss: the type that gives the net's answer out of its bottom 0 (SoftmaxWithLoss: Softmax)."""
     measures: ClassVar[bool] = False
     """Whether it makes nothing that a net which answers could have a use for (Accuracy, Silence)."""
+    whole_test: ClassVar[bool] = False
+    """Whether a test takes its tops for all samples at once: from the sum over batches of ``test_sums``."""
     chooses: ClassVar[bool] = False
     """Whether it counts or chooses: its values may agree where what it reads does not (Accuracy, ArgMax)."""
 
@@ -133,6 +137,16 @@ class Traits:
     def never_negative(self, bottoms: bool) -> bool:
         """Whether no value of the tops is negative; ``bottoms``: no value of the bottoms is."""
         return False
+
+    # What a test makes of it
+
+    def test_sums(self, bottoms: Sequence[Tensor]) -> Tensor:
+        """What is added up over the batches of a test; asked only where ``whole_test``."""
+        raise NotImplementedError
+
+    def from_sums(self, sums: Tensor) -> Sequence[Tensor]:
+        """The tops for all samples that ``sums`` were added up over."""
+        raise NotImplementedError
 
     # How it leaves
 

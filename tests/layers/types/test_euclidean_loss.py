@@ -19,3 +19,9 @@ def test_numbers() -> None:
 def test_refusals() -> None:
     refused('type: "EuclideanLoss"', [(2, 2), (3, 2)], "different batch sizes", "one batch_size")
     refused('type: "EuclideanLoss"', [(2, 2), (2, 3)], "different sizes", "same number")
+
+
+def test_deviations_divide_the_differences_of_each_output() -> None:
+    layer = 'type: "EuclideanLoss" lungo { euclidean_loss { deviation: 2 deviation: 0.5 } }'
+    check_layer(layer, [A, B], [np.array((0.25 + 0 + 1 + 36) / 4)])
+    refused(layer, [(2, 3), (2, 3)], "one `deviation` for each output", "once for each")
