@@ -84,7 +84,7 @@ SPEAKERS: dict[str, list[str]] = {
     "solve/evaluate.py": ["test", "inspect"], "solve/missing_weights.py": ["train"], "solve/near_start.py": ["train"],
     "solve/init/placing.py": ["init"], "solve/init/run_init.py": ["init"], "solve/feature_length.py": GROWS,
     "solve/memory.py": ["train"], "solve/nets.py": ["test", "init", "inspect"], "solve/run_training.py": ["train"],
-    "solve/snapshot.py": ["train"], "solve/starting_point.py": ["train"], "solve/training_state.py": ["train"],
+    "solve/snapshot.py": ["train"], "solve/starting_point.py": ["train"], "solve/resume_state.py": ["train"],
     "solve/timing.py": ["time"], "solve/validate.py": ["train"], "study/compare.py": ["compare"],
     "study/demo/demo.py": ["demo"], "study/demo/written_files.py": ["demo"],
     "study/inspect/group_accuracy.py": ["inspect"],
@@ -99,7 +99,7 @@ SPEAKERS: dict[str, list[str]] = {
 """The verbs on whose way the messages of a module lie. A module that names an option stands here."""
 
 COMMANDS = (
-    "option_ranges.py", "rewriting/next_steps.py", "passes/solver_file.py", "probes/write_net.py",
+    "option_ranges.py", "rewriting/next_steps.py", "passes/suggested_solver.py", "probes/write_net.py",
     "projects/finetune_texts.py", "shell.py",
     "study/demo/demo.py", "projects/task_texts.py",
 )  # fmt: skip

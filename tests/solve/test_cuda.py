@@ -8,26 +8,26 @@ import pytest
 import torch
 
 from caffelungo.errors import RunError
-from caffelungo.solve import updates
+from caffelungo.solve import update_rules
 from caffelungo.solve.engine import Engine
-from tests.solve import helpers, test_updates
+from tests.solve import helpers, test_update_rules
 from tests.solve.test_solver import poison
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 GPU = Engine(torch.device("cuda", 0))
 
 
-@pytest.mark.parametrize("rule", [*updates.RULES, "AdamW"])
+@pytest.mark.parametrize("rule", [*update_rules.RULES, "AdamW"])
 @pytest.mark.parametrize("frozen", [0.0, 1.0])
 def test_rules_on_the_gpu(rule, frozen):
-    weights, gradients = test_updates.start()
-    solver = test_updates.solver(rule)
-    here, update = test_updates.make(rule, solver, weights)
+    weights, gradients = test_update_rules.start()
+    solver = test_update_rules.solver(rule)
+    here, update = test_update_rules.make(rule, solver, weights)
     there = [torch.nn.Parameter(p.detach().cuda()) for p in here]
-    mults = test_updates.MULTS
+    mults = test_update_rules.MULTS
     other = type(update)(solver, [(p, *mult) for p, mult in zip(there, mults, strict=True)])
-    test_updates.run(update, here, gradients, 0.5, frozen)
-    for iteration, (rate, grads) in enumerate(zip(test_updates.RATES, gradients, strict=True)):
+    test_update_rules.run(update, here, gradients, 0.5, frozen)
+    for iteration, (rate, grads) in enumerate(zip(test_update_rules.RATES, gradients, strict=True)):
         for param, grad, (lr, _) in zip(there, grads, mults, strict=True):
             param.grad = torch.from_numpy(grad).cuda() if lr else None
         other.apply(rate, iteration, torch.tensor(0.5, device="cuda"), torch.tensor(frozen, device="cuda"))

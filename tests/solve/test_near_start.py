@@ -15,7 +15,7 @@ from caffelungo.check import check
 from caffelungo.definition.schema import SolverParameter
 from caffelungo.errors import UserError
 from caffelungo.net.store import Store
-from caffelungo.solve import attention, run_training, snapshot, updates
+from caffelungo.solve import attention, run_training, snapshot, update_rules
 from caffelungo.solve.adamw import AdamW
 from caffelungo.solve.delta import distance
 from caffelungo.solve.observer import Observer
@@ -23,15 +23,15 @@ from caffelungo.solve.solver import Solver
 from caffelungo.solve.training_setup import GivenNet
 from caffelungo.weights import formats, solverstate
 from tests.solve.helpers import NET, make, options, solver
-from tests.solve.test_updates import MULTS, RATES, start
-from tests.solve.test_updates import solver as rule_options
+from tests.solve.test_update_rules import MULTS, RATES, start
+from tests.solve.test_update_rules import solver as rule_options
 
 PULLED = (True, False, True, True)
 """Which of the four parameters came from weights."""
 OLD = 'layer { name: "ip2" type: "InnerProduct"'
 FRESH = NET.replace(OLD, OLD.replace("ip2", "ip2_new"))
 DELTA = 'lungo { delta { weight: 0.5 layer: "ip1" %s } }'
-RULES = [*updates.RULES, "AdamW"]
+RULES = [*update_rules.RULES, "AdamW"]
 
 
 class Outputs(Observer):
@@ -91,7 +91,7 @@ def by_hand(s, weights, gradients, alpha):
 
 def held(rule, s, weights, alpha):
     params = [nn.Parameter(torch.from_numpy(w.copy())) for w in weights]
-    cls = AdamW if rule == "AdamW" else updates.find(rule)
+    cls = AdamW if rule == "AdamW" else update_rules.find(rule)
     update = cls(s, [(p, *mult) for p, mult in zip(params, MULTS, strict=True)])
     update.hold([p.detach().clone() if on else None for p, on in zip(params, PULLED, strict=True)], alpha)
     return params, update

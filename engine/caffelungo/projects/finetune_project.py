@@ -25,8 +25,8 @@ from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.passes.new_units import feeding
 from caffelungo.passes.remember import Remembering, RememberOptions
-from caffelungo.passes.solver_file import SolverOptions, sizes, solver_text
 from caffelungo.passes.stored_statistics import StatisticsOptions, stored_statistics
+from caffelungo.passes.suggested_solver import SolverOptions, sizes, solver_text
 from caffelungo.passes.view import View
 from caffelungo.projects import class_choice, finetune_texts
 from caffelungo.projects.class_choice import AUTO, ClassChoice

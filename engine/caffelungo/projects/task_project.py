@@ -24,7 +24,7 @@ from caffelungo.passes.base import Note, Result, run, step
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.finetune_options import FinetuneOptions
 from caffelungo.passes.new_units import UnitOptions
-from caffelungo.passes.solver_file import SolverOptions, activations, batch_size, sizes, solver_text
+from caffelungo.passes.suggested_solver import SolverOptions, activations, batch_size, sizes, solver_text
 from caffelungo.passes.task import KnownTask, TaskOptions, task_steps
 from caffelungo.passes.view import View
 from caffelungo.plan import states

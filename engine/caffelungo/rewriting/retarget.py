@@ -22,7 +22,7 @@ from caffelungo.passes.base import Result, Step, run, step
 from caffelungo.passes.finetune import finetune
 from caffelungo.passes.finetune_options import FinetuneOptions
 from caffelungo.passes.one_label import OneLabelOptions, one_label
-from caffelungo.passes.solver_file import activations, batch_size
+from caffelungo.passes.suggested_solver import activations, batch_size
 from caffelungo.passes.view import View
 from caffelungo.plan import memory_limits, states
 from caffelungo.plan.build_plan import build_plan

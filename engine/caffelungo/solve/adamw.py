@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import torch
 
-from caffelungo.solve.updates import Adam, Freezer, ParamGroup
+from caffelungo.solve.lr_mult import Freezer, ParamGroup
+from caffelungo.solve.update_rules import Adam
 
 
 class AdamW(Adam):

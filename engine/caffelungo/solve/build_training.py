@@ -17,7 +17,7 @@ from caffelungo.errors import UserError
 from caffelungo.net.graph import GraphNet
 from caffelungo.net.store import Store
 from caffelungo.report.glog import CaffeLog
-from caffelungo.solve import cannot_learn, class_counts, nets, smaller_batches, snapshot, updates
+from caffelungo.solve import cannot_learn, class_counts, nets, smaller_batches, snapshot, update_rules
 from caffelungo.solve.average_loss import SmoothedLoss
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
@@ -67,7 +67,7 @@ def build_training(
     if engine.compile:
         net.compile()
     params = [(store.tensors[key], use.lr_mult, use.decay_mult) for key, use in opened.plan.params.items()]
-    update = updates.find(param.type)(param, params)
+    update = update_rules.find(param.type)(param, params)
     near_start = NearStart(param, definition.where, opened, store, feed, update) if holds(param) else None
     if near_start:
         copied = setup.given.copied if setup.given else ()

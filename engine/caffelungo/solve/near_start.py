@@ -16,9 +16,9 @@ from caffelungo.solve import attention
 from caffelungo.solve.delta import Delta, held_layers
 from caffelungo.solve.feed import Feed
 from caffelungo.solve.ledger import Ledger
+from caffelungo.solve.lr_mult import Update
 from caffelungo.solve.nets import OpenedNet
 from caffelungo.solve.starting_point import Start
-from caffelungo.solve.updates import Update
 from caffelungo.solve.validate import delta_problems, holds, source_problem
 
 OUTPUT = "delta"

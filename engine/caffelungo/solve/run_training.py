@@ -20,11 +20,11 @@ from caffelungo.solve import (
     loop,
     memory,
     resolve_options,
+    resume_state,
     run_folder,
     sample_sheet,
     smaller_batches,
     snapshot,
-    training_state,
 )
 from caffelungo.solve.action import Action
 from caffelungo.solve.chance_loss import StuckLoss
@@ -83,7 +83,7 @@ def run_training(options: TrainOptions, callbacks: Sequence[Observer] = ()) -> T
     with locks.alone(prefix, f"snapshots of the prefix {prefix}"):
         start = resolve_options.start_of(options, prefix, reporter)
         if start is not None and options.reset_state:
-            weights = training_state.weights_of_state(start)
+            weights = resume_state.weights_of_state(start)
             reporter.say(f"starting anew from {weights}: iteration 0, no history")
             options, start = dataclasses.replace(options, weights=[str(weights)], snapshot=None, resume=False), None
         if not options.caffe and not options.overwrite:
@@ -206,7 +206,7 @@ class _Run:
         setup = Setup(
             weights=weights, reinit=options.reinit, variables=dict(options.variables) or None, level=options.level,
             stages=options.stages, workers=options.workers,
-            seed=training_state.seed_in(self.start) if self.start else seed, divided=self.parts,
+            seed=resume_state.seed_in(self.start) if self.start else seed, divided=self.parts,
         )  # fmt: skip
         solver = make_solver(self.definition, engine, setup, log=self.log)
         training = solver.training

@@ -13,7 +13,7 @@ import torch
 from caffelungo.definition.definition import Definition
 from caffelungo.errors import RunError
 from caffelungo.report.glog import CaffeLog, number
-from caffelungo.solve import label_errors, nonfinite, snapshot, training_state
+from caffelungo.solve import label_errors, nonfinite, resume_state, snapshot
 from caffelungo.solve.action import Action
 from caffelungo.solve.average_loss import SmoothedLoss
 from caffelungo.solve.build_training import build_training
@@ -210,7 +210,7 @@ class Solver:
 
     def restore(self, path: str | Path) -> list[str]:
         """Go on from a solverstate, ours or the original's; returns what differs from the run that wrote it."""
-        return training_state.restore(self.training, Path(path))
+        return resume_state.restore(self.training, Path(path))
 
 
 def make_solver(

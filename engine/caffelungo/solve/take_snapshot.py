@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from caffelungo.solve import nets, nonfinite, snapshot, training_state
+from caffelungo.solve import nets, nonfinite, resume_state, snapshot
 from caffelungo.solve.training import Training
 
 
@@ -28,7 +28,7 @@ def take_snapshot(training: Training) -> snapshot.Snapshot:
             training.log.info(line, f"Snapshotting solver state to {kind} file {path}")
 
     kept = snapshot.write(
-        training.prefix, training.iteration, training.form, training.weights(), training_state.of(training),
+        training.prefix, training.iteration, training.form, training.weights(), resume_state.of(training),
         nets.filtered(training.opened), nets.shared_blobs(training.plan), log, training.ledger,
     )  # fmt: skip
     training.written = training.iteration

@@ -20,11 +20,11 @@ from caffelungo.solve.feed import Feed
 from caffelungo.solve.judged_output import Watch
 from caffelungo.solve.ledger import Ledger
 from caffelungo.solve.load_weights import Loaded
+from caffelungo.solve.lr_mult import Update
 from caffelungo.solve.near_start import NearStart
 from caffelungo.solve.rates import Schedule
 from caffelungo.solve.snapshot import SnapshotForm
 from caffelungo.solve.test_net import TestNet
-from caffelungo.solve.updates import Update
 from caffelungo.weights.weights import Weights
 
 

@@ -22,7 +22,7 @@ NETS = ("net_param", "train_net_param", "test_net_param")
 """Fields that hold a net, whose numbers its plan judges."""
 CAFFE_RULES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
 ENTRY_POINTS = "caffelungo.solvers"
-"""The entry point group through which other packages add update rules (see ``updates.Update``)."""
+"""The entry point group through which other packages add update rules (see ``lr_mult.Update``)."""
 
 
 def rule_names() -> list[str]:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from caffelungo.definition.schema import SolverParameter
-from caffelungo.solve import updates
+from caffelungo.solve import update_rules
 from caffelungo.solve.adamw import AdamW
 
 RATES = [0.1, 0.1, 0.01, 0.02, 0.0, 0.05, 0.05]
@@ -72,7 +72,7 @@ def start():
 
 def make(rule: str, s, weights):
     params = [nn.Parameter(torch.from_numpy(w.copy())) for w in weights]
-    cls = AdamW if rule == "AdamW" else updates.find(rule)
+    cls = AdamW if rule == "AdamW" else update_rules.find(rule)
     return params, cls(s, [(p, *mult) for p, mult in zip(params, MULTS, strict=True)])
 
 
@@ -83,7 +83,7 @@ def run(update, params, gradients, scale, frozen=0.0):
         update.apply(rate, iteration, scale, torch.tensor(frozen))
 
 
-@pytest.mark.parametrize("rule", [*updates.RULES, "AdamW"])
+@pytest.mark.parametrize("rule", [*update_rules.RULES, "AdamW"])
 @pytest.mark.parametrize("fields", [{}, {"regularization_type": "L1"}, {"momentum": 0.0}], ids=["L2", "L1", "plain"])
 @pytest.mark.parametrize("scale", [1.0, 0.25, torch.tensor(0.5)], ids=["1", "iter_size", "clip"])
 def test_rule_follows_the_formula(rule, fields, scale):
@@ -99,7 +99,7 @@ def test_rule_follows_the_formula(rule, fields, scale):
         np.testing.assert_allclose(tensor.numpy(), value, rtol=2e-5, atol=2e-6)
 
 
-@pytest.mark.parametrize("rule", [*updates.RULES, "AdamW"])
+@pytest.mark.parametrize("rule", [*update_rules.RULES, "AdamW"])
 def test_a_frozen_update_changes_nothing(rule):
     weights, gradients = start()
     params, update = make(rule, solver(rule), weights)
@@ -111,7 +111,7 @@ def test_a_frozen_update_changes_nothing(rule):
         assert torch.equal(old, new)
 
 
-@pytest.mark.parametrize("rule", [*updates.RULES, "AdamW"])
+@pytest.mark.parametrize("rule", [*update_rules.RULES, "AdamW"])
 @pytest.mark.parametrize("momentum", [0.9, 0.0])
 def test_a_rate_too_small_for_float32_changes_nothing(rule, momentum):
     weights, gradients = start()
@@ -129,7 +129,7 @@ def test_parameters_in_channels_last_are_updated_alike():
     params, update = make("SGD", s, weights)
     turned, other = make("SGD", s, weights)
     turned[0].data = turned[0].data.to(memory_format=torch.channels_last)
-    other = updates.SGD(s, [(p, *mult) for p, mult in zip(turned, MULTS, strict=True)])
+    other = update_rules.SGD(s, [(p, *mult) for p, mult in zip(turned, MULTS, strict=True)])
     run(update, params, gradients, 1.0)
     run(other, turned, gradients, 1.0)
     assert turned[0].is_contiguous(memory_format=torch.channels_last)
@@ -139,11 +139,11 @@ def test_parameters_in_channels_last_are_updated_alike():
 
 def test_an_unknown_rule_is_a_key_error():
     with pytest.raises(KeyError):
-        updates.find("Zorro")
+        update_rules.find("Zorro")
 
 
 def test_adamw_comes_through_the_entry_point():
-    assert updates.find("AdamW") is AdamW
+    assert update_rules.find("AdamW") is AdamW
 
 
 @pytest.mark.parametrize("rule", ["AdaGrad", "RMSProp", "AdaDelta", "Adam", "AdamW"])

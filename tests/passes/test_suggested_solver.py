@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from caffelungo.definition.reader import parse_solver
 from caffelungo.errors import UserError
-from caffelungo.passes.solver_file import (
+from caffelungo.passes.suggested_solver import (
     LEAST,
     MOST,
     SolverOptions,
