@@ -3,6 +3,8 @@ VENV   ?= .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# Tests of one file share nets and folders. More than four processes would need more memory than a laptop has.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test test-all lint format bench passes conversions small-sets growing continual soak proto docs clean
 
@@ -17,10 +19,10 @@ demo: $(STAMP)
 	$(BIN)/lungo demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-all: $(STAMP)
-	$(BIN)/python -m pytest -m "slow or not slow" --timeout 1800
+	$(BIN)/python -m pytest $(PARALLEL) -m "slow or not slow" --timeout 1800
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

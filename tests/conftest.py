@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 # Two cores at most, and the same numbers on any machine: conformance tests compare floats with the original's.
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
 # As the command line does, for a test machine that does other things besides.
 os.environ.setdefault("GOMP_SPINCOUNT", "5000")
