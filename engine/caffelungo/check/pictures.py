@@ -6,7 +6,7 @@ from pathlib import Path
 
 from caffelungo import files
 from caffelungo.check.findings import Findings
-from caffelungo.data import image_list, labels
+from caffelungo.data import image_list, labels, target_rows
 from caffelungo.data.image_list import ImageList
 from caffelungo.data.parallel import in_order
 from caffelungo.data.source import DataSource
@@ -14,14 +14,17 @@ from caffelungo.data.sources.database import DatabaseSource
 from caffelungo.data.sources.images import ImageSource
 from caffelungo.definition.reader import read_net
 from caffelungo.errors import Location, Problem, UserError
+from caffelungo.wording import counted
 
 
 def check_list(path: Path, findings: Findings) -> str:
     """Check the list ``path`` by itself: lines, files (decoded), labels from 0 without gaps. Raises UserError."""
-    net, root = _user(path)
-    pictures = image_list.read_list(path, root, beside=net, problems=findings.problems)
+    net, root, label_size = _user(path)
+    pictures = image_list.read_list(path, root, beside=net, problems=findings.problems, label_size=label_size)
     findings.notices += [f"{path}: {text}" for text in pictures.notices]
     check_pictures(pictures, findings)
+    if label_size:
+        return f"{counted(len(pictures), 'picture')} with {counted(label_size, 'number')} each"
     report = labels.scan(pictures.labels)
     findings.notices += labels.notices(report, layer=str(path), shuffled=True)
     if report.minimum == 1 and 0 not in report.counts:
@@ -29,8 +32,8 @@ def check_list(path: Path, findings: Findings) -> str:
     return report.describe()
 
 
-def _user(path: Path) -> tuple[Path | None, str]:
-    """The net beside a list that reads it, and its root_folder: what the list's paths mean."""
+def _user(path: Path) -> tuple[Path | None, str, int]:
+    """The net beside a list that reads it, its root_folder and its label_size: what the list's lines mean."""
     for net in sorted(path.parent.glob("*.prototxt")) if path.is_file() else []:
         try:
             layers = read_net(net).message.layer
@@ -38,10 +41,11 @@ def _user(path: Path) -> tuple[Path | None, str]:
             continue
         for layer in layers:
             options = layer.image_data_param
-            named = files.candidates(options.source, net) if options.root_folder else []
+            size = target_rows.label_size(layer)
+            named = files.candidates(options.source, net) if options.root_folder or size else []
             if any(one.exists() and one.samefile(path) for one in named):
-                return net, str(options.root_folder)
-    return None, ""
+                return net, str(options.root_folder), size
+    return None, "", 0
 
 
 def check_pictures(pictures: ImageList, findings: Findings) -> int | None:

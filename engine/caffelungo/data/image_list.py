@@ -1,16 +1,19 @@
-"""Lists of pictures, one `path label` per line, split at the last space (Caffe: ImageDataLayer, convert_imageset)."""
+"""Lists of pictures, one `path label` per line, split at the last space (Caffe: ImageDataLayer, convert_imageset).
+
+Instead of one label there may be a row of numbers (``target_rows``): several labels, or values to predict.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.data import class_folders
+from caffelungo.data import class_folders, target_rows
 from caffelungo.data.decode import UNREAD, decode
 from caffelungo.data.parallel import Progress as Progress
 from caffelungo.data.parallel import in_order
@@ -35,6 +38,9 @@ class ImageList:
     ``bases`` are the prefixes a name is tried with. ``lines`` are line numbers in ``file`` (0s for a folder), ``texts``
     the lines. ``classes`` are the names of the classes: of a folder, or of ``labels.txt`` beside a list; else empty.
     ``notices``: what is worth knowing of a folder.
+
+    ``targets`` (pictures x K, float32) are their rows of numbers, with ``target_names`` (K names, or none); None where
+    each picture has one label. ``labels`` then are -1, which is no class.
     """
 
     file: Path
@@ -44,6 +50,17 @@ class ImageList:
     bases: tuple[str, ...]
     classes: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    targets: NDArray[np.float32] | None = None
+    target_names: tuple[str, ...] = ()
+
+    @property
+    def label_size(self) -> int:
+        """K, the numbers of each picture; 0: it has one label."""
+        return 0 if self.targets is None else self.targets.shape[1]
+
+    def target(self, index: int) -> int | tuple[float, ...]:
+        """What a list says of picture ``index``: its label, or its row of numbers."""
+        return int(self.labels[index]) if self.targets is None else tuple(self.targets[index].tolist())
 
     def __len__(self) -> int:
         return len(self.names)
@@ -63,7 +80,7 @@ class ImageList:
         """The place of picture ``index`` for a message."""
         if not self.lines[index]:
             return Location(self.path(index))
-        return Location(str(self.file), int(self.lines[index]), 1, f"{self.names[index]} {self.labels[index]}")
+        return Location(str(self.file), int(self.lines[index]), 1, _line(self.names[index], self.target(index)))
 
 
 def read_list(
@@ -73,14 +90,23 @@ def read_list(
     beside: str | Path | None = None,
     where: Location | None = None,
     problems: list[Problem] | None = None,
+    label_size: int = 0,
 ) -> ImageList:
     """Read the list ``path``, or the classes of the folder ``path``. ``root`` goes before each name, as Caffe does.
 
     Relative names without a root are tried from the working directory and from the list's folder; a relative root
-    from the working directory and from ``beside``. Raises UserError with every wrong line, or for an empty list; wrong
-    lines beside others go to ``problems``, where that is given, and the rest is read.
+    from the working directory and from ``beside``. ``label_size``: how many numbers each line ends with; 0: one label.
+    Raises UserError with every wrong line, or for an empty list; wrong lines beside others go to ``problems``, where
+    that is given, and the rest is read.
     """
     file = find(path, beside, what="list of pictures", where=where)
+    if file.is_dir() and label_size:
+        raise UserError(
+            f"pictures with {counted(label_size, 'number')} each need a list",
+            where=where or Location(str(file)),
+            received=f"the folder {file}",
+            remedy="name a list with one `path number number ...` per line, or remove `label_size`",
+        )
     if file.is_dir():
         return read_folder(file)
     with file.open("rb") as stream:
@@ -92,13 +118,32 @@ def read_list(
             received="a binary file",
             remedy="name a text file with one `path label` per line, or a folder with one sub-folder per class",
         )
-    names, labels, lines, wrong = _parse(file)
+    names, labels, rows, lines, wrong = _parse(file, label_size)
     if wrong and (problems is None or not names):
         raise UserError(wrong)
     if problems is not None:
         problems += wrong
-    bases, classes = _bases(root, file, beside), names_beside(file, max(labels))
-    return ImageList(file, names, np.array(labels, np.int64), np.array(lines, np.int64), bases, classes)
+    bases, numbers = _bases(root, file, beside), np.array(lines, np.int64)
+    if label_size:
+        known = read_names(file.with_name(LABELS))
+        return of_targets(file, names, np.array(rows, np.float32), known if len(known) == label_size else (),
+                          lines=numbers, bases=bases)  # fmt: skip
+    return ImageList(file, names, np.array(labels, np.int64), numbers, bases, names_beside(file, max(labels)))
+
+
+def of_targets(
+    file: Path,
+    names: list[str],
+    rows: NDArray[np.float32],
+    target_names: tuple[str, ...],
+    *,
+    lines: NDArray[np.int64] | None = None,
+    bases: tuple[str, ...] = ("",),
+) -> ImageList:
+    """The list of the pictures ``names`` with ``rows`` (pictures x K) as their targets."""
+    numbers = np.zeros(len(names), np.int64) if lines is None else lines
+    no_class = np.full(len(names), target_rows.UNKNOWN, np.int64)
+    return ImageList(file, names, no_class, numbers, bases, targets=rows, target_names=target_names)
 
 
 def names_beside(file: Path, largest: int) -> tuple[str, ...]:
@@ -115,10 +160,13 @@ def read_names(path: Path) -> tuple[str, ...]:
     return tuple(line.strip() for line in lines if line.strip())
 
 
-def _parse(file: Path) -> tuple[list[str], list[int], list[int], list[Problem]]:
-    """Names, labels and numbers of the lines of a list, and what is wrong with the others."""
+def _parse(
+    file: Path, label_size: int
+) -> tuple[list[str], list[int], list[tuple[float, ...]], list[int], list[Problem]]:
+    """Names, labels (or rows of ``label_size`` numbers) and numbers of the lines, and what is wrong with the others."""
     names: list[str] = []
     labels: list[int] = []
+    rows: list[tuple[float, ...]] = []
     lines: list[int] = []
     problems: list[Problem] = []
     wrong = 0
@@ -127,29 +175,27 @@ def _parse(file: Path) -> tuple[list[str], list[int], list[int], list[Problem]]:
             line = raw.strip()
             if not line:
                 continue
-            parts = line.rsplit(None, 1)
-            try:
-                label = int(parts[1])
-                if not -(2**31) <= label < 2**31:  # what Caffe's lists and databases hold
-                    raise ValueError(label)
-                labels.append(label)
-            except (IndexError, ValueError):
+            parts = line.rsplit(None, label_size or 1)
+            row = target_rows.numbers(parts[1:]) if label_size and len(parts) > label_size else None
+            label = None if label_size else _label(parts)
+            if row is None and label is None:
                 wrong += 1
                 if wrong <= WRONG_LINES:
                     place = Location(str(file), number, 1, raw.encode(errors="replace").decode())
-                    received = f"`{parts[1]}` after the last space" if len(parts) > 1 else "no space"
-                    remedy = (
-                        "end the line with a space and the label, a whole number of 32 bits: `pictures/cat 1.jpg 0`"
-                    )
-                    alike = Alike("lines have no label", received)
-                    problems.append(Problem("the line has no label", place, received, remedy, alike=alike))
+                    problems.append(_no_target(parts, place, label_size) if label_size else _no_label(parts, place))
                 continue
+            if row is not None:
+                rows.append(row)
+            if label is not None:
+                labels.append(label)
             names.append(_unquoted(parts[0].rstrip()))
             lines.append(number)
+    have = f"do not end with {counted(label_size, 'number')}" if label_size else "have no label"
+    end = f"a space and {counted(label_size, 'number')}" if label_size else "a space and the label"
     if wrong > WRONG_LINES:
         received = f"{wrong} of {wrong + len(names)} lines"
-        more = f"{wrong - WRONG_LINES} more lines have no label"
-        problems.append(Problem(more, Location(str(file)), received, "end each line with a space and the label"))
+        more = f"{wrong - WRONG_LINES} more lines {have}"
+        problems.append(Problem(more, Location(str(file)), received, f"end each line with {end}"))
     if not problems and not names:
         problems.append(
             Problem(
@@ -159,7 +205,31 @@ def _parse(file: Path) -> tuple[list[str], list[int], list[int], list[Problem]]:
                 "write one `path label` per line, or name a folder with one sub-folder per class",
             )
         )
-    return names, labels, lines, problems
+    return names, labels, rows, lines, problems
+
+
+def _label(parts: list[str]) -> int | None:
+    """The label after the last space; None where there is none that Caffe's lists and databases hold."""
+    try:
+        label = int(parts[1])
+    except (IndexError, ValueError):
+        return None
+    return label if -(2**31) <= label < 2**31 else None
+
+
+def _no_label(parts: list[str], place: Location) -> Problem:
+    received = f"`{parts[1]}` after the last space" if len(parts) > 1 else "no space"
+    remedy = "end the line with a space and the label, a whole number of 32 bits: `pictures/cat 1.jpg 0`"
+    return Problem("the line has no label", place, received, remedy, alike=Alike("lines have no label", received))
+
+
+def _no_target(parts: list[str], place: Location, label_size: int) -> Problem:
+    wrong = next((part for part in parts[1:] if target_rows.numbers([part]) is None), None)
+    received = f"`{wrong}`" if wrong is not None else counted(len(parts) - 1, "number")
+    wanted = counted(label_size, "number")
+    remedy = f"end the line with a space and {wanted}, or correct the layer's `label_size: {label_size}`"
+    alike = Alike(f"lines do not end with {wanted}", received)
+    return Problem(f"the line does not end with {wanted}", place, received, remedy, alike=alike)
 
 
 def _unquoted(name: str) -> str:
@@ -286,10 +356,14 @@ def _fault(pictures: ImageList, index: int, decoded: bool, shapes: dict[int, tup
     return None
 
 
-def write_list(path: str | Path, entries: Iterable[tuple[str, int]]) -> None:
-    """Write a list that ``read_list`` and Caffe read."""
-    text = "".join(f"{name} {label}\n" for name, label in entries)
+def write_list(path: str | Path, entries: Iterable[tuple[str, int | Sequence[float]]]) -> None:
+    """Write a list that ``read_list`` and Caffe read, or one with rows of numbers, which is ours."""
+    text = "".join(f"{_line(name, target)}\n" for name, target in entries)
     write_bytes(path, text.encode(errors="surrogateescape"))
+
+
+def _line(name: str, target: int | Sequence[float]) -> str:
+    return f"{name} {target if isinstance(target, int) else target_rows.row_text(target)}"
 
 
 def write_names(path: str | Path, classes: Iterable[str]) -> None:

@@ -8,17 +8,20 @@ pictures become files with lists (``unpack_pictures``), so that every verb, and 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from caffelungo.data import unpack_pictures
-from caffelungo.data.image_list import LABELS, ImageList, read_list, write_list, write_names
+import numpy as np
+
+from caffelungo.data import picture_table, target_rows, unpack_pictures
+from caffelungo.data.image_list import LABELS, ImageList, of_targets, read_list, write_list, write_names
 from caffelungo.data.packed import arrays, caffe_database, cifar, idx, torchvision_sets
 from caffelungo.data.packed.packed import Packed
 from caffelungo.data.parallel import Progress
 from caffelungo.data.picture_table import PictureColumns, is_table, read_table
-from caffelungo.errors import Location, UserError
+from caffelungo.errors import Location, Problem, UserError
 from caffelungo.files import find
 from caffelungo.weights.sniff import HDF5_SIGNATURE
 from caffelungo.wording import counted
@@ -34,6 +37,7 @@ class NamedPictures:
 
     ``source`` is what an ImageData layer reads: all pictures. ``sources`` are lists of the parts. ``columns`` are those
     of a table, a value per picture of its one part. ``made``: the pictures are no files of the user's own.
+    ``label_size``: numbers per picture in the lists (``target_rows``); 0: each picture has one label.
     """
 
     source: Path
@@ -45,6 +49,10 @@ class NamedPictures:
     made: bool = False
 
     @property
+    def label_size(self) -> int:
+        return next((one.label_size for one in self.lists.values()), 0)
+
+    @property
     def judging(self) -> Path:
         """The list to test on: the part for that where there is one, else all."""
         return self.sources.get(TEST) or self.sources.get(VAL) or self.source
@@ -52,9 +60,22 @@ class NamedPictures:
 
 def resolve(
     data: str | Path, columns: PictureColumns | None = None, progress: Progress | None = None,
-    what: str = "folder or list of pictures",
+    what: str = "folder or list of pictures", *, rows: bool = False,
 ) -> NamedPictures:  # fmt: skip
-    """What ``data`` names, its pictures as files. UserError for what is nothing of the kind, or is damaged."""
+    """What ``data`` names, its pictures as files. UserError for what is nothing of the kind, or is damaged, and,
+    unless ``rows`` of numbers are taken, for pictures that do not have one label each."""
+    named = _resolved(data, columns, progress, what)
+    if named.label_size and not rows:
+        raise UserError(
+            "each picture has several labels or numbers, where one label is wanted",
+            where=Location(str(data)),
+            received=f"{counted(named.label_size, 'number')} per picture",
+            remedy="name a table or a list with one label per picture",
+        )
+    return named
+
+
+def _resolved(data: str | Path, columns: PictureColumns | None, progress: Progress | None, what: str) -> NamedPictures:
     chosen = columns or PictureColumns()
     text = str(data)
     if text.startswith(torchvision_sets.PREFIX):
@@ -71,7 +92,46 @@ def resolve(
         return NamedPictures(path.absolute(), folder=path)
     if is_table(path, chosen):
         return _table(path, chosen)
+    return _list(path)
+
+
+def _list(path: Path) -> NamedPictures:
+    """The pictures of a list: with one label each, rows of numbers, or names of several labels."""
+    kind: int | str = "label"
+    if path.is_file() and path.stat().st_size <= picture_table.MOST:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline=None) as stream:
+            head = [line for line in itertools.islice(map(str.strip, stream), target_rows.SEEN) if line]
+        kind = target_rows.kind_of_list(head)
+    if isinstance(kind, int):
+        return NamedPictures(path.absolute(), lists={TRAIN: read_list(path, label_size=kind)})
+    if kind == "names":
+        pictures = _named_labels(path)
+        return NamedPictures(_kept(path, pictures), lists={TRAIN: pictures})
     return NamedPictures(path.absolute(), lists={TRAIN: read_list(path)})
+
+
+def _named_labels(path: Path) -> ImageList:
+    """The pictures of a list whose lines end with names of labels."""
+    names, labels, lines, problems = [], [], [], []
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline=None) as stream:
+        for number, line in enumerate(map(str.strip, stream), 1):
+            found = target_rows.after_picture(line) if line else None
+            if line and found is None:
+                problems.append(Problem("the line has no picture", Location(str(path), number, 1, line), None,
+                                        "begin it with the path of a picture, as a.jpg"))  # fmt: skip
+            elif found is not None:
+                names.append(str(_place(path, found[0])))
+                labels.append(target_rows.names_in(found[1]))
+                lines.append(number)
+    if problems:
+        raise UserError(problems)
+    targets = target_rows.of_names(labels)
+    return of_targets(path, names, targets.rows, targets.names, lines=np.array(lines, np.int64))
+
+
+def _place(listed: Path, name: str) -> Path:
+    beside = listed.absolute().parent / name
+    return beside if beside.exists() or not Path(name).exists() else Path(name).absolute()
 
 
 def _no_columns(columns: PictureColumns, data: str) -> None:
@@ -129,12 +189,17 @@ def _unpacked(packed: Packed, name: str, progress: Progress | None) -> NamedPict
 def _table(path: Path, columns: PictureColumns) -> NamedPictures:
     """The pictures of a table, with a list of them in the cache, which a data layer can read."""
     table = read_table(path, columns)
-    pictures = table.pictures
-    entries = list(zip(pictures.names, pictures.labels.tolist(), strict=True))
+    source = _kept(path, table.pictures)
+    return NamedPictures(source, None, {TRAIN: table.pictures}, {}, table.columns, table.notices)
+
+
+def _kept(path: Path, pictures: ImageList) -> Path:
+    """A list of ``pictures``, which the file ``path`` names, in the cache."""
+    entries = [(name, pictures.target(index)) for index, name in enumerate(pictures.names)]
+    names = pictures.target_names or pictures.classes
 
     def write(made: Path) -> None:
-        write_names(made / LABELS, pictures.classes)
+        write_names(made / LABELS, names)
         write_list(made / unpack_pictures.ALL, entries)
 
-    folder = unpack_pictures.made_once(unpack_pictures.address(path.name, entries, pictures.classes), write)
-    return NamedPictures(folder / unpack_pictures.ALL, None, {TRAIN: pictures}, {}, table.columns, table.notices)
+    return unpack_pictures.made_once(unpack_pictures.address(path.name, entries, names), write) / unpack_pictures.ALL

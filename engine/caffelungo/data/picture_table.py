@@ -1,4 +1,7 @@
-"""Tables of pictures: CSV or TSV files with a line of column names, one of them for paths and one for labels."""
+"""Tables of pictures: CSV or TSV files with a line of column names, one of them for paths and one for labels.
+
+Several columns, or one whose cells hold several labels, give each picture a row of numbers (``target_rows``).
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,17 @@ from pathlib import Path
 import numpy as np
 
 from caffelungo import shell
+from caffelungo.data import target_rows
 from caffelungo.data.decode import SUFFIXES
-from caffelungo.data.image_list import LIMIT, ImageList
+from caffelungo.data.image_list import LIMIT, ImageList, of_targets
+from caffelungo.data.target_rows import Targets
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
-from caffelungo.wording import counted
+from caffelungo.wording import counted, listed
 
 PATHS = ("path", "file", "filename", "filepath", "image", "imagepath", "imagefile", "imagename", "imageid", "img",
          "picture", "photo", "imgpath")  # fmt: skip
-LABELS = ("label", "class", "category", "target", "species", "classname", "labelname", "y", "diagnosis", "dx")
+LABELS = ("label", "class", "category", "target", "species", "classname", "labelname", "y", "diagnosis", "dx",
+          "labels", "classes", "categories", "targets", "tags")  # fmt: skip
 """Names of columns, in lower case and without signs between the words, that mean the same to everybody."""
 MOST = 1 << 30
 """Bytes of a table: beyond it is no table of pictures."""
@@ -27,10 +33,14 @@ MOST = 1 << 30
 
 @dataclass(frozen=True)
 class PictureColumns:
-    """The columns of paths and labels as the user names them; None: guessed by name."""
+    """The columns of paths and labels as the user names them; None: guessed by name.
+
+    ``label`` may name several, with commas between them. ``numbers``: they hold values to predict, no labels.
+    """
 
     path: str | None = None
     label: str | None = None
+    numbers: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,21 +78,39 @@ def read_table(file: Path, columns: PictureColumns) -> PictureTable:
         raise UserError("the table is too large", where=Location(str(file)), received=f"{size / 1e9:.3g} GB",
                         remedy="name a list of pictures, or a smaller table")  # fmt: skip
     rows, names, lines = _rows(file)
-    path, label, notices = _chosen(file, names, columns)
-    at, labelled = names.index(path), names.index(label)
+    path, chosen, notices = _chosen(file, names, columns)
+    at, labelled = names.index(path), [names.index(one) for one in chosen]
     problems: list[Problem] = []
     found: list[str] = []
-    labels: list[str] = []
     bases = tuple(dict.fromkeys((f"{file.absolute().parent}/", f"{Path.cwd()}/")))
+    sign = None
+    if len(labelled) == 1 and not columns.numbers:
+        sign = target_rows.separator([row[labelled[0]].strip() for row in rows if len(row) == len(names)])
+    single = len(labelled) == 1 and not columns.numbers and sign is None
     kept: list[int] = []
     for number, (row, line) in enumerate(zip(rows, lines, strict=True)):
-        problem, name = _fault(file, row, line, names, at, labelled, bases)
+        problem, name = _fault(file, row, line, names, at, labelled if single else [], bases)
         if problem is not None:
             problems.append(problem)
             continue
         found.append(name)
-        labels.append(row[labelled].strip())
         kept.append(number)
+    numbers = np.array([lines[number] for number in kept], np.int64)
+    cells = [[rows[number][place].strip() for place in labelled] for number in kept]
+    if single:
+        classes, values = _classes([row[0] for row in cells])
+        pictures = ImageList(file, found, np.array(values, np.int64), numbers, ("",), classes)
+    else:
+        targets, wrong = _targets(cells, chosen, sign, columns.numbers, notices)
+        problems += [_no_number(file, lines[kept[place]], cells[place], chosen) for place in wrong]
+        pictures = of_targets(file, found, targets.rows, targets.names, lines=numbers)
+    _refuse(file, problems, rows, found)
+    every = {name: [rows[number][place] for number in kept] for place, name in enumerate(names)}
+    return PictureTable(pictures, every, tuple(notices))
+
+
+def _refuse(file: Path, problems: list[Problem], rows: Sequence[Sequence[str]], found: Sequence[str]) -> None:
+    """Raise UserError with ``problems``, the first of many, or for a table without a picture."""
     if len(problems) > LIMIT:
         rest = len(problems) - LIMIT
         problems = [
@@ -95,15 +123,36 @@ def read_table(file: Path, columns: PictureColumns) -> PictureTable:
             ),
         ]
     if not problems and not found:
-        problems.append(Problem("the table is empty", Location(str(file)), "no line below the names of the columns",
-                                "write one line per picture"))  # fmt: skip
+        problems = [Problem("the table is empty", Location(str(file)), "no line below the names of the columns",
+                            "write one line per picture")]  # fmt: skip
     if problems:
         raise UserError(problems)
-    classes, values = _classes(labels)
-    numbers = np.array([lines[number] for number in kept], np.int64)
-    pictures = ImageList(file, found, np.array(values, np.int64), numbers, ("",), classes)
-    every = {name: [rows[number][place] for number in kept] for place, name in enumerate(names)}
-    return PictureTable(pictures, every, tuple(notices))
+
+
+def _targets(
+    cells: Sequence[Sequence[str]], names: Sequence[str], sign: str | None, as_numbers: bool, notices: list[str]
+) -> tuple[Targets, list[int]]:
+    """The targets in ``cells``, and the places of those that are wrong; says what was assumed."""
+    if sign is None:
+        targets, wrong = target_rows.of_columns(cells, names, as_numbers)
+        unknown = int((targets.rows == target_rows.UNKNOWN).sum()) if targets.labels else 0
+        if unknown:
+            notices.append(f"{counted(unknown, 'label is', 'labels are')} unknown, and not learned from")
+        return targets, wrong
+    texts = [row[0] for row in cells]
+    lists = [None if text == "?" else target_rows.split(text, sign) for text in texts]
+    notices.append(f"cells of column `{names[0]}` hold several labels, with `{sign}` between them")
+    if bare := sum(one == [] for one in lists):
+        notices.append(f"{counted(bare, 'picture has', 'pictures have')} none of the labels: write ? where unknown")
+    return target_rows.of_names(lists), []
+
+
+def _no_number(file: Path, line: int, cells: Sequence[str], names: Sequence[str]) -> Problem:
+    at = next(place for place, text in enumerate(cells) if target_rows.numbers([text]) is None)
+    return Problem(
+        "a cell is not a number", Location(str(file), line), f"column {names[at]}: {cells[at] or 'empty'}",
+        "write a finite number, or 1, 0 and ? (unknown) in all columns of labels",
+    )  # fmt: skip
 
 
 def _rows(file: Path) -> tuple[list[list[str]], list[str], list[int]]:
@@ -138,48 +187,63 @@ def _rows(file: Path) -> tuple[list[list[str]], list[str], list[int]]:
     return rows[1:], names, lines[1:]
 
 
-def _chosen(file: Path, names: list[str], columns: PictureColumns) -> tuple[str, str, list[str]]:
-    """The columns of paths and labels, and what is to be said of the guess."""
+def _chosen(file: Path, names: list[str], columns: PictureColumns) -> tuple[str, tuple[str, ...], list[str]]:
+    """The columns of paths and of labels, and what is to be said of the guess."""
     problems: list[Problem] = []
-    found: list[str] = []
-    guessed = False
-    kinds = (("paths", columns.path, PATHS, "--path-column"), ("labels", columns.label, LABELS, "--label-column"))
-    for what, given, known, flag in kinds:
-        if given is not None:
-            if given not in names:
-                near = did_you_mean(given, names)
-                remedy = f"did you mean {flag} {shell.word(near)}?" if near else f"use one of: {', '.join(names)}"
-                problems.append(Problem(f"the table has no such column of {what}", Location(str(file), 1),
-                                        f"{flag} {given}", remedy))  # fmt: skip
-            found.append(given)
-            continue
-        near_names = [name for name in names if column_word(name) in known]
-        if len(near_names) != 1:
-            received = f"columns {', '.join(names)}"
-            if any(Path(name).suffix.lower() in SUFFIXES for name in names):
-                received = f"a first line that names no columns: {', '.join(names)}"
-            what = f"it is not clear which column holds the {what}"
-            problems.append(Problem(what, Location(str(file), 1), received, f"name it: {flag} NAME"))
-        found.append(near_names[0] if near_names else "")
-        guessed = True
+    path, guessed_path = _column(file, names, columns.path, "paths", PATHS, "--path-column", problems)
+    asked: list[str | None] = [columns.label]
+    if columns.label is not None and columns.label not in names and "," in columns.label:
+        asked = [one.strip() for one in columns.label.split(",") if one.strip()]
+    each = [_column(file, names, one, "labels", LABELS, "--label-column", problems) for one in asked]
+    labels = tuple(dict.fromkeys(name for name, _ in each))
+    if not problems and path in labels:
+        problems.append(Problem("paths and labels are in the same column", Location(str(file), 1), f"column {path}",
+                                "name two columns: --path-column NAME --label-column NAME"))  # fmt: skip
+    if not problems and len(labels) > target_rows.MOST_TARGETS:
+        problems.append(Problem("too many columns of labels", Location(str(file), 1), counted(len(labels), "column"),
+                                f"use at most {target_rows.MOST_TARGETS}"))  # fmt: skip
     if problems:
         raise UserError(problems)
-    said = [f"paths are taken from column `{found[0]}`, labels from `{found[1]}`, by their names"] if guessed else []
-    return found[0], found[1], said
+    guessed = guessed_path or each[0][1]
+    said = f"paths are taken from column `{path}`, labels from {listed([f'`{one}`' for one in labels])}, by their names"
+    return path, labels, [said] if guessed else []
+
+
+def _column(
+    file: Path, names: list[str], given: str | None, what: str, known: Sequence[str], flag: str, problems: list[Problem]
+) -> tuple[str, bool]:
+    """The column ``given``, or the one with a ``known`` name, and whether it was guessed."""
+    if given is not None:
+        if given not in names:
+            near = did_you_mean(given, names)
+            remedy = f"did you mean {flag} {shell.word(near)}?" if near else f"use one of: {', '.join(names)}"
+            problems.append(Problem(f"the table has no such column of {what}", Location(str(file), 1),
+                                    f"{flag} {given}", remedy))  # fmt: skip
+        return given, False
+    near_names = [name for name in names if column_word(name) in known]
+    if len(near_names) != 1:
+        received = f"columns {', '.join(names)}"
+        if any(Path(name).suffix.lower() in SUFFIXES for name in names):
+            received = f"a first line that names no columns: {', '.join(names)}"
+        what = f"it is not clear which column holds the {what}"
+        problems.append(Problem(what, Location(str(file), 1), received, f"name it: {flag} NAME"))
+    return (near_names[0] if near_names else ""), True
 
 
 def _fault(
-    file: Path, row: list[str], line: int, names: list[str], path: int, label: int, bases: Sequence[str]
+    file: Path, row: list[str], line: int, names: list[str], path: int, labels: Sequence[int], bases: Sequence[str]
 ) -> tuple[Problem | None, str]:
-    """What is wrong with a row, and where its picture is."""
+    """What is wrong with a row, and where its picture is. ``labels``: columns in which no cell may be empty."""
     place = Location(str(file), line, 1, ",".join(row))
     if len(row) != len(names):
         received = f"{counted(len(row), 'cell')} under {counted(len(names), 'column')}"
         return Problem("the line has another number of cells", place, received, "quote cells that hold commas"), ""
-    name, value = row[path].strip(), row[label].strip()
-    if not name or not value or "\n" in value or "\n" in name:
-        column = names[path] if not name or "\n" in name else names[label]
-        return Problem("a cell is empty or holds a line break", place, f"column {column}", "correct the cell"), ""
+    for column in (path, *labels):
+        text = row[column].strip()
+        if not text or "\n" in text:
+            received = f"column {names[column]}"
+            return Problem("a cell is empty or holds a line break", place, received, "correct the cell"), ""
+    name = row[path].strip()
     tried = [name] if Path(name).is_absolute() else [base + name for base in bases]
     bare = Path(name).suffix.lower() not in SUFFIXES
     every = [*tried, *(one + suffix for one in tried for suffix in (".jpg", ".jpeg", ".png") if bare)]

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from caffelungo import locks
-from caffelungo.data.source import DataSource, SampleBatch, stacked, to_device
+from caffelungo.data.source import DataSource, SampleBatch, to_device
 from caffelungo.data.sources.images import ImageSource
 from caffelungo.features import addresses, prefix
 from caffelungo.features.new_npy import new_rows
@@ -105,8 +105,8 @@ class FeatureSource(DataSource):
         if self.bare:
             whole = self.inner.batch(k)
             return SampleBatch((*rows, *whole.arrays), whole.crops)
-        labels = [stacked(self.inner.labels()[index])] if len(self.inner.names) > 1 else []
-        return SampleBatch((*rows, *labels))
+        targets = self.inner.targets(index)
+        return SampleBatch((*rows, *(() if targets is None else (targets,))))
 
     def finish(self, batch: SampleBatch, device: str | torch.device = "cpu") -> list[Tensor]:
         count = len(self.features)
@@ -118,8 +118,12 @@ class FeatureSource(DataSource):
             return [*features, *self.inner.finish(SampleBatch(others, batch.crops), device)]
         return [*features, *(to_device(array, device).float() for array in others)]
 
-    def labels(self) -> NDArray[np.int64]:
+    def labels(self) -> NDArray[np.int64] | None:
         return self.inner.labels()
+
+    def blocks(self, top: int) -> Iterator[tuple[int, NDArray[Any]]]:
+        if (own := top - len(self.features) + (0 if self.bare else 1)) >= 0:
+            yield from self.inner.blocks(own)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from caffelungo.data.source import SampleBatch, stacked
+from caffelungo.data.source import SampleBatch
 from caffelungo.data.sources.images import ImageSource
 from caffelungo.errors import UserError
 
@@ -50,5 +50,5 @@ class TenCrops(ImageSource):
             places.append((spare[0] // 2, spare[1] // 2))
             parts = [sample[:, row : row + crop, column : column + crop] for row, column in places]
             crops += [*parts, *(part[:, :, ::-1] for part in parts)]
-        labels = stacked(self.labels()[index]) if len(self.names) > 1 else None
-        return self.placed(crops, np.repeat(epoch, CROPS), np.repeat(index, CROPS), labels, self.pictures.where)
+        again = np.repeat(epoch, CROPS), np.repeat(index, CROPS)
+        return self.placed(crops, *again, self.targets(index), self.pictures.where)

@@ -6,6 +6,7 @@ Caffe: BaseDataLayer, DataTransformer.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 from caffelungo.layers.base import LayerError, Option, Source
 
@@ -46,7 +47,7 @@ class PictureSource(Source):
 class StoredPictures(PictureSource):
     """Those in files that `source` names, which can be drawn in any order."""
 
-    own_options = (
+    own_options: ClassVar[tuple[Option, ...]] = (
         Option("class_balanced", False, "Draw every class equally often in training, however many samples it has."),
     )
 

@@ -138,6 +138,8 @@ def fingerprint(source: DataSource) -> dict[str, Any]:
         size = _size(Path(pictures.path(index))) if index < HASHED_PICTURES else 0
         digest.update(f"{name} {size}\n".encode(errors="surrogateescape"))
     labels = source.labels()
+    if labels is None:
+        labels = getattr(pictures, "targets", None)
     if labels is not None:
         digest.update(labels.tobytes())
     return {

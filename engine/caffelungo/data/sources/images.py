@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from caffelungo.data import target_rows
 from caffelungo.data.class_balanced_order import class_balanced
 from caffelungo.data.data_transformer import PictureDataSource
 from caffelungo.data.decode import decode
@@ -22,14 +24,18 @@ IN_MEMORY = 256 << 20
 
 
 class ImageSource(PictureDataSource):
-    """Top 0 is the picture, top 1 its label. Shuffled in TRAIN unless the layer says otherwise or ``caffe`` is on."""
+    """Top 0 is the picture, top 1 its label, or its row of label_size numbers.
+
+    Shuffled in TRAIN unless the layer says otherwise or ``caffe`` is on.
+    """
 
     def __init__(self, param: Any, opening: Opening) -> None:
         super().__init__(param, opening)
         options = param.image_data_param
         self.pictures = opening.pictures or read_list(
-            options.source, options.root_folder, beside=opening.beside, where=opening.at("source")
-        )
+            options.source, options.root_folder, beside=opening.beside, where=opening.at("source"),
+            label_size=target_rows.label_size(param),
+        )  # fmt: skip
         for text in self.pictures.notices:
             self.notice(text)
         self.color = bool(options.is_color)
@@ -94,11 +100,24 @@ class ImageSource(PictureDataSource):
         assert self.order is not None
         epoch, index = self.order.samples(k)
         samples = [self.picture(int(i)) for i in index]
-        labels = stacked(self.pictures.labels[index] + int(self.extras.label_offset)) if len(self.names) > 1 else None
-        return self.placed(samples, epoch, index, labels, self.pictures.where)
+        return self.placed(samples, epoch, index, self.targets(index), self.pictures.where)
 
-    def labels(self) -> NDArray[np.int64]:
-        return self.pictures.labels + int(self.extras.label_offset)
+    def targets(self, index: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        """What top 1 holds of the pictures ``index``: labels, or rows of numbers; None where there is no such top."""
+        if len(self.names) < 2:
+            return None
+        if self.pictures.targets is not None:
+            return self.pictures.targets[index]
+        return stacked(self.pictures.labels[index] + int(self.extras.label_offset))
+
+    def labels(self) -> NDArray[np.int64] | None:
+        return None if self.pictures.targets is not None else self.pictures.labels + int(self.extras.label_offset)
+
+    def blocks(self, top: int) -> Iterator[tuple[int, NDArray[Any]]]:
+        if top == 1 and self.pictures.targets is not None:
+            yield 0, self.pictures.targets
+        else:
+            yield from super().blocks(top)
 
     def place(self, index: int) -> Location:
         return self.pictures.where(index)

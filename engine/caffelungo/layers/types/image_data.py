@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from caffelungo.layers.base import Arity, LayerError, Shape
+from caffelungo.bounds import Bounds
+from caffelungo.layers.base import Arity, LayerError, Option, Shape
 from caffelungo.layers.data_layers import StoredPictures
 from caffelungo.layers.registry import register
 
@@ -14,14 +15,20 @@ class ImageData(StoredPictures):
     """Picture files and labels, from a list of lines `path label` or a folder with one sub-folder a class.
 
     Tops: batch x (3, or 1 when is_color is false) x H x W, resized to new_height x new_width if given, cropped to
-    crop_size if given; batch. `lungo { image_data { class_balanced: true } }` draws every class equally often.
-    Caffe: ImageDataLayer.
+    crop_size if given; batch. `lungo { image_data { class_balanced: true } }` draws every class equally often. With
+    `label_size: K` each line of the list ends with K numbers, and top 1 is batch x K: several labels of each picture
+    (1, 0; -1 unknown), or values to predict.
+    Caffe: ImageDataLayer; label_size: as in jolibrain's.
     """
 
     type = "ImageData"
     tops = Arity(2)
     options_field = "image_data_param"
     bvlc = True
+    own_options = (
+        *StoredPictures.own_options,
+        Option("label_size", 0, "Numbers at the end of each line, in place of one label.", Bounds(0, 10_000)),
+    )
 
     def mistakes(self) -> Iterator[LayerError]:
         yield from super().mistakes()
@@ -32,6 +39,7 @@ class ImageData(StoredPictures):
                 remedy="remove `shuffle`, or `class_balanced`",
                 path="class_balanced",
             )
+        yield from self.row_mistakes()
         height, width = int(self.options.new_height), int(self.options.new_width)
         if bool(height) != bool(width):
             yield self.fail(
@@ -48,7 +56,26 @@ class ImageData(StoredPictures):
                 path="new_height" if height <= width else "new_width",
             )
 
+    def row_mistakes(self) -> Iterator[LayerError]:
+        """What makes no sense where pictures have rows of numbers."""
+        size = int(self.own.label_size)
+        if size and self.own.class_balanced:
+            yield self.fail(
+                "class_balanced needs pictures with one label",
+                received=f"class_balanced: true, label_size: {size}",
+                remedy="remove `class_balanced`",
+                path="class_balanced",
+            )
+        if size and self.param.transform_param.lungo.label_offset:
+            yield LayerError(
+                "label_offset is for pictures with one label",
+                f"label_offset: {self.param.transform_param.lungo.label_offset}, label_size: {size}",
+                "remove `label_offset`",
+                ("transform_param", "lungo", "label_offset"),
+            )
+
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         options = self.options
         plane = (self.size_after_crop(options.new_height), self.size_after_crop(options.new_width))
-        return [(self.batch_size, 3 if options.is_color else 1, *plane), (self.batch_size,)]
+        targets = (int(self.own.label_size),) if self.own.label_size else ()
+        return [(self.batch_size, 3 if options.is_color else 1, *plane), (self.batch_size, *targets)]
