@@ -15,6 +15,7 @@ from caffelungo.definition.layer_options import Option
 from caffelungo.layers.base import Layer, Loss, Shape, count, shape_text
 from caffelungo.layers.class_balance import on_device
 from caffelungo.layers.precision import full
+from caffelungo.wording import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,7 +45,7 @@ class NumberLoss(Loss):
         if self.deviations and outputs is not None and len(self.deviations) != outputs:
             raise self.fail(
                 "there must be one `deviation` for each output",
-                received=f"{len(self.deviations)} for outputs {shape_text(bottoms[0])}",
+                received=f"{counted(len(self.deviations), 'number')} for {counted(outputs, 'output')}",
                 remedy="write `deviation` once for each output, in their order, or remove it",
                 path="deviation",
             )

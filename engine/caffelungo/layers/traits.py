@@ -85,6 +85,8 @@ class Traits:
     """For a loss: the type that gives the net's answer out of its bottom 0 (SoftmaxWithLoss: Softmax)."""
     measures: ClassVar[bool] = False
     """Whether it makes nothing that a net which answers could have a use for (Accuracy, Silence)."""
+    lower_is_better: ClassVar[tuple[int, ...]] = ()
+    """Tops, besides losses, of which a test is the better the lower they are (an error, unlike an accuracy)."""
     whole_test: ClassVar[bool] = False
     """Whether a test takes its tops for all samples at once: from the sum over batches of ``test_sums``."""
     chooses: ClassVar[bool] = False

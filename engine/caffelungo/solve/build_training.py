@@ -114,7 +114,8 @@ def _test_net(
 
 def _watch(param: Any, tests: list[TestNet]) -> Watch | None:
     run = next((test for test in tests if test.iterations != 0), None)
-    watch = make_watch(run.opened.plan, param.lungo.watch) if run else None
+    names = [one.name for one in run.opened.text.message.lungo.number] if run else []
+    watch = make_watch(run.opened.plan, param.lungo.watch, names) if run else None
     if run and watch and watch.name in MEASURES:
         run.measure()
     return watch

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from caffelungo.errors import UserError, did_you_mean
 from caffelungo.plan.plan import Plan
 from caffelungo.solve.test_result import TestResult
 from caffelungo.solve.tested_head import judge
+from caffelungo.solve.whole_test import measures_of
 
 MEASURES = ("balanced_accuracy", "macro_f1")
 """What is counted of a classifier besides the outputs of its net."""
@@ -35,13 +37,17 @@ class Watch:
         return better
 
 
-def make_watch(plan: Plan, name: str = "") -> Watch:
+def make_watch(plan: Plan, name: str = "", numbers: Sequence[str] = ()) -> Watch:
     """The watch on output ``name`` of the test net ``plan``, or one of ``MEASURES``; empty: the first Accuracy, else
-    the loss."""
+    the loss.
+
+    ``numbers`` are names of the outputs of a net that predicts several, each of which may be watched: `rmse_age`.
+    """
     makers = {blob: _maker(plan, blob) for blob in plan.outputs}
-    measures = MEASURES if judge(plan) is not None else ()
+    single = measures_of(plan, numbers)
+    measures = (*(MEASURES if judge(plan) is not None else ()), *single)
     if name in measures and name not in makers:
-        return Watch(name, higher_is_better=True)
+        return Watch(name, not makers[single[name][0]][1] if name in single else True)
     if name:
         if name not in makers:
             known = [*makers, *measures]
@@ -60,8 +66,11 @@ def make_watch(plan: Plan, name: str = "") -> Watch:
 
 
 def _maker(plan: Plan, blob: str) -> tuple[str, bool]:
+    """The layer that makes ``blob``, and whether less of it is better."""
     value = plan.value_of(blob)
     for planned in plan.layers:
         if value in planned.top_values:
-            return planned.name, planned.layer.loss or bool(planned.loss_weights[planned.top_values.index(value)])
+            place = planned.top_values.index(value)
+            falls = planned.layer.loss or place in planned.layer.lower_is_better
+            return planned.name, falls or bool(planned.loss_weights[place])
     raise KeyError(blob)

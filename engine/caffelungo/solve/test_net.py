@@ -6,7 +6,7 @@ Caffe: Solver::Test.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from caffelungo.solve.nets import OpenedNet
 from caffelungo.solve.prediction_counter import PredictionCounter
 from caffelungo.solve.test_result import Score, TestResult
 from caffelungo.solve.tested_head import judge
+from caffelungo.solve.whole_test import WholeTest, measures_of
 
 
 class TestNet:
@@ -37,6 +38,7 @@ class TestNet:
     ) -> None:
         self.opened, self.engine, self.iterations = opened, engine, iterations
         self.net = GraphNet(opened.plan, store)
+        self.whole = WholeTest(self.net)
         if engine.compile:
             self.net.compile()
         self.feed = Feed(opened, engine, workers)
@@ -71,6 +73,7 @@ class TestNet:
         ``each`` hears how many batches of how many are done.
         """
         count = self.batches
+        self.whole.restart()
         if self.counter is not None:
             self.counter.restart()
         first = self.position if self.iterations is not None else 0
@@ -103,15 +106,18 @@ class TestNet:
             wrong = label_errors.first(self.net.plan, self.net.store, self._batches(first, count))
             if wrong:
                 raise label_errors.LabelError(wrong)
-        values = iter(mean[1:])
-        scores = [Score(blob, next(values), self.weights[blob]) for blob, row in sums.items() for _ in row]
-        return TestResult(mean[0], scores, samples, self._measures())
+        values, whole = iter(mean[1:]), self.whole.values()
+        found = {blob: whole.get(blob, [next(values) for _ in row]) for blob, row in sums.items()}
+        scores = [Score(blob, value, self.weights[blob]) for blob, row in found.items() for value in row]
+        return TestResult(mean[0], scores, samples, self._measures(whole))
 
-    def _measures(self) -> dict[str, float]:
-        if self.counter is None or self.counter.confusion is None:
-            return {}
-        found = self.counter.result()
-        return {name: float(getattr(found, name)) for name in MEASURES}
+    def _measures(self, whole: Mapping[str, Sequence[float]]) -> dict[str, float]:
+        plan, names = self.opened.plan, [one.name for one in self.opened.text.message.lungo.number]
+        measures = {name: whole[blob][place] for name, (blob, place) in measures_of(plan, names).items()}
+        if self.counter is not None and self.counter.confusion is not None:
+            found = self.counter.result()
+            measures |= {name: float(getattr(found, name)) for name in MEASURES}
+        return measures
 
     def _batches(self, first: int, count: int) -> Iterator[list[Tensor]]:
         yield from self.feed.batches(first, first + count)

@@ -34,6 +34,7 @@ class RegressionScore(Layer):
     measures = True
     chooses = True
     whole_test = True
+    lower_is_better = (0, 1)
 
     def setup(self) -> None:
         self.count = len(self.param.top)

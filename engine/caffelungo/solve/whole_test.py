@@ -1,0 +1,70 @@
+"""Outputs of a test that are no means over its batches: of layers like RegressionScore, for all samples at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from caffelungo.net.graph import GraphNet, LayerModule
+from caffelungo.plan.plan import Plan, PlannedLayer
+
+
+@dataclass
+class WholeLayer:
+    """A layer of the net that is tested, and what its ``test_sums`` have been so far."""
+
+    planned: PlannedLayer
+    sums: Tensor | None = None
+
+    @torch.no_grad()
+    def see(self, module: torch.nn.Module, bottoms: tuple[Tensor, ...]) -> None:
+        """Take in the bottoms of one batch."""
+        found = self.planned.layer.test_sums(bottoms)
+        self.sums = found if self.sums is None else self.sums + found
+
+
+class WholeTest:
+    """Adds up over the batches that ``net`` runs, on the device, without waiting for it."""
+
+    def __init__(self, net: GraphNet) -> None:
+        self.layers = [WholeLayer(planned) for planned in layers_of(net.plan)]
+        for module in net.module.modules():
+            for one in self.layers:
+                if isinstance(module, LayerModule) and module.layer is one.planned.layer:
+                    module.register_forward_pre_hook(one.see)
+
+    def restart(self) -> None:
+        """Forget what was added up, before another test."""
+        for one in self.layers:
+            one.sums = None
+
+    def values(self) -> dict[str, list[float]]:
+        """The numbers of each top, by blob, over what has been run since the start."""
+        return {
+            blob: top.reshape(-1).tolist()
+            for one in self.layers
+            if one.sums is not None
+            for blob, top in zip(one.planned.tops, one.planned.layer.from_sums(one.sums), strict=True)
+        }
+
+
+def layers_of(plan: Plan) -> list[PlannedLayer]:
+    """The layers whose tops are for a whole test."""
+    return [planned for planned in plan.layers if planned.layer.whole_test]
+
+
+def measures_of(plan: Plan, names: Sequence[str]) -> dict[str, tuple[str, int]]:
+    """Measures of single outputs, where there are several: by name the blob and the place in it.
+
+    ``names`` are those of the outputs; where they are not as many, outputs are numbered.
+    """
+    found: dict[str, tuple[str, int]] = {}
+    for planned in layers_of(plan):
+        for blob, shape in zip(planned.tops, planned.top_shapes, strict=True):
+            size = int(shape[0] or 1) if shape else 1
+            known = names if len(names) == size else [str(number) for number in range(size)]
+            found.update({f"{blob}_{name}": (blob, place) for place, name in enumerate(known) if size > 1})
+    return found
