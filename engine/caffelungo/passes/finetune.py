@@ -11,8 +11,9 @@ what was in the file about mean, scale, crop and mirror, stay as they are.
 from __future__ import annotations
 
 from caffelungo import shell
-from caffelungo.definition.edits import DeleteLayer, InsertLayer, SetField
+from caffelungo.definition.edits import ClearField, DeleteLayer, InsertLayer, SetField
 from caffelungo.definition.schema import TEST, LayerParameter
+from caffelungo.layers.kinds import AFFINE, NUMBER_LOSSES
 from caffelungo.passes import class_lists
 from caffelungo.passes.base import Refusal, Rewrite
 from caffelungo.passes.finetune_options import FinetuneOptions, Work
@@ -32,18 +33,11 @@ def finetune(view: View, options: FinetuneOptions) -> Rewrite:
             received=counted(options.classes, "class"),
             remedy="give pictures of at least two classes; pictures of neither can be a class, too",
         )
-    heads = view.heads(options.head)
+    heads = replaced_heads(view, options.head)
     learned = [one for one in heads if one.label is not None]
-    if not learned and len(heads) > 1:
-        raise Refusal(
-            "the net has several outputs that could be the classifier",
-            view.where(heads[0].head.index),
-            received=", ".join(one.name for one in heads),
-            remedy=f"name one: --head {shell.word(heads[-1].name)}",
-        )
     tops: dict[str, str] = {}
     for one in heads:
-        _check_flat(view, one)
+        check_flat(view, one)
         rates = OLD if options.fresh else NEW
         fresh = fresh_head(view, one.head, options.suffix, options.classes, rates)
         tops[one.name] = fresh.top
@@ -51,14 +45,28 @@ def finetune(view: View, options: FinetuneOptions) -> Rewrite:
         work.notes += fresh.notes
         _ends(work, one)
     label = learned[0].label if learned else None
-    if label is None or view.deploy_only:
+    numbers = [end for one in heads for end in one.ends if end.layer.type in NUMBER_LOSSES]
+    if label is None or view.deploy_only or numbers:
         label = label or view.free("label")
         _add_loss(work, heads[0], label, tops[heads[0].name])
     read_pictures(work, heads, label)
     return Rewrite(tuple(work.edits), (), tuple(work.notes))
 
 
-def _check_flat(view: View, one: ClassifierLayer) -> None:
+def replaced_heads(view: View, head: str | None) -> list[ClassifierLayer]:
+    """The classifiers in whose place a new one is put: ``head``, or all on the label; Refusal where that is unclear."""
+    heads = view.heads(head)
+    if len(heads) > 1 and all(one.label is None for one in heads):
+        raise Refusal(
+            "the net has several outputs that could be the classifier",
+            view.where(heads[0].head.index),
+            received=", ".join(one.name for one in heads),
+            remedy=f"name one: --head {shell.word(heads[-1].name)}",
+        )
+    return heads
+
+
+def check_flat(view: View, one: ClassifierLayer) -> None:
     """A classifier must answer once a picture, not once a place in it."""
     last = one.between[-1] if one.between else one.head
     end_reads = [bottom for end in one.ends for bottom in end.bottom_shapes[:1]]
@@ -74,7 +82,13 @@ def _check_flat(view: View, one: ClassifierLayer) -> None:
 
 
 def _ends(work: Work, one: ClassifierLayer) -> None:
+    if len(work.view.net.lungo.number):
+        work.edits.append(ClearField(("lungo", "number")))
     for end in one.ends:
+        if end.layer.type in NUMBER_LOSSES | AFFINE | {"RegressionScore"}:
+            work.edits.append(DeleteLayer(end.index))
+            work.note(f"`{end.name}` removed", end.index, "it is of numbers, and the net tells classes apart")
+            continue
         if end.layer.type == "InfogainLoss":
             raise Refusal(
                 f"`{end.name}` (InfogainLoss) has a matrix for the old classes",

@@ -18,7 +18,8 @@ class FinetuneOptions:
     pixels; None: as the file says). ``preprocessing`` is the record that came with the weights, if any. ``fresh``:
     there are no weights, so the classifier is no newer than the layers below it and learns at their pace.
     ``augmented``: in training random parts of pictures, of this share of the area at least, each brought to the size
-    of the input (RandomResizedCrop); None: as the file says.
+    of the input (RandomResizedCrop); None: as the file says. ``label_size``: how many numbers each line of the lists
+    ends with; 0: one label.
     """
 
     classes: int
@@ -36,6 +37,7 @@ class FinetuneOptions:
     preprocessing: Any = None
     fresh: bool = False
     augmented: float | None = None
+    label_size: int = 0
 
 
 @dataclass

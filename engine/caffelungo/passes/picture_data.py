@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from caffelungo import files
+from caffelungo.definition import layer_options
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLayer, Path, SetField
 from caffelungo.definition.option_blocks import AUGMENTATIONS
 from caffelungo.definition.schema import PHASE_NAMES, TEST, TRAIN, LayerParameter, Preprocessing
@@ -135,12 +136,33 @@ def _rewrite(work: Work, index: int, wanted: Any, limit: bool) -> None:
             work.edits += _field_edits((*path, name), getattr(old, name), getattr(wanted, name))
         elif getattr(wanted, name).ByteSize():
             work.edits.append(SetField((*path, name), getattr(wanted, name)))
+    work.edits += _targets(path, old, work.options.label_size)
     phase = PHASE_NAMES[wanted.include[0].phase]
     work.note(
         f"data layer `{old.name}` ({old.type}) reads `{wanted.image_data_param.source}` in {phase}",
         index,
         "its scale, crop and mirror are unchanged" if old.HasField("transform_param") else "",
     )
+
+
+def _targets(path: Path, old: Any, size: int) -> list[Edit]:
+    """Edits of the data layer ``old`` after which it reads ``size`` numbers of each picture; 0: its label."""
+    block, place = _own(old), (*path, "lungo", "image_data")
+    edits: list[Edit] = []
+    if size and block.class_balanced:
+        edits.append(ClearField((*place, "class_balanced")))
+    if size and block.label_size != size:
+        edits.append(SetField((*place, "label_size"), size))
+    elif block.label_size and not size:
+        edits.append(ClearField((*place, "label_size")))
+    return edits
+
+
+def _own(layer: Any) -> Any:
+    """The options of ImageData's own in ``layer``; their defaults in a layer of another type."""
+    layer_options.load()
+    held = layer.lungo if layer.type == "ImageData" else LayerParameter().lungo
+    return layer_options.value(held, "image_data")
 
 
 def _field_edits(path: Path, before: Any, after: Any) -> list[Edit]:
@@ -198,6 +220,8 @@ def _image_data(work: Work, phase: int, old: PlannedLayer, train: PlannedLayer, 
         data.shuffle = True
     if _channels(work, old) == 1:
         data.is_color = False
+    if options.label_size:
+        _own(layer).label_size = options.label_size
     return layer
 
 

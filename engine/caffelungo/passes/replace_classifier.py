@@ -79,13 +79,15 @@ def _walk(view: View, graph: Graph, head: PlannedLayer, kept: bool, gone: set[in
 
     With ``kept`` False all that is behind ``head`` goes.
     """
+    own = {end.index for one in view.classifiers if one.head.index == head.index for end in one.ends}
     ends: list[tuple[PlannedLayer, int]] = []
     queue = list(head.top_values)
     while queue:
         value = queue.pop()
         for reader in graph.consumers(value):
             passes_on = reader.layer.type in PASSING and reader.layer.type != "Softmax" and len(reader.bottoms) == 1
-            if not passes_on and reader.layer.type not in ENDS:
+            passes_on = passes_on and reader.index not in own
+            if not passes_on and reader.layer.type not in ENDS and reader.index not in own:
                 raise Refusal(
                     f"`{reader.name}` ({reader.layer.type}) reads the output of classifier "
                     f"`{head.name}`, which is replaced",

@@ -10,7 +10,7 @@ Values (see ``plan.plan``) tell apart what an in-place layer read from what it w
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +19,7 @@ from caffelungo.definition.reader import Definition
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.layers.base import Shape
-from caffelungo.layers.kinds import CLASS_LOSSES, HEADS, OBSERVING, PASSING
+from caffelungo.layers.kinds import AFFINE, CLASS_LOSSES, HEADS, NUMBER_LOSSES, OBSERVING, PASSING
 from caffelungo.passes.graph import Graph as Graph
 from caffelungo.plan import states
 from caffelungo.plan.build_plan import build_plan
@@ -188,7 +188,8 @@ class View:
     def classifiers(self) -> list[ClassifierLayer]:
         """Every classifier in the order of the file: under a loss or an accuracy on a label, else under a Softmax.
 
-        In a net with neither, the layers of type InnerProduct or Convolution whose outputs leave the net.
+        In a net with neither, what predicts numbers under a loss of theirs on the label; else the layers of type
+        InnerProduct or Convolution whose outputs leave the net.
         """
         found: dict[int, ClassifierLayer] = {}
         for graph in self.graphs.values():
@@ -200,6 +201,10 @@ class View:
             for end in graph.plan.layers:
                 if end.layer.type == "Softmax" and (learned or _leaves(graph, end)):
                     _add(found, graph, end, None, among=learned)
+        for graph in self.graphs.values() if not found else ():
+            for end in graph.plan.layers:
+                if end.layer.type in NUMBER_LOSSES | {"RegressionScore"} and _on_label(graph, end):
+                    _add_numbers(found, graph, end)
         if not found:
             found = {one.head.index: one for one in self._open_ends()}
         return [found[index] for index in sorted(found)]
@@ -288,6 +293,25 @@ def _add(
     ends = {one.index: one for one in (*old.ends, end)}
     passed = {one.index: one for one in (*old.between, *between)}
     found[head.index] = ClassifierLayer(old.head, old.label or label, tuple(ends.values()), tuple(passed.values()))
+
+
+def _on_label(graph: Graph, end: PlannedLayer) -> bool:
+    """Whether bottom 1 of ``end`` comes from the data."""
+    maker = graph.producer.get(end.bottom_values[1]) if len(end.bottoms) > 1 else None
+    return maker is not None and maker.layer.source
+
+
+def _add_numbers(found: dict[int, ClassifierLayer], graph: Graph, end: PlannedLayer) -> None:
+    """Note what predicts the numbers that ``end`` compares with the label. The Scale that gives them their unit is its
+    first end."""
+    read = graph.producer.get(end.bottom_values[0])
+    if read is not None and read.layer.type in AFFINE and len(read.bottoms) == 1:
+        _add(found, graph, read, end.bottoms[1])
+        for head in [one for one in found.values() if read.index in {each.index for each in one.ends}]:
+            ends = {one.index: one for one in (*head.ends, end)}
+            found[head.head.index] = replace(head, ends=tuple(ends.values()))
+    else:
+        _add(found, graph, end, end.bottoms[1])
 
 
 def _leaves(graph: Graph, softmax: PlannedLayer) -> bool:
