@@ -116,7 +116,7 @@ def extract(options: FeatureOptions, say: Told = lambda what, done, total: None)
         formats.write(path, FeatureTable(arrays, labels, found.pictures.names, ready.extras))
         rows.remove()
         _take_away(part)
-    return WrittenFeatures(path, shapes, running.count, before, found.labelled, ready.notices)
+    return WrittenFeatures(path, shapes, running.count, before, found.labelled, (*engine.notices(), *ready.notices))
 
 
 # -- what may be asked

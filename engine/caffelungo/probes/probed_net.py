@@ -243,7 +243,7 @@ class ProbedNet:
 
     def notices(self, rows: Sequence[TriedCandidate], head: LinearHead) -> list[str]:
         """What is worth a look."""
-        found = [*self.opened.definition.notes, *self.gathered.notices, *self.judgements]
+        found = [*self.engine.notices(), *self.opened.definition.notes, *self.gathered.notices, *self.judgements]
         if new := list(self.subject.filled):
             found.append(f"missing in the weights, so initialised by their fillers: {listed(new, LISTED)}")
         slow = [row.candidate.name for row in rows if not row.converged]

@@ -47,6 +47,12 @@ class Engine:
                 if blob.dim() == 4:
                     blob.data = blob.data.contiguous(memory_format=torch.channels_last)
 
+    def notices(self) -> list[str]:
+        """What a person should know of this choice before waiting for its results."""
+        if self.precision == "bf16" and self.device.type == "cpu" and _emulates_bf16():
+            return ["this CPU has no instructions for bf16, so PyTorch emulates it, slower than fp32: --precision fp32"]
+        return []
+
     def settings(self) -> dict[str, str]:
         """What results depend on besides files and seed; it is in the state and is compared at resume."""
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else platform.machine()
@@ -61,6 +67,13 @@ class Engine:
             "torch": torch.__version__,
             "numpy": np.__version__,
         }
+
+
+def _emulates_bf16() -> bool:
+    """Whether this CPU is known to lack bf16; False where PyTorch does not say."""
+    has = getattr(torch.cpu, "get_capabilities", dict)()
+    known = ("avx512_bf16", "amx_bf16")
+    return has.get("architecture") == "x86_64" and not any(has.get(one) for one in known)
 
 
 def format_name(memory_format: torch.memory_format) -> str:

@@ -44,6 +44,8 @@ def open_test_net(options: TestOptions, log: CaffeLog, console: Console | None =
         "caffe.cpp:275", "Use CPU." if engine.device.type == "cpu" else f"Use GPU with device ID {engine.device.index}"
     )
     shown = None if options.quiet else console
+    if shown is not None:
+        _notice(shown, engine.notices(), style="yellow")
     opened, head = _opened(options, engine, shown)
     if problems := before_training.label_problems(opened):
         raise UserError(problems)

@@ -196,6 +196,8 @@ class _Run:
         engine = make_engine(dataclasses.replace(options, device=resolve_options.device_of(options, param)))
         device = "CPU." if engine.device.type == "cpu" else f"GPU {engine.device.index}"
         self.log.info("caffe.cpp:197", f"Use {device}")
+        for note in engine.notices():
+            self.reporter.notice(note)
         if param.HasField("solver_mode") and param.solver_mode == 1 and engine.device.type == "cpu":
             self.reporter.notice("solver_mode is GPU, but this run uses the CPU")
         if param.snapshot_diff:

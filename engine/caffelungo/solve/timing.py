@@ -61,7 +61,7 @@ def measure(options: TimeOptions, log: CaffeLog) -> Times:
         "caffe.cpp:343", "Use CPU." if engine.device.type == "cpu" else f"Use GPU with device ID {engine.device.index}"
     )
     phase = TEST if options.phase == "TEST" else TRAIN
-    notes: list[str] = []
+    notes = engine.notices()
     definition = read_net(options.model, dict(options.variables) or None).within(options.stages, options.level)
     definition = states.settled(definition, phase, notes=notes)
     for note in notes:
