@@ -89,6 +89,8 @@ class Traits:
     """Tops, besides losses, of which a test is the better the lower they are (an error, unlike an accuracy)."""
     whole_test: ClassVar[bool] = False
     """Whether a test takes its tops for all samples at once: from the sum over batches of ``test_sums``."""
+    keeps_rows: ClassVar[bool] = False
+    """Whether it takes them from those of all batches, one behind the other, and not from their sum."""
     chooses: ClassVar[bool] = False
     """Whether it counts or chooses: its values may agree where what it reads does not (Accuracy, ArgMax)."""
 

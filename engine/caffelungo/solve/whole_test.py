@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -14,16 +14,24 @@ from caffelungo.plan.plan import Plan, PlannedLayer
 
 @dataclass
 class WholeLayer:
-    """A layer of the net that is tested, and what its ``test_sums`` have been so far."""
+    """A layer of the net that is tested, and what its ``test_sums`` have been so far: their sum, or each of them."""
 
     planned: PlannedLayer
-    sums: Tensor | None = None
+    seen: list[Tensor] = field(default_factory=list)
+
+    @property
+    def sums(self) -> Tensor:
+        """What its ``from_sums`` takes; there must have been a batch."""
+        return torch.cat(self.seen)
 
     @torch.no_grad()
     def see(self, module: torch.nn.Module, bottoms: tuple[Tensor, ...]) -> None:
         """Take in the bottoms of one batch."""
         found = self.planned.layer.test_sums(bottoms)
-        self.sums = found if self.sums is None else self.sums + found
+        if self.planned.layer.keeps_rows or not self.seen:
+            self.seen.append(found)
+        else:
+            self.seen[0] = self.seen[0] + found
 
 
 class WholeTest:
@@ -39,14 +47,14 @@ class WholeTest:
     def restart(self) -> None:
         """Forget what was added up, before another test."""
         for one in self.layers:
-            one.sums = None
+            one.seen.clear()
 
     def values(self) -> dict[str, list[float]]:
         """The numbers of each top, by blob, over what has been run since the start."""
         return {
             blob: top.reshape(-1).tolist()
             for one in self.layers
-            if one.sums is not None
+            if one.seen
             for blob, top in zip(one.planned.tops, one.planned.layer.from_sums(one.sums), strict=True)
         }
 

@@ -83,3 +83,45 @@ def test_what_is_refused_of_weights() -> None:
     shapes: list[tuple[int, ...]] = [(2, 3), (2, 3)]
     refused(block("class_weight: [1, 2]"), shapes, "one `class_weight` for each class", "3 times")
     refused(block("class_count: [1, 2, 3]"), shapes, "must be given together", "give both")
+
+
+def asymmetric(scores: np.ndarray, targets: np.ndarray, positive: float, negative: float, margin: float) -> np.ndarray:
+    """The asymmetric loss of each target, from its formula."""
+    p = 1 / (1 + np.exp(-scores.astype(np.float64)))
+    q = np.maximum(p - margin, 0)
+    return -targets * (1 - p) ** positive * np.log(p) - (1 - targets) * q**negative * np.log(1 - q)
+
+
+ASYMMETRIC = "positive_gamma: 1 negative_gamma: 4 margin: 0.05"
+SUM = "loss_param { normalization: NONE }"
+
+
+def test_values_of_the_asymmetric_loss() -> None:
+    for score, target, value in ((0, 1, 0.3465736), (0, 0, 0.0245151), (2, 0, 0.8464150), (-3, 0, 0.0)):
+        run = check_layer(
+            block(ASYMMETRIC, SUM), [np.array([[float(score)]]), np.array([[float(target)]])], [np.array(value)]
+        )
+        assert value or not run.diff["x0"].any()
+
+
+def test_the_asymmetric_loss_of_many_targets() -> None:
+    every = asymmetric(SCORES, TARGETS, 1, 4, 0.05)
+    check_layer(block(ASYMMETRIC), [SCORES, TARGETS], [np.array(every.sum() / 2)])
+    weights = np.where(TARGETS == 1, [2.0, 0.5, 4.0], 1.0)
+    weighed = block(f"{ASYMMETRIC} class_weight: [2, 0.5, 4]", SUM)
+    check_layer(weighed, [SCORES, TARGETS], [np.array((every * weights).sum())])
+    ignoring = np.where(np.array([[0, 0, 1], [0, 0, 0]]), -1.0, TARGETS)
+    layer = block(ASYMMETRIC, "loss_param { normalization: NONE ignore_label: -1 }")
+    check_layer(layer, [SCORES, ignoring], [np.array(every.sum() - every[0, 2])])
+
+
+def test_equal_exponents_without_a_margin_are_the_focal_loss() -> None:
+    loss = np.array(asymmetric(SCORES, TARGETS, 2, 2, 0).sum() / 2)
+    check_layer(block("focal_gamma: 2"), [SCORES, TARGETS], [loss])
+    check_layer(block("positive_gamma: 2 negative_gamma: 2"), [SCORES, TARGETS], [loss])
+    refused(block("focal_gamma: 2 margin: 0.05"), [(2, 3), (2, 3)], "exclude each other", "remove `focal_gamma`")
+
+
+def test_large_scores_of_the_asymmetric_loss_stay_finite() -> None:
+    scores, targets = np.array([[-200.0, 300.0]]), np.array([[1.0, 0.0]])
+    check_layer(block("negative_gamma: 4", SUM), [scores, targets], [np.array(500.0)])
