@@ -59,7 +59,6 @@ HELD = [one.replace("name:", "param { lr_mult: 0 } param { lr_mult: 0 } name:") 
     ("net", "text"),
     [
         ("\n".join([DATA, HELD[0], RELU, *HELD[1:], LOSS]), "lr_mult is 0 for all layers"),
-        (NET.replace('weight_filler { type: "xavier" }', ""), ""),
         (NET.replace(FC1, FC1.replace('weight_filler { type: "xavier" }', "")), "layer `fc1` starts at zero weights"),
         (
             NET.replace(FC2, FC2.replace("bottom:", "propagate_down: false bottom:")),
@@ -73,6 +72,36 @@ def test_what_cannot_learn_is_named_by_net_and_by_solver(folder, net, text):
         told = "\n".join(check([name]).notices)
         assert text in told
         assert ("net.prototxt: " in told) == bool(text)
+
+
+NO_FILLERS = NET.replace('weight_filler { type: "xavier" }', "")
+
+
+@pytest.mark.parametrize(
+    ("more", "weights", "said"),
+    [
+        ("", False, True),
+        ("\n# lungo train solver.prototxt --weights none\n", False, True),
+        ("\n# lungo train solver.prototxt --weights w.caffemodel\n", False, False),
+        ('weights: "w.caffemodel"', True, False),
+        ('weights: "torchvision:alexnet"', False, False),
+    ],
+)
+def test_a_net_without_fillers_starts_at_zero_unless_weights_are_meant(folder, more, weights, said):
+    Path("net.prototxt").write_text(NO_FILLERS)
+    Path("solver.prototxt").write_text(SOLVER + more)
+    if weights:
+        save("w.caffemodel", **OWN)
+    told = [text for text in check(["solver.prototxt"]).notices if "start" in text]
+    assert told == (
+        [
+            "net.prototxt: layers `fc1`, `fc2`, `fc3` start at zero weights (no weight_filler means constant 0), "
+            'which pass no gradient: the weights never change. Write `weight_filler { type: "xavier" }`, or train from '
+            "weights that have them"
+        ] if said else []
+    )  # fmt: skip
+    # A net alone may be meant for weights.
+    assert "zero weights" not in "\n".join(check(["net.prototxt"]).notices)
 
 
 def test_without_its_data_a_net_is_judged_all_the_same(folder):

@@ -35,6 +35,8 @@ class Findings:
     """Whether pictures, databases, means and weights that a file names are looked at."""
     read: dict[Path, Weights] = field(default_factory=dict)
     weights: list[tuple[Weights, bool]] = field(default_factory=list)
+    settled: bool = False
+    """Whether a training of the nets would start from ``weights`` and fillers alone, as nobody speaks of others."""
     seen: dict[Any, bool] = field(default_factory=dict)
     shapes: dict[Any, dict[int, tuple[int, int]]] = field(default_factory=dict)
     """Height and width of the pictures of each list, by their numbers."""

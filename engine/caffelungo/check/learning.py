@@ -12,7 +12,7 @@ from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import Problem, UserError
 from caffelungo.plan.build_plan import build_plan
 from caffelungo.plan.plan import Plan
-from caffelungo.solve import cannot_learn
+from caffelungo.solve import cannot_learn, missing_weights
 from caffelungo.weights import copy_table, formats, match_layers
 from caffelungo.weights.load import load, split
 
@@ -47,11 +47,17 @@ def named_weights(solver: Definition, findings: Findings) -> None:
         findings.problems += [one for one in error.problems if (one.what, one.received) not in known]
 
 
+def starts_from_fillers(solver: Definition) -> bool:
+    """Whether a training by ``solver`` is to start without weights: it names none, in a field or in a comment."""
+    return not solver.message.weights and missing_weights.in_comment(solver) is None
+
+
 def judge(definition: Definition, plan: Plan, findings: Findings) -> None:
     """Match the weights at hand with ``plan``, a net without mistakes, and say what of it cannot learn."""
     if any(None in planned.bottom_shapes for planned in plan.layers):
         # Its data could not be opened (reported elsewhere); how its layers start does not depend on their sizes.
-        findings.notices += [f"{definition.path}: {text}" for text in _by_any_size(definition, plan)]
+        found = _by_any_size(definition, plan, findings.settled)
+        findings.notices += [f"{definition.path}: {text}" for text in found]
         return
     loaded: set[tuple[str, int]] = set()
     learns = any(any(planned.loss_weights) for planned in plan.layers)
@@ -69,11 +75,11 @@ def judge(definition: Definition, plan: Plan, findings: Findings) -> None:
         return
     found = cannot_learn.test_notices(plan)
     if plan.phase == TRAIN:
-        found = cannot_learn.train_notices(plan, loaded, settled=bool(findings.weights))
+        found = cannot_learn.train_notices(plan, loaded, settled=bool(findings.weights) or findings.settled)
     findings.notices += [f"{definition.path}: {text}" for text in found]
 
 
-def _by_any_size(definition: Definition, plan: Plan) -> list[str]:
+def _by_any_size(definition: Definition, plan: Plan, settled: bool) -> list[str]:
     """What cannot learn of a net whose data would tell its shapes, with sizes in their place that most nets take."""
     shapes = {
         one.name: [
@@ -83,4 +89,4 @@ def _by_any_size(definition: Definition, plan: Plan) -> list[str]:
     }
     mistakes: list[Problem] = []
     guessed = build_plan(definition.message, plan.state, sources=shapes, problems=mistakes)
-    return [] if mistakes or plan.phase != TRAIN else cannot_learn.train_notices(guessed, settled=False)
+    return [] if mistakes or plan.phase != TRAIN else cannot_learn.train_notices(guessed, settled=settled)

@@ -47,9 +47,10 @@ def check_solver(solver: Definition, findings: Findings, rest: Rest | None = Non
     given = findings.weights
     learning.named_weights(solver, findings)
     findings.plans.clear()
+    findings.settled = learning.starts_from_fillers(solver)
     for path, states in _nets(solver).items():
         _check_named(solver, path, states, findings)
-    findings.weights = given
+    findings.weights, findings.settled = given, False
     for definition, plan in findings.plans[1:]:
         findings.problems += sharing.misfits(findings.plans[0][1], plan, definition.where)
     return f"{message.type}, {message.lr_policy or 'no'} policy, {counted(message.max_iter, 'iteration')}"

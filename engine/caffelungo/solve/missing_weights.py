@@ -29,17 +29,18 @@ _COMMENT = re.compile(
 
 def notice(solver: Definition, plan: Plan) -> str | None:
     """What to say when the train net ``plan`` is to start without weights; None where nothing speaks for any."""
-    why = _commented(solver) or _held(plan) or _rates(plan) or _known_net(solver.message.base_lr, plan)
+    named = in_comment(solver)
+    why = f"a comment of the solver names some (--weights {named})" if named else None
+    why = why or _held(plan) or _rates(plan) or _known_net(solver.message.base_lr, plan)
     if why is None:
         return None
     return f"no weights are named, so every layer starts from its filler, but {why}: is --weights FILE missing?"
 
 
-def _commented(solver: Definition) -> str | None:
+def in_comment(solver: Definition) -> str | None:
+    """The weights that a comment of ``solver`` names, as in "# lungo train ... --weights FILE"; None without any."""
     found = _COMMENT.search(solver.text)
-    if found is None or found[1] == "none":
-        return None
-    return "a comment of the solver names some (--weights " + found[1] + ")"
+    return None if found is None or found[1] == "none" else found[1]
 
 
 def _multipliers(plan: Plan) -> list[float]:
