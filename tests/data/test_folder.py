@@ -78,7 +78,7 @@ def made_up(sizes: list[int], copies: list[list[int]]) -> PhotoFolder:
     labels = np.repeat(np.arange(len(sizes)), sizes)
     names = [f"{label}/{n}.png" for n, label in enumerate(labels)]
     pictures = ImageList(Path("p"), names, labels, np.zeros_like(labels), ("p/",), tuple(map(str, range(len(sizes)))))
-    return PhotoFolder(Path("p"), pictures, groups=copies)
+    return PhotoFolder(Path("p"), pictures, groups=copies, copies=copies)
 
 
 @given(data=st.data(), sizes=st.lists(st.integers(0, 25), min_size=2, max_size=5), seed=st.integers(0, 99))

@@ -12,7 +12,8 @@ from PIL import Image
 from caffelungo.data import near_duplicates as module
 from caffelungo.data.decode import Pixels, decode
 from caffelungo.data.near_duplicates import BITS, near_duplicates
-from caffelungo.data.picture_hashes import LOW, PictureHash, picture_hash, picture_hashes
+from caffelungo.data.picture_hash import LOW, PictureHash, picture_hash
+from caffelungo.data.picture_hashes import picture_hashes
 from caffelungo.errors import UserError
 from tests.support import REPOSITORY
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,14 +12,16 @@ import numpy as np
 from caffelungo.data import (
     class_folders,
     named_pictures,
+    picture_copies,
     picture_groups,
     random_numbers,
     split_pictures,
     train_and_val,
 )
-from caffelungo.data.decode import decode, pixel_hash
 from caffelungo.data.image_list import ImageList, unread_below, write_list
-from caffelungo.data.parallel import Progress, in_order
+from caffelungo.data.near_duplicates import DuplicatePairs, near_duplicates
+from caffelungo.data.parallel import Progress
+from caffelungo.data.picture_hash import PictureHash
 from caffelungo.data.picture_table import PictureColumns
 from caffelungo.errors import Location, UserError
 from caffelungo.files import write_text
@@ -28,17 +29,16 @@ from caffelungo.wording import counted, listed
 
 FEW = 10
 """Fewer pictures of a class than this are worth a notice."""
-DECODED = 20_000
-"""Up to so many pictures are decoded when they are counted; beyond it only the files' bytes are compared."""
 
 
 @dataclass
 class PhotoFolder:
     """What ``scan`` found. Indices count in ``pictures``.
 
-    ``unreadable`` are left out of every split. ``groups`` are sets of equal pictures (two or more). ``given`` says for
-    each picture whether it is in a val sub-folder, None when the folder brings no split. ``keys`` are the
-    groups that were asked for, by picture; ``related`` the sets of pictures that these and equality hold together
+    ``unreadable`` are left out of every split. ``groups`` are sets of equal pictures (two or more), ``copies`` sets of
+    those that are equal or nearly so, as ``near`` says of every pair (None: the pictures were not decoded). ``given``
+    says for each picture whether it is in a val sub-folder, None when the folder brings no split. ``keys`` are the
+    groups that were asked for, by picture; ``related`` the sets of pictures that these and copies hold together
     (None: no groups were asked for). ``listed``: the pictures are of a list, a table or a file, below ``folder``.
     """
 
@@ -46,6 +46,8 @@ class PhotoFolder:
     pictures: ImageList
     unreadable: dict[int, str] = field(default_factory=dict)
     groups: list[list[int]] = field(default_factory=list)
+    copies: list[list[int]] = field(default_factory=list)
+    near: DuplicatePairs | None = None
     given: list[bool] | None = None
     notices: list[str] = field(default_factory=list)
     keys: list[str | None] | None = None
@@ -55,7 +57,7 @@ class PhotoFolder:
     @property
     def together(self) -> list[list[int]]:
         """Sets of pictures that a split must not divide."""
-        return self.groups if self.related is None else self.related
+        return self.copies if self.related is None else self.related
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -119,43 +121,34 @@ def scan(
     elif hints and given is None and not named.made:
         hint = picture_groups.looks_grouped(pictures.names, pictures.labels.tolist())
         said = [hint] if hint else []
-    _look(found, len(pictures) <= DECODED if decoded is None else decoded, progress)
+    found.unreadable, found.groups, hashes = picture_copies.equal(
+        pictures, len(pictures) <= picture_copies.DECODED if decoded is None else decoded, progress
+    )
     _judge(found)
     if not found.listed:  # the labels of lists are numbers that somebody knows
-        found = _without_empty(found)
+        found, hashes = _without_empty(found, hashes)
+    _look_alike(found, hashes)
     found.notices += said
     if found.keys is not None:
-        found.related = picture_groups.merged(len(found.pictures), found.groups, found.keys)
+        found.related = picture_groups.merged(len(found.pictures), found.copies, found.keys)
     return found
 
 
-def _look(found: PhotoFolder, decoded: bool, progress: Progress | None) -> None:
-    """Fill ``unreadable`` and ``groups``."""
-    equal: dict[bytes, list[int]] = defaultdict(list)
-    indices = range(len(found.pictures))
-    for index, result in in_order(lambda i: _fingerprint(found.pictures, i, decoded), indices, progress):
-        if isinstance(result, str):
-            found.unreadable[index] = result
-        else:
-            equal[result].append(index)
-    found.groups = [group for group in equal.values() if len(group) > 1]
-
-
-def _fingerprint(pictures: ImageList, index: int, decoded: bool) -> bytes | str:
-    """A hash that equal pictures share, or why the picture cannot be used."""
-    name = pictures.names[index]
-    if "\n" in name or "\r" in name:
-        return "its name contains a line break, which a list cannot represent"
-    path = Path(pictures.path(index))
-    try:
-        if not decoded:
-            data = path.read_bytes()
-            return hashlib.blake2b(data, digest_size=16).digest() if data else "an empty file"
-        return pixel_hash(decode(path))
-    except OSError as error:
-        return str(error)
-    except UserError as error:
-        return error.problems[0].received or error.problems[0].what
+def _look_alike(found: PhotoFolder, hashes: list[PictureHash | None]) -> None:
+    """Fill ``near`` and ``copies``, and say how many pictures look alike."""
+    found.copies = found.groups
+    if not any(hashes):
+        return
+    found.near = near_duplicates(hashes)
+    held = picture_copies.held_together(found.near, found.groups, found.pictures.labels)
+    found.copies = picture_groups.merged(len(found.pictures), [*found.groups, *held], ())
+    if held and not found.given:
+        names = found.pictures.names
+        are = counted(sum(map(len, held)), "picture looks", "pictures look")
+        found.notices.append(
+            f"{are} nearly the same as another, as {' and '.join(names[i] for i in held[0][:2])}: "
+            "they stay on one side of a split"
+        )
 
 
 def _judge(found: PhotoFolder) -> None:
@@ -213,12 +206,14 @@ def _judge(found: PhotoFolder) -> None:
         say(f"{counted(len(torn), 'picture is', 'pictures are')} in several classes: {listed(texts, 3)}")
 
 
-def _without_empty(found: PhotoFolder) -> PhotoFolder:
-    """``found`` without the classes of which no picture can be read."""
+def _without_empty(
+    found: PhotoFolder, hashes: list[PictureHash | None]
+) -> tuple[PhotoFolder, list[PictureHash | None]]:
+    """``found`` and its ``hashes`` without the classes of which no picture can be read."""
     counts, old = found.counts(), found.pictures
     classes = tuple(name for name in old.classes if counts[name])
     if len(classes) == len(old.classes):
-        return found
+        return found, hashes
     places = {index: place for place, index in enumerate(i for i, label in enumerate(old.labels)
                                                          if counts[old.classes[label]])}  # fmt: skip
     kept = list(places)
@@ -230,11 +225,12 @@ def _without_empty(found: PhotoFolder) -> PhotoFolder:
     groups = [[places[index] for index in group] for group in found.groups]
     given = None if found.given is None else [found.given[index] for index in kept]
     keys = None if found.keys is None else [found.keys[index] for index in kept]
-    return replace(found, pictures=pictures, unreadable=unreadable, groups=groups, given=given, keys=keys)
+    again = replace(found, pictures=pictures, unreadable=unreadable, groups=groups, given=given, keys=keys)
+    return again, [hashes[index] for index in kept]
 
 
 def split(found: PhotoFolder, share: float = 0.2, seed: int = 0) -> FolderSplit:
-    """Training and validation pictures: of each class about ``share`` to validation, equal pictures on one side.
+    """Training and validation pictures: of each class about ``share`` to validation, copies on one side.
 
     A folder that brings train and val sub-folders keeps its own split, less the val pictures that are also in train.
     The split depends on the names, ``share`` and ``seed`` only. Every class with a picture has one in training.
@@ -301,8 +297,8 @@ def few(found: PhotoFolder, parts: FolderSplit, per_class: int | None, seed: int
 
 
 def _units(found: PhotoFolder, label: int) -> list[list[int]]:
-    """The class's pictures, equal ones together; those that are in several classes too are for training."""
-    grouped = {index: group for group in found.groups for index in group}
+    """The class's pictures, copies together; those that are in several classes too are for training."""
+    grouped = {index: group for group in found.copies for index in group}
     units: list[list[int]] = []
     for index in found.usable:
         if found.pictures.labels[index] != label:
@@ -317,7 +313,9 @@ def _given(found: PhotoFolder) -> FolderSplit:
     assert found.given is not None
     train = [index for index in found.usable if not found.given[index]]
     inside = set(train)
-    copies = {index for group in found.together if inside.intersection(group) for index in group}
+    # What only looks like a picture of train stays in val: the data set has been divided by somebody.
+    sets = picture_groups.merged(len(found.pictures), found.groups, found.keys or ())
+    copies = {index for group in sets if inside.intersection(group) for index in group}
     val = [index for index in found.usable if found.given[index] and index not in copies]
     left_out = sum(found.given[index] for index in copies)
     own = (
@@ -326,6 +324,9 @@ def _given(found: PhotoFolder) -> FolderSplit:
         else "folder's own train and val sub-folders"
     )
     notices = [f"the {own} are used"]
+    if found.near is not None:
+        alike = picture_copies.across(found.near, found.pictures.names, train, val)
+        notices += alike.notice("val", "train", "they stay, and make the test too easy")
     if left_out and found.related is not None:
         if not val:
             raise UserError(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from caffelungo.data import picture_groups
-from caffelungo.data.picture_hashes import THUMBNAIL, PictureHash
+from caffelungo.data.picture_hash import THUMBNAIL, PictureHash
 from caffelungo.errors import UserError
 from caffelungo.wording import counted
 

@@ -8,16 +8,12 @@ matrices; the libraries that do so require SciPy and PyWavelets, which nothing e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.data.decode import Pixels, decode, pixel_hash, to_grey
-from caffelungo.data.parallel import in_order
-from caffelungo.errors import UserError
+from caffelungo.data.decode import Pixels, pixel_hash
 
 SIDE = 32
 LOW = 8
@@ -51,34 +47,16 @@ def picture_hash(pixels: Pixels) -> PictureHash:
     """Of a picture H x W x 3 (BGR) or H x W x 1."""
     from PIL import Image
 
-    grey = pixels[:, :, 0] if pixels.shape[2] == 1 else to_grey(pixels)[:, :, 0]
-    small = np.asarray(Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BOX))
+    height, width, channels = pixels.shape
+    if channels == 1:
+        grey = Image.fromarray(pixels[:, :, 0])
+    else:
+        grey = Image.frombuffer("RGB", (width, height), pixels.tobytes(), "raw", "BGR", 0, 1).convert("L")
+    small = np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BOX))
     frequencies = COSINES @ small.astype(np.float64) @ COSINES.T
     step = SIDE // THUMBNAIL
     thumbnail = small.reshape(THUMBNAIL, step, THUMBNAIL, step).mean((1, 3)).astype(np.float32)
     return PictureHash(pixel_hash(pixels), _bits(frequencies), _bits(frequencies * MIRRORED), thumbnail)
-
-
-def picture_hashes(
-    paths: Sequence[str | Path], progress: Callable[[int, int], None] | None = None
-) -> tuple[list[PictureHash | None], dict[int, str]]:
-    """Of files, in their order; None where one cannot be read, and why not, by its place."""
-    found: list[PictureHash | None] = []
-    unreadable: dict[int, str] = {}
-    for _, result in in_order(_hash_of_file, paths, progress):
-        if isinstance(result, str):
-            unreadable[len(found)] = result
-            found.append(None)
-        else:
-            found.append(result)
-    return found, unreadable
-
-
-def _hash_of_file(path: str | Path) -> PictureHash | str:
-    try:
-        return picture_hash(decode(path))
-    except UserError as error:
-        return error.problems[0].received or error.problems[0].what
 
 
 def _bits(frequencies: NDArray[np.float64]) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.data import folder as photos
-from caffelungo.data import named_pictures, picture_groups
+from caffelungo.data import named_pictures, picture_copies, picture_groups
 from caffelungo.data.image_list import ImageList, check, read_list
 from caffelungo.data.parallel import Progress
 from caffelungo.data.picture_table import PictureColumns
@@ -84,6 +84,10 @@ def gather(
         chosen, notices = parts.train, notices + parts.notices
         judging = _entries(found.pictures, parts.val) or None
     chosen = photos.few(found, photos.FolderSplit(chosen, [], []), how.per_class, how.seed).train
+    if test is not None and judging:
+        learned = [found.pictures.path(index) for index in chosen]
+        alike = picture_copies.across_files(learned, [path for path, _ in judging], progress)
+        notices += alike.notice("test", "the pictures to learn from", "they stay, and make the test too easy")
     return Gathered(found.classes, _entries(found.pictures, chosen), judging, found.copies_among(chosen), notices)
 
 

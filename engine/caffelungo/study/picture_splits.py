@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caffelungo.data import folder as photos
-from caffelungo.data import split_pictures
+from caffelungo.data import picture_copies, split_pictures
 from caffelungo.data.folder import PhotoFolder
 from caffelungo.data.parallel import Progress
 from caffelungo.data.picture_table import PictureColumns
@@ -70,6 +70,9 @@ def gather(
     if test is not None:
         other = photos.scan(test, progress=progress, columns=columns, groups=groups)
         fixed = _other(found, other, test, notices)
+        learned = [path for path, _ in _entries(found, found.usable)]
+        alike = picture_copies.across_files(learned, [path for path, _ in fixed], progress)
+        notices += alike.notice("test", "--data", "they stay, and make the test too easy")
     digests: dict[str, bytes] = {}
     return [_split(found, fixed, per_class, validation, held_out, seed, list(notices), digests) for seed in seeds]
 
@@ -165,7 +168,7 @@ def _without_copies(
     """``chosen`` less the pictures that are copies of those in ``fit``."""
     pictures = found.pictures
     groups = {
-        str(Path(pictures.path(i)).absolute()): number for number, group in enumerate(found.groups) for i in group
+        str(Path(pictures.path(i)).absolute()): number for number, group in enumerate(found.copies) for i in group
     }
     known = {groups[path] for path, _ in fit if path in groups}
     kept = [entry for entry in chosen if groups.get(entry[0]) not in known]
