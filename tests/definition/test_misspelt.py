@@ -10,6 +10,8 @@ import pytest
 from caffelungo.definition import forks, schema
 from caffelungo.definition.fields import message_info
 from caffelungo.definition.misspelt import edits, near_field
+from caffelungo.definition.reader import parse_net
+from caffelungo.errors import UserError
 from tests.support import needs_shared, shared
 
 MESSAGES = [one.name for one in schema.NetParameter.DESCRIPTOR.file.message_types_by_name.values()]
@@ -81,6 +83,19 @@ def test_a_slip_finds_its_field(kind: str) -> None:
             missed.append((message, name, field))
     assert len(FIELDS) > 250
     assert len(missed) <= len(FIELDS) // 40, missed  # `tp_k`, and `layes`, which is as near to `layer` as to `layers`
+
+
+@pytest.mark.parametrize("name", ["", "_", "__", "0", "_1_"])
+def test_a_name_of_next_to_nothing_is_nobody(name: str) -> None:
+    assert near_field(name, message_info("caffe.LayerParameter").fields) is None
+    assert near_field(name.removesuffix("_param"), ["normalize", "norm"]) is None
+
+
+def test_a_block_called_after_nothing_is_refused_as_any_other() -> None:
+    """What is left of `image_data_param` where a line break fell into it."""
+    with pytest.raises(UserError) as caught:
+        parse_net('layer { name: "d" type: "ImageData" top: "d"\n_param { source: "list.txt" } }')
+    assert "_param" in caught.value.problems[0].what
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ _PARAM = "_param"
 
 def near_field(name: str, known: Iterable[str]) -> str | None:
     """The field of ``known`` that was meant by ``name``, or None."""
-    if len(name) > LONGEST:
+    if not 0 < len(name) <= LONGEST:
         return None
     costs = ((cost, field) for field in known if (cost := _cost(name.lower(), field.lower())) is not None)
     return min(costs, default=(0, None), key=lambda pair: pair[0])[1]
