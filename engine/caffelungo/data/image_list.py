@@ -24,6 +24,8 @@ from caffelungo.wording import counted, listed
 LIMIT = 20
 """Mistakes shown one by one; the rest is counted."""
 
+Target = int | tuple[float, ...]
+"""What is known of a picture: its label, or its row of numbers."""
 WRONG_LINES = 1000
 """Lines without a label that are kept as problems; the rest is counted."""
 
@@ -58,7 +60,7 @@ class ImageList:
         """K, the numbers of each picture; 0: it has one label."""
         return 0 if self.targets is None else self.targets.shape[1]
 
-    def target(self, index: int) -> int | tuple[float, ...]:
+    def target(self, index: int) -> Target:
         """What a list says of picture ``index``: its label, or its row of numbers."""
         return int(self.labels[index]) if self.targets is None else tuple(self.targets[index].tolist())
 

@@ -92,16 +92,27 @@ def _resolved(data: str | Path, columns: PictureColumns | None, progress: Progre
         return NamedPictures(path.absolute(), folder=path)
     if is_table(path, chosen):
         return _table(path, chosen)
-    return _list(path)
+    return _list(path, chosen.numbers)
 
 
-def _list(path: Path) -> NamedPictures:
-    """The pictures of a list: with one label each, rows of numbers, or names of several labels."""
+def _list(path: Path, as_numbers: bool | None) -> NamedPictures:
+    """The pictures of a list: with one label each, rows of numbers, or names of several labels.
+
+    ``as_numbers``: a single number is no label, but a value to predict; None: it is where some have fractions.
+    """
     kind: int | str = "label"
     if path.is_file() and path.stat().st_size <= picture_table.MOST:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline=None) as stream:
             head = [line for line in itertools.islice(map(str.strip, stream), target_rows.SEEN) if line]
         kind = target_rows.kind_of_list(head)
+        if as_numbers or (as_numbers is None and kind == "label"):
+            count = target_rows.per_line(head)
+            ends = [line.split()[-1] for line in head]
+            if as_numbers and not count:
+                raise UserError("the lines of the list do not end with numbers", where=Location(str(path), 1),
+                                received=head[0] if head else "no line",
+                                remedy="write `path number` on each line, as many numbers on all")  # fmt: skip
+            kind = count if as_numbers or (count and target_rows.have_fractions(ends)) else kind
     if isinstance(kind, int):
         return NamedPictures(path.absolute(), lists={TRAIN: read_list(path, label_size=kind)})
     if kind == "names":
@@ -135,7 +146,10 @@ def _place(listed: Path, name: str) -> Path:
 
 
 def _no_columns(columns: PictureColumns, data: str) -> None:
-    if columns != PictureColumns():
+    if columns.numbers:
+        raise UserError("only a table or a list has numbers to predict", received=f"{data} with --predict numbers",
+                        remedy="name a table (CSV or TSV), or a list of lines `path number`")  # fmt: skip
+    if columns.path is not None or columns.label is not None:
         flag = "--path-column" if columns.path is not None else "--label-column"
         raise UserError("only a table (CSV or TSV) has columns", received=f"{flag} with {data}",
                         remedy=f"remove {flag}, or name a table")  # fmt: skip

@@ -35,12 +35,13 @@ MOST = 1 << 30
 class PictureColumns:
     """The columns of paths and labels as the user names them; None: guessed by name.
 
-    ``label`` may name several, with commas between them. ``numbers``: they hold values to predict, no labels.
+    ``label`` may name several, with commas between them. ``numbers``: they hold values to predict, no labels; None:
+    they do where some have fractions.
     """
 
     path: str | None = None
     label: str | None = None
-    numbers: bool = False
+    numbers: bool | None = False
 
 
 @dataclass(frozen=True)
@@ -77,16 +78,19 @@ def read_table(file: Path, columns: PictureColumns) -> PictureTable:
     if (size := file.stat().st_size) > MOST:
         raise UserError("the table is too large", where=Location(str(file)), received=f"{size / 1e9:.3g} GB",
                         remedy="name a list of pictures, or a smaller table")  # fmt: skip
-    rows, names, lines = _rows(file)
+    rows, names, lines = table_rows(file)
     path, chosen, notices = _chosen(file, names, columns)
     at, labelled = names.index(path), [names.index(one) for one in chosen]
     problems: list[Problem] = []
     found: list[str] = []
     bases = tuple(dict.fromkeys((f"{file.absolute().parent}/", f"{Path.cwd()}/")))
-    sign = None
+    sign, as_numbers = None, bool(columns.numbers)
     if len(labelled) == 1 and not columns.numbers:
-        sign = target_rows.separator([row[labelled[0]].strip() for row in rows if len(row) == len(names)])
-    single = len(labelled) == 1 and not columns.numbers and sign is None
+        column = [row[labelled[0]].strip() for row in rows if len(row) == len(names)]
+        as_numbers = columns.numbers is None and target_rows.have_fractions(column)
+        notices += target_rows.reading(chosen[0], column) if columns.numbers is None else []
+        sign = None if as_numbers else target_rows.separator(column)
+    single = len(labelled) == 1 and not as_numbers and sign is None
     kept: list[int] = []
     for number, (row, line) in enumerate(zip(rows, lines, strict=True)):
         problem, name = _fault(file, row, line, names, at, labelled if single else [], bases)
@@ -101,7 +105,7 @@ def read_table(file: Path, columns: PictureColumns) -> PictureTable:
         classes, values = _classes([row[0] for row in cells])
         pictures = ImageList(file, found, np.array(values, np.int64), numbers, ("",), classes)
     else:
-        targets, wrong = _targets(cells, chosen, sign, columns.numbers, notices)
+        targets, wrong = _targets(cells, chosen, sign, as_numbers, notices)
         problems += [_no_number(file, lines[kept[place]], cells[place], chosen) for place in wrong]
         pictures = of_targets(file, found, targets.rows, targets.names, lines=numbers)
     _refuse(file, problems, rows, found)
@@ -155,7 +159,7 @@ def _no_number(file: Path, line: int, cells: Sequence[str], names: Sequence[str]
     )  # fmt: skip
 
 
-def _rows(file: Path) -> tuple[list[list[str]], list[str], list[int]]:
+def table_rows(file: Path) -> tuple[list[list[str]], list[str], list[int]]:
     """The rows below the first one, the names of the columns, and the line on which each row begins."""
     try:
         text = file.read_bytes().decode("utf-8-sig")

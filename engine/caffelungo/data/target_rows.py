@@ -25,6 +25,8 @@ MOST_TARGETS = 10_000
 MISSING = ("", "?")
 """Cells of a table without a value."""
 SEPARATORS = "|;,"
+MANY_CLASSES = 20
+"""From more different whole numbers on it is said that they are read as classes."""
 SEEN = 100
 """Lines by which a list is recognised."""
 
@@ -86,6 +88,34 @@ def of_columns(cells: Sequence[Sequence[str]], names: Sequence[str], as_numbers:
         else:
             rows[place] = values
     return Targets(rows, tuple(names), labels), wrong
+
+
+def have_fractions(texts: Sequence[str]) -> bool:
+    """Whether all texts are numbers, and some of them no whole ones: those are no names of classes."""
+    values = numbers(texts)
+    return values is not None and not all(value.is_integer() for value in values)
+
+
+def reading(column: str, texts: Sequence[str]) -> list[str]:
+    """What is to be said of how a column of labels is read where nobody said it."""
+    if have_fractions(texts):
+        return [f"column `{column}` holds numbers with fractions, read as values to predict (--predict classes: names)"]
+    distinct = set(texts)
+    if len(distinct) > MANY_CLASSES and numbers(sorted(distinct)) is not None:
+        return [
+            f"column `{column}` holds {len(distinct)} different whole numbers, read as classes; "
+            "--predict numbers reads values to predict"
+        ]
+    return []
+
+
+def per_line(lines: Sequence[str]) -> int:
+    """How many numbers stand after the picture in each of ``lines``; 0 where these are not as many, or no numbers."""
+    found = [after_picture(line) for line in lines[:SEEN]]
+    words = [one[1] for one in found if one is not None]
+    counts = {len(one) for one in words}
+    same = len(counts) == 1 and len(words) == len(found) and all(numbers(one) is not None for one in words)
+    return counts.pop() if same and max(counts) <= MOST_TARGETS else 0
 
 
 def separator(cells: Sequence[str]) -> str | None:

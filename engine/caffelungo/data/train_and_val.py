@@ -27,7 +27,7 @@ def of_lists(named: NamedPictures) -> tuple[Path, ImageList, list[bool] | None]:
         if problems := check(part):
             raise UserError(problems)
         wrong = np.flatnonzero((part.labels < 0) | (part.labels >= MOST_CLASSES))
-        if len(wrong):
+        if part.targets is None and len(wrong):
             more = f", and {counted(len(wrong) - 1, 'more line')}" if len(wrong) > 1 else ""
             raise UserError(
                 "labels must be classes from 0 on", where=part.where(int(wrong[0])),
@@ -40,7 +40,11 @@ def of_lists(named: NamedPictures) -> tuple[Path, ImageList, list[bool] | None]:
     lines = np.concatenate([part.lines for part in parts]) if len(parts) == 1 else np.zeros(len(paths), np.int64)
     classes = parts[0].classes or tuple(str(label) for label in range(int(labels.max()) + 1))
     names = [os.path.relpath(path, root) for path in paths]
-    pictures = ImageList(parts[0].file, names, labels, lines, (f"{root.rstrip('/')}/",), classes)
+    rows = [part.targets for part in parts if part.targets is not None]
+    pictures = ImageList(
+        parts[0].file, names, labels, lines, (f"{root.rstrip('/')}/",), classes,
+        targets=np.concatenate(rows) if rows else None, target_names=parts[0].target_names,
+    )  # fmt: skip
     given = [part is not train for part in parts for _ in range(len(part))] if len(parts) == 2 else None
     return Path(root), pictures, given
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from caffelungo import drafts
-from caffelungo.data.image_list import write_list
+from caffelungo.data.image_list import Target, write_list
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST
@@ -60,7 +60,7 @@ class Subject:
         self.filled: dict[str, list[NDArray[np.float32]]] = {}
         """What those of them that were run all the same hold, by name: a grown net's new units (see ``ready``)."""
 
-    def opened(self, entries: Sequence[Entry], folder: Path) -> nets.OpenedNet:
+    def opened(self, entries: Sequence[tuple[str, Target]], folder: Path) -> nets.OpenedNet:
         """The net on ``entries``, in their order; its list is in ``folder`` while it is used."""
         path = folder / "pictures.txt"
         write_list(path, ((str(Path(name).absolute()), label) for name, label in entries))
@@ -96,7 +96,7 @@ class Subject:
 
 def read(
     subject: Subject,
-    entries: Sequence[Entry],
+    entries: Sequence[tuple[str, Target]],
     blobs: Sequence[str],
     *,
     mirrored: bool = False,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from caffelungo import drafts, files
-from caffelungo.data.image_list import write_list
+from caffelungo.data.image_list import Target, write_list
 from caffelungo.definition import editor
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.edits import ClearField, Edit, SetField
@@ -140,7 +140,7 @@ def listed(definition: Definition, judged: bool) -> Definition:
     return editor.apply(definition, edits)
 
 
-def extras(definition: Definition, classes: Sequence[str], entries: Sequence[Entry]) -> Any:
+def extras(definition: Definition, classes: Sequence[str], entries: Sequence[tuple[str, Target]]) -> Any:
     """The record of preprocessing and the class names that go into the weights."""
     text = nets.from_definition(definition)
     state = net_state(text.message, TEST)
