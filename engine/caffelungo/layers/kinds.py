@@ -69,6 +69,8 @@ CLASS_LOSSES = Kind(lambda cls: cls.class_loss)
 """Losses whose bottom 1 is a class label."""
 NUMBER_LOSSES = Kind(lambda cls: cls.number_loss)
 """Losses of differences between numbers and their targets."""
+LABEL_LOSSES = Kind(lambda cls: cls.label_loss)
+"""Losses of several labels per sample."""
 NONLINEAR = Kind(lambda cls: cls.nonlinear)
 """What makes units of weighted sums."""
 NEURONS = Kind(lambda cls: cls.neuron)

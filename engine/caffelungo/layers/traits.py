@@ -81,6 +81,8 @@ class Traits:
     """Whether it is a loss whose bottom 1 is a class label."""
     number_loss: ClassVar[bool] = False
     """Whether it is a loss of differences between numbers and their targets, in bottom 1."""
+    label_loss: ClassVar[bool] = False
+    """Whether it is a loss whose bottom 1 says of each of several labels whether a sample has it."""
     answer: ClassVar[str | None] = None
     """For a loss: the type that gives the net's answer out of its bottom 0 (SoftmaxWithLoss: Softmax)."""
     measures: ClassVar[bool] = False

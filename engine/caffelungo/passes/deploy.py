@@ -19,7 +19,7 @@ from caffelungo.definition import filter as filter_
 from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLayer
 from caffelungo.definition.schema import TEST, LayerParameter
 from caffelungo.layers.base import Shape
-from caffelungo.layers.kinds import PROBABILITIES
+from caffelungo.layers.kinds import LABEL_LOSSES, PROBABILITIES, answer_of
 from caffelungo.passes import channel_names
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.names import answer_name
@@ -70,7 +70,7 @@ def deploy(view: View, options: DeployOptions) -> Rewrite:
         softmax = [end for end in one.ends if end.layer.type == "Softmax"]
         keep.update((layer.index, layer) for layer in graph.upstream([*head, *passed, *softmax[:1]]))
         if not softmax and not any(layer.layer.type == "Softmax" for layer in passed):
-            edits += _softmax(view, one, several=len(heads) > 1)
+            edits += _answer(view, one, several=len(heads) > 1)
     sources = [one for one in keep.values() if one.layer.source and (stage is None or one.layer.type != "Input")]
     for source in sources:
         edits += _inputs(view, graph, source, keep, options)
@@ -147,12 +147,13 @@ def _sigmoid(view: View, graph: Graph, loss: PlannedLayer, value: int, several: 
     return [InsertLayer(loss.index, LayerParameter(name=name, type="Sigmoid", bottom=[blob], top=[name]))]
 
 
-def _softmax(view: View, one: ClassifierLayer, several: bool) -> list[Edit]:
-    end = next((end for end in one.ends if end.layer.type in PROBABILITIES), None)
+def _answer(view: View, one: ClassifierLayer, several: bool) -> list[Edit]:
+    """What gives the probabilities of ``one`` in the place of its loss."""
+    end = next((end for end in one.ends if end.layer.type in PROBABILITIES | LABEL_LOSSES), None)
     if end is None:
         return []
     name = view.free(answer_name(one.name, several))
-    layer = LayerParameter(name=name, type="Softmax", bottom=[end.bottoms[0]], top=[name])
+    layer = LayerParameter(name=name, type=answer_of(end.layer.type), bottom=[end.bottoms[0]], top=[name])
     axis = end.layer.param.softmax_param
     if axis.HasField("axis"):
         layer.softmax_param.axis = axis.axis

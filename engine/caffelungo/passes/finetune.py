@@ -13,7 +13,7 @@ from __future__ import annotations
 from caffelungo import shell
 from caffelungo.definition.edits import ClearField, DeleteLayer, InsertLayer, SetField
 from caffelungo.definition.schema import TEST, LayerParameter
-from caffelungo.layers.kinds import AFFINE, NUMBER_LOSSES
+from caffelungo.layers.kinds import AFFINE, LABEL_LOSSES, NUMBER_LOSSES
 from caffelungo.passes import class_lists
 from caffelungo.passes.base import Refusal, Rewrite
 from caffelungo.passes.finetune_options import FinetuneOptions, Work
@@ -45,8 +45,8 @@ def finetune(view: View, options: FinetuneOptions) -> Rewrite:
         work.notes += fresh.notes
         _ends(work, one)
     label = learned[0].label if learned else None
-    numbers = [end for one in heads for end in one.ends if end.layer.type in NUMBER_LOSSES]
-    if label is None or view.deploy_only or numbers:
+    others = [end for one in heads for end in one.ends if end.layer.type in NUMBER_LOSSES | LABEL_LOSSES]
+    if label is None or view.deploy_only or others:
         label = label or view.free("label")
         _add_loss(work, heads[0], label, tops[heads[0].name])
     read_pictures(work, heads, label)
@@ -88,6 +88,10 @@ def _ends(work: Work, one: ClassifierLayer) -> None:
         if end.layer.type in NUMBER_LOSSES | AFFINE | {"RegressionScore"}:
             work.edits.append(DeleteLayer(end.index))
             work.note(f"`{end.name}` removed", end.index, "it is of numbers, and the net tells classes apart")
+            continue
+        if end.layer.type in LABEL_LOSSES | {"MultiLabelAccuracy"}:
+            work.edits.append(DeleteLayer(end.index))
+            work.note(f"`{end.name}` removed", end.index, "it is of several labels, and each picture has one class")
             continue
         if end.layer.type == "InfogainLoss":
             raise Refusal(

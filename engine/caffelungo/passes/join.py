@@ -23,6 +23,7 @@ from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLay
 from caffelungo.definition.schema import FillerParameter, LayerParameter
 from caffelungo.errors import UserError
 from caffelungo.layers.base import shape_text
+from caffelungo.layers.kinds import LABEL_LOSSES, NUMBER_LOSSES
 from caffelungo.passes import class_lists, pooled_blobs, replace_classifier
 from caffelungo.passes.base import Note, Refusal, Rewrite
 from caffelungo.passes.moves import Array, Blobs
@@ -180,7 +181,7 @@ def weights_for(view: View, options: JoinedOptions, weight: Array, bias: Array) 
 def _design(view: View, options: JoinedOptions) -> _Design:
     main, heads = replace_classifier.chosen(view, options.head)
     classes = main[-1].classes if options.classes is None else options.classes
-    if classes < 2:
+    if classes < 2 and not any(end.layer.type in NUMBER_LOSSES | LABEL_LOSSES for one in main for end in one.ends):
         raise Refusal(
             "a classifier needs at least two classes",
             received=counted(classes, "class"),

@@ -18,18 +18,17 @@ from typing import Any
 import numpy as np
 
 from caffelungo.definition import layer_options
-from caffelungo.definition.edits import ClearField, DeleteLayer, Edit, InsertLayer, SetField
+from caffelungo.definition.edits import ClearField, Edit, InsertLayer, SetField
 from caffelungo.definition.schema import TEST, FillerParameter, LayerParameter, message_class
-from caffelungo.layers.kinds import NONLINEAR
-from caffelungo.passes import replace_classifier
 from caffelungo.passes.base import Refusal, Rewrite
 from caffelungo.passes.finetune import check_flat, replaced_heads
 from caffelungo.passes.finetune_options import FinetuneOptions, Work
 from caffelungo.passes.fresh_head import fresh_head
 from caffelungo.passes.moves import Blobs, Move
+from caffelungo.passes.other_ends import FreeNames, led, without_ends
 from caffelungo.passes.param_blocks import FROZEN, NEW, OLD, give_rates
 from caffelungo.passes.picture_data import read_pictures
-from caffelungo.passes.view import ClassifierLayer, View, free_name
+from caffelungo.passes.view import View
 from caffelungo.wording import counted, listed
 
 LOSSES = {"euclidean": "EuclideanLoss", "huber": "HuberLoss"}
@@ -76,20 +75,10 @@ def predict_numbers(view: View, options: NumberOptions) -> Rewrite:
     label = next((one.label for one in heads if one.label is not None), None)
     if label is None or view.deploy_only:
         label = label or view.free("label")
-    bent = [one for one in main.between if one.layer.type in NONLINEAR | {"Softmax"}]
-    gone = {end.index for one in heads for end in one.ends} | {one.index for one in bent}
-    stay = {one.index for one in (main.head, *main.between)}.difference(gone)
-    read = {phase: [one.top_values[0] for one in graph.plan.layers if one.index in stay]
-            for phase, graph in view.graphs.items()}  # fmt: skip
-    unread = replace_classifier.unread(view, gone, read)
-    work.edits += replace_classifier.keep_rates(view, unread)
-    work.edits += [DeleteLayer(index) for index in sorted(unread)]
-    for index in sorted(unread):
-        layer = view.net.layer[index]
-        work.note(f"`{layer.name}` ({layer.type}) removed", index, "it is of classes, and the net predicts numbers")
-    features = _led(work, main, fresh.top, unread)
+    unread = without_ends(work, heads, main, "it is of classes, and the net predicts numbers")
+    features = led(work, main, fresh.top, unread)
     at = max(one.index for one in (*main.ends, *main.between, main.head)) + 1
-    answer, made = _new_layers(_Names(view, unread, features), options, features, label)
+    answer, made = _new_layers(FreeNames(view, unread, features), options, features, label)
     work.edits += [InsertLayer(at, layer, comment) for layer, comment in made]
     work.edits += list(_described(view, options.columns))
     read_pictures(work, [main], label)
@@ -114,35 +103,9 @@ def _standardisation(answer: str, columns: tuple[NumberColumn, ...]) -> Move:
     return Move(f"give `{answer}` the means and deviations of the training pictures", apply)
 
 
-def _led(work: Work, main: ClassifierLayer, top: str, gone: set[int]) -> str:
-    """The blob of the numbers: that of the last layer behind the head which stays; each reads the one before it."""
-    blob = top
-    for one in main.between:
-        if one.index in gone:
-            continue
-        old = one.bottoms[0]
-        was = top if old == main.head.tops[0] else old
-        if was != blob:
-            work.edits.append(SetField(("layer", one.index, "bottom", 0), blob))
-        if one.tops[0] not in (old, main.head.tops[0]):
-            blob = one.tops[0]
-    return blob
-
-
-class _Names:
-    """Names that no layer and no blob has once the layers ``gone`` are out."""
-
-    def __init__(self, view: View, gone: set[int], *more: str) -> None:
-        kept = [layer for index, layer in enumerate(view.net.layer) if index not in gone]
-        self.used = {name for layer in kept for name in (layer.name, *layer.bottom, *layer.top)}.union(more)
-
-    def take(self, wanted: str) -> str:
-        name = free_name(wanted, self.used)
-        self.used.add(name)
-        return name
-
-
-def _new_layers(names: _Names, options: NumberOptions, features: str, label: str) -> tuple[str, list[tuple[Any, str]]]:
+def _new_layers(
+    names: FreeNames, options: NumberOptions, features: str, label: str
+) -> tuple[str, list[tuple[Any, str]]]:
     """The name of the Scale; it, the loss and the score, each with the comment above it."""
     columns = options.columns
     answer = names.take(_layer_name([one.name for one in columns]))

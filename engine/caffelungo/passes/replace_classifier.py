@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 
 from caffelungo import shell
 from caffelungo.definition.edits import Edit, SetField
-from caffelungo.layers.kinds import CLASS_LOSSES, OBSERVING, PASSING
+from caffelungo.layers.kinds import CLASS_LOSSES, LABEL_LOSSES, OBSERVING, PASSING
 from caffelungo.passes.base import Refusal
 from caffelungo.passes.view import ClassifierLayer, Graph, View
 from caffelungo.plan.plan import PlannedLayer
 
-ENDS = CLASS_LOSSES | OBSERVING | {"Softmax"}
+ENDS = CLASS_LOSSES | LABEL_LOSSES | OBSERVING | {"Softmax"}
 """What may read a classifier's answers and go on with those of another one."""
 
 

@@ -19,7 +19,7 @@ from caffelungo.definition.reader import Definition
 from caffelungo.definition.schema import TEST, TRAIN
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.layers.base import Shape
-from caffelungo.layers.kinds import AFFINE, CLASS_LOSSES, HEADS, NUMBER_LOSSES, OBSERVING, PASSING
+from caffelungo.layers.kinds import AFFINE, CLASS_LOSSES, HEADS, LABEL_LOSSES, NUMBER_LOSSES, OBSERVING, PASSING
 from caffelungo.passes.graph import Graph as Graph
 from caffelungo.plan import states
 from caffelungo.plan.build_plan import build_plan
@@ -188,8 +188,8 @@ class View:
     def classifiers(self) -> list[ClassifierLayer]:
         """Every classifier in the order of the file: under a loss or an accuracy on a label, else under a Softmax.
 
-        In a net with neither, what predicts numbers under a loss of theirs on the label; else the layers of type
-        InnerProduct or Convolution whose outputs leave the net.
+        In a net with neither, what tells several labels or predicts numbers under a loss of theirs on the data's label;
+        else the layers of type InnerProduct or Convolution whose outputs leave the net.
         """
         found: dict[int, ClassifierLayer] = {}
         for graph in self.graphs.values():
@@ -205,6 +205,8 @@ class View:
             for end in graph.plan.layers:
                 if end.layer.type in NUMBER_LOSSES | {"RegressionScore"} and _on_label(graph, end):
                     _add_numbers(found, graph, end)
+                if end.layer.type in LABEL_LOSSES | {"MultiLabelAccuracy"} and _on_label(graph, end):
+                    _add(found, graph, end, end.bottoms[1])
         if not found:
             found = {one.head.index: one for one in self._open_ends()}
         return [found[index] for index in sorted(found)]

@@ -57,6 +57,7 @@ class SigmoidCrossEntropyLoss(ClassBalanced):
                Bounds(0, 1, below=True, usual="0.05")),
     )  # fmt: skip
     class_lists = (*ClassBalanced.class_lists, "other_count")
+    label_loss = True
     answer = "Sigmoid"
     operations_each = 5
     bvlc = True
