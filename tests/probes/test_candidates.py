@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from caffelungo.errors import UserError
-from caffelungo.probes.candidates import ProbeCandidate, candidates
+from caffelungo.probes.candidates import ProbeCandidate, before_replacing, candidates
 from tests.passes.nets import ANSWER, FIRE, view
 
 
@@ -42,6 +42,19 @@ def test_blobs_joined_and_the_nets_own() -> None:
 
 def test_what_is_named_again_counts_once() -> None:
     assert names(ANSWER, "auto", "auto", "conv1", "all", "pool1", "fc7") == ["conv1", "fc6", "fc7", "all", "pool1"]
+
+
+def test_the_classifier_that_is_replaced_is_called_as_the_file_calls_it() -> None:
+    """The net that is probed in its place has a classifier of another name, of which a user knows nothing."""
+    last = "name a blob before it, such as fc7"
+    problems = before_replacing(view(ANSWER), ["fc8", "prob", "fc7", "conv1+fc8+nix", "all", "head"])
+    assert [(one.what.partition(",")[0], one.received, one.remedy) for one in problems if "fc8" in one.what] == [
+        ("`fc8` is the classifier", "--layers fc8,prob,fc7,conv1+fc8+nix,all,head", last),
+        ("`prob` is what classifier `fc8` makes", "--layers fc8,prob,fc7,conv1+fc8+nix,all,head", last),
+        ("`fc8` is the classifier", "--layers fc8,prob,fc7,conv1+fc8+nix,all,head", last),
+    ]
+    assert ["`nix`" in one.what for one in problems].count(True) == 1
+    assert before_replacing(view(ANSWER), ["fc7", "conv1+fc7", "auto"]) == []
 
 
 def test_every_wrong_name_at_once() -> None:

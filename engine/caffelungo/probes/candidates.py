@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from caffelungo.definition.schema import TEST
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.features.blobs import find_blobs
+from caffelungo.passes.graph import Graph
 from caffelungo.passes.stage_ends import stage_ends
 from caffelungo.passes.view import View
 
@@ -31,6 +33,45 @@ class ProbeCandidate:
         return not self.blobs
 
 
+def before_replacing(view: View, words: Sequence[str], head: str | None = None) -> list[Problem]:
+    """What is wrong with ``words`` in the net of a file, whose classifiers (or ``head`` alone) will be replaced.
+
+    The net that is probed in its place has other names for them, which are not those that a user knows.
+    """
+    heads = {one.head.index for one in view.classifiers if head in (None, one.name)}
+    graph = view.graphs.get(TEST) or view.graph
+    problems: list[Problem] = []
+    for word in dict.fromkeys(words):
+        if word in (HEAD, AUTO, JOINED):
+            continue
+        replaced = {part: name for part in _parts(word) if (name := _classifier_of(graph, part, heads))}
+        try:
+            find_blobs(view, [part for part in _parts(word) if part not in replaced] or list(graph.plan.blobs)[:1])
+        except UserError as error:
+            problems += error.problems
+        for part, name in replaced.items():
+            what = f"`{part}` is what classifier `{name}` makes" if part != name else f"`{name}` is the classifier"
+            others = [stage for stage in stage_ends(view) if not _classifier_of(graph, stage, heads)]
+            problems.append(
+                Problem(f"{what}, in whose place one for the classes of the pictures is put",
+                        Location(str(view.definition.path)), f"--layers {','.join(words)}",
+                        f"name a blob before it{f', such as {others[-1]}' if others else ''}")
+            )  # fmt: skip
+    return problems
+
+
+def _parts(word: str) -> list[str]:
+    """The blobs that ``word`` joins."""
+    return [part.strip() for part in word.split("+")]
+
+
+def _classifier_of(graph: Graph, blob: str, heads: set[int]) -> str | None:
+    """The layer of ``heads`` that makes ``blob``, or that it depends on; None without any."""
+    maker = graph.producer.get(graph.plan.value_of(blob)) if blob in graph.plan.blobs else None
+    above = graph.upstream([maker]) if maker is not None else []
+    return next((one.name for one in above if one.index in heads), None)
+
+
 def candidates(view: View, words: Sequence[str]) -> list[ProbeCandidate]:
     """The candidates that ``words`` name: blobs, ``a+b``, "all", "head", or "auto" (each stage end, and all).
 
@@ -50,7 +91,7 @@ def candidates(view: View, words: Sequence[str]) -> list[ProbeCandidate]:
                 found.append(ProbeCandidate(JOINED, tuple(stages)))
         else:
             try:
-                found.append(ProbeCandidate(word, tuple(find_blobs(view, [part.strip() for part in word.split("+")]))))
+                found.append(ProbeCandidate(word, tuple(find_blobs(view, _parts(word)))))
             except UserError as error:
                 problems += error.problems
     if not words:

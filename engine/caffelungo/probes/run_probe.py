@@ -12,8 +12,9 @@ from pathlib import Path
 from caffelungo import drafts, locks, option_ranges
 from caffelungo.data.picture_table import PictureColumns
 from caffelungo.errors import Problem, UserError
+from caffelungo.passes.view import View
 from caffelungo.probes import write_net
-from caffelungo.probes.candidates import HEAD
+from caffelungo.probes.candidates import HEAD, before_replacing
 from caffelungo.probes.choose_candidate import (
     CLASSIFIERS,
     SCALES,
@@ -46,6 +47,10 @@ def probe(options: ProbeOptions, say: Stage = _silent) -> Probed:
     opened = open_net(wanted)
     # Asked for before every picture is looked at, which may take minutes.
     weights = needed(opened, options.net)
+    if tuple(options.layers) != (HEAD,) and (
+        wrong := before_replacing(View(opened.definition), options.layers, options.head)
+    ):
+        raise UserError(wrong)
 
     def reading(done: int, total: int) -> None:
         say("reading pictures", done, total)

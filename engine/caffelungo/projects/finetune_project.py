@@ -28,6 +28,7 @@ from caffelungo.passes.remember import Remembering, RememberOptions
 from caffelungo.passes.stored_statistics import StatisticsOptions, stored_statistics
 from caffelungo.passes.suggested_solver import SolverOptions, sizes, solver_text
 from caffelungo.passes.view import View
+from caffelungo.probes.candidates import before_replacing
 from caffelungo.projects import class_choice, finetune_texts
 from caffelungo.projects.class_choice import AUTO, ClassChoice
 from caffelungo.projects.finetune_texts import FinetuneAbout
@@ -221,6 +222,7 @@ def _refuse_contradictions(options: ProjectOptions, opened: Opened) -> None:
             Problem("--layers needs a training that starts from a linear classifier", None,
                     f"--layers {','.join(options.layers)}", "remove --layers, or the options that contradict it")
         )  # fmt: skip
+    problems += before_replacing(View(opened.definition), options.layers, options.head)
     if problems:
         raise UserError(problems)
 
