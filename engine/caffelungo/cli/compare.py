@@ -63,6 +63,7 @@ def compare(
     per_class: o.PerClass = None,
     path_column: o.PathColumn = None,
     label_column: o.LabelColumn = None,
+    corrections: o.Corrections = None,
     workers: Annotated[int, typer.Option(help="Number of parallel trainings (default: one per core; 2 on a GPU).")] = 0,
     threads: Annotated[int, typer.Option(help="CPU threads per training.")] = 1,
     device: o.Device = "auto",
@@ -94,6 +95,7 @@ def compare(
         rates=() if rates == "measured" else tuple(o.numbers(rates, "--rates")), extend=extend,
         start=start, iterations=every, iterations_at=at, batch_size=batch_size, size=size, per_class=per_class,
         groups=groups, path_column=path_column, label_column=label_column,
+        corrections=corrections,
         variables=o.variables(set_), head=head, stages=o.listed(stage), level=level,
     )  # fmt: skip
     count = workers_for(device, workers)

@@ -30,6 +30,7 @@ def features(
     batch_size: Annotated[int | None, typer.Option(help="Batch size.")] = None,
     path_column: o.PathColumn = None,
     label_column: o.LabelColumn = None,
+    corrections: o.Corrections = None,
     set_: o.Set = None,
     level: o.Level = 0,
     stage: o.Stage = None,
@@ -48,6 +49,7 @@ def features(
         net=net, data=data, output=output, weights=weights, blobs=o.words(blobs), size=size, crops=crops, pool=pool,
         batch_size=batch_size, variables=o.variables(set_), device=device, precision=precision, overwrite=overwrite,
         stages=o.listed(stage), level=level, path_column=path_column, label_column=label_column,
+        corrections=corrections,
     )  # fmt: skip
     with o.stages(quiet) as progress:
         done = extract(wanted, progress)

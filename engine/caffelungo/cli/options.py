@@ -24,9 +24,9 @@ from caffelungo.option_text import (
 from caffelungo.report.progress_bar import progress, stages, working
 
 __all__ = [
-    "Caffe", "Compile", "Device", "Gpu", "Groups", "LabelColumn", "Level", "MemoryFormat", "Net", "Overwrite",
-    "PathColumn", "PerClass", "Precision", "Quiet", "Set", "Size", "Stage", "Threads", "Workers", "by_name",
-    "command_line", "commands", "height_width", "in_range", "layer_rate", "layer_units", "listed", "numbers",
+    "Caffe", "Compile", "Corrections", "Device", "Gpu", "Groups", "LabelColumn", "Level", "MemoryFormat", "Net",
+    "Overwrite", "PathColumn", "PerClass", "Precision", "Quiet", "Set", "Size", "Stage", "Threads", "Workers",
+    "by_name", "command_line", "commands", "height_width", "in_range", "layer_rate", "layer_units", "listed", "numbers",
     "progress", "size", "stages", "variables", "whole", "words", "working",
 ]  # fmt: skip
 
@@ -67,6 +67,13 @@ PathColumn = Annotated[
 ]
 LabelColumn = Annotated[
     str | None, typer.Option(help="Column of labels, if --data is a table (default: guessed by its name).")
+]
+Corrections = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Corrections of labels of --data: the edited corrections.csv of lungo inspect --labels. No file is moved.",
+    ),
 ]
 Groups = Annotated[
     str | None,

@@ -65,6 +65,7 @@ def probe(
     per_class: o.PerClass = None,
     path_column: o.PathColumn = None,
     label_column: o.LabelColumn = None,
+    corrections: o.Corrections = None,
     balance: Annotated[
         str | None,
         typer.Option(
@@ -98,6 +99,7 @@ def probe(
         batch_size=batch_size, suffix=suffix, output=output, cache=cache, seed=seed, device=device, precision=precision,
         threads=threads, variables=o.variables(set_), head=head, stages=o.listed(stage), level=level,
         overwrite=overwrite, groups=groups, per_class=per_class, path_column=path_column, label_column=label_column,
+        corrections=corrections,
         balance=balance,
     )  # fmt: skip
     with o.stages(quiet) as say:

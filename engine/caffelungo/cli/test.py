@@ -27,6 +27,7 @@ def test(
     ] = None,
     path_column: o.PathColumn = None,
     label_column: o.LabelColumn = None,
+    corrections: o.Corrections = None,
     head: Annotated[
         str | None, typer.Option(help="Classifier to test, if the net has several: its layer or its task.")
     ] = None,
@@ -57,7 +58,7 @@ def test(
             model=model, weights=o.words(weights), iterations=iterations, data=data, head=head, output=output,
             size=o.size(size), variables=o.variables(set_), device=device, gpu=gpu, precision=precision,
             threads=threads, workers=workers, level=level, stages=o.listed(stage), caffe=caffe, quiet=quiet,
-            path_column=path_column, label_column=label_column,
+            path_column=path_column, label_column=label_column, corrections=corrections,
         )
     )  # fmt: skip
     return VerbResult(

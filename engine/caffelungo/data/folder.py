@@ -11,6 +11,7 @@ import numpy as np
 
 from caffelungo.data import (
     class_folders,
+    corrections,
     named_pictures,
     picture_copies,
     picture_groups,
@@ -40,6 +41,7 @@ class PhotoFolder:
     says for each picture whether it is in a val sub-folder, None when the folder brings no split. ``keys`` are the
     groups that were asked for, by picture; ``related`` the sets of pictures that these and copies hold together
     (None: no groups were asked for). ``listed``: the pictures are of a list, a table or a file, below ``folder``.
+    ``removed`` are left out of every split by ``corrections``, which are in the labels (what they did; None: none).
     """
 
     folder: Path
@@ -53,6 +55,8 @@ class PhotoFolder:
     keys: list[str | None] | None = None
     related: list[list[int]] | None = None
     listed: bool = False
+    removed: frozenset[int] = frozenset()
+    corrections: str | None = None
 
     @property
     def together(self) -> list[list[int]]:
@@ -65,8 +69,9 @@ class PhotoFolder:
 
     @property
     def usable(self) -> list[int]:
-        """Indices of the pictures that can be read."""
-        return [index for index in range(len(self.pictures)) if index not in self.unreadable]
+        """Indices of the pictures that can be read, less those that corrections leave out."""
+        out = self.removed.union(self.unreadable)
+        return [index for index in range(len(self.pictures)) if index not in out]
 
     def copies_among(self, chosen: Sequence[int]) -> list[list[int]]:
         """Sets of pictures among ``chosen`` that a split must not divide, by their places there."""
@@ -75,7 +80,7 @@ class PhotoFolder:
         return [group for group in groups if len(group) > 1]
 
     def counts(self) -> dict[str, int]:
-        """Readable pictures of each class."""
+        """Usable pictures of each class."""
         found = Counter(int(self.pictures.labels[index]) for index in self.usable)
         return {name: found[label] for label, name in enumerate(self.classes)}
 
@@ -97,14 +102,15 @@ def scan(
     columns: PictureColumns | None = None,
     groups: str | None = None,
     hints: bool = False,
+    corrected: str | None = None,
 ) -> PhotoFolder:
     """Look at every picture that ``folder`` names: classes, counts, unreadable files, equal pictures.
 
     A folder has one sub-folder per class, or train and val sub-folders that have them; ``named_pictures`` says what
     else there may be. ``decoded``: whether pictures are decoded, which finds damaged ones and equal pictures in
     different files; None decides by their number. ``groups``: a pattern or a column (``picture_groups.keys``);
-    ``hints``: whether a notice says that names look grouped where none are given.
-    Raises UserError when there are not two classes with pictures.
+    ``hints``: whether a notice says that names look grouped where none are given. ``corrected``: a file of corrections
+    to the labels. Raises UserError when there are not two classes with pictures.
     """
     named = named_pictures.resolve(folder, columns, progress)
     place = named.folder
@@ -113,6 +119,11 @@ def scan(
     else:
         place, pictures, given = train_and_val.of_lists(named)
     found = PhotoFolder(place, pictures, given=given, notices=list(named.notices), listed=named.folder is None)
+    if corrected is not None:
+        applied = corrections.apply(corrected, pictures)
+        pictures = found.pictures = replace(pictures, labels=applied.labels)
+        found.removed, found.corrections = applied.removed, applied.summary
+        found.notices += [applied.summary, *applied.notices]
     said: list[str] = []
     if groups is not None:
         found.keys, said = picture_groups.keys(pictures.names, groups, named.columns)
@@ -122,7 +133,7 @@ def scan(
         hint = picture_groups.looks_grouped(pictures.names, pictures.labels.tolist())
         said = [hint] if hint else []
     found.unreadable, found.groups, hashes = picture_copies.equal(
-        pictures, len(pictures) <= picture_copies.DECODED if decoded is None else decoded, progress
+        pictures, len(pictures) <= picture_copies.DECODED if decoded is None else decoded, progress, found.removed
     )
     _judge(found)
     if not found.listed:  # the labels of lists are numbers that somebody knows
@@ -225,7 +236,10 @@ def _without_empty(
     groups = [[places[index] for index in group] for group in found.groups]
     given = None if found.given is None else [found.given[index] for index in kept]
     keys = None if found.keys is None else [found.keys[index] for index in kept]
-    again = replace(found, pictures=pictures, unreadable=unreadable, groups=groups, given=given, keys=keys)
+    removed = frozenset(places[index] for index in found.removed if index in places)
+    again = replace(
+        found, pictures=pictures, unreadable=unreadable, groups=groups, given=given, keys=keys, removed=removed
+    )
     return again, [hashes[index] for index in kept]
 
 

@@ -28,16 +28,18 @@ SHOWN = 3
 
 
 def equal(
-    pictures: ImageList, decoded: bool, progress: Progress | None = None
+    pictures: ImageList, decoded: bool, progress: Progress | None = None, removed: frozenset[int] = frozenset()
 ) -> tuple[dict[int, str], list[list[int]], list[PictureHash | None]]:
     """Why pictures cannot be read, by index; sets of equal ones; and the hash of each (None unless ``decoded``).
 
-    Where they are not decoded, only the bytes of the files are compared.
+    Where they are not decoded, only the bytes of the files are compared. Those ``removed`` are equal to nothing.
     """
     unreadable: dict[int, str] = {}
     same: dict[bytes, list[int]] = defaultdict(list)
     hashes: list[PictureHash | None] = [None] * len(pictures)
     for index, result in enumerate(_looked_at(pictures, decoded, progress)):
+        if index in removed:
+            continue
         if "\n" in (name := pictures.names[index]) or "\r" in name:
             unreadable[index] = "its name contains a line break, which a list cannot represent"
         elif isinstance(result, str):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from caffelungo.data import image_list, named_pictures
+from caffelungo.data import corrections, image_list, named_pictures
 from caffelungo.data.decode import SUFFIXES
 from caffelungo.data.image_list import ImageList, pictures_below, read_list, write_list
 from caffelungo.data.parallel import Progress
@@ -28,11 +28,16 @@ class Listing:
 
 
 def listing(
-    data: str | Path, beside: Path, progress: Progress | None = None, columns: PictureColumns | None = None
+    data: str | Path,
+    beside: Path,
+    progress: Progress | None = None,
+    columns: PictureColumns | None = None,
+    corrected: str | None = None,
 ) -> Listing:
     """The pictures of ``data``: a flat folder, or what ``named_pictures`` knows.
 
-    For a flat folder a list is written into the folder ``beside``. UserError with every picture that is missing.
+    For a flat folder a list is written into the folder ``beside``. ``corrected``: a file of corrections to the labels.
+    UserError with every picture that is missing.
     """
     named = named_pictures.resolve(data, columns, progress)
     found = named.folder or named.source
@@ -49,6 +54,14 @@ def listing(
             pictures.classes = next(iter(named.lists.values())).classes
         if flat:
             notices.append(f"{counted(len(flat), 'picture')} outside the class folders skipped, such as {flat[0]}")
+    if corrected is not None and not labelled:
+        raise UserError(
+            "pictures without labels cannot be corrected", where=Location(str(found)),
+            received=f"--corrections {corrected}", remedy="remove it, or name a folder of classes",
+        )  # fmt: skip
+    if corrected is not None:
+        source, pictures, said = corrections.as_list(corrected, pictures)
+        notices += said
     if problems := image_list.check(pictures, progress=progress):
         raise UserError(problems)
     return Listing(source, pictures, labelled, tuple(notices))

@@ -67,6 +67,7 @@ class FeatureOptions(EngineOptions):
     batch_size: int | None = None
     path_column: str | None = None
     label_column: str | None = None
+    corrections: str | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
     stages: Sequence[str] = ()
     level: int = 0
@@ -97,7 +98,10 @@ def extract(options: FeatureOptions, say: Told = lambda what, done, total: None)
         engine = make_engine(options)
         net = find_net(options.net, options.weights, dict(options.variables), options.stages, options.level)
         columns = PictureColumns(options.path_column, options.label_column)
-        found = listing(options.data, part, lambda done, total: say("looking for pictures", done, total), columns)
+        found = listing(
+            options.data, part, lambda done, total: say("looking for pictures", done, total), columns,
+            options.corrections,
+        )  # fmt: skip
         ready = make_ready(
             net, found, list(options.blobs), engine, part, size=options.size, crops=options.crops,
             batch_size=options.batch_size or (32 if options.crops == 1 else 8),

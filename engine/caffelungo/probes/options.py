@@ -24,6 +24,7 @@ class ProbeOptions(EngineOptions):
     is all, and no classifier is fitted. ``output`` None: nothing is written. ``cache``: a folder for features (None:
     inside ``output``). ``groups``: a pattern over file names or a column of a table, whose pictures stay in one fold;
     ``per_class``: the most pictures per class to learn from. ``path_column``, ``label_column``: of a table.
+    ``corrections``: a file of them for the labels of ``data``.
     ``balance``: how classes of different sizes are corrected (``passes.balance``); None: as the net does (``layers``
     "head"), else not at all.
     """
@@ -51,6 +52,7 @@ class ProbeOptions(EngineOptions):
     balance: str | None = None
     path_column: str | None = None
     label_column: str | None = None
+    corrections: str | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
     head: str | None = None
     stages: Sequence[str] = ()

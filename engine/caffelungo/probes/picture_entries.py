@@ -54,12 +54,14 @@ class Gathered:
 @dataclass(frozen=True)
 class Choice:
     """How pictures are read and chosen: ``columns`` of a table, ``groups`` that no split divides (a pattern or a
-    column), and of each class at most ``per_class`` pictures to learn from, drawn by ``seed``."""
+    column), and of each class at most ``per_class`` pictures to learn from, drawn by ``seed``. ``corrections``: a file
+    of them, for the pictures to learn from."""
 
     columns: PictureColumns = field(default_factory=PictureColumns)
     groups: str | None = None
     per_class: int | None = None
     seed: int = 0
+    corrections: str | None = None
 
 
 def gather(
@@ -71,7 +73,9 @@ def gather(
     ``test`` has others.
     """
     how = choice or Choice()
-    found = photos.scan(data, progress=progress, columns=how.columns, groups=how.groups, hints=True)
+    found = photos.scan(
+        data, progress=progress, columns=how.columns, groups=how.groups, hints=True, corrected=how.corrections
+    )
     notices = list(found.notices)
     judging: list[Entry] | None = None
     chosen, parts = found.usable, None

@@ -57,7 +57,7 @@ def probe(options: ProbeOptions, say: Stage = _silent) -> Probed:
 
     if options.data is not None:
         columns = PictureColumns(options.path_column, options.label_column)
-        choice = Choice(columns, options.groups, options.per_class, options.seed)
+        choice = Choice(columns, options.groups, options.per_class, options.seed, options.corrections)
         gathered = gather(options.data, options.test, reading, choice)
     else:
         gathered = own(opened.definition, options.test, reading)
@@ -108,7 +108,7 @@ def _check(options: ProbeOptions) -> None:
         )  # fmt: skip
     if options.data is None:
         flags = {"--groups": options.groups, "--per-class": options.per_class, "--path-column": options.path_column,
-                 "--label-column": options.label_column}  # fmt: skip
+                 "--label-column": options.label_column, "--corrections": options.corrections}  # fmt: skip
         problems += [
             Problem(f"{flag} is for pictures that are named", None, f"{flag} {value}", "add --data photos/")
             for flag, value in flags.items() if value is not None

@@ -27,7 +27,8 @@ class FinetuneAbout:
 
     ``penalty`` is that of the linear classifier it starts from; None where it starts otherwise. ``mirrored``: it has
     learned from mirrored photos, too. ``shared``: the photos to test on are a share of ``data``, so that the classifier
-    can learn from them in the end; pictures in a separate test folder are only for choosing.
+    can learn from them in the end; pictures in a separate test folder are only for choosing. ``corrections``: what was
+    done to the labels.
     """
 
     net: str
@@ -42,6 +43,7 @@ class FinetuneAbout:
     mirrored: bool
     shared: bool = False
     balance: str = ""
+    corrections: str | None = None
 
     @property
     def trained(self) -> str:
@@ -105,6 +107,8 @@ def readme(about: FinetuneAbout, notes: Sequence[Note], probe: Started | None) -
             for row in probe.rows
         ]
         middle += ["", f"Training starts from the one on `{probe.chosen.candidate.name}`, which is `{STARTED}`."]
+    if about.corrections:
+        middle += ["", f"Labels: {about.corrections}. The files of the pictures are as they were."]
     if about.balance:
         middle += ["", *sentence(about.balance)]
     end = [

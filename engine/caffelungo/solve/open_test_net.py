@@ -6,11 +6,14 @@ Everything that is wrong with them is found here, before anything runs.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from caffelungo.data import named_pictures
+from caffelungo.data import corrections, named_pictures
+from caffelungo.data.image_list import read_list
+from caffelungo.data.named_pictures import NamedPictures
 from caffelungo.data.picture_table import PictureColumns
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.schema import TEST
@@ -37,6 +40,11 @@ def open_test_net(options: TestOptions, log: CaffeLog, console: Console | None =
     """
     if not options.model:
         raise UserError("need a net to test", remedy="lungo test --model FILE --weights FILE")
+    if options.corrections is not None and options.data is None:
+        received = f"--corrections {options.corrections}"
+        raise UserError(
+            "corrections need the pictures that they are for", received=received, remedy="add --data photos/"
+        )
     if not options.weights:
         raise UserError("need weights to test the net with", remedy="lungo test --model FILE --weights FILE")
     engine = make_engine(options)
@@ -82,9 +90,10 @@ def _opened(options: TestOptions, engine: Engine, shown: Console | None) -> tupl
     if options.data is not None:
         columns = PictureColumns(options.path_column, options.label_column)
         named = named_pictures.resolve(options.data, columns)
+        source, said = _corrected(options.corrections, named)
         if shown is not None:
-            _notice(shown, named.notices)
-        text = nets.elsewhere(text, state, named.judging)
+            _notice(shown, said)
+        text = nets.elsewhere(text, state, source)
     head = choose_head.named_head(text, state, options.head) if options.head is not None else None
     if head is not None:
         text = choose_head.judging(text, state, head)
@@ -105,6 +114,16 @@ def _opened(options: TestOptions, engine: Engine, shown: Console | None) -> tupl
     if error := nets.input_without_data(opened.text, opened.plan):
         raise error
     return opened, head
+
+
+def _corrected(given: str | None, named: NamedPictures) -> tuple[Path, tuple[str, ...]]:
+    """The list to test on, as the corrections in the file ``given`` leave it, and what is to be said."""
+    if given is None:
+        return named.judging, named.notices
+    pictures = read_list(named.judging)
+    classes = next((one.classes for one in named.lists.values()), ()) or pictures.classes
+    source, _, said = corrections.as_list(given, pictures, classes)
+    return source, (*named.notices, *said)
 
 
 def _notice(console: Console, lines: Sequence[str], style: str | None = None) -> None:

@@ -74,9 +74,10 @@ class TrainOptions(EngineOptions):
 class TestOptions(EngineOptions):
     """`lungo test`. ``iterations`` None: the whole test set once; a number: so many batches, with Caffe's lines.
 
-    ``data``: a list or a folder of classes to test on instead of what the net names. ``head``: the classifier to test,
-    by its layer or its task (None: the one whose classes the data are, else the net's own). ``output``: a folder for
-    the confusion matrix (PNG, CSV), the per-class table and a summary (JSON); None writes none.
+    ``data``: a list or a folder of classes to test on instead of what the net names; ``corrections``: a file of them
+    for its labels. ``head``: the classifier to test, by its layer or its task (None: the one whose classes the data
+    are, else the net's own). ``output``: a folder for the confusion matrix (PNG, CSV), the per-class table and a
+    summary (JSON); None writes none.
     ``size``: height and width of the net's input, instead of the file's.
     """
 
@@ -86,6 +87,7 @@ class TestOptions(EngineOptions):
     data: str | Path | None = None
     path_column: str | None = None
     label_column: str | None = None
+    corrections: str | None = None
     head: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     level: int = 0

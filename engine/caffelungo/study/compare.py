@@ -206,7 +206,7 @@ class Study:
         columns = PictureColumns(given.path_column, given.label_column)
         splits = gather(
             data, test, per_class=given.per_class, seeds=seeds, progress=progress, columns=columns,
-            groups=given.groups,
+            groups=given.groups, corrected=given.corrections if data == given.data else None,
         )  # fmt: skip
         lists = [{part: self.inputs.add(split.text(part), ".txt") for part in PARTS} for split in splits]
         return Task(splits, lists)

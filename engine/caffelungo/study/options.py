@@ -48,6 +48,7 @@ class CompareOptions:
     groups: str | None = None
     path_column: str | None = None
     label_column: str | None = None
+    corrections: str | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
     head: str | None = None
     stages: Sequence[str] = ()

@@ -56,15 +56,17 @@ def gather(
     progress: Progress | None = None,
     columns: PictureColumns | None = None,
     groups: str | None = None,
+    corrected: str | None = None,
 ) -> list[PictureSplit]:
     """The pictures of ``data``, judged by those of ``test``: one split for each of ``seeds``, drawn by it.
 
     Without ``test``, the val or test sub-folder of ``data`` judges, or a share ``held_out`` of each class. A folder
     that judges does so in every split. Of the rest at most ``per_class`` pictures per class are used, a share
     ``validation`` of them to choose rates on. Pictures of one of ``groups`` (a pattern or a column) are in one of the
-    three. Raises UserError when classes differ, or one has too few pictures.
+    three. ``corrected``: a file of corrections to the labels of ``data``. Raises UserError when classes differ, or one
+    has too few pictures.
     """
-    found = photos.scan(data, progress=progress, columns=columns, groups=groups, hints=True)
+    found = photos.scan(data, progress=progress, columns=columns, groups=groups, hints=True, corrected=corrected)
     notices = list(found.notices)
     fixed = None
     if test is not None:

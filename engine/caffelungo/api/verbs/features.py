@@ -44,6 +44,7 @@ def features(
     batch_size: int | None = None,
     path_column: str | None = None,
     label_column: str | None = None,
+    corrections: Name | None = None,
     set: Settings | None = None,
     level: int = 0,
     stage: Words | None = None,
@@ -76,6 +77,7 @@ def features(
                 blobs=values.words(blobs), size=size, crops=crops, pool=pool, batch_size=batch_size,
                 variables=values.variables(set), device=device, precision=precision, overwrite=overwrite,
                 stages=values.listed(stage), level=level, path_column=path_column, label_column=label_column,
+                corrections=values.path(corrections),
             ),
             progress,
         )  # fmt: skip
