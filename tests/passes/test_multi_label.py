@@ -13,8 +13,8 @@ from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.finetune import finetune
 from caffelungo.passes.finetune_options import FinetuneOptions
 from caffelungo.passes.join import JoinOptions, join
-from caffelungo.passes.predict_numbers import NumberColumn, NumberOptions, predict_numbers
 from caffelungo.passes.multi_label import ASYMMETRIC, LabelOptions, bias_of, multi_label
+from caffelungo.passes.predict_numbers import NumberColumn, NumberOptions, predict_numbers
 from caffelungo.passes.view import View
 from tests.passes.nets import ALEX, FIRE, RESIDUAL, THREE_HEADS, comments, layer, lines, net
 

@@ -139,10 +139,10 @@ def test_a_flat_path_of_losses_ends_at_the_strongest_penalty() -> None:
     hard = torch.from_numpy(rng.exponential(size=200))
     flat = [hard + 0.01 * torch.from_numpy(rng.normal(size=200)) for _ in range(6)]
     flat[5] = flat[5] - (flat[5] - flat[0]).mean() - 0.0005
-    assert penalty_path._strongest(flat, 5) == 0
+    assert penalty_path.strongest(flat, 5) == 0
     # Every picture loses as little: that is no chance, however much pictures differ from each other.
     paired = [hard + 0.01 * (5 - row) for row in range(6)]
-    assert penalty_path._strongest(paired, 5) == 5
+    assert penalty_path.strongest(paired, 5) == 5
 
 
 @pytest.mark.parametrize(("count", "width", "classes"), [(40, 300, 4), (120, 20, 3), (400, 60, 20)])

@@ -128,7 +128,7 @@ def path(
         predictions.append(predicted)
         if _key(row, smooth) < _key(rows[best], smooth):
             best = number
-            choice = _strongest([one[judge.known] for one in losses], best) if smooth else best
+            choice = strongest([one[judge.known] for one in losses], best) if smooth else best
         risen = row.loss > min(one.loss for one in rows) * (1 + RISEN)
         since = since + 1 if best < number and risen else 0
         if progress:
@@ -166,7 +166,7 @@ def _key(row: PenaltyRow, smooth: bool) -> tuple[float, float]:
     return (loss, 0.0) if smooth else (-row.accuracy, loss)
 
 
-def _strongest(losses: list[Tensor], best: int) -> int:
+def strongest(losses: list[Tensor], best: int) -> int:
     """The first of ``losses`` (one per picture) whose mean is at most one standard error above that of ``best``, or as
     good as none.
 
