@@ -22,6 +22,8 @@ from PIL import Image
 
 from benchmarks.soak.mutate import mutated
 from caffelungo.check import check_files
+from caffelungo.data import resize_pixels
+from caffelungo.data.augmentations import random_resized_crop
 from caffelungo.errors import Problem, UserError
 from caffelungo.layers import fillers
 from caffelungo.plan import memory_limits, states
@@ -165,6 +167,26 @@ def test_data_that_do_not_fit_into_memory_are_refused_and_not_made(monkeypatch: 
     assert differs(net.encode(), SOLVER.encode()) is None
     told = [one.what for one in check_files(["solver.prototxt"])]
     assert any("do not fit into the memory of this machine" in what for what in told)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("crop_size: 8 mirror", "crop_size: 1000000 mirror"),
+     ("new_height: 10 new_width: 10", "new_height: 1000000 new_width: 1000000")],
+)  # fmt: skip
+def test_a_picture_that_does_not_fit_into_memory_is_refused_and_not_made(
+    old: str, new: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Augmentations are tried on a picture of noise, which is of no such size either."""
+
+    def resized(picture: Any, height: int, width: int, *more: Any) -> Any:
+        assert height * width < 1 << 24, "the picture is made although it does not fit"
+        return real(picture, height, width, *more)
+
+    real = resize_pixels.resize
+    monkeypatch.setattr(random_resized_crop, "resize", resized)
+    assert differs(WIDE.replace(old, new, 1).encode(), SOLVER.encode()) is None
+    assert check_files(["solver.prototxt"])
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,9 @@ def trial(transform: Any, channels: int, resized: Size, at: At) -> list[Problem]
     Its size is one that the text of the layer makes likely. ``resized``: height and width before the crop, where the
     layer states them.
     """
-    crop = int(transform.crop_size)
+    # Whether larger ones fit into the memory is judged elsewhere.
+    crop = min(int(transform.crop_size), _MOST)
+    resized = (min(resized[0], _MOST), min(resized[1], _MOST)) if resized else None
     size = (crop, crop) if crop else resized
     height, width = resized or ((crop * 5 // 4, crop * 3 // 2) if crop else _USUAL)
     shape = min(height, _MOST), min(width, _MOST), channels
