@@ -194,6 +194,7 @@ def test_the_layer_gives_rows(tmp_path: Path) -> None:
     source: Any = open_source(in_net(data_layer(rows_list(tmp_path))), TEST)
     batch = source.finish(source.batch(1))
     assert batch[1].tolist() == [[2, 1], [0, 0]]
+    assert source.shapes[1] == (2, 2)
     assert source.labels() is None
     assert [block.tolist() for _, block in source.blocks(1)] == [[[0, 0], [1, 0.5], [2, 1]]]
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(source)).batch(1).arrays[1], batch[1])

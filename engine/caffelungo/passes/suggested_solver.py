@@ -53,7 +53,8 @@ class SolverOptions:
 
     ``started``: the classifier is a fitted one (``probes.finetune_start``), and training refines the whole net from
     there by the output ``watch`` of TEST. ``named``: the weights as the solver file names them, so that no flag is
-    needed. ``balance``: a sentence on classes of different sizes.
+    needed. ``balance``: a sentence on classes of different sizes. ``predicts``: what numbers the net predicts in the
+    place of classes, of which ``classes`` then is the count.
     """
 
     net: str
@@ -72,6 +73,7 @@ class SolverOptions:
     named: tuple[str, ...] = ()
     watch: str = ""
     balance: str = ""
+    predicts: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,8 +140,13 @@ def solver_text(options: SolverOptions) -> str:
 
 
 def _pictures(options: SolverOptions) -> str:
-    trained, classes = counted(options.pictures, "picture"), counted(options.classes, "class")
-    return f"{trained} to train on, {options.tested} to test on, {classes}."
+    what = f"to predict: {options.predicts}" if options.predicts else counted(options.classes, "class")
+    return f"{counted(options.pictures, 'picture')} to train on, {options.tested} to test on, {what}."
+
+
+def _start(options: SolverOptions) -> str:
+    """What a training that is ``started`` begins with."""
+    return "ridge regression" if options.predicts else "linear classifier"
 
 
 def _command(options: SolverOptions) -> str:
@@ -161,13 +168,13 @@ def _started(options: SolverOptions) -> str:
     rate = float(f"{STARTED_RATE * math.sqrt(min(1.0, options.batch_size / FULL_RATE)):.2g}")
     pictures = _pictures(options)
     lines = [
-        "# Fine-tuning from the best linear classifier on the frozen net, which is what iteration 0 tests.",
+        f"# Fine-tuning from the best {_start(options)} on the frozen net, which is what iteration 0 tests.",
         f"# {pictures}",
         "#",
         f"#   {_command(options)}",
         "#",
         "# What to change first: max_iter (longer gains where photos differ much from those the net knows), then",
-        "# base_lr, by factors of three. Where no test is better than the first, the linear classifier is the answer:",
+        f"# base_lr, by factors of three. Where no test is better than the first, the {_start(options)} is the answer:",
         "# its weights are those that are kept.",
         *(["#", *_balance(options)] if options.balance else []),
         f"net: {quoted(options.net)}",
@@ -259,6 +266,8 @@ def _classic_head(options: SolverOptions, size: Sizes) -> list[str]:
     starts = (
         "The loss starts as the fitted classifier's"
         if options.rate
+        else f"The loss starts near {options.classes / 2:g}, half for each number"
+        if options.predicts
         else f"The loss starts near ln(classes) = {math.log(options.classes):.2f}"
     )
     head = [

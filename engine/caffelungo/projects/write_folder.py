@@ -8,6 +8,7 @@ from typing import Any
 
 from caffelungo import files
 from caffelungo.data import folder as photos
+from caffelungo.data.target_pictures import write_targets
 from caffelungo.rewriting.folder_files import STARTED, staged
 from caffelungo.weights import formats
 from caffelungo.weights.weights import Weights
@@ -28,7 +29,10 @@ def write_folder(
     All of it appears at once in ``out``, or nothing does.
     """
     with staged(out) as folder:
-        photos.write(found, parts, folder)
+        if found.pictures.targets is None:
+            photos.write(found, parts, folder)
+        else:
+            write_targets(found, parts, folder)
         for name, text in texts.items():
             files.write_text(folder / name, text)
         (folder / "run.sh").chmod(0o755)

@@ -37,10 +37,10 @@ def pictures_line(counts: Mapping[str, int], train: int, val: int) -> str:
     return f"{counted(len(counts), 'class')}, {each} each: {train} to train on, {val} to test on"
 
 
-def training_line(heads: Sequence[str], iterations: int, batch_size: int) -> str:
+def training_line(heads: Sequence[str], iterations: int, batch_size: int, what: str = "new classifier") -> str:
     """What is trained, and how long."""
     trained = f"{counted(iterations, 'iteration')} of {counted(batch_size, 'picture')}"
-    return f"new classifier: {', '.join(heads)}; {trained}"
+    return f"{what}: {', '.join(heads)}; {trained}"
 
 
 def headed(definition: Definition, line: str) -> str:
@@ -61,11 +61,17 @@ def readme(
 ) -> str:
     """README.md: the classes and how many pictures each has (``counts``), how many train and test (``parts``), lines of
     the verb's own (``middle``), what to run next, what was changed, and the ``end``."""
-    lines = [f"# {title}", ""]
-    lines += [f"{counted(len(counts), 'class')}, {parts[0]} training pictures, {parts[1]} test pictures.", ""]
+    lines = [f"{counted(len(counts), 'class')}, {parts[0]} training pictures, {parts[1]} test pictures.", ""]
     lines += ["| label | class | pictures |", "|---|---|---|"]
     lines += [f"| {label} | {name} | {number} |" for label, (name, number) in enumerate(counts.items())]
-    lines += [*middle, "", "## Next", "", "`run.sh` runs all but the last of these.", "", "```"]
+    return page(title, [*lines, *middle], commands, notes, end)
+
+
+def page(
+    title: str, middle: Sequence[str], commands: Sequence[tuple[str, str]], notes: Sequence[Note], end: Sequence[str]
+) -> str:
+    """README.md of any project: ``middle`` is what it is of."""
+    lines = [f"# {title}", "", *middle, "", "## Next", "", "`run.sh` runs all but the last of these.", "", "```"]
     for command, what in commands:
         lines += [f"# {what}", command]
     lines += ["```", "", "## What was changed in the net", ""]

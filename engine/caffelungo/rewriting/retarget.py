@@ -22,6 +22,7 @@ from caffelungo.passes.base import Result, Step, run, step
 from caffelungo.passes.finetune import finetune
 from caffelungo.passes.finetune_options import FinetuneOptions
 from caffelungo.passes.one_label import OneLabelOptions, one_label
+from caffelungo.passes.predict_numbers import NumberColumn, NumberOptions, predict_numbers
 from caffelungo.passes.suggested_solver import activations, batch_size
 from caffelungo.passes.view import View
 from caffelungo.plan import memory_limits, states
@@ -40,6 +41,7 @@ class Pictures:
     there are to train on and to test on.
 
     ``augmented``: training sees random parts of each picture, of this share of its area at least; None: the whole.
+    ``numbers``: what is predicted in the place of classes, with the ``loss`` (``passes.predict_numbers``).
     """
 
     classes: int
@@ -49,6 +51,8 @@ class Pictures:
     val_source: str = "val.txt"
     root_folder: str = ""
     augmented: float | None = None
+    numbers: tuple[NumberColumn, ...] = ()
+    loss: str = "euclidean"
 
 
 @dataclass(frozen=True)
@@ -133,9 +137,12 @@ def point(opened: Opened, options: PointOptions, pictures: Pictures, more: tuple
         root_folder=pictures.root_folder, head=options.head, suffix=options.suffix, batch_size=batch,
         test_batch_size=min(batch, pictures.tested), size=size, resize=options.resize, channels=channels,
         mean_value=options.mean_value, preprocessing=record_of(opened.weights), fresh=opened.weights is None,
-        augmented=pictures.augmented,
+        augmented=pictures.augmented, label_size=len(pictures.numbers),
     )  # fmt: skip
-    result = run(opened.definition, [step(one_label, OneLabelOptions(options.head)), step(finetune, pointed), *more])
+    new = step(finetune, pointed)
+    if pictures.numbers:
+        new = step(predict_numbers, NumberOptions(pictures.numbers, pointed, pictures.loss))
+    result = run(opened.definition, [step(one_label, OneLabelOptions(options.head)), new, *more])
     _refuse_large(result.definition, options)
     return result
 
@@ -169,6 +176,11 @@ def _refuse_large(pointed: Definition, options: PointOptions) -> None:
             problems.append(replace(one, received=f"{asked}: {one.received}".lstrip(": ")))
     if problems:
         raise UserError(list({one.what: one for one in reversed(problems)}.values())[::-1])
+
+
+def mirrors(definition: Definition) -> bool:
+    """Whether training sees mirrored pictures, too: they are worth as much to a linear classifier."""
+    return any(layer.transform_param.mirror for layer in definition.message.layer)
 
 
 def batch_of(view: View, options: PointOptions, pictures: int) -> int:

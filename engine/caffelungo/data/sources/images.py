@@ -50,6 +50,8 @@ class ImageSource(PictureDataSource):
         self._room = IN_MEMORY
         first = self.picture(opening.first)
         self.settle(*first.shape, source=f"picture {self.pictures.path(opening.first)}")
+        if self.pictures.label_size and len(self.shapes) > 1:
+            self.shapes[1] = (self.shapes[0][0], self.pictures.label_size)
         self.ahead = True
         self.heavy = first.nbytes * self.size > IN_MEMORY
 

@@ -1,0 +1,206 @@
+"""`lungo finetune` where the labels are numbers to predict: from a net and a table to a folder that trains.
+
+NET, ages.csv (path,age)  ->  OUT/train.txt val.txt start.caffemodel
+                              OUT/train_val.prototxt deploy.prototxt solver.prototxt run.sh README.md
+
+The net predicts standardised numbers, which a frozen Scale turns into those of the table (``passes.predict_numbers``).
+The training starts from the best ridge regression on the frozen net (``probes.number_start``), unless Caffe's way or a
+start from scratch is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from caffelungo.data import folder as photos
+from caffelungo.definition.definition import Definition
+from caffelungo.errors import Problem, UserError
+from caffelungo.passes.base import Note, Result, Step, run, step
+from caffelungo.passes.deploy import DeployOptions, deploy
+from caffelungo.passes.freeze import FreezeOptions, freeze
+from caffelungo.passes.moves import moved
+from caffelungo.passes.predict_numbers import LOSSES, NumberColumn, refuse_constant
+from caffelungo.passes.stored_statistics import StatisticsOptions, stored_statistics
+from caffelungo.passes.suggested_solver import SolverOptions, sizes, solver_text
+from caffelungo.passes.view import View
+from caffelungo.projects import number_texts
+from caffelungo.projects.class_choice import AUTO, ClassChoice
+from caffelungo.projects.number_texts import NumbersAbout
+from caffelungo.projects.project_options import ProjectOptions, Stage, Summary
+from caffelungo.projects.write_folder import FILES, write_folder
+from caffelungo.rewriting.folder_files import STARTED, reference
+from caffelungo.rewriting.retarget import Opened, Pictures, PointOptions, batch_of, mirrors, point
+from caffelungo.rewriting.rewrite import carried
+from caffelungo.weights.weights import Weights
+
+if TYPE_CHECKING:
+    from caffelungo.probes.number_start import StartedNumbers
+
+LOSS = "huber"
+"""The loss where none is asked for: a few wrong numbers of a table do not lead it astray."""
+
+
+def number_project(
+    options: ProjectOptions,
+    wanted: PointOptions,
+    opened: Opened,
+    found: photos.PhotoFolder,
+    parts: photos.FolderSplit,
+    say: Stage,
+) -> Summary:
+    """Write the folder ``options.out`` for the numbers of ``found``, and return what is in it.
+
+    UserError for options that are for classes, for numbers that do not differ, and as ``finetune_project``.
+    """
+    out = Path(options.out)
+    _refuse_class_options(options)
+    numbers = columns_of(found, parts.train)
+    refuse_constant(numbers)
+    probing = opened.weights is not None and not options.classic
+    steps: tuple[Step, ...] = ()
+    if options.freeze_to is not None and not probing:
+        steps = (step(freeze, FreezeOptions(options.freeze_to)),)
+    pictures = Pictures(
+        len(numbers), len(parts.train), len(parts.val or parts.train), reference(out, "train.txt"),
+        reference(out, "val.txt" if parts.val else "train.txt"), str(found.folder.resolve()), None, numbers,
+        LOSS if options.loss == AUTO else options.loss,
+    )  # fmt: skip
+    result = point(opened, wanted, pictures, steps)
+    tried = _tried(options, opened, result, found, parts.train, numbers, say) if probing else None
+    definition, started, notes = _begun(options, opened, result, tried)
+    solver = SolverOptions(
+        net=reference(out, "train_val.prototxt"), pictures=len(parts.train), tested=pictures.tested,
+        classes=len(numbers), batch_size=batch_of(View(opened.definition), wanted, len(parts.train)),
+        weights=str(out / STARTED), solver=str(out / "solver.prototxt"), fresh=opened.weights is None,
+        passes=options.passes, seed=options.seed, started=tried is not None, named=(reference(out, STARTED),),
+        watch=_loss(definition), predicts=number_texts.titles(numbers),
+    )  # fmt: skip
+    about = NumbersAbout(
+        options.net, out, Path(options.data.partition("?")[0]), numbers, len(parts.train), len(parts.val),
+        sizes(solver).all, tried,
+    )  # fmt: skip
+    texts = {
+        "train_val.prototxt": number_texts.headed(definition, about),
+        "deploy.prototxt": run(definition, [step(deploy, DeployOptions())]).definition.text,
+        "solver.prototxt": solver_text(solver),
+        "README.md": number_texts.readme(about, notes),
+        "run.sh": number_texts.script(about),
+    }
+    write_folder(out, found, parts, texts, started, definition.message)
+    return Summary(
+        (), {}, about.train, about.val, tuple(one.name for one in View(definition).classifiers), solver.weights,
+        about.iterations, solver.batch_size,
+        {name: out / name for name in (*FILES, STARTED) if (out / name).exists()}, number_texts.commands(about),
+        notes, _notices(opened, found, parts, result), ClassChoice("none"), None, numbers, tried,
+    )  # fmt: skip
+
+
+def columns_of(found: photos.PhotoFolder, train: Sequence[int]) -> tuple[NumberColumn, ...]:
+    """What is to be predicted: names and units of the columns, means and deviations over the pictures ``train``.
+
+    A unit stands behind the name, as in `age [years]` or `height (cm)`.
+    """
+    assert found.pictures.targets is not None
+    rows = found.pictures.targets[list(train)].astype(np.float64)
+    names = found.pictures.target_names or tuple(_numbered(rows.shape[1]))
+    return tuple(
+        NumberColumn(*name_and_unit(name), float(mean), float(deviation))
+        for name, mean, deviation in zip(names, rows.mean(0), rows.std(0), strict=True)
+    )
+
+
+def name_and_unit(column: str) -> tuple[str, str]:
+    """``age`` and ``years`` of `age [years]` or `age (years)`; the whole name and nothing where there is no unit."""
+    match = re.fullmatch(r"\s*(\S.*?)\s*(?:\[([^\[\]]+)\]|\(([^()]+)\))\s*", column)
+    return (match[1], (match[2] or match[3]).strip()) if match else (column.strip(), "")
+
+
+def _numbered(count: int) -> list[str]:
+    return ["number"] if count == 1 else [f"number{place + 1}" for place in range(count)]
+
+
+def _refuse_class_options(options: ProjectOptions) -> None:
+    given = {
+        "--remember": options.remember, f"--balance {options.balance}": options.balance != AUTO,
+        f"--corrections {options.corrections}": options.corrections is not None,
+    }  # fmt: skip
+    problems = [
+        Problem(f"{flag.split()[0]} is for classes, and these pictures have numbers", None, flag,
+                "leave it out, or write --predict classes")
+        for flag, present in given.items() if present
+    ]  # fmt: skip
+    if options.loss not in (AUTO, *LOSSES):
+        problems.append(
+            Problem("no such loss of numbers", None, f"--loss {options.loss}",
+                    f"use one of: {', '.join((AUTO, *LOSSES))}")
+        )  # fmt: skip
+    if problems:
+        raise UserError(problems)
+
+
+def _tried(
+    options: ProjectOptions,
+    opened: Opened,
+    pointed: Result,
+    found: photos.PhotoFolder,
+    train: Sequence[int],
+    numbers: tuple[NumberColumn, ...],
+    say: Stage,
+) -> StartedNumbers:
+    """The net of ``pointed`` with the best ridge regression for the training pictures."""
+    from caffelungo.probes.number_start import start_numbers
+    from caffelungo.solve.engine import make_engine
+    from caffelungo.solve.options import EngineOptions
+
+    assert found.pictures.targets is not None
+    assert opened.weights is not None
+    entries = [(found.pictures.path(index), tuple(found.pictures.targets[index].tolist())) for index in train]
+    return start_numbers(
+        pointed.definition, opened.weights, entries, numbers, make_engine(EngineOptions(device=options.device)),
+        layers=options.layers, groups=found.copies_among(train), mirrored=mirrors(pointed.definition),
+        seed=options.seed, say=say,
+    )  # fmt: skip
+
+
+def _begun(
+    options: ProjectOptions, opened: Opened, pointed: Result, tried: StartedNumbers | None
+) -> tuple[Definition, Weights, list[Note]]:
+    """The net that is trained, the weights that it starts from, and what the passes did."""
+    if tried is None and opened.weights is None:
+        return pointed.definition, Weights(moved({}, pointed.moves), types=_types(pointed.definition)), pointed.notes
+    if tried is None:
+        return pointed.definition, carried(opened.definition, pointed, opened.weights, []), pointed.notes
+    behind = [step(stored_statistics, StatisticsOptions())]
+    if options.freeze_to is not None:
+        behind.append(step(freeze, FreezeOptions(options.freeze_to)))
+    refined = run(tried.definition, behind)
+    return refined.definition, tried.weights, [*pointed.notes, *tried.notes, *refined.notes]
+
+
+def _types(definition: Definition) -> dict[str, str]:
+    return {layer.name: layer.type for layer in definition.message.layer}
+
+
+def _loss(definition: Definition) -> str:
+    """The blob of the loss, by which the best weights are chosen."""
+    main = View(definition).heads()[-1]
+    return next(end.tops[0] for end in main.ends if any(end.loss_weights))
+
+
+def _notices(opened: Opened, found: photos.PhotoFolder, parts: photos.FolderSplit, result: Result) -> list[str]:
+    notices = [*opened.definition.notes, *found.notices, *parts.notices]
+    if not parts.val:
+        notices.append("no picture is held out for testing: TEST uses the training pictures; --val 0.2 holds out a "
+                       "fifth")  # fmt: skip
+    if mirrors(result.definition):
+        notices.append("training mirrors pictures at random: write `mirror: false` where a mirror image has another "
+                       "number")  # fmt: skip
+    notices += [f"{note.what} ({note.why})" for note in result.notes if "assumed:" in note.why]
+    if opened.weights is None:
+        notices.append("no weights are named, so every layer starts from its filler: --weights net.caffemodel")
+    return notices

@@ -1,0 +1,97 @@
+"""What `lungo finetune` is asked, and what it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from caffelungo.passes.base import Note
+from caffelungo.passes.predict_numbers import NumberColumn
+from caffelungo.projects.class_choice import AUTO, ClassChoice
+
+if TYPE_CHECKING:
+    from caffelungo.probes.finetune_start import Started
+    from caffelungo.probes.number_start import StartedNumbers
+
+CLASSES, NUMBERS = "classes", "numbers"
+PREDICT = (AUTO, CLASSES, NUMBERS)
+"""What labels may be: names of classes, or values to predict; AUTO: as they look."""
+Stage = Callable[[str, int, int], None]
+"""What is done now, how much of it is, and of how much."""
+
+
+@dataclass(frozen=True)
+class ProjectOptions:
+    """The options of `lungo finetune`. ``net`` is a path or a name of the catalogue.
+
+    ``weights`` are written into the solver as given ("none": train from scratch; None: those that come with a net of
+    the catalogue). ``classic``: Caffe's way, a fresh classifier that learns ten times as fast, instead of the best
+    linear classifier. ``layers``: what that may read (see `lungo probe`). ``batch_size``, ``size``, ``resize`` and
+    ``mean_value`` are as in the files they end up in; ``passes`` is how often training sees each picture.
+    ``groups``: a pattern over file names or a column, whose pictures stay on one side of the split; ``per_class``: the
+    most training pictures per class. ``path_column`` and ``label_column``: of a table. ``corrections``: a file of them
+    for the labels. ``balance``: what is done about classes of different sizes (see ``class_choice``).
+    ``predict``: a word of ``PREDICT``; ``loss``: that of numbers, a word of ``passes.predict_numbers.LOSSES``.
+    ``remember``: the old classifier stays, taught by the old net, which is Caffe's way, too.
+    """
+
+    net: str
+    data: str
+    out: str
+    weights: str | None = None
+    classic: bool = False
+    layers: tuple[str, ...] = ("auto",)
+    val: float = 0.2
+    head: str | None = None
+    freeze_to: str | None = None
+    suffix: str | None = None
+    size: int | None = None
+    resize: int | None = None
+    mean_value: tuple[float, ...] | None = None
+    batch_size: int | None = None
+    passes: int | None = None
+    groups: str | None = None
+    per_class: int | None = None
+    path_column: str | None = None
+    label_column: str | None = None
+    corrections: str | None = None
+    balance: str = AUTO
+    predict: str = AUTO
+    loss: str = AUTO
+    remember: bool = False
+    seed: int = 0
+    device: str = "cpu"
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    stages: Sequence[str] = ()
+    level: int = 0
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was found and written, for the command line to print.
+
+    ``counts`` are readable pictures per class, ``notes`` what the passes did, ``notices`` what is worth a look,
+    ``commands`` what to run next, with a word on each, ``balance`` what is done about classes of different sizes.
+    ``probe``: the linear classifiers that were tried, None where training starts otherwise. ``numbers``: what the net
+    predicts, where that are no classes, and ``regressions`` the linear regressions that were tried.
+    """
+
+    classes: tuple[str, ...]
+    counts: dict[str, int]
+    train: int
+    val: int
+    heads: tuple[str, ...]
+    weights: str | None
+    iterations: int
+    batch_size: int
+    files: dict[str, Path]
+    commands: list[tuple[str, str]]
+    notes: list[Note]
+    notices: list[str]
+    balance: ClassChoice
+    probe: Started | None = None
+    numbers: tuple[NumberColumn, ...] = ()
+    regressions: StartedNumbers | None = None
