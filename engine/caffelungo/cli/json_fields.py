@@ -81,6 +81,9 @@ FIELDS: dict[str, dict[str, str]] = {
         "heads": "Classifiers: `layer`, `title`, `accuracy`, `interval` (95 %, Wilson), `balanced_accuracy` (mean "
         "recall), `macro_f1`, `top5`, `right`, `samples`, `classes` (`name`, `samples`, `right`, `recall`, "
         "`precision`).",
+        "labels": "Several labels per picture: `mean_average_precision`, `micro_f1`, `macro_f1`, `absent` (labels "
+        "without a positive picture), `labels` (`label`, `positives`, `known`, `average_precision`, `threshold`, `precision`, "
+        "`recall`, `f1`); null for a net that tells none.",
         "files": _FILES,
     },
     "train": {

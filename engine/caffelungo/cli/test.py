@@ -64,7 +64,7 @@ def test(
     return VerbResult(
         {
             "samples": found.samples, "outputs": found.outputs, "heads": [_classifier(one) for one in found.heads],
-            "files": found.files,
+            "labels": found.labels.plain() if found.labels is not None else None, "files": found.files,
         }
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 TOP = 5
 CONFIDENCE = 1.959963984540054
 """Standard deviations of a 95 % interval."""
-SHARES = ("acc", "top", "recall", "precision", "balanced_accuracy", "macro_f1")
+SHARES = ("acc", "top", "recall", "precision", "balanced_accuracy", "macro_f1", "micro_f1", "map")
 """How names of blobs begin that are shares of the samples."""
 
 

@@ -12,11 +12,12 @@ from rich.console import Console
 
 from caffelungo.errors import RunError
 from caffelungo.plan.plan import Plan, PlannedLayer
-from caffelungo.report import confusion
+from caffelungo.report import confusion, label_scores
 from caffelungo.report.class_table import print_classes
 from caffelungo.report.classification_score import Classified
 from caffelungo.report.classification_score import score as shown
 from caffelungo.report.glog import CaffeLog, number
+from caffelungo.report.label_scores import LabelScores
 from caffelungo.report.terminal import Terminal
 from caffelungo.solve import nets
 from caffelungo.solve.engine import out_of_memory
@@ -45,10 +46,14 @@ class Tested:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A test of a net. ``heads`` are its classifiers, one a label, in the order of the file."""
+    """A test of a net. ``heads`` are its classifiers, one a label, in the order of the file.
+
+    ``labels``: how well several labels per sample were told; None where the net tells none.
+    """
 
     result: TestResult
     heads: tuple[Tested, ...] = ()
+    labels: LabelScores | None = None
 
     @property
     def classified(self) -> Classified | None:
@@ -66,6 +71,7 @@ class TestRun:
     outputs: dict[str, float]
     heads: tuple[Tested, ...] = ()
     files: tuple[Path, ...] = ()
+    labels: LabelScores | None = None
 
 
 def test(options: TestOptions) -> int:
@@ -88,22 +94,24 @@ def run_test(options: TestOptions) -> TestRun:
     if not options.quiet:
         show(found, Terminal(), _untested(net.opened, found))
     written: list[Path] = []
-    if options.output and found.heads:
+    if options.output:
         written = write(found, Path(options.output), net.opened)
-        if not options.quiet:
-            console.print(f"wrote {', '.join(str(path) for path in written)}", markup=False)
-    return TestRun(found.result.samples, found.result.values(), found.heads, tuple(written))
+    if written and not options.quiet:
+        console.print(f"wrote {', '.join(str(path) for path in written)}", markup=False)
+    return TestRun(found.result.samples, found.result.values(), found.heads, tuple(written), found.labels)
 
 
 def write(found: Evaluation, folder: Path, opened: nets.OpenedNet) -> list[Path]:
     """Write the tables and the picture of each classifier into ``folder``; of several each into one of its name.
 
+    Of a net that tells several labels per sample it is the table of these.
+
     ``opened`` is the net that was tested, whose data name the pictures.
     """
     pictures = _pictures(opened)
+    paths = [label_scores.write(found.labels, folder)] if found.labels is not None else []
     if len(found.heads) == 1:
-        return confusion.write(found.heads[0].classified, folder, pictures)
-    paths = []
+        return [*paths, *confusion.write(found.heads[0].classified, folder, pictures)]
     for one in found.heads:
         own = folder / re.sub(r"[^\w.-]", "_", one.layer)
         own.mkdir(exist_ok=True)
@@ -138,13 +146,15 @@ def evaluate(net: TestNet, each: Callable[[int, int], None] = lambda done, count
     if result is None:
         raise RunError("the test was interrupted")
     heads = named.heads_of(net.opened.text.message.lungo)
+    labels = net.whole.labels()
+    labels = labels.named(net.names) if labels is not None else None
     return Evaluation(result, tuple(
         Tested(
             layer, named.described(heads[layer]) if layer in heads else f"`{layer}`",
             _measured(plan, one), counter.result()
         )
         for layer, one, counter in counters if counter.confusion is not None
-    ))  # fmt: skip
+    ), labels)  # fmt: skip
 
 
 def _measured(plan: Plan, judging: PlannedLayer) -> tuple[str, ...]:
@@ -176,6 +186,9 @@ def show(found: Evaluation, console: Console, untested: Sequence[str] = ()) -> N
         if several:
             print_classes(one.classified.per_class(), console)
             console.print()
+    if found.labels is not None:
+        for line in label_scores.lines(found.labels):
+            console.print(line, markup=False)
     of = {blob: one.title for one in found.heads for blob in one.blobs} if several else {}
     for score in found.result.scores:
         if score.blob in found.result.values():
@@ -184,6 +197,8 @@ def show(found: Evaluation, console: Console, untested: Sequence[str] = ()) -> N
     console.print(f"samples  {found.result.samples}")
     if found.heads and not several:
         print_classes(found.heads[0].classified.per_class(), console)
+    if found.labels is not None:
+        label_scores.print_labels(found.labels, console)
 
 
 def _show_counts(classified: Classified, console: Console) -> None:

@@ -248,6 +248,7 @@ def extras(opened: OpenedNet, loaded: Any = None) -> Any:
     labels = names_of_classes(opened, loaded)
     del result.label[:]
     result.label.extend(labels)
+    del result.threshold[:]  # those of other weights than are trained here
     found = heads_of(own, loaded, layers=[one.name for one in opened.plan.layers])
     heads = [type(head).FromString(head.SerializeToString()) for head in found.values()]
     del result.head[:]

@@ -73,6 +73,7 @@ def open_test_net(options: TestOptions, log: CaffeLog, console: Console | None =
         choose_head.refuse_other_classes(opened, trained, options.data)
     net = make_test_net(opened, loaded, engine, options.iterations, options.workers)
     _name_classes(net, trained)
+    net.whole.give_labels_from(list(trained.threshold) if trained is not None else [])
     net.head = head
     return net
 

@@ -9,6 +9,7 @@ from caffelungo.solve import nets, snapshot
 from caffelungo.solve.ledger import WHOLE
 from caffelungo.solve.observer import Observer
 from caffelungo.solve.snapshot import Snapshot
+from caffelungo.solve.test_result import TestResult
 from caffelungo.solve.training import Training
 from caffelungo.weights import formats
 from caffelungo.wording import counted
@@ -19,6 +20,12 @@ class Keeper(Observer):
 
     def __init__(self, training: Training, extras: Any) -> None:
         self.training, self.extras = training, extras
+        self.thresholds: tuple[float, ...] = ()
+
+    def on_test(self, iteration: int, net: int, result: TestResult) -> None:
+        """Remember the thresholds that the first test net's labels are best told with: the best weights carry them."""
+        if net == 0:
+            self.thresholds = result.thresholds
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Delete all but the newest ``keep_last`` snapshots, once a newer one is complete."""
@@ -41,6 +48,8 @@ class Keeper(Observer):
             weights, net, shared = (
                 training.weights(), nets.filtered(training.opened), nets.shared_blobs(training.plan),
             )  # fmt: skip
+            if self.thresholds and weights.extras is not None:
+                weights.extras.threshold.extend(self.thresholds)
             path = snapshot.best_of(training.prefix, training.form)
 
             def write() -> None:

@@ -109,7 +109,7 @@ class TestNet:
         values, whole = iter(mean[1:]), self.whole.values()
         found = {blob: whole.get(blob, [next(values) for _ in row]) for blob, row in sums.items()}
         scores = [Score(blob, value, self.weights[blob]) for blob, row in found.items() for value in row]
-        return TestResult(mean[0], scores, samples, self._measures(whole))
+        return TestResult(mean[0], scores, samples, self._measures(whole), self.whole.thresholds())
 
     def _measures(self, whole: Mapping[str, Sequence[float]]) -> dict[str, float]:
         plan, names = self.opened.plan, [one.name for one in self.opened.text.message.lungo.number]

@@ -16,12 +16,16 @@ class Score:
 
 @dataclass(frozen=True)
 class TestResult:
-    """Means over one test. ``samples`` is how many were seen, ``measures`` what else was counted."""
+    """Means over one test. ``samples`` is how many were seen, ``measures`` what else was counted.
+
+    ``thresholds``: of a net that tells several labels, those at which its F1 is best on this test (``label_measures``).
+    """
 
     loss: float
     scores: list[Score]
     samples: int
     measures: dict[str, float] = field(default_factory=dict)
+    thresholds: tuple[float, ...] = ()
 
     __test__ = False
 

@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from caffelungo.layers.label_measures import best_thresholds
+from caffelungo.layers.types.multi_label_accuracy import MultiLabelAccuracy
 from caffelungo.net.graph import GraphNet, LayerModule
 from caffelungo.plan.plan import Plan, PlannedLayer
+from caffelungo.report.label_scores import LabelScores, label_scores
 
 
 @dataclass
@@ -57,6 +60,34 @@ class WholeTest:
             if one.seen
             for blob, top in zip(one.planned.tops, one.planned.layer.from_sums(one.sums), strict=True)
         }
+
+    def labels(self) -> LabelScores | None:
+        """How well each of several labels was told over what has been run; None where the net tells none."""
+        one = self._labelled()
+        if one is None:
+            return None
+        scores, targets = one.sums.unbind(1)
+        return label_scores(scores, targets, one.planned.layer.thresholds)
+
+    def give_labels_from(self, thresholds: Sequence[float]) -> None:
+        """Judge labels by ``thresholds``, those of the weights, where the net's file has none of its own."""
+        for one in self.layers:
+            layer = one.planned.layer
+            if isinstance(layer, MultiLabelAccuracy):
+                layer.learn_thresholds(thresholds, one.planned.bottom_shapes)
+
+    def thresholds(self) -> tuple[float, ...]:
+        """The thresholds at which the F1 of several labels is best on what has been run; none without such."""
+        one = self._labelled()
+        if one is None:
+            return ()
+        scores, targets = one.sums.unbind(1)
+        return tuple(best_thresholds(scores.sigmoid(), targets).tolist())
+
+    def _labelled(self) -> WholeLayer | None:
+        return next(
+            (one for one in self.layers if isinstance(one.planned.layer, MultiLabelAccuracy) and one.seen), None
+        )
 
 
 def layers_of(plan: Plan) -> list[PlannedLayer]:

@@ -27,6 +27,8 @@ class TestReport(VerbReport):
     ``samples``: how many samples were tested.
     ``confusion``: counts as an array: classes of the samples x classes they were taken for.
     ``files``: the files that were written.
+    ``labels``: of a net that tells several labels per picture a row per label, with its average precision, and
+    precision, recall and F1 at its threshold.
     """
 
     samples: int
@@ -39,6 +41,7 @@ class TestReport(VerbReport):
     confusion: Any = field(default=None, repr=False)
     heads: DataTable = field(default_factory=DataTable)
     files: list[str] = field(default_factory=list)
+    labels: DataTable = field(default_factory=DataTable)
 
     __test__ = False
 
@@ -114,6 +117,7 @@ def test(
                    "accuracy": one.classified.accuracy, "low": one.classified.interval[0],
                    "high": one.classified.interval[1]} for one in found.heads),
         [str(path) for path in files],
+        DataTable() if found.labels is None else DataTable(one.row() for one in found.labels.labels),
     )  # fmt: skip
 
 

@@ -48,6 +48,12 @@ class MultiLabelAccuracy(Layer):
         self.count = len(self.param.top)
         self.thresholds = tuple(self.own.threshold) or (label_measures.EVEN,)
 
+    def learn_thresholds(self, thresholds: Sequence[float], bottoms: Sequence[Shape | None]) -> None:
+        """Take ``thresholds``, where there is one for each label and the file says none."""
+        scores = bottoms[0]
+        if len(thresholds) and not self.own.threshold and scores is not None and count(scores[1:]) == len(thresholds):
+            self.thresholds = tuple(thresholds)
+
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         scores, targets = (count(shape[1:]) for shape in bottoms)
         mistakes = []
