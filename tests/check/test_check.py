@@ -237,7 +237,7 @@ MISTAKES = {
     "no rate": (
         edit("solver.prototxt", "base_lr: 0.01\n", ""),
         "solver.prototxt",
-        1,
+        2,
         "no base_lr",
         "base_lr: 0.001",
         edit("solver.prototxt", "lr_policy", "base_lr: 0.001\nlr_policy"),

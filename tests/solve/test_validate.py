@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from caffelungo.definition.partial import UnreadableError
 from caffelungo.definition.reader import parse_solver
+from caffelungo.errors import UserError
+from caffelungo.solve.read_solver import problems_of
 from caffelungo.solve.validate import count_test_nets as count_nets
 from caffelungo.solve.validate import solver_problems
 
@@ -20,7 +23,10 @@ def problems(text: str):
     ("change", "what", "line", "received", "mended"),
     [
         (('lr_policy: "fixed"', 'lr_policy: "fixd"'), "unknown learning rate policy", 3, "fixd", 'lr_policy: "fixed"'),
-        (('lr_policy: "fixed"', 'lr_policy: "step"'), "stepsize > 0", None, "no stepsize", None),
+        (('lr_policy: "fixed"', 'lr_policy: "step"'), "stepsize > 0", 3, "no stepsize", None),
+        (('"fixed"\nmax_iter: 5', '"poly"'), "max_iter > 0", 3, "no max_iter", None),
+        (("base_lr: 0.1\n", ""), "needs base_lr", 2, "no base_lr", None),
+        (("max_iter: 5", 'test_net: "m"'), "test_interval > 0", 4, "0", None),
         (('lr_policy: "fixed"', 'lr_policy: "exp" gamma: -1'), "gamma >= 0", 3, "-1", None),
         (
             ('lr_policy: "fixed"', 'lr_policy: "multistep" stepvalue: 5 stepvalue: 2'),
@@ -59,6 +65,23 @@ def test_one_mistake(change, what, line, received, mended):
         assert problem.where.line == line
     if mended:
         assert not problems(GOOD.replace(change[0], mended))
+
+
+LACKING = ['lr_policy: "step"', 'lr_policy: "poly"', 'test_net: "m"', "test_iter: 1", "lungo { keep_best: true }"]
+
+
+@pytest.mark.parametrize("field", [*LACKING, ""])
+def test_nothing_is_said_to_lack_where_a_field_cannot_be_read(field: str):
+    """It may be the very field that is misspelt."""
+    policy = "" if "lr_policy" in field else 'lr_policy: "fixed"\n'
+    text = f'net: "n"\n{policy}{field}\n' if field else "display: 5\n"
+    definition = parse_solver(text, "s.prototxt")
+    assert solver_problems(definition.message, definition.where)
+    assert solver_problems(definition.message, definition.where, whole=False) == []
+    with pytest.raises(UserError) as caught:
+        parse_solver(f"{text}baselr_: 3\nzzz: 4\n", "s.prototxt")
+    assert isinstance(caught.value, UnreadableError)
+    assert problems_of(caught.value.rest) == []
 
 
 def test_all_mistakes_come_at_once():

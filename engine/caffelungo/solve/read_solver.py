@@ -29,7 +29,5 @@ def problems_of(rest: Rest | None) -> list[Problem]:
     if rest is None:
         return []
     definition = rest.definition
-    found = solver_problems(definition.message, definition.where)
-    if any(fault.harm is Harm.FIELD for fault in rest.faults):
-        found = [one for one in found if one.where != definition.where()]
-    return found
+    whole = not any(fault.harm is Harm.FIELD for fault in rest.faults)
+    return solver_problems(definition.message, definition.where, whole=whole)

@@ -45,33 +45,44 @@ def count_test_nets(solver: Any) -> int:
     return named + (1 if solver.test_interval > 0 and not named else 0)
 
 
-def solver_problems(solver: Any, where: Where) -> list[Problem]:
-    """Every problem of ``solver``, an upgraded SolverParameter, but for those of nets inside it."""
+def solver_problems(solver: Any, where: Where, *, whole: bool = True) -> list[Problem]:
+    """Every problem of ``solver``, an upgraded SolverParameter, but for those of nets inside it.
+
+    A field that lacks is reported at the one that needs it. Without ``whole`` fields may lack that the file has, and
+    nothing is said to lack.
+    """
     return [
-        *range_problems(solver, where, skip=NETS), *_train_net(solver, where), *_test_nets(solver, where),
-        *_policy(solver, where), *_rule(solver, where), *_names(solver, where), *_held(solver, where),
+        *range_problems(solver, where, skip=NETS), *_train_net(solver, where, whole),
+        *_test_nets(solver, where, whole), *_policy(solver, where, whole), *_rule(solver, where),
+        *_names(solver, where), *_held(solver, where),
     ]  # fmt: skip
 
 
-def _at(where: Where, field: str) -> Any:
-    return where(field) or where()
+def _given(s: Any, field: str) -> bool:
+    """Whether the file says something of ``field``."""
+    return bool(getattr(s, field)) if s.DESCRIPTOR.fields_by_name[field].is_repeated else bool(s.HasField(field))
 
 
-def _train_net(s: Any, where: Where) -> list[Problem]:
+def _at(where: Where, s: Any, *fields: str) -> Any:
+    """The place of the first of ``fields`` that the file has; that of the whole solver where it has none."""
+    return next((place for field in fields if _given(s, field) and (place := where(field))), None) or where()
+
+
+def _train_net(s: Any, where: Where, whole: bool) -> list[Problem]:
     given = [name for name in TRAIN_FIELDS if s.HasField(name)]
-    if len(given) == 1:
+    if len(given) == 1 or not (given or whole):
         return []
     return [
         Problem(
             "a solver names its train net in exactly one field",
-            _at(where, given[1]) if given else where(),
+            _at(where, s, *given[1:]),
             " and ".join(given) or "none of them",
             f"keep one of {', '.join(TRAIN_FIELDS)}",
         )
     ]
 
 
-def _test_nets(s: Any, where: Where) -> list[Problem]:
+def _test_nets(s: Any, where: Where, whole: bool) -> list[Problem]:
     problems = []
     count = count_test_nets(s)
     named = len(s.test_net) + len(s.test_net_param)
@@ -80,7 +91,7 @@ def _test_nets(s: Any, where: Where) -> list[Problem]:
         problems.append(
             Problem(
                 "test_iter must be given once for each test net, or not at all",
-                _at(where, "test_iter"),
+                _at(where, s, "test_iter"),
                 f"{len(s.test_iter)} test_iter for {counted(count, 'test net')}",
                 f"write {counted(count, '`test_iter:` line')}; without any, each whole set is tested once",
             )
@@ -89,16 +100,16 @@ def _test_nets(s: Any, where: Where) -> list[Problem]:
         problems.append(
             Problem(
                 "test_iter is given but there is no test net",
-                _at(where, "test_iter"),
+                _at(where, s, "test_iter"),
                 f"test_iter: {s.test_iter[0]}",
                 "add `test_net:`, or name the net with `net:` instead of `train_net:`",
             )
         )
-    if count and s.test_interval <= 0:
+    if count and s.test_interval <= 0 and (whole or s.HasField("test_interval")):
         problems.append(
             Problem(
                 "a solver with test nets needs test_interval > 0",
-                _at(where, "test_interval" if s.HasField("test_interval") else "test_iter"),
+                _at(where, s, "test_interval", "test_iter", "test_net", "test_net_param"),
                 f"test_interval: {s.test_interval}",
                 "add `test_interval: 500`, or remove test_iter and test_net",
             )
@@ -107,13 +118,13 @@ def _test_nets(s: Any, where: Where) -> list[Problem]:
         problems.append(
             Problem(
                 "test_state must be given once for each test net, or not at all",
-                _at(where, "test_state"),
+                _at(where, s, "test_state"),
                 f"{len(s.test_state)} test_state for {counted(count, 'test net')}",
                 f"write {counted(count, '`test_state` block')}",
             )
         )
     extras = [name for name in ("early_stop", "keep_best", "watch") if getattr(s.lungo, name)]
-    if extras and not (count and (not s.test_iter or any(s.test_iter))):
+    if extras and whole and not (count and (not s.test_iter or any(s.test_iter))):
         problems.append(
             Problem(
                 f"{' and '.join(extras)} judge{'s' if len(extras) == 1 else ''} a run by its tests, and this solver "
@@ -130,8 +141,10 @@ def _shown(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else str(value)
 
 
-def _policy(s: Any, where: Where) -> list[Problem]:
+def _policy(s: Any, where: Where, whole: bool) -> list[Problem]:
     known, policy = policies(), s.lr_policy
+    if not policy and not whole:
+        return []
     if policy not in known:
         near = did_you_mean(policy, known) if policy else None
         several = ", ".join(known)
@@ -140,7 +153,7 @@ def _policy(s: Any, where: Where) -> list[Problem]:
         return [
             Problem(
                 "unknown learning rate policy" if policy else "the solver has no lr_policy",
-                _at(where, "lr_policy"),
+                _at(where, s, "lr_policy"),
                 f'lr_policy: "{policy}"' if policy else None,
                 remedy or (f'did you mean "{near}"?' if near else listed),
             ),
@@ -148,9 +161,10 @@ def _policy(s: Any, where: Where) -> list[Problem]:
         ]
     problems = missing(policy)
     for need in (*known[policy].needs, _HAS_A_RATE):
-        if not need.met(s):
+        if not need.met(s) and (whole or _given(s, need.field)):
             what = need.message or f'lr_policy "{policy}" needs {need.what}'
-            problems.append(Problem(what, _at(where, need.field), _received(s, need.field), need.remedy))
+            place = _at(where, s, need.field, "lr_policy")
+            problems.append(Problem(what, place, _received(s, need.field), need.remedy))
     return problems
 
 
@@ -163,10 +177,10 @@ _HAS_A_RATE = Need(
 
 def _received(s: Any, field: str) -> str:
     value = getattr(s, field)
-    if s.DESCRIPTOR.fields_by_name[field].is_repeated:
-        return ", ".join(map(str, value)) or f"no {field}"
-    if not s.HasField(field):
+    if not _given(s, field):
         return f"no {field}"
+    if s.DESCRIPTOR.fields_by_name[field].is_repeated:
+        return ", ".join(map(str, value))
     return f"{field}: {value:g}" if isinstance(value, int | float) else f"{field}: {value}"
 
 
@@ -177,7 +191,7 @@ def _rule(s: Any, where: Where) -> list[Problem]:
         return [
             Problem(
                 "unknown solver type",
-                _at(where, "type"),
+                _at(where, s, "type"),
                 f'type: "{s.type}"',
                 f'did you mean "{near}"?' if near else f"use one of: {', '.join(rules)}",
             )
@@ -187,7 +201,7 @@ def _rule(s: Any, where: Where) -> list[Problem]:
         problems.append(
             Problem(
                 f"momentum cannot be used with {s.type}",
-                _at(where, "momentum"),
+                _at(where, s, "momentum"),
                 f"momentum: {s.momentum:g}",
                 'remove momentum, or use type: "SGD"',
             )
@@ -201,7 +215,7 @@ def _names(s: Any, where: Where) -> list[Problem]:
         problems.append(
             Problem(
                 "unknown regularization type",
-                _at(where, "regularization_type"),
+                _at(where, s, "regularization_type"),
                 f'regularization_type: "{s.regularization_type}"',
                 'use "L2" (the default) or "L1"',
             )
