@@ -74,6 +74,7 @@ class SolverOptions:
     watch: str = ""
     balance: str = ""
     predicts: str = ""
+    labelled: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,8 @@ def solver_text(options: SolverOptions) -> str:
 
 
 def _pictures(options: SolverOptions) -> str:
-    what = f"to predict: {options.predicts}" if options.predicts else counted(options.classes, "class")
+    named = counted(options.classes, "label" if options.labelled else "class")
+    what = f"to predict: {options.predicts}" if options.predicts else named
     return f"{counted(options.pictures, 'picture')} to train on, {options.tested} to test on, {what}."
 
 
@@ -268,6 +270,8 @@ def _classic_head(options: SolverOptions, size: Sizes) -> list[str]:
         if options.rate
         else f"The loss starts near {options.classes / 2:g}, half for each number"
         if options.predicts
+        else f"The loss starts below labels x ln(2) = {options.classes * math.log(2):.2f}"
+        if options.labelled
         else f"The loss starts near ln(classes) = {math.log(options.classes):.2f}"
     )
     head = [

@@ -14,6 +14,7 @@ from caffelungo.report.curves import COLOURS
 
 if TYPE_CHECKING:
     from caffelungo.probes.choose_candidate import TriedCandidate
+    from caffelungo.probes.label_start import TriedLabels
     from caffelungo.probes.number_start import TriedRegression
 
 
@@ -47,6 +48,21 @@ def regression_table(rows: Sequence[TriedRegression], best: TriedRegression, tit
         result.add_row(
             ">" if row is best else "", Text(row.candidate.name), str(row.features), f"{row.penalty:.3g}", *cells,
             style="bold" if row is best else None,
+        )  # fmt: skip
+    return result
+
+
+def label_table(rows: Sequence[TriedLabels], best: TriedLabels) -> Table:
+    """Layer, features, penalty, and mean average precision and log loss of several labels on pictures held out."""
+    result = Table(box=None, pad_edge=False)
+    result.add_column("", width=1)
+    result.add_column("layer", overflow="fold")
+    for name in ("features", "penalty", "mAP", "log loss"):
+        result.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        result.add_row(
+            ">" if row is best else "", Text(row.candidate.name), str(row.features), f"{row.penalty:.3g}",
+            f"{row.ap:.1%}", f"{row.loss:.3f}", style="bold" if row is best else None,
         )  # fmt: skip
     return result
 

@@ -13,11 +13,12 @@ from caffelungo.projects.class_choice import AUTO, ClassChoice
 
 if TYPE_CHECKING:
     from caffelungo.probes.finetune_start import Started
+    from caffelungo.probes.label_start import StartedLabels
     from caffelungo.probes.number_start import StartedNumbers
 
-CLASSES, NUMBERS = "classes", "numbers"
-PREDICT = (AUTO, CLASSES, NUMBERS)
-"""What labels may be: names of classes, or values to predict; AUTO: as they look."""
+CLASSES, LABELS, NUMBERS = "classes", "labels", "numbers"
+PREDICT = (AUTO, CLASSES, LABELS, NUMBERS)
+"""What labels may be: the class of a picture, several labels of it, or values to predict; AUTO: as they look."""
 Stage = Callable[[str, int, int], None]
 """What is done now, how much of it is, and of how much."""
 
@@ -33,7 +34,8 @@ class ProjectOptions:
     ``groups``: a pattern over file names or a column, whose pictures stay on one side of the split; ``per_class``: the
     most training pictures per class. ``path_column`` and ``label_column``: of a table. ``corrections``: a file of them
     for the labels. ``balance``: what is done about classes of different sizes (see ``class_choice``).
-    ``predict``: a word of ``PREDICT``; ``loss``: that of numbers, a word of ``passes.predict_numbers.LOSSES``.
+    ``predict``: a word of ``PREDICT``; ``loss``: that of numbers, a word of ``passes.predict_numbers.LOSSES``, or of
+    several labels, a word of ``passes.multi_label.LOSSES``.
     ``remember``: the old classifier stays, taught by the old net, which is Caffe's way, too.
     """
 
@@ -76,7 +78,8 @@ class Summary:
     ``counts`` are readable pictures per class, ``notes`` what the passes did, ``notices`` what is worth a look,
     ``commands`` what to run next, with a word on each, ``balance`` what is done about classes of different sizes.
     ``probe``: the linear classifiers that were tried, None where training starts otherwise. ``numbers``: what the net
-    predicts, where that are no classes, and ``regressions`` the linear regressions that were tried.
+    predicts, where that are no classes, and ``regressions`` the linear regressions that were tried. ``labelled``: the
+    classes are several labels per picture, and ``label_regressions`` the logistic regressions that were tried.
     """
 
     classes: tuple[str, ...]
@@ -95,3 +98,5 @@ class Summary:
     probe: Started | None = None
     numbers: tuple[NumberColumn, ...] = ()
     regressions: StartedNumbers | None = None
+    labelled: bool = False
+    label_regressions: StartedLabels | None = None

@@ -5,7 +5,7 @@ NET or a name of `lungo nets`, weights, classes  ->  a train_val definition whos
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isqrt
 from pathlib import Path
@@ -41,7 +41,8 @@ class Pictures:
     there are to train on and to test on.
 
     ``augmented``: training sees random parts of each picture, of this share of its area at least; None: the whole.
-    ``numbers``: what is predicted in the place of classes, with the ``loss`` (``passes.predict_numbers``).
+    ``numbers``: what is predicted in the place of classes, with the ``loss`` (``passes.predict_numbers``); ``instead``
+    gives the step that comes in the place of ``finetune`` otherwise.
     """
 
     classes: int
@@ -53,6 +54,7 @@ class Pictures:
     augmented: float | None = None
     numbers: tuple[NumberColumn, ...] = ()
     loss: str = "euclidean"
+    instead: Callable[[FinetuneOptions], Step] | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,8 @@ def point(opened: Opened, options: PointOptions, pictures: Pictures, more: tuple
     new = step(finetune, pointed)
     if pictures.numbers:
         new = step(predict_numbers, NumberOptions(pictures.numbers, pointed, pictures.loss))
+    elif pictures.instead is not None:
+        new = pictures.instead(pointed)
     result = run(opened.definition, [step(one_label, OneLabelOptions(options.head)), new, *more])
     _refuse_large(result.definition, options)
     return result

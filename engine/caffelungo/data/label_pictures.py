@@ -1,0 +1,73 @@
+"""Pictures with several labels each, prepared for training: of lists with rows of labels, or of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from caffelungo.data import label_rows, picture_groups
+from caffelungo.data.folder import FEW, PhotoFolder
+from caffelungo.errors import Location, UserError
+from caffelungo.wording import counted, listed
+
+
+def of_rows(found: PhotoFolder) -> PhotoFolder:
+    """``found``, whose pictures have rows of labels, so that its splits deal out the rarest label of each picture.
+
+    UserError where no picture has a label.
+    """
+    pictures = found.pictures
+    assert pictures.targets is not None
+    if not (pictures.targets[found.usable] == 1).any():
+        raise UserError(
+            "no picture has a label",
+            where=Location(str(pictures.file)),
+            received=f"{counted(len(found.usable), 'picture')}, {counted(pictures.label_size, 'label')}",
+            remedy="write 1 where a picture has a label",
+        )
+    names = pictures.target_names or tuple(str(number) for number in range(pictures.label_size))
+    made = replace(pictures, labels=label_rows.rarest(pictures.targets), target_names=names)
+    few = [f"{name} ({count})" for name, count in counts(replace(found, pictures=made), found.usable).items()
+           if count < FEW]  # fmt: skip
+    notices = [f"{counted(len(few), 'label')} with fewer than {FEW} pictures: {listed(few)}"] if few else []
+    return replace(found, pictures=made, notices=[*found.notices, *notices])
+
+
+def of_classes(found: PhotoFolder) -> PhotoFolder:
+    """``found``, whose pictures have one class each, with a row of labels per picture: those of all equal pictures."""
+    pictures, kept = label_rows.of_classes(found.pictures, found.groups)
+    places = {index: place for place, index in enumerate(kept)}
+    several = int(((pictures.targets == 1).sum(1) > 1).sum()) if pictures.targets is not None else 0
+    notices = [text for text in found.notices if not text.endswith(_EQUAL) and _SEVERAL not in text]
+    notices.append(f"{counted(several, 'picture')} found in several classes: all of these are its labels")
+    made = replace(
+        found, pictures=pictures, notices=notices, groups=[], related=None, near=None,
+        unreadable={places[index]: why for index, why in found.unreadable.items() if index in places},
+        copies=_placed(found.copies, places),
+        given=None if found.given is None else [found.given[index] for index in kept],
+        keys=None if found.keys is None else [found.keys[index] for index in kept],
+    )  # fmt: skip
+    made.related = picture_groups.merged(len(kept), made.copies, made.keys or ())
+    return of_rows(made)
+
+
+_EQUAL = "copies stay on one side of the split"
+_SEVERAL = "in several classes:"
+
+
+def _placed(groups: Sequence[Sequence[int]], places: dict[int, int]) -> list[list[int]]:
+    found = [[places[index] for index in group if index in places] for group in groups]
+    return [group for group in found if len(group) > 1]
+
+
+def counts(found: PhotoFolder, chosen: Sequence[int]) -> dict[str, int]:
+    """How many of the pictures ``chosen`` have each label, by its name."""
+    pictures = found.pictures
+    assert pictures.targets is not None
+    often = label_rows.counts(pictures.targets[list(chosen)])
+    return dict(zip(pictures.target_names, often.tolist(), strict=True))
+
+
+def in_several(found: PhotoFolder) -> int:
+    """How many sets of equal pictures of ``found`` are in several of its classes."""
+    return sum(len({int(found.pictures.labels[index]) for index in group}) > 1 for group in found.groups)
