@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from caffelungo.definition.schema import Preprocessing
 from caffelungo.errors import UserError
-from caffelungo.inference.metadata import Head, ImageInput, Metadata, read, read_labels
+from caffelungo.inference.metadata import (
+    Head,
+    ImageInput,
+    Metadata,
+    NumberAnswer,
+    NumberField,
+    read,
+    read_labels,
+)
 
 IMAGE = ImageInput("image", "NHWC", "uint8", "RGB")
 
@@ -126,6 +134,34 @@ def test_every_node_of_every_entry_is_what_it_should_be_or_named(key: str) -> No
 def test_a_damaged_record_is_named(record: str) -> None:
     with pytest.raises(UserError, match="damaged, in its entry `preprocessing`"):
         read(WHOLE | {"preprocessing": record}, "model.onnx")
+
+
+NUMBERS = NumberAnswer("age", (NumberField("age", "years"), NumberField("höhe")))
+
+
+def test_numbers_round_trip() -> None:
+    written = Metadata(IMAGE, Preprocessing(), numbers=NUMBERS)
+    assert read(written.properties(), "m.onnx") == written
+    assert "höhe" in written.properties()["numbers"]
+    assert [one.title for one in NUMBERS.fields] == ["age (years)", "höhe"]
+
+
+def test_every_node_of_the_numbers_is_what_it_should_be_or_named() -> None:
+    whole = Metadata(IMAGE, Preprocessing(), numbers=NUMBERS).properties()
+    refused = 0
+    for value in mutated(json.loads(whole["numbers"])):
+        try:
+            found = read(whole | {"numbers": json.dumps(value)}, "m.onnx").numbers
+        except UserError as error:
+            refused += 1
+            (problem,) = error.problems
+            assert "damaged, in its entry `numbers`" in problem.what
+        else:
+            assert found is not None
+            assert isinstance(found.output, str)
+            assert all(isinstance(word, str) for one in found.fields for word in (one.name, one.unit))
+            assert found.fields
+    assert refused > 10
 
 
 def test_all_damaged_entries_are_told_at_once() -> None:

@@ -64,7 +64,8 @@ def test(
     return VerbResult(
         {
             "samples": found.samples, "outputs": found.outputs, "heads": [_classifier(one) for one in found.heads],
-            "labels": found.labels.plain() if found.labels is not None else None, "files": found.files,
+            "labels": found.labels.plain() if found.labels is not None else None,
+            "numbers": found.numbers.plain() if found.numbers is not None else None, "files": found.files,
         }
     )  # fmt: skip
 

@@ -1,4 +1,7 @@
-"""The names of the classes of a net that leaves: those given, else those that the net and its weights carry."""
+"""The names of the classes of a net that leaves: those given, else those that the net and its weights carry.
+
+And what the numbers are that it predicts, if it does.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from caffelungo.deploy.exportable_net import ExportableNet
 from caffelungo.deploy.options import ExportOptions
 from caffelungo.errors import Location, UserError
 from caffelungo.inference import metadata
+from caffelungo.layers.base import count
 from caffelungo.weights.task_heads import heads_of
 from caffelungo.wording import counted
 
@@ -76,3 +80,23 @@ def classifier_labels(opened: ExportableNet, options: ExportOptions) -> list[str
         notes.append(f"the weights contain {counted(len(carried), 'label')} for {classes[1]} classes; they are ignored")
         return None
     return carried or None
+
+
+def predicted_numbers(opened: ExportableNet) -> metadata.NumberAnswer | None:
+    """The output with the numbers that the net predicts, by what the net or its weights say of them; None without any.
+
+    Where no output has as many numbers they are left out, and a note says so.
+    """
+    extras = opened.weights.extras
+    named = list(opened.definition.message.lungo.number) or (list(extras.number) if extras is not None else [])
+    if not named:
+        return None
+    fields = tuple(metadata.NumberField(one.name, one.unit) for one in named)
+    for planned in reversed(opened.net.plan.layers):
+        for blob, shape in zip(planned.tops, planned.top_shapes, strict=True):
+            if blob in opened.net.outputs and shape is not None and count(shape[1:]) == len(fields):
+                return metadata.NumberAnswer(blob, fields)
+    opened.notes.append(
+        f"the net says what {counted(len(fields), 'number')} are that it predicts, and has no output of as many"
+    )
+    return None

@@ -7,7 +7,7 @@ from typing import Any
 
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.schema import Preprocessing
-from caffelungo.deploy.classifier_labels import classifier_heads, classifier_labels
+from caffelungo.deploy.classifier_labels import classifier_heads, classifier_labels, predicted_numbers
 from caffelungo.deploy.exportable_net import ExportableNet
 from caffelungo.deploy.options import ExportOptions
 from caffelungo.deploy.picture_operators import INTERPOLATION, Front
@@ -40,7 +40,8 @@ def export_metadata(
         more["weights_sha256"] = ",".join(metadata.sha256(path) for path in paths)
     classifier = net.classes[0] if net.classes else None
     known = record if record is not None else Preprocessing()
-    return metadata.Metadata(given, known, labels, classifier, more, tuple(several))
+    numbers = predicted_numbers(opened)
+    return metadata.Metadata(given, known, labels, classifier, more, tuple(several), numbers)
 
 
 def _order(record: Any) -> str:

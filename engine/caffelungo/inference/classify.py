@@ -16,8 +16,9 @@ from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.inference import metadata, picture_input
 from caffelungo.inference.inputs import Given, PictureBatch, batches, gather
 from caffelungo.inference.onnx_engine import OnnxEngine
-from caffelungo.inference.predictions import Guess, Prediction, short_label
+from caffelungo.inference.predictions import Guess, PredictedNumber, Prediction, short_label
 from caffelungo.report import gallery
+from caffelungo.wording import counted
 
 Picture = str | Path | NDArray[np.uint8]
 TOP = 5
@@ -63,6 +64,12 @@ class PictureModel:
         """The output that holds one probability per class, where there is one."""
         return self.metadata.classifier if self.metadata.classifier in self.engine.outputs else None
 
+    @property
+    def numbers(self) -> metadata.NumberAnswer | None:
+        """What the file says of the numbers that it predicts, where it does."""
+        found = self.metadata.numbers
+        return found if found is not None and found.output in self.engine.outputs else None
+
     def judges(self, head: str | None = None) -> list[Classifier]:
         """The classifiers of the file over one session: all, or that whose task, layer or output is called ``head``.
 
@@ -76,6 +83,8 @@ class PictureModel:
                     received=f"--head {head}",
                     remedy="remove --head",
                 )
+            if self.numbers is not None:
+                return [NumberReader.of(self)]
             return [Classifier.of(self)] if self.classifier is not None else []
         chosen = [one for one in self.heads if head is None or head in (one.task, one.name, one.output)]
         if not chosen:
@@ -258,6 +267,42 @@ class Classifier(PictureModel):
                 )
             )
         gallery.draw(tiles, path, title=title)
+
+
+class NumberReader(Classifier):
+    """An exported net that predicts numbers: its ``prediction`` of a picture has these in the place of classes."""
+
+    @classmethod
+    def of(cls, model: PictureModel, head: metadata.Head | None = None) -> NumberReader:
+        """``model``, which has an output with numbers; the session is shared."""
+        made = cls.__new__(cls)
+        made.__dict__.update(model.__dict__)
+        assert model.numbers is not None
+        made.fields = model.numbers.fields
+        made.labels = [one.name for one in made.fields]
+        made.metadata = replace(model.metadata, classifier=model.numbers.output, labels=None)
+        return made
+
+    fields: tuple[metadata.NumberField, ...]
+
+    def prediction(self, name: str, row: NDArray[np.float32], top: int = TOP) -> Prediction:
+        """The numbers in ``row``, all of them; UserError where the file names others."""
+        if len(row) != len(self.fields):
+            raise UserError(
+                "the file names other numbers than it predicts", where=Location(str(self.path)),
+                received=f"{counted(len(row), 'number')}, {counted(len(self.fields), 'name')}",
+                remedy="export the net again",
+            )  # fmt: skip
+        numbers = zip(self.fields, row.tolist(), strict=True)
+        return Prediction(name, (), "", tuple(PredictedNumber(one.name, value, one.unit) for one, value in numbers))
+
+
+def open_judge(path: str | Path, device: str = "auto", head: str | None = None, **options: Any) -> Classifier:
+    """What answers for pictures with the file ``path``: its classifier (``head`` of several), or its NumberReader."""
+    model = PictureModel(path, device, **options)
+    if model.numbers is not None and not model.heads:
+        return model.judges(head)[0]
+    return Classifier(path, device, head, **options)
 
 
 def no_classifier(model: PictureModel) -> UserError:

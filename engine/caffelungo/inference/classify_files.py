@@ -8,7 +8,7 @@ from pathlib import Path
 
 from caffelungo import files, shell
 from caffelungo.errors import Location, Problem, RunError, UserError
-from caffelungo.inference.classify import Classifier, PictureModel, no_classifier, stream
+from caffelungo.inference.classify import Classifier, NumberReader, PictureModel, no_classifier, stream
 from caffelungo.inference.predictions import Prediction, as_csv, as_json
 from caffelungo.wording import counted
 
@@ -74,6 +74,11 @@ def judges_of(model: PictureModel, head: str | None, target: Path | None) -> lis
     judges = model.judges(head)
     if not judges:
         raise no_classifier(model)
+    if isinstance(judges[0], NumberReader) and target is not None and target.suffix.lower() == ".png":
+        raise UserError(
+            "a sheet shows classes, and the file predicts numbers", where=Location(str(model.path)),
+            received=f"-o {target}", remedy="write a .csv or .json file",
+        )  # fmt: skip
     if len(judges) > 1 and target is not None and target.suffix.lower() == ".png":
         raise UserError(
             "a sheet shows one classifier, and the file has several",

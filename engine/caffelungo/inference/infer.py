@@ -171,7 +171,7 @@ def _target(options: InferOptions) -> Path | None:
 
 def _judges(options: InferOptions, model: PictureModel, target: Path | None) -> list[Classifier]:
     """The classifiers of ``model``; none where it has none, UserError when classes were asked of such a one."""
-    if model.heads or model.classifier is not None or options.head is not None:
+    if model.heads or model.classifier is not None or model.numbers is not None or options.head is not None:
         return judges_of(model, options.head, target)
     if target is None or target.suffix.lower() not in (".npz", ".json"):
         raise UserError(
@@ -196,7 +196,7 @@ def _count(done: Inferred, items: Given, indices: Sequence[int], found: Sequence
     first, within = done.right
     for index, prediction in zip(indices, found, strict=False):
         truth = items.classes[index]
-        if truth is not None:
+        if truth is not None and prediction.guesses:
             done.known += 1
             first += prediction.best.index == truth
             within += any(guess.index == truth for guess in prediction.guesses)

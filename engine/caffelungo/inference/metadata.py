@@ -7,6 +7,7 @@
 | `preprocessing` | text form of `lungo.Preprocessing`: what the graph does, and what is to be done before it |
 | `labels` | JSON list of class names in the order of the classifier's outputs; absent when unknown |
 | `classifier` | the output that holds one probability per class; absent when there is none, or several |
+| `numbers` | JSON, of a net that predicts numbers: `output`, and `name` and `unit` of each; absent for others |
 | `heads` | JSON list, of a net for several tasks: `output`, layer `name`, `task`, `labels` or null of each |
 | `opset`, `prototxt`, `prototxt_sha256`, `weights`, `weights_sha256` | what it was made of |
 | `accuracy` | JSON: `accuracy`, `right` of `pictures`, `lists` with their hashes; absent when none was taken |
@@ -81,6 +82,27 @@ class Head:
         return self.task or self.name
 
 
+@dataclass(frozen=True)
+class NumberField:
+    """One number that a net predicts, and its unit, which may be empty."""
+
+    name: str
+    unit: str = ""
+
+    @property
+    def title(self) -> str:
+        """For people: with its unit."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+
+@dataclass(frozen=True)
+class NumberAnswer:
+    """The ``output`` with the numbers that a net predicts, and what they are, in its order."""
+
+    output: str
+    fields: tuple[NumberField, ...]
+
+
 @dataclass
 class Metadata:
     """The content of ``metadata_props`` as values."""
@@ -91,6 +113,7 @@ class Metadata:
     classifier: str | None = None
     more: dict[str, str] = field(default_factory=dict)
     heads: tuple[Head, ...] = ()
+    numbers: NumberAnswer | None = None
 
     @property
     def classifiers(self) -> tuple[str, ...]:
@@ -110,6 +133,9 @@ class Metadata:
             result["classifier"] = self.classifier
         if self.heads:
             result["heads"] = json.dumps([asdict(head) for head in self.heads], ensure_ascii=False)
+        if self.numbers is not None:
+            fields_ = [asdict(one) for one in self.numbers.fields]
+            result["numbers"] = json.dumps({"output": self.numbers.output, "numbers": fields_}, ensure_ascii=False)
         return {**result, **self.more}
 
 
@@ -139,14 +165,15 @@ def read(properties: Mapping[str, str], file: str | Path) -> Metadata:
     labels = entries.get("labels", read_names)
     classifier = entries.get("classifier", _word)
     heads = entries.get("heads", _heads) or ()
+    numbers = entries.get("numbers", _numbers)
     if given is not None and not entries.problems:
         entries.get("preprocessing", lambda text: _fits(record, given))
     if entries.problems:
         raise UserError(entries.problems)
     assert given is not None
-    known = {"caffelungo.format", "input", "preprocessing", "labels", "classifier", "heads"}
+    known = {"caffelungo.format", "input", "preprocessing", "labels", "classifier", "heads", "numbers"}
     more = {key: value for key, value in properties.items() if key not in known}
-    return Metadata(given, record, labels, classifier, more, heads)
+    return Metadata(given, record, labels, classifier, more, heads, numbers)
 
 
 class Entries:
@@ -252,6 +279,17 @@ def _heads(text: str) -> tuple[Head, ...]:
         names = None if labels is None else tuple(read_names(json.dumps(labels)))
         found.append(Head(**{name: _word(word) for name, word in value.items()}, labels=names))
     return tuple(found)
+
+
+def _numbers(text: str) -> NumberAnswer:
+    value = _fields(json.loads(text), ["output", "numbers"])
+    if not isinstance(value["numbers"], list) or not value["numbers"]:
+        raise TypeError(f"expected a list of numbers, found {json.dumps(value['numbers'])[:80]}")
+    found = []
+    for entry in value["numbers"]:
+        words = _fields(entry, [one.name for one in fields(NumberField)])
+        found.append(NumberField(**{name: _word(word) for name, word in words.items()}))
+    return NumberAnswer(_word(value["output"]), tuple(found))
 
 
 def read_labels(path: str | Path) -> list[str]:

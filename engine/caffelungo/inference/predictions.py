@@ -21,15 +21,26 @@ class Guess:
 
 
 @dataclass(frozen=True)
+class PredictedNumber:
+    """A number that the net predicts, in its unit (which may be empty)."""
+
+    name: str
+    value: float
+    unit: str = ""
+
+
+@dataclass(frozen=True)
 class Prediction:
     """The classes of one picture, the most probable first. ``name`` is its path, or ``picture N``.
 
-    ``head`` is the task that they are of, where the file answers for several; else empty.
+    ``head`` is the task that they are of, where the file answers for several; else empty. ``numbers``: what the net
+    predicts in the place of classes.
     """
 
     name: str
     guesses: tuple[Guess, ...]
     head: str = ""
+    numbers: tuple[PredictedNumber, ...] = ()
 
     @property
     def best(self) -> Guess:
@@ -42,9 +53,11 @@ def short_label(label: str) -> str:
 
 
 def as_table(predictions: Sequence[Prediction]) -> str:
-    """Aligned text: picture, then its classes with probabilities."""
+    """Aligned text: picture, then its classes with probabilities, or its numbers with their units."""
     if not predictions:
         return ""
+    if predictions[0].numbers:
+        return _numbers_table(predictions)
     names = max(len(prediction.name) for prediction in predictions)
     labels = max(len(guess.label) for prediction in predictions for guess in prediction.guesses)
     heads = max(len(prediction.head) for prediction in predictions)
@@ -57,15 +70,45 @@ def as_table(predictions: Sequence[Prediction]) -> str:
     return "\n".join(lines)
 
 
+def _numbers_table(predictions: Sequence[Prediction]) -> str:
+    names = max(len(prediction.name) for prediction in predictions)
+    titles = max(len(number.name) for number in predictions[0].numbers)
+    lines = []
+    for prediction in predictions:
+        for position, number in enumerate(prediction.numbers):
+            name = prediction.name if position == 0 else ""
+            lines.append(f"{name:<{names}}  {number.name:<{titles}}  {number.value:.6g} {number.unit}".rstrip())
+    return "\n".join(lines)
+
+
 def as_json(predictions: Sequence[Prediction]) -> str:
-    """A JSON list of ``{"picture", "classes": [{"index", "label", "probability"}]}``, with ``"head"`` where several."""
+    """A JSON list of ``{"picture", "classes": [{"index", "label", "probability"}]}``, with ``"head"`` where several, or
+    of ``{"picture", "numbers": {"age": 31.2}}``."""
     return json.dumps([as_fields(prediction) for prediction in predictions], indent=2, ensure_ascii=False)
 
 
 def as_fields(prediction: Prediction) -> dict[str, Any]:
     """One entry of ``as_json``."""
+    if prediction.numbers:
+        return {"picture": prediction.name, "numbers": numbers_of(prediction)}
     task = {"head": prediction.head} if prediction.head else {}
     return {"picture": prediction.name, **task, "classes": [_plain(guess) for guess in prediction.guesses]}
+
+
+def numbers_of(prediction: Prediction) -> dict[str, float]:
+    """The predicted numbers by name, with the digits that single precision has."""
+    return {one.name: float(f"{one.value:.7g}") for one in prediction.numbers}
+
+
+def rows_of(prediction: Prediction) -> list[dict[str, Any]]:
+    """A row for each class of one picture, or one with all of its numbers."""
+    if prediction.numbers:
+        return [{"picture": prediction.name, **numbers_of(prediction)}]
+    task = {"head": prediction.head} if prediction.head else {}
+    return [
+        {"picture": prediction.name, **task, "class": guess.label, "probability": guess.probability}
+        for guess in prediction.guesses
+    ]
 
 
 def _plain(guess: Guess) -> Mapping[str, Any]:
@@ -73,7 +116,8 @@ def _plain(guess: Guess) -> Mapping[str, Any]:
 
 
 def as_csv(predictions: Sequence[Prediction]) -> str:
-    """CSV with the columns picture, (head where there are several,) rank, index, label, probability."""
+    """CSV with the columns picture, (head where there are several,) rank, index, label, probability; or picture and a
+    column for each number."""
     rows = (row for prediction in predictions for row in csv_rows(prediction))
     return tabular.as_text(csv_header(predictions), rows)
 
@@ -83,12 +127,16 @@ CSV_HEADER = ("picture", "rank", "index", "label", "probability")
 
 def csv_header(predictions: Sequence[Prediction]) -> tuple[str, ...]:
     """The columns of a table of ``predictions``."""
+    if predictions and predictions[0].numbers:
+        return (CSV_HEADER[0], *(one.name for one in predictions[0].numbers))
     several = any(prediction.head for prediction in predictions)
     return (CSV_HEADER[0], "head", *CSV_HEADER[1:]) if several else CSV_HEADER
 
 
 def csv_rows(prediction: Prediction) -> list[tuple[Any, ...]]:
     """The lines of ``as_csv`` for one picture."""
+    if prediction.numbers:
+        return [(prediction.name, *(f"{value:.7g}" for value in numbers_of(prediction).values()))]
     first = (prediction.name, prediction.head) if prediction.head else (prediction.name,)
     return [
         (*first, rank, guess.index, guess.label, f"{guess.probability:.6f}")

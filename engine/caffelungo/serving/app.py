@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from caffelungo.errors import RunError
 from caffelungo.inference.classify import TOP
-from caffelungo.inference.predictions import Prediction
+from caffelungo.inference.predictions import Prediction, numbers_of
 from caffelungo.serving import bodies, web_page
 from caffelungo.serving.admission import Visit
 from caffelungo.serving.failures import Refused, refused
@@ -81,6 +81,8 @@ async def _classify(service: Service, request: Request) -> Response:
 
 async def _map(service: Service, request: Request) -> Response:
     """The classes of one picture, and which parts of it mattered for one of them."""
+    if service.fields:
+        raise refused(404, "a net that predicts numbers has no map of classes", "POST /map", "see POST /classify")
     with service.admission.visit() as visit:
         body = await _body(service, request, visit, 1)
         top = _top(request, body)
@@ -145,6 +147,8 @@ def _top(request: Request, body: bodies.Body) -> int:
 
 
 def _told(prediction: Prediction) -> dict[str, Any]:
+    if prediction.numbers:
+        return {"picture": prediction.name, "numbers": numbers_of(prediction)}
     return {
         "picture": prediction.name,
         "classes": [

@@ -32,7 +32,7 @@ def serve(options: ServeOptions, say: Callable[[str], None] = print) -> None:
     none, a port that is taken or an unknown host, RunError without the packages of the extra ``serve``.
     """
     _needed()
-    from caffelungo.inference.classify import Classifier
+    from caffelungo.inference.classify import open_judge
     from caffelungo.serving.logs import rate_limited
     from caffelungo.serving.service import Service
 
@@ -41,7 +41,7 @@ def serve(options: ServeOptions, say: Callable[[str], None] = print) -> None:
     try:
         # The net's own threads are made here, and take over this one's priority.
         with ThreadPoolExecutor(1, initializer=threads.step_back) as opener:
-            opened = opener.submit(Classifier, options.model, options.device, options.head, threads=options.threads)
+            opened = opener.submit(open_judge, options.model, options.device, options.head, threads=options.threads)
             classifier = opened.result()
         service = Service(classifier, options)
         server = server_of(service, say)

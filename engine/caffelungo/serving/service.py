@@ -15,7 +15,7 @@ from caffelungo import threads
 from caffelungo.data import preprocess
 from caffelungo.errors import Location, Problem, UserError
 from caffelungo.inference import picture_input
-from caffelungo.inference.classify import Classifier
+from caffelungo.inference.classify import Classifier, NumberReader
 from caffelungo.inference.predictions import Guess, Prediction
 from caffelungo.serving import maps, screening
 from caffelungo.serving.admission import Admission
@@ -54,6 +54,8 @@ class Service:
         self.metrics.waiting.set_function(lambda: self.batcher.waiting)
         self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode", initializer=threads.step_back)
         self.cam: Cam | None = None
+        self.fields = classifier.fields if isinstance(classifier, NumberReader) else ()
+        """The numbers that are predicted in the place of classes."""
         self.state = "warming up"
 
     async def start(self) -> None:
@@ -77,7 +79,8 @@ class Service:
         images = [rng.integers(0, 256, (height, width, channels), dtype=np.uint8) for _ in range(self.max_batch)]
         self.classifier.probabilities(images[:1])
         self.classifier.probabilities(images)
-        self.cam = open_cam(self.classifier, images[:2], self.options.threads)
+        if not self.fields:
+            self.cam = open_cam(self.classifier, images[:2], self.options.threads)
 
     async def pictures(self, files: Sequence[tuple[str, bytes]]) -> list[Pixels]:
         """The net's input for each of ``files``; Refused with everything that is wrong with them."""
@@ -122,7 +125,9 @@ class Service:
         return await maps.occlusion(self.rows, image, index, self.max_batch)
 
     def prediction(self, name: str, row: Rows, top: int) -> Prediction:
-        """The ``top`` classes of a row, as `lungo classify` orders and names them."""
+        """The ``top`` classes of a row, as `lungo classify` orders and names them, or its numbers."""
+        if self.fields:
+            return self.classifier.prediction(name, row)
         order = np.argsort(-row, kind="stable")[:top]
         label = self.classifier.label
         return Prediction(name, tuple(Guess(int(index), label(int(index)), float(row[index])) for index in order))
@@ -132,10 +137,11 @@ class Service:
         known, options = self.classifier, self.options
         return {
             "model": known.path.name, "device": known.device,
-            "classes": known.labels if known.labels is not None else None,
+            "classes": known.labels if known.labels is not None and not self.fields else None,
+            "numbers": [{"name": one.name, "unit": one.unit} for one in self.fields] or None,
             "input": preprocess.describe(known.record),
             "size": [size if isinstance(size, int) else None for size in known.size],
-            "map": "class activation" if self.cam is not None else "occlusion",
+            "map": None if self.fields else "class activation" if self.cam is not None else "occlusion",
             "limits": {
                 "bytes": options.max_bytes, "pixels": options.max_pixels, "pictures": self.most_files,
                 "places": options.queue, "batch": self.max_batch, "deadline_ms": options.deadline_ms,

@@ -12,12 +12,13 @@ from rich.console import Console
 
 from caffelungo.errors import RunError
 from caffelungo.plan.plan import Plan, PlannedLayer
-from caffelungo.report import confusion, label_scores
+from caffelungo.report import confusion, label_scores, number_scores
 from caffelungo.report.class_table import print_classes
 from caffelungo.report.classification_score import Classified
 from caffelungo.report.classification_score import score as shown
 from caffelungo.report.glog import CaffeLog, number
 from caffelungo.report.label_scores import LabelScores
+from caffelungo.report.number_scores import NumberScores
 from caffelungo.report.terminal import Terminal
 from caffelungo.solve import nets
 from caffelungo.solve.engine import out_of_memory
@@ -48,12 +49,14 @@ class Tested:
 class Evaluation:
     """A test of a net. ``heads`` are its classifiers, one a label, in the order of the file.
 
-    ``labels``: how well several labels per sample were told; None where the net tells none.
+    ``labels``: how well several labels per sample were told; None where the net tells none. ``numbers``: how near the
+    numbers are that it predicts; None where it predicts none.
     """
 
     result: TestResult
     heads: tuple[Tested, ...] = ()
     labels: LabelScores | None = None
+    numbers: NumberScores | None = None
 
     @property
     def classified(self) -> Classified | None:
@@ -72,6 +75,7 @@ class TestRun:
     heads: tuple[Tested, ...] = ()
     files: tuple[Path, ...] = ()
     labels: LabelScores | None = None
+    numbers: NumberScores | None = None
 
 
 def test(options: TestOptions) -> int:
@@ -98,18 +102,21 @@ def run_test(options: TestOptions) -> TestRun:
         written = write(found, Path(options.output), net.opened)
     if written and not options.quiet:
         console.print(f"wrote {', '.join(str(path) for path in written)}", markup=False)
-    return TestRun(found.result.samples, found.result.values(), found.heads, tuple(written), found.labels)
+    outputs = found.result.values()
+    return TestRun(found.result.samples, outputs, found.heads, tuple(written), found.labels, found.numbers)
 
 
 def write(found: Evaluation, folder: Path, opened: nets.OpenedNet) -> list[Path]:
     """Write the tables and the picture of each classifier into ``folder``; of several each into one of its name.
 
-    Of a net that tells several labels per sample it is the table of these.
+    Of a net that tells several labels per sample it is the table of these; of one that predicts numbers theirs.
 
     ``opened`` is the net that was tested, whose data name the pictures.
     """
     pictures = _pictures(opened)
     paths = [label_scores.write(found.labels, folder)] if found.labels is not None else []
+    if found.numbers is not None:
+        paths += number_scores.write(found.numbers, folder, pictures)
     if len(found.heads) == 1:
         return [*paths, *confusion.write(found.heads[0].classified, folder, pictures)]
     for one in found.heads:
@@ -148,13 +155,16 @@ def evaluate(net: TestNet, each: Callable[[int, int], None] = lambda done, count
     heads = named.heads_of(net.opened.text.message.lungo)
     labels = net.whole.labels()
     labels = labels.named(net.names) if labels is not None else None
+    numbers = net.whole.numbers()
+    if numbers is not None:
+        numbers = numbers.named([(one.name, one.unit) for one in net.opened.text.message.lungo.number])
     return Evaluation(result, tuple(
         Tested(
             layer, named.described(heads[layer]) if layer in heads else f"`{layer}`",
             _measured(plan, one), counter.result()
         )
         for layer, one, counter in counters if counter.confusion is not None
-    ), labels)  # fmt: skip
+    ), labels, numbers)  # fmt: skip
 
 
 def _measured(plan: Plan, judging: PlannedLayer) -> tuple[str, ...]:
@@ -189,6 +199,8 @@ def show(found: Evaluation, console: Console, untested: Sequence[str] = ()) -> N
     if found.labels is not None:
         for line in label_scores.lines(found.labels):
             console.print(line, markup=False)
+    if found.numbers is not None:
+        number_scores.print_numbers(found.numbers, console)
     of = {blob: one.title for one in found.heads for blob in one.blobs} if several else {}
     for score in found.result.scores:
         if score.blob in found.result.values():

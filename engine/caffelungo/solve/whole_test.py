@@ -10,9 +10,11 @@ from torch import Tensor
 
 from caffelungo.layers.label_measures import best_thresholds
 from caffelungo.layers.types.multi_label_accuracy import MultiLabelAccuracy
+from caffelungo.layers.types.regression_score import RegressionScore
 from caffelungo.net.graph import GraphNet, LayerModule
 from caffelungo.plan.plan import Plan, PlannedLayer
 from caffelungo.report.label_scores import LabelScores, label_scores
+from caffelungo.report.number_scores import NumberScores, number_scores
 
 
 @dataclass
@@ -68,6 +70,16 @@ class WholeTest:
             return None
         scores, targets = one.sums.unbind(1)
         return label_scores(scores, targets, one.planned.layer.thresholds)
+
+    def numbers(self) -> NumberScores | None:
+        """How near predicted numbers were over what has been run; None where the net predicts none."""
+        for one in reversed(self.layers):
+            layer = one.planned.layer
+            if isinstance(layer, RegressionScore) and one.seen:
+                predicted, targets = one.sums.cpu().unbind(1)
+                measures = [each.tolist() for each in layer.measures_of(one.sums)]
+                return number_scores(predicted.numpy(), targets.numpy(), measures)
+        return None
 
     def give_labels_from(self, thresholds: Sequence[float]) -> None:
         """Judge labels by ``thresholds``, those of the weights, where the net's file has none of its own."""

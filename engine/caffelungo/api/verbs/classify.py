@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class ClassifyReport(VerbReport):
-    """A row per picture and class, the most probable first; probabilities are shares.
+    """A row per picture and class, the most probable first; probabilities are shares. Of a net that predicts numbers a
+    row per picture, with a column for each.
 
     ``predictions`` are the same by picture. ``problems``: pictures that could not be read, where others could.
 
@@ -53,6 +54,7 @@ def classify(
     """
     values.judge("classify", locals())
     from caffelungo.inference import classify_files
+    from caffelungo.inference.predictions import rows_of
 
     failed: list[Problem] = []
     found = classify_files.classify_files(
@@ -61,9 +63,5 @@ def classify(
         ),
         failed,
     )
-    rows = DataTable(
-        {"picture": one.name, **({"head": one.head} if one.head else {}), "class": guess.label,
-         "probability": guess.probability}
-        for one in found for guess in one.guesses
-    )  # fmt: skip
+    rows = DataTable(row for one in found for row in rows_of(one))
     return ClassifyReport(rows, found, failed, values.path(output))

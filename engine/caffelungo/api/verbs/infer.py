@@ -69,15 +69,12 @@ def infer(
     values.judge("infer", locals())
     from caffelungo.inference.infer import InferOptions
     from caffelungo.inference.infer import infer as run
+    from caffelungo.inference.predictions import rows_of
 
     rows: list[dict[str, Any]] = []
 
     def keep(prediction: Any) -> None:
-        rows.extend(
-            {"picture": prediction.name, **({"head": prediction.head} if prediction.head else {}),
-             "class": guess.label, "probability": guess.probability}
-            for guess in prediction.guesses
-        )  # fmt: skip
+        rows.extend(rows_of(prediction))
 
     done = run(
         InferOptions(

@@ -29,6 +29,8 @@ class TestReport(VerbReport):
     ``files``: the files that were written.
     ``labels``: of a net that tells several labels per picture a row per label, with its average precision, and
     precision, recall and F1 at its threshold.
+    ``numbers``: of a net that predicts numbers a row per number, with its errors in its unit, R2 and Spearman's
+    correlation.
     """
 
     samples: int
@@ -42,6 +44,7 @@ class TestReport(VerbReport):
     heads: DataTable = field(default_factory=DataTable)
     files: list[str] = field(default_factory=list)
     labels: DataTable = field(default_factory=DataTable)
+    numbers: DataTable = field(default_factory=DataTable)
 
     __test__ = False
 
@@ -118,6 +121,7 @@ def test(
                    "high": one.classified.interval[1]} for one in found.heads),
         [str(path) for path in files],
         DataTable() if found.labels is None else DataTable(one.row() for one in found.labels.labels),
+        DataTable() if found.numbers is None else DataTable(found.numbers.plain()),
     )  # fmt: skip
 
 

@@ -34,6 +34,7 @@ class RegressionScore(Layer):
     measures = True
     chooses = True
     whole_test = True
+    keeps_rows = True
     lower_is_better = (0, 1)
 
     def setup(self) -> None:
@@ -46,21 +47,22 @@ class RegressionScore(Layer):
     def test_sums(self, bottoms: Sequence[Tensor]) -> Tensor:
         import torch
 
-        predicted = full(bottoms[0].detach())
-        targets = bottoms[1].detach().reshape(predicted.shape).double()
-        error, targets = (one.reshape(len(one), -1) for one in (predicted.double() - targets, targets))
-        each = [torch.ones_like(error), error.abs(), error.square(), targets, targets.square()]
-        return torch.stack([one.sum(0) for one in each])
+        predicted = bottoms[0].detach().double().reshape(bottoms[0].shape[0], -1)
+        return torch.stack([predicted, bottoms[1].detach().double().reshape(predicted.shape)], 1)
 
     def from_sums(self, sums: Tensor) -> Sequence[Tensor]:
-        samples, absolute, square, total, total_square = sums
-        spread = total_square - total.square() / samples
+        return self.measures_of(sums)[: self.count]
+
+    def measures_of(self, sums: Tensor) -> Sequence[Tensor]:
+        """MAE, RMSE and R2, of each output."""
+        predicted, targets = sums.unbind(1)
+        error = (predicted - targets).abs()
+        square = error.square().mean(0)
+        spread = (targets - targets.mean(0)).square().mean(0)
         # What rounding leaves of equal targets is no spread.
-        spread = spread.where(spread > 1e-12 * total_square, spread.new_zeros(()))
-        perfect = (square == 0).to(square.dtype)
-        r2 = (1 - square / spread.where(spread > 0, spread.new_ones(()))).where(spread > 0, perfect)
-        tops = absolute / samples, (square / samples).sqrt(), r2
-        return tops[: self.count]
+        differ = targets.amax(0) > targets.amin(0)
+        r2 = (1 - square / spread.where(differ, spread.new_ones(()))).where(differ, (square == 0).to(square.dtype))
+        return [error.mean(0), square.sqrt(), r2]
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         return [top.to(full(bottoms[0]).dtype) for top in self.from_sums(self.test_sums(bottoms))]
