@@ -25,6 +25,7 @@ from caffelungo.inference.classify_files import ClassifyOptions, classify_files
 from caffelungo.inference.infer import InferOptions, infer
 from caffelungo.inference.metadata import read
 from caffelungo.inference.runtime import open_session
+from caffelungo.passes.balance import correction_of
 from caffelungo.projects.task_project import TaskProjectOptions, TaskSummary, task_project
 from caffelungo.report import metrics_csv
 from caffelungo.report.glog import CaffeLog
@@ -364,6 +365,58 @@ def test_new_units_and_earlier_layers_from_the_command_line(place: Path) -> None
     assert {"fc7_my_birds", "fc7_wide_my_birds", "fc8_my_birds_read", "prob_my_birds"} <= set(names)
 
 
+def bird_table(place: Path, wrens: int) -> Path:
+    """A table of the pictures, of which some wrens are left out; two pictures each come from one nest."""
+    rows = [
+        f"birds/{name}/{number}.png,{name},{name}{number // 2}"
+        for name in BIRDS for number in range(6 if name != "wren" else wrens)
+    ]  # fmt: skip
+    (place / "birds.csv").write_text("\n".join(["file,bird,nest", *rows]))
+    return place / "birds.csv"
+
+
+def test_a_table_with_groups_and_classes_of_different_sizes(place: Path) -> None:
+    """As of `lungo finetune`: the same options mean the same."""
+    words = ["--task", bird_table(place, 2), "--path-column", "file", "--label-column", "bird", "--groups", "nest",
+             "--name", "birds", "--per-class", "5", "-o", place / "new"]  # fmt: skip
+    ran = lungo("grow", place / "old.prototxt", "--weights", place / "old.caffemodel", *words)
+    assert ran.status == 0, ran.err
+    assert "balance: the largest class (kite, " in ran.out
+    new = place / "new"
+    parts = [{line.split()[0] for line in (new / part).read_text().splitlines()} for part in ("train.txt", "val.txt")]
+    train_nests, val_nests = (
+        {(Path(name).parent.name, int(Path(name).stem) // 2) for name in names} for names in parts
+    )
+    assert train_nests
+    assert not train_nests & val_nests
+    assert correction_of(read_net(new / "train_val.prototxt")) == "inverse"
+    assert check([new / "solver.prototxt"]).problems == []
+    ran = lungo("grow", place / "old.prototxt", "--weights", place / "old.caffemodel", *words, "--balance", "sampling",
+                "--overwrite", "--quiet")  # fmt: skip
+    assert ran.status == 0, ran.err
+    assert "balanced_accuracy" in (new / "solver.prototxt").read_text()
+    assert "class_balanced: true" in (new / "train_val.prototxt").read_text()
+
+
+def test_a_fitted_classifier_makes_up_for_the_sizes_of_its_classes(place: Path) -> None:
+    """Its weights are another optimum than those of pictures that count alike."""
+    table, heads = bird_table(place, 2), {}
+    for word in ("none", "inverse"):
+        done = task_project(
+            TaskProjectOptions(
+                str(place / "old.prototxt"), str(table), str(place / word), str(place / "old.caffemodel"), name="birds",
+                label_column="bird", balance=word, val=0,
+            )
+        )  # fmt: skip
+        heads[word] = formats.read(place / word / "start.caffemodel").layers[done.head]
+        assert done.balance.word == word
+    # Weighted alike, the rare class has a smaller bias.
+    bias = {word: blobs[1] - blobs[1].mean() for word, blobs in heads.items()}
+    assert bias["none"][2] < bias["inverse"][2]
+    with pytest.raises(UserError, match="no such correction"):
+        task_project(TaskProjectOptions("squeezenet1.1", str(table), str(place / "n"), balance="some"))
+
+
 def test_a_net_of_the_catalogue_goes_by_its_name_and_brings_its_weights(place: Path) -> None:
     done = task_project(
         TaskProjectOptions("squeezenet1.1", str(place / "birds"), str(place / "new"), size=67, passes=1, batch_size=8)
@@ -404,7 +457,20 @@ def test_flags_that_do_not_go_with_a_task(place: Path, words: list[str], message
 
 @pytest.mark.parametrize(
     ("flag", "value"),
-    [("--name", "x"), ("--read", "fc6"), ("--val", "0.1"), ("--val", "0"), ("--passes", "3"), ("--device", "cpu")],
+    [
+        ("--name", "x"),
+        ("--read", "fc6"),
+        ("--val", "0.1"),
+        ("--val", "0"),
+        ("--passes", "3"),
+        ("--device", "cpu"),
+        ("--groups", "nest"),
+        ("--per-class", "3"),
+        ("--path-column", "file"),
+        ("--label-column", "bird"),
+        ("--balance", "none"),
+        ("--corrections", "c.csv"),
+    ],
 )
 def test_flags_of_a_task_without_one(place: Path, flag: str, value: str) -> None:
     ran = lungo("grow", place / "old.prototxt", "--widen", "fc7:4", flag, value, "-o", place / "new.prototxt")

@@ -105,6 +105,32 @@ def grow(
     passes: Annotated[
         int | None, typer.Option(help="With --task: number of passes over the training pictures.")
     ] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN|COLUMN",
+            help="With --task: regular expression on file names, or column of a table: pictures of one group always "
+            "stay on the same side of the split.",
+        ),
+    ] = None,
+    per_class: Annotated[
+        int | None, typer.Option(help="With --task: maximum number of training pictures per class.")
+    ] = None,
+    path_column: Annotated[
+        str | None, typer.Option(help="With --task: column of paths of a table (default: guessed by its name).")
+    ] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="With --task: column of labels of a table (default: guessed by its name).")
+    ] = None,
+    corrections: Annotated[
+        str | None, typer.Option(metavar="FILE", help="With --task: corrections of its labels, as of `lungo finetune`.")
+    ] = None,
+    balance: Annotated[
+        str | None,
+        typer.Option(
+            help="With --task: correction for classes of different sizes; see `lungo finetune` (default: auto)."
+        ),
+    ] = None,
     device: Annotated[
         str | None, typer.Option(help="With --task: cpu (default) or cuda; determines the default batch size.")
     ] = None,
@@ -142,11 +168,16 @@ def grow(
             net=str(net), data=task, out=output, weights=shared.weights, name=name, head=head,
             widen=units(widen, "--widen"), reads=read or (), val=0.2 if val is None else val, size=size, resize=resize,
             batch_size=batch_size, passes=passes, seed=seed, device=device or "cpu", variables=o.variables(shared.set_),
-            overwrite=shared.overwrite, stages=o.listed(shared.stage), level=shared.level,
+            overwrite=shared.overwrite, stages=o.listed(shared.stage), level=shared.level, groups=groups,
+            per_class=per_class, path_column=path_column, label_column=label_column, corrections=corrections,
+            balance=balance or "auto",
         )  # fmt: skip
         return g.run(wanted, shared)
-    g.refuse_without_task({"--name": name, "--read": read, "--val": val, "--size": size, "--resize": resize,
-                           "--batch-size": batch_size, "--passes": passes, "--device": device})  # fmt: skip
+    g.refuse_without_task({
+        "--name": name, "--read": read, "--val": val, "--size": size, "--resize": resize, "--batch-size": batch_size,
+        "--passes": passes, "--groups": groups, "--per-class": per_class, "--path-column": path_column,
+        "--label-column": label_column, "--corrections": corrections, "--balance": balance, "--device": device,
+    })  # fmt: skip
     copied = [o.layer_units(word, "--enlarge") for word in enlarge or []]
     done = grow(
         GrowOptions(

@@ -49,7 +49,7 @@ def run(wanted: Any, shared: Shared) -> VerbResult:
             "folder": wanted.out, "written": [Path(wanted.out, name) for name in done.files], "task": done.name,
             "tasks": done.tasks, "head": done.head, "counts": done.counts, "train": done.train, "val": done.val,
             "iterations": done.iterations, "batch_size": done.batch_size,
-            "fitted": done.fitted.plain() if done.fitted is not None else None,
+            "balance": done.balance.word, "fitted": done.fitted.plain() if done.fitted is not None else None,
             "notes": [str(note) for note in done.notes], "notices": done.notices,
             "commands": o.commands(done.commands),
         }
@@ -63,6 +63,8 @@ def run(wanted: Any, shared: Shared) -> VerbResult:
         typer.echo(
             f"it starts fitted: {one.accuracy:.1%} on held-out training pictures ({one.low:.1%} to {one.high:.1%})"
         )
+    if done.balance.why:
+        typer.echo(f"balance: {done.balance.why}")
     typer.echo(f"the net answers for {', '.join(done.tasks)}")
     for notice in done.notices:
         typer.echo(f"notice: {notice}")

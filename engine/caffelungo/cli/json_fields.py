@@ -139,6 +139,8 @@ FIELDS: dict[str, dict[str, str]] = {
         **{name: f"{text.rstrip('.')} (`--task`)." for name, text in _PROJECT.items()},
         "iterations": "Iterations of training (`--task`).",
         "batch_size": "Pictures per iteration (`--task`).",
+        "balance": "What is done about classes of different sizes: none, inverse, effective, sampling or logits "
+        "(`--task`).",
         "fitted": "The classifier that training starts from, as `lungo probe` reports `layers` (`--task`); null where "
         "it starts otherwise.",
     },

@@ -17,6 +17,7 @@ from caffelungo.features.frozen_features import Say, silent
 from caffelungo.passes.view import View
 from caffelungo.probes.candidates import HEAD, ProbeCandidate
 from caffelungo.probes.choose_candidate import TriedCandidate, attempt, fit_head, held_out
+from caffelungo.probes.class_correction import UNCORRECTED, ClassCorrection, without
 from caffelungo.probes.feature_matrix import Subject, read_head
 from caffelungo.probes.finetune_start import FOLDS, MANY, PATIENCE, PENALTIES
 from caffelungo.probes.picture_entries import Entry
@@ -47,10 +48,13 @@ def fitted_head(
     groups: Sequence[Sequence[int]] = (),
     mirrored: bool = False,
     seed: int = 0,
+    correction: ClassCorrection = UNCORRECTED,
     say: Say = silent,
 ) -> FittedHead:
     """The classifier called ``name`` fitted to ``entries``; ``groups`` are copies of one picture, by their places.
 
+    ``correction`` makes up for classes of different sizes, but not where the penalty is chosen (see
+    ``finetune_start.start``).
     UserError where its answers are not linear in features of the whole picture.
     """
     head = View(definition).heads(name)[-1]
@@ -65,7 +69,9 @@ def fitted_head(
         ProbeCandidate(HEAD, ()), x[: len(labels)].to(engine.device), labels, classes, parts, penalties=PENALTIES,
         patience=PATIENCE,
     )  # fmt: skip
-    fitted = fit_head(x.to(engine.device), labels, classes, row.penalty)
+    counts = correction.weights(labels, classes)
+    fitted = fit_head(x.to(engine.device), labels, classes, row.penalty, counts=counts)
+    fitted = without(fitted, correction.shares(labels, classes))
     made = replace(
         weights,
         layers={**weights.layers, **subject.filled, **own_blobs(head, fitted)},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from caffelungo.data.folder import FolderSplit, PhotoFolder
 from caffelungo.errors import Problem
 from caffelungo.layers.class_balance import EFFECTIVE, INVERSE, NONE
 from caffelungo.passes.balance import LOGITS, SAMPLING, WORDS
@@ -55,6 +56,13 @@ def chosen(asked: str, counts: Mapping[str, int], known: str, fitted: bool) -> C
     if not fitted:
         return ClassChoice(NONE, f"{apart}, and {DOES[NONE]}: --balance inverse weighs classes in the loss")
     return ClassChoice(INVERSE, f"{apart}, so {DOES[INVERSE]}; --balance none does not")
+
+
+def chosen_for(found: PhotoFolder, parts: FolderSplit, asked: str, known: str, fitted: bool) -> ClassChoice:
+    """As ``chosen``, for the training pictures of ``parts``."""
+    labels = [int(found.pictures.labels[index]) for index in parts.train]
+    counts = {name: labels.count(number) for number, name in enumerate(found.classes)}
+    return chosen(asked, counts, known, fitted)
 
 
 def problem(asked: str) -> Problem | None:

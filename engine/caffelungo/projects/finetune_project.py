@@ -132,7 +132,8 @@ def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, to
     _refuse_contradictions(options, opened)
     found, parts = _pictures(options, say)
     probing = opened.weights is not None and not options.classic and not options.remember
-    known, balanced = _balance(options, opened, found, parts, probing)
+    known = correction_of(opened.definition)
+    balanced = class_choice.chosen_for(found, parts, options.balance, known, probing)
     steps = _classic_steps(options) if not probing else ()
     if balanced.word != known:
         steps = (*steps, step(balance, BalanceOptions(balanced.word)))
@@ -271,16 +272,6 @@ def _probed(
         layers=options.layers, suffix="joined", groups=found.copies_among(train),
         mirrored=_mirrors(pointed.definition), seed=options.seed, correction=of_net(pointed.definition), say=say,
     )  # fmt: skip
-
-
-def _balance(
-    options: ProjectOptions, opened: Opened, found: photos.PhotoFolder, parts: photos.FolderSplit, probing: bool
-) -> tuple[str, ClassChoice]:
-    """What the net does about classes of different sizes, and what is to be done."""
-    known = correction_of(opened.definition)
-    labels = [int(found.pictures.labels[index]) for index in parts.train]
-    counts = {name: labels.count(number) for number, name in enumerate(found.classes)}
-    return known, class_choice.chosen(options.balance, counts, known, probing)
 
 
 def _watched(definition: Definition, balanced: ClassChoice) -> str:

@@ -20,6 +20,8 @@ from caffelungo.definition import catalogue
 from caffelungo.definition.reader import Definition
 from caffelungo.definition.schema import message_class
 from caffelungo.errors import Location, UserError
+from caffelungo.layers.class_balance import NONE
+from caffelungo.passes.balance import SAMPLING, BalanceOptions, balance
 from caffelungo.passes.base import Note, Result, run, step
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.finetune_options import FinetuneOptions
@@ -29,7 +31,8 @@ from caffelungo.passes.task import KnownTask, TaskOptions, task_steps
 from caffelungo.passes.view import View
 from caffelungo.plan import states
 from caffelungo.plan.read_net import read_net
-from caffelungo.projects import task_texts
+from caffelungo.projects import class_choice, class_pictures, task_texts
+from caffelungo.projects.class_choice import AUTO, ClassChoice
 from caffelungo.projects.write_folder import FILES, write_folder
 from caffelungo.rewriting.folder_files import STARTED, reference, refuse_overwriting, size_elsewhere, word_of
 from caffelungo.rewriting.rewrite import carried
@@ -55,7 +58,7 @@ class TaskProjectOptions:
 
     ``weights`` None: those that come with a net of the catalogue. ``name`` None: as the folder is called. ``head``: the
     old classifier that the new one is modelled on. ``widen`` and ``reads``: see ``passes.task.TaskOptions``. The others
-    are as in ``finetune_project.ProjectOptions``.
+    are as in ``project_options.ProjectOptions``.
     """
 
     net: str
@@ -71,6 +74,12 @@ class TaskProjectOptions:
     resize: int | None = None
     batch_size: int | None = None
     passes: int | None = None
+    groups: str | None = None
+    per_class: int | None = None
+    path_column: str | None = None
+    label_column: str | None = None
+    corrections: str | None = None
+    balance: str = AUTO
     seed: int = 0
     device: str = "cpu"
     variables: Mapping[str, Any] = field(default_factory=dict)
@@ -99,6 +108,7 @@ class TaskSummary:
     commands: list[tuple[str, str]]
     notes: list[Note]
     notices: list[str]
+    balance: ClassChoice
 
 
 @locks.exclusive(lambda options: options.out)
@@ -109,6 +119,8 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
     Raises UserError for a net, a folder or weights that do not fit, and Refusal for what the passes refuse.
     """
     out = Path(options.out)
+    if wrong := class_choice.problem(options.balance):
+        raise UserError(wrong)
     refuse_overwriting(out, (*FILES, STARTED), options.overwrite)
     path, variables = catalogue.resolve(options.net, options.variables)
     notices: list[str] = []
@@ -119,19 +131,17 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
     _refuse_random(view, original, weights)
     name = word_of(options.name or options.data)
     known = _known(view, weights, path)
-    found = photos.scan(options.data, progress=lambda done, total: say("reading pictures", done, total))
-    parts = photos.split(found, options.val, options.seed)
-    notices += [*original.notes, *found.notices, *parts.notices]
-    if not parts.val:
-        notices.append(
-            "no picture is held out for testing: TEST uses the training pictures; --val 0.2 holds out a fifth"
-        )
+    found = class_pictures.read_pictures(options, lambda done, total: say("reading pictures", done, total))
+    parts = class_pictures.parted(found, options)
+    notices += [*original.notes, *class_pictures.notices(found, parts)]
+    balanced = class_choice.chosen_for(found, parts, options.balance, NONE, fitted=True)
     batch = options.batch_size or batch_size(len(parts.train), activations(view), options.device)
     size = (options.size, None) if options.size is not None else size_elsewhere(view, path)
     data = _data(options, found, parts, batch, size, _record(weights))
     widen = _widened(options, name)
     wanted = TaskOptions(name, tuple(found.classes), data, options.head, widen, tuple(options.reads), known)
-    result = run(original, task_steps(wanted))
+    steps = [*task_steps(wanted), *([step(balance, BalanceOptions(balanced.word))] if balanced.word != NONE else [])]
+    result = run(original, steps)
     started = carried(original, result, given, []) if result.moves else None
     fitted = _fitted(options, result.definition, started or weights, found, parts.train, notices, say)
     started = fitted.weights if fitted is not None else started
@@ -140,7 +150,8 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
     solver = SolverOptions(
         net=reference(out, "train_val.prototxt"), pictures=len(parts.train), tested=len(parts.val or parts.train),
         classes=len(found.classes), batch_size=batch, weights=trained, solver=str(out / "solver.prototxt"),
-        passes=options.passes, seed=options.seed, held=True, rate=_rate(fitted), watch=_loss(result) if fitted else "",
+        passes=options.passes, seed=options.seed, held=True, rate=_rate(fitted),
+        watch=_watched(result, balanced) if fitted else "", balance=balanced.why,
         named=(reference(out, STARTED),) if started is not None else anywhere(given),
     )  # fmt: skip
     about = task_texts.TaskAbout(options.net, name, out, given, trained, sizes(solver).all, found.folder.resolve(),
@@ -152,7 +163,7 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
         name, fitted.row if fitted else None, tuple(head.task for head in heads), heads[-1].name, found.counts(),
         len(parts.train), len(parts.val),
         about.iterations, batch, sorted(one.name for one in out.iterdir() if one.name in {*FILES, *texts, STARTED}),
-        task_texts.commands(about), result.notes, notices,
+        task_texts.commands(about), result.notes, notices, balanced,
     )  # fmt: skip
 
 
@@ -231,8 +242,10 @@ def _rate(fitted: FittedHead | None) -> float | None:
     return step_size.rate(fitted.energy, fitted=True) if fitted is not None else None
 
 
-def _loss(result: Result) -> str:
-    """The loss of the new task in phase TEST."""
+def _watched(result: Result, balanced: ClassChoice) -> str:
+    """The test output by which the best weights are chosen: the loss of the new task, as in ``finetune_project``."""
+    if balanced.word == SAMPLING:
+        return "balanced_accuracy"
     head = result.definition.message.lungo.head[-1].name
     main = View(result.definition).heads(head)[-1]
     return next(end.tops[0] for end in main.ends if any(end.loss_weights))
@@ -248,6 +261,7 @@ def _fitted(
     say: Stage,
 ) -> FittedHead | None:
     """The new task's classifier fitted to the training pictures; None, with a notice, where that cannot be."""
+    from caffelungo.probes.class_correction import of_net
     from caffelungo.probes.fit_classifier import fitted_head
     from caffelungo.solve.engine import make_engine
     from caffelungo.solve.options import EngineOptions
@@ -259,7 +273,7 @@ def _fitted(
     try:
         return fitted_head(
             definition, weights, entries, len(found.classes), engine, head,
-            groups=found.copies_among(train), mirrored=mirrored, seed=options.seed,
+            groups=found.copies_among(train), mirrored=mirrored, seed=options.seed, correction=of_net(definition),
             say=lambda done, total, text: say(f"features of {counted(len(entries), 'picture')}", int(done), int(total)),
         )  # fmt: skip
     except UserError as error:

@@ -84,6 +84,12 @@ def grow(
     resize: int | None = None,
     batch_size: int | None = None,
     passes: int | None = None,
+    groups: str | None = None,
+    per_class: int | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    corrections: Name | None = None,
+    balance: str | None = None,
     device: str | None = None,
     weights: Names | None = None,
     tune: str | None = None,
@@ -138,11 +144,16 @@ def grow(
                                          overwrite=False), measured).widen,
             reads=values.repeated(read), val=0.2 if val is None else val, size=size, resize=resize,
             batch_size=batch_size, passes=passes, seed=seed, device=device or "cpu", variables=values.variables(set),
-            overwrite=overwrite, stages=values.listed(stage), level=level,
+            overwrite=overwrite, stages=values.listed(stage), level=level, groups=groups, per_class=per_class,
+            path_column=path_column, label_column=label_column, corrections=values.path(corrections),
+            balance=balance or "auto",
         )  # fmt: skip
         return _task(wanted, quiet)
-    refuse_without_task({"--name": name, "--read": read, "--val": val, "--size": size, "--resize": resize,
-                         "--batch-size": batch_size, "--passes": passes, "--device": device})  # fmt: skip
+    refuse_without_task({
+        "--name": name, "--read": read, "--val": val, "--size": size, "--resize": resize, "--batch-size": batch_size,
+        "--passes": passes, "--groups": groups, "--per-class": per_class, "--path-column": path_column,
+        "--label-column": label_column, "--corrections": corrections, "--balance": balance, "--device": device,
+    })  # fmt: skip
     files = options(
         net, output, weights=weights, solver=solver, shape=shape, set=set, level=level, stage=stage,
         overwrite=overwrite, recipe=values.path(recipe), tune=steps.depth(tune), head=head,
