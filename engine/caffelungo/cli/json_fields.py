@@ -191,7 +191,9 @@ FIELDS: dict[str, dict[str, str]] = {
     "export": {**_EXPORT, "weights": "The weights written (`--format caffe`)."},
     "convert": _EXPORT,
     "classify": {
-        "pictures": "Each picture: `picture`, `classes` (`index`, `label`, `probability`), `head` if several.",
+        "pictures": "Each picture: `picture`, `classes` (`index`, `label`, `probability`), `head` if several. Of a net "
+        "that tells several labels: `labels` from their thresholds on, `scores` (the probability of each label). Of one "
+        "that predicts numbers: `numbers`.",
         "output": "The file written; null without `-o`.",
     },
     "infer": {

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, repr=False)
 class ClassifyReport(VerbReport):
     """A row per picture and class, the most probable first; probabilities are shares. Of a net that predicts numbers a
-    row per picture, with a column for each.
+    row per picture, with a column for each; of one that tells several labels a row per picture with its labels, and the
+    probability of each.
 
     ``predictions`` are the same by picture. ``problems``: pictures that could not be read, where others could.
 
