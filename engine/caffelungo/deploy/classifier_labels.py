@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from caffelungo.deploy.deploy_net import Answer
 from caffelungo.deploy.exportable_net import ExportableNet
 from caffelungo.deploy.options import ExportOptions
 from caffelungo.errors import Location, UserError
 from caffelungo.inference import metadata
 from caffelungo.layers.base import count
+from caffelungo.layers.label_measures import EVEN
 from caffelungo.weights.task_heads import heads_of
 from caffelungo.wording import counted
 
@@ -49,7 +51,8 @@ def classifier_labels(opened: ExportableNet, options: ExportOptions) -> list[str
     Raises UserError for a wrong number of names.
     """
     net, weights, notes = opened.net, opened.weights, opened.notes
-    classes = net.classes
+    told = label_answer(opened)
+    classes = (told.blob, told.classes) if told is not None else net.classes
     named = heads_of(opened.definition.message.lungo, weights.extras)
     several = len(net.answers) > 1
     if several and options.labels is not None:
@@ -71,15 +74,53 @@ def classifier_labels(opened: ExportableNet, options: ExportOptions) -> list[str
         return labels
     if several:
         return None
-    head = named.get(net.answers[0].layer) if classes is not None else None
+    head = named.get(net.answers[0].layer) if net.classes is not None else None
     if head is not None and len(head.label):
         carried = list(head.label)
+    elif told is not None:
+        return _names_of_labels(opened)
     else:
         carried = list(weights.extras.label) if weights.extras is not None else []
     if carried and classes is not None and len(carried) != classes[1]:
         notes.append(f"the weights contain {counted(len(carried), 'label')} for {classes[1]} classes; they are ignored")
         return None
     return carried or None
+
+
+def label_answer(opened: ExportableNet) -> Answer | None:
+    """The output with a probability for each of several labels, where the net or its weights say of as many what they
+    are called or from which probability on they are given; None else: a Sigmoid may be anything."""
+    found, extras = opened.net.labelled, opened.weights.extras
+    if found is None:
+        return None
+    known = len(_names_of_labels(opened) or ()), len(extras.threshold) if extras is not None else 0
+    return found if found.classes in known else None
+
+
+def label_thresholds(opened: ExportableNet) -> tuple[float, ...] | None:
+    """From which probability on each of several labels is given; None for a net that tells none.
+
+    A half, and a note, where the weights keep no thresholds.
+    """
+    told, extras = label_answer(opened), opened.weights.extras
+    if told is None:
+        return None
+    if extras is not None and len(extras.threshold) == told.classes:
+        return tuple(extras.threshold)
+    opened.notes.append(
+        f"the weights keep no thresholds for the {counted(told.classes, 'label')}, which are given from {EVEN:g} on: "
+        "those of keep_best do (solver_best.caffemodel)"
+    )
+    return (EVEN,) * told.classes
+
+
+def _names_of_labels(opened: ExportableNet) -> list[str] | None:
+    """The names of several labels, of the net or its weights, where these are as many; else None."""
+    extras, found = opened.weights.extras, opened.net.labelled
+    for names in (opened.definition.message.lungo.label, extras.label if extras is not None else ()):
+        if found is not None and len(names) == found.classes:
+            return list(names)
+    return None
 
 
 def predicted_numbers(opened: ExportableNet) -> metadata.NumberAnswer | None:

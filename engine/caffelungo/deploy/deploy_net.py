@@ -58,6 +58,17 @@ class DeployNet:
     @property
     def answers(self) -> list[Answer]:
         """The outputs that hold one probability per class, in the order of the file."""
+        return self._answering("Softmax")
+
+    @property
+    def labelled(self) -> Answer | None:
+        """The output that holds a probability for each of several labels by itself; None where there is not one such,
+        or the net tells classes."""
+        found = self._answering("Sigmoid")
+        return found[0] if len(found) == 1 and not self.answers else None
+
+    def _answering(self, kind: str) -> list[Answer]:
+        """The outputs of ``kind`` that hold the probabilities of a classifier's outputs."""
         made: dict[int, str] = {}
         found = []
         for planned in self.plan.layers:
@@ -67,7 +78,8 @@ class DeployNet:
                 made[planned.top_values[0]] = made[planned.bottom_values[0]]
             shape = planned.top_shapes[0] if planned.tops else None
             if (
-                planned.layer.type == "Softmax" and planned.tops[0] in self.outputs and shape is not None
+                planned.layer.type == kind and planned.tops[0] in self.outputs and shape is not None
+                and (kind == "Softmax" or planned.top_values[0] in made)
                 and len(shape) in (2, 4) and all(n == 1 for n in shape[2:]) and shape[1] is not None
             ):  # fmt: skip
                 found.append(Answer(planned.tops[0], shape[1], made.get(planned.top_values[0], planned.name)))

@@ -7,7 +7,13 @@ from typing import Any
 
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.schema import Preprocessing
-from caffelungo.deploy.classifier_labels import classifier_heads, classifier_labels, predicted_numbers
+from caffelungo.deploy.classifier_labels import (
+    classifier_heads,
+    classifier_labels,
+    label_answer,
+    label_thresholds,
+    predicted_numbers,
+)
 from caffelungo.deploy.exportable_net import ExportableNet
 from caffelungo.deploy.options import ExportOptions
 from caffelungo.deploy.picture_operators import INTERPOLATION, Front
@@ -38,10 +44,11 @@ def export_metadata(
     if paths:
         more["weights"] = ",".join(path.name for path in paths)
         more["weights_sha256"] = ",".join(metadata.sha256(path) for path in paths)
-    classifier = net.classes[0] if net.classes else None
+    told = label_answer(opened)
+    classifier = told.blob if told is not None else net.classes[0] if net.classes else None
     known = record if record is not None else Preprocessing()
     numbers = predicted_numbers(opened)
-    return metadata.Metadata(given, known, labels, classifier, more, tuple(several), numbers)
+    return metadata.Metadata(given, known, labels, classifier, more, tuple(several), numbers, label_thresholds(opened))
 
 
 def _order(record: Any) -> str:

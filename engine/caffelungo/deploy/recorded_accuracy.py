@@ -47,6 +47,12 @@ def with_accuracy(
                 received=", ".join(head.title for head in written.metadata.heads),
                 remedy="remove --test, and measure the accuracy of each by `lungo test --head`",
             )
+        if written.metadata.thresholds is not None:
+            raise UserError(
+                "the net tells several labels, and the lists have one class per picture",
+                received=f"thresholds of {len(written.metadata.thresholds)} labels",
+                remedy="remove --test, and measure the labels by `lungo test`",
+            )
         if written.metadata.classifier is None:
             raise UserError(
                 "accuracy needs a classifier, and no output of this net has one probability per class",

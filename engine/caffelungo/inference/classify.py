@@ -85,6 +85,8 @@ class PictureModel:
                 )
             if self.numbers is not None:
                 return [NumberReader.of(self)]
+            if self.classifier is not None and self.metadata.thresholds is not None:
+                return [LabelReader.of(self)]
             return [Classifier.of(self)] if self.classifier is not None else []
         chosen = [one for one in self.heads if head is None or head in (one.task, one.name, one.output)]
         if not chosen:
@@ -297,10 +299,32 @@ class NumberReader(Classifier):
         return Prediction(name, (), "", tuple(PredictedNumber(one.name, value, one.unit) for one, value in numbers))
 
 
+class LabelReader(Classifier):
+    """An exported net that tells several labels: its ``prediction`` of a picture has those from their thresholds on."""
+
+    @property
+    def thresholds(self) -> NDArray[np.float32]:
+        """One per label."""
+        return np.array(self.metadata.thresholds, np.float32)
+
+    def prediction(self, name: str, row: NDArray[np.float32], top: int = TOP) -> Prediction:
+        """The labels in ``row``, the most probable first; UserError where the file has thresholds of others."""
+        if len(row) != len(self.thresholds):
+            raise UserError(
+                "the file has thresholds of other labels", where=Location(str(self.path)),
+                received=f"{counted(len(row), 'label')}, {counted(len(self.thresholds), 'threshold')}",
+                remedy="export the net again",
+            )  # fmt: skip
+        every = tuple(Guess(index, self.label(index), float(score)) for index, score in enumerate(row))
+        given = [one for one, told in zip(every, row >= self.thresholds, strict=True) if told]
+        return Prediction(name, tuple(sorted(given, key=lambda one: -one.probability)), scores=every)
+
+
 def open_judge(path: str | Path, device: str = "auto", head: str | None = None, **options: Any) -> Classifier:
-    """What answers for pictures with the file ``path``: its classifier (``head`` of several), or its NumberReader."""
+    """What answers for pictures with the file ``path``: its classifier (``head`` of several), its NumberReader or its
+    LabelReader."""
     model = PictureModel(path, device, **options)
-    if model.numbers is not None and not model.heads:
+    if (model.numbers is not None or model.metadata.thresholds is not None) and not model.heads and model.judges():
         return model.judges(head)[0]
     return Classifier(path, device, head, **options)
 

@@ -111,5 +111,7 @@ def _spread(predictions: Sequence[Prediction], most: int) -> list[Prediction]:
 def _title(predictions: Sequence[Prediction], known: Mapping[str, str]) -> str:
     if not known:
         return ""
+    if any(prediction.scores for prediction in predictions):
+        return ""
     right = sum(known[prediction.name] == prediction.best.label for prediction in predictions)
     return f"{right} of {len(predictions)} right ({right / len(predictions):.1%})"

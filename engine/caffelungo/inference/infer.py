@@ -196,7 +196,7 @@ def _count(done: Inferred, items: Given, indices: Sequence[int], found: Sequence
     first, within = done.right
     for index, prediction in zip(indices, found, strict=False):
         truth = items.classes[index]
-        if truth is not None and prediction.guesses:
+        if truth is not None and prediction.guesses and not prediction.scores:
             done.known += 1
             first += prediction.best.index == truth
             within += any(guess.index == truth for guess in prediction.guesses)

@@ -8,6 +8,7 @@
 | `labels` | JSON list of class names in the order of the classifier's outputs; absent when unknown |
 | `classifier` | the output that holds one probability per class; absent when there is none, or several |
 | `numbers` | JSON, of a net that predicts numbers: `output`, and `name` and `unit` of each; absent for others |
+| `thresholds` | JSON list, of a net that tells several labels: the probability from which on each is given |
 | `heads` | JSON list, of a net for several tasks: `output`, layer `name`, `task`, `labels` or null of each |
 | `opset`, `prototxt`, `prototxt_sha256`, `weights`, `weights_sha256` | what it was made of |
 | `accuracy` | JSON: `accuracy`, `right` of `pictures`, `lists` with their hashes; absent when none was taken |
@@ -114,6 +115,7 @@ class Metadata:
     more: dict[str, str] = field(default_factory=dict)
     heads: tuple[Head, ...] = ()
     numbers: NumberAnswer | None = None
+    thresholds: tuple[float, ...] | None = None
 
     @property
     def classifiers(self) -> tuple[str, ...]:
@@ -136,6 +138,8 @@ class Metadata:
         if self.numbers is not None:
             fields_ = [asdict(one) for one in self.numbers.fields]
             result["numbers"] = json.dumps({"output": self.numbers.output, "numbers": fields_}, ensure_ascii=False)
+        if self.thresholds is not None:
+            result["thresholds"] = json.dumps([float(f"{one:.7g}") for one in self.thresholds])
         return {**result, **self.more}
 
 
@@ -166,14 +170,15 @@ def read(properties: Mapping[str, str], file: str | Path) -> Metadata:
     classifier = entries.get("classifier", _word)
     heads = entries.get("heads", _heads) or ()
     numbers = entries.get("numbers", _numbers)
+    thresholds = entries.get("thresholds", _thresholds)
     if given is not None and not entries.problems:
         entries.get("preprocessing", lambda text: _fits(record, given))
     if entries.problems:
         raise UserError(entries.problems)
     assert given is not None
-    known = {"caffelungo.format", "input", "preprocessing", "labels", "classifier", "heads", "numbers"}
+    known = {"caffelungo.format", "input", "preprocessing", "labels", "classifier", "heads", "numbers", "thresholds"}
     more = {key: value for key, value in properties.items() if key not in known}
-    return Metadata(given, record, labels, classifier, more, heads, numbers)
+    return Metadata(given, record, labels, classifier, more, heads, numbers, thresholds)
 
 
 class Entries:
@@ -279,6 +284,16 @@ def _heads(text: str) -> tuple[Head, ...]:
         names = None if labels is None else tuple(read_names(json.dumps(labels)))
         found.append(Head(**{name: _word(word) for name, word in value.items()}, labels=names))
     return tuple(found)
+
+
+def _thresholds(text: str) -> tuple[float, ...]:
+    value = json.loads(text)
+    if not isinstance(value, list) or not value:
+        raise TypeError(f"expected a list of probabilities, found {text[:80]}")
+    for one in value:
+        if isinstance(one, bool) or not isinstance(one, (int, float)) or not 0 <= one <= 1:
+            raise ValueError(f"expected probabilities from 0 to 1, found {json.dumps(one)[:40]}")
+    return tuple(map(float, value))
 
 
 def _numbers(text: str) -> NumberAnswer:

@@ -34,17 +34,28 @@ class Prediction:
     """The classes of one picture, the most probable first. ``name`` is its path, or ``picture N``.
 
     ``head`` is the task that they are of, where the file answers for several; else empty. ``numbers``: what the net
-    predicts in the place of classes.
+    predicts in the place of classes. ``scores``: every label of a net that tells several, in the order of its outputs;
+    ``guesses`` are those from their thresholds on, none perhaps.
     """
 
     name: str
     guesses: tuple[Guess, ...]
     head: str = ""
     numbers: tuple[PredictedNumber, ...] = ()
+    scores: tuple[Guess, ...] = ()
 
     @property
     def best(self) -> Guess:
         return self.guesses[0]
+
+
+NONE = "(none of the labels)"
+"""What stands for no label in a table."""
+
+
+def joined(prediction: Prediction) -> str:
+    """The labels of a picture in one cell."""
+    return "|".join(guess.label for guess in prediction.guesses)
 
 
 def short_label(label: str) -> str:
@@ -59,7 +70,7 @@ def as_table(predictions: Sequence[Prediction]) -> str:
     if predictions[0].numbers:
         return _numbers_table(predictions)
     names = max(len(prediction.name) for prediction in predictions)
-    labels = max(len(guess.label) for prediction in predictions for guess in prediction.guesses)
+    labels = max((len(guess.label) for prediction in predictions for guess in prediction.guesses), default=0)
     heads = max(len(prediction.head) for prediction in predictions)
     lines = []
     for prediction in predictions:
@@ -67,6 +78,8 @@ def as_table(predictions: Sequence[Prediction]) -> str:
             name, head = (prediction.name, prediction.head) if position == 0 else ("", "")
             task = f"{head:<{heads}}  " if heads else ""
             lines.append(f"{name:<{names}}  {task}{guess.label:<{labels}}  {guess.probability:7.2%}")
+        if not prediction.guesses:
+            lines.append(f"{prediction.name:<{names}}  {NONE}")
     return "\n".join(lines)
 
 
@@ -83,7 +96,7 @@ def _numbers_table(predictions: Sequence[Prediction]) -> str:
 
 def as_json(predictions: Sequence[Prediction]) -> str:
     """A JSON list of ``{"picture", "classes": [{"index", "label", "probability"}]}``, with ``"head"`` where several, or
-    of ``{"picture", "numbers": {"age": 31.2}}``."""
+    of ``{"picture", "numbers": {"age": 31.2}}``, or of ``{"picture", "labels": [...], "scores": {"cat": 0.93}}``."""
     return json.dumps([as_fields(prediction) for prediction in predictions], indent=2, ensure_ascii=False)
 
 
@@ -91,6 +104,9 @@ def as_fields(prediction: Prediction) -> dict[str, Any]:
     """One entry of ``as_json``."""
     if prediction.numbers:
         return {"picture": prediction.name, "numbers": numbers_of(prediction)}
+    if prediction.scores:
+        told = [_plain(guess) for guess in prediction.guesses]
+        return {"picture": prediction.name, "labels": told, "scores": scores_of(prediction)}
     task = {"head": prediction.head} if prediction.head else {}
     return {"picture": prediction.name, **task, "classes": [_plain(guess) for guess in prediction.guesses]}
 
@@ -100,10 +116,17 @@ def numbers_of(prediction: Prediction) -> dict[str, float]:
     return {one.name: float(f"{one.value:.7g}") for one in prediction.numbers}
 
 
+def scores_of(prediction: Prediction) -> dict[str, float]:
+    """The probability of every label by its name."""
+    return {one.label: round(one.probability, 6) for one in prediction.scores}
+
+
 def rows_of(prediction: Prediction) -> list[dict[str, Any]]:
-    """A row for each class of one picture, or one with all of its numbers."""
+    """A row for each class of one picture, or one with all of its numbers, or with its labels and all probabilities."""
     if prediction.numbers:
         return [{"picture": prediction.name, **numbers_of(prediction)}]
+    if prediction.scores:
+        return [{"picture": prediction.name, "labels": joined(prediction), **scores_of(prediction)}]
     task = {"head": prediction.head} if prediction.head else {}
     return [
         {"picture": prediction.name, **task, "class": guess.label, "probability": guess.probability}
@@ -117,7 +140,7 @@ def _plain(guess: Guess) -> Mapping[str, Any]:
 
 def as_csv(predictions: Sequence[Prediction]) -> str:
     """CSV with the columns picture, (head where there are several,) rank, index, label, probability; or picture and a
-    column for each number."""
+    column for each number; or picture, labels (with | between them) and a column with the probability of each label."""
     rows = (row for prediction in predictions for row in csv_rows(prediction))
     return tabular.as_text(csv_header(predictions), rows)
 
@@ -129,6 +152,8 @@ def csv_header(predictions: Sequence[Prediction]) -> tuple[str, ...]:
     """The columns of a table of ``predictions``."""
     if predictions and predictions[0].numbers:
         return (CSV_HEADER[0], *(one.name for one in predictions[0].numbers))
+    if predictions and predictions[0].scores:
+        return (CSV_HEADER[0], "labels", *(one.label for one in predictions[0].scores))
     several = any(prediction.head for prediction in predictions)
     return (CSV_HEADER[0], "head", *CSV_HEADER[1:]) if several else CSV_HEADER
 
@@ -137,6 +162,8 @@ def csv_rows(prediction: Prediction) -> list[tuple[Any, ...]]:
     """The lines of ``as_csv`` for one picture."""
     if prediction.numbers:
         return [(prediction.name, *(f"{value:.7g}" for value in numbers_of(prediction).values()))]
+    if prediction.scores:
+        return [(prediction.name, joined(prediction), *(f"{one.probability:.6f}" for one in prediction.scores))]
     first = (prediction.name, prediction.head) if prediction.head else (prediction.name,)
     return [
         (*first, rank, guess.index, guess.label, f"{guess.probability:.6f}")

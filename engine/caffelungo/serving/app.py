@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from caffelungo.errors import RunError
 from caffelungo.inference.classify import TOP
-from caffelungo.inference.predictions import Prediction, numbers_of
+from caffelungo.inference.predictions import Prediction, numbers_of, scores_of
 from caffelungo.serving import bodies, web_page
 from caffelungo.serving.admission import Visit
 from caffelungo.serving.failures import Refused, refused
@@ -92,7 +92,7 @@ async def _map(service: Service, request: Request) -> Response:
         (row,) = await service.rows([image])
         found = service.prediction(body.files[0][0], row, top)
         asked = request.query_params.get("class", body.options.get("class"))
-        index = found.best.index if asked is None else number(asked, "class", 0, len(row) - 1)
+        index = int(row.argmax()) if asked is None else number(asked, "class", 0, len(row) - 1)
         image = await service.looked_at(image)
         shown = await service.map(image, index)
         about = {"index": index, "label": service.classifier.label(index), "probability": _short(row[index])}
@@ -149,13 +149,13 @@ def _top(request: Request, body: bodies.Body) -> int:
 def _told(prediction: Prediction) -> dict[str, Any]:
     if prediction.numbers:
         return {"picture": prediction.name, "numbers": numbers_of(prediction)}
-    return {
-        "picture": prediction.name,
-        "classes": [
-            {"index": guess.index, "label": guess.label, "probability": _short(guess.probability)}
-            for guess in prediction.guesses
-        ],
-    }
+    given = [
+        {"index": guess.index, "label": guess.label, "probability": _short(guess.probability)}
+        for guess in prediction.guesses
+    ]
+    if prediction.scores:
+        return {"picture": prediction.name, "labels": given, "scores": scores_of(prediction)}
+    return {"picture": prediction.name, "classes": given}
 
 
 def _short(probability: Any) -> float:

@@ -126,7 +126,7 @@ class Service:
 
     def prediction(self, name: str, row: Rows, top: int) -> Prediction:
         """The ``top`` classes of a row, as `lungo classify` orders and names them, or its numbers."""
-        if self.fields:
+        if self.fields or self.classifier.metadata.thresholds is not None:
             return self.classifier.prediction(name, row)
         order = np.argsort(-row, kind="stable")[:top]
         label = self.classifier.label
@@ -138,6 +138,7 @@ class Service:
         return {
             "model": known.path.name, "device": known.device,
             "classes": known.labels if known.labels is not None and not self.fields else None,
+            "thresholds": list(known.metadata.thresholds or ()) or None,
             "numbers": [{"name": one.name, "unit": one.unit} for one in self.fields] or None,
             "input": preprocess.describe(known.record),
             "size": [size if isinstance(size, int) else None for size in known.size],
