@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import pytest
 
@@ -13,6 +14,7 @@ from caffelungo.errors import Problem, RunError, UserError
 from tests.cli.test_remedies import COMMAND, ENGINE, FLAG, OTHERS, texts
 
 
+@cache
 def engine_texts() -> list[str]:
     """Every text of the rooms that names an option or a command, placeholders filled."""
     found = {}

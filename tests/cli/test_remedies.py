@@ -144,14 +144,14 @@ OWN_EXCEPTIONS = {
 
 def texts(source: str) -> Iterator[str]:
     """Every string of a module but its docstrings and the flags that it declares; of an f-string the fixed parts."""
-    tree = ast.parse(source)
-    silent = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    silent |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "flag"}
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(ast.parse(source)))
+    silent = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    silent |= {id(node.value) for node in nodes if isinstance(node, ast.keyword) and node.arg == "flag"}
+    for node in nodes:
         if isinstance(node, ast.JoinedStr):
             silent.update(id(part) for part in ast.walk(node) if isinstance(part, ast.Constant))
             yield "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in silent:
             yield node.value
 
