@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -50,11 +50,26 @@ def finetune(
     per_class: o.PerClass = None,
     path_column: o.PathColumn = None,
     label_column: o.LabelColumn = None,
+    corrections: o.Corrections = None,
     balance: Annotated[
         str,
         typer.Option(
             help="Correction for classes of different sizes: inverse or effective (class weights), sampling (each "
             "class equally often), logits (logit adjustment), none, or auto (chosen by their sizes)."
+        ),
+    ] = "auto",
+    predict: Annotated[
+        str,
+        typer.Option(
+            help="What labels are: classes, labels (several per picture), numbers (values to predict), or auto (as "
+            "they look)."
+        ),
+    ] = "auto",
+    loss: Annotated[
+        str,
+        typer.Option(
+            help="Loss of numbers: huber (the default) or euclidean; of several labels: cross-entropy (the default) or "
+            "asymmetric."
         ),
     ] = "auto",
     seed: Annotated[int, typer.Option(help="Random seed for the split and training.")] = 0,
@@ -87,24 +102,32 @@ def finetune(
         size=size, resize=resize, batch_size=batch_size, passes=passes, remember=remember, seed=seed,
         device=device, variables=o.variables(set_), stages=o.listed(stage), level=level,
         overwrite=overwrite, groups=groups, per_class=per_class, path_column=path_column, label_column=label_column,
-        balance=balance,
+        corrections=corrections,
+        balance=balance, predict=predict, loss=loss,
     )  # fmt: skip
     with o.stages(quiet) as say:
         done = finetune_project(wanted, say)
+    tried = done.probe or done.regressions or done.label_regressions
     result = VerbResult(
         {
             "folder": output, "files": done.files, "classes": done.classes, "counts": done.counts,
             "train": done.train, "val": done.val, "heads": done.heads, "weights": done.weights,
             "iterations": done.iterations, "batch_size": done.batch_size,
-            "layers": [one.plain() for one in done.probe.rows] if done.probe else None,
-            "chosen": done.probe.chosen.candidate.name if done.probe else None, "balance": done.balance.word,
+            "layers": [one.plain() for one in tried.rows] if tried else None,
+            "chosen": tried.chosen.candidate.name if tried else None, "balance": done.balance.word,
+            "numbers": [{"name": one.name, "unit": one.unit} for one in done.numbers],
             "notes": [str(note) for note in done.notes], "notices": done.notices,
             "commands": o.commands(done.commands),
         }
     )  # fmt: skip
     if quiet:
         return result
-    typer.echo(folder_texts.pictures_line(done.counts, done.train, done.val))
+    if done.numbers:
+        _say_numbers(done)
+    elif done.labelled:
+        _say_labels(done)
+    else:
+        typer.echo(folder_texts.pictures_line(done.counts, done.train, done.val))
     if done.probe is not None:
         from caffelungo.probes.table import table
         from caffelungo.report.terminal import Terminal
@@ -114,7 +137,8 @@ def finetune(
         typer.echo(f"training starts from the one on {done.probe.chosen.candidate.name}")
     if done.balance.why:
         typer.echo(f"balance: {done.balance.why}")
-    typer.echo(folder_texts.training_line(done.heads, done.iterations, done.batch_size))
+    what = "new output" if done.numbers else "new classifier"
+    typer.echo(folder_texts.training_line(done.heads, done.iterations, done.batch_size, what))
     if explain:
         for note in done.notes:
             typer.echo(f"  {note}")
@@ -125,3 +149,33 @@ def finetune(
     for command, what in done.commands:
         typer.echo(f"  # {what}\n  {command}")
     return result
+
+
+def _say_numbers(done: Any) -> None:
+    """What is predicted, from which pictures, and what linear regressions reach."""
+    from caffelungo.projects import number_texts
+
+    typer.echo(number_texts.pictures_line(done.numbers, done.train, done.val))
+    if done.regressions is not None:
+        from caffelungo.probes.table import regression_table
+        from caffelungo.report.terminal import Terminal
+
+        tried = done.regressions
+        typer.echo("ridge regressions on frozen features, cross-validated on the training pictures:")
+        Terminal().print(regression_table(tried.rows, tried.chosen, [one.title for one in done.numbers]))
+        typer.echo(f"training starts from the one on {tried.chosen.candidate.name}")
+
+
+def _say_labels(done: Any) -> None:
+    """Which labels there are, from which pictures, and what logistic regressions reach."""
+    from caffelungo.projects import label_texts
+
+    typer.echo(label_texts.pictures_line(done.counts, done.train, done.val))
+    if done.label_regressions is not None:
+        from caffelungo.probes.table import label_table
+        from caffelungo.report.terminal import Terminal
+
+        tried = done.label_regressions
+        typer.echo("logistic regressions on frozen features, one per label, cross-validated on the training pictures:")
+        Terminal().print(label_table(tried.rows, tried.chosen))
+        typer.echo(f"training starts from those on {tried.chosen.candidate.name}")

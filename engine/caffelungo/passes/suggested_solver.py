@@ -236,6 +236,14 @@ def _patience(size: Sizes) -> int:
     return max(1, round(PATIENCE * size.all / size.test))
 
 
+def _clipped(options: SolverOptions) -> list[str]:
+    """What keeps the first steps of a new output small: gradients of differences have no bound, as those of a softmax
+    have."""
+    if not options.predicts or options.rate:
+        return []
+    return ["# A new output is far off at first, and squared differences have large gradients.", "clip_gradients: 1"]
+
+
 def _kept(options: SolverOptions) -> list[str]:
     """What keeps the weights that are best by the output ``watch``."""
     if not options.watch:
@@ -322,6 +330,7 @@ def _classic_body(options: SolverOptions, size: Sizes) -> list[str]:
         "",
         "momentum: 0.9",
         "weight_decay: 0.0005",
+        *_clipped(options),
         *_kept(options),
         "",
         *_ends(options, size),

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from caffelungo import drafts
 from caffelungo.definition.definition import Definition
+from caffelungo.features.pooled import Pooled
 from caffelungo.passes.base import Note
 from caffelungo.passes.join import JoinedOptions, Read, columns
 from caffelungo.passes.param_blocks import Rate
@@ -48,6 +49,8 @@ RATES: tuple[Rate, Rate] = ((1.0, 1.0), (1.0, 0.0))
 """The classifier is no newer than the layers below it: it learns at their pace."""
 
 Stage = Callable[[str, int, int], None]
+Reader = Callable[[Sequence[Entry], Sequence[str], bool], Pooled | None]
+"""Features that somebody has computed already, of pictures and blobs (mirrored, too); None where these are others."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +81,15 @@ def start(
     cache: Path | None = None,
     seed: int = 0,
     correction: ClassCorrection = UNCORRECTED,
+    reader: Reader | None = None,
     say: Stage = lambda what, done, total: None,
 ) -> Started:
     """``definition`` (as ``retarget.point`` leaves it) with the best classifier for ``entries``, and its weights.
 
-    ``groups``: copies of one picture, by places in ``entries``. Features are kept in ``cache`` where it is given.
-    ``correction`` makes up for classes of different sizes when the choice is fitted. The choice itself is made without:
-    `benchmarks.imbalance` finds penalties chosen with weights no better in balanced accuracy, and worse in accuracy.
+    ``groups``: copies of one picture, by places in ``entries``. Features are kept in ``cache`` where it is given; what
+    ``reader`` has is not computed. ``correction`` makes up for classes of different sizes when the choice is fitted.
+    The choice itself is made without: `benchmarks.imbalance` finds penalties chosen with weights no better in balanced
+    accuracy, and worse in accuracy.
     """
     view = View(definition)
     found = candidates(view, layers)
@@ -99,7 +104,9 @@ def start(
     rows: list[TriedCandidate] = []
     with drafts.scratch() as folder:
         place = cache or folder
-        pooled = read(Subject(definition, [weights], engine), entries, blobs, mirrored=mirrored, cache=place, say=tell)
+        known = reader(entries, blobs, mirrored) if reader is not None else None
+        subject = Subject(definition, [weights], engine)
+        pooled = known or read(subject, entries, blobs, mirrored=mirrored, cache=place, say=tell)
         parts = held_out(labels, FOLDS, seed, groups, MANY)
         options = {one.name: _joined(one, head, suffix) for one in found}
 

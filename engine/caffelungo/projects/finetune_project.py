@@ -9,14 +9,15 @@ a start from scratch is asked for. PyTorch is loaded for the former only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from caffelungo import locks, shell
 from caffelungo.data import folder as photos
+from caffelungo.data import label_pictures, named_pictures, target_rows
 from caffelungo.data.picture_table import PictureColumns
+from caffelungo.data.target_pictures import scan_targets
 from caffelungo.definition.reader import Definition
 from caffelungo.errors import Problem, UserError
 from caffelungo.passes.balance import SAMPLING, BalanceOptions, balance, correction_of
@@ -32,96 +33,33 @@ from caffelungo.probes.candidates import before_replacing
 from caffelungo.projects import class_choice, finetune_texts
 from caffelungo.projects.class_choice import AUTO, ClassChoice
 from caffelungo.projects.finetune_texts import FinetuneAbout
+from caffelungo.projects.label_project import label_project
+from caffelungo.projects.number_project import number_project
+from caffelungo.projects.project_options import CLASSES, LABELS, NUMBERS, PREDICT, ProjectOptions, Stage, Summary
 from caffelungo.projects.write_folder import FILES, write_folder
 from caffelungo.rewriting.folder_files import STARTED, reference, refuse_overwriting, word_of
-from caffelungo.rewriting.retarget import NONE, Opened, Pictures, PointOptions, batch_of, open_net, point
+from caffelungo.rewriting.retarget import NONE, Opened, Pictures, PointOptions, batch_of, mirrors, open_net, point
 from caffelungo.rewriting.rewrite import carried
 from caffelungo.weights.load import anywhere
 from caffelungo.weights.weights import Weights
 
 if TYPE_CHECKING:
-    from caffelungo.probes.finetune_start import Started
+    from caffelungo.probes.finetune_start import Reader, Started
 
+_PREDICT = {AUTO: None, CLASSES: False, LABELS: False, NUMBERS: True}
+"""Whether labels are numbers to predict, by ``ProjectOptions.predict``; None: as they look."""
 AUGMENTED = 0.35
 """Least share of a photo's area that training sees of it at a time: less may miss the object in small sets."""
 
-Stage = Callable[[str, int, int], None]
-"""What is done now, how much of it is, and of how much."""
-
-
-@dataclass(frozen=True)
-class ProjectOptions:
-    """The options of `lungo finetune`. ``net`` is a path or a name of the catalogue.
-
-    ``weights`` are written into the solver as given ("none": train from scratch; None: those that come with a net of
-    the catalogue). ``classic``: Caffe's way, a fresh classifier that learns ten times as fast, instead of the best
-    linear classifier. ``layers``: what that may read (see `lungo probe`). ``batch_size``, ``size``, ``resize`` and
-    ``mean_value`` are as in the files they end up in; ``passes`` is how often training sees each picture.
-    ``groups``: a pattern over file names or a column, whose pictures stay on one side of the split; ``per_class``: the
-    most training pictures per class. ``path_column`` and ``label_column``: of a table. ``balance``: what is
-    done about classes of different sizes (see ``class_choice``).
-    ``remember``: the old classifier stays, taught by the old net, which is Caffe's way, too.
-    """
-
-    net: str
-    data: str
-    out: str
-    weights: str | None = None
-    classic: bool = False
-    layers: tuple[str, ...] = ("auto",)
-    val: float = 0.2
-    head: str | None = None
-    freeze_to: str | None = None
-    suffix: str | None = None
-    size: int | None = None
-    resize: int | None = None
-    mean_value: tuple[float, ...] | None = None
-    batch_size: int | None = None
-    passes: int | None = None
-    groups: str | None = None
-    per_class: int | None = None
-    path_column: str | None = None
-    label_column: str | None = None
-    balance: str = AUTO
-    remember: bool = False
-    seed: int = 0
-    device: str = "cpu"
-    variables: Mapping[str, Any] = field(default_factory=dict)
-    stages: Sequence[str] = ()
-    level: int = 0
-    overwrite: bool = False
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What was found and written, for the command line to print.
-
-    ``counts`` are readable pictures per class, ``notes`` what the passes did, ``notices`` what is worth a look,
-    ``commands`` what to run next, with a word on each, ``balance`` what is done about classes of different sizes.
-    ``probe``: the linear classifiers that were tried, None where training starts otherwise.
-    """
-
-    classes: tuple[str, ...]
-    counts: dict[str, int]
-    train: int
-    val: int
-    heads: tuple[str, ...]
-    weights: str | None
-    iterations: int
-    batch_size: int
-    files: dict[str, Path]
-    commands: list[tuple[str, str]]
-    notes: list[Note]
-    notices: list[str]
-    balance: ClassChoice
-    probe: Started | None = None
-
 
 @locks.exclusive(lambda options: options.out)
-def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, total: None) -> Summary:
+def finetune_project(
+    options: ProjectOptions, say: Stage = lambda what, done, total: None, reader: Reader | None = None
+) -> Summary:
     """Write the folder ``options.out`` and return what is in it.
 
     Everything is made before anything is written, and a folder that exists is not touched without ``overwrite``.
+    ``reader`` has features that are not to be computed again.
     Raises UserError for a net, a folder or weights that do not fit.
     """
     out = Path(options.out)
@@ -131,6 +69,10 @@ def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, to
     view = View(opened.definition)
     _refuse_contradictions(options, opened)
     found, parts = _pictures(options, say)
+    if found.pictures.targets is not None and found.pictures.labels.max() >= 0:
+        return label_project(options, wanted, opened, found, parts, say)
+    if found.pictures.targets is not None:
+        return number_project(options, wanted, opened, found, parts, say)
     probing = opened.weights is not None and not options.classic and not options.remember
     known = correction_of(opened.definition)
     balanced = class_choice.chosen_for(found, parts, options.balance, known, probing)
@@ -138,7 +80,7 @@ def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, to
     if balanced.word != known:
         steps = (*steps, step(balance, BalanceOptions(balanced.word)))
     result = point(opened, wanted, _pointed_at(out, found, parts, probing), steps)
-    probe = _probed(options, opened, result, found, parts.train, say) if probing else None
+    probe = _probed(options, opened, result, found, parts.train, say, reader) if probing else None
     definition, started, notes = _begun(options, opened, result, probe)
     weights = str(out / STARTED) if started is not None else opened.weights
     solver = SolverOptions(
@@ -152,8 +94,8 @@ def finetune_project(options: ProjectOptions, say: Stage = lambda what, done, to
     about = FinetuneAbout(
         options.net, out, Path(options.data.partition("?")[0]), found.counts(), len(parts.train),
         len(parts.val), sizes(solver).all, weights,
-        probe.chosen.penalty if probe is not None else None, _mirrors(definition),
-        shared=bool(parts.val) and found.given is None, balance=balanced.why,
+        probe.chosen.penalty if probe is not None else None, mirrors(definition),
+        shared=bool(parts.val) and found.given is None, balance=balanced.why, corrections=found.corrections,
     )  # fmt: skip
     texts = _texts(definition, solver, about, found.classes, notes, probe)
     write_folder(out, found, parts, texts, started, definition.message)
@@ -175,11 +117,28 @@ def _wanted(options: ProjectOptions) -> PointOptions:
 
 
 def _pictures(options: ProjectOptions, say: Stage) -> tuple[photos.PhotoFolder, photos.FolderSplit]:
-    """The pictures, and which of them train."""
+    """The pictures, and which of them train; those of lists with numbers have ``targets``."""
+    columns = PictureColumns(options.path_column, options.label_column, _PREDICT[options.predict])
+
+    def progress(done: int, total: int) -> None:
+        say("reading pictures", done, total)
+
+    named = named_pictures.resolve(options.data, columns, progress, rows=True)
+    if named.label_size:
+        found = scan_targets(named, groups=options.groups, progress=progress, hints=True)
+        assert found.pictures.targets is not None
+        if options.predict != NUMBERS and target_rows.are_labels(found.pictures.targets):
+            found = label_pictures.of_rows(found)
+        parts = photos.split(found, options.val, options.seed)
+        return found, photos.few(found, parts, options.per_class, options.seed)
     found = photos.scan(
-        options.data, progress=lambda done, total: say("reading pictures", done, total),
-        columns=PictureColumns(options.path_column, options.label_column), groups=options.groups, hints=True,
+        options.data, progress=progress, columns=columns, groups=options.groups, hints=True,
+        corrected=options.corrections,
     )  # fmt: skip
+    if options.predict == LABELS:
+        found = label_pictures.of_classes(found)
+    elif label_pictures.in_several(found):
+        found.notices.append("--predict labels gives pictures that are in several classes all of these labels")
     parts = photos.split(found, options.val, options.seed)
     return found, photos.few(found, parts, options.per_class, options.seed)
 
@@ -213,6 +172,12 @@ def _texts(
 
 def _refuse_contradictions(options: ProjectOptions, opened: Opened) -> None:
     problems: list[Problem] = [wrong] if (wrong := class_choice.problem(options.balance)) else []
+    if options.predict not in PREDICT:
+        problems.append(
+            Problem(
+                "labels cannot be read so", None, f"--predict {options.predict}", f"use one of: {', '.join(PREDICT)}"
+            )
+        )
     if options.remember and opened.weights is None:
         problems.append(
             Problem("--remember needs weights", None, "--remember",
@@ -258,6 +223,7 @@ def _probed(
     found: photos.PhotoFolder,
     train: Sequence[int],
     say: Stage,
+    reader: Reader | None,
 ) -> Started:
     """The net of ``pointed`` with the best linear classifier for the training pictures."""
     from caffelungo.probes.class_correction import of_net
@@ -270,7 +236,8 @@ def _probed(
     return start(
         pointed.definition, opened.weights, entries, found.classes, make_engine(EngineOptions(device=options.device)),
         layers=options.layers, suffix="joined", groups=found.copies_among(train),
-        mirrored=_mirrors(pointed.definition), seed=options.seed, correction=of_net(pointed.definition), say=say,
+        mirrored=mirrors(pointed.definition), seed=options.seed, correction=of_net(pointed.definition), reader=reader,
+        say=say,
     )  # fmt: skip
 
 
@@ -278,11 +245,6 @@ def _watched(definition: Definition, balanced: ClassChoice) -> str:
     """The test output by which the best weights are chosen."""
     # The loss of a test is of pictures as they come, for which a net that has seen all classes equally often is wrong.
     return "balanced_accuracy" if balanced.word == SAMPLING else _loss(definition)
-
-
-def _mirrors(definition: Definition) -> bool:
-    """Whether training sees mirrored pictures, too: they are worth as much to a linear classifier."""
-    return any(layer.transform_param.mirror for layer in definition.message.layer)
 
 
 def _loss(definition: Definition) -> str:

@@ -31,6 +31,7 @@ class FinetuneReport(VerbReport):
     ``notes``: what was changed or decided, and why.
     ``notices``: what was done differently from what could be expected.
     ``balance``: what is done about classes of different sizes.
+    ``numbers``: what is predicted in the place of classes, with units; ``probe`` then has the ridge regressions.
     """
 
     folder: str
@@ -50,6 +51,7 @@ class FinetuneReport(VerbReport):
     notices: list[str]
     commands: list[str]
     balance: str
+    numbers: list[str]
 
 
 def finetune(
@@ -74,7 +76,10 @@ def finetune(
     per_class: int | None = None,
     path_column: str | None = None,
     label_column: str | None = None,
+    corrections: Name | None = None,
     balance: str = "auto",
+    predict: str = "auto",
+    loss: str = "auto",
     seed: int = 0,
     device: str = "cpu",
     set: Settings | None = None,
@@ -118,15 +123,18 @@ def finetune(
         suffix=suffix, size=size, resize=resize, batch_size=batch_size, passes=passes, remember=remember, seed=seed,
         device=device, variables=values.variables(set), stages=values.listed(stage), level=level, overwrite=overwrite,
         groups=groups, per_class=per_class, path_column=path_column, label_column=label_column,
-        balance=balance,
+        corrections=values.path(corrections),
+        balance=balance, predict=predict, loss=loss,
     )  # fmt: skip
     with stages(quiet) as say:
         done = finetune_project(wanted, say)
-    tried = done.probe.rows if done.probe is not None else []
+    tried = done.probe or done.regressions or done.label_regressions
+    rows = tried.rows if tried else []
     return FinetuneReport(
         folder, list(done.classes), done.train, done.val, list(done.heads), done.weights, done.iterations,
         done.batch_size, str(Path(folder, "solver.prototxt")), str(Path(folder, "train_val.prototxt")),
-        [str(Path(folder, name)) for name in done.files], DataTable(row.plain() for row in tried),
-        done.probe.chosen.candidate.name if done.probe is not None else "", [str(note) for note in done.notes],
+        [str(Path(folder, name)) for name in done.files], DataTable(row.plain() for row in rows),
+        tried.chosen.candidate.name if tried else "", [str(note) for note in done.notes],
         list(done.notices), [command for command, _ in done.commands], done.balance.word,
+        [one.title for one in done.numbers],
     )  # fmt: skip
