@@ -249,6 +249,8 @@ def extras(opened: OpenedNet, loaded: Any = None) -> Any:
     del result.label[:]
     result.label.extend(labels)
     del result.threshold[:]  # those of other weights than are trained here
+    del result.number[:]
+    result.number.extend(type(one).FromString(one.SerializeToString()) for one in own.number)
     found = heads_of(own, loaded, layers=[one.name for one in opened.plan.layers])
     heads = [type(head).FromString(head.SerializeToString()) for head in found.values()]
     del result.head[:]
