@@ -20,7 +20,8 @@ from tests.support import REPOSITORY
 ENGINE = REPOSITORY / "engine" / "caffelungo"
 ROOMS = [
     "definition", "layers", "plan", "passes", "weights", "report", "net", "data", "solve", "features", "rewriting",
-    "probes", "advice", "inference", "deploy", "verify", "check", "projects", "serving", "study", "api", "cli",
+    "probes", "advice", "inference", "deploy", "verify", "check", "projects", "serving", "study", "advising",
+    "api", "cli",
 ]  # fmt: skip
 """In the order in which they lean on each other: a module imports from its own room, earlier ones, and the helpers."""
 

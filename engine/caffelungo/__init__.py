@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from caffelungo.api.verb_report import DataTable as DataTable
     from caffelungo.api.verb_report import Text as Text
     from caffelungo.api.verb_report import VerbReport as VerbReport
+    from caffelungo.api.verbs.advise import advise as advise
     from caffelungo.api.verbs.bench import bench as bench
     from caffelungo.api.verbs.check import check as check
     from caffelungo.api.verbs.classify import classify as classify
@@ -70,9 +71,9 @@ _HOMES = {
 }  # fmt: skip
 """Where a public name that is no verb is defined; a verb is in the file of its name."""
 _VERBS = (
-    "bench", "check", "classify", "compare", "compute_image_mean", "convert", "convert_imageset", "demo", "diff",
-    "doctor", "export", "extract_features", "features", "finetune", "grow", "infer", "init", "inspect", "layers",
-    "nets", "probe", "rewrite", "serve", "test", "time", "train", "triton", "upgrade_net_proto_text",
+    "advise", "bench", "check", "classify", "compare", "compute_image_mean", "convert", "convert_imageset", "demo",
+    "diff", "doctor", "export", "extract_features", "features", "finetune", "grow", "infer", "init", "inspect",
+    "layers", "nets", "probe", "rewrite", "serve", "test", "time", "train", "triton", "upgrade_net_proto_text",
     "upgrade_solver_proto_text", "verify",
 )  # fmt: skip
 

@@ -24,6 +24,7 @@ from caffelungo.wording import listed
 
 VERBS = {
     "demo": "Start here",
+    "advise": "Start here",
     "finetune": "Start here",
     "probe": "Start here",
     "train": "Train and evaluate",

@@ -92,7 +92,7 @@ def _ratio(part: int, whole: int) -> float:
     return part / whole if whole else math.nan
 
 
-def wilson(right: int, total: int, z: float = CONFIDENCE) -> tuple[float, float]:
+def wilson(right: float, total: float, z: float = CONFIDENCE) -> tuple[float, float]:
     """The 95 % interval of a share of ``right`` in ``total`` (Wilson 1927)."""
     if not total:
         return 0.0, 1.0

@@ -1,0 +1,31 @@
+"""The time that the advice may take, and what is kept of it for each part."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+FEATURES, PROBES, TRIALS = 0.45, 0.65, 0.85
+"""Shares of the time after which no further input size is read, no further fold judged, and no training goes on."""
+
+
+@dataclass(frozen=True)
+class AdviceClock:
+    """``minutes`` from the ``start`` (seconds of ``time.monotonic``)."""
+
+    minutes: float
+    start: float = field(default_factory=time.monotonic)
+
+    @property
+    def total(self) -> float:
+        """Seconds."""
+        return 60 * self.minutes
+
+    @property
+    def spent(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.start
+
+    def until(self, share: float) -> float:
+        """Seconds until ``share`` of the time is over; negative after it."""
+        return share * self.total - self.spent
