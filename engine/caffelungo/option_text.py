@@ -41,12 +41,18 @@ def whole(text: str) -> int | None:
     return int(text.lstrip("0")[:12] or "0") if text.isascii() and text.isdecimal() else None
 
 
+def signed(text: str) -> int | None:
+    """As ``whole``, with a minus before it at most: a number that is out of range, not a text that is none."""
+    number = whole(text.removeprefix("-"))
+    return -number if number is not None and text.startswith("-") else number
+
+
 def by_name(text: str, flag: str, default: int) -> tuple[int, dict[str, int]]:
     """Parse ``150`` or ``new:600,all:150`` to the number for all and the numbers by name."""
     named: dict[str, int] = {}
     for word in words(text):
         name, _, digits = word.rpartition(":")
-        number = whole(digits)
+        number = signed(digits)
         if number is None:
             raise UserError(f"{flag} takes a number, or names with numbers", received=f"{flag} {text}",
                             remedy=f"write {flag} 150 or {flag} new:600,all:150")  # fmt: skip
@@ -85,7 +91,7 @@ def size(text: str | None, flag: str = "--size") -> tuple[int, int] | None:
 def layer_units(text: str, flag: str) -> tuple[str, int]:
     """Parse ``fc7:2048`` to a layer's name and a number of units."""
     name, _, digits = text.rpartition(":")
-    number = whole(digits)
+    number = signed(digits)
     if not name or number is None:
         raise UserError(
             f"{flag} takes a layer's name and a number of units",

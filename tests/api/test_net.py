@@ -278,7 +278,7 @@ def test_mistakes_are_told_with_their_remedy(net: cl.Net) -> None:
         "nothing of the net can be computed": lambda: net(label=y),
         "no layer called `cnov`": lambda: net.layer("cnov"),
         "gives data to the net and computes nothing": lambda: net.layer("data"),
-        "has no data layers": lambda: next(net.batches()),
+        "has no data layers": lambda: net.batches(),
         "no file is named": lambda: net.save(),
         "was not rewritten": lambda: net.diff(),
     }
@@ -288,6 +288,30 @@ def test_mistakes_are_told_with_their_remedy(net: cl.Net) -> None:
         (problem,) = caught.value.problems
         assert words in problem.what
         assert problem.remedy
+
+
+def test_numbers_out_of_range_are_refused_as_those_of_options(net: cl.Net) -> None:
+    cases = {
+        ("`widen=` must be at least 1", 'widen="fc1:-4"'): lambda: net.grow(widen={"fc1": -4}),
+        ("`deepen=` must be at least 1", 'deepen="fc1:-1"'): lambda: net.grow(deepen="fc1:-1"),
+        ("`count=` must be at least 0", "count=-1"): lambda: net.batches(count=-1),
+        ("`seed=` must be at least 0", "seed=-1"): lambda: net.batches(seed=-1),
+        ("`workers=` must be from 0 to 1024", "workers=2000"): lambda: net.batches(workers=2000),
+        ("`seed=` must be at least 0", "seed=-2"): lambda: cl.open("squeezenet1.1", seed=-2),
+        ("`level=` must be at most 2147483647", f"level={2**40}"): lambda: cl.open("lenet", level=2**40),
+        ("`shape=` takes a blob and its sizes without the batch", "data:-3x5x5"): lambda: cl.open(
+            "lenet", shape={"data": (-3, 5, 5)}
+        ),
+    }
+    for told, call in cases.items():
+        with pytest.raises(cl.UserError) as caught:
+            call()
+        (problem,) = caught.value.problems
+        assert (problem.what, problem.received) == told
+        assert problem.remedy
+    with pytest.raises(cl.UserError) as caught:
+        net.batches(count=-1, seed=-1, workers=-1)
+    assert len(caught.value.problems) == 3
 
 
 def test_a_net_without_a_loss_says_so() -> None:

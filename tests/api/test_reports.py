@@ -45,7 +45,7 @@ def test_reports_are_json(work: Path) -> None:
     report = cl.check(["mine/solver.prototxt", "wrong.prototxt"])
     assert not report
     plain = json.loads(json.dumps(report.plain(), allow_nan=False))
-    assert [row["file"] for row in plain["files"]][:1] == ["mine/solver.prototxt"]
+    assert [row["path"] for row in plain["files"]][:1] == ["mine/solver.prototxt"]
     assert plain["problems"][0]["line"] == 2
     with pytest.raises(cl.UserError) as caught:
         report.raise_problems()

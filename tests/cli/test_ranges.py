@@ -127,6 +127,8 @@ def test_all_wrong_numbers_are_told_at_once() -> None:
         (lambda text: options.by_name(text, "--iterations", 1), "9" * 5000),
         (lambda text: options.by_name(text, "--iterations", 1), "new:²"),
         (lambda text: options.layer_units(text, "--widen"), "fc7:0"),
+        (lambda text: options.layer_units(text, "--widen"), "fc7:-4"),
+        (lambda text: options.by_name(text, "--iterations", 1), "new:-5"),
         (lambda text: options.layer_units(text, "--widen"), "fc7:²"),
         (lambda text: options.layer_units(text, "--widen"), "fc7:" + "9" * 5000),
         (lambda text: options.height_width(text, "--resize"), "0x5"),

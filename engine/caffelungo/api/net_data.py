@@ -12,10 +12,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from caffelungo import bounds, option_ranges
 from caffelungo.api import values
 from caffelungo.data import preprocess as record_of_pictures
 from caffelungo.data.loader import Loader
-from caffelungo.data.source import places
+from caffelungo.data.source import DataSource, places
 from caffelungo.data.sources import open_source
 from caffelungo.deploy import preprocessing_record
 from caffelungo.errors import Location, UserError
@@ -71,7 +72,11 @@ def record(net: NetModule) -> Any:
 
 
 def batches(net: NetModule, count: int | None, seed: int, workers: int) -> Iterator[dict[str, Tensor]]:
-    """See ``Net.batches``."""
+    """See ``Net.batches``. What is wrong with the call or the data is said at once, not with the first batch."""
+    wrong = option_ranges.problems("train", {"seed": seed, "workers": workers})
+    wrong += option_ranges.wrong("--count", [] if count is None else [count], bounds.WHOLE)
+    if wrong:
+        raise UserError(wrong)
     plan, definition = net.plan, net.definition
     fed = [planned for planned in plan.sources if planned.layer.type != "Input"]
     if not fed:
@@ -88,6 +93,10 @@ def batches(net: NetModule, count: int | None, seed: int, workers: int) -> Itera
         )
         for planned in fed
     ]  # fmt: skip
+    return _loaded(net, sources, count, workers)
+
+
+def _loaded(net: NetModule, sources: list[DataSource], count: int | None, workers: int) -> Iterator[dict[str, Tensor]]:
     stop = count if count is not None else max(source.batches or 1 for source in sources)
     device = next((parameter.device for parameter in net.parameters()), torch.device("cpu"))
     names = [name for source in sources for name in source.names]

@@ -55,6 +55,7 @@ def open(
     from caffelungo.weights.load import load
     from caffelungo.weights.weights import Weights
 
+    values.judge("check", {"level": level, "seed": seed})
     variables = values.variables(set)
     name = values.path(net) or ""
     path, known = catalogue.resolve(name, variables)

@@ -125,10 +125,14 @@ def shapes(given: Shapes | None) -> dict[str, tuple[int, ...]]:
     """Shapes by blob, without the batch."""
     if given is None:
         return {}
-    if isinstance(given, Mapping):
-        return {blob: tuple(int(size) for size in shape) for blob, shape in given.items()}
     from caffelungo.deploy.deploy_net import parse_shapes
 
+    if isinstance(given, Mapping):
+        whole = {blob: tuple(int(size) for size in shape) for blob, shape in given.items()}
+        parse_shapes(
+            f"{blob}:{'x'.join(map(str, shape))}" for blob, shape in whole.items() if min(shape, default=0) < 0
+        )
+        return whole
     return parse_shapes(repeated(given))
 
 

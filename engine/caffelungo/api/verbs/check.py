@@ -68,5 +68,5 @@ def check(
     )  # fmt: skip
     if sarif is not None:
         files_.write_text(values.path(sarif) or "", json_output.text(log(report)))
-    rows = ({"file": str(one.path), "kind": one.kind, "summary": one.summary} for one in report.files)
+    rows = ({"path": str(one.path), "kind": one.kind, "summary": one.summary} for one in report.files)
     return CheckReport(DataTable(rows), list(report.problems), list(report.notices))
