@@ -44,7 +44,7 @@ def test_an_unknown_augmentation_gets_the_nearest_name(tmp_path: Path) -> None:
     with pytest.raises(UserError, match='did you mean "RandomResizedCrop"') as error:
         train(pictures(tmp_path, 4), "RandomResizeCrop")
     assert 'type: "RandomResizeCrop"' in str(error.value)
-    with pytest.raises(UserError, match="use one of: RandomResizedCrop, RandomVerticalFlip"):
+    with pytest.raises(UserError, match="use one of: ColorJitter, .*RandomResizedCrop, RandomRotation, RandomVerticalFlip"):
         train(tmp_path / "list.txt", "xyz")
 
 
@@ -64,7 +64,7 @@ def test_a_transform_of_another_package_comes_by_its_entry_point(
     path = pictures(tmp_path, 4, height=10, width=10)
     plain = train(path, "Invert", TEST).batch(0).arrays[0]
     np.testing.assert_array_equal(train(path, "Invert", extra='param_str: "hello"').batch(0).arrays[0], 255 - plain)
-    assert list(augmentation.augmentation_types()) == ["Invert", "RandomResizedCrop", "RandomVerticalFlip"]
+    assert "Invert" in augmentation.augmentation_types()
 
 
 @pytest.mark.parametrize("name", ["scale", "ratio"])

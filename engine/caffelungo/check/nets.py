@@ -9,7 +9,7 @@ from caffelungo.check import learning
 from caffelungo.check.data_layers import data_layers, mended, opened
 from caffelungo.check.findings import Findings
 from caffelungo.check.pictures import check_records, check_sizes
-from caffelungo.data import label_uses, phase_differences
+from caffelungo.data import label_uses, mixed_readers, phase_differences
 from caffelungo.data.source import DataSource
 from caffelungo.definition import filter as filter_
 from caffelungo.definition.filter import included
@@ -74,11 +74,14 @@ def _checked(definition: Definition, state: Any, findings: Findings, doubt: Doub
         source = opened(definition, plan.phase, layer, findings)
         if source is not None and layer.planned and layer.sized:
             shapes[layer.param.name], found[layer.param.name] = source.shapes, source
+    unfit = list(mixed_readers.problems(plan, found.values(), definition.where))
+    if unfit:
+        shapes = {name: mixed_readers.unmixed(list(given)) for name, given in shapes.items()}
     if shapes:
         mistakes = []
         plan = build_plan(net, state, where=definition.where, sources=shapes, problems=mistakes, doubt=doubt)
     too_large = memory_limits.problems(plan, definition.where)
-    mistakes = [*slips, *mistakes, *too_large]
+    mistakes = [*slips, *unfit, *mistakes, *too_large]
     findings.plans.append((definition, plan))
     if not mistakes and doubt == doubts.NONE:
         learning.judge(definition, plan, findings)

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from caffelungo.data import augmentation, augmentation_options, random_numbers
+from caffelungo.data import augmentation, augmentation_options, mixing, random_numbers
 from caffelungo.data.augmentation import AugmentationType, Pixels, Size
 from caffelungo.data.augmentation_options import At
+from caffelungo.data.mixing import Mixing
 from caffelungo.errors import Location, LungoError, Problem, UserError
 
 _USUAL, _MOST = (256, 320), 1024
@@ -27,34 +28,48 @@ class Augmentations:
     """Those of ``transform`` (a TransformationParameter), in order; UserError for one that does not exist."""
 
     def __init__(self, transform: Any, at: At) -> None:
-        self.kinds = []
+        self.all = []
         for number, one in enumerate(transform.lungo.augmentation):
             place = at(f"augmentation.{number}.type")
             kind = augmentation.find(one.type, place)
-            self.kinds.append((kind, augmentation_options.settings(kind, one), place))
+            self.all.append((kind, augmentation_options.settings(kind, one), place))
+        self.kinds = [(number, *one) for number, one in enumerate(self.all) if not one[0].mixes]
+        """Those that change pictures one by one, with their numbers."""
+        self.mixers = [(kind.function, settings) for kind, settings, _ in self.all if kind.mixes]
 
     def __bool__(self) -> bool:
-        return bool(self.kinds)
+        return bool(self.all)
 
     @property
     def names(self) -> list[str]:
         """Their names."""
-        return [kind.name for kind, _, _ in self.kinds]
+        return [kind.name for kind, _, _ in self.all]
+
+    @property
+    def mixes(self) -> str:
+        """The names of those that mix the pictures of a batch; empty without any."""
+        return ", ".join(kind.name for kind, _, _ in self.all if kind.mixes)
 
     @property
     def resizes(self) -> bool:
         """Whether they bring pictures to the size that the net wants, whatever they had before."""
-        return any(kind.resizes for kind, _, _ in self.kinds)
+        return any(kind.resizes for kind, _, _ in self.all)
 
     def apply(self, picture: Pixels, size: Size, seed: int, epoch: int, index: int, sample: str) -> Pixels:
         """``picture`` as sample number ``index`` of pass ``epoch``; UserError for what breaks the rules.
 
         ``size``: the height and width that the net wants. ``sample`` is what a message calls the picture.
         """
-        for number, (kind, settings, place) in enumerate(self.kinds):
+        for number, kind, settings, place in self.kinds:
             rng = random_numbers.generator(seed, random_numbers.AUGMENT + number, epoch, index)
             picture = _applied(kind, settings, picture, size, rng, place, sample)
         return picture
+
+    def mixing(self, samples: int, size: tuple[int, int], seed: int, epoch: int, index: int) -> Mixing | None:
+        """How a batch of pictures of ``size`` is mixed whose first sample is ``index`` of pass ``epoch``, if it is."""
+        if not self.mixers:
+            return None
+        return mixing.draw(self.mixers, samples, size, random_numbers.generator(seed, random_numbers.MIX, epoch, index))
 
 
 def trial(transform: Any, channels: int, resized: Size, at: At) -> list[Problem]:
@@ -71,7 +86,7 @@ def trial(transform: Any, channels: int, resized: Size, at: At) -> list[Problem]
     shape = min(height, _MOST), min(width, _MOST), channels
     picture = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     found: list[Problem] = []
-    for kind, settings, place in Augmentations(transform, at).kinds:
+    for _, kind, settings, place in Augmentations(transform, at).kinds:
         try:
             once, again = (
                 [

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from caffelungo import packages
 from caffelungo.data import augmentations
+from caffelungo.data.mixing import Mixer
 from caffelungo.definition.option_blocks import AUGMENTATIONS, Option, key
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 
@@ -35,6 +36,7 @@ Augment = Callable[[Pixels, Any, Size, np.random.Generator], Pixels]
 """(picture, options, size, rng) -> picture. Pictures are H x W x C, uint8, 1 or 3 channels (BGR). The one that is given
 is read-only. Every random number comes from ``rng``, which follows from the seed and the sample's position alone."""
 F = TypeVar("F", bound=Augment)
+M = TypeVar("M", bound=Mixer)
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,12 @@ class AugmentationType:
     """An augmentation: its ``name`` in a net, the function, and what it says of itself (see ``register``)."""
 
     name: str
-    function: Augment
+    function: Callable[..., Any]
     options: tuple[Option, ...] = ()
     resizes: bool = False
     ranges: tuple[tuple[str, str], ...] = ()
+    mixes: bool = False
+    """Whether the function is a ``mixing.Mixer``, which serves a batch and its labels, and no ``Augment``."""
 
     @property
     def block(self) -> str:
@@ -69,21 +73,39 @@ def register(
     file is silent; without any the function gets the whole ``lungo.Augmentation``. ``resizes``: the pictures that it
     returns are of ``size``; others keep theirs. ``ranges``: pairs of options of which the first is at most the second.
     """
+    _check_ranges(name, options, ranges)
+
+    def decorate(function: F) -> F:
+        _add(AugmentationType(name, function, options, resizes, ranges))
+        return function
+
+    return decorate
+
+
+def register_mixer(name: str, *, options: tuple[Option, ...]) -> Callable[[M], M]:
+    """Decorator: make a function, which mixes the pictures of a batch in pairs, the augmentation called ``name``."""
+
+    def decorate(function: M) -> M:
+        _add(AugmentationType(name, function, options, mixes=True))
+        return function
+
+    return decorate
+
+
+def _check_ranges(name: str, options: tuple[Option, ...], ranges: tuple[tuple[str, str], ...]) -> None:
     named = {one.name: one.default for one in options}
     if unknown := [one for pair in ranges for one in pair if one not in named]:
         raise ValueError(f"augmentation {name}: a range names {unknown[0]!r}, which is none of its options")
     if wrong := [pair for pair in ranges if named[pair[0]] > named[pair[1]]]:  # type: ignore[operator]
         raise ValueError(f"augmentation {name}: the default of {wrong[0][0]!r} is above that of {wrong[0][1]!r}")
 
-    def decorate(function: F) -> F:
-        known = _registered.get(name)
-        packages.refuse_second("augmentation", name, known and known.function, function)
-        if options:
-            AUGMENTATIONS.declare(name, options)
-        _registered[name] = AugmentationType(name, function, options, resizes, ranges)
-        return function
 
-    return decorate
+def _add(kind: AugmentationType) -> None:
+    known = _registered.get(kind.name)
+    packages.refuse_second("augmentation", kind.name, known and known.function, kind.function)
+    if kind.options:
+        AUGMENTATIONS.declare(kind.name, kind.options)
+    _registered[kind.name] = kind
 
 
 @cache

@@ -16,8 +16,10 @@ from caffelungo.data import preprocess, random_numbers, transform_options
 from caffelungo.data.augment_pictures import Augmentations
 from caffelungo.data.resize_pixels import resize
 from caffelungo.data.source import DataSource, Opening, SampleBatch, to_device
+from caffelungo.data.target_rows import label_size
 from caffelungo.definition.schema import TRAIN, Preprocessing, TransformationParameter
 from caffelungo.errors import Location, Problem, UserError
+from caffelungo.layers.mixed_labels import COLUMNS
 from caffelungo.wording import counted
 
 if TYPE_CHECKING:
@@ -85,7 +87,22 @@ class PictureDataSource(DataSource):
             self.record.resize_shorter = round(self.crop * 8 / 7)
             self.record.assumed.append("resize_shorter")
         batch = self.order.batch_size if self.order else 1
-        self.shapes = [(batch, channels, *out), (batch,)][: max(1, len(self.names))]
+        self._mix(batch)
+        label: tuple[int, ...] = (batch, COLUMNS) if self.mixes else (batch,)
+        self.shapes = [(batch, channels, *out), label][: max(1, len(self.names))]
+
+    def _mix(self, batch: int) -> None:
+        """Whether pictures are mixed in pairs; UserError where they have no label that could be mixed, too."""
+        self.mixes = self.augmentations.mixes
+        if self.mixes and (len(self.names) < 2 or label_size(self.param)):
+            raise UserError(
+                f"layer `{self.name}` mixes pictures that have no class label to be mixed",
+                where=self.opening.at("lungo"),
+                received=self.mixes,
+                remedy="remove the augmentation, or give each picture one label",
+            )
+        if self.mixes and batch == 1:
+            self.notice(f"{self.mixes} has no effect: with batch_size 1 there is no other picture to mix with")
 
     def sample(self, index: int) -> Array:
         """Sample ``index`` of top 0, decoded and resized: C x H x W."""
@@ -132,7 +149,7 @@ class PictureDataSource(DataSource):
 
         The batch keeps the samples' layout in memory. ``place`` says for a message where a sample is.
         """
-        if self.augmentations:
+        if self.augmentations.kinds:
             samples = [self._augmented(s, int(e), int(i), place) for s, e, i in zip(samples, epoch, index, strict=True)]
         first = samples[0]
         height, width = (self.crop, self.crop) if self.crop else first.shape[1:]
@@ -156,7 +173,11 @@ class PictureDataSource(DataSource):
                 rows = np.where(apart, (self._mean.shape[1] - height) // 2, rows)
                 columns = np.where(apart, (self._mean.shape[2] - width) // 2, columns)
             crops = np.stack([rows, columns, mirrored], axis=1)
-        return SampleBatch((out,) if labels is None else (out, labels), crops)
+        first_of_all = int(epoch[0]), int(index[0])
+        mixing = self.augmentations.mixing(len(samples), (height, width), self.opening.seed, *first_of_all)
+        if labels is not None and mixing is not None:
+            labels = mixing.labels(labels)
+        return SampleBatch((out,) if labels is None else (out, labels), crops, mixing)
 
     def _augmented(self, sample: Array, epoch: int, index: int, place: Callable[[int], Location]) -> Array:
         size = (self.crop, self.crop) if self.crop else (self.resize if self.resize[0] else None)
@@ -257,6 +278,8 @@ class PictureDataSource(DataSource):
             values.sub_(mean if batch.crops is None else self._cut_mean(mean, batch.crops, values))
         if self.transform.scale != 1:
             values.mul_(self.transform.scale)
+        if batch.mixing is not None:
+            values = batch.mixing.pictures(values)
         return [values, *(to_device(array, device).float() for array in batch.arrays[1:])]
 
     def _on_device(self, device: str | device) -> Tensor:

@@ -49,6 +49,7 @@ def markdown(every: bool = False) -> str:
 def _section(one: AugmentationType) -> str:
     parts = [f"## {one.name}", inspect.cleandoc(one.function.__doc__ or "").replace("\nSource:", "\n\nSource:")]
     size = "Pictures come out at the size that the net wants." if one.resizes else "Pictures keep their size."
+    size = "It mixes whole batches, after all that is done to pictures one by one." if one.mixes else size
     parts.append(size)
     if one.options:
         rows = [f"| `{one.block}` | type | default | |", "|---|---|---|---|"]

@@ -13,6 +13,8 @@ ORDER, SKIP, CROP_ROW, CROP_COLUMN, MIRROR, FILL, AUGMENT = range(7)
 """Streams: numbers for different purposes are drawn from different streams. Augmentation i draws from AUGMENT + i."""
 CLASS, MEMBER = -1, -2
 """Streams of ``class_balanced_order``."""
+MIX = -3
+"""Stream of how the pictures of a batch are mixed."""
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from caffelungo.data import augmentation_options
 from caffelungo.data.image_list import ImageList
+from caffelungo.data.mixing import Mixing
 from caffelungo.data.sample_order import SampleOrder
 from caffelungo.definition import option_blocks
 from caffelungo.definition.schema import TRAIN, LayerParameter
@@ -27,21 +28,23 @@ class SampleBatch:
     """The tops' values as the source holds them: uint8 pictures, float32 the rest.
 
     ``crops`` (samples x 3: row, column, mirrored) says where each picture was cut out, where the mean subtracted
-    from it depends on that. Arrays are NumPy's, or torch's after ``tensors``.
+    from it depends on that. ``mixing`` says how pictures are yet to be mixed in pairs; labels are already. Arrays are
+    NumPy's, or torch's after ``tensors``.
     """
 
     arrays: tuple[Any, ...]
     crops: Any = None
+    mixing: Mixing | None = None
 
     def tensors(self) -> SampleBatch:
         """The same values as torch tensors, which processes hand over in shared memory."""
         crops = None if self.crops is None else _tensor(self.crops)
-        return SampleBatch(tuple(_tensor(array) for array in self.arrays), crops)
+        return SampleBatch(tuple(_tensor(array) for array in self.arrays), crops, self.mixing)
 
     def pin_memory(self) -> SampleBatch:
         """The same values in page-locked memory (torch's DataLoader calls this)."""
         crops = None if self.crops is None else self.crops.pin_memory()
-        return SampleBatch(tuple(array.pin_memory() for array in self.arrays), crops)
+        return SampleBatch(tuple(array.pin_memory() for array in self.arrays), crops, self.mixing)
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,8 @@ class DataSource:
     heavy = False
     ahead = False
     one_shape = False
+    mixes = ""
+    """What mixes the pictures of a batch and their labels (names of augmentations); empty where nothing does."""
     record: Any = None
     size: int | None = None
     order: SampleOrder | None = None

@@ -42,18 +42,28 @@ def ignored(options: object) -> int:
 
 
 def normalized(
-    total: Tensor, mode: int, batch: int, labels: Tensor, ignore: int, weights: Tensor | None = None
+    total: Tensor,
+    mode: int,
+    batch: int,
+    labels: Tensor,
+    ignore: int,
+    weights: Tensor | None = None,
+    shares: Tensor | None = None,
 ) -> Tensor:
     """``total`` divided by what ``mode`` says, at least 1: labels that count, all labels, samples, or nothing.
 
-    With ``weights`` of classes VALID is the sum of the weights of the labels that count, where there are any.
+    With ``weights`` of classes VALID is the sum of the weights of the labels that count, where there are any. A label
+    counts as much as its share in ``shares`` says, if given; the shares of two labels make one sample of ``batch``.
     """
-    if mode == VALID and weights is not None:
+    if mode == VALID and (weights is not None or shares is not None):
         kept = labels != ignore
-        each = weights[labels.where(kept, labels.new_zeros(()))]
+        each = total.new_ones(labels.shape) if weights is None else weights[labels.where(kept, labels.new_zeros(()))]
+        each = each if shares is None else each * shares
         return by_sum(total, each.where(kept, each.new_zeros(())))
     if mode == VALID:
         return total / (labels != ignore).sum().clamp(min=1).to(total.dtype)
+    if shares is not None:
+        return total / {FULL: batch, BATCH_SIZE: batch, NONE: 1}[mode]
     return total / {FULL: labels.numel(), BATCH_SIZE: batch, NONE: 1}[mode]
 
 

@@ -83,6 +83,8 @@ class Traits:
     """Whether it is a loss of differences between numbers and their targets, in bottom 1."""
     label_loss: ClassVar[bool] = False
     """Whether it is a loss whose bottom 1 says of each of several labels whether a sample has it."""
+    takes_mixed_labels: ClassVar[bool] = False
+    """Whether bottom 1 may hold the labels of mixed pictures (``layers/mixed_labels.py``)."""
     answer: ClassVar[str | None] = None
     """For a loss: the type that gives the net's answer out of its bottom 0 (SoftmaxWithLoss: Softmax)."""
     measures: ClassVar[bool] = False

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from caffelungo import files
-from caffelungo.data import label_uses
+from caffelungo.data import label_uses, mixed_readers
 from caffelungo.data.label_uses import Looked
 from caffelungo.data.source import DataSource, places
 from caffelungo.data.sources import open_source
@@ -163,7 +163,8 @@ def open_net_with_data(
     """
     problems: list[Problem] = []
     sources, shapes = [], {}
-    for planned in build_plan(text.message, state, where=text.where, problems=[]).sources:
+    written = build_plan(text.message, state, where=text.where, problems=[])
+    for planned in written.sources:
         if planned.layer.type == "Input":
             continue
         try:
@@ -176,6 +177,9 @@ def open_net_with_data(
             continue
         sources.append(source)
         shapes[planned.name] = source.shapes
+    if unfit := list(mixed_readers.problems(written, sources, text.where)):
+        problems += unfit
+        shapes = {name: mixed_readers.unmixed(found) for name, found in shapes.items()}
     plan = build_plan(text.message, state, where=text.where, sources=shapes, problems=problems)
     problems += memory_limits.problems(plan, text.where)
     if problems:

@@ -8,6 +8,7 @@ import numpy as np
 
 from caffelungo.data.augment_pictures import Augmentations
 from caffelungo.data.augmentation import Pixels, Size
+from caffelungo.data.mixing import Mixing
 from caffelungo.definition.numeric import range_problems
 from caffelungo.definition.reader import parse_net
 
@@ -31,3 +32,10 @@ def augmented(text: str, picture: Pixels, count: int = 1, size: Size = None) -> 
 def noise(height: int, width: int, channels: int = 3) -> Pixels:
     """A picture without any symmetry."""
     return np.random.default_rng(height + width).integers(0, 256, (height, width, channels), np.uint8)
+
+
+def mixtures(text: str, count: int, samples: int = 4, size: tuple[int, int] = (8, 8)) -> list[Mixing]:
+    """How ``count`` batches of ``samples`` pictures of ``size`` are mixed."""
+    augmentations = Augmentations(transform(text), lambda name: None)
+    found = [augmentations.mixing(samples, size, 3, 0, first) for first in range(count)]
+    return [one for one in found if one is not None]

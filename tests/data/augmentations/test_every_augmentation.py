@@ -13,9 +13,10 @@ from tests.data.augmentations.helper import augmented, noise, transform
 from tests.support import REPOSITORY
 
 NAMES = list(augmentation_types())
+ONE_BY_ONE = [name for name, kind in augmentation_types().items() if not kind.mixes]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ONE_BY_ONE)
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("shape", [(1, 1), (3, 40), (31, 2), (64, 48)])
 def test_pictures_of_any_size(name: str, channels: int, shape: tuple[int, int]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from caffelungo.bounds import Bounds
-from caffelungo.layers import class_balance, losses
+from caffelungo.layers import class_balance, losses, mixed_labels
 from caffelungo.layers.base import ClassNumbers, LayerError, Option, Shape, State
 from caffelungo.layers.class_balance import ClassBalanced
 from caffelungo.layers.precision import full
@@ -32,6 +32,9 @@ class SoftmaxWithLoss(ClassBalanced):
     that count. `focal_gamma: g` multiplies each term by (1 - p)^g. `logit_adjustment: t` adds t log(n / N) to the
     scores of the loss alone, so that the scores themselves favour no class for its size.
 
+    Where a data layer mixes pictures in pairs (augmentations Mixup and CutMix), it gives both labels of a picture and
+    the share of the first; the loss is that of both, weighted by their shares.
+
     Caffe: SoftmaxWithLossLayer.
     Source: Cui et al. 2019, equations 4 to 8; Lin et al. 2017, equations 4 and 5; Menon et al. 2021, equation 10.
     """
@@ -47,6 +50,7 @@ class SoftmaxWithLoss(ClassBalanced):
                "before the first iteration.", Bounds(0), repeated=True),
     )  # fmt: skip
     class_loss = True
+    takes_mixed_labels = True
     answer = "Softmax"
     operations_each = 4
     bvlc = True
@@ -101,7 +105,8 @@ class SoftmaxWithLoss(ClassBalanced):
         axis = self.axis(self.along, len(bottoms[0]), path="")
         tops = super().shapes(bottoms)
         LayerError.raise_all(list(self.count_mistakes(bottoms[0][axis])))
-        losses.check_labels(self, bottoms, axis)
+        if not mixed_labels.are_mixed(bottoms[0], bottoms[1], axis):
+            losses.check_labels(self, bottoms, axis)
         return tops
 
     def class_numbers(self, bottoms: Sequence[Shape | None]) -> ClassNumbers:
@@ -110,26 +115,39 @@ class SoftmaxWithLoss(ClassBalanced):
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         import torch.nn.functional as F
 
-        scores, labels = losses.side_by_side(full(bottoms[0]), bottoms[1], self.along)
+        batch, shares = bottoms[0].shape[0], None
+        scores, labels = full(bottoms[0]), bottoms[1]
+        if mixed_labels.are_mixed(scores.shape, labels.shape, self.along):
+            scores, labels, shares = mixed_labels.parted(scores, labels)
+            shares = shares[:, None]
+        scores, labels = losses.side_by_side(scores, labels, self.along)
         labels, outside = losses.within(labels, scores.shape[1], self.ignore)
         weights = None if self.weights is None else class_balance.on_device(self.weights, scores)
         if self.prior is not None:
             scores = scores + class_balance.on_device(self.prior, scores)[:, None]
         if self.gamma:
-            total = self.focal(scores, labels, weights)
+            total = self.focal(scores, labels, weights, shares)
         else:
             total = F.cross_entropy(
-                scores, labels, weights, ignore_index=self.ignore, reduction="sum", label_smoothing=self.smoothing
-            )
-        total = losses.normalized(total, self.mode, scores.shape[0], labels, self.ignore, weights)
+                scores, labels, weights, ignore_index=self.ignore, reduction="sum" if shares is None else "none",
+                label_smoothing=self.smoothing,
+            )  # fmt: skip
+            total = total if shares is None else (total * shares).sum()
+        outer = scores.shape[0] if shares is None else batch
+        total = losses.normalized(total, self.mode, outer, labels, self.ignore, weights, shares)
         return [losses.poisoned(total, outside)]
 
-    def focal(self, scores: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
-        """The sum of -w (1 - p)^gamma log p, where p is the probability of the true class, whatever its weight."""
+    def focal(self, scores: Tensor, labels: Tensor, weights: Tensor | None, shares: Tensor | None = None) -> Tensor:
+        """The sum of -w (1 - p)^gamma log p, where p is the probability of the true class, whatever its weight.
+
+        Each term counts with its share, if ``shares`` are given.
+        """
         counts = labels != self.ignore
         labels = labels.where(counts, labels.new_zeros(()))
         logs = scores.log_softmax(1).gather(1, labels[:, None]).squeeze(1)
         terms = -logs * losses.missed(logs) ** self.gamma
         if weights is not None:
             terms = terms * weights[labels]
+        if shares is not None:
+            terms = terms * shares
         return terms.where(counts, terms.new_zeros(())).sum()
