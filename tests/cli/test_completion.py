@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -130,6 +131,26 @@ def test_zsh_and_fish_get_words_as_they_are_typed(
     ran = lungo()
     assert (zsh if shell == "zsh" else fish) in ran.out
     assert ran.out.strip() or (shell, fish) == ("fish", "")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs a shell that reads quotes as zsh does")
+@pytest.mark.parametrize(
+    ("typed", "flag", "text"),
+    [
+        ("lungo finetune --we", "--weights",
+         "Pre-trained weights; 'none' to train from scratch (default: the net's own)."),
+        ("lungo finetune -we", "-weights",
+         "Pre-trained weights; 'none' to train from scratch (default: the net's own)."),
+        ("lungo grow --na", "--name", "With --task: name of the task (default: the folder's)."),
+    ],
+)  # fmt: skip
+def test_help_keeps_its_apostrophes_in_zsh(typed: str, flag: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_LUNGO_COMPLETE", "complete_zsh")
+    monkeypatch.setenv("_TYPER_COMPLETE_ARGS", typed)
+    script = f'_arguments() {{ printf %s "$1"; }}\n{lungo().out}'
+    seen = subprocess.run(["bash", "-c", script], check=True, capture_output=True, text=True).stdout
+    told = dict(one.split(":", 1) for one in shlex.split(seen.removeprefix("*: :((").removesuffix("))")))
+    assert told[flag].replace("\\", "") == text
 
 
 @pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")

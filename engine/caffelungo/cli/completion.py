@@ -55,13 +55,13 @@ def hand_to_typer(words: Sequence[str], commands: Mapping[str, Any]) -> Callable
         before, word = [*before, word], ""
     before = caffe_spelling(before, commands)
     flag = _FLAG.fullmatch(word)
-    turned: Callable[[str], str] = str
+    turned: Callable[[str], str] = _with_apostrophes if shell == "zsh" else str
     if flag and flag[3]:
         before, word = [*before, f"--{flag[2].replace('_', '-')}"], flag[4]
         turned = functools.partial(_after_equals_sign, start=f"{flag[1]}{flag[2]}=", shell=shell)
     elif flag and flag[1] == "-":
         word = f"--{flag[2].replace('_', '-')}"
-        turned = functools.partial(_with_one_dash, joint="_" if "_" in flag[2] else "-")
+        turned = functools.partial(_with_one_dash, joint="_" if "_" in flag[2] else "-", shell=shell)
     line = shlex.join(["lungo", *before])
     if shell == "bash":
         os.environ["COMP_WORDS"], os.environ["COMP_CWORD"] = f"{line} {shlex.quote(word)}", str(len(before) + 1)
@@ -72,11 +72,21 @@ def hand_to_typer(words: Sequence[str], commands: Mapping[str, Any]) -> Callable
 
 def _after_equals_sign(text: str, start: str, shell: str) -> str:
     """Values for a word that begins with ``start``, which zsh leaves out of what it compares."""
-    return f"compset -P '*='; {text}" if shell == "zsh" else re.sub("^(?=.)", start, text, flags=re.MULTILINE)
+    return (
+        f"compset -P '*='; {_with_apostrophes(text)}"
+        if shell == "zsh"
+        else re.sub("^(?=.)", start, text, flags=re.MULTILINE)
+    )
 
 
-def _with_one_dash(text: str, joint: str) -> str:
+def _with_one_dash(text: str, joint: str, shell: str) -> str:
+    text = _with_apostrophes(text) if shell == "zsh" else text
     return _OFFERED_FLAG.sub(lambda one: f"{one[1]}-{one[2].replace('-', joint)}", text)
+
+
+def _with_apostrophes(text: str) -> str:
+    """What zsh evaluates, with the apostrophes of help texts, which Typer doubles: zsh drops such a pair."""
+    return text.replace("''", "'\\''")
 
 
 def _split(text: str) -> list[str]:
