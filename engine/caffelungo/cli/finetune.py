@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from caffelungo import shell
+from caffelungo.cli import finetune_summary
 from caffelungo.cli import options as o
 from caffelungo.cli.verb_result import VerbResult
 
@@ -89,7 +88,6 @@ def finetune(
     """
     from caffelungo.errors import UserError
     from caffelungo.projects.finetune_project import NONE, ProjectOptions, finetune_project
-    from caffelungo.rewriting import folder_texts
 
     if scratch and weights not in (None, NONE):
         raise UserError(
@@ -122,60 +120,5 @@ def finetune(
     )  # fmt: skip
     if quiet:
         return result
-    if done.numbers:
-        _say_numbers(done)
-    elif done.labelled:
-        _say_labels(done)
-    else:
-        typer.echo(folder_texts.pictures_line(done.counts, done.train, done.val))
-    if done.probe is not None:
-        from caffelungo.probes.table import table
-        from caffelungo.report.terminal import Terminal
-
-        typer.echo("linear classifiers on frozen features, cross-validated on the training pictures:")
-        Terminal().print(table(done.probe.rows, done.probe.chosen))
-        typer.echo(f"training starts from the one on {done.probe.chosen.candidate.name}")
-    if done.balance.why:
-        typer.echo(f"balance: {done.balance.why}")
-    what = "new output" if done.numbers else "new classifier"
-    typer.echo(folder_texts.training_line(done.heads, done.iterations, done.batch_size, what))
-    if explain:
-        for note in done.notes:
-            typer.echo(f"  {note}")
-    for notice in done.notices:
-        typer.echo(f"notice: {notice}")
-    typer.echo(f"wrote {output}: {', '.join(done.files)}")
-    typer.echo(f"next (all of it but the last line: {shell.command('sh', Path(output, 'run.sh'))}):")
-    for command, what in done.commands:
-        typer.echo(f"  # {what}\n  {command}")
+    finetune_summary.show(done, output, explain)
     return result
-
-
-def _say_numbers(done: Any) -> None:
-    """What is predicted, from which pictures, and what linear regressions reach."""
-    from caffelungo.projects import number_texts
-
-    typer.echo(number_texts.pictures_line(done.numbers, done.train, done.val))
-    if done.regressions is not None:
-        from caffelungo.probes.table import regression_table
-        from caffelungo.report.terminal import Terminal
-
-        tried = done.regressions
-        typer.echo("ridge regressions on frozen features, cross-validated on the training pictures:")
-        Terminal().print(regression_table(tried.rows, tried.chosen, [one.title for one in done.numbers]))
-        typer.echo(f"training starts from the one on {tried.chosen.candidate.name}")
-
-
-def _say_labels(done: Any) -> None:
-    """Which labels there are, from which pictures, and what logistic regressions reach."""
-    from caffelungo.projects import label_texts
-
-    typer.echo(label_texts.pictures_line(done.counts, done.train, done.val))
-    if done.label_regressions is not None:
-        from caffelungo.probes.table import label_table
-        from caffelungo.report.terminal import Terminal
-
-        tried = done.label_regressions
-        typer.echo("logistic regressions on frozen features, one per label, cross-validated on the training pictures:")
-        Terminal().print(label_table(tried.rows, tried.chosen))
-        typer.echo(f"training starts from those on {tried.chosen.candidate.name}")

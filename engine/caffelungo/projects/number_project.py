@@ -126,13 +126,13 @@ def _numbered(count: int) -> list[str]:
 
 def _refuse_class_options(options: ProjectOptions) -> None:
     given = {
-        "--remember": options.remember, f"--balance {options.balance}": options.balance != AUTO,
-        f"--corrections {options.corrections}": options.corrections is not None,
+        "--remember": options.remember, "--balance": options.balance if options.balance != AUTO else None,
+        "--corrections": options.corrections,
     }  # fmt: skip
     problems = [
-        Problem(f"{flag.split()[0]} is for classes, and these pictures have numbers", None, flag,
-                "leave it out, or write --predict classes")
-        for flag, present in given.items() if present
+        Problem(f"{flag} is for classes, and these pictures have numbers", None,
+                flag if value is True else f"{flag} {value}", "leave it out, or write --predict classes")
+        for flag, value in given.items() if value
     ]  # fmt: skip
     if options.loss not in (AUTO, *LOSSES):
         problems.append(
