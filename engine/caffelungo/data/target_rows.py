@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from caffelungo.data.decode import SUFFIXES
 from caffelungo.definition import layer_options
+from caffelungo.layers.label_measures import UNKNOWN as UNKNOWN
 
-UNKNOWN = -1
-"""What stands for a label of which nobody knows whether the picture has it: losses and measures pass over it."""
 MOST_TARGETS = 10_000
 """Numbers per picture: beyond it is no list of targets."""
 MISSING = ("", "?")

@@ -50,7 +50,7 @@ def with_accuracy(
         if written.metadata.thresholds is not None:
             raise UserError(
                 "the net tells several labels, and the lists have one class per picture",
-                received=f"thresholds of {len(written.metadata.thresholds)} labels",
+                received=f"thresholds of {counted(len(written.metadata.thresholds), 'label')}",
                 remedy="remove --test, and measure the labels by `lungo test`",
             )
         if written.metadata.classifier is None:

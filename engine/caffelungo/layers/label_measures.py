@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+UNKNOWN = -1
+"""The target of a label of which nobody knows whether the sample has it."""
 STEPS, VOC_2007, VOC_2010 = "steps", "voc2007", "voc2010"
 FEW = 20
 """Positives of a label below which its own threshold is drawn towards the common one: it is chosen on too little."""

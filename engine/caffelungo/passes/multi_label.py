@@ -14,11 +14,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from caffelungo.data.target_rows import UNKNOWN
 from caffelungo.definition import layer_options
 from caffelungo.definition.edits import ClearField, Edit, InsertLayer, SetField
 from caffelungo.definition.schema import TEST, FillerParameter, LayerParameter
 from caffelungo.layers.class_balance import NONE
+from caffelungo.layers.label_measures import UNKNOWN
 from caffelungo.passes.base import Rewrite
 from caffelungo.passes.finetune import check_flat, replaced_heads
 from caffelungo.passes.finetune_options import FinetuneOptions, Work

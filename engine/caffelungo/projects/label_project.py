@@ -111,11 +111,11 @@ def _pointed_at(
 
 
 def _refuse_other_options(options: ProjectOptions) -> None:
-    given = {"--remember": options.remember, f"--corrections {options.corrections}": options.corrections is not None}
+    given = {"--remember": options.remember, "--corrections": options.corrections}
     problems = [
-        Problem(f"{flag.split()[0]} is for one class per picture, and these have several labels", None, flag,
-                "leave it out, or name pictures with one class each")
-        for flag, present in given.items() if present
+        Problem(f"{flag} is for one class per picture, and these have several labels", None,
+                flag if value is True else f"{flag} {value}", "leave it out, or name pictures with one class each")
+        for flag, value in given.items() if value
     ]  # fmt: skip
     if options.balance not in (AUTO, *class_balance.WORDS):
         problems.append(
