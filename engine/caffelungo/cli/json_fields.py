@@ -58,6 +58,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "layers": "Linear classifiers by layer, as `lungo probe` reports them; null where training starts otherwise.",
         "chosen": "The layers whose classifier training starts from; null where it starts otherwise.",
         "balance": "What is done about classes of different sizes: none, inverse, effective, sampling or logits.",
+        "numbers": "Numbers to predict in the place of classes: `name` and `unit` of each; empty for classes. `layers` "
+        "then are ridge regressions: `mean_squared_error` of standardised numbers, `r2` and `rmse` of each.",
         "notes": _NOTES,
         "notices": _NOTICES,
         "commands": _COMMANDS,
@@ -84,6 +86,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "labels": "Several labels per picture: `mean_average_precision`, `micro_f1`, `macro_f1`, `absent` (labels "
         "without a positive picture), `labels` (`label`, `positives`, `known`, `average_precision`, `threshold`, `precision`, "
         "`recall`, `f1`); null for a net that tells none.",
+        "numbers": "Numbers that the net predicts: of each `name`, `unit`, `mae` and `rmse` in that unit, `r2` (against "
+        "the mean of the targets), `spearman` (null where all are equal); null for a net that predicts none.",
         "files": _FILES,
     },
     "train": {
