@@ -72,6 +72,7 @@ COMMANDS: list[tuple[str, int]] = [
     ("convert_imageset -resize_height=12 -resize_width=12 ./ list.txt db", 0),
     ("compute_image_mean db m.binaryproto", 0),
     (f"inspect --model net.prototxt --weights {W} -o looked --device cpu --workers 0", 0),
+    (f"inspect --labels --model net.prototxt --weights {W} --data photos -o doubted --device cpu", 0),
     (f"export --model net.prototxt --weights {W} -o {ONNX} --labels labels.txt", 0),
     (f"export --model net.prototxt --weights {W} -o back.prototxt --format caffe", 0),
     (f"convert net.prototxt {W} -o converted.onnx --mean 100 --labels labels.txt --test list.txt", 0),
@@ -123,7 +124,7 @@ def assert_documented(verb: str, found: dict[str, Any]) -> None:
     assert (found["caffelungo"], found["verb"]) == (__version__, verb)
     own = set(found) - set(COMMON)
     assert own <= set(FIELDS[verb]), own - set(FIELDS[verb])
-    if verb in ("export", "grow", "compare"):
+    if verb in ("export", "grow", "compare", "inspect"):
         return  # two documents in one table; the next test looks for what is in neither
     always = {name for name, text in FIELDS[verb].items() if not text.endswith((").",))}
     assert always <= own, always - own

@@ -22,15 +22,15 @@ Way = Callable[[Path, Path], object]
 
 
 def photo(seed: int) -> Pixels:
-    """A cloud whose spectrum falls as that of photos does: 60 x 80 x 3."""
-    falling = np.hypot(np.fft.fftfreq(60)[:, None], np.fft.fftfreq(80)[None]) + 1 / 80
-    noise = np.fft.fft2(np.random.default_rng(seed).normal(size=(60, 80, 3)), axes=(0, 1))
+    """A cloud whose spectrum falls as that of photos does: 120 x 160 x 3."""
+    falling = np.hypot(np.fft.fftfreq(120)[:, None], np.fft.fftfreq(160)[None]) + 1 / 160
+    noise = np.fft.fft2(np.random.default_rng(seed).normal(size=(120, 160, 3)), axes=(0, 1))
     cloud = np.fft.ifft2(noise / falling[:, :, None], axes=(0, 1)).real
     return np.clip(128 + 45 * cloud / cloud.std(), 0, 255).astype(np.uint8)
 
 
 def wider(pixels: Pixels, by: int) -> Pixels:
-    return np.asarray(Image.fromarray(pixels).resize((80 + 2 * by, 60), Image.Resampling.BICUBIC))
+    return np.asarray(Image.fromarray(pixels).resize((160 + 4 * by, 120), Image.Resampling.BICUBIC))
 
 
 def compressed(one: Path, other: Path) -> None:
@@ -111,7 +111,7 @@ def test_probe_and_compare_name_copies_in_the_pictures_to_test_on(tmp_path: Path
 def test_as_every_pair_says(tmp_path: Path) -> None:
     """Against all pairs by their hashes, with several equal ones and chains on both sides."""
     pixels = [photo(seed) for seed in (0, 0, 1, 2, 2, 3, 4)]
-    softer = [np.asarray(Image.fromarray(one).resize((40, 30), Image.Resampling.BOX)) for one in pixels[2:6]]
+    softer = [np.asarray(Image.fromarray(one).resize((80, 60), Image.Resampling.BOX)) for one in pixels[2:6]]
     hashes = [picture_hash(one) for one in (*pixels, *softer, pixels[3], pixels[0])]
     names = [str(place) for place in range(len(hashes))]
     near = near_duplicates(hashes)

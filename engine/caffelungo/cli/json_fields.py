@@ -110,8 +110,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "model": "The net.",
         "weights": "Its weights.",
         "before": "The weights before training; null where unknown.",
-        "samples": "Number of test pictures.",
-        "accuracy": "Share of them that is right.",
+        "samples": "Number of test pictures; with `--labels` of those judged.",
+        "accuracy": "Share of them that is right; with `--labels` how often cross-validated classifiers agree.",
         "interval": "Its 95 % interval (Wilson).",
         "groups": "By group of units that the classifier reads: `layers`, `units`, `accuracy` with that group alone.",
         "nearest_neighbour_of_the_same_class": "Share of pictures whose nearest neighbour, by features, has the "
@@ -121,6 +121,14 @@ FIELDS: dict[str, dict[str, str]] = {
         "dead": "Number of dead units by layer, where there are any.",
         "notices": _NOTICES,
         "pictures_a_unit": "Pictures shown per unit.",
+        "corrections": "The table to edit and give back (`--labels`).",
+        "data": "The pictures whose labels were inspected (`--labels`).",
+        "layers": "What the classifiers read (`--labels`).",
+        "classes": "Names of the classes (`--labels`).",
+        "suspects": "Number of labels that are probably wrong (`--labels`).",
+        "doubtful": "The pictures listed, the likeliest wrong first: `path`, `label`, `suggested`, `score` (probability "
+        "of the label), `probability` (of the suggested class), `suspect` (`--labels`).",
+        "two_labels": "Copies with different labels: `paths`, `labels`, whether `equal` (`--labels`).",
     },
     "check": {
         "files": "The files that were checked: `path`, `kind`, `summary`.",

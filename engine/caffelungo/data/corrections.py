@@ -8,6 +8,7 @@ No file is moved or changed: pictures get other labels, or are left out, where a
 
 from __future__ import annotations
 
+import math
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -38,7 +39,7 @@ SHOWN = 3
 class Correction:
     """One row: a picture, the class it has, the one that is suggested, the probability of its label, what to do.
 
-    ``line`` is where it is in its file (0: in none).
+    ``line`` is where it is in its file (0: in none); the probability is NaN where nothing is known of it.
     """
 
     path: str
@@ -78,7 +79,11 @@ def write(path: str | Path, rows: Iterable[Correction]) -> None:
     """Write ``rows`` as a table that ``read`` and spreadsheets read."""
     with tabular.written(path) as table:
         table.row(COLUMNS)
-        table.rows((one.path, one.label, one.suggested, f"{one.score:.4f}", one.decision) for one in rows)
+        table.rows((one.path, one.label, one.suggested, _score(one.score), one.decision) for one in rows)
+
+
+def _score(score: float) -> str:
+    return "" if math.isnan(score) else f"{score:.4f}"
 
 
 def read(path: str | Path) -> tuple[Path, list[Correction]]:
@@ -142,7 +147,9 @@ def apply(path: str | Path, pictures: ImageList, classes: Sequence[str] = ()) ->
         notices.append(f"{are} in {file.name} but not among these: {listed(work.gone, SHOWN)}")
     if work.stale:
         have = counted(len(work.stale), "picture has", "pictures have")
-        notices.append(f"{have} another label than {file.name} says, so nothing is changed there: {listed(work.stale, SHOWN)}")
+        notices.append(
+            f"{have} another label than {file.name} says, so nothing is changed there: {listed(work.stale, SHOWN)}"
+        )
     summary = _summary(file, work.changed, len(work.removed))
     return Applied(work.labels, frozenset(work.removed), summary, tuple(notices))
 

@@ -20,7 +20,7 @@ from caffelungo.data import (
     train_and_val,
 )
 from caffelungo.data.image_list import ImageList, unread_below, write_list
-from caffelungo.data.near_duplicates import DuplicatePairs, near_duplicates
+from caffelungo.data.near_duplicates import DuplicatePairs
 from caffelungo.data.parallel import Progress
 from caffelungo.data.picture_hash import PictureHash
 from caffelungo.data.picture_table import PictureColumns
@@ -150,7 +150,7 @@ def _look_alike(found: PhotoFolder, hashes: list[PictureHash | None]) -> None:
     found.copies = found.groups
     if not any(hashes):
         return
-    found.near = near_duplicates(hashes)
+    found.near = picture_copies.pairs(hashes)
     held = picture_copies.held_together(found.near, found.groups, found.pictures.labels)
     found.copies = picture_groups.merged(len(found.pictures), [*found.groups, *held], ())
     if held and not found.given:

@@ -39,6 +39,14 @@ class InspectOptions(EngineOptions):
     quiet: bool = False
 
 
+def needed(weights: str | None) -> str:
+    """The weights; UserError where none are named."""
+    if not weights:
+        raise UserError("the weights after training are needed", received="no --weights",
+                        remedy="name them: --weights mine/solver_iter_300.caffemodel")  # fmt: skip
+    return weights
+
+
 def wanted_units(given: Sequence[str]) -> dict[str, list[int]]:
     """The units of ``fc7:3,17`` by layer; UserError for another form."""
     found: dict[str, list[int]] = {}
