@@ -9,6 +9,7 @@ S. Varma and R. Simon, Bias in error estimation when using cross-validation for 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +30,7 @@ from caffelungo.probes.finetune_start import FOLDS, MANY, PATIENCE, PENALTIES
 from caffelungo.probes.folds import owners, stratified_folds
 from caffelungo.probes.penalty_path import interval, path
 from caffelungo.probes.scaling import global_scale
+from caffelungo.report.classification_score import balanced_accuracy
 
 OUTER = 5
 """Folds that judge."""
@@ -53,13 +55,15 @@ class Contender:
 
 @dataclass(frozen=True)
 class ContenderRow:
-    """Cross-validation of a contender over all pictures: ``right`` (H) of those held out, at its best ``penalty``."""
+    """Cross-validation of a contender over all pictures: ``right`` (H) of those held out, at its best ``penalty``; in
+    ``seconds``."""
 
     contender: Contender
     penalty: float
     loss: float
     right: NDArray[np.bool_]
     balanced: float
+    seconds: float = 0.0
 
     @property
     def accuracy(self) -> float:
@@ -122,13 +126,15 @@ class Chooser:
             x = one.x[: len(self.labels)]
 
             def compute(x: Tensor = x) -> dict[str, Any]:
+                begin = time.monotonic()
                 penalty, loss, predictions, held = self._path(x, self.labels, parts)
                 return {"penalty": penalty, "loss": loss, "right": (predictions == self.labels[held]).tolist(),
-                        "balanced": _balanced(predictions, self.labels[held])}  # fmt: skip
+                        "balanced": balanced_accuracy(predictions == self.labels[held], self.labels[held]),
+                        "seconds": time.monotonic() - begin}  # fmt: skip
 
             made = kept.json("row", [x.numpy(), self.labels, parts.numpy(), self.classes], compute)
             right = np.array(made["right"], np.bool_)
-            found.append(ContenderRow(one, made["penalty"], made["loss"], right, made["balanced"]))
+            found.append(ContenderRow(one, made["penalty"], made["loss"], right, made["balanced"], made["seconds"]))
         return found
 
     def judged(self, kept: KeptResults, clock: AdviceClock, say: Stage) -> JudgedPictures:
@@ -196,9 +202,3 @@ def contenders(read: Sequence[NetFeatures]) -> list[Contender]:
 def best(rows: Sequence[ContenderRow]) -> ContenderRow:
     """The least loss on pictures held out; of equals the fewest features."""
     return min(rows, key=lambda row: (row.loss, row.contender.x.shape[1]))
-
-
-def _balanced(predictions: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
-    often = np.bincount(labels)
-    right = np.bincount(labels[predictions == labels], minlength=len(often))
-    return float((right[often > 0] / often[often > 0]).mean())

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-FEATURES, PROBES, TRIALS = 0.45, 0.65, 0.85
-"""Shares of the time after which no further input size is read, no further fold judged, and no training goes on."""
+FEATURES, PROBES, CURVE, TRIALS = 0.45, 0.6, 0.7, 0.85
+"""Shares of the time after which no further input size is read, no further fold judged, no learning curve is started
+that would not end, and no training goes on."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from caffelungo.advising.net_features import NetFeatures
 from caffelungo.advising.source_distance import SourceFindings
 from caffelungo.advising.survey import SurveyedPictures
 from caffelungo.advising.trials import Trial
+from caffelungo.report.classification_score import balanced_accuracy
 
 SUSPECTS, SHARE = 24, 0.08
 """Pictures with doubtful labels that are shown: at most so many, and this share of all. Most of planted errors are
@@ -60,10 +61,7 @@ class AdviceFindings:
     def balanced(self) -> float:
         """The mean recall of the classes among the pictures judged."""
         labels = self.pictures.labels[self.judged.judged]
-        right = self.judged.right(self.pictures.labels)
-        often = np.bincount(labels)
-        recalls = np.bincount(labels[right], minlength=len(often))[often > 0] / often[often > 0]
-        return float(recalls.mean())
+        return balanced_accuracy(self.judged.right(self.pictures.labels), labels)
 
     def near_best(self) -> list[ContenderRow]:
         """Contenders that cannot be told from the choice by the pictures held out, the best first."""

@@ -17,10 +17,10 @@ import numpy as np
 from caffelungo import files, locks
 from caffelungo.advice.extrapolation import extrapolated
 from caffelungo.advice.label_errors import LabelErrors, label_errors
-from caffelungo.advice.learning_curve import LEAST, LearningCurve, learning_curve
+from caffelungo.advice.learning_curve import LEAST, REPEATS, LearningCurve, learning_curve
 from caffelungo.advising import page
 from caffelungo.advising.choice import Chooser, ContenderRow, JudgedPictures, best, contenders
-from caffelungo.advising.clock import FEATURES, TRIALS, AdviceClock
+from caffelungo.advising.clock import CURVE, FEATURES, AdviceClock
 from caffelungo.advising.decide import Decision, decide
 from caffelungo.advising.expected import expected_accuracy
 from caffelungo.advising.findings import AdviceFindings
@@ -44,6 +44,8 @@ from caffelungo.wording import counted
 SMALL = 112
 LARGER = 1.5
 """An input of ``SMALL`` pixels is tried first where the net's own is so many times as large: it takes far less time."""
+CURVE_ROWS = 4
+"""How many times the cross-validation of one contender a learning curve takes, each time that it is repeated."""
 Stage = Callable[[str, int, int], None]
 
 
@@ -168,14 +170,15 @@ class AdviceWork:
         return findings(read, other, self.pictures.labels)
 
     def _curve(self, row: ContenderRow) -> LearningCurve | None:
-        if self.pictures.per_class < LEAST or self.clock.until(TRIALS) < 0:
+        repeats = min(REPEATS, int(self.clock.until(CURVE) / max(1e-6, CURVE_ROWS * row.seconds)))
+        if self.pictures.per_class < LEAST or repeats < 1:
             return None
         labels = self.pictures.labels
         x = row.contender.x[: len(labels)].numpy()
 
         def compute() -> dict[str, Any]:
             made = learning_curve(
-                x, labels, seed=self.options.seed, groups=self.pictures.groups,
+                x, labels, repeats=repeats, seed=self.options.seed, groups=self.pictures.groups,
                 progress=lambda done, total: self.say("learning curve of the linear classifier", done, total),
             )  # fmt: skip
             return {"sizes": made.sizes.tolist(), "most": made.most, "right": made.right.tolist(),

@@ -38,6 +38,8 @@ LEAST_PASSES = 3
 """Fewer passes over the pictures say nothing."""
 SLOWER = 1.5
 """How many times longer steps of training take than their operations say: decoding, augmentation, tests, snapshots."""
+TRAINED = 0.8
+"""Share of a trial's time after which its training ends: the last step and the answers take the rest."""
 BEST, FINAL = "solver_best.caffemodel", "final"
 Stage = Callable[[str, int, int], None]
 
@@ -88,8 +90,8 @@ class Trial:
 class _Deadline(Observer):
     """Ends a training when its time is over."""
 
-    def __init__(self, clock: AdviceClock, seconds: float, say: Stage, total: int) -> None:
-        self.clock, self.end, self.say, self.total = clock, clock.spent + seconds, say, total
+    def __init__(self, clock: AdviceClock, end: float, say: Stage, total: int) -> None:
+        self.clock, self.end, self.say, self.total = clock, end, say, total
         self.iterations = 0
         self.run: ObservedRun | None = None
 
@@ -154,7 +156,7 @@ class _TrialWork:
         data, test = self._table("learn.csv", learned), self._table("judge.csv", held)
         begin = self.clock.spent
         made = self._project(data, passes)
-        seen = _Deadline(self.clock, seconds, self.say, made.iterations)
+        seen = _Deadline(self.clock, begin + TRAINED * seconds, self.say, made.iterations)
         self._train(seen)
         self._last_step(data)
         right = self._answers(test)
@@ -181,7 +183,7 @@ class _TrialWork:
         """How many passes fit into ``seconds``, at most those of a full training."""
         step = self.pick.read.seconds_per_picture * SLOWER * self._cost()
         count = int((self.judged.folds != 0).sum())
-        return min(int(0.8 * max(0.0, seconds) / max(1e-9, step * count)), STARTED_PASSES)
+        return min(int(TRAINED * max(0.0, seconds) / max(1e-9, step * count)), STARTED_PASSES)
 
     def _cost(self) -> float:
         """Operations of a step, as a multiple of those of the net in phase TEST."""
