@@ -65,6 +65,7 @@ COMMANDS: list[tuple[str, int]] = [
     (f"verify net.prototxt grown.prototxt --weights {W} --random 2", 0),
     (f"init grown.prototxt --weights {W} -o started.caffemodel --method lsuv --batches 1 --device cpu", 0),
     (f"probe net.prototxt --data photos --weights {W} --layers pool --folds 2 --device cpu", 0),
+    (f"advise net.prototxt --data photos --weights {W} -o advised --minutes 0.2 --device cpu", 0),
     (f"finetune net.prototxt --data photos --weights {W} -o mine --passes 1 --caffe-classic", 0),
     (f"finetune net.prototxt --data photos --weights {W} -o mine_too --passes 1 --layers pool", 0),
     (f"features net.prototxt --data photos --weights {W} --blobs pool -o f.npz --device cpu", 0),

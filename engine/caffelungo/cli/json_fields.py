@@ -64,6 +64,28 @@ FIELDS: dict[str, dict[str, str]] = {
         "notices": _NOTICES,
         "commands": _COMMANDS,
     },
+    "advise": {
+        "decision": "What to do: `what` (features only, fine-tune or not sure), `quadrant`, `freeze_to` "
+        "(null: all learns), `expected` (`value`, `low`, `high` of the accuracy, `judged` pictures, and the parts "
+        "`more` and `trained` of it), `sentences`.",
+        "net": "The net to use.",
+        "size": "Its input size in pixels.",
+        "chosen_layers": "The layers to read.",
+        "rate": "Learning rate of the project.",
+        "iterations": "Iterations of the project.",
+        "batch_size": "Pictures per iteration.",
+        "pictures": "Counts, sizes, unreadable files and copies of the pictures.",
+        "source": "Per net and size: Frechet distance and domain classifier to the source, `logme`, `h_score`, `leep`, "
+        "`nce`; null where not known.",
+        "layers": "Linear classifiers per net, size and layers: `accuracy` with its 95 % interval, `loss`, `penalty`.",
+        "probe": "Accuracy to expect of the linear classifier, as `expected`, and `balanced_accuracy`.",
+        "learning_curve": "Accuracy by pictures per class, and `gain_of_twice` the pictures, with interval; or null.",
+        "trials": "Fine-tunings that were tried: `difference` to the linear classifier with its interval, `passes`.",
+        "doubtful_labels": "Pictures whose label is the least believed: `picture`, `label`, `likely`, `confidence`.",
+        "notices": _NOTICES,
+        "files": "The files written: name and path.",
+        "commands": _COMMANDS,
+    },
     "probe": {
         "classes": "Names of the classes.",
         "pictures": "Number of pictures to learn from.",
