@@ -208,6 +208,25 @@ def judged(out: Path, weights: str) -> NumberScore:
     return found.numbers[0]
 
 
+def test_other_pictures_are_tested_on(made: Summary, place: Path) -> None:
+    out = place / "made"
+    words = [
+        "test",
+        "--model",
+        out / "train_val.prototxt",
+        "--weights",
+        out / "start.caffemodel",
+        "--data",
+        place / "t.csv",
+    ]
+    ran = lungo(*words, "--label-column", "brightness [%],side")
+    assert ran.status == 0
+    assert f"samples  {COUNT}" in ran.out
+    wrong = lungo(*words, "--label-column", "side")
+    assert wrong.status == 2
+    assert "the net reads 2 numbers per picture" in wrong.err
+
+
 @pytest.mark.parametrize("options", [{"classic": True}, {"weights": "none"}], ids=["classic", "scratch"])
 def test_other_starts_have_the_units_too(place: Path, options: dict[str, object]) -> None:
     found = make(

@@ -15,9 +15,10 @@ from caffelungo.data import corrections, named_pictures
 from caffelungo.data.image_list import read_list
 from caffelungo.data.named_pictures import NamedPictures
 from caffelungo.data.picture_table import PictureColumns
-from caffelungo.definition.filter import net_state
+from caffelungo.data.target_rows import label_size
+from caffelungo.definition.filter import included, net_state
 from caffelungo.definition.schema import TEST
-from caffelungo.errors import UserError
+from caffelungo.errors import Location, UserError
 from caffelungo.net.store import Store
 from caffelungo.passes import picture_size
 from caffelungo.passes.resize import asked, at
@@ -31,6 +32,7 @@ from caffelungo.solve.net_text import NetText
 from caffelungo.solve.options import TestOptions
 from caffelungo.solve.test_net import TestNet
 from caffelungo.solve.tested_head import head_of, judges
+from caffelungo.wording import counted
 
 
 def open_test_net(options: TestOptions, log: CaffeLog, console: Console | None = None) -> TestNet:
@@ -89,8 +91,7 @@ def _opened(options: TestOptions, engine: Engine, shown: Console | None) -> tupl
     text = nets.from_definition(resized.definition)
     state = net_state(text.message, TEST)
     if options.data is not None:
-        columns = PictureColumns(options.path_column, options.label_column)
-        named = named_pictures.resolve(options.data, columns)
+        named = _named(options, text, state)
         source, said = _corrected(options.corrections, named)
         if shown is not None:
             _notice(shown, said)
@@ -115,6 +116,22 @@ def _opened(options: TestOptions, engine: Engine, shown: Console | None) -> tupl
     if error := nets.input_without_data(opened.text, opened.plan):
         raise error
     return opened, head
+
+
+def _named(options: TestOptions, text: NetText, state: Any) -> NamedPictures:
+    """The pictures to test on; UserError where they have other numbers of targets than the net reads."""
+    assert options.data is not None
+    sizes = [label_size(layer) for layer in text.message.layer if included(layer, state)]
+    wanted = max(sizes, default=0)
+    columns = PictureColumns(options.path_column, options.label_column, bool(len(text.message.lungo.number)))
+    named = named_pictures.resolve(options.data, columns, rows=wanted > 0)
+    if named.label_size != wanted:
+        found = counted(named.label_size, "number") if named.label_size else "one label"
+        raise UserError(
+            f"the net reads {counted(wanted, 'number')} per picture", where=Location(str(options.data)),
+            received=f"{found} per picture", remedy="name as many columns: --label-column, with commas between them",
+        )  # fmt: skip
+    return named
 
 
 def _corrected(given: str | None, named: NamedPictures) -> tuple[Path, tuple[str, ...]]:
