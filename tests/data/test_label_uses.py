@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from caffelungo.data.label_uses import Looked, look, uses
+from caffelungo.data.label_uses import Looked, look, no_shares, uses
 from caffelungo.data.labels import Tally
 from caffelungo.data.sources import open_source
 from caffelungo.definition.filter import net_state
@@ -203,3 +203,25 @@ def test_pictures_that_are_maps_of_labels_are_read(tmp_path: Path, kind: str) ->
     assert [one.problems for one in of_net(text + reading("Accuracy", more=options)) if one.use.data.name == "d"] == [
         []
     ]
+
+
+@pytest.mark.parametrize(("option", "wrong"), [("", 3), ("loss_param { ignore_label: -1 }", 2)])
+def test_rows_of_labels_that_are_no_shares(tmp_path: Path, option: str, wrong: int) -> None:
+    pictures(tmp_path, 4)
+    lines = ["im0.png 1 0", "im1.png 2 0.5", "im2.png 0 -1", "im3.png 1 1.5"]
+    (tmp_path / "rows.txt").write_text("\n".join(lines) + "\n")
+    definition = parse_net(
+        f'layer {{ name: "d" type: "ImageData" top: "data" top: "label" lungo {{ image_data {{ label_size: 2 }} }} '
+        f'image_data_param {{ source: "{tmp_path}/rows.txt" batch_size: 2 new_height: 8 new_width: 8 }} }}'
+        + FC.replace("num_output: 5", "num_output: 2")
+        + reading("SigmoidCrossEntropyLoss", more=option)
+    )
+    plan = build_plan(definition.message, net_state(definition.message, TRAIN))
+    sources = {one.name: open_source(one.layer.param) for one in plan.sources}
+    (problem,) = no_shares(plan, sources)
+    assert problem.received is not None
+    assert problem.received.startswith(f"{wrong} numbers: 2 at {tmp_path}/rows.txt:2")
+    assert ("rows.txt:3" in problem.received) is not bool(option)
+    assert f"1.5 at {tmp_path}/rows.txt:4" in problem.received
+    (tmp_path / "rows.txt").write_text("im0.png 1 0\nim1.png 0 0.25\n")
+    assert not no_shares(plan, {"d": open_source(plan.sources[0].layer.param)})

@@ -229,3 +229,18 @@ def test_check_judges_the_lines_as_the_layer_reads_them(tmp_path: Path) -> None:
     assert [(one.what, one.where.line if one.where else 0) for one in problems] == [
         ("the line does not end with 2 numbers", 4), ("picture not found", 5),
     ]  # fmt: skip
+
+
+def test_labels_in_the_order_of_a_net(tmp_path: Path) -> None:
+    named = rows_of(tmp_path, [["tags"], ["dog|cat"], ["dog"], [""]], PictureColumns())
+    again = named_pictures.with_labels(named, ["dog", "bird", "cat"])
+    pictures = again.lists["train"]
+    assert pictures.targets is not None
+    assert pictures.targets.tolist() == [[1, -1, 1], [1, -1, 0], [0, -1, 0]]
+    assert "nothing is known of 1 label: bird" in again.notices[-1]
+    np.testing.assert_array_equal(read_list(again.source, label_size=3).targets, pictures.targets)
+    assert named_pictures.with_labels(named, ["cat", "dog"]) is named
+    with pytest.raises(UserError, match="labels that the net does not tell") as caught:
+        named_pictures.with_labels(named, ["cats", "bird"])
+    assert caught.value.problems[0].received == "cat, dog"
+    assert "did you mean cats" in str(caught.value)

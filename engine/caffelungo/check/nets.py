@@ -95,4 +95,6 @@ def _checked(definition: Definition, state: Any, findings: Findings, doubt: Doub
     looked = [] if odd or too_large else label_uses.look(plan, found)  # data that do not fit are not made either
     if len(findings.problems) == before and not slips:  # what is wrong with a list may leave classes without a picture
         findings.notices += [text for one in looked for text in one.notices]
-    return first, list(dict.fromkeys([*mistakes, *odd, *(problem for one in looked for problem in one.problems)]))
+    shares = [] if odd or too_large else label_uses.no_shares(plan, found)
+    wrong = [problem for one in looked for problem in one.problems]
+    return first, list(dict.fromkeys([*mistakes, *odd, *wrong, *shares]))

@@ -12,14 +12,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.data import labels
+from caffelungo.data import labels, target_rows
 from caffelungo.data.labels import LabelReport, Tally
 from caffelungo.data.source import DataSource
 from caffelungo.definition.schema import TEST
 from caffelungo.errors import Problem
 from caffelungo.plan.plan import Plan, PlannedLayer
+from caffelungo.wording import counted
 
 Moves = tuple[tuple[PlannedLayer, int], ...]
 """Layers on the way, from the data on, each with the number of its top that is followed."""
@@ -122,6 +124,44 @@ def look(plan: Plan, sources: Mapping[str, DataSource]) -> list[Looked]:
         if tally is not None:
             found.append(_judged(use, source, tally, plan.phase == TEST))
     return found
+
+
+def no_shares(plan: Plan, sources: Mapping[str, DataSource]) -> list[Problem]:
+    """A problem for each loss of several labels with rows of a list that are no shares: below 0 or above 1, and not
+    ignored. What other data hold is left to their author, as in Caffe."""
+    makers = {value: one for one in plan.layers for value in one.top_values}
+    problems = []
+    for planned in plan.layers:
+        read = planned.bottom_values[1:2] if planned.layer.label_loss else ()
+        origin = _origin(makers, read[0]) if read else None
+        found = blocks(plan, sources, planned, 1) if origin is not None else None
+        if origin is not None and found is not None and target_rows.label_size(origin[0].layer.param):
+            problems += _no_shares(planned, found, sources[origin[0].name])
+    return problems
+
+
+def _no_shares(planned: PlannedLayer, found: Iterator[NDArray[Any]], source: DataSource) -> list[Problem]:
+    options, first, wrong = planned.layer.options, 0, 0
+    places: list[str] = []
+    for block in found:
+        values = block.reshape(len(block), -1)
+        bad = ~((values >= 0) & (values <= 1))
+        if options.HasField("ignore_label"):
+            bad &= np.trunc(values) != options.ignore_label
+        wrong += int(bad.sum())
+        for row, column in zip(*np.nonzero(bad), strict=True):
+            if len(places) < labels.PLACES:
+                places.append(f"{values[row, column]:g} at {source.place(first + int(row))}")
+        first += len(block)
+    if not wrong:
+        return []
+    return [
+        Problem(
+            f"targets of layer `{planned.name}` are not from 0 to 1", source.opening.at("source"),
+            f"{counted(wrong, 'number')}: {', '.join(places)}{' ...' if wrong > len(places) else ''}",
+            "write 1 where a sample has a label, 0 where not; -1, with `ignore_label: -1`, where nobody knows",
+        )
+    ]  # fmt: skip
 
 
 def _judged(use: Use, source: DataSource, tally: Tally, test: bool) -> Looked:

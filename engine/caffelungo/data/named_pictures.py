@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +21,10 @@ from caffelungo.data.packed import arrays, caffe_database, cifar, idx, torchvisi
 from caffelungo.data.packed.packed import Packed
 from caffelungo.data.parallel import Progress
 from caffelungo.data.picture_table import PictureColumns, is_table, read_table
-from caffelungo.errors import Location, Problem, UserError
+from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.files import find
 from caffelungo.weights.sniff import HDF5_SIGNATURE
-from caffelungo.wording import counted
+from caffelungo.wording import counted, listed
 
 TRAIN, VAL, TEST = "train", "val", "test"
 _ZIP = b"PK\x03\x04"
@@ -73,6 +73,31 @@ def resolve(
             remedy="name a table or a list with one label per picture",
         )
     return named
+
+
+def with_labels(named: NamedPictures, names: Sequence[str]) -> NamedPictures:
+    """``named``, whose pictures have rows of labels, with these in the order of ``names``; as they are without names.
+
+    Labels of ``names`` that the pictures' file does not have are unknown. UserError where it has others.
+    """
+    ((part, pictures),) = named.lists.items()
+    if not pictures.target_names or tuple(names) == pictures.target_names or pictures.targets is None:
+        return named
+    places = {name: place for place, name in enumerate(names)}
+    strange = [name for name in pictures.target_names if name not in places]
+    if strange:
+        near = did_you_mean(strange[0], names)
+        raise UserError(
+            "the pictures have labels that the net does not tell", where=Location(str(pictures.file)),
+            received=listed(strange, 6),
+            remedy=f"did you mean {near}?" if near else f"the net tells {listed(names, 6)}: leave out the others",
+        )  # fmt: skip
+    rows = np.full((len(pictures), len(names)), target_rows.UNKNOWN, np.float32)
+    rows[:, [places[name] for name in pictures.target_names]] = pictures.targets
+    made = replace(pictures, targets=rows, target_names=tuple(names))
+    absent = [name for name in names if name not in pictures.target_names]
+    said = [f"nothing is known of {counted(len(absent), 'label')}: {listed(absent)}"] if absent else []
+    return replace(named, lists={part: made}, source=_kept(pictures.file, made), notices=(*named.notices, *said))
 
 
 def _resolved(data: str | Path, columns: PictureColumns | None, progress: Progress | None, what: str) -> NamedPictures:

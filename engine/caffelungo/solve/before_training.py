@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from caffelungo.data import labels, phase_differences, preprocess
+from caffelungo.data import label_uses, labels, phase_differences, preprocess
 from caffelungo.definition.schema import TRAIN
 from caffelungo.errors import Problem, UserError
 from caffelungo.report.console import Reporter
@@ -29,6 +29,7 @@ def label_problems(opened: OpenedNet, say: Callable[[str], None] = lambda text: 
             say(f"layer `{name}`: {one.report.describe()}")
             for text in one.notices if opened.plan.phase == TRAIN else ():
                 say(text)
+    problems += label_uses.no_shares(opened.plan, {source.name: source for source in opened.sources})
     return list(dict.fromkeys(problems))
 
 

@@ -125,6 +125,8 @@ def _named(options: TestOptions, text: NetText, state: Any) -> NamedPictures:
     wanted = max(sizes, default=0)
     columns = PictureColumns(options.path_column, options.label_column, bool(len(text.message.lungo.number)))
     named = named_pictures.resolve(options.data, columns, rows=wanted > 0)
+    if named.label_size and len(text.message.lungo.label):
+        named = named_pictures.with_labels(named, list(text.message.lungo.label))
     if named.label_size != wanted:
         found = counted(named.label_size, "number") if named.label_size else "one label"
         raise UserError(
