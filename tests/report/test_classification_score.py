@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from caffelungo.errors import UserError
-from caffelungo.report.classification_score import Classified, wilson
+from caffelungo.report.classification_score import Classified, balanced_accuracy, wilson
 from caffelungo.report.glog import CaffeLog
 from caffelungo.solve import evaluate, run_training, timing
 from caffelungo.solve.open_test_net import open_test_net
@@ -56,6 +56,8 @@ def test_means_over_classes_are_those_of_scikit_learn(seed):
     predicted = np.where(rng.random(60) < 0.6, true, rng.integers(0, 4, 60))
     found = Classified(metrics.confusion_matrix(true, predicted, labels=range(4)), 0, list("abcd"))
     assert found.balanced_accuracy == pytest.approx(metrics.balanced_accuracy_score(true, predicted))
+    assert balanced_accuracy(true == predicted, true) == pytest.approx(found.balanced_accuracy)
+    assert balanced_accuracy([], []) == 0.0
     assert found.macro_f1 == pytest.approx(metrics.f1_score(true, predicted, average="macro"))
     assert found.absent == []
 

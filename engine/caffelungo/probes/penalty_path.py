@@ -18,7 +18,7 @@ from caffelungo.probes.folds import stratified_folds
 from caffelungo.probes.lbfgs import HISTORY
 from caffelungo.probes.principal_axes import Basis, basis_of
 from caffelungo.probes.weighted_problems import ITERATIONS, Problems, Solve
-from caffelungo.report.classification_score import wilson
+from caffelungo.report.classification_score import balanced_accuracy, wilson
 from caffelungo.wording import counted
 
 __all__ = ["KORNBLITH", "PenaltyPath", "PenaltyRow", "interval", "path", "standard_error", "stratified_folds"]
@@ -251,11 +251,10 @@ class _Judge:
         assert answers is not None
         predicted = answers.argmax(1)
         right = predicted == self.y
-        often = torch.bincount(self.y)
-        recalls = torch.bincount(self.y[right], minlength=len(often)).double()[often > 0] / often[often > 0]
+        balanced = balanced_accuracy(right.cpu(), self.y.cpu())
         each = loss(answers.double(), self.y) * self.counts
         mean = float(each[self.known].mean())
-        row = PenaltyRow(penalty, mean, float(right.double().mean()), float(recalls.mean()), steps, converged)
+        row = PenaltyRow(penalty, mean, float(right.double().mean()), balanced, steps, converged)
         return row, predicted, each
 
 

@@ -13,6 +13,7 @@ from caffelungo.probes.candidates import ProbeCandidate
 from caffelungo.probes.choose_candidate import LinearHead, TriedCandidate
 from caffelungo.probes.penalty_path import interval
 from caffelungo.probes.refit_classifier import Refitted
+from caffelungo.report.classification_score import balanced_accuracy
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,4 @@ def judge(answers: NDArray[np.int64], labels: NDArray[np.int64]) -> JudgedHead:
     """Accuracy with its 95 % interval (Wilson), and the mean recall of the classes that are there."""
     right = answers == labels
     low, high = interval(right)
-    often = np.bincount(labels)
-    recalls = np.bincount(labels[right], minlength=len(often))[often > 0] / often[often > 0]
-    return JudgedHead(float(right.mean()), low, high, float(recalls.mean()), len(labels))
+    return JudgedHead(float(right.mean()), low, high, balanced_accuracy(right, labels), len(labels))

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 TOP = 5
 CONFIDENCE = 1.959963984540054
@@ -58,8 +58,7 @@ class Classified:
     @property
     def balanced_accuracy(self) -> float:
         """The mean recall of the classes that have samples; 0 without any."""
-        rows = self.confusion.sum(1)
-        return float(np.mean(np.diag(self.confusion)[rows > 0] / rows[rows > 0])) if rows.any() else 0.0
+        return _mean_recall(np.diag(self.confusion), self.confusion.sum(1))
 
     @property
     def macro_f1(self) -> float:
@@ -86,6 +85,18 @@ class Classified:
             (name, int(n), int(k), _ratio(int(k), int(n)), _ratio(int(k), int(m)))
             for name, n, k, m in zip(self.names, rows, right, columns, strict=True)
         ]
+
+
+def balanced_accuracy(right: ArrayLike, labels: ArrayLike) -> float:
+    """The mean recall of the classes that ``labels`` (N) has; ``right`` (N): which are predicted. 0 for N = 0."""
+    given = np.asarray(labels, np.int64)
+    rows = np.bincount(given)
+    return _mean_recall(np.bincount(given[np.asarray(right, bool)], minlength=len(rows)), rows)
+
+
+def _mean_recall(right: NDArray[np.int64], rows: NDArray[np.int64]) -> float:
+    """Of ``right`` among ``rows`` samples of each class, the classes without samples left out."""
+    return float(np.mean(right[rows > 0] / rows[rows > 0])) if rows.any() else 0.0
 
 
 def _ratio(part: int, whole: int) -> float:
