@@ -1,4 +1,4 @@
-"""Distances to the source: by its pictures, by statistics beside the weights, or none."""
+"""Distances to the source by a sample of its pictures, or none."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from caffelungo.advice.source_statistics import SourceStatistics
-from caffelungo.advising.source_distance import STATISTICS, findings, source_pictures
+from caffelungo.advising.source_distance import findings, source_pictures
 from caffelungo.errors import UserError
 from tests.probes.made_up import clusters
 from tests.probes.places import photos
@@ -25,8 +24,8 @@ def read(folder: Path, features: np.ndarray, answers: np.ndarray | None = None) 
 
 def test_pictures_of_the_source(tmp_path: Path) -> None:
     x, y = clusters(60, 5, 3)
-    near = findings(read(tmp_path, x), x + np.random.default_rng(0).normal(size=x.shape) * 1e-3, y)
-    far = findings(read(tmp_path, x), x + 30, y)
+    source = x.astype(np.float32)
+    near, far = (findings(read(tmp_path, x), source + apart, y) for apart in (0.001, 30))
     assert near.distance is not None
     assert far.distance is not None
     assert far.separation is not None
@@ -34,19 +33,6 @@ def test_pictures_of_the_source(tmp_path: Path) -> None:
     assert far.distance.relative > 10 > near.distance.relative
     assert far.separation.auc > 0.95
     assert far.distance.count == 30
-
-
-def test_statistics_beside_the_weights(tmp_path: Path) -> None:
-    x, y = clusters(60, 5, 3)
-    kept = SourceStatistics.of(x - 20).arrays()
-    np.savez(tmp_path / f"net{STATISTICS}", **{f"two@32/{name}": value for name, value in kept.items()})
-    found = findings(read(tmp_path, x), None, y)
-    assert found.distance is not None
-    assert found.distance.apart
-    assert found.separation is None
-    assert "60 pictures" in found.why
-    other = SimpleNamespace(**{**vars(read(tmp_path, x)), "size": 64})
-    assert findings(other, None, y).distance is None  # type: ignore[arg-type]
 
 
 def test_nothing_is_known(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ class AdviseOptions(EngineOptions):
 
     ``nets`` are paths or names of the catalogue, ``weights`` one for each (none: those that come with them). ``data``
     are pictures with labels (``data.named_pictures``), ``source`` pictures of what the nets were trained on (None:
-    statistics that come with a net). ``minutes`` is how long all of it may take, ``size`` the only input size that is
+    no distance to them is measured). ``minutes`` is how long all of it may take, ``size`` the only input size that is
     tried. ``groups``, ``per_class``, ``path_column`` and ``label_column`` are as in ``probes.options``.
     """
 

@@ -10,18 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.advice.domain_classifier import DomainSeparation, domain_separation
-from caffelungo.advice.frechet import SourceDistance, distance_to_pictures, distance_to_statistics
+from caffelungo.advice.frechet import SourceDistance, distance_to_pictures
 from caffelungo.advice.h_score import HScore, h_score
 from caffelungo.advice.leep_nce import SourceScores, source_scores
 from caffelungo.advice.logme import LogmeScore, logme
-from caffelungo.advice.source_statistics import SourceStatistics
 from caffelungo.advising.net_features import NetFeatures
 from caffelungo.data.image_list import pictures_below
 from caffelungo.errors import Location, UserError
 from caffelungo.wording import counted
 
-STATISTICS = ".source.npz"
-"""Suffix of the file beside a net's weights with statistics of what it was trained on, by input size."""
 LEAST = 20
 """Pictures of the source that a distance needs."""
 
@@ -59,25 +56,10 @@ def findings(read: NetFeatures, source: NDArray[np.float32] | None, labels: NDAr
         distance = distance_to_pictures(source, target)
         separation = domain_separation(source, target)
         why = f"{counted(len(source), 'picture')} that --source names"
-    elif (known := statistics_of(read)) is not None:
-        distance = distance_to_statistics(known, target)
-        why = f"statistics of {counted(known.count, 'picture')} of ImageNet that come with the net"
     else:
-        name = Path(read.weights).name
-        why = f"no statistics of the source come with {name} at {read.size} px: --source names a sample"
+        why = "no sample of what the net was trained on is named: --source folder/"
     answers = source_scores(read.answers, labels) if read.answers is not None else None
     return SourceFindings(read, distance, separation, why, logme(target, labels), h_score(target, labels), answers)
-
-
-def statistics_of(read: NetFeatures) -> SourceStatistics | None:
-    """Those in the file beside the weights; None where there is none for this size and layer."""
-    path = Path(read.weights).with_suffix(STATISTICS)
-    if not path.is_file():
-        return None
-    with np.load(path, allow_pickle=False) as arrays:
-        prefix = f"{read.stages[-1]}@{read.size}/"
-        own = {name.removeprefix(prefix): arrays[name] for name in arrays.files if name.startswith(prefix)}
-    return SourceStatistics.from_arrays(own) if own else None
 
 
 def source_pictures(folder: str) -> list[str]:
