@@ -107,6 +107,7 @@ SOLVER: dict[str, dict[str, Bounds]] = {
     "lungo.SolverExtras": {
         "warmup_iter": WHOLE, "warmup_start": NOT_NEGATIVE, "cosine_floor": SHARE, "early_stop": WHOLE,
         "keep_last": WHOLE, "l2_sp": Bounds(0, usual="0.1"),
+        "ema_decay": Bounds(0, 1, below=True, usual="0.99"),
     },
     "lungo.Delta": {"weight": Bounds(0, usual="0.01")},
 }  # fmt: skip

@@ -29,6 +29,7 @@ from caffelungo.solve.test_net import TestNet
 from caffelungo.solve.training import Training
 from caffelungo.solve.training_setup import Setup
 from caffelungo.solve.validate import holds, solver_problems
+from caffelungo.solve.weight_average import WeightAverage
 from caffelungo.weights.match_layers import Remedy
 
 
@@ -75,6 +76,7 @@ def build_training(
     training = Training(
         definition, engine, log, seed, snapshot.prefix_of(param, definition.path), opened, store, loaded, net, feed,
         tests, update, near_start, _watch(param, tests), Schedule(param), SmoothedLoss(param.average_loss),
+        WeightAverage(store, opened.plan, param.lungo.ema_decay) if param.lungo.ema_decay else None,
     )  # fmt: skip
     log.info("solver.cpp:57", "Solver scaffolding done.")
     return training

@@ -56,6 +56,8 @@ class Iteration:
             scale = gradients.clip_scale(norm, param.clip_gradients, param.iter_size)
         before = {k: v.detach().clone() for k, v in training.store.tensors.items()} if debugged else {}
         training.update.apply(rate, training.iteration, scale, self.frozen)
+        if training.average is not None:
+            training.average.update(self.frozen)
         if debugged:
             debug_info.log_update(training.log, training.plan, training.store, before)
         for one in self.learned:

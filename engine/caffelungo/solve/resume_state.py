@@ -20,13 +20,15 @@ from caffelungo.solve import class_counts, resume_changes
 from caffelungo.solve.average_loss import SmoothedLoss
 from caffelungo.solve.snapshot import names
 from caffelungo.solve.training import Training
+from caffelungo.solve.weight_average import averaged
 from caffelungo.weights import copy_table, formats, match_layers, solverstate
 from caffelungo.weights.solverstate import SolverState
 
 
 def of(training: Training) -> SolverState:
     """The state of ``training`` as it is now; what it refers to besides is written."""
-    history = [tensor.detach().float().cpu().contiguous().numpy() for tensor in training.update.history]
+    tensors = [*training.update.history, *(training.average.last() if training.average is not None else ())]
+    history = [tensor.detach().float().cpu().contiguous().numpy() for tensor in tensors]
     extras = message_class("lungo.StateExtras")(
         seed=training.seed,
         solver_type=training.param.type,
@@ -43,6 +45,8 @@ def of(training: Training) -> SolverState:
         extras.best_value, extras.best_iter, extras.tests_since_best = watch.best, watch.iteration, watch.since
     if training.near_start is not None:
         training.near_start.save(training.prefix, extras, training.ledger)
+    if training.average is not None:
+        extras.averaged_iterations = training.average.iterations
     for name, value in training.engine.settings().items():
         extras.setting.add(name=name, value=value)
     return SolverState(training.iteration, "", training.schedule.current_step, history, extras)
@@ -63,6 +67,7 @@ def restore(training: Training, path: Path) -> list[str]:
     """Bring ``training`` to where ``path`` says; returns what a person should know. UserError when it does not fit."""
     state = solverstate.read(path)
     extras = state.extras
+    last = _last_weights(training, state)
     problems = _problems(training, state, path)
     model = _learned_net(state, path)
     table = match_layers.match(training.plan, formats.read(model), (), training.opened.text.where)
@@ -81,6 +86,9 @@ def restore(training: Training, path: Path) -> list[str]:
     if training.near_start is not None:
         training.near_start.resume(extras, path)
     training.store.load(table.arrays)
+    if training.average is not None:
+        training.average.restart(int(extras.averaged_iterations) if last else 0)
+    training.store.load(last)
     for tensor, array in zip(training.update.history, state.history, strict=True):
         with torch.no_grad():
             tensor.copy_(torch.from_numpy(np.ascontiguousarray(array)).reshape(tensor.shape))
@@ -126,11 +134,31 @@ def _continue(training: Training, extras: Any) -> list[str]:
     ]
     if extras.start_file and training.near_start is None:
         notes.append("the run was held near its start by l2_sp or delta, which the solver no longer has")
+    if extras.HasField("averaged_iterations") and training.average is None:
+        notes.append(
+            "the run averaged its weights (ema_decay), which the solver no longer does: it continues from the last"
+        )
+    if training.average is not None and not extras.HasField("averaged_iterations"):
+        notes.append("the average of the weights (ema_decay) begins here: the run did not average them before")
     if extras.HasField("seed") and extras.seed != training.seed:
         notes.append(
             f"the seed is {training.seed}, was {extras.seed}: the order of data and the dropout differ from here on"
         )
     return notes
+
+
+def _last_weights(training: Training, state: SolverState) -> dict[ParamKey, np.ndarray]:
+    """Take the weights themselves out of the history of ``state``, where the snapshot's weights are their average."""
+    if state.extras is None or not state.extras.HasField("averaged_iterations"):
+        return {}
+    keys = averaged(training.plan)
+    count = len(state.history) - len(keys)
+    if count < 0:
+        return {}  # of another net, which is reported by the length of the history
+    last = dict(zip(keys, state.history[count:], strict=True))
+    del state.history[count:]
+    shapes = {key: training.store.tensors[key].shape for key in keys}
+    return {key: array for key, array in last.items() if tuple(shapes[key]) == array.shape}
 
 
 def _problems(training: Training, state: SolverState, path: Path) -> list[Problem]:

@@ -176,7 +176,8 @@ class Solver:
         training = self.training
         training.log.info("solver.cpp:347", f"Iteration {training.iteration}, Testing net (#{index})")
         try:
-            result = training.tests[index].run(self._interrupted, self._observers.on_test_batch)
+            with training.shown():
+                result = training.tests[index].run(self._interrupted, self._observers.on_test_batch)
         except label_errors.LabelError as error:
             raise self._wrong_label(training.iteration, error.what) from error
         if result is None:

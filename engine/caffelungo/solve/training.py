@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from caffelungo.solve.near_start import NearStart
 from caffelungo.solve.rates import Schedule
 from caffelungo.solve.snapshot import SnapshotForm
 from caffelungo.solve.test_net import TestNet
+from caffelungo.solve.weight_average import WeightAverage
 from caffelungo.weights.weights import Weights
 
 
@@ -33,7 +35,8 @@ class Training:
     """``opened`` is the train net with its data, ``net`` its graph over ``store``; ``tests`` share the store.
 
     ``loaded`` are the weights files that it began with. ``near_start`` holds it there (L2-SP, DELTA), if anything
-    does. ``watch`` remembers the best test, if there are tests.
+    does. ``watch`` remembers the best test, if there are tests. ``average`` is that of the weights (ema_decay), which
+    is what tests and files get where there is one.
     """
 
     definition: Definition
@@ -53,6 +56,7 @@ class Training:
     watch: Watch | None
     schedule: Schedule
     smoothed: SmoothedLoss
+    average: WeightAverage | None = None
     ledger: Ledger = field(default_factory=Ledger)
     """The files that this run writes."""
     iteration: int = 0
@@ -89,10 +93,18 @@ class Training:
         return self.opened.batch_size * int(self.param.iter_size)
 
     def weights(self) -> Weights:
-        """The weights of the train net as they are, for a file."""
+        """The weights of the train net as they are, or their average where there is one, for a file."""
         extras = nets.extras(self.opened, self.loaded.extras)
         types = {planned.name: planned.layer.type for planned in self.plan.layers}
-        return Weights(self.store.layer_arrays(self.plan), types, extras, self.plan.name)
+        with self.shown():
+            arrays = self.store.layer_arrays(self.plan)  # views of the store, which soon holds other values
+            if self.average is not None:
+                arrays = {name: [blob.copy() for blob in blobs] for name, blobs in arrays.items()}
+        return Weights(arrays, types, extras, self.plan.name)
+
+    def shown(self) -> AbstractContextManager[None]:
+        """In its context the store holds the average of the weights, where there is one."""
+        return nullcontext() if self.average is None else self.average.shown()
 
     def first_batch(self, iteration: int) -> int:
         """Number of the first batch of ``iteration``."""
