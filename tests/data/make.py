@@ -29,6 +29,14 @@ def picture(seed: int, height: int = 20, width: int = 24) -> Pixels:
     return np.ascontiguousarray(np.asarray(image))
 
 
+def photo(seed: int) -> Pixels:
+    """A cloud whose spectrum falls as that of photos does: 120 x 160 x 3."""
+    falling = np.hypot(np.fft.fftfreq(120)[:, None], np.fft.fftfreq(160)[None]) + 1 / 160
+    noise = np.fft.fft2(np.random.default_rng(seed).normal(size=(120, 160, 3)), axes=(0, 1))
+    cloud = np.fft.ifft2(noise / falling[:, :, None], axes=(0, 1)).real
+    return np.clip(128 + 45 * cloud / cloud.std(), 0, 255).astype(np.uint8)
+
+
 def save(path: Path, image: Pixels, **options: Any) -> Path:
     """Write a BGR picture by its suffix."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -16,17 +16,9 @@ from caffelungo.data.near_duplicates import near_duplicates
 from caffelungo.data.picture_hash import picture_hash
 from caffelungo.probes import picture_entries
 from caffelungo.study import picture_splits
-from tests.data.make import Pixels, picture, save
+from tests.data.make import Pixels, photo, picture, save
 
 Way = Callable[[Path, Path], object]
-
-
-def photo(seed: int) -> Pixels:
-    """A cloud whose spectrum falls as that of photos does: 120 x 160 x 3."""
-    falling = np.hypot(np.fft.fftfreq(120)[:, None], np.fft.fftfreq(160)[None]) + 1 / 160
-    noise = np.fft.fft2(np.random.default_rng(seed).normal(size=(120, 160, 3)), axes=(0, 1))
-    cloud = np.fft.ifft2(noise / falling[:, :, None], axes=(0, 1)).real
-    return np.clip(128 + 45 * cloud / cloud.std(), 0, 255).astype(np.uint8)
 
 
 def wider(pixels: Pixels, by: int) -> Pixels:

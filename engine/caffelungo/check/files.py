@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from caffelungo import files
-from caffelungo.check import kinds, learning, nets, pictures, solvers
+from caffelungo.check import copies, kinds, learning, nets, pictures, solvers
 from caffelungo.check.findings import Findings
 from caffelungo.data import phase_differences
 from caffelungo.data.image_list import Progress
@@ -78,7 +78,10 @@ def check(
         except UserError as error:
             findings.problems.extend(error.problems)
             summary = ""
-        findings.notices += phase_differences.notices(findings.prepared.get(TRAIN, []), findings.prepared.get(TEST, []))
+        trained, tested = (findings.prepared.get(phase, []) for phase in (TRAIN, TEST))
+        findings.notices += phase_differences.notices(trained, tested)
+        if not findings.problems:
+            findings.notices += copies.notices(trained, tested, findings.progress)
         findings.prepared.clear()
         report.files.append(Checked(path, kind, summary))
     report.problems = in_order(findings.problems, findings.files)
