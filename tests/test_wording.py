@@ -20,6 +20,15 @@ PLURAL = re.compile(r" (?:[a-z]+ )?(?:[a-z]{2,}[^su'\W]s|classes)\b(?!')")
 FORMULAS = re.compile(r"\b(?:exp|f|log)\(s\)")
 
 
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [(1, "1 top"), (0, "0 tops"), ("1 to 2", "1 to 2 tops"), ("at least 1", "at least 1 top"),
+     ("at least 2", "at least 2 tops")],
+)  # fmt: skip
+def test_one_of_a_thing_is_singular(count: object, told: str) -> None:
+    assert counted(count, "top") == told
+
+
 def test_a_long_list_is_cut_and_the_rest_counted() -> None:
     assert listed(range(3)) == "0, 1, 2"
     assert listed(range(2), 2) == "0, 1"

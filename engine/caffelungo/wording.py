@@ -17,11 +17,11 @@ def listed(items: Iterable[object], shown: int = SHOWN, between: str = ", ", tot
 
 
 def counted(count: object, thing: str, things: str = "") -> str:
-    """``1 layer``, ``3 layers``, ``2 to 3 layers``.
+    """``1 layer``, ``3 layers``, ``2 to 3 layers``, ``at least 1 layer``.
 
     ``things`` is the plural where no rule gives it: ``counted(many, "picture is", "pictures are")``.
     """
-    return f"{count} {thing if str(count) == '1' else things or _plural(thing)}"
+    return f"{count} {thing if str(count) in ('1', 'at least 1') else things or _plural(thing)}"
 
 
 def sentence(text: str, width: int = 116) -> list[str]:

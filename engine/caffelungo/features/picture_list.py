@@ -48,10 +48,11 @@ def listing(
         write_list(source, ((str(found.absolute() / name), -1) for name in flat))
         pictures, labelled = read_list(source), False
     else:
-        source = found.absolute()
-        pictures, labelled = read_list(source), True
-        if named.made or named.columns:
-            pictures.classes = next(iter(named.lists.values())).classes
+        source, labelled = found.absolute(), True
+        parts = list(named.lists.values())
+        pictures = parts[0] if len(parts) == 1 else read_list(source)  # of several parts the source has all
+        if named.made:
+            pictures.classes = parts[0].classes
         if flat:
             notices.append(f"{counted(len(flat), 'picture')} outside the class folders skipped, such as {flat[0]}")
     if corrected is not None and not labelled:

@@ -106,8 +106,8 @@ def _paragraphs(cls: type[Layer]) -> list[str]:
 
 
 def _arity(cls: type[Layer]) -> str:
-    tops = "as many as bottoms" if cls.same_count else str(cls.tops)
-    text = f"Takes {counted(cls.bottoms, 'bottom')}, makes {counted(tops, 'top')}."
+    tops = "as many tops as bottoms" if cls.same_count else counted(cls.tops, "top")
+    text = f"Takes {counted(cls.bottoms, 'bottom')}, makes {tops}."
     if cls.loss:
         text += " Its top is a loss of weight 1 unless `loss_weight` says otherwise."
     if not cls.differentiable and not cls.source:

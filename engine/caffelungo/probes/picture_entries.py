@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from caffelungo.data import folder as photos
 from caffelungo.data import named_pictures, picture_copies, picture_groups
 from caffelungo.data.image_list import ImageList, check, read_list
+from caffelungo.data.named_pictures import NamedPictures
 from caffelungo.data.parallel import Progress
 from caffelungo.data.picture_table import PictureColumns
 from caffelungo.definition.definition import Definition
@@ -80,9 +81,10 @@ def gather(
     judging: list[Entry] | None = None
     chosen, parts = found.usable, None
     if test is not None:
-        judging = _judging(test, found.classes, progress, how.columns)
+        named = _named_test(test, progress, how.columns)
+        judging = _judging(named, found.classes, progress)
         if found.keys is not None and how.groups is not None:
-            judging = _apart(found, chosen, test, judging, how, notices)
+            judging = _apart(found, chosen, named, judging, how.groups, notices)
     elif found.given is not None:
         parts = photos.split(found)
         chosen, notices = parts.train, notices + parts.notices
@@ -96,26 +98,26 @@ def gather(
 
 
 def _apart(
-    found: photos.PhotoFolder, chosen: Sequence[int], test: str, judging: list[Entry], how: Choice, notices: list[str]
-) -> list[Entry]:
+    found: photos.PhotoFolder, chosen: Sequence[int], test: NamedPictures, judging: list[Entry], groups: str,
+    notices: list[str],
+) -> list[Entry]:  # fmt: skip
     """The entries of ``judging`` (all those of ``test``) whose group is none of the pictures to learn from."""
-    assert found.keys is not None and how.groups is not None
-    named = named_pictures.resolve(test, how.columns)
-    if named.columns and how.groups in named.columns:
-        listed = named.lists[named_pictures.TRAIN]
+    assert found.keys is not None
+    if groups in test.columns:
+        listed = test.lists[named_pictures.TRAIN]
         paths = {os.path.abspath(listed.path(index)): index for index in range(len(listed))}
-        values = named.columns[how.groups]
+        values = test.columns[groups]
         keys: list[str | None] = [values[paths[os.path.abspath(path)]].strip() or None for path, _ in judging]
     else:
         root = os.path.commonpath([str(Path(path).absolute().parent) for path, _ in judging])
         names = [os.path.relpath(path, root) for path, _ in judging]
-        keys, _ = picture_groups.keys(names, how.groups)
+        keys, _ = picture_groups.keys(names, groups)
     learned = {found.keys[index] for index in chosen} - {None}
     kept = [entry for entry, key in zip(judging, keys, strict=True) if key not in learned]
     if not kept:
         raise UserError(
-            "every test picture is of a group that is also learned from", where=Location(test),
-            received=f"{counted(len(judging), 'picture')}, --groups {how.groups}",
+            "every test picture is of a group that is also learned from", where=Location(str(test.source)),
+            received=f"{counted(len(judging), 'picture')}, --groups {groups}",
             remedy="name test pictures of other groups",
         )  # fmt: skip
     if len(kept) < len(judging):
@@ -159,7 +161,7 @@ def own(definition: Definition, test: str | None = None, progress: Progress | No
         aside = [entry for entry in judges if os.path.normpath(entry[0]) not in seen]
     entries = [*learned, *aside]
     classes = named or tuple(str(label) for label in range(max(label for _, label in entries) + 1))
-    judging = _judging(test, classes, progress) if test is not None else None
+    judging = _judging(_named_test(test, progress), classes, progress) if test is not None else None
     if aside:
         mask = np.arange(len(entries)) >= len(learned)
         return Gathered(classes, entries, judging, aside=mask)
@@ -170,11 +172,12 @@ def own(definition: Definition, test: str | None = None, progress: Progress | No
     return Gathered(classes, entries, judging, notices=[notice])
 
 
-def _judging(
-    test: str, classes: Sequence[str], progress: Progress | None, columns: PictureColumns | None = None
-) -> list[Entry]:
-    """The pictures of ``test`` with the labels of ``classes``."""
-    named = named_pictures.resolve(test, columns, progress, what="folder or list of test pictures")
+def _named_test(test: str, progress: Progress | None, columns: PictureColumns | None = None) -> NamedPictures:
+    return named_pictures.resolve(test, columns, progress, what="folder or list of test pictures")
+
+
+def _judging(named: NamedPictures, classes: Sequence[str], progress: Progress | None) -> list[Entry]:
+    """The pictures of ``named`` with the labels of ``classes``."""
     path = named.folder or named.source
     if named.folder is not None:
         found = photos.scan(path, progress=progress)
