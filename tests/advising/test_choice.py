@@ -31,7 +31,7 @@ def test_the_layer_that_tells_the_classes_apart_is_chosen(tmp_path: Path) -> Non
     x, y = clusters(60, 8, 3, apart=2.0)
     noise = np.random.default_rng(1).normal(size=x.shape)
     made = chooser([noise, x], y)
-    rows = made.rows(KeptResults(tmp_path), silent)
+    rows = made.rows(KeptResults(tmp_path), QUICK, silent)
     assert best(rows).contender.candidate.name == "layer1"
     assert best(rows).accuracy > 0.9 > rows[0].accuracy
     found = made.judged(KeptResults(tmp_path), QUICK, silent)
@@ -64,6 +64,14 @@ def test_without_time_one_fold_judges(tmp_path: Path) -> None:
     assert (found.predictions[found.folds != 0] == -1).all()
     assert (found.predictions[found.folds == 0] >= 0).all()
     assert len(found.right(y)) == int((found.folds == 0).sum())
+
+
+def test_without_time_only_the_first_net_is_compared(tmp_path: Path) -> None:
+    x, y = clusters(30, 4, 2, apart=2.0)
+    first, other = contender(read(), "one", x), contender(read("other"), "one", x)
+    made = Chooser([first, other], y, 2, (), ClassCorrection(), 0)
+    assert [row.contender for row in made.rows(KeptResults(tmp_path), AdviceClock(1e-6), silent)] == [first]
+    assert made.contenders == [first]
 
 
 def test_what_is_kept_is_not_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from caffelungo.advising.clock import PROBES, AdviceClock
+from caffelungo.advising.clock import PROBES, ROWS, AdviceClock
 from caffelungo.advising.kept import KeptResults
 from caffelungo.advising.net_features import NetFeatures
 from caffelungo.probes.candidates import ProbeCandidate
@@ -117,11 +117,16 @@ class Chooser:
         self.contenders, self.labels, self.classes = list(contenders), labels, classes
         self.groups, self.correction, self.seed = groups, correction, seed
 
-    def rows(self, kept: KeptResults, say: Stage) -> list[ContenderRow]:
-        """Every contender, cross-validated over all pictures."""
-        found = []
+    def rows(self, kept: KeptResults, clock: AdviceClock, say: Stage) -> list[ContenderRow]:
+        """The contenders, cross-validated over all pictures; those of the first net and size in any case.
+
+        Without time for the others there are no others from then on.
+        """
+        found: list[ContenderRow] = []
         parts = held_out(self.labels, FOLDS, self.seed, self.groups, MANY)
         for number, one in enumerate(self.contenders):
+            if one.read is not self.contenders[0].read and clock.until(ROWS) < 0:
+                break
             say("linear classifiers on frozen features", number, len(self.contenders))
             x = one.x[: len(self.labels)]
 
@@ -135,6 +140,7 @@ class Chooser:
             made = kept.json("row", [x.numpy(), self.labels, parts.numpy(), self.classes], compute)
             right = np.array(made["right"], np.bool_)
             found.append(ContenderRow(one, made["penalty"], made["loss"], right, made["balanced"], made["seconds"]))
+        self.contenders = [row.contender for row in found]
         return found
 
     def judged(self, kept: KeptResults, clock: AdviceClock, say: Stage) -> JudgedPictures:

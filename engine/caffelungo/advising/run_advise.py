@@ -125,7 +125,7 @@ class AdviceWork:
         sources = [self._source(one, source) for one in read]
         word = class_choice.chosen(class_choice.AUTO, pictures.counts, NONE, fitted=True).word
         chooser = Chooser(contenders(read), labels, classes, pictures.groups, ClassCorrection(word), self.options.seed)
-        rows = chooser.rows(self.kept, say)
+        rows = chooser.rows(self.kept, self.clock, say)
         judged = chooser.judged(self.kept, self.clock, say)
         curve = self._curve(best(rows))
         ahead = extrapolated(curve, seed=self.options.seed) if curve is not None else None
