@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -133,3 +135,12 @@ def test_wrong_options(classifier_file: Path, photos: Path, tmp_path: Path) -> N
     with pytest.raises(UserError, match="picture cannot be read"):
         lower(classifier_file, tmp_path / "o.onnx", PrecisionOptions("int8", [tmp_path / "cut.png"]))
     assert not (tmp_path / "o.onnx").exists()
+
+
+def test_labels_agree_where_each_is_on_the_same_side_of_its_threshold() -> None:
+    model: Any = SimpleNamespace(metadata=SimpleNamespace(thresholds=(0.5, 0.2)))
+    old = np.array([[0.9, 0.1], [0.9, 0.1], [0.505, 0.1], [0.001, 0.002]], np.float32)
+    new = np.array([[0.8, 0.05], [0.9, 0.3], [0.495, 0.1], [0.002, 0.001]], np.float32)
+    assert lower_precision._same(model, old, new).tolist() == [True, False, True, True]
+    model.metadata.thresholds = None
+    assert lower_precision._same(model, old, new).tolist() == [True, True, True, False]

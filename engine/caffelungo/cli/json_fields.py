@@ -59,7 +59,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "chosen": "The layers whose classifier training starts from; null where it starts otherwise.",
         "balance": "What is done about classes of different sizes: none, inverse, effective, sampling or logits.",
         "numbers": "Numbers to predict in the place of classes: `name` and `unit` of each; empty for classes. `layers` "
-        "then are ridge regressions: `mean_squared_error` of standardised numbers, `r2` and `rmse` of each.",
+        "then are ridge regressions: `mean_squared_error` of standardised numbers, `r2` and `rmse` of each. Of several labels "
+        "per picture they are logistic regressions: `mean_average_precision`, and `loss` per label.",
         "notes": _NOTES,
         "notices": _NOTICES,
         "commands": _COMMANDS,

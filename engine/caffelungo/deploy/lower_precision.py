@@ -243,7 +243,7 @@ def _compare(model: PictureModel, proto: Any, made: Any, wanted: PrecisionOption
                     f"where {allowed:g} is allowed; the first blob beyond that is `{begins}`\n{KEEP}"
                 )
         if classifiers:
-            agreed += int(np.all([same_class(old[one], new[one], 0.01) for one in classifiers], axis=0).sum())
+            agreed += int(np.all([_same(model, old[one], new[one]) for one in classifiers], axis=0).sum())
         if len(classifiers) == 1:
             before, after = (one[classifiers[0]].reshape(len(stack), -1) for one in (old, new))
             for place, index in enumerate(indices):
@@ -255,12 +255,24 @@ def _compare(model: PictureModel, proto: Any, made: Any, wanted: PrecisionOption
     if classifiers:
         found.agreed = agreed / len(given.paths)
         if found.agreed < AGREEMENT[wanted.precision]:
+            what = "another top class" if model.metadata.thresholds is None else "other labels"
             raise RunError(
-                f"{wanted.precision} gives another top class for {1 - found.agreed:.1%} of "
+                f"{wanted.precision} gives {what} for {1 - found.agreed:.1%} of "
                 f"{counted(len(given.paths), 'picture')}; {1 - AGREEMENT[wanted.precision]:.0%} is allowed\n{KEEP}"
             )
     found.accuracy = (right[0], right[1], right[2]) if right[2] else None
     return found
+
+
+def _same(model: PictureModel, old: Array, new: Array) -> NDArray[np.bool_]:
+    """For each row whether both answers are the same: the class that comes first, or every label's side of its
+    threshold; what is nearer than 0.01 counts as one."""
+    thresholds = model.metadata.thresholds
+    if thresholds is None:
+        return same_class(old, new, 0.01)
+    limits = np.array(thresholds, np.float32)
+    left, right = old.reshape(len(old), -1), new.reshape(len(new), -1)
+    return np.asarray((((left >= limits) == (right >= limits)) | (np.abs(left - limits) < 0.01)).all(1))
 
 
 def _logits(proto: Any, classifiers: Sequence[str]) -> dict[str, None]:

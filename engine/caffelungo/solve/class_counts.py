@@ -195,6 +195,7 @@ def _replace(opened: OpenedNet, name: str, counts: ClassCounts) -> None:
 def lines(opened: OpenedNet) -> list[str]:
     """How the losses of ``opened`` weigh classes, for people."""
     names = next((found for source in opened.sources if (found := class_names(source))), [])
+    names = names or list(opened.text.message.lungo.label)
     result = []
     for planned, layer in balanced(opened.plan):
         if not layer.counts:

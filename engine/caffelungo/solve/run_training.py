@@ -309,7 +309,9 @@ class _Run:
             model = ["--model", str(net), "--weights", str(best or newest[-1].weights)]
             inspect = shell.command("lungo", "inspect", *model, "-o", net.parent / "report")
             export = shell.command("lungo", "export", *model, "-o", net.with_name("model.onnx"))
-            self.reporter.say(f"next: {inspect}")
+            # It looks at classes.
+            if not any(one.layer.label_loss or one.layer.number_loss for one in training.plan.layers):
+                self.reporter.say(f"next: {inspect}")
             self.reporter.say(f"to use it: {export}")
         return TrainedRun(ending, training, newest[-1] if newest else None, best, self.folder)
 
