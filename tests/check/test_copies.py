@@ -43,7 +43,7 @@ def test_copies_across_the_two_lists(place: Path, file: str) -> None:
     report = check([file])
     assert report.problems == []
     (said,) = [one for one in report.notices if "training list" in one]
-    assert said.startswith("2 test pictures are in the training list, too (1 equal; 1 nearly so")
+    assert said.startswith("2 test pictures are in the training list, too (1 equal; 1 nearly equal")
     assert "4.png = 0.png" in said
     assert "5.png ~ 1.png" in said
 

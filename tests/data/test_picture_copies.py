@@ -58,10 +58,10 @@ def test_copies_in_the_test_part_of_a_data_set_are_named(tmp_path: Path, way: st
     text = "\n".join(parts.notices)
     if way == "exact":
         assert f"{COPIES} val pictures are also in train, and removed from val" in text
-        assert "nearly so" not in text
+        assert "nearly equal" not in text
         assert len(parts.val) == COUNT
     else:
-        assert f"{COPIES} val pictures are in train, too ({COPIES} nearly so, as after compressing, " in text
+        assert f"{COPIES} val pictures are in train, too ({COPIES} nearly equal, as after compressing, " in text
         assert " ~ train/" in text
         assert "they stay" in text
         assert len(parts.val) == COUNT + COPIES
@@ -97,7 +97,7 @@ def test_probe_and_compare_name_copies_in_the_pictures_to_test_on(tmp_path: Path
     assert said.startswith("6 test pictures are in the pictures to learn from, too (6 ")
     (split,) = picture_splits.gather(str(root / "train"), str(root / "test"))
     text = "\n".join(split.notices)
-    assert ("6 pictures of" if way == "exact" else "6 test pictures are in --data, too (6 nearly so") in text
+    assert ("6 pictures of" if way == "exact" else "6 test pictures are in --data, too (6 nearly equal") in text
 
 
 def test_as_every_pair_says(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def _labels(options: dict[str, Any], quiet: bool) -> VerbResult:
         for text in (*found.trust, *(f"notice: {notice}" for notice in found.notices)):
             typer.echo(text)
         typer.echo(
-            f"{found.suspects} of {counted(len(found.names), 'label')} are probably wrong; copies under two labels: "
+            f"{found.suspects} of {counted(len(found.names), 'label')} are in doubt; copies under two labels: "
             f"{len(found.two_labels)}"
         )
         typer.echo(

@@ -148,7 +148,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "data": "The pictures whose labels were inspected (`--labels`).",
         "layers": "What the classifiers read (`--labels`).",
         "classes": "Names of the classes (`--labels`).",
-        "suspects": "Number of labels that are probably wrong (`--labels`).",
+        "suspects": "Number of labels in doubt (`--labels`).",
         "doubtful": "The pictures listed, the likeliest wrong first: `path`, `label`, `suggested`, `score` (probability "
         "of the label), `probability` (of the suggested class), `suspect` (`--labels`).",
         "two_labels": "Copies with different labels: `paths`, `labels`, whether `equal` (`--labels`).",

@@ -108,7 +108,7 @@ class CopiesAcross:
             return []
         kinds = [f"{equals} equal"] if equals else []
         if equals < count:
-            kinds.append(f"{count - equals} nearly so, as after compressing, resizing or mirroring")
+            kinds.append(f"{count - equals} nearly equal, as after compressing, resizing or mirroring")
         shown = listed([f"{one} {'=' if same else '~'} {other}" for one, other, same in self.pairs], SHOWN)
         are = counted(count, f"{held} picture is", f"{held} pictures are")
         return [f"{are} in {learned}, too ({'; '.join(kinds)}): {shown}; {done}"]

@@ -19,8 +19,8 @@ class InspectReport(VerbReport):
     """What was written: the ``page`` to open in a browser, and all ``files`` of the folder.
 
     With ``labels`` also what was found: the doubtful ``labels`` as a table, the likeliest wrong first, copies under
-    ``two_labels``, the file of ``corrections`` to edit, how many labels are ``suspects``, how often classifiers agree
-    with them (``accuracy``), and ``notices``. Else these are None.
+    ``two_labels``, the file of ``corrections`` to edit, how many labels are in doubt (``suspects``), how often
+    classifiers agree with the labels (``accuracy``), and ``notices``. Else these are None.
     """
 
     page: str

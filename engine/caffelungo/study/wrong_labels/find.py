@@ -81,7 +81,7 @@ class WrongLabels:
 
     @property
     def suspects(self) -> int:
-        """How many labels are probably wrong."""
+        """How many labels are in doubt: wrong ones, and what the classifiers mistake with confidence."""
         return len(self.errors.suspects)
 
 

@@ -52,10 +52,9 @@ def check(options: WrongLabelOptions) -> None:
         problems.append(Problem("no pictures are named whose labels are to be inspected", None, "--labels",
                                 "name them: --data photos/"))  # fmt: skip
     if options.size is not None and options.size[0] != options.size[1]:
-        received = f"--size {options.size[0]}x{options.size[1]}"
-        problems.append(
-            Problem("with --labels the input is square", None, received, f"write --size {options.size[0]}")
-        )
+        side = options.size[0]
+        received = f"--size {side}x{options.size[1]}"
+        problems.append(Problem("with --labels the input is square", None, received, f"write --size {side}"))
     if problems:
         raise UserError(problems)
 

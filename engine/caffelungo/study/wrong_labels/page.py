@@ -26,8 +26,8 @@ def build(found: WrongLabels, options: WrongLabelOptions, corrections: Path, fil
     count = len(found.names)
     page = Page(
         f"Labels of {Path(str(options.data)).name}",
-        lead=f"{found.suspects} of {counted(count, 'label')} in {counted(len(found.classes), 'class')} are probably "
-        f"wrong; the {len(found.doubtful)} likeliest are shown",
+        lead=f"{found.suspects} of {counted(count, 'label')} in {counted(len(found.classes), 'class')} are in "
+        f"doubt; the {len(found.doubtful)} likeliest to be wrong are shown",
         foot=f"lungo inspect --labels, caffelungo {__version__}",
     )
     section = page.section("In short")
