@@ -57,6 +57,13 @@ def finetune(
             "class equally often), logits (logit adjustment), none, or auto (chosen by their sizes)."
         ),
     ] = "auto",
+    augment: Annotated[
+        str,
+        typer.Option(
+            help="Augmentations beside random crops, as rand_augment,color_jitter { hue: 0.1 }; none: not even crops. "
+            "See docs/augmenting.md."
+        ),
+    ] = "",
     predict: Annotated[
         str,
         typer.Option(
@@ -101,7 +108,7 @@ def finetune(
         device=device, variables=o.variables(set_), stages=o.listed(stage), level=level,
         overwrite=overwrite, groups=groups, per_class=per_class, path_column=path_column, label_column=label_column,
         corrections=corrections,
-        balance=balance, predict=predict, loss=loss,
+        balance=balance, augment=augment, predict=predict, loss=loss,
     )  # fmt: skip
     with o.stages(quiet) as say:
         done = finetune_project(wanted, say)

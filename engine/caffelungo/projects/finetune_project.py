@@ -30,7 +30,7 @@ from caffelungo.passes.stored_statistics import StatisticsOptions, stored_statis
 from caffelungo.passes.suggested_solver import SolverOptions, sizes, solver_text
 from caffelungo.passes.view import View
 from caffelungo.probes.candidates import before_replacing
-from caffelungo.projects import class_choice, finetune_texts
+from caffelungo.projects import augmentation_choice, class_choice, finetune_texts
 from caffelungo.projects.class_choice import AUTO, ClassChoice
 from caffelungo.projects.finetune_texts import FinetuneAbout
 from caffelungo.projects.label_project import label_project
@@ -68,6 +68,7 @@ def finetune_project(
     opened = open_net(wanted)
     view = View(opened.definition)
     _refuse_contradictions(options, opened)
+    augmentation_choice.steps(options.augment)  # mistakes are reported before pictures are read
     found, parts = _pictures(options, say)
     if found.pictures.targets is not None and found.pictures.labels.max() >= 0:
         return label_project(options, wanted, opened, found, parts, say)
@@ -79,6 +80,7 @@ def finetune_project(
     steps = _classic_steps(options) if not probing else ()
     if balanced.word != known:
         steps = (*steps, step(balance, BalanceOptions(balanced.word)))
+    steps = (*steps, *augmentation_choice.steps(options.augment))
     result = point(opened, wanted, _pointed_at(out, found, parts, probing), steps)
     probe = _probed(options, opened, result, found, parts.train, say, reader) if probing else None
     definition, started, notes = _begun(options, opened, result, probe)

@@ -28,7 +28,7 @@ from caffelungo.passes.multi_label import CROSS_ENTROPY, LOSSES, LabelOptions, m
 from caffelungo.passes.stored_statistics import StatisticsOptions, stored_statistics
 from caffelungo.passes.suggested_solver import SolverOptions, sizes, solver_text
 from caffelungo.passes.view import View
-from caffelungo.projects import label_texts
+from caffelungo.projects import augmentation_choice, label_texts
 from caffelungo.projects.class_choice import AUTO, ClassChoice
 from caffelungo.projects.label_texts import LabelsAbout
 from caffelungo.projects.project_options import ProjectOptions, Stage, Summary
@@ -61,6 +61,7 @@ def label_project(
     steps: tuple[Step, ...] = ()
     if options.freeze_to is not None and not probing:
         steps = (step(freeze, FreezeOptions(options.freeze_to)),)
+    steps = (*steps, *augmentation_choice.steps(options.augment, mixed=False))
     result = point(opened, wanted, _pointed_at(out, options, found, parts, balanced.word), steps)
     tried = _tried(options, opened, result, found, parts.train, say) if probing else None
     definition, notes = _begun(options, result, tried)

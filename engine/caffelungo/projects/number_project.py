@@ -28,7 +28,7 @@ from caffelungo.passes.predict_numbers import LOSSES, NumberColumn, refuse_const
 from caffelungo.passes.stored_statistics import StatisticsOptions, stored_statistics
 from caffelungo.passes.suggested_solver import SolverOptions, sizes, solver_text
 from caffelungo.passes.view import View
-from caffelungo.projects import number_texts
+from caffelungo.projects import augmentation_choice, number_texts
 from caffelungo.projects.class_choice import AUTO, ClassChoice
 from caffelungo.projects.number_texts import NumbersAbout
 from caffelungo.projects.project_options import ProjectOptions, Stage, Summary
@@ -70,6 +70,7 @@ def number_project(
         reference(out, "val.txt" if parts.val else "train.txt"), str(found.folder.resolve()), None, numbers,
         LOSS if options.loss == AUTO else options.loss,
     )  # fmt: skip
+    steps = (*steps, *augmentation_choice.steps(options.augment, mixed=False))
     result = point(opened, wanted, pictures, steps)
     tried = _tried(options, opened, result, found, parts.train, numbers, say) if probing else None
     definition, started, notes = _begun(options, opened, result, tried)

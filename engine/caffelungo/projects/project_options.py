@@ -33,7 +33,8 @@ class ProjectOptions:
     ``mean_value`` are as in the files they end up in; ``passes`` is how often training sees each picture.
     ``groups``: a pattern over file names or a column, whose pictures stay on one side of the split; ``per_class``: the
     most training pictures per class. ``path_column`` and ``label_column``: of a table. ``corrections``: a file of them
-    for the labels. ``balance``: what is done about classes of different sizes (see ``class_choice``).
+    for the labels. ``balance``: what is done about classes of different sizes (see ``class_choice``). ``augment``:
+    augmentations beside random crops (see ``augmentation_choice``).
     ``predict``: a word of ``PREDICT``; ``loss``: that of numbers, a word of ``passes.predict_numbers.LOSSES``, or of
     several labels, a word of ``passes.multi_label.LOSSES``.
     ``remember``: the old classifier stays, taught by the old net, which is Caffe's way, too.
@@ -60,6 +61,7 @@ class ProjectOptions:
     label_column: str | None = None
     corrections: str | None = None
     balance: str = AUTO
+    augment: str = ""
     predict: str = AUTO
     loss: str = AUTO
     remember: bool = False

@@ -78,6 +78,7 @@ def finetune(
     label_column: str | None = None,
     corrections: Name | None = None,
     balance: str = "auto",
+    augment: str = "",
     predict: str = "auto",
     loss: str = "auto",
     seed: int = 0,
@@ -124,7 +125,7 @@ def finetune(
         device=device, variables=values.variables(set), stages=values.listed(stage), level=level, overwrite=overwrite,
         groups=groups, per_class=per_class, path_column=path_column, label_column=label_column,
         corrections=values.path(corrections),
-        balance=balance, predict=predict, loss=loss,
+        balance=balance, augment=augment, predict=predict, loss=loss,
     )  # fmt: skip
     with stages(quiet) as say:
         done = finetune_project(wanted, say)
