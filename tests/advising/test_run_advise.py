@@ -105,6 +105,14 @@ def test_everything_wrong_with_the_options_at_once(there: Place, tmp_path: Path)
     assert not (tmp_path / "mine").exists()
 
 
+def test_every_net_that_cannot_be_read_is_named(there: Place, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        advise(options(there, tmp_path / "mine", nets=["alexnet", "absent.prototxt"], weights=[], data="absent"))
+    assert [problem.what for problem in caught.value.problems] == [
+        "reading features needs weights", "there is no such file, and no net of this name ships with Caffelungo",
+    ]  # fmt: skip
+
+
 def test_a_source_of_a_few_pictures_is_refused(there: Place, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="at least 20 pictures"):
         advise(options(there, tmp_path / "mine", source=str(there.test)))

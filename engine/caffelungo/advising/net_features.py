@@ -157,7 +157,9 @@ def net_features(
 def own_side(net: str, weights: str | None) -> int:
     """The input size of ``net`` in pixels; UserError as ``net_features``."""
     wanted = PointOptions(net, weights, batch_size=BATCH)
-    return side_of(View(point(open_net(wanted), wanted, Pictures(2, 2, 2)).definition))
+    opened = open_net(wanted)
+    needed(opened, net)
+    return side_of(View(point(opened, wanted, Pictures(2, 2, 2)).definition))
 
 
 def side_of(view: View) -> int:

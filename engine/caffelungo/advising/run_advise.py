@@ -32,7 +32,7 @@ from caffelungo.advising.survey import SurveyedPictures, survey
 from caffelungo.advising.trials import trials
 from caffelungo.data.picture_table import PictureColumns
 from caffelungo.definition.reader import read_solver
-from caffelungo.errors import UserError
+from caffelungo.errors import Problem, UserError
 from caffelungo.layers.class_balance import NONE
 from caffelungo.probes.class_correction import ClassCorrection
 from caffelungo.projects import class_choice
@@ -86,10 +86,11 @@ def advise(options: AdviseOptions, say: Stage = lambda what, done, total: None) 
     check(options)
     out = Path(options.output)
     refuse_overwriting(out, FILES, options.overwrite)
+    sides = _sides(options)
     source = source_pictures(options.source) if options.source is not None else None
     columns = PictureColumns(options.path_column, options.label_column)
     pictures = survey(options.data, columns, options.groups, options.per_class, options.seed, say)
-    work = AdviceWork(options, pictures, make_engine(options), KeptResults(out / CACHE), clock, say)
+    work = AdviceWork(options, pictures, sides, make_engine(options), KeptResults(out / CACHE), clock, say)
     found = work.find(source)
     decision = decide(found)
     project = work.project(decision, found.best)
@@ -102,12 +103,27 @@ def advise(options: AdviseOptions, say: Stage = lambda what, done, total: None) 
     return made
 
 
+def _sides(options: AdviseOptions) -> list[int]:
+    """The input sizes of the nets. UserError with what is wrong with any of them, before pictures are looked at."""
+    sides: list[int] = []
+    problems: list[Problem] = []
+    for place, net in enumerate(options.nets):
+        try:
+            sides.append(own_side(net, options.weights_of(place)))
+        except UserError as error:
+            problems += error.problems
+    if problems:
+        raise UserError(problems)
+    return sides
+
+
 @dataclass
 class AdviceWork:
-    """One call: what its parts share."""
+    """One call: what its parts share. ``sides`` are the input sizes of the nets."""
 
     options: AdviseOptions
     pictures: SurveyedPictures
+    sides: list[int]
     engine: Engine
     kept: KeptResults
     clock: AdviceClock
@@ -138,8 +154,7 @@ class AdviceWork:
     def _read(self) -> list[NetFeatures]:
         """Each net at a small size, then at its own where there is time for it."""
         found: list[NetFeatures] = []
-        sides = [own_side(net, self.options.weights_of(place)) for place, net in enumerate(self.options.nets)]
-        for place, side in enumerate(sides):
+        for place, side in enumerate(self.sides):
             size = self.options.size or (SMALL if side >= LARGER * SMALL else None)
             try:
                 found.append(self._one(place, size))
@@ -147,9 +162,9 @@ class AdviceWork:
                 if size is None or self.options.size is not None:
                     raise
                 found.append(self._one(place, None))  # a net with fully connected layers has one size only
-        for place, small in enumerate(list(found)):
+        for place, (small, side) in enumerate(zip(list(found), self.sides, strict=True)):
             if self.options.size is None and not small.own:
-                needed = small.seconds * (sides[place] / small.size) ** 2
+                needed = small.seconds * (side / small.size) ** 2
                 if needed < self.clock.until(FEATURES):
                     found.append(self._one(place, None))
         return found
