@@ -36,7 +36,7 @@ def test_every_net_ends_in_its_labels(text: str) -> None:
     assert set(view.graphs) == {TRAIN, TEST}
     (head,) = {one.name for one in view.heads()}
     loss, score = layer(after, "loss"), layer(after, "score")
-    assert (loss.type, score.type) == ("SigmoidCrossEntropyLoss", "MultiLabelAccuracy")
+    assert (loss.type, score.type) == ("SigmoidCrossEntropyLoss", "MultiLabelScore")
     assert loss.bottom[0] == score.bottom[0]
     assert loss.loss_param.ignore_label == -1
     assert list(score.top) == ["mAP", "micro_f1", "macro_f1"]
@@ -89,16 +89,17 @@ def test_and_back_to_classes_or_numbers_or_other_labels() -> None:
     again = run(first, [step(multi_label, LabelOptions(("a", "b"), pointed))]).definition
     assert list(again.message.lungo.label) == ["a", "b"]
     classes = run(first, [step(finetune, replace(pointed, classes=5, label_size=0))]).definition
+    assert not classes.message.lungo.label
     kinds = [one.type for one in classes.message.layer]
     assert kinds.count("SoftmaxWithLoss") == kinds.count("Accuracy") == 1
-    assert not {"SigmoidCrossEntropyLoss", "MultiLabelAccuracy"} & set(kinds)
+    assert not {"SigmoidCrossEntropyLoss", "MultiLabelScore"} & set(kinds)
     number = NumberOptions((NumberColumn("age", "", 3.0, 2.0),), replace(pointed, label_size=1))
     numbers = run(first, [step(predict_numbers, number)]).definition
-    assert not {"SigmoidCrossEntropyLoss", "MultiLabelAccuracy"} & {one.type for one in numbers.message.layer}
+    assert not {"SigmoidCrossEntropyLoss", "MultiLabelScore"} & {one.type for one in numbers.message.layer}
 
 
 def test_a_classifier_on_joined_features_keeps_the_ends() -> None:
     after = run(labelled(FIRE).definition, [step(join, JoinOptions())]).definition
     head = View(after).heads()[-1]
     assert head.classes == 3
-    assert sorted({end.layer.type for end in head.ends}) == ["MultiLabelAccuracy", "SigmoidCrossEntropyLoss"]
+    assert sorted({end.layer.type for end in head.ends}) == ["MultiLabelScore", "SigmoidCrossEntropyLoss"]

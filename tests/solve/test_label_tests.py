@@ -22,7 +22,7 @@ from caffelungo.solve.test_net import TestNet
 NET = """
 lungo { label: "cat" label: "dog" }
 layer { name: "d" type: "HDF5Data" top: "p" top: "t" hdf5_data_param { source: "list.txt" batch_size: 4 } }
-layer { name: "score" type: "MultiLabelAccuracy" bottom: "p" bottom: "t" top: "mAP" top: "micro_f1" top: "macro_f1" }
+layer { name: "score" type: "MultiLabelScore" bottom: "p" bottom: "t" top: "mAP" top: "micro_f1" top: "macro_f1" }
 layer { name: "loss" type: "SigmoidCrossEntropyLoss" bottom: "p" bottom: "t" top: "loss"
         loss_param { ignore_label: -1 } }
 """

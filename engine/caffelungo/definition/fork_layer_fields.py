@@ -22,6 +22,9 @@ _REMEDIES: dict[str, dict[str, str]] = {
         "negative_slope": _SLOPE,
     },
     "InnerProductParameter": {"relu": _FUSED.format(""), "negative_slope": _SLOPE},
+    "ImageDataParameter": {
+        "label_size": "write it as an option of the layer: lungo { image_data { label_size: N } }",
+    },
     "PoolingParameter": {
         "ceil_mode": "write `round_mode: FLOOR` in place of `ceil_mode: false`; delete `ceil_mode: true`, which is the "
         "default",

@@ -34,6 +34,8 @@ def finetune(view: View, options: FinetuneOptions) -> Rewrite:
             remedy="give pictures of at least two classes; pictures of neither can be a class, too",
         )
     heads = replaced_heads(view, options.head)
+    # Names of what it told or predicted before; those of the new classes are beside their list.
+    work.edits += [ClearField(("lungo", name)) for name in ("label", "number") if len(getattr(view.net.lungo, name))]
     learned = [one for one in heads if one.label is not None]
     tops: dict[str, str] = {}
     for one in heads:
@@ -82,14 +84,12 @@ def check_flat(view: View, one: ClassifierLayer) -> None:
 
 
 def _ends(work: Work, one: ClassifierLayer) -> None:
-    if len(work.view.net.lungo.number):
-        work.edits.append(ClearField(("lungo", "number")))
     for end in one.ends:
         if end.layer.type in NUMBER_LOSSES | AFFINE | {"RegressionScore"}:
             work.edits.append(DeleteLayer(end.index))
             work.note(f"`{end.name}` removed", end.index, "it is of numbers, and the net tells classes apart")
             continue
-        if end.layer.type in LABEL_LOSSES | {"MultiLabelAccuracy"}:
+        if end.layer.type in LABEL_LOSSES | {"MultiLabelScore"}:
             work.edits.append(DeleteLayer(end.index))
             work.note(f"`{end.name}` removed", end.index, "it is of several labels, and each picture has one class")
             continue

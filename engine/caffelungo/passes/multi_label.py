@@ -2,7 +2,7 @@
 
 before:  data, label -> conv1 ... fc7 -> fc8 (1000) -> loss (SoftmaxWithLoss), accuracy
 after:   data, label -> conv1 ... fc7 -> fc8_tags (12) -> loss (SigmoidCrossEntropyLoss)
-                                                       -> mAP, micro_f1, macro_f1 (MultiLabelAccuracy, TEST)
+                                                       -> mAP, micro_f1, macro_f1 (MultiLabelScore, TEST)
 
 The label is a row of numbers: 1 where the picture has a label, 0 where not, -1 where nobody knows. The net is deployed
 with a Sigmoid in the place of the loss.
@@ -104,7 +104,7 @@ def _new_layers(names: FreeNames, options: LabelOptions, features: str, label: s
     if options.loss == ASYMMETRIC:
         for name, value in SETTINGS.items():
             setattr(block, name, value)
-    score = LayerParameter(name=names.take("score"), type="MultiLabelAccuracy", bottom=[features, label])
+    score = LayerParameter(name=names.take("score"), type="MultiLabelScore", bottom=[features, label])
     score.top.extend(names.take(name) for name in ("mAP", "micro_f1", "macro_f1"))
     score.include.add(phase=TEST)
     return [

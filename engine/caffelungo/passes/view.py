@@ -205,7 +205,7 @@ class View:
             for end in graph.plan.layers:
                 if end.layer.type in NUMBER_LOSSES | {"RegressionScore"} and _on_label(graph, end):
                     _add_numbers(found, graph, end)
-                if end.layer.type in LABEL_LOSSES | {"MultiLabelAccuracy"} and _on_label(graph, end):
+                if end.layer.type in LABEL_LOSSES | {"MultiLabelScore"} and _on_label(graph, end):
                     _add(found, graph, end, end.bottoms[1])
         if not found:
             found = {one.head.index: one for one in self._open_ends()}

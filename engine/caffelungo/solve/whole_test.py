@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from caffelungo.layers.label_measures import best_thresholds
-from caffelungo.layers.types.multi_label_accuracy import MultiLabelAccuracy
+from caffelungo.layers.types.multi_label_score import MultiLabelScore
 from caffelungo.layers.types.regression_score import RegressionScore
 from caffelungo.net.graph import GraphNet, LayerModule
 from caffelungo.plan.plan import Plan, PlannedLayer
@@ -85,7 +85,7 @@ class WholeTest:
         """Judge labels by ``thresholds``, those of the weights, where the net's file has none of its own."""
         for one in self.layers:
             layer = one.planned.layer
-            if isinstance(layer, MultiLabelAccuracy):
+            if isinstance(layer, MultiLabelScore):
                 layer.learn_thresholds(thresholds, one.planned.bottom_shapes)
 
     def thresholds(self) -> tuple[float, ...]:
@@ -97,9 +97,7 @@ class WholeTest:
         return tuple(best_thresholds(scores.sigmoid(), targets).tolist())
 
     def _labelled(self) -> WholeLayer | None:
-        return next(
-            (one for one in self.layers if isinstance(one.planned.layer, MultiLabelAccuracy) and one.seen), None
-        )
+        return next((one for one in self.layers if isinstance(one.planned.layer, MultiLabelScore) and one.seen), None)
 
 
 def layers_of(plan: Plan) -> list[PlannedLayer]:

@@ -1,4 +1,4 @@
-"""MultiLabelAccuracy."""
+"""MultiLabelScore."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 
 @register
-class MultiLabelAccuracy(Layer):
+class MultiLabelScore(Layer):
     """How well scores tell which of several labels each sample has: mean average precision, micro F1 and macro F1.
 
     Bottoms: scores as SigmoidCrossEntropyLoss reads them, targets, both batch x labels. Targets are 1 or 0; -1 is
     passed over. Tops: the mean over labels of their average precision (the sum of (R_k - R_(k-1)) P_k, as
     scikit-learn's); optionally micro F1, that of all decisions together; optionally macro F1, the mean of the labels'.
     A label is given where sigmoid(score) is at least its threshold, one for all or one for each:
-    `lungo { multi_label_accuracy { threshold: 0.3 } }`. Labels without a positive are in no mean over labels. A test
+    `lungo { multi_label_score { threshold: 0.3 } }`. Labels without a positive are in no mean over labels. A test
     gives the tops for all of its samples together, not as means over batches.
     Source: scikit-learn's average_precision_score and f1_score.
     """
 
-    type = "MultiLabelAccuracy"
+    type = "MultiLabelScore"
     bottoms = Arity(2)
     tops = Arity(1, 3)
     own_options = (

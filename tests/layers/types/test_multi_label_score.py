@@ -1,4 +1,4 @@
-"""MultiLabelAccuracy, against scikit-learn; and the measures below it, with worked values of the VOC forms."""
+"""MultiLabelScore, against scikit-learn; and the measures below it, with worked values of the VOC forms."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def expected(scores: np.ndarray, targets: np.ndarray, thresholds: np.ndarray | f
 def test_numbers(unknown: float) -> None:
     scores, targets = drawn(1, unknown=unknown)
     wanted = [np.array(value) for value in expected(scores, targets)]
-    check_layer('type: "MultiLabelAccuracy"', [scores, targets], wanted, tolerance=1e-6)
+    check_layer('type: "MultiLabelScore"', [scores, targets], wanted, tolerance=1e-6)
 
 
 def test_thresholds_and_a_label_without_a_positive() -> None:
     scores, targets = drawn(2)
     targets[:, 1] = 0
     wanted = expected(scores, targets, np.array([0.2, 0.9, 0.6]))
-    text = 'type: "MultiLabelAccuracy" lungo { multi_label_accuracy { threshold: [0.2, 0.9, 0.6] } }'
+    text = 'type: "MultiLabelScore" lungo { multi_label_score { threshold: [0.2, 0.9, 0.6] } }'
     check_layer(text, [scores, targets], [np.array(value) for value in wanted], tolerance=1e-6)
 
 
@@ -62,7 +62,7 @@ def test_any_scores_and_targets(seed: int, samples: int, labels: int, unknown: f
     scores, targets = drawn(seed, samples, labels, unknown)
     text = (
         f'layer {{ name: "d" type: "DummyData" top: "p" top: "t" dummy_data_param {{ shape {{ dim: {samples} '
-        f'dim: {labels} }} }} }}\nlayer {{ name: "s" type: "MultiLabelAccuracy" bottom: "p" bottom: "t" top: "a" '
+        f'dim: {labels} }} }} }}\nlayer {{ name: "s" type: "MultiLabelScore" bottom: "p" bottom: "t" top: "a" '
         'top: "b" top: "c" }'
     )
     layer = plan_of(text).layers[-1].layer
@@ -118,9 +118,9 @@ def test_few_positives_share_a_threshold() -> None:
 
 
 def test_mistakes() -> None:
-    line = 'type: "MultiLabelAccuracy"'
+    line = 'type: "MultiLabelScore"'
     refused(line, [(2, 3), (2, 2)], "one target for each score", "same number of values")
-    own = f"{line} lungo {{ multi_label_accuracy {{ threshold: "
+    own = f"{line} lungo {{ multi_label_score {{ threshold: "
     refused(f"{own} [0.1, 0.2] }} }}", [(2, 3), (2, 3)], "one `threshold` for each label", "3 times")
     problems = range_problems(parse_net(f'layer {{ name: "l" {own} 1.5 }} }} }}').message, lambda *path: None)
     assert ["threshold" in one.what for one in problems] == [True]
