@@ -38,7 +38,9 @@ TORCH_FREE_ROOMS = [
 ]  # fmt: skip
 """Rooms of which no module imports torch before a function of it is called; so do the helpers beside the rooms."""
 
-WITH_TORCH = ["caffelungo.layers.masks", "caffelungo.layers.onnx_forms", "caffelungo.layers.response_normalization"]
+WITH_TORCH = [
+    "caffelungo.layers.dropout_masks", "caffelungo.layers.onnx_forms", "caffelungo.layers.response_normalization",
+]  # fmt: skip
 """Except these, which only what computes imports."""
 
 TORCH_FREE = [

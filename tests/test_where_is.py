@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md asks twenty questions of a newcomer and names the file that answers each: is it found by its name?"""
+"""CONTRIBUTING.md asks questions of a newcomer and names the file that answers each: is it found by its name?"""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def leads_to(question: str, files: list[Path]) -> list[Path]:
     return [file for file in sorted(files, key=lambda one: (-scores[one], str(one))) if scores[file] > 0]
 
 
-def test_there_are_twenty_of_different_files() -> None:
-    assert len(ROWS) == 20
-    assert len({file for _, file, _ in ROWS}) == 20
+def test_there_are_many_of_different_files() -> None:
+    assert len(ROWS) >= 28
+    assert len({file for _, file, _ in ROWS}) == len(ROWS)
     assert len({file.split("/")[0] for _, file, _ in ROWS}) >= 14, "the questions go through the rooms"
 
 

@@ -124,6 +124,25 @@ def test_check_knows_the_augmentation_of_a_package(
     assert (found, said in printed) == (status, True), printed
 
 
+def test_a_package_is_tried_without_installing_it(tmp_path: Path) -> None:
+    """By the commands of the section; the last of them is `lungo check`."""
+    block = re.search(
+        r"```\n(mkdir .*?)PYTHONPATH=(\S+) lungo check net.prototxt\n```", section("A package"), re.DOTALL
+    )
+    assert block is not None
+    pictures(tmp_path, 4)
+    (tmp_path / "net.prototxt").write_text(NET.format("upside_down { probability: 0.2 }"))
+    package = tmp_path / "my_package" / "my_package"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "upside_down.py").write_text(CODE.replace("RandomVerticalFlip", "UpsideDown"))
+    unknown, printed = lungo(tmp_path / block[2], tmp_path, "-m", "caffelungo", "check", "net.prototxt")
+    assert (unknown, "UpsideDown" in printed) == (2, True), printed
+    commands = block[1].replace("random_vertical_flip", "upside_down")
+    subprocess.run(["sh", "-e", "-c", commands], cwd=tmp_path, check=True)
+    assert lungo(tmp_path / block[2], tmp_path, "-m", "caffelungo", "check", "net.prototxt")[0] == 0
+
+
 def test_what_a_package_s_augmentation_does_wrong_names_the_package(site: Path, tmp_path: Path) -> None:
     """By check, and by training before the first iteration."""
     pictures(tmp_path, 4)

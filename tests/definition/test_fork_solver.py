@@ -11,7 +11,7 @@ import pytest
 from caffelungo.definition import fork_solver, forks, schema
 from caffelungo.definition.reader import parse_solver
 from caffelungo.errors import UserError
-from caffelungo.solve.rates import Schedule
+from caffelungo.solve.learning_rate import Schedule
 from caffelungo.solve.validate import solver_problems
 from tests.support import needs_shared, shared
 

@@ -28,7 +28,8 @@ from caffelungo.passes.widen import WidenOptions, widen
 from caffelungo.plan.cost import costs
 from caffelungo.plan.plan import PlannedLayer
 from caffelungo.report import drawing
-from tests.layers.helper import check_gradient, check_weights_file, layer_net, plan_of
+from tests.layers.check_gradient import check_gradient
+from tests.layers.helper import check_weights_file, layer_net, plan_of
 from tests.passes import numbers
 
 Array = np.ndarray[Any, Any]

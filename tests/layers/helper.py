@@ -18,6 +18,7 @@ from caffelungo.errors import UserError
 from caffelungo.layers.base import Shape, State
 from caffelungo.plan.build_plan import build_plan
 from caffelungo.plan.plan import ParamKey, Plan, PlannedLayer
+from tests.layers.check_gradient import check_gradient
 
 REARRANGES = ("Reshape", "Slice", "Crop", "Im2col")
 """Types whose tops need not lie in memory as their bottoms do."""
@@ -172,24 +173,6 @@ def check_layer(
 def _agree(got: list[torch.Tensor], want: list[np.ndarray], tolerance: float, what: str) -> None:
     for ours, top in zip(got, want, strict=True):
         np.testing.assert_allclose(ours.float().numpy(), top, atol=tolerance, rtol=tolerance, err_msg=what)
-
-
-def check_gradient(planned: PlannedLayer, bottoms: list[np.ndarray], blobs: list[np.ndarray]) -> None:
-    labels, count = planned.layer.labels, len(bottoms)
-    arguments = [
-        torch.tensor(bottom, dtype=torch.float64, requires_grad=index not in labels)
-        for index, bottom in enumerate(bottoms)
-    ] + [
-        torch.tensor(blob, dtype=torch.float64, requires_grad=use.spec.learned)
-        for blob, use in zip(blobs, planned.params, strict=True)
-    ]
-
-    def tops(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        kept = [t if use.spec.learned else t.clone() for t, use in zip(tensors[count:], planned.params, strict=True)]
-        computed = planned.layer.compute(tensors[:count], kept, State())
-        return tuple(top for top in computed if top.requires_grad)
-
-    assert torch.autograd.gradcheck(tops, arguments, atol=2e-4)
 
 
 def check_weights_file(text: str, blobs: list[np.ndarray]) -> None:

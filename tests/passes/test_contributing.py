@@ -180,7 +180,7 @@ def test_a_policy_of_a_package(site: Path, folder: Path) -> None:
     (folder / "slip.prototxt").write_text(SOLVER % ("sawe", "stepsize: 3"))
     code = (
         "from caffelungo.definition.reader import read_solver\n"
-        "from caffelungo.solve.rates import Schedule\n"
+        "from caffelungo.solve.learning_rate import Schedule\n"
         "rates = Schedule(read_solver('solver.prototxt').message)\n"
         "print([round(rates.rate(k), 6) for k in range(5)])\n"
     )

@@ -9,8 +9,8 @@ import pytest
 
 from caffelungo.definition.schema import SolverParameter
 from caffelungo.errors import UserError
+from caffelungo.solve.learning_rate import Schedule
 from caffelungo.solve.rate_policy import Need, RatePolicy, policies, register
-from caffelungo.solve.rates import Schedule
 from caffelungo.solve.validate import solver_problems
 
 POLICIES = policies()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from caffelungo.definition.schema import SolverParameter
-from caffelungo.solve.rates import Schedule
+from caffelungo.solve.learning_rate import Schedule
 from caffelungo.solve.validate import solver_problems
 
 

@@ -17,10 +17,11 @@ from typing import Any
 from caffelungo import shell
 from caffelungo.definition.reader import Definition
 from caffelungo.definition.schema import TEST, TRAIN
-from caffelungo.errors import Location, Problem, UserError, did_you_mean
+from caffelungo.errors import Location, Problem, UserError
 from caffelungo.layers.base import Shape
 from caffelungo.layers.kinds import AFFINE, CLASS_LOSSES, HEADS, LABEL_LOSSES, NUMBER_LOSSES, OBSERVING, PASSING
 from caffelungo.passes.graph import Graph as Graph
+from caffelungo.passes.unknown_layer import suggestion
 from caffelungo.plan import states
 from caffelungo.plan.build_plan import build_plan
 from caffelungo.plan.plan import Plan, PlannedLayer
@@ -166,12 +167,11 @@ class View:
         if by_blob:
             return by_blob[0]
         names = [one.name for one in self.plan.layers]
-        near = did_you_mean(name, names)
         raise UserError(
             f"the net has no layer called `{name}`",
             where=Location(str(self.definition.path)),
             received=f"{option} {name}",
-            remedy=f"did you mean `{near}`?" if near else f"its last layers are {', '.join(names[-6:])}",
+            remedy=suggestion(name, names),
         )
 
     def free(self, name: str, taken: Iterable[str] = ()) -> str:

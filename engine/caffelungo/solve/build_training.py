@@ -22,9 +22,9 @@ from caffelungo.solve.average_loss import SmoothedLoss
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
 from caffelungo.solve.judged_output import MEASURES, Watch, make_watch
+from caffelungo.solve.learning_rate import Schedule
 from caffelungo.solve.load_weights import Loaded
 from caffelungo.solve.near_start import NearStart, watched
-from caffelungo.solve.rates import Schedule
 from caffelungo.solve.test_net import TestNet
 from caffelungo.solve.training import Training
 from caffelungo.solve.training_setup import Setup

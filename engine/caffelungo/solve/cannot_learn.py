@@ -15,7 +15,7 @@ from caffelungo.passes.view import Graph
 from caffelungo.plan import namesakes
 from caffelungo.plan.build_plan import Where
 from caffelungo.plan.plan import ParamKey, ParamUse, Plan, PlannedLayer
-from caffelungo.solve.rates import Schedule
+from caffelungo.solve.learning_rate import Schedule
 from caffelungo.wording import counted, listed
 
 FEW = 4

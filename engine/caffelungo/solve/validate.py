@@ -12,6 +12,7 @@ from caffelungo.definition import fork_solver
 from caffelungo.definition.numeric import range_problems
 from caffelungo.errors import Problem, did_you_mean
 from caffelungo.layers.base import shape_text
+from caffelungo.passes.unknown_layer import suggestion
 from caffelungo.plan.build_plan import Where
 from caffelungo.plan.plan import Plan
 from caffelungo.solve.rate_policy import Need, missing, policies
@@ -258,10 +259,8 @@ def delta_problems(s: Any, plan: Plan, where: Where) -> list[Problem]:
         place = where("lungo", "delta", "layer", k) or where("lungo")
         found = next((planned for planned in plan.layers if planned.name == name), None)
         if found is None or found.layer.source:
-            near = did_you_mean(name, names)
             what = "the train net has no layer of this name" if found is None else "a data layer has no feature map"
-            remedy = f'did you mean "{near}"?' if near else f"its last layers are {', '.join(names[-6:])}"
-            problems.append(Problem(what, place, f'layer: "{name}"', remedy))
+            problems.append(Problem(what, place, f'layer: "{name}"', suggestion(name, names)))
         elif found.layer.type == "Dropout":
             problems.append(
                 Problem("the frozen net has no Dropout", place, f'layer: "{name}"', "name the layer before it")

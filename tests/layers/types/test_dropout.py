@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from caffelungo.definition.schema import TRAIN
-from caffelungo.layers import masks
+from caffelungo.layers import dropout_masks
 from tests.layers.helper import check_layer, layer_net, refused, run_net
 
 X = np.ones((40, 50))
@@ -35,7 +35,7 @@ def test_each_value_is_dropped_alone_and_at_its_rate() -> None:
     torch.manual_seed(0)
     for ratio in (0.5, 0.3, 0.9):
         x = torch.ones(64, 50, 9, 7).contiguous(memory_format=torch.channels_last)
-        y = masks.drop(x, ratio)
+        y = dropout_masks.drop(x, ratio)
         assert y.is_contiguous(memory_format=torch.channels_last)
         assert set(y.unique().tolist()) == {0.0, torch.tensor(1 / (1 - ratio)).item()}
         kept = (y > 0).permute(0, 2, 3, 1).flatten().double()
@@ -47,7 +47,7 @@ def test_each_value_is_dropped_alone_and_at_its_rate() -> None:
 
 def test_odd_sizes_and_the_gradient() -> None:
     x = torch.randn(7, requires_grad=True)
-    y = masks.drop(x, 0.5)
+    y = dropout_masks.drop(x, 0.5)
     y.sum().backward()
     torch.testing.assert_close(x.grad * x, y)
-    assert masks.drop(torch.empty(0), 0.5).shape == (0,)
+    assert dropout_masks.drop(torch.empty(0), 0.5).shape == (0,)

@@ -43,8 +43,8 @@ class Dropout(Neuron):
 
         if not self.training or self.ratio == 0:
             return [bottoms[0]]
-        from caffelungo.layers import masks
+        from caffelungo.layers import dropout_masks
 
-        if masks.fits(bottoms[0]):
-            return [masks.drop(bottoms[0], self.ratio)]
+        if dropout_masks.fits(bottoms[0]):
+            return [dropout_masks.drop(bottoms[0], self.ratio)]
         return [F.dropout(bottoms[0], self.ratio, True, state.inplace)]

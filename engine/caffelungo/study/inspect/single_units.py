@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.errors import UserError, did_you_mean
+from caffelungo.errors import UserError
+from caffelungo.passes.unknown_layer import suggestion
 from caffelungo.plan.plan import PlannedLayer
 from caffelungo.study.inspect.groups import Top
 from caffelungo.study.inspect.inspected_nets import Before, PlanRunner, Tuned
@@ -59,13 +60,11 @@ def check(wanted: Mapping[str, Sequence[int]], tuned: Tuned) -> None:
     problems = []
     for layer, indices in wanted.items():
         if layer not in known:
-            near = did_you_mean(layer, known)
-            learned = [one.name for one in tuned.runner.learned]
             problems.append(
                 Problem(
                     f"the net has no layer called `{layer}` before its outputs",
                     received=f"--units {layer}:{','.join(map(str, indices))}",
-                    remedy=f"did you mean `{near}`?" if near else f"its last layers are {', '.join(learned[-6:])}",
+                    remedy=suggestion(layer, list(known)),
                 )
             )
             continue

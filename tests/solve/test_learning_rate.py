@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from caffelungo.definition.schema import SolverParameter
+from caffelungo.solve.learning_rate import Schedule
 from caffelungo.solve.rate_policy import policies
-from caffelungo.solve.rates import Schedule
 from tests.support import needs_shared, shared
 
 
