@@ -91,6 +91,8 @@ SPEAKERS: dict[str, list[str]] = {
     "study/inspect/inspected_nets.py": ["inspect"],
     "study/inspect/options.py": ["inspect"], "study/inspect/run_inspect.py": ["inspect"],
     "study/inspect/snapshots.py": ["inspect"], "study/inspect/single_units.py": ["inspect"],
+    "study/wrong_labels/find.py": ["inspect"], "study/wrong_labels/options.py": ["inspect"],
+    "features/picture_list.py": ["features"],
     "study/options.py": ["compare"],
     "study/picture_splits.py": ["compare"], "verify/same_inputs.py": ["verify"], "verify/verify.py": ["verify"],
     "projects/task_project.py": GROWS, "weights/match_layers.py": ["train"], "weights/compare_weights.py": ["diff"],
