@@ -10,6 +10,7 @@ from caffelungo import files
 from caffelungo.check.findings import Findings
 from caffelungo.check.pictures import check_pictures
 from caffelungo.data import image_list, target_rows, transform_options
+from caffelungo.data.picture_pairs import read_pairs, reads_pairs
 from caffelungo.data.source import places
 from caffelungo.data.sources import open_source
 from caffelungo.definition.filter import included
@@ -105,10 +106,13 @@ def opened(definition: Definition, phase: int, layer: DataLayer, findings: Findi
         pictures, first = None, 0
         if param.type == "ImageData":
             root, slips = param.image_data_param.root_folder, findings.problems
-            pictures = image_list.read_list(
-                layer.source, root, beside=definition.path, where=where, problems=slips,
-                label_size=target_rows.label_size(param),
-            )  # fmt: skip
+            if reads_pairs(param):
+                pictures = read_pairs(layer.source, root, beside=definition.path, where=where)
+            else:
+                pictures = image_list.read_list(
+                    layer.source, root, beside=definition.path, where=where, problems=slips,
+                    label_size=target_rows.label_size(param),
+                )  # fmt: skip
             usable = check_pictures(pictures, findings) if layer.whole else None
             if usable is None:
                 return None

@@ -125,7 +125,7 @@ def read_list(
         raise UserError(wrong)
     if problems is not None:
         problems += wrong
-    bases, numbers = _bases(root, file, beside), np.array(lines, np.int64)
+    bases, numbers = list_bases(root, file, beside), np.array(lines, np.int64)
     if label_size:
         known = read_names(file.with_name(LABELS))
         return of_targets(file, names, np.array(rows, np.float32), known if len(known) == label_size else (),
@@ -238,7 +238,8 @@ def _unquoted(name: str) -> str:
     return name[1:-1] if len(name) > 1 and name[0] == name[-1] and name[0] in "\"'" else name
 
 
-def _bases(root: str, file: Path, beside: str | Path | None) -> tuple[str, ...]:
+def list_bases(root: str, file: Path, beside: str | Path | None) -> tuple[str, ...]:
+    """The prefixes with which names in the list ``file`` are tried."""
     if not root:
         folder = str(file.parent)
         return ("",) if folder == "." else ("", f"{folder}/")

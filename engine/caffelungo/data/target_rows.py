@@ -152,10 +152,15 @@ def of_names(lists: Sequence[Sequence[str] | None]) -> Targets:
 
 def after_picture(line: str) -> tuple[str, list[str]] | None:
     """The path in a line of a list, which ends with a suffix of pictures, and the words after it; None without one."""
-    ends = [
+    ends = picture_ends(line)
+    return (line[: ends[-1]].strip(), line[ends[-1] :].split()) if ends else None
+
+
+def picture_ends(line: str) -> list[int]:
+    """Where in ``line`` words end that end with a suffix of pictures."""
+    return [
         found.end() for found in _WORD.finditer(line) if found.group().lower().strip("\"'").endswith(tuple(SUFFIXES))
     ]
-    return (line[: ends[-1]].strip(), line[ends[-1] :].split()) if ends else None
 
 
 _WORD = re.compile(r"\S+")

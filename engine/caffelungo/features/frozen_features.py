@@ -155,6 +155,8 @@ def shorten(
     source = next((each for each in opened.sources if isinstance(each, ImageSource)), None)
     if source is None:
         return Shortened(opened, "the pictures are not read by an ImageData layer")
+    if source.pairs:
+        return Shortened(opened, "the pictures come in pairs")
     planned = next(each for each in opened.plan.sources if each.name == source.name)
     folder = study / FOLDER
     folder.mkdir(parents=True, exist_ok=True)

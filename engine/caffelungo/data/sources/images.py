@@ -13,7 +13,8 @@ from caffelungo.data import target_rows
 from caffelungo.data.class_balanced_order import class_balanced
 from caffelungo.data.data_transformer import PictureDataSource
 from caffelungo.data.decode import decode
-from caffelungo.data.image_list import read_list
+from caffelungo.data.image_list import ImageList, read_list
+from caffelungo.data.picture_pairs import read_pairs, reads_pairs
 from caffelungo.data.sample_order import SampleOrder
 from caffelungo.data.source import Opening, SampleBatch, stacked
 from caffelungo.definition.schema import TRAIN
@@ -32,16 +33,14 @@ class ImageSource(PictureDataSource):
     def __init__(self, param: Any, opening: Opening) -> None:
         super().__init__(param, opening)
         options = param.image_data_param
-        self.pictures = opening.pictures or read_list(
-            options.source, options.root_folder, beside=opening.beside, where=opening.at("source"),
-            label_size=target_rows.label_size(param),
-        )  # fmt: skip
+        self.pairs = reads_pairs(param)
+        self.pictures = opening.pictures or self._read(param)
         for text in self.pictures.notices:
             self.notice(text)
         self.color = bool(options.is_color)
         if options.new_height or options.new_width:
             self.set_resize(int(options.new_height), int(options.new_width))
-        self.size = len(self.pictures)
+        self.size = len(self.pictures) // (1 + self.pairs)
         self.order = class_balanced(self, lambda: self.pictures.labels, options) or SampleOrder(
             self.size, options.batch_size or 1, seed=opening.seed, shuffle=self._shuffles(options),
             skip=options.rand_skip, once=opening.once,
@@ -52,8 +51,21 @@ class ImageSource(PictureDataSource):
         self.settle(*first.shape, source=f"picture {self.pictures.path(opening.first)}")
         if self.pictures.label_size and len(self.shapes) > 1:
             self.shapes[1] = (self.shapes[0][0], self.pictures.label_size)
+        if self.pairs:
+            self.shapes[0] = (2 * self.shapes[0][0], *self.shapes[0][1:])
         self.ahead = True
         self.heavy = first.nbytes * self.size > IN_MEMORY
+
+    def _read(self, param: Any) -> ImageList:
+        options, opening = param.image_data_param, self.opening
+        if self.pairs:
+            return read_pairs(
+                options.source, options.root_folder, beside=opening.beside, where=opening.at("source")
+            )  # fmt: skip
+        return read_list(
+            options.source, options.root_folder, beside=opening.beside, where=opening.at("source"),
+            label_size=target_rows.label_size(param),
+        )  # fmt: skip
 
     def _shuffles(self, options: Any) -> bool:
         opening = self.opening
@@ -101,6 +113,8 @@ class ImageSource(PictureDataSource):
     def batch(self, k: int) -> SampleBatch:
         assert self.order is not None
         epoch, index = self.order.samples(k)
+        if self.pairs:  # the first pictures of all pairs, then the second
+            epoch, index = np.concatenate([epoch, epoch]), np.concatenate([2 * index, 2 * index + 1])
         samples = [self.picture(int(i)) for i in index]
         return self.placed(samples, epoch, index, self.targets(index), self.pictures.where)
 
@@ -110,6 +124,8 @@ class ImageSource(PictureDataSource):
             return None
         if self.pictures.targets is not None:
             return self.pictures.targets[index]
+        if self.pairs:
+            index = index[: len(index) // 2]
         return stacked(self.pictures.labels[index] + int(self.extras.label_offset))
 
     def labels(self) -> NDArray[np.int64] | None:

@@ -17,7 +17,9 @@ class ImageData(StoredPictures):
     Tops: batch x (3, or 1 when is_color is false) x H x W, resized to new_height x new_width if given, cropped to
     crop_size if given; batch. `lungo { image_data { class_balanced: true } }` draws every class equally often. With
     `label_size: K` each line of the list ends with K numbers, and top 1 is batch x K: several labels of each picture
-    (1, 0; -1 unknown), or values to predict.
+    (1, 0; -1 unknown), or values to predict. With `pairs: true` each line of the list is `path path 0|1`, and top 0 is
+    2 batch x ...: the first pictures of all pairs, then the second ones, as a Slice with `axis: 0` parts what a net
+    makes of them.
     Caffe: ImageDataLayer; label_size: as in jolibrain's.
     """
 
@@ -28,6 +30,7 @@ class ImageData(StoredPictures):
     own_options = (
         *StoredPictures.own_options,
         Option("label_size", 0, "Numbers at the end of each line, in place of one label.", Bounds(0, 10_000)),
+        Option("pairs", False, "Each line names two pictures and says whether they belong together (1) or not (0)."),
     )
 
     def mistakes(self) -> Iterator[LayerError]:
@@ -40,6 +43,7 @@ class ImageData(StoredPictures):
                 path="class_balanced",
             )
         yield from self.row_mistakes()
+        yield from self.pair_mistakes()
         height, width = int(self.options.new_height), int(self.options.new_width)
         if bool(height) != bool(width):
             yield self.fail(
@@ -74,8 +78,20 @@ class ImageData(StoredPictures):
                 ("transform_param", "lungo", "label_offset"),
             )
 
+    def pair_mistakes(self) -> Iterator[LayerError]:
+        """What makes no sense where lines are pairs of pictures."""
+        for name in ("class_balanced", "label_size"):
+            if self.own.pairs and getattr(self.own, name):
+                yield self.fail(
+                    f"{name} is not for pairs of pictures",
+                    received=f"pairs: true, {name}: {getattr(self.own, name)}",
+                    remedy=f"remove `{name}` or `pairs`",
+                    path=name,
+                )
+
     def shapes(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
         options = self.options
         plane = (self.size_after_crop(options.new_height), self.size_after_crop(options.new_width))
         targets = (int(self.own.label_size),) if self.own.label_size else ()
-        return [(self.batch_size, 3 if options.is_color else 1, *plane), (self.batch_size, *targets)]
+        pictures = 2 * self.batch_size if self.own.pairs else self.batch_size
+        return [(pictures, 3 if options.is_color else 1, *plane), (self.batch_size, *targets)]

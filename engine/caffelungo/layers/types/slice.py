@@ -84,7 +84,7 @@ class Slice(Layer):
         return np.split(values, np.cumsum([size or 0 for size in sizes])[:-1].tolist(), axis)
 
     def each_alone(self, bottoms: Sequence[Shape | None]) -> bool:
-        return True
+        return self.behind_batch(self.along, bottoms)
 
     def compute(self, bottoms: Sequence[Tensor], blobs: Sequence[Tensor], state: State) -> Sequence[Tensor]:
         x = bottoms[0]
