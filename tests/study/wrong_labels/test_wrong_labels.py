@@ -30,7 +30,7 @@ layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
 layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
 layer { name: "pool" type: "Pooling" bottom: "conv" top: "pool" pooling_param { pool: AVE global_pooling: true } }
 layer { name: "fc" type: "InnerProduct" bottom: "pool" top: "fc"
-  inner_product_param { num_output: 2 weight_filler { type: "xavier" } } }
+  inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }
 """
 COLOURS = {"blue": (200, 60, 60), "green": (60, 200, 60), "red": (60, 60, 200)}
@@ -52,6 +52,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (root / "list.txt").write_text("photos/red/r0.png 0\n")
     (root / "net.prototxt").write_text(NET)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
         patch.chdir(root)
         cl.open("net.prototxt").save("copy.prototxt", "net.caffemodel")
         yield root
@@ -144,6 +145,14 @@ def test_the_command_line_and_lungo_test(place: Path, tmp_path: Path) -> None:
     assert ran.status == 2
     assert "corrections.csv:2" in ran.err
     assert "Traceback" not in ran.err
+    table.write_text(table.read_text().replace("whale", "keep").replace("keep", "remove", 1))
+    arguments = ["test", "--model", "net.prototxt", "--weights", "net.caffemodel", "--device", "cpu", "--json"]
+    ran = lungo(*arguments, "--data", "photos", "--corrections", str(table))
+    assert ran.status == 0, ran.err
+    assert json.loads(ran.out)["samples"] == 36
+    ran = lungo(*arguments, "--corrections", str(table))
+    assert ran.status == 2
+    assert "add --data photos/" in ran.err + ran.out
 
 
 def test_edited_corrections_are_never_overwritten(place: Path, found: WrongLabels) -> None:
