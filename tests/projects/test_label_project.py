@@ -141,3 +141,15 @@ def test_pictures_without_any_label_are_refused(net: tuple[Path, Path], tmp_path
     (tmp_path / "none.txt").write_text("".join(f"photos/{number}.png 0 0 -1\n" for number in range(6)))
     with pytest.raises(UserError, match="no picture has a label"):
         make(net, tmp_path / "none.txt")
+
+
+def test_what_is_asked_for_and_what_there_is(net: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="several labels or numbers, where one label is wanted"):
+        make(net, labelled.tags(tmp_path, 12), predict="classes")
+    (tmp_path / "ages.txt").write_text("".join(f"photos/{number}.png {number} 0\n" for number in range(6)))
+    with pytest.raises(UserError, match="written as 1, 0 and -1") as caught:
+        make(net, tmp_path / "ages.txt", predict="labels")
+    (problem,) = caught.value.problems
+    assert problem.where is not None
+    assert problem.where.line == 3
+    assert problem.received == "2, and other numbers in 4 lines"

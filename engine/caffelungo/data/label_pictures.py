@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from caffelungo.data import label_rows, picture_groups
 from caffelungo.data.folder import FEW, PhotoFolder
+from caffelungo.data.image_list import ImageList
+from caffelungo.data.target_rows import UNKNOWN, row_text
 from caffelungo.errors import Location, UserError
 from caffelungo.wording import counted, listed
 
@@ -31,6 +35,21 @@ def of_rows(found: PhotoFolder) -> PhotoFolder:
            if count < FEW]  # fmt: skip
     notices = [f"{counted(len(few), 'label')} with fewer than {FEW} pictures: {listed(few)}"] if few else []
     return replace(found, pictures=made, notices=[*found.notices, *notices])
+
+
+def refuse_numbers(pictures: ImageList) -> None:
+    """UserError where rows of ``pictures`` hold other numbers than 1, 0 and -1: these are no labels."""
+    assert pictures.targets is not None
+    wrong = np.flatnonzero(~np.isin(pictures.targets, (0, 1, UNKNOWN)).all(1))
+    if len(wrong):
+        row = pictures.targets[wrong[0]]
+        others = f", and other numbers in {counted(len(wrong), 'line')}" if len(wrong) > 1 else ""
+        raise UserError(
+            "several labels are written as 1, 0 and -1 (unknown)",
+            where=pictures.where(int(wrong[0])),
+            received=row_text([next(one for one in row if one not in (0, 1, UNKNOWN))]) + others,
+            remedy="correct the lines, or leave out --predict labels",
+        )
 
 
 def of_classes(found: PhotoFolder) -> PhotoFolder:

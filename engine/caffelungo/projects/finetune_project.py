@@ -125,10 +125,12 @@ def _pictures(options: ProjectOptions, say: Stage) -> tuple[photos.PhotoFolder, 
     def progress(done: int, total: int) -> None:
         say("reading pictures", done, total)
 
-    named = named_pictures.resolve(options.data, columns, progress, rows=True)
+    named = named_pictures.resolve(options.data, columns, progress, rows=options.predict != CLASSES)
     if named.label_size:
         found = scan_targets(named, groups=options.groups, progress=progress, hints=True)
         assert found.pictures.targets is not None
+        if options.predict == LABELS:
+            label_pictures.refuse_numbers(found.pictures)
         if options.predict != NUMBERS and target_rows.are_labels(found.pictures.targets):
             found = label_pictures.of_rows(found)
         parts = photos.split(found, options.val, options.seed)
