@@ -353,6 +353,16 @@ def test_weights_that_are_missing_or_of_another_net(fire: Place, tmp_path: Path)
     assert "received: fire9/squeeze, fire9/expand1x1, fire9/expand3x3\n" in told(error)
 
 
+def test_the_classifier_is_called_as_the_file_calls_it(fire: Place) -> None:
+    """Before any picture is looked at: the net that is probed in its place has another name for it."""
+    with pytest.raises(UserError) as error:
+        module.probe(replace(fire.options(), layers=("conv10", "nix"), data="nowhere"))
+    first, second = error.value.problems
+    assert first.what.startswith("`conv10` is the classifier, in whose place")
+    assert first.remedy == "name a blob before it, such as fire9/concat"
+    assert "no blob `nix`" in second.what
+
+
 def test_an_output_that_is_there_is_kept(fire: Place, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
