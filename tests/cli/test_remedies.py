@@ -54,7 +54,7 @@ SPEAKERS: dict[str, list[str]] = {
     "passes/stage_ends.py": ["features", "probe", "finetune", "compare", "grow", "rewrite"],
     "passes/picture_data.py": TAKES_IN,
     "features/run_features.py": ["features"], "features/open_net.py": ["features"],
-    "features/ten_crops.py": ["features"],
+    "data/picture_views.py": ["features", "test"],
     "files.py": ["probe"],
     "rewriting/grow_steps.py": GROWS, "plan/memory_limits.py": [], "plan/states.py": [*READS],
     "passes/adapters.py": ["rewrite"], "passes/new_units.py": GROWS, "passes/cast.py": ["rewrite"],

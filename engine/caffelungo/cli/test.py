@@ -31,6 +31,10 @@ def test(
     head: Annotated[
         str | None, typer.Option(help="Classifier to test, if the net has several: its layer or its task.")
     ] = None,
+    crops: Annotated[
+        str,
+        typer.Option(help="Views whose class probabilities are averaged: 1, 10 (corners, centre, mirrored) or flip."),
+    ] = "1",
     output: Annotated[
         str | None, typer.Option("-o", "--output", help="Folder for the confusion matrix and the per-class table.")
     ] = None,
@@ -56,6 +60,7 @@ def test(
     found = evaluate.run_test(
         TestOptions(
             model=model, weights=o.words(weights), iterations=iterations, data=data, head=head, output=output,
+            crops=crops,
             size=o.size(size), variables=o.variables(set_), device=device, gpu=gpu, precision=precision,
             threads=threads, workers=workers, level=level, stages=o.listed(stage), caffe=caffe, quiet=quiet,
             path_column=path_column, label_column=label_column, corrections=corrections,

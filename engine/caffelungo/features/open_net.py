@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from caffelungo.data import preprocess
+from caffelungo.data.picture_views import TenCrops
 from caffelungo.data.sources.images import ImageSource
 from caffelungo.definition import catalogue, editor
 from caffelungo.definition.definition import Definition
@@ -21,7 +22,6 @@ from caffelungo.definition.schema import TEST, Preprocessing, message_class
 from caffelungo.errors import Location, UserError
 from caffelungo.features.blobs import find_blobs
 from caffelungo.features.picture_list import Listing
-from caffelungo.features.ten_crops import TenCrops
 from caffelungo.features.upstream import Upstream, upstream
 from caffelungo.net.store import Store
 from caffelungo.passes import resize

@@ -22,6 +22,7 @@ from torch import Tensor
 from caffelungo import locks, option_ranges
 from caffelungo.data.lmdb_writer import would_be_lost
 from caffelungo.data.picture_table import PictureColumns
+from caffelungo.data.picture_views import CROPS
 from caffelungo.errors import Location, Problem, RunError, UserError
 from caffelungo.features import addresses, formats
 from caffelungo.features.formats import lmdb
@@ -31,7 +32,6 @@ from caffelungo.features.picture_list import FLAT, Listing, listing
 from caffelungo.features.pooled import CHUNK
 from caffelungo.features.rows import Rows
 from caffelungo.features.run_part import PartRunner
-from caffelungo.features.ten_crops import CROPS
 from caffelungo.files import obstacle
 from caffelungo.solve import memory
 from caffelungo.solve.engine import make_engine, out_of_memory

@@ -25,7 +25,7 @@ from caffelungo.passes.resize import asked, at
 from caffelungo.plan import memory_limits, states
 from caffelungo.plan.read_net import read_net
 from caffelungo.report.glog import CaffeLog
-from caffelungo.solve import before_training, choose_head, class_counts, nets
+from caffelungo.solve import average_views, before_training, choose_head, class_counts, nets
 from caffelungo.solve.engine import Engine, make_engine
 from caffelungo.solve.load_weights import Loaded
 from caffelungo.solve.net_text import NetText
@@ -73,7 +73,9 @@ def open_test_net(options: TestOptions, log: CaffeLog, console: Console | None =
         _notice(console, difference, style="yellow")
     if options.data is not None:
         choose_head.refuse_other_classes(opened, trained, options.data)
+    views = average_views.with_views(opened, options.crops)
     net = make_test_net(opened, loaded, engine, options.iterations, options.workers)
+    net.average(views)
     _name_classes(net, trained)
     net.whole.give_labels_from(list(trained.threshold) if trained is not None else [])
     net.head = head

@@ -78,12 +78,14 @@ class TestOptions(EngineOptions):
     for its labels. ``head``: the classifier to test, by its layer or its task (None: the one whose classes the data
     are, else the net's own). ``output``: a folder for the confusion matrix (PNG, CSV), the per-class table and a
     summary (JSON); None writes none.
-    ``size``: height and width of the net's input, instead of the file's.
+    ``size``: height and width of the net's input, instead of the file's. ``crops``: views of each picture whose class
+    probabilities are averaged: "1", "10" (corners and centre, mirrored and not) or "flip" (and its mirror image).
     """
 
     model: str | Path = ""
     weights: Sequence[str] = ()
     iterations: int | None = None
+    crops: str = "1"
     data: str | Path | None = None
     path_column: str | None = None
     label_column: str | None = None

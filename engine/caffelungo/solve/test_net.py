@@ -13,7 +13,7 @@ from torch import Tensor
 
 from caffelungo.net.graph import GraphNet
 from caffelungo.net.store import Store
-from caffelungo.solve import label_errors
+from caffelungo.solve import average_views, label_errors
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
 from caffelungo.solve.judged_output import MEASURES
@@ -44,6 +44,7 @@ class TestNet:
         self.feed = Feed(opened, engine, workers)
         self.weights = output_weights(self.net)
         self.position = 0
+        self.views = 1
         self.names: list[str] = []
         """Class names, where known."""
         self.names_of: dict[str, list[str]] = {}
@@ -57,6 +58,12 @@ class TestNet:
         judging = judge(self.opened.plan)
         if self.counter is None and judging is not None:
             self.counter = PredictionCounter(self.net, judging, answers=False)
+
+    def average(self, views: int) -> None:
+        """From now on the data have ``views`` of each picture, whose class probabilities are averaged."""
+        self.views = views
+        if views > 1:
+            average_views.average(self.net, views)
 
     @property
     def batches(self) -> int:
@@ -87,7 +94,7 @@ class TestNet:
                 each(done, count)
                 with self.engine.arithmetic():
                     loss, outputs = self.net(*tensors)
-                size = int(tensors[0].shape[0]) if tensors and tensors[0].dim() else 1
+                size = int(tensors[0].shape[0]) // self.views if tensors and tensors[0].dim() else 1
                 share = float(size) if self.iterations is None else 1.0
                 loss_sum = loss_sum if loss is None else loss_sum + loss.float() * share
                 rows = {blob: output.reshape(-1).float() * share for blob, output in outputs.items()}

@@ -59,6 +59,7 @@ def test(
     label_column: str | None = None,
     corrections: Name | None = None,
     head: str | None = None,
+    crops: str = "1",
     output: Name | None = None,
     size: Side | None = None,
     set: Settings | None = None,
@@ -98,7 +99,7 @@ def test(
             output=values.path(output), size=values.side(size), variables=values.variables(set), device=device,
             gpu=gpu, precision=precision, threads=threads, workers=workers, level=level, stages=values.listed(stage),
             caffe=caffe, quiet=quiet, path_column=path_column, label_column=label_column,
-            corrections=values.path(corrections),
+            corrections=values.path(corrections), crops=crops,
         )  # fmt: skip
         console = None if quiet else Terminal(stderr=True, soft_wrap=True)
         net = open_test_net(wanted, CaffeLog(), console)

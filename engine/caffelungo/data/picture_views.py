@@ -1,4 +1,7 @@
-"""Ten pictures of each one: its four corners and its centre, and these mirrored (Caffe: caffe.io.oversample)."""
+"""Several views of each picture in place of one: ten crops as in Caffe, or the picture and its mirror image.
+
+Ten crops are the four corners and the centre, and these mirrored (Caffe: caffe.io.oversample).
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ class TenCrops(ImageSource):
 
     A batch of N samples has 10 N pictures. UserError for a layer without crop_size.
     """
+
+    views = CROPS
 
     @classmethod
     def of(cls, source: ImageSource) -> TenCrops:
@@ -52,3 +57,22 @@ class TenCrops(ImageSource):
             crops += [*parts, *(part[:, :, ::-1] for part in parts)]
         again = np.repeat(epoch, CROPS), np.repeat(index, CROPS)
         return self.placed(crops, *again, self.targets(index), self.pictures.where)
+
+
+class Mirrored(ImageSource):
+    """Serves each sample, and behind it its mirror image; labels stay one per sample."""
+
+    views = 2
+
+    @classmethod
+    def of(cls, source: ImageSource) -> Mirrored:
+        """The samples of ``source``, opened again."""
+        return cls(source.param, source.opening)
+
+    def batch(self, k: int) -> SampleBatch:
+        assert self.order is not None
+        epoch, index = self.order.samples(k)
+        samples = [self.picture(int(number)) for number in index]
+        both = [part for sample in samples for part in (sample, sample[:, :, ::-1])]
+        again = np.repeat(epoch, 2), np.repeat(index, 2)
+        return self.placed(both, *again, self.targets(index), self.pictures.where)
