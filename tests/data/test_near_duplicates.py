@@ -156,3 +156,15 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert "does not recognise" in unreadable[1]
     assert "no such file" in unreadable[2]
     assert done == [(3, 3)]
+
+
+def test_pictures_that_all_look_alike_are_not_paired(
+    photos: list[Pixels], hashes: list[PictureHash], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST", 3)
+    series = [picture_hash(compressed(photos[0], quality)) for quality in range(60, 68)]
+    found = near_duplicates([*series, series[0]])
+    assert not found.complete
+    assert (found.first.tolist(), found.second.tolist(), found.exact.tolist()) == ([0], [8], [True])
+    assert not found.across([0, 1] * 4 + [1]).complete
+    assert near_duplicates(hashes[:3]).complete

@@ -151,6 +151,11 @@ def _look_alike(found: PhotoFolder, hashes: list[PictureHash | None]) -> None:
     if not any(hashes):
         return
     found.near = picture_copies.pairs(hashes)
+    if not found.near.complete:
+        found.notices.append(
+            "the pictures look so much alike that near copies cannot be told from others: only equal ones are held "
+            "together"
+        )
     held = picture_copies.held_together(found.near, found.groups, found.pictures.labels)
     found.copies = picture_groups.merged(len(found.pictures), [*found.groups, *held], ())
     if held and not found.given:

@@ -26,6 +26,8 @@ FLAT = 2.0
 """Deviation of the grey values, of 255, under which a picture shows nothing that could be compared."""
 ROWS = 256
 """Pictures that are compared with all others at a time."""
+MOST = 500_000
+"""Pairs beyond which pictures look so much alike that nothing is said of them, as frames of one camera do."""
 GATHERED = 2**15
 """Pairs of thumbnails that are correlated at a time."""
 
@@ -36,6 +38,7 @@ class DuplicatePairs:
     ``mirrored``, the ``bits`` that differ and the ``correlation`` of thumbnails (1 of exact ones).
 
     Of several pictures with equal pixels each is paired with the first of them, and only that one with others.
+    ``complete``: False where more than ``MOST`` pairs look alike, and only exact ones are here.
     """
 
     count: int
@@ -45,6 +48,7 @@ class DuplicatePairs:
     mirrored: NDArray[np.bool_]
     bits: NDArray[np.int64]
     correlation: NDArray[np.float64]
+    complete: bool = True
 
     def __len__(self) -> int:
         return len(self.first)
@@ -76,6 +80,7 @@ class DuplicatePairs:
             self.mirrored[chosen],
             self.bits[chosen],
             self.correlation[chosen],
+            self.complete,
         )
 
 
@@ -95,7 +100,8 @@ def near_duplicates(
             if original != place:
                 exact.append((original, place))
     distinct = np.array(list(same.values()), np.int64)
-    near = _compared([one for place in distinct if (one := hashes[place]) is not None], bits, alike, progress)
+    found_near = _compared([one for place in distinct if (one := hashes[place]) is not None], bits, alike, progress)
+    complete, near = found_near is not None, found_near or _no_pairs()
     copies = np.array(exact, np.int64).reshape(-1, 2)
     first, second = (np.concatenate([copies[:, side], distinct[near[side]]]) for side in (0, 1))
     none = np.zeros(len(copies))
@@ -107,6 +113,7 @@ def near_duplicates(
         np.concatenate([none, near[2]]).astype(np.bool_),
         np.concatenate([none, near[3]]).astype(np.int64),
         np.concatenate([none + 1, near[4]]),
+        complete,
     )
     return found._chosen(np.lexsort((found.second, found.first, -found.correlation, ~found.exact)))
 
@@ -116,14 +123,15 @@ Compared = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], NDArra
 
 def _compared(
     hashes: list[PictureHash], bits: int, alike: float, progress: Callable[[int, int], None] | None
-) -> Compared:
-    """Pairs of distinct pictures: places, whether mirrored, bits and correlation."""
+) -> Compared | None:
+    """Pairs of distinct pictures: places, whether mirrored, bits and correlation; None for more than ``MOST``."""
     count = len(hashes)
     plain, turned = (
         np.array(values, np.uint64) for values in ([one.outlines for one in hashes], [one.mirrored for one in hashes])
     )
     thumbnails, shows = _standardised(hashes)
     parts: list[Compared] = []
+    total = 0
     for start in range(0, count, ROWS):
         rows = slice(start, min(start + ROWS, count))
         own = np.bitwise_count(plain[rows, None] ^ plain[None, start:])
@@ -134,15 +142,25 @@ def _compared(
         later = two > one
         one, two = one[later], two[later]
         flips, apart = mirrored[one, two], least[one, two].astype(np.int64)
-        correlation = _correlations(thumbnails, one + start, two + start, flips)
-        kept = correlation >= alike
-        parts.append((one[kept] + start, two[kept] + start, flips[kept], apart[kept], correlation[kept]))
+        for first in range(0, len(one), GATHERED):
+            some = slice(first, first + GATHERED)
+            ours, theirs = one[some] + start, two[some] + start
+            correlation = _correlations(thumbnails, ours, theirs, flips[some])
+            kept = correlation >= alike
+            parts.append((ours[kept], theirs[kept], flips[some][kept], apart[some][kept], correlation[kept]))
+            total += int(kept.sum())
+            if total > MOST:
+                return None
         if progress is not None:
             progress(rows.stop, count)
     if not parts:
-        none = np.zeros(0, np.int64)
-        return none, none, none.astype(np.bool_), none, none.astype(np.float64)
+        return _no_pairs()
     return tuple(np.concatenate(column) for column in zip(*parts, strict=True))  # type: ignore[return-value]
+
+
+def _no_pairs() -> Compared:
+    none = np.zeros(0, np.int64)
+    return none, none, none.astype(np.bool_), none, none.astype(np.float64)
 
 
 def _standardised(hashes: list[PictureHash]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -158,10 +176,6 @@ def _standardised(hashes: list[PictureHash]) -> tuple[NDArray[np.float32], NDArr
 def _correlations(
     thumbnails: NDArray[np.float32], one: NDArray[np.int64], two: NDArray[np.int64], mirrored: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    found = np.empty(len(one))
-    for start in range(0, len(one), GATHERED):
-        part = slice(start, start + GATHERED)
-        ours = thumbnails[one[part]]
-        flips = mirrored[part, None, None]
-        found[part] = (np.where(flips, ours[:, :, ::-1], ours) * thumbnails[two[part]]).sum((1, 2))
-    return found
+    ours = thumbnails[one]
+    turned = np.where(mirrored[:, None, None], ours[:, :, ::-1], ours)
+    return np.asarray((turned * thumbnails[two]).sum((1, 2)), np.float64)
