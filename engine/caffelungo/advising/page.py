@@ -131,7 +131,8 @@ def _layers(made: Page, found: AdviceFindings) -> None:
     part = made.section(
         "What the frozen net knows",
         "Linear classifiers on the features of each stage, and of all stages joined, cross-validated. The best is "
-        "chosen by its log loss; as it is the best of several, its accuracy here is a little too high.",
+        "chosen by its log loss. These accuracies compare layers: what to expect of the choice is below the table, of "
+        "pictures that it has not seen.",
     )
     part.figure(figures.layers(found.rows, best), "Linear classifiers by layer; the choice is marked.")
     part.table(
