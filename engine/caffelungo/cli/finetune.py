@@ -67,8 +67,8 @@ def finetune(
     predict: Annotated[
         str,
         typer.Option(
-            help="What labels are: classes, labels (several per picture), numbers (values to predict), or auto (as "
-            "they look)."
+            help="What labels are: classes, labels (several per picture), numbers (values to predict), pairs (two "
+            "pictures per line), or auto (as they look)."
         ),
     ] = "auto",
     loss: Annotated[

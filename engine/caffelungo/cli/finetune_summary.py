@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from caffelungo import shell
+from caffelungo.wording import counted
 
 if TYPE_CHECKING:
     from caffelungo.projects.project_options import Summary
@@ -18,7 +19,9 @@ def show(done: Summary, output: str, explain: bool) -> None:
     next; with ``explain`` what was changed in the net, too."""
     from caffelungo.rewriting import folder_texts
 
-    if done.numbers:
+    if done.pairs:
+        typer.echo(f"{counted(done.train, 'pair')} to train on, {done.val} to test on")
+    elif done.numbers:
         _say_numbers(done)
     elif done.labelled:
         _say_labels(done)
@@ -33,7 +36,7 @@ def show(done: Summary, output: str, explain: bool) -> None:
         typer.echo(f"training starts from the one on {done.probe.chosen.candidate.name}")
     if done.balance.why:
         typer.echo(f"balance: {done.balance.why}")
-    what = "new output" if done.numbers else "new classifier"
+    what = "new output" if done.numbers or done.pairs else "new classifier"
     typer.echo(folder_texts.training_line(done.heads, done.iterations, done.batch_size, what))
     if explain:
         for note in done.notes:

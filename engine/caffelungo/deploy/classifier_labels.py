@@ -5,6 +5,7 @@ And what the numbers are that it predicts, if it does.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from caffelungo.deploy.deploy_net import Answer
@@ -141,3 +142,14 @@ def predicted_numbers(opened: ExportableNet) -> metadata.NumberAnswer | None:
         f"the net says what {counted(len(fields), 'number')} are that it predicts, and has no output of as many"
     )
     return None
+
+
+def pair_embedding(opened: ExportableNet) -> str | None:
+    """The entry `embedding` of a net that compares pictures, as JSON: its output, and the distance up to which two
+    pictures belong together, where the weights keep it; None for other nets."""
+    kinds = {layer.type for layer in opened.definition.message.layer}
+    if "PairScore" not in kinds or len(opened.net.outputs) != 1:
+        return None
+    extras = opened.weights.extras
+    kept = list(extras.threshold) if extras is not None else []
+    return json.dumps({"output": opened.net.outputs[0], "threshold": kept[0] if len(kept) == 1 else None})

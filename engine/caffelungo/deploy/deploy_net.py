@@ -206,7 +206,7 @@ def _heads(net: Any, layers: list[Any], plan: Plan) -> tuple[dict[str, Any], set
             continue  # A classifier that is only remembered is no answer.
         cls = registry.find(layer.type)
         labels = cls.labels if cls is not None else ()
-        for index, blob in enumerate(layer.bottom):
+        for index, blob in enumerate(_wholes(layer.bottom, plan)):
             if index not in labels and blob in made and not _from_source(blob, plan):
                 losses.setdefault(blob, layer)
                 weights[blob] = max(weights.get(blob, 0.0), layer.loss_weight[0] if layer.loss_weight else 1.0)
@@ -227,6 +227,12 @@ def _heads(net: Any, layers: list[Any], plan: Plan) -> tuple[dict[str, Any], set
     heads: dict[str, Any] = dict.fromkeys(plain)
     heads.update(losses)
     return heads, dropped, notes
+
+
+def _wholes(blobs: Sequence[str], plan: Plan) -> list[str]:
+    """``blobs``, and in the place of parts of a batch (of pairs) what they are parts of."""
+    graph = Graph(plan)
+    return [plan.values[graph.whole(plan.value_of(blob))].blob if blob in plan.blobs else blob for blob in blobs]
 
 
 def _named_answers(net: Any, plan: Plan) -> list[str]:

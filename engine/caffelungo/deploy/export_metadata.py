@@ -12,6 +12,7 @@ from caffelungo.deploy.classifier_labels import (
     classifier_labels,
     label_answer,
     label_thresholds,
+    pair_embedding,
     predicted_numbers,
 )
 from caffelungo.deploy.exportable_net import ExportableNet
@@ -38,6 +39,8 @@ def export_metadata(
     if labels is None and net.classes is not None:
         opened.notes.append("no labels are known; classes are numbered (labels: a text file with one name per line)")
     more = {"opset": str(options.opset), "prototxt_sha256": _text_hash(opened.definition), **options.more}
+    if compared := pair_embedding(opened):
+        more["embedding"] = compared
     if opened.definition.path:
         more["prototxt"] = Path(opened.definition.path).name
     paths = [Path(path) for path in opened.weights.path.split(", ") if path and Path(path).is_file()]

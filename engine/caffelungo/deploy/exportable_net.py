@@ -12,6 +12,7 @@ from typing import Any
 
 from caffelungo.data import preprocess
 from caffelungo.data import shapes_from_data as data_shapes
+from caffelungo.data.picture_pairs import reads_pairs
 from caffelungo.data.target_rows import label_size
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.schema import TEST
@@ -111,10 +112,9 @@ def _sources(definition: Definition, record: Any | None) -> dict[str, list[tuple
     height, width = preprocess.output_size(record, 0, 0)
     if not height:
         return None
-    size = label_size(found[1])
-    tops: list[tuple[int | None, ...]] = [
-        (1, preprocess.channels(record), height, width), (1, size) if size else (1,),
-    ]  # fmt: skip
+    size, pictures = label_size(found[1]), 2 if reads_pairs(found[1]) else 1
+    data = (pictures, preprocess.channels(record), height, width)
+    tops: list[tuple[int | None, ...]] = [data, (1, size) if size else (1,)]
     return {str(found[1].name): tops[: len(found[1].top)]}
 
 

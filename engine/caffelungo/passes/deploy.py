@@ -130,7 +130,7 @@ def _answers(view: View, options: DeployOptions) -> list[ClassifierLayer]:
 def _compared(graph: Graph) -> list[tuple[PlannedLayer, int]]:
     """Each loss of a net without classifier, and a value that it compares with the data: what such a net answers."""
     return [
-        (one, value)
+        (one, graph.whole(value))
         for one in graph.plan.layers
         if one.layer.loss
         for k, value in enumerate(one.bottom_values)

@@ -19,7 +19,7 @@ class FinetuneOptions:
     there are no weights, so the classifier is no newer than the layers below it and learns at their pace.
     ``augmented``: in training random parts of pictures, of this share of the area at least, each brought to the size
     of the input (RandomResizedCrop); None: as the file says. ``label_size``: how many numbers each line of the lists
-    ends with; 0: one label.
+    ends with; 0: one label. ``pairs``: each line names two pictures.
     """
 
     classes: int
@@ -38,6 +38,7 @@ class FinetuneOptions:
     fresh: bool = False
     augmented: float | None = None
     label_size: int = 0
+    pairs: bool = False
 
 
 @dataclass

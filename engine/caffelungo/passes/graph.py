@@ -103,6 +103,14 @@ class Graph:
             value = one.bottom_values[0]
         return one if one is not None and one.layer.type in HEADS else None
 
+    def whole(self, value: int) -> int:
+        """What ``value`` is a part of the batch of, where a Slice parts pairs; else ``value`` itself."""
+        maker = self.producer.get(value)
+        parted = maker is not None and maker.layer.type == "Slice" and not maker.layer.behind_batch(
+            int(maker.layer.param.slice_param.axis), maker.bottom_shapes
+        )  # fmt: skip
+        return maker.bottom_values[0] if maker is not None and parted else value
+
     def shape(self, value: int) -> Shape | None:
         """The shape of ``value``, None where it is not known."""
         return self.plan.values[value].shape

@@ -136,7 +136,7 @@ def _rewrite(work: Work, index: int, wanted: Any, limit: bool) -> None:
             work.edits += _field_edits((*path, name), getattr(old, name), getattr(wanted, name))
         elif getattr(wanted, name).ByteSize():
             work.edits.append(SetField((*path, name), getattr(wanted, name)))
-    work.edits += _targets(path, old, work.options.label_size)
+    work.edits += _targets(path, old, work.options)
     phase = PHASE_NAMES[wanted.include[0].phase]
     work.note(
         f"data layer `{old.name}` ({old.type}) reads `{wanted.image_data_param.source}` in {phase}",
@@ -145,11 +145,15 @@ def _rewrite(work: Work, index: int, wanted: Any, limit: bool) -> None:
     )
 
 
-def _targets(path: Path, old: Any, size: int) -> list[Edit]:
-    """Edits of the data layer ``old`` after which it reads ``size`` numbers of each picture; 0: its label."""
-    block, place = _own(old), (*path, "lungo", "image_data")
+def _targets(path: Path, old: Any, options: FinetuneOptions) -> list[Edit]:
+    """Edits of the data layer ``old`` after which it reads what each line holds: one label, numbers, or a pair."""
+    block, place, size = _own(old), (*path, "lungo", "image_data"), options.label_size
     edits: list[Edit] = []
-    if size and block.class_balanced:
+    if options.pairs and not block.pairs:
+        edits.append(SetField((*place, "pairs"), True))
+    elif block.pairs and not options.pairs:
+        edits.append(ClearField((*place, "pairs")))
+    if (size or options.pairs) and block.class_balanced:
         edits.append(ClearField((*place, "class_balanced")))
     if size and block.label_size != size:
         edits.append(SetField((*place, "label_size"), size))
@@ -222,6 +226,8 @@ def _image_data(work: Work, phase: int, old: PlannedLayer, train: PlannedLayer, 
         data.is_color = False
     if options.label_size:
         _own(layer).label_size = options.label_size
+    if options.pairs:
+        _own(layer).pairs = True
     return layer
 
 

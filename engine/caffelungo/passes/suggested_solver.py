@@ -54,7 +54,7 @@ class SolverOptions:
     ``started``: the classifier is a fitted one (``probes.finetune_start``), and training refines the whole net from
     there by the output ``watch`` of TEST. ``named``: the weights as the solver file names them, so that no flag is
     needed. ``balance``: a sentence on classes of different sizes. ``predicts``: what numbers the net predicts in the
-    place of classes, of which ``classes`` then is the count.
+    place of classes, of which ``classes`` then is the count. ``compares``: ``pictures`` are pairs.
     """
 
     net: str
@@ -75,6 +75,7 @@ class SolverOptions:
     balance: str = ""
     predicts: str = ""
     labelled: bool = False
+    compares: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,8 @@ def solver_text(options: SolverOptions) -> str:
 def _pictures(options: SolverOptions) -> str:
     named = counted(options.classes, "label" if options.labelled else "class")
     what = f"to predict: {options.predicts}" if options.predicts else named
+    if options.compares:
+        return f"{counted(options.pictures, 'pair')} to train on, {options.tested} to test on."
     return f"{counted(options.pictures, 'picture')} to train on, {options.tested} to test on, {what}."
 
 
@@ -274,7 +277,9 @@ def _classic_head(options: SolverOptions, size: Sizes) -> list[str]:
     if options.held:
         what = "A new task on a net that is held fixed: only what is new learns"
     starts = (
-        "The loss starts as the fitted classifier's"
+        "One vector for all pictures has half the share of pairs apart as its loss"
+        if options.compares
+        else "The loss starts as the fitted classifier's"
         if options.rate
         else f"The loss starts near {options.classes / 2:g}, half for each number"
         if options.predicts

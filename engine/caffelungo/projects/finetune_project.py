@@ -35,6 +35,7 @@ from caffelungo.projects.class_choice import AUTO, ClassChoice
 from caffelungo.projects.finetune_texts import FinetuneAbout
 from caffelungo.projects.label_project import label_project
 from caffelungo.projects.number_project import number_project
+from caffelungo.projects.pair_project import pair_project, sees_pairs
 from caffelungo.projects.project_options import CLASSES, LABELS, NUMBERS, PREDICT, ProjectOptions, Stage, Summary
 from caffelungo.projects.write_folder import FILES, write_folder
 from caffelungo.rewriting.folder_files import STARTED, reference, refuse_overwriting, word_of
@@ -69,6 +70,8 @@ def finetune_project(
     view = View(opened.definition)
     _refuse_contradictions(options, opened)
     augmentation_choice.steps(options.augment)  # mistakes are reported before pictures are read
+    if sees_pairs(options):
+        return pair_project(options, wanted, opened, say)
     found, parts = _pictures(options, say)
     if found.pictures.targets is not None and found.pictures.labels.max() >= 0:
         return label_project(options, wanted, opened, found, parts, say)

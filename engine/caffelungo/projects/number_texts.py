@@ -94,7 +94,7 @@ def readme(about: NumbersAbout, notes: Sequence[Note]) -> str:
         middle += ["", f"Training starts from the one on `{about.tried.chosen.candidate.name}`, which is `{STARTED}`."]
     end = [
         "Means and deviations are of the training pictures; a frozen Scale layer puts them back, so that the net",
-        "answers in the units of the table. Pictures are found through `root_folder` in `train_val.prototxt`: change it",
-        "there when they move. All files here are plain text and meant to be edited.",
+        "answers in the units of the table. Pictures are found through `root_folder` in `train_val.prototxt`: change",
+        "it there when they move. All files here are plain text and meant to be edited.",
     ]
     return folder_texts.page(f"{about.net} on {about.data.name}", middle, commands(about), notes, end)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from caffelungo.probes.label_start import StartedLabels
     from caffelungo.probes.number_start import StartedNumbers
 
-CLASSES, LABELS, NUMBERS = "classes", "labels", "numbers"
-PREDICT = (AUTO, CLASSES, LABELS, NUMBERS)
+CLASSES, LABELS, NUMBERS, PAIRS = "classes", "labels", "numbers", "pairs"
+PREDICT = (AUTO, CLASSES, LABELS, NUMBERS, PAIRS)
 """What labels may be: the class of a picture, several labels of it, or values to predict; AUTO: as they look."""
 Stage = Callable[[str, int, int], None]
 """What is done now, how much of it is, and of how much."""
@@ -102,3 +102,4 @@ class Summary:
     regressions: StartedNumbers | None = None
     labelled: bool = False
     label_regressions: StartedLabels | None = None
+    pairs: bool = False

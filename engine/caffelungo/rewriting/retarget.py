@@ -42,7 +42,7 @@ class Pictures:
 
     ``augmented``: training sees random parts of each picture, of this share of its area at least; None: the whole.
     ``numbers``: what is predicted in the place of classes, with the ``loss`` (``passes.predict_numbers``); ``instead``
-    gives the step that comes in the place of ``finetune`` otherwise.
+    gives the step that comes in the place of ``finetune`` otherwise. ``pairs``: each line names two pictures.
     """
 
     classes: int
@@ -55,6 +55,7 @@ class Pictures:
     numbers: tuple[NumberColumn, ...] = ()
     loss: str = "euclidean"
     instead: Callable[[FinetuneOptions], Step] | None = None
+    pairs: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def point(opened: Opened, options: PointOptions, pictures: Pictures, more: tuple
         root_folder=pictures.root_folder, head=options.head, suffix=options.suffix, batch_size=batch,
         test_batch_size=min(batch, pictures.tested), size=size, resize=options.resize, channels=channels,
         mean_value=options.mean_value, preprocessing=record_of(opened.weights), fresh=opened.weights is None,
-        augmented=pictures.augmented, label_size=len(pictures.numbers),
+        augmented=pictures.augmented, label_size=len(pictures.numbers), pairs=pictures.pairs,
     )  # fmt: skip
     new = step(finetune, pointed)
     if pictures.numbers:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from caffelungo.layers import pair_measures
 from caffelungo.layers.label_measures import best_thresholds
 from caffelungo.layers.types.multi_label_score import MultiLabelScore
+from caffelungo.layers.types.pair_score import PairScore
 from caffelungo.layers.types.regression_score import RegressionScore
 from caffelungo.net.graph import GraphNet, LayerModule
 from caffelungo.plan.plan import Plan, PlannedLayer
@@ -87,9 +89,15 @@ class WholeTest:
             layer = one.planned.layer
             if isinstance(layer, MultiLabelScore):
                 layer.learn_thresholds(thresholds, one.planned.bottom_shapes)
+            elif isinstance(layer, PairScore) and len(thresholds) == 1:
+                layer.learn_threshold(thresholds[0])
 
     def thresholds(self) -> tuple[float, ...]:
-        """The thresholds at which the F1 of several labels is best on what has been run; none without such."""
+        """The thresholds at which the F1 of several labels is best on what has been run, or the distance up to which
+        most pairs are told right; none without such."""
+        for compared in self.layers:
+            if isinstance(compared.planned.layer, PairScore) and compared.seen:
+                return (pair_measures.best_threshold(*compared.sums.unbind(1)),)
         one = self._labelled()
         if one is None:
             return ()
