@@ -19,7 +19,7 @@ from caffelungo.data.loader import Loader
 from caffelungo.data.source import DataSource, places
 from caffelungo.data.sources import open_source
 from caffelungo.deploy import preprocessing_record
-from caffelungo.errors import Location, UserError
+from caffelungo.errors import Location, Problem, UserError
 from caffelungo.inference import picture_input
 from caffelungo.layers.base import shape_text
 
@@ -74,7 +74,9 @@ def record(net: NetModule) -> Any:
 def batches(net: NetModule, count: int | None, seed: int, workers: int) -> Iterator[dict[str, Tensor]]:
     """See ``Net.batches``. What is wrong with the call or the data is said at once, not with the first batch."""
     wrong = option_ranges.problems("train", {"seed": seed, "workers": workers})
-    wrong += option_ranges.wrong("--count", [] if count is None else [count], bounds.WHOLE)
+    if count is not None and not bounds.WHOLE.admits(count):
+        must = f"`count=` must be {bounds.WHOLE.must(count)}"
+        wrong.append(Problem(must, None, f"count={count}", bounds.WHOLE.remedy("count", count)))
     if wrong:
         raise UserError(wrong)
     plan, definition = net.plan, net.definition
