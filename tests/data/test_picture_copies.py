@@ -137,7 +137,7 @@ def test_a_chain_that_has_most_of_a_class_is_not_held_together() -> None:
     assert picture_copies.held_together(near, [], labels) == []
 
 
-def test_too_many_are_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_too_many_only_equal_files_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = str(save(tmp_path / "one.png", picture(0)))
     assert len(picture_copies.across_files([one], [one]).pairs) == 1
     assert picture_copies.across_files([one], []).pairs == []
@@ -145,4 +145,12 @@ def test_too_many_are_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         f"1 test picture is in train, too (1 equal): {one} = {one}; x"
     ]
     monkeypatch.setattr(picture_copies, "DECODED", 1)
-    assert picture_copies.across_files([one], [one]).pairs == []
+    changed = str(save(tmp_path / "changed.bmp", picture(0)))
+    other = str(save(tmp_path / "other.png", picture(1)))
+    found = picture_copies.across_files([other, one], [one, changed])
+    assert found.pairs == [(one, one, True)]
+    assert found.notice("test", "train", "x") == [
+        f"1 test picture is in train, too (1 equal): {one} = {one}; x",
+        "4 pictures are too many to look for changed copies, as after compressing: only equal files are found",
+    ]
+    assert len(picture_copies.across_files([one], [changed]).notice("test", "train", "x")) == 1

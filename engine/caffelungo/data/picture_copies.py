@@ -97,21 +97,29 @@ def held_together(near: DuplicatePairs, groups: Sequence[Sequence[int]], labels:
 
 @dataclass(frozen=True)
 class CopiesAcross:
-    """Pictures of one part of a data set that are in another, too: names there and here, and whether they are equal."""
+    """Pictures of one part of a data set that are in another, too: names there and here, and whether they are equal.
+
+    ``by_bytes``: of how many pictures only the bytes of the files were compared; 0: they were looked at.
+    """
 
     pairs: list[tuple[str, str, bool]]
+    by_bytes: int = 0
 
     def notice(self, held: str, learned: str, done: str) -> list[str]:
-        """A sentence that names the first ones, with what was ``done`` about them; nothing where there are none."""
+        """A sentence that names the first ones, with what was ``done``, and one of what was not looked for."""
         count, equals = len(self.pairs), sum(same for _, _, same in self.pairs)
+        unseen = []
+        if self.by_bytes:
+            unseen = [f"{self.by_bytes:,} pictures are too many to look for changed copies, as after compressing: "
+                      "only equal files are found"]  # fmt: skip
         if not count:
-            return []
+            return unseen
         kinds = [f"{equals} equal"] if equals else []
         if equals < count:
             kinds.append(f"{count - equals} nearly equal, as after compressing, resizing or mirroring")
         shown = listed([f"{one} {'=' if same else '~'} {other}" for one, other, same in self.pairs], SHOWN)
         are = counted(count, f"{held} picture is", f"{held} pictures are")
-        return [f"{are} in {learned}, too ({'; '.join(kinds)}): {shown}; {done}"]
+        return [f"{are} in {learned}, too ({'; '.join(kinds)}): {shown}; {done}", *unseen]
 
 
 def across(near: DuplicatePairs, names: Sequence[str], learned: Sequence[int], held: Sequence[int]) -> CopiesAcross:
@@ -135,10 +143,18 @@ def across(near: DuplicatePairs, names: Sequence[str], learned: Sequence[int], h
 
 
 def across_files(learned: Sequence[str], held: Sequence[str], progress: Progress | None = None) -> CopiesAcross:
-    """As ``across``, of two lists of files; none are found where they are more than ``DECODED``."""
+    """As ``across``, of two lists of files; of more than ``DECODED`` only equal files are found."""
     files = [*learned, *held]
-    if len(files) > DECODED or not held:
+    if not held:
         return CopiesAcross([])
-    hashes, _ = picture_hashes(files, progress)
     names = [os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else path for path in files]
+    if len(files) > DECODED:
+        digests = [result for _, result in in_order(_digest, files, progress)]
+        ours: dict[bytes | str, int] = {}
+        for place, digest in enumerate(digests[: len(learned)]):
+            ours.setdefault(digest, place)
+        equals = [(place, ours.get(digest)) for place, digest in enumerate(digests) if isinstance(digest, bytes)]
+        found = [(names[one], names[other], True) for one, other in equals if one >= len(learned) and other is not None]
+        return CopiesAcross(found, len(files))
+    hashes, _ = picture_hashes(files, progress)
     return across(pairs(hashes), names, range(len(learned)), range(len(learned), len(files)))
