@@ -10,7 +10,7 @@
 | `numbers` | JSON, of a net that predicts numbers: `output`, and `name` and `unit` of each; absent for others |
 | `thresholds` | JSON list, of a net that tells several labels: the probability from which on each is given |
 | `heads` | JSON list, of a net for several tasks: `output`, layer `name`, `task`, `labels` or null of each |
-| `embedding` | JSON, of a net that compares pictures: `output`, `threshold` (largest distance of two that belong together) |
+| `embedding` | JSON, of a net that compares pictures: `output`, `threshold` (up to this distance two belong together) |
 | `opset`, `prototxt`, `prototxt_sha256`, `weights`, `weights_sha256` | what it was made of |
 | `accuracy` | JSON: `accuracy`, `right` of `pictures`, `lists` with their hashes; absent when none was taken |
 | `parity` | JSON: what was compared before the file was given its name, and the largest difference |
