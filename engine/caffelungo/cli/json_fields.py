@@ -75,13 +75,18 @@ FIELDS: dict[str, dict[str, str]] = {
         "rate": "Learning rate of the project.",
         "iterations": "Iterations of the project.",
         "batch_size": "Pictures per iteration.",
-        "pictures": "Counts, sizes, unreadable files and copies of the pictures.",
-        "source": "Per net and size: Frechet distance and domain classifier to the source, `logme`, `h_score`, `leep`, "
-        "`nce`; null where not known.",
-        "layers": "Linear classifiers per net, size and layers: `accuracy` with its 95 % interval, `loss`, `penalty`.",
-        "probe": "Accuracy to expect of the linear classifier, as `expected`, and `balanced_accuracy`.",
-        "learning_curve": "Accuracy by pictures per class, and `gain_of_twice` the pictures, with interval; or null.",
-        "trials": "Fine-tunings that were tried: `difference` to the linear classifier with its interval, `passes`.",
+        "pictures": "The pictures: `pictures` (their number), `classes`, `counts` by class, `largest_to_smallest`, "
+        "`median_width`, `median_height`, `smallest_side`, `unreadable` (file and reason), `equal_pairs`, "
+        "`near_pairs`, `pairs_across_classes`.",
+        "source": "Per `net` and `size`: `frechet` and `domain_classifier` (distances to the `source`; null without "
+        "one), `logme`, `h_score`, `h_score_most`, `leep`, `leep_floor`, `nce` (null without a classifier).",
+        "layers": "Linear classifiers per `net`, `size` and `layers`: `features`, `penalty`, `accuracy` with its 95 % "
+        "interval (`low`, `high`), `balanced_accuracy`, `loss`.",
+        "probe": "Accuracy to expect of the linear classifier: `value`, `low`, `high`, `judged`, `more`, `trained`, "
+        "and `balanced_accuracy`.",
+        "learning_curve": "`accuracy` by pictures `per_class`, `gain_of_twice` the pictures with interval; or null.",
+        "trials": "Fine-tunings that were tried: what `learns`, `freeze_to`, `accuracy`, `probe_accuracy`, their "
+        "`difference` with its interval (`low`, `high`), `pictures`, `passes`, `full_passes`, `seconds`.",
         "doubtful_labels": "Pictures whose label is the least believed: `picture`, `label`, `likely`, `confidence`.",
         "notices": _NOTICES,
         "files": "The files written: name and path.",
