@@ -6,7 +6,7 @@ import csv
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -17,6 +17,8 @@ import torch
 from benchmarks.commands import lungo, processors, python
 from caffelungo.files import write_text
 
+Arms = Mapping[str, Callable[["Job"], dict[str, Any]]]
+"""Arms by name."""
 NET = "squeezenet1.1"
 UNITS = 64
 
@@ -59,11 +61,11 @@ class Job:
         return str(self.folder / "test")
 
 
-def run(job: Job) -> None:
-    """Run the arm and keep what came of it. RuntimeError with what a command said where it fails."""
+def run(job: Job, arms: Arms | None = None) -> None:
+    """Run the arm, one of ``arms``, and keep what came of it. RuntimeError with what a command said where it fails."""
     shutil.rmtree(job.out, ignore_errors=True)
     begin, before = time.monotonic(), processors()
-    found = ARMS[job.arm](job)
+    found = (arms or ARMS)[job.arm](job)
     cpu = processors() - before
     seconds = time.monotonic() - begin - found.pop("judging", 0.0)
     record = {
@@ -88,7 +90,7 @@ def _wrong(answers: Path) -> list[str]:
     return sorted("/".join(Path(row["picture"]).parts[-2:]) for row in rows if row["class"] != row["answer"])
 
 
-def _judged(job: Job, model: Path, weights: Path) -> dict[str, Any]:
+def judged(job: Job, model: Path, weights: Path) -> dict[str, Any]:
     """`lungo test` on the photos to judge by; its seconds are not the arm's."""
     out = job.out / "judged"
     begin = time.monotonic()
@@ -103,7 +105,7 @@ def _judged(job: Job, model: Path, weights: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _train(job: Job, solver: Path) -> None:
+def train(job: Job, solver: Path) -> None:
     lungo("train", "--solver", solver, "--precision", job.precision, "--quiet")
 
 
@@ -117,22 +119,22 @@ def probe(job: Job) -> dict[str, Any]:
         name: {"accuracy": one["accuracy"], "balanced": one["balanced"]}
         for name, one in values["test_by_layer"].items()
     }
-    judged = _judged(job, job.out / "train_val.prototxt", job.out / "probe.caffemodel")
-    return {**judged, "layers": layers, "chosen": values["chosen"]["layers"]}
+    found_by = judged(job, job.out / "train_val.prototxt", job.out / "probe.caffemodel")
+    return {**found_by, "layers": layers, "chosen": values["chosen"]["layers"]}
 
 
 def classic(job: Job) -> dict[str, Any]:
     """Caffe's way, the default before: a fresh classifier, SGD, a rate in steps."""
     _finetune(job, "--caffe-classic")
-    _train(job, job.out / "solver.prototxt")
+    train(job, job.out / "solver.prototxt")
     final = max(job.out.glob("solver_iter_*.caffemodel"), key=lambda path: int(path.stem.rpartition("_")[2]))
-    return _judged(job, job.out / "train_val.prototxt", final)
+    return judged(job, job.out / "train_val.prototxt", final)
 
 
 def finetune(job: Job) -> dict[str, Any]:
     """The defaults: from the best linear classifier, then the classifier fitted again to all photos."""
     _finetune(job)
-    _train(job, job.out / "solver.prototxt")
+    train(job, job.out / "solver.prototxt")
     best = job.out / "solver_best.caffemodel"
     return _refitted(job, job.out / "train_val.prototxt", best, job.out / "start.caffemodel")
 
@@ -150,7 +152,7 @@ def grown(job: Job) -> dict[str, Any]:
     solver = job.out / "grown_solver.prototxt"
     text = solver.read_text().replace('"start.caffemodel"', '"grown_start/probe.caffemodel"')
     solver.write_text(text)
-    _train(job, solver)
+    train(job, solver)
     return _refitted(job, grew, next(job.out.glob("*_best.caffemodel")), start / "probe.caffemodel")
 
 
@@ -180,10 +182,10 @@ def _refitted(job: Job, net: Path, weights: Path, before: Path) -> dict[str, Any
     final = job.out / "final"
     lungo("probe", net, "--weights", weights, "--before", before, "--layers", "head", "--mirror", "-o", final,
            "--quiet")  # fmt: skip
-    plain = _judged(job, net, weights)
+    plain = judged(job, net, weights)
     log = sorted(job.out.glob("*_run_001/metrics.csv"))
     return {
-        **(again := _judged(job, final / "train_val.prototxt", final / "probe.caffemodel")),
+        **(again := judged(job, final / "train_val.prototxt", final / "probe.caffemodel")),
         "judging": plain["judging"] + again["judging"],
         "before_refit": plain["accuracy"],
         "validation": _curve(log[-1]) if log else [],
@@ -200,7 +202,7 @@ def _curve(metrics: Path) -> list[list[float]]:
     return [[k, one.get("loss", 0.0), one.get("accuracy", 0.0)] for k, one in sorted(tests.items())]
 
 
-ARMS: dict[str, Callable[[Job], dict[str, Any]]] = {
+ARMS: Arms = {
     "probe": probe,
     "finetune": finetune,
     "handwritten": handwritten,

@@ -68,14 +68,15 @@ def _cell(results: Sequence[Result], seeds: int) -> str:
     """A cell of a row with that number of ``seeds``. Fewer results than that are counted in it."""
     if not results:
         return "-"
-    low, high = _interval(results)
+    low, high = interval(results)
     accuracy, balanced = (100 * mean(one[key] for one in results) for key in ("accuracy", "balanced"))
     few = "" if len(results) == seeds else f"; seeds {len(results)}"
     cpu = mean(one["cpu"] for one in results)
     return f"{accuracy:.1f} [{low:.1f}, {high:.1f}] ({balanced:.1f}; {cpu:.0f} s{few})"
 
 
-def _interval(results: Sequence[Result]) -> tuple[float, float]:
+def interval(results: Sequence[Result]) -> tuple[float, float]:
+    """Wilson's interval of the mean accuracy, in %."""
     samples = round(mean(one["samples"] for one in results))
     low, high = wilson(round(samples * mean(one["accuracy"] for one in results)), samples)
     return 100 * low, 100 * high
@@ -110,7 +111,7 @@ def _promises(found: Mapping[Key, Result], sets: Sequence[str], seeds: Sequence[
         cells = [f"{accuracy - others[best]:+.1f} ({best})" if best is not None else "-"]
         for arm in ("classic", "handwritten"):
             pairs = [(found[name, "finetune", seed], found[name, arm, seed]) for seed in own] if arm in whole else []
-            cells.append(_difference(pairs) if pairs else "-")
+            cells.append(difference(pairs) if pairs else "-")
         if "probe" in whole:
             probes = [found[name, "probe", seed]["layers"] for seed in own]
             layers = [100 * mean(one[layer]["accuracy"] for one in probes) for layer in probes[0]]
@@ -127,7 +128,9 @@ def _promises(found: Mapping[Key, Result], sets: Sequence[str], seeds: Sequence[
     ]
 
 
-def _difference(pairs: Sequence[tuple[Result, Result]]) -> str:
+def difference(pairs: Sequence[tuple[Result, Result]]) -> str:
+    """Points of accuracy that the first of each pair is above the second, with the interval: of a bootstrap over pairs
+    and, in each, over photos."""
     rng = np.random.default_rng(0)
     gains = []
     for mine, other in pairs:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from benchmarks.small_sets.arms import Job
 from benchmarks.small_sets.splits import split
-from benchmarks.small_sets.table import _difference, page
+from benchmarks.small_sets.table import difference, page
 
 
 def photos(folder: Path, count: int) -> None:
@@ -43,7 +43,7 @@ def test_a_split_of_its_own_is_kept_and_its_validation_part_is_learned_from(tmp_
     assert names(tmp_path / "out" / "test") == {f"{name}/test_{k}.png" for name in ("cat", "dog") for k in (0, 1)}
 
 
-def test_differences_are_paired_and_what_is_missing_is_a_dash(tmp_path: Path) -> None:
+def testdifferences_are_paired_and_what_is_missing_is_a_dash(tmp_path: Path) -> None:
     jobs = [Job("set", 0, arm, tmp_path, tmp_path, 64, "fp32") for arm in ("probe", "finetune", "classic")]
     for job, wrong in zip(jobs[1:], (2, 6), strict=True):
         right = 20 - wrong
@@ -59,9 +59,9 @@ def test_differences_are_paired_and_what_is_missing_is_a_dash(tmp_path: Path) ->
 
 def test_photos_that_only_the_defaults_get_wrong_count_against_them() -> None:
     mine, other = ({"samples": 20, "wrong": wrong} for wrong in (["a", "b"], ["b", "c", "d"]))
-    assert _difference([(mine, other)]).startswith("+5.0 [")
-    assert _difference([(other, mine)]).startswith("-5.0 [")
-    assert _difference([(mine, mine)]) == "+0.0 [+0.0, +0.0]"
+    assert difference([(mine, other)]).startswith("+5.0 [")
+    assert difference([(other, mine)]).startswith("-5.0 [")
+    assert difference([(mine, mine)]) == "+0.0 [+0.0, +0.0]"
 
 
 def test_a_mean_of_fewer_seeds_than_the_row_has_says_so(tmp_path: Path) -> None:
