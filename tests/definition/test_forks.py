@@ -8,7 +8,7 @@ import pytest
 
 from caffelungo.definition import fork_fields, fork_names, forks, schema
 from caffelungo.definition.fields import message_info
-from caffelungo.definition.suggestions import unknown_field
+from caffelungo.definition.unknown_names import unknown_field
 from caffelungo.layers import registry
 from tests.support import needs_shared, shared
 

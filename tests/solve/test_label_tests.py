@@ -16,8 +16,8 @@ from caffelungo.definition.schema import TEST
 from caffelungo.net.store import Store
 from caffelungo.solve import nets
 from caffelungo.solve.engine import Engine
-from caffelungo.solve.judged_output import make_watch
 from caffelungo.solve.test_net import TestNet
+from caffelungo.solve.watched_output import make_watch
 
 NET = """
 lungo { label: "cat" label: "dog" }

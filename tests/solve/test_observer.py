@@ -19,10 +19,10 @@ from caffelungo.report import metrics_csv
 from caffelungo.solve import loop, run_training, snapshot
 from caffelungo.solve.action import Action
 from caffelungo.solve.early_stop import EarlyStop
-from caffelungo.solve.judged_output import Watch
 from caffelungo.solve.observer import ObservedRun, Observer, Observers
 from caffelungo.solve.snapshot import Snapshot
 from caffelungo.solve.test_result import Score, TestResult
+from caffelungo.solve.watched_output import Watch
 from caffelungo.weights import formats
 from tests.solve import helpers
 

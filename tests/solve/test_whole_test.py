@@ -18,9 +18,9 @@ from caffelungo.net.store import Store
 from caffelungo.plan.build_plan import build_plan
 from caffelungo.solve import nets
 from caffelungo.solve.engine import Engine
-from caffelungo.solve.judged_output import make_watch
 from caffelungo.solve.test_net import TestNet
 from caffelungo.solve.test_result import TestResult
+from caffelungo.solve.watched_output import make_watch
 from caffelungo.solve.whole_test import measures_of
 
 NET = """

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.advice.extrapolation import Extrapolation, PredictedAccuracy
-from caffelungo.advice.label_errors import LabelErrors
+from caffelungo.advice.confident_learning import LabelErrors
 from caffelungo.advice.learning_curve import LearningCurve
 from caffelungo.advising.choice import ContenderRow, JudgedPictures, best
 from caffelungo.advising.expected import ExpectedAccuracy

@@ -230,10 +230,10 @@ def fits(planned: PlannedLayer, bottoms: Sequence[Tensor]) -> bool:
 
 def _check_labels(net: NetModule, planned: PlannedLayer, bottoms: Sequence[Tensor]) -> None:
     """UserError for class numbers among ``bottoms`` that the layer has no class for, which would give NaN."""
-    from caffelungo.solve import label_errors
+    from caffelungo.solve import labels_outside
 
     if len({len(bottom) if bottom.dim() else 1 for bottom in bottoms}) == 1 and (
-        what := label_errors.found(planned, bottoms)
+        what := labels_outside.found(planned, bottoms)
     ):
         raise UserError(what, where=_file(net), remedy="correct the labels, or give the classifier more outputs")
 

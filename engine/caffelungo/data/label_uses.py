@@ -3,7 +3,7 @@
     data layer --top--> [Split, Slice, Reshape, Flatten: values move]* --> a loss, an Accuracy, an Embed
 
 A layer says itself which bottom holds class numbers and how many there are (``Layer.class_numbers``), and whether it
-only moves values (``Layer.rearranged``). Labels that the net computes are left to the run (``solve.label_errors``).
+only moves values (``Layer.rearranged``). Labels that the net computes are left to the run (``solve.labels_outside``).
 """
 
 from __future__ import annotations

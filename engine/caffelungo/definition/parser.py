@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from caffelungo.definition import suggestions, typography
+from caffelungo.definition import typography, unknown_names
 from caffelungo.definition.cursor import Cursor, TooManyError
 from caffelungo.definition.faults import Fault, Harm
 from caffelungo.definition.fields import FieldInfo, MessageInfo, message_info
@@ -176,7 +176,7 @@ class _Parser(Cursor):
     def _required(self, block: Block, message: Any) -> None:
         missing = [name for name in block.info.required if not message.HasField(name)]
         if missing and not self.partial:
-            named = suggestions.block_name(block.info, self._around())
+            named = unknown_names.block_name(block.info, self._around())
             self.problem(
                 block.start, f"{named} lacks {' and '.join(missing)}", None,
                 f"add {' '.join(f'{name}: ...' for name in missing)}",
@@ -229,7 +229,7 @@ class _Parser(Cursor):
         line = self.lines.locate(first.start).line if first else None
         again = f"; it is already on line {line}" if line else ""
         remedy = "put all of it into one block" if info.kind == "message" else "keep one of them"
-        within = suggestions.block_name(block.info, self._around())
+        within = unknown_names.block_name(block.info, self._around())
         self.problem(start, f"`{info.name}` may occur only once in {within}{again}", None, remedy)
 
     def _block(self, info: FieldInfo, message: Any, opening: str) -> Block:
@@ -263,7 +263,7 @@ class _Parser(Cursor):
             else:
                 raise BadValueError(f"expected a value of `{info.name}`")
         except BadValueError as error:
-            remedy = suggestions.layer_type(around.name, info.name, text) or error.remedy
+            remedy = unknown_names.layer_type(around.name, info.name, text) or error.remedy
             if kind in (NAME, NUMBER, STRING):
                 self.problem(self.starts[at], error.what, text[:60], remedy)
                 self.at += 1
@@ -341,7 +341,7 @@ class _Parser(Cursor):
 
         In the root only a fork's field is kept: a misspelled `layer` would leave a net with a hole.
         """
-        what, remedy = suggestions.unknown_field(block.info, name, self._around(), self._layer_type())
+        what, remedy = unknown_names.unknown_field(block.info, name, self._around(), self._layer_type())
         fork, message = fork_of(block.info.name, name), block.info.name
         keep = self.unknown is not None and (len(self.stack) > 1 or fork is not None)
         if not keep:
@@ -358,7 +358,7 @@ class _Parser(Cursor):
 
     def _unknown_in_root(self, root: Block, name: str, start: int) -> None:
         """A field that a net or a solver does not have: another kind of file, a layer without its `layer {`, a typo."""
-        if other := suggestions.other_kind(root.info, name, first=not root.fields):
+        if other := unknown_names.other_kind(root.info, name, first=not root.fields):
             self.problem(start, other[0], name, other[1])
             raise TooManyError
         layer = root.info.fields.get("layer")

@@ -21,7 +21,6 @@ from caffelungo.solve import cannot_learn, class_counts, nets, smaller_batches, 
 from caffelungo.solve.average_loss import SmoothedLoss
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
-from caffelungo.solve.judged_output import MEASURES, Watch, make_watch
 from caffelungo.solve.learning_rate import Schedule
 from caffelungo.solve.load_weights import Loaded
 from caffelungo.solve.near_start import NearStart, watched
@@ -29,6 +28,7 @@ from caffelungo.solve.test_net import TestNet
 from caffelungo.solve.training import Training
 from caffelungo.solve.training_setup import Setup
 from caffelungo.solve.validate import holds, solver_problems
+from caffelungo.solve.watched_output import MEASURES, Watch, make_watch
 from caffelungo.solve.weight_average import WeightAverage
 from caffelungo.weights.match_layers import Remedy
 

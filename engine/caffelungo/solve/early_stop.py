@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from caffelungo.solve.judged_output import Watch
 from caffelungo.solve.observer import ObservedRun, Observer
+from caffelungo.solve.watched_output import Watch
 
 
 class EarlyStop(Observer):

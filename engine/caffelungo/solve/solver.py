@@ -13,7 +13,7 @@ import torch
 from caffelungo.definition.definition import Definition
 from caffelungo.errors import RunError
 from caffelungo.report.glog import CaffeLog, number
-from caffelungo.solve import label_errors, nonfinite, resume_state, snapshot
+from caffelungo.solve import labels_outside, nonfinite, resume_state, snapshot
 from caffelungo.solve.action import Action
 from caffelungo.solve.average_loss import SmoothedLoss
 from caffelungo.solve.build_training import build_training
@@ -128,12 +128,12 @@ class Solver:
         training = self.training
         first = training.first_batch(entry.iteration)
         batches = [training.feed.one(first + sub_batch) for sub_batch in range(training.param.iter_size)]
-        if wrong := label_errors.first(training.plan, training.store, batches):
+        if wrong := labels_outside.first(training.plan, training.store, batches):
             return self._wrong_label(entry.iteration, wrong)
         good = snapshot.listed(training.prefix)
         return nonfinite.explain(training, entry, batches, good[-1].state if good else None)
 
-    def _wrong_label(self, iteration: int, what: str) -> label_errors.LabelError:
+    def _wrong_label(self, iteration: int, what: str) -> labels_outside.LabelError:
         """The error for ``iteration``, after a snapshot from before it: updates stopped there."""
         training = self.training
         left = "nothing was trained before it"
@@ -142,7 +142,7 @@ class Solver:
             if training.written != iteration:
                 self.snapshot()
             left = f"the snapshot of iteration {iteration} holds all training before it"
-        return label_errors.LabelError(f"iteration {iteration}: {what}", left)
+        return labels_outside.LabelError(f"iteration {iteration}: {what}", left)
 
     # -- tests
 
@@ -178,7 +178,7 @@ class Solver:
         try:
             with training.shown():
                 result = training.tests[index].run(self._interrupted, self._observers.on_test_batch)
-        except label_errors.LabelError as error:
+        except labels_outside.LabelError as error:
             raise self._wrong_label(training.iteration, error.what) from error
         if result is None:
             training.log.info("solver.cpp:395", "Test interrupted.")

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from caffelungo.net.graph import GraphNet
 from caffelungo.net.store import Store
-from caffelungo.solve import average_views, label_errors
+from caffelungo.solve import average_views, labels_outside
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
-from caffelungo.solve.judged_output import MEASURES
 from caffelungo.solve.nets import OpenedNet
 from caffelungo.solve.prediction_counter import PredictionCounter
 from caffelungo.solve.test_result import Score, TestResult
 from caffelungo.solve.tested_head import judge
+from caffelungo.solve.watched_output import MEASURES
 from caffelungo.solve.whole_test import WholeTest, measures_of
 
 
@@ -110,9 +110,9 @@ class TestNet:
         total = torch.cat([loss_sum.reshape(1), *sums.values()])
         mean = [value / (count if self.iterations is not None else samples) for value in total.tolist()]
         if any(math.isnan(value) for value in mean):
-            wrong = label_errors.first(self.net.plan, self.net.store, self._batches(first, count))
+            wrong = labels_outside.first(self.net.plan, self.net.store, self._batches(first, count))
             if wrong:
-                raise label_errors.LabelError(wrong)
+                raise labels_outside.LabelError(wrong)
         values, whole = iter(mean[1:]), self.whole.values()
         found = {blob: whole.get(blob, [next(values) for _ in row]) for blob, row in sums.items()}
         scores = [Score(blob, value, self.weights[blob]) for blob, row in found.items() for value in row]

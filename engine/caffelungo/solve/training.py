@@ -18,7 +18,6 @@ from caffelungo.solve import nets, snapshot
 from caffelungo.solve.average_loss import SmoothedLoss
 from caffelungo.solve.engine import Engine
 from caffelungo.solve.feed import Feed
-from caffelungo.solve.judged_output import Watch
 from caffelungo.solve.learning_rate import Schedule
 from caffelungo.solve.ledger import Ledger
 from caffelungo.solve.load_weights import Loaded
@@ -26,6 +25,7 @@ from caffelungo.solve.lr_mult import Update
 from caffelungo.solve.near_start import NearStart
 from caffelungo.solve.snapshot import SnapshotForm
 from caffelungo.solve.test_net import TestNet
+from caffelungo.solve.watched_output import Watch
 from caffelungo.solve.weight_average import WeightAverage
 from caffelungo.weights.weights import Weights
 

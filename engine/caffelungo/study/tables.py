@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from caffelungo.study.advice import advice
+from caffelungo.study.recommendation import advice
 from caffelungo.study.claim_findings import DEPTHS, ArmRow, ClaimFinding, Recall, board, findings, recalls
 from caffelungo.study.claims import NO, OPPOSITE, REPRODUCED, YES
 from caffelungo.study.compare import Comparison

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.advice.held_out_probabilities import held_out_probabilities
-from caffelungo.advice.label_errors import LabelErrors, label_errors
+from caffelungo.advice.confident_learning import LabelErrors, label_errors
 from caffelungo.data import folder as photos
 from caffelungo.data.picture_table import PictureColumns
 from caffelungo.errors import UserError

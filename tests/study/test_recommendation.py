@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from caffelungo.study.advice import Advice, advice
+from caffelungo.study.recommendation import Advice, advice
 from caffelungo.study.claim_findings import ArmRow
 from caffelungo.study.search import Outcome
 from tests.study.compared import comparison, probe, row

@@ -9,7 +9,7 @@ import pytest
 from caffelungo.errors import UserError
 from caffelungo.report.glog import CaffeLog
 from caffelungo.solve import evaluate, run_training, snapshot
-from caffelungo.solve.label_errors import LabelError
+from caffelungo.solve.labels_outside import LabelError
 from caffelungo.solve.open_test_net import open_test_net
 from caffelungo.solve.options import TestOptions
 from tests.solve import helpers
