@@ -56,6 +56,8 @@ SPEAKERS: dict[str, list[str]] = {
     "features/run_features.py": ["features"], "features/open_net.py": ["features"],
     "data/picture_views.py": ["features", "test"],
     "files.py": ["probe"],
+    "advising/decide.py": ["advise"], "advising/run_advise.py": ["advise"], "advising/options.py": ["advise"],
+    "advising/source_distance.py": ["advise"],
     "rewriting/grow_steps.py": GROWS, "plan/memory_limits.py": [], "plan/states.py": [*READS],
     "passes/adapters.py": ["rewrite"], "passes/new_units.py": GROWS, "passes/cast.py": ["rewrite"],
     "passes/unit_copies.py": GROWS, "passes/deepen.py": GROWS, "passes/deploy.py": ["rewrite", "grow"],
