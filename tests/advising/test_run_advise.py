@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 from PIL import Image
 
-from caffelungo.advising import trials
+from caffelungo.advising import run_advise, trials
 from caffelungo.advising.options import FILES, AdviseOptions
 from caffelungo.advising.run_advise import Advised, advise
 from caffelungo.check import check
@@ -36,6 +36,7 @@ def made(there: Place, tmp_path_factory: pytest.TempPathFactory) -> Advised:
     source = photos(tmp_path_factory.mktemp("source"), 9, seed=5)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trials, "STARTED_PASSES", 3)
+        patch.setattr(run_advise, "REPEATS", 1)
         return advise(options(there, tmp_path_factory.mktemp("advised") / "mine", source=str(source)))
 
 
