@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from caffelungo.advice.checked_features import Floats, Labels
-from caffelungo.advice.held_out_probabilities import held_out_probabilities
 from caffelungo.advice.confident_learning import MARGIN, label_errors
+from caffelungo.advice.held_out_probabilities import held_out_probabilities
 from caffelungo.errors import UserError
 from caffelungo.probes.folds import stratified_folds
 from tests.probes.made_up import clusters

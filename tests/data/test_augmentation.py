@@ -44,7 +44,9 @@ def test_an_unknown_augmentation_gets_the_nearest_name(tmp_path: Path) -> None:
     with pytest.raises(UserError, match='did you mean "RandomResizedCrop"') as error:
         train(pictures(tmp_path, 4), "RandomResizeCrop")
     assert 'type: "RandomResizeCrop"' in str(error.value)
-    with pytest.raises(UserError, match="use one of: ColorJitter, .*RandomResizedCrop, RandomRotation, RandomVerticalFlip"):
+    with pytest.raises(
+        UserError, match=r"use one of: ColorJitter, .*RandomResizedCrop, RandomRotation, RandomVerticalFlip"
+    ):
         train(tmp_path / "list.txt", "xyz")
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from caffelungo.data import corrections
+from caffelungo.data import corrections, split_pictures
 from caffelungo.data import folder as photos
 from caffelungo.data.corrections import Correction
 from caffelungo.data.image_list import ImageList, read_folder, read_list
@@ -188,11 +188,11 @@ def test_a_scan_leaves_out_and_changes(root: Path, table: Path) -> None:
     assert len(found.usable) == 23
     assert found.corrections in found.notices
     for seed in range(3):
-        parts = photos.split(found, 0.3, seed)
+        parts = split_pictures.split(found, 0.3, seed)
         assert sorted(parts.train + parts.val) == found.usable
     out = table.parent / "out"
     out.mkdir()
-    photos.write(found, parts, out)
+    split_pictures.write(found, parts, out)
     lines = (out / "train.txt").read_text() + (out / "val.txt").read_text()
     assert "cat/0.png 1\n" in lines
     assert "dog/0.png 2\n" in lines

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caffelungo.data import folder
+from caffelungo.data import folder, split_pictures
 from caffelungo.data.folder import PhotoFolder
 from caffelungo.data.image_list import ImageList, read_list
 from caffelungo.errors import UserError
@@ -94,7 +94,7 @@ def test_a_split_is_disjoint_stratified_and_keeps_copies_together(
         start += size
     found = made_up(sizes, copies)
     share = data.draw(st.sampled_from([0.0, 0.1, 0.2, 0.5]))
-    parts = folder.split(found, share, seed)
+    parts = split_pictures.split(found, share, seed)
     assert sorted(parts.train + parts.val) == list(range(total))
     for group in copies:
         assert len({index in parts.val for index in group}) == 1
@@ -105,16 +105,16 @@ def test_a_split_is_disjoint_stratified_and_keeps_copies_together(
         assert not size or (labels[parts.train] == label).any()
         if not copies and share and size > 1:
             assert val == max(1, round(size * share))
-    assert folder.split(found, share, seed) == parts
+    assert split_pictures.split(found, share, seed) == parts
 
 
 def test_another_seed_is_another_split() -> None:
     found = made_up([30, 30], [])
-    assert folder.split(found, 0.2, 1).val != folder.split(found, 0.2, 2).val
+    assert split_pictures.split(found, 0.2, 1).val != split_pictures.split(found, 0.2, 2).val
 
 
 def test_a_lone_picture_trains_and_is_said() -> None:
-    parts = folder.split(made_up([1, 10], []), 0.2)
+    parts = split_pictures.split(made_up([1, 10], []), 0.2)
     assert 0 in parts.train
     assert "1 class with only one picture" in parts.notices[0]
     assert "so not tested: 0" in parts.notices[0]
@@ -123,7 +123,7 @@ def test_a_lone_picture_trains_and_is_said() -> None:
 @pytest.mark.parametrize("share", [-0.1, 1, 5])
 def test_a_share_is_between_0_and_1(share: float) -> None:
     with pytest.raises(UserError, match="at least 0 and below 1"):
-        folder.split(made_up([3, 3], []), share)
+        split_pictures.split(made_up([3, 3], []), share)
 
 
 def test_a_folders_own_split_is_kept_less_its_copies(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_folders_own_split_is_kept_less_its_copies(tmp_path: Path) -> None:
     shutil.copy(tmp_path / "train" / "bee" / "0.png", tmp_path / "val" / "ant" / "v2.png")
     found = folder.scan(tmp_path)
     assert found.classes == ("ant", "bee")
-    parts = folder.split(found, 0.5)
+    parts = split_pictures.split(found, 0.5)
     names = [found.pictures.names[index] for index in parts.val]
     assert names == ["val/ant/v0.png", "val/ant/v1.png"]
     assert len(parts.train) == 6
@@ -148,7 +148,7 @@ def test_val_goes_before_test(tmp_path: Path, others: tuple[str, ...], used: str
     for number, name in enumerate(others):
         save(tmp_path / name / "ant" / "0.png", picture(50 + number))
     found = folder.scan(tmp_path)
-    assert [found.pictures.names[index] for index in folder.split(found).val] == [f"{used}/ant/0.png"]
+    assert [found.pictures.names[index] for index in split_pictures.split(found).val] == [f"{used}/ant/0.png"]
 
 
 def test_classes_that_are_called_train_stay_classes(tmp_path: Path) -> None:
@@ -161,14 +161,14 @@ def test_train_alone_is_split_like_any_folder(tmp_path: Path) -> None:
     classes(tmp_path / "train", {"ant": 10, "bee": 10})
     found = folder.scan(tmp_path)
     assert found.classes == ("ant", "bee")
-    assert len(folder.split(found, 0.2).val) == 4
+    assert len(split_pictures.split(found, 0.2).val) == 4
 
 
 def test_written_lists_read_back(tmp_path: Path) -> None:
     root = classes(tmp_path / "p q", {"my cat": 5, "ünd": 5})
     found = folder.scan(root)
-    parts = folder.split(found, 0.4)
-    paths = folder.write(found, parts, tmp_path)
+    parts = split_pictures.split(found, 0.4)
+    paths = split_pictures.write(found, parts, tmp_path)
     assert paths["labels"].read_text() == "my cat\nünd\n"
     for name, indices in (("train", parts.train), ("val", parts.val)):
         back = read_list(paths[name], f"{root}/")
@@ -278,7 +278,7 @@ def test_classes_of_val_are_those_of_train(tmp_path: Path) -> None:
         save(tmp_path / "val" / name / "0.png", picture(50 + number))
     found = folder.scan(tmp_path)
     assert found.classes == ("ant", "bee", "cat")
-    assert [found.pictures.names[index] for index in folder.split(found).val] == ["val/bee/0.png"]
+    assert [found.pictures.names[index] for index in split_pictures.split(found).val] == ["val/bee/0.png"]
     text = "\n".join(found.notices)
     assert "1 class of val skipped, missing in train: cow" in text
     assert "2 classes not tested, without a picture in val: ant, cat" in text

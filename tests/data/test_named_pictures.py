@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from caffelungo.data import folder, named_pictures
+from caffelungo.data import folder, named_pictures, split_pictures
 from caffelungo.data.image_list import read_list
 from caffelungo.data.picture_table import PictureColumns
 from caffelungo.errors import UserError
@@ -53,7 +53,7 @@ def test_no_person_is_on_two_sides(tmp_path: Path, data: str, seed: int) -> None
     root = people(tmp_path / "photos")
     groups = "person" if data else r"p\d+"
     found = folder.scan(root / data, groups=groups)
-    parts = folder.split(found, 0.3, seed)
+    parts = split_pictures.split(found, 0.3, seed)
     names = found.pictures.names
     assert sorted(parts.train + parts.val) == list(range(40))
     assert apart([names[i] for i in parts.train], [names[i] for i in parts.val])
@@ -66,14 +66,14 @@ def test_equal_pictures_join_the_groups_that_they_are_in(tmp_path: Path) -> None
     found = folder.scan(root, groups=r"p\d+")
     assert max(map(len, found.together)) == 8
     for seed in range(8):
-        val = {person(found.pictures.names[index]) for index in folder.split(found, 0.3, seed).val}
+        val = {person(found.pictures.names[index]) for index in split_pictures.split(found, 0.3, seed).val}
         assert ("p0" in val) == ("p1" in val)
 
 
 def test_without_groups_persons_leak(tmp_path: Path) -> None:
     """So that the tests above can fail."""
     found = folder.scan(people(tmp_path / "photos"))
-    parts = folder.split(found, 0.3, 0)
+    parts = split_pictures.split(found, 0.3, 0)
     names = found.pictures.names
     assert not apart([names[i] for i in parts.train], [names[i] for i in parts.val])
 
@@ -108,8 +108,8 @@ def test_draws_are_nested_in_every_verb(tmp_path: Path) -> None:
     drawn = [{path for path, _ in (*one.fit, *one.validation)} for one in compared]
     assert drawn[0] < drawn[1]
     found = folder.scan(root)
-    whole = folder.split(found, 0.2, 3)
-    few, more = (folder.few(found, whole, n, 3) for n in (3, 7))
+    whole = split_pictures.split(found, 0.2, 3)
+    few, more = (split_pictures.few(found, whole, n, 3) for n in (3, 7))
     assert set(few.train) < set(more.train) < set(whole.train)
     assert few.val == more.val == whole.val
 
@@ -132,7 +132,7 @@ def test_a_given_split_loses_val_pictures_of_training_persons(tmp_path: Path) ->
     people(tmp_path / "all" / "train", 6)
     people(tmp_path / "all" / "val", 8)
     found = folder.scan(tmp_path / "all", groups=r"p\d+")
-    parts = folder.split(found)
+    parts = split_pictures.split(found)
     names = found.pictures.names
     assert len(parts.val) == 8
     assert apart([names[i] for i in parts.train], [names[i] for i in parts.val])
@@ -145,14 +145,14 @@ def test_a_given_split_whose_persons_all_train_is_refused(tmp_path: Path) -> Non
         make.save(path, make.picture(1000 + int(path.stem[1]) * 10 + int(path.stem[3])))
     found = folder.scan(tmp_path / "all", groups=r"p\d+")
     with pytest.raises(UserError, match="every val picture is of a group that is also in train"):
-        folder.split(found)
+        split_pictures.split(found)
 
 
 def test_a_class_of_one_person_is_said_to_be_untested(tmp_path: Path) -> None:
     root = people(tmp_path / "photos")
     for number in range(4):
         make.save(root / f"up/p77_{number}.png", make.picture(5000 + number))
-    parts = folder.split(folder.scan(root, groups=r"p\d+"), 0.3)
+    parts = split_pictures.split(folder.scan(root, groups=r"p\d+"), 0.3)
     assert parts.notices == ["1 class has no group that could be held out, so not tested: up"]
 
 
@@ -194,7 +194,7 @@ def test_a_val_part_judges_before_a_test_part(tmp_path: Path) -> None:
     arrays = {f"{part}_images": packed.random(len(labels), 4, 5, seed=len(labels)) for part, labels in parts.items()}
     np.savez(tmp_path / "a.npz", **arrays, **{f"{part}_labels": labels for part, labels in parts.items()})  # type: ignore[arg-type]
     found = folder.scan(tmp_path / "a.npz")
-    assert found.pictures.labels[folder.split(found).val].tolist() == parts["val"]
+    assert found.pictures.labels[split_pictures.split(found).val].tolist() == parts["val"]
     assert len(read_list(named_pictures.resolve(tmp_path / "a.npz").judging)) == len(parts["test"])
 
 
@@ -217,7 +217,7 @@ def test_columns_are_of_tables_only(tmp_path: Path) -> None:
 def test_parts_of_a_set_train_and_judge(tmp_path: Path) -> None:
     held = packed.mnist(tmp_path / "m", 30, 9)
     found = folder.scan(tmp_path / "m", decoded=False)
-    parts = folder.split(found)
+    parts = split_pictures.split(found)
     assert (len(parts.train), len(parts.val)) == (30, 9)
     assert found.pictures.labels[parts.val].tolist() == held["test"][1].tolist()
     assert len(read_list(named_pictures.resolve(tmp_path / "m").judging)) == 9

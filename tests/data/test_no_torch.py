@@ -14,6 +14,7 @@ import caffelungo.data, caffelungo.data.sources
 for package in (caffelungo.data, caffelungo.data.sources):
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{package.__name__}.{module.name}")
+from caffelungo.data import split_pictures
 from caffelungo.data import folder, image_list, labels
 from caffelungo.data.compute_image_mean import compute_image_mean
 from caffelungo.data.convert_imageset import convert_imageset
@@ -21,7 +22,7 @@ from caffelungo.data.sources import open_source
 from caffelungo.definition.schema import LayerParameter
 here = sys.argv[1]
 found = folder.scan(here + "/photos")
-folder.write(found, folder.split(found), here)
+split_pictures.write(found, split_pictures.split(found), here)
 pictures = image_list.read_list(here + "/list.txt")
 assert not image_list.check(pictures, decoded=True)
 convert_imageset(here + "/", here + "/list.txt", here + "/db")

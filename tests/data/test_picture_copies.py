@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from caffelungo.data import folder as photos
-from caffelungo.data import picture_copies
+from caffelungo.data import picture_copies, split_pictures
 from caffelungo.data.near_duplicates import near_duplicates
 from caffelungo.data.picture_hash import picture_hash
 from caffelungo.probes import picture_entries
@@ -54,7 +54,7 @@ def planted(root: Path, way: Way, train: Path, test: Path) -> Path:
 @pytest.mark.parametrize("way", WAYS)
 def test_copies_in_the_test_part_of_a_data_set_are_named(tmp_path: Path, way: str) -> None:
     found = photos.scan(planted(tmp_path, WAYS[way], Path("train"), Path("val")))
-    parts = photos.split(found)
+    parts = split_pictures.split(found)
     text = "\n".join(parts.notices)
     if way == "exact":
         assert f"{COPIES} val pictures are also in train, and removed from val" in text
@@ -73,7 +73,7 @@ def test_copies_stay_on_one_side_of_a_split(tmp_path: Path, way: str) -> None:
     found = photos.scan(planted(tmp_path, WAYS[way], Path(), Path()) if way == "compressed" else _beside(tmp_path, way))
     assert sum(map(len, found.copies)) == 2 * COPIES
     for seed in range(5):
-        parts = photos.split(found, 0.4, seed)
+        parts = split_pictures.split(found, 0.4, seed)
         val = set(parts.val)
         assert val
         assert all(len({index in val for index in group}) == 1 for group in found.copies)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from caffelungo.data import folder, named_pictures
+from caffelungo.data import named_pictures, split_pictures
 from caffelungo.data.picture_table import PictureColumns
 from caffelungo.data.target_pictures import scan_targets, write_targets
 from caffelungo.errors import UserError
@@ -99,7 +99,7 @@ def test_copies_stay_on_one_side(tmp_path: Path) -> None:
     assert any("2 pictures are copies of another" in text for text in found.notices)
     assert any("other numbers in a copy" in text for text in found.notices)
     for seed in range(6):
-        parts = folder.split(found, 0.25, seed)
+        parts = split_pictures.split(found, 0.25, seed)
         assert sorted(parts.train + parts.val) == list(range(11))
         assert 2 <= len(parts.val) <= 4
         assert len({index in parts.val for index in (0, 1, 2)}) == 1
@@ -108,7 +108,7 @@ def test_copies_stay_on_one_side(tmp_path: Path) -> None:
 def test_lists_are_written_and_read_again(tmp_path: Path) -> None:
     file = table(tmp_path, ["0.1", "2", "1e9", "-3.5"])
     found = scan_targets(read(file, PictureColumns(label="age", numbers=None)))
-    paths = write_targets(found, folder.FolderSplit([0, 2, 3], [1], []), tmp_path)
+    paths = write_targets(found, split_pictures.FolderSplit([0, 2, 3], [1], []), tmp_path)
     assert paths["train"].read_text() == "0.png 0.1\n2.png 1e+09\n3.png -3.5\n"
     again = read(paths["train"], PictureColumns(numbers=True)).lists["train"]
     assert again.targets is not None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from caffelungo.study.recommendation import Advice, advice
 from caffelungo.study.claim_findings import ArmRow
+from caffelungo.study.recommendation import Advice, advice
 from caffelungo.study.search import Outcome
 from tests.study.compared import comparison, probe, row
 

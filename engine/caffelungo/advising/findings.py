@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.advice.extrapolation import Extrapolation, PredictedAccuracy
 from caffelungo.advice.confident_learning import LabelErrors
+from caffelungo.advice.extrapolation import Extrapolation, PredictedAccuracy
 from caffelungo.advice.learning_curve import LearningCurve
 from caffelungo.advising.choice import ContenderRow, JudgedPictures, best
 from caffelungo.advising.expected import ExpectedAccuracy

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from caffelungo import files, locks
-from caffelungo.advice.extrapolation import extrapolated
 from caffelungo.advice.confident_learning import LabelErrors, label_errors
+from caffelungo.advice.extrapolation import extrapolated
 from caffelungo.advice.learning_curve import LEAST, REPEATS, LearningCurve, learning_curve
 from caffelungo.advising import page
 from caffelungo.advising.choice import Chooser, ContenderRow, JudgedPictures, best, contenders

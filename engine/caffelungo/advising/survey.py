@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.data import folder as photos
+from caffelungo.data import split_pictures
 from caffelungo.data.picture_table import PictureColumns
 from caffelungo.probes.picture_entries import Entry
 from caffelungo.wording import counted
@@ -90,12 +91,16 @@ def survey(
         hints=True,
     )  # fmt: skip
     notices = list(found.notices)
-    parts = photos.split(found, 0.0) if found.given is not None else photos.FolderSplit(found.usable, [], [])
+    parts = (
+        split_pictures.split(found, 0.0)
+        if found.given is not None
+        else split_pictures.FolderSplit(found.usable, [], [])
+    )
     if parts.val:
         notices.append(
             f"the val or test part, {counted(len(parts.val), 'picture')}, is not used: it can judge the result"
         )
-    chosen = photos.few(found, parts, per_class, seed).train
+    chosen = split_pictures.few(found, parts, per_class, seed).train
     entries = [(str(Path(found.pictures.path(place)).absolute()), int(found.pictures.labels[place]))
                for place in chosen]  # fmt: skip
     equal, near = _copies(found, chosen)

@@ -76,7 +76,7 @@ def _checked(definition: Definition, state: Any, findings: Findings, doubt: Doub
             shapes[layer.param.name], found[layer.param.name] = source.shapes, source
     unfit = list(mixed_readers.problems(plan, found.values(), definition.where))
     if unfit:
-        shapes = {name: mixed_readers.unmixed(list(given)) for name, given in shapes.items()}
+        shapes = {name: mixed_readers.unmixed(given) for name, given in shapes.items()}
     if shapes:
         mistakes = []
         plan = build_plan(net, state, where=definition.where, sources=shapes, problems=mistakes, doubt=doubt)

@@ -59,8 +59,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "chosen": "The layers whose classifier training starts from; null where it starts otherwise.",
         "balance": "What is done about classes of different sizes: none, inverse, effective, sampling or logits.",
         "numbers": "Numbers to predict in the place of classes: `name` and `unit` of each; empty for classes. `layers` "
-        "then are ridge regressions: `mean_squared_error` of standardised numbers, `r2` and `rmse` of each. Of several labels "
-        "per picture they are logistic regressions: `mean_average_precision`, and `loss` per label.",
+        "then are ridge regressions: `mean_squared_error` of standardised numbers, `r2` and `rmse` of each. Of several "
+        "labels per picture they are logistic regressions: `mean_average_precision`, and `loss` per label.",
         "notes": _NOTES,
         "notices": _NOTICES,
         "commands": _COMMANDS,
@@ -112,10 +112,10 @@ FIELDS: dict[str, dict[str, str]] = {
         "recall), `macro_f1`, `top5`, `right`, `samples`, `classes` (`name`, `samples`, `right`, `recall`, "
         "`precision`).",
         "labels": "Several labels per picture: `mean_average_precision`, `micro_f1`, `macro_f1`, `absent` (labels "
-        "without a positive picture), `labels` (`label`, `positives`, `known`, `average_precision`, `threshold`, `precision`, "
-        "`recall`, `f1`); null for a net that tells none.",
-        "numbers": "Numbers that the net predicts: of each `name`, `unit`, `mae` and `rmse` in that unit, `r2` (against "
-        "the mean of the targets), `spearman` (null where all are equal); null for a net that predicts none.",
+        "without a positive picture), `labels` (`label`, `positives`, `known`, `average_precision`, `threshold`, "
+        "`precision`, `recall`, `f1`); null for a net that tells none.",
+        "numbers": "Numbers that the net predicts: of each `name`, `unit`, `mae` and `rmse` in that unit, `r2` "
+        "(against the mean of the targets), `spearman` (null where all are equal); null for a net that predicts none.",
         "files": _FILES,
     },
     "train": {
@@ -154,8 +154,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "layers": "What the classifiers read (`--labels`).",
         "classes": "Names of the classes (`--labels`).",
         "suspects": "Number of labels in doubt (`--labels`).",
-        "doubtful": "The pictures listed, the likeliest wrong first: `path`, `label`, `suggested`, `score` (probability "
-        "of the label), `probability` (of the suggested class), `suspect` (`--labels`).",
+        "doubtful": "The pictures listed, the likeliest wrong first: `path`, `label`, `suggested`, `score` "
+        "(probability of the label), `probability` (of the suggested class), `suspect` (`--labels`).",
         "two_labels": "Copies with different labels: `paths`, `labels`, whether `equal` (`--labels`).",
     },
     "check": {
@@ -232,8 +232,8 @@ FIELDS: dict[str, dict[str, str]] = {
     "convert": _EXPORT,
     "classify": {
         "pictures": "Each picture: `picture`, `classes` (`index`, `label`, `probability`), `head` if several. Of a net "
-        "that tells several labels: `labels` from their thresholds on, `scores` (the probability of each label). Of one "
-        "that predicts numbers: `numbers`.",
+        "that tells several labels: `labels` from their thresholds on, `scores` (the probability of each label). Of "
+        "one that predicts numbers: `numbers`.",
         "output": "The file written; null without `-o`.",
     },
     "infer": {

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from caffelungo.data.source import DataSource
 from caffelungo.errors import Location, Problem
+from caffelungo.layers.base import Shape
 from caffelungo.layers.mixed_labels import COLUMNS
 from caffelungo.layers.shapes import count
 from caffelungo.plan.plan import Plan
@@ -32,6 +33,6 @@ def problems(plan: Plan, sources: Iterable[DataSource], where: Callable[..., Loc
             )  # fmt: skip
 
 
-def unmixed(shapes: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+def unmixed(shapes: Sequence[Shape]) -> list[Shape]:
     """The shapes of a source's tops as they would be without mixing."""
     return [shapes[0], *(shape[:1] if shape[1:] == (COLUMNS,) else shape for shape in shapes[1:])]

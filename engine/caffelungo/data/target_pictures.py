@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from caffelungo.data import picture_copies, picture_groups, train_and_val
-from caffelungo.data.folder import FolderSplit, PhotoFolder
+from caffelungo.data.folder import PhotoFolder
 from caffelungo.data.image_list import Target, write_list
 from caffelungo.data.named_pictures import NamedPictures
 from caffelungo.data.parallel import Progress
+from caffelungo.data.split_pictures import FolderSplit
 from caffelungo.errors import Location, UserError
 from caffelungo.wording import counted, listed
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caffelungo.data import folder as photos
-from caffelungo.data import named_pictures, picture_copies, picture_groups
+from caffelungo.data import named_pictures, picture_copies, picture_groups, split_pictures
 from caffelungo.data.image_list import ImageList, check, read_list
 from caffelungo.data.named_pictures import NamedPictures
 from caffelungo.data.parallel import Progress
@@ -86,10 +86,10 @@ def gather(
         if found.keys is not None and how.groups is not None:
             judging = _apart(found, chosen, named, judging, how.groups, notices)
     elif found.given is not None:
-        parts = photos.split(found)
+        parts = split_pictures.split(found)
         chosen, notices = parts.train, notices + parts.notices
         judging = _entries(found.pictures, parts.val) or None
-    chosen = photos.few(found, photos.FolderSplit(chosen, [], []), how.per_class, how.seed).train
+    chosen = split_pictures.few(found, split_pictures.FolderSplit(chosen, [], []), how.per_class, how.seed).train
     if test is not None and judging:
         learned = [found.pictures.path(index) for index in chosen]
         alike = picture_copies.across_files(learned, [path for path, _ in judging], progress)

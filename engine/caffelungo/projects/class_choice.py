@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from caffelungo.data.folder import FolderSplit, PhotoFolder
+from caffelungo.data.folder import PhotoFolder
+from caffelungo.data.split_pictures import FolderSplit
 from caffelungo.errors import Problem
 from caffelungo.layers.class_balance import EFFECTIVE, INVERSE, NONE
 from caffelungo.passes.balance import LOGITS, SAMPLING, WORDS

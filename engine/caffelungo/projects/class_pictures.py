@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from caffelungo.data import folder as photos
+from caffelungo.data import split_pictures
 from caffelungo.data.picture_table import PictureColumns
 
 Progress = Callable[[int, int], None]
@@ -44,13 +45,13 @@ def read_pictures(options: PictureOptions, progress: Progress, numbers: bool | N
     )  # fmt: skip
 
 
-def parted(found: photos.PhotoFolder, options: PictureOptions) -> photos.FolderSplit:
+def parted(found: photos.PhotoFolder, options: PictureOptions) -> split_pictures.FolderSplit:
     """Which of ``found`` train, and which are held out for testing."""
-    parts = photos.split(found, options.val, options.seed)
-    return photos.few(found, parts, options.per_class, options.seed)
+    parts = split_pictures.split(found, options.val, options.seed)
+    return split_pictures.few(found, parts, options.per_class, options.seed)
 
 
-def notices(found: photos.PhotoFolder, parts: photos.FolderSplit) -> list[str]:
+def notices(found: photos.PhotoFolder, parts: split_pictures.FolderSplit) -> list[str]:
     """What is worth a look."""
     told = [*found.notices, *parts.notices]
     if not parts.val:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from caffelungo import locks, shell
 from caffelungo.data import folder as photos
-from caffelungo.data import label_pictures, named_pictures, target_rows
+from caffelungo.data import label_pictures, named_pictures, split_pictures, target_rows
 from caffelungo.data.picture_table import PictureColumns
 from caffelungo.data.target_pictures import scan_targets
 from caffelungo.definition.reader import Definition
@@ -121,7 +121,7 @@ def _wanted(options: ProjectOptions) -> PointOptions:
     )  # fmt: skip
 
 
-def _pictures(options: ProjectOptions, say: Stage) -> tuple[photos.PhotoFolder, photos.FolderSplit]:
+def _pictures(options: ProjectOptions, say: Stage) -> tuple[photos.PhotoFolder, split_pictures.FolderSplit]:
     """The pictures, and which of them train; those of lists with numbers have ``targets``."""
     columns = PictureColumns(options.path_column, options.label_column, _PREDICT[options.predict])
 
@@ -136,8 +136,8 @@ def _pictures(options: ProjectOptions, say: Stage) -> tuple[photos.PhotoFolder, 
             label_pictures.refuse_numbers(found.pictures)
         if options.predict != NUMBERS and target_rows.are_labels(found.pictures.targets):
             found = label_pictures.of_rows(found)
-        parts = photos.split(found, options.val, options.seed)
-        return found, photos.few(found, parts, options.per_class, options.seed)
+        parts = split_pictures.split(found, options.val, options.seed)
+        return found, split_pictures.few(found, parts, options.per_class, options.seed)
     found = photos.scan(
         options.data, progress=progress, columns=columns, groups=options.groups, hints=True,
         corrected=options.corrections,
@@ -146,11 +146,11 @@ def _pictures(options: ProjectOptions, say: Stage) -> tuple[photos.PhotoFolder, 
         found = label_pictures.of_classes(found)
     elif label_pictures.in_several(found):
         found.notices.append("--predict labels gives pictures that are in several classes all of these labels")
-    parts = photos.split(found, options.val, options.seed)
-    return found, photos.few(found, parts, options.per_class, options.seed)
+    parts = split_pictures.split(found, options.val, options.seed)
+    return found, split_pictures.few(found, parts, options.per_class, options.seed)
 
 
-def _pointed_at(out: Path, found: photos.PhotoFolder, parts: photos.FolderSplit, probing: bool) -> Pictures:
+def _pointed_at(out: Path, found: photos.PhotoFolder, parts: split_pictures.FolderSplit, probing: bool) -> Pictures:
     """What the data layers will read."""
     return Pictures(
         len(found.classes), len(parts.train), len(parts.val or parts.train), reference(out, "train.txt"),
@@ -269,7 +269,7 @@ def _notices(
     opened: Opened,
     view: View,
     found: photos.PhotoFolder,
-    parts: photos.FolderSplit,
+    parts: split_pictures.FolderSplit,
     result: Result,
 ) -> list[str]:
     notices = [*opened.definition.notes, *found.notices, *parts.notices]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from caffelungo.data import folder as photos
-from caffelungo.data import label_pictures, label_rows
+from caffelungo.data import label_pictures, label_rows, split_pictures
 from caffelungo.definition.definition import Definition
 from caffelungo.errors import Problem, UserError
 from caffelungo.layers import class_balance
@@ -46,7 +46,7 @@ def label_project(
     wanted: PointOptions,
     opened: Opened,
     found: photos.PhotoFolder,
-    parts: photos.FolderSplit,
+    parts: split_pictures.FolderSplit,
     say: Stage,
 ) -> Summary:
     """Write the folder ``options.out`` for the labels of ``found``, and return what is in it.
@@ -95,7 +95,7 @@ def label_project(
 
 
 def _pointed_at(
-    out: Path, options: ProjectOptions, found: photos.PhotoFolder, parts: photos.FolderSplit, balance: str
+    out: Path, options: ProjectOptions, found: photos.PhotoFolder, parts: split_pictures.FolderSplit, balance: str
 ) -> Pictures:
     """What the data layers will read, and what comes in the place of a class."""
     assert found.pictures.targets is not None
@@ -183,7 +183,7 @@ def _loss(definition: Definition) -> str:
     return next(end.tops[0] for end in main.ends if any(end.loss_weights))
 
 
-def _notices(opened: Opened, found: photos.PhotoFolder, parts: photos.FolderSplit, result: Result) -> list[str]:
+def _notices(opened: Opened, found: photos.PhotoFolder, parts: split_pictures.FolderSplit, result: Result) -> list[str]:
     notices = [*opened.definition.notes, *found.notices, *parts.notices]
     if not parts.val:
         notices.append("no picture is held out for testing: TEST uses the training pictures, and thresholds are chosen "

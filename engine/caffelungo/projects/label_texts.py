@@ -98,7 +98,7 @@ def readme(about: LabelsAbout, notes: Sequence[Note]) -> str:
     end = [
         "A line of `train.txt` is a path and a number per label: 1 where the picture has it, 0 where not, -1 where",
         "nobody knows. `solver_best.caffemodel` keeps the threshold of each label: the probability at which its F1 on",
-        "the test photos is best. Pictures are found through `root_folder` in `train_val.prototxt`: change it there when",
-        "they move.",
+        "the test photos is best. Pictures are found through `root_folder` in `train_val.prototxt`: change it there",
+        "when they move.",
     ]
     return folder_texts.page(f"{about.net} on {about.data.name}", middle, commands(about), notes, end)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffelungo.data import folder as photos
+from caffelungo.data import split_pictures
 from caffelungo.definition.definition import Definition
 from caffelungo.errors import Problem, UserError
 from caffelungo.passes.base import Note, Result, Step, run, step
@@ -50,7 +51,7 @@ def number_project(
     wanted: PointOptions,
     opened: Opened,
     found: photos.PhotoFolder,
-    parts: photos.FolderSplit,
+    parts: split_pictures.FolderSplit,
     say: Stage,
 ) -> Summary:
     """Write the folder ``options.out`` for the numbers of ``found``, and return what is in it.
@@ -193,7 +194,7 @@ def _loss(definition: Definition) -> str:
     return next(end.tops[0] for end in main.ends if any(end.loss_weights))
 
 
-def _notices(opened: Opened, found: photos.PhotoFolder, parts: photos.FolderSplit, result: Result) -> list[str]:
+def _notices(opened: Opened, found: photos.PhotoFolder, parts: split_pictures.FolderSplit, result: Result) -> list[str]:
     notices = [*opened.definition.notes, *found.notices, *parts.notices]
     if not parts.val:
         notices.append("no picture is held out for testing: TEST uses the training pictures; --val 0.2 holds out a "

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from caffelungo import files
-from caffelungo.data import picture_groups, split_pictures
+from caffelungo.data import group_split, picture_groups
 from caffelungo.data.image_list import ImageList, check
 from caffelungo.data.picture_pairs import Pair, looks_like_pairs, pairs_of, read_pairs, write_pairs
 from caffelungo.errors import Location, Problem, UserError
@@ -127,7 +127,7 @@ def split_pairs(pairs: Sequence[Pair], share: float, seed: int) -> tuple[list[Pa
         if share:
             notices.append("nearly all pairs share pictures with others, so training and test pairs have pictures in "
                            "common; name other pairs for an honest test")  # fmt: skip
-    held = set(split_pictures.held_out(labels, groups, share, seed))
+    held = set(group_split.held_out(labels, groups, share, seed))
     parts = [[pair for place, pair in enumerate(pairs) if (place in held) == tested] for tested in (False, True)]
     return parts[0], parts[1], notices
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from caffelungo import locks
 from caffelungo.data import folder as photos
+from caffelungo.data import split_pictures
 from caffelungo.definition import catalogue
 from caffelungo.definition.reader import Definition
 from caffelungo.definition.schema import message_class
@@ -172,7 +173,7 @@ def _texts(
     solver: SolverOptions,
     about: task_texts.TaskAbout,
     found: photos.PhotoFolder,
-    parts: photos.FolderSplit,
+    parts: split_pictures.FolderSplit,
     known: Mapping[str, KnownTask],
 ) -> dict[str, str]:
     """The files of the folder that are text, by name."""
@@ -194,7 +195,7 @@ def _texts(
 def _data(
     options: TaskProjectOptions,
     found: photos.PhotoFolder,
-    parts: photos.FolderSplit,
+    parts: split_pictures.FolderSplit,
     batch: int,
     size: tuple[int | None, int | None],
     record: Any,

@@ -8,6 +8,7 @@ from typing import Any
 
 from caffelungo import files
 from caffelungo.data import folder as photos
+from caffelungo.data import split_pictures
 from caffelungo.data.target_pictures import write_targets
 from caffelungo.rewriting.folder_files import STARTED, staged
 from caffelungo.weights import formats
@@ -21,16 +22,20 @@ FILES = (
 
 
 def write_folder(
-    out: Path, found: photos.PhotoFolder, parts: photos.FolderSplit, texts: Mapping[str, str], started: Weights | None,
+    out: Path,
+    found: photos.PhotoFolder,
+    parts: split_pictures.FolderSplit,
+    texts: Mapping[str, str],
+    started: Weights | None,
     net: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Write ``texts`` by file name, the lists of ``parts`` and the weights ``started`` of ``net`` (a NetParameter).
 
     All of it appears at once in ``out``, or nothing does.
     """
     with staged(out) as folder:
         if found.pictures.targets is None:
-            photos.write(found, parts, folder)
+            split_pictures.write(found, parts, folder)
         else:
             write_targets(found, parts, folder)
         for name, text in texts.items():

@@ -71,7 +71,7 @@ class Engine:
 
 def _emulates_bf16() -> bool:
     """Whether this CPU is known to lack bf16; False where PyTorch does not say."""
-    has = getattr(torch.cpu, "get_capabilities", dict)()
+    has: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     known = ("avx512_bf16", "amx_bf16")
     return has.get("architecture") == "x86_64" and not any(has.get(one) for one in known)
 

@@ -22,6 +22,7 @@ from caffelungo.definition.schema import TEST, TRAIN, message_class
 from caffelungo.definition.template import meant_for
 from caffelungo.definition.upgrade import upgrade_net
 from caffelungo.errors import Problem, UserError
+from caffelungo.layers.base import Shape
 from caffelungo.plan import memory_limits
 from caffelungo.plan.build_plan import build_plan
 from caffelungo.plan.plan import Plan
@@ -162,7 +163,8 @@ def open_net_with_data(
     Sources without data (Input) are in the plan with the shapes of the file and without a Source.
     """
     problems: list[Problem] = []
-    sources, shapes = [], {}
+    sources: list[DataSource] = []
+    shapes: dict[str, Sequence[Shape]] = {}
     written = build_plan(text.message, state, where=text.where, problems=[])
     for planned in written.sources:
         if planned.layer.type == "Input":

@@ -70,8 +70,10 @@ class WholeTest:
         one = self._labelled()
         if one is None:
             return None
+        layer = one.planned.layer
+        assert isinstance(layer, MultiLabelScore)
         scores, targets = one.sums.unbind(1)
-        return label_scores(scores, targets, one.planned.layer.thresholds)
+        return label_scores(scores, targets, layer.thresholds)
 
     def numbers(self) -> NumberScores | None:
         """How near predicted numbers were over what has been run; None where the net predicts none."""

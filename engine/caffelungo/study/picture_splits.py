@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caffelungo.data import folder as photos
-from caffelungo.data import picture_copies, split_pictures
+from caffelungo.data import group_split, picture_copies, split_pictures
 from caffelungo.data.folder import PhotoFolder
 from caffelungo.data.parallel import Progress
 from caffelungo.data.picture_table import PictureColumns
@@ -93,7 +93,7 @@ def _split(
     if fixed is not None:
         judged, rest = fixed, _entries(found, found.usable)
     else:
-        parts = photos.split(found, held_out, seed)
+        parts = split_pictures.split(found, held_out, seed)
         notices += parts.notices
         judged, rest = _entries(found, parts.val), _entries(found, parts.train)
     if found.related is None:
@@ -143,7 +143,7 @@ def _divide(
     """Of each class ``per_class`` pictures, drawn by ``seed``, and a share of them to validation."""
     fit: list[Entry] = []
     chosen: list[Entry] = []
-    for places in split_pictures.few([label for _, label in entries], per_class, seed).values():
+    for places in group_split.few([label for _, label in entries], per_class, seed).values():
         order = [entries[place] for place in places]
         size = max(1, round(len(order) * validation))
         chosen += order[:size]
@@ -155,11 +155,11 @@ def _divide_groups(
     found: PhotoFolder, entries: Sequence[Entry], per_class: int | None, validation: float, seed: int
 ) -> tuple[list[Entry], list[Entry]]:
     """As ``_divide``, with each group on one side."""
-    drawn = split_pictures.few([label for _, label in entries], per_class, seed)
+    drawn = group_split.few([label for _, label in entries], per_class, seed)
     chosen = [entries[place] for places in drawn.values() for place in places]
     places = {str(Path(found.pictures.path(i)).absolute()): i for i in found.usable}
     groups = found.copies_among([places[path] for path, _ in chosen])
-    held = set(split_pictures.held_out([label for _, label in chosen], groups, validation, seed))
+    held = set(group_split.held_out([label for _, label in chosen], groups, validation, seed))
     fit = [entry for place, entry in enumerate(chosen) if place not in held]
     return fit, [chosen[place] for place in sorted(held)]
 

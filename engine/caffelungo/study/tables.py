@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from caffelungo.study.recommendation import advice
 from caffelungo.study.claim_findings import DEPTHS, ArmRow, ClaimFinding, Recall, board, findings, recalls
 from caffelungo.study.claims import NO, OPPOSITE, REPRODUCED, YES
 from caffelungo.study.compare import Comparison
+from caffelungo.study.recommendation import advice
 
 HEAD = ("arm", "test accuracy, %", "over the bar, points", "over fine-tuning, points", "rate", "parameters", "s")
 RECALL_HEAD = ("arm", "before, %", "after, %", "change, points", "against FT, points")

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.advice.held_out_probabilities import held_out_probabilities
 from caffelungo.advice.confident_learning import LabelErrors, label_errors
+from caffelungo.advice.held_out_probabilities import held_out_probabilities
 from caffelungo.data import folder as photos
+from caffelungo.data import split_pictures
 from caffelungo.data.picture_table import PictureColumns
 from caffelungo.errors import UserError
 from caffelungo.probes.options import ProbeOptions
@@ -98,7 +99,9 @@ def find(options: WrongLabelOptions, say: Progress = lambda what, done, count: N
         str(options.data), progress=lambda done, total: say("reading pictures", done, total), groups=options.groups,
         columns=PictureColumns(options.path_column, options.label_column), hints=True, corrected=options.corrections,
     )  # fmt: skip
-    chosen = photos.few(found, photos.FolderSplit(found.usable, [], []), options.per_class, options.seed).train
+    chosen = split_pictures.few(
+        found, split_pictures.FolderSplit(found.usable, [], []), options.per_class, options.seed
+    ).train
     paths = [found.pictures.path(index) for index in chosen]
     labels = found.pictures.labels[chosen]
     gathered = Gathered(
