@@ -30,14 +30,14 @@ from numpy.typing import NDArray
 
 from benchmarks.cells import SHARED
 from benchmarks.photos import PHOTOS
-from caffelungo.advice.extrapolation import extrapolated
-from caffelungo.advice.frechet import distance_to_pictures
-from caffelungo.advice.learning_curve import LEAST, learning_curve
 from caffelungo.advising.choice import Chooser, Contender, best
 from caffelungo.advising.clock import AdviceClock
 from caffelungo.advising.expected import expected_accuracy
 from caffelungo.advising.kept import KeptResults
 from caffelungo.advising.net_features import NetFeatures, net_features
+from caffelungo.evidence.extrapolation import extrapolated
+from caffelungo.evidence.frechet import distance_to_pictures
+from caffelungo.evidence.learning_curve import LEAST, learning_curve
 from caffelungo.files import write_text
 from caffelungo.layers.class_balance import NONE
 from caffelungo.probes.choose_candidate import fit_head

@@ -20,7 +20,7 @@ from tests.support import REPOSITORY
 ENGINE = REPOSITORY / "engine" / "caffelungo"
 ROOMS = [
     "definition", "layers", "plan", "passes", "weights", "report", "net", "data", "solve", "features", "rewriting",
-    "probes", "advice", "inference", "deploy", "verify", "check", "projects", "serving", "study", "advising",
+    "probes", "evidence", "inference", "deploy", "verify", "check", "projects", "serving", "study", "advising",
     "api", "cli",
 ]  # fmt: skip
 """In the order in which they lean on each other: a module imports from its own room, earlier ones, and the helpers."""
@@ -33,8 +33,8 @@ APART = {
 """Rooms that must not need certain others, wherever these are in the order."""
 
 TORCH_FREE_ROOMS = [
-    "definition", "layers", "plan", "passes", "weights", "report", "data", "rewriting", "advice", "inference", "check",
-    "projects", "serving", "cli",
+    "definition", "layers", "plan", "passes", "weights", "report", "data", "rewriting", "evidence", "inference",
+    "check", "projects", "serving", "cli",
 ]  # fmt: skip
 """Rooms of which no module imports torch before a function of it is called; so do the helpers beside the rooms."""
 

@@ -72,7 +72,7 @@ ARCHITECTURE = (REPOSITORY / "docs" / "architecture.md").read_text("utf-8")
 ENGINE = REPOSITORY / "engine" / "caffelungo"
 ROOMS = (
     "definition", "layers", "plan", "passes", "weights", "report", "net", "data", "solve", "features", "rewriting",
-    "probes", "advice", "inference", "deploy", "verify", "check", "projects", "serving", "study", "advising",
+    "probes", "evidence", "inference", "deploy", "verify", "check", "projects", "serving", "study", "advising",
     "api", "cli",
 )  # fmt: skip
 """The sections of the map, in the order in which nothing imports what comes after it."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caffelungo.advice.extrapolation import extrapolated
-from caffelungo.advice.learning_curve import learning_curve
 from caffelungo.advising.expected import INDEPENDENT, expected_accuracy, with_training
+from caffelungo.evidence.extrapolation import extrapolated
+from caffelungo.evidence.learning_curve import learning_curve
 from tests.advising.made_up import shares
 from tests.probes.made_up import clusters
 

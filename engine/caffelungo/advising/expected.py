@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.advice.extrapolation import Extrapolation, PredictedAccuracy
+from caffelungo.evidence.extrapolation import Extrapolation, PredictedAccuracy
 from caffelungo.report.classification_score import wilson
 
 INDEPENDENT = 2.0

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from caffelungo.advice.extrapolation import FARTHEST, Extrapolation
-from caffelungo.advice.learning_curve import LearningCurve
 from caffelungo.advising.choice import ContenderRow
 from caffelungo.advising.trials import Trial
+from caffelungo.evidence.extrapolation import FARTHEST, Extrapolation
+from caffelungo.evidence.learning_curve import LearningCurve
 from caffelungo.report.curves import COLOURS
 from caffelungo.report.figures import Figure
 

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.advice.confident_learning import LabelErrors
-from caffelungo.advice.extrapolation import Extrapolation, PredictedAccuracy
-from caffelungo.advice.learning_curve import LearningCurve
 from caffelungo.advising.choice import ContenderRow, JudgedPictures, best
 from caffelungo.advising.expected import ExpectedAccuracy
 from caffelungo.advising.net_features import NetFeatures
 from caffelungo.advising.source_distance import SourceFindings
 from caffelungo.advising.survey import SurveyedPictures
 from caffelungo.advising.trials import Trial
+from caffelungo.evidence.confident_learning import LabelErrors
+from caffelungo.evidence.extrapolation import Extrapolation, PredictedAccuracy
+from caffelungo.evidence.learning_curve import LearningCurve
 from caffelungo.report.classification_score import balanced_accuracy
 
 SUSPECTS, SHARE = 24, 0.08

@@ -15,9 +15,6 @@ from typing import Any
 import numpy as np
 
 from caffelungo import files, locks
-from caffelungo.advice.confident_learning import LabelErrors, label_errors
-from caffelungo.advice.extrapolation import extrapolated
-from caffelungo.advice.learning_curve import LEAST, REPEATS, LearningCurve, learning_curve
 from caffelungo.advising import page
 from caffelungo.advising.choice import Chooser, ContenderRow, JudgedPictures, best, contenders
 from caffelungo.advising.clock import CURVE, FEATURES, AdviceClock
@@ -33,6 +30,9 @@ from caffelungo.advising.trials import trials
 from caffelungo.data.picture_table import PictureColumns
 from caffelungo.definition.reader import read_solver
 from caffelungo.errors import Problem, UserError
+from caffelungo.evidence.confident_learning import LabelErrors, label_errors
+from caffelungo.evidence.extrapolation import extrapolated
+from caffelungo.evidence.learning_curve import LEAST, REPEATS, LearningCurve, learning_curve
 from caffelungo.layers.class_balance import NONE
 from caffelungo.probes.class_correction import ClassCorrection
 from caffelungo.projects import class_choice

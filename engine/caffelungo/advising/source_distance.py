@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.advice.domain_classifier import DomainSeparation, domain_separation
-from caffelungo.advice.frechet import SourceDistance, distance_to_pictures
-from caffelungo.advice.h_score import HScore, h_score
-from caffelungo.advice.leep_nce import SourceScores, source_scores
-from caffelungo.advice.logme import LogmeScore, logme
 from caffelungo.advising.net_features import NetFeatures
 from caffelungo.data.image_list import pictures_below
 from caffelungo.errors import Location, UserError
+from caffelungo.evidence.domain_classifier import DomainSeparation, domain_separation
+from caffelungo.evidence.frechet import SourceDistance, distance_to_pictures
+from caffelungo.evidence.h_score import HScore, h_score
+from caffelungo.evidence.leep_nce import SourceScores, source_scores
+from caffelungo.evidence.logme import LogmeScore, logme
 from caffelungo.wording import counted
 
 LEAST = 20

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.advice.confident_learning import LabelErrors, label_errors
-from caffelungo.advice.held_out_probabilities import held_out_probabilities
 from caffelungo.data import folder as photos
 from caffelungo.data import split_pictures
 from caffelungo.data.picture_table import PictureColumns
 from caffelungo.errors import UserError
+from caffelungo.evidence.confident_learning import LabelErrors, label_errors
+from caffelungo.evidence.held_out_probabilities import held_out_probabilities
 from caffelungo.probes.options import ProbeOptions
 from caffelungo.probes.picture_entries import Gathered
 from caffelungo.probes.probed_net import ProbedNet

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caffelungo.advice import checked_features
-from caffelungo.advice.checked_features import Floats, Labels
-from caffelungo.advice.feature_axes import axes_of, ledoit_wolf
-from caffelungo.advice.h_score import h_score
 from caffelungo.errors import UserError
-from tests.advice.fixtures import X, Y
+from caffelungo.evidence import checked_features
+from caffelungo.evidence.checked_features import Floats, Labels
+from caffelungo.evidence.feature_axes import axes_of, ledoit_wolf
+from caffelungo.evidence.h_score import h_score
+from tests.evidence.fixtures import X, Y
 from tests.probes.made_up import clusters
 
 covariance = pytest.importorskip("sklearn.covariance")

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from caffelungo.advice.checked_features import Floats, table
-from caffelungo.advice.feature_axes import axes_of, ledoit_wolf
 from caffelungo.errors import UserError
+from caffelungo.evidence.checked_features import Floats, table
+from caffelungo.evidence.feature_axes import axes_of, ledoit_wolf
 from caffelungo.wording import counted
 
 RANK = 64

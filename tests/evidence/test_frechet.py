@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caffelungo.advice.checked_features import Floats
-from caffelungo.advice.frechet import SourceDistance, distance_to_pictures, distance_to_statistics, frechet
-from caffelungo.advice.source_statistics import SourceStatistics
 from caffelungo.errors import UserError
-from tests.advice.fixtures import X
-from tests.advice.test_source_statistics import dense
+from caffelungo.evidence.checked_features import Floats
+from caffelungo.evidence.frechet import SourceDistance, distance_to_pictures, distance_to_statistics, frechet
+from caffelungo.evidence.source_statistics import SourceStatistics
+from tests.evidence.fixtures import X
+from tests.evidence.test_source_statistics import dense
 from tests.probes.made_up import clusters
 
 linalg = pytest.importorskip("scipy.linalg")

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from caffelungo.advice.checked_features import Floats, Labels, chunks, shares_and_labels
-from caffelungo.advice.feature_axes import add_by_class
+from caffelungo.evidence.checked_features import Floats, Labels, chunks, shares_and_labels
+from caffelungo.evidence.feature_axes import add_by_class
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caffelungo.advice.checked_features import Floats, Labels
-from caffelungo.advice.confident_learning import MARGIN, label_errors
-from caffelungo.advice.held_out_probabilities import held_out_probabilities
 from caffelungo.errors import UserError
+from caffelungo.evidence.checked_features import Floats, Labels
+from caffelungo.evidence.confident_learning import MARGIN, label_errors
+from caffelungo.evidence.held_out_probabilities import held_out_probabilities
 from caffelungo.probes.folds import stratified_folds
 from tests.probes.made_up import clusters
 

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from caffelungo.advice import checked_features
-from caffelungo.advice.checked_features import Floats, Labels
-from caffelungo.advice.leep_nce import label_entropy, source_scores
 from caffelungo.errors import UserError
+from caffelungo.evidence import checked_features
+from caffelungo.evidence.checked_features import Floats, Labels
+from caffelungo.evidence.leep_nce import label_entropy, source_scores
 
 metrics = pytest.importorskip("sklearn.metrics")
 

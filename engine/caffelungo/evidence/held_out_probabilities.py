@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from caffelungo.advice.checked_features import Floats, table_and_labels
+from caffelungo.evidence.checked_features import Floats, table_and_labels
 
 if TYPE_CHECKING:
     from torch import Tensor

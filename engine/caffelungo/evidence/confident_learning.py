@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from caffelungo.advice.checked_features import Floats, Labels, shares_and_labels
 from caffelungo.errors import UserError
+from caffelungo.evidence.checked_features import Floats, Labels, shares_and_labels
 
 SELF, MARGIN = "self-confidence", "margin"
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from caffelungo.advice.checked_features import Floats, table
-from caffelungo.advice.held_out_probabilities import FOLDS, held_out_probabilities
-from caffelungo.advice.source_statistics import same_width
+from caffelungo.evidence.checked_features import Floats, table
+from caffelungo.evidence.held_out_probabilities import FOLDS, held_out_probabilities
+from caffelungo.evidence.source_statistics import same_width
 from caffelungo.report.classification_score import CONFIDENCE
 
 

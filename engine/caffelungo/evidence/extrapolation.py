@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from caffelungo.advice.checked_features import CHUNK, Floats
-from caffelungo.advice.learning_curve import LearningCurve
-from caffelungo.advice.power_law import PowerLaws, fit_power_laws
 from caffelungo.errors import UserError
+from caffelungo.evidence.checked_features import CHUNK, Floats
+from caffelungo.evidence.learning_curve import LearningCurve
+from caffelungo.evidence.power_law import PowerLaws, fit_power_laws
 
 FORM = 0.14
 """Deviation of the log-odds of an error per doubling: the least with which 95 % of intervals held the gain of twice the

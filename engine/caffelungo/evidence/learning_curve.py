@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from caffelungo.advice.checked_features import Floats, Labels, table_and_labels
-from caffelungo.advice.held_out_probabilities import FOLDS, PATIENCE, scaled
 from caffelungo.errors import UserError
+from caffelungo.evidence.checked_features import Floats, Labels, table_and_labels
+from caffelungo.evidence.held_out_probabilities import FOLDS, PATIENCE, scaled
 from caffelungo.wording import counted
 
 SHARES = (1 / 8, 1 / 4, 1 / 2, 2**-0.5, 1.0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caffelungo.advice.learning_curve import SHARES, learning_curve, ranks
 from caffelungo.errors import UserError
+from caffelungo.evidence.learning_curve import SHARES, learning_curve, ranks
 from tests.probes.made_up import clusters
 
 

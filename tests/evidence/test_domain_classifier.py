@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caffelungo.advice.domain_classifier import DomainSeparation, area_interval, area_under_curve, domain_separation
 from caffelungo.errors import UserError
+from caffelungo.evidence.domain_classifier import DomainSeparation, area_interval, area_under_curve, domain_separation
 
 metrics = pytest.importorskip("sklearn.metrics")
 stats = pytest.importorskip("scipy.stats")

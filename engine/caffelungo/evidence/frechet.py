@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from caffelungo.advice.checked_features import table
-from caffelungo.advice.source_statistics import SourceStatistics, same_width
 from caffelungo.errors import UserError
+from caffelungo.evidence.checked_features import table
+from caffelungo.evidence.source_statistics import SourceStatistics, same_width
 
 COMPARED = 200
 """Pictures of a set: distances of equally many are comparable."""

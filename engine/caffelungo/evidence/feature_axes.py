@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.advice.checked_features import Floats, Labels, chunks
+from caffelungo.evidence.checked_features import Floats, Labels, chunks
 
 LEAST = 1e-12
 """Share of the largest value under which a direction holds rounding only."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caffelungo.advice.checked_features import Floats
-from caffelungo.advice.source_statistics import SourceStatistics
 from caffelungo.errors import UserError
+from caffelungo.evidence.checked_features import Floats
+from caffelungo.evidence.source_statistics import SourceStatistics
 from tests.probes.made_up import clusters
 
 covariance = pytest.importorskip("sklearn.covariance")

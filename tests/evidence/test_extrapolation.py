@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from caffelungo.advice.extrapolation import FORM, extrapolated
-from caffelungo.advice.learning_curve import SHARES, LearningCurve
 from caffelungo.errors import UserError
+from caffelungo.evidence.extrapolation import FORM, extrapolated
+from caffelungo.evidence.learning_curve import SHARES, LearningCurve
 
 LAWS = [(0.08, 1.2, 0.5), (0.02, 0.9, 0.3), (0.3, 0.6, 0.8), (0.0, 0.9, 0.25)]
 

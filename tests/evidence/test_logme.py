@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caffelungo.advice import checked_features
-from caffelungo.advice.checked_features import Floats, Labels
-from caffelungo.advice.logme import NOISE, logme
 from caffelungo.errors import UserError
-from tests.advice.fixtures import X, Y
+from caffelungo.evidence import checked_features
+from caffelungo.evidence.checked_features import Floats, Labels
+from caffelungo.evidence.logme import NOISE, logme
+from tests.evidence.fixtures import X, Y
 from tests.probes.made_up import clusters
 
 optimize = pytest.importorskip("scipy.optimize")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caffelungo.advice.power_law import EXPONENTS, fit_power_laws
 from caffelungo.errors import UserError
+from caffelungo.evidence.power_law import EXPONENTS, fit_power_laws
 
 optimize = pytest.importorskip("scipy.optimize")
 

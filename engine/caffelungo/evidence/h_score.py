@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from caffelungo.advice.checked_features import table_and_labels
-from caffelungo.advice.feature_axes import axes_of, class_sums, ledoit_wolf
+from caffelungo.evidence.checked_features import table_and_labels
+from caffelungo.evidence.feature_axes import axes_of, class_sums, ledoit_wolf
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from caffelungo.advice.checked_features import Floats, table_and_labels
-from caffelungo.advice.feature_axes import axes_of, class_sums
+from caffelungo.evidence.checked_features import Floats, table_and_labels
+from caffelungo.evidence.feature_axes import axes_of, class_sums
 
 NOISE = 1e-4
 """The least variance of the noise: 1 % of the difference between two labels. Without it the evidence of targets that

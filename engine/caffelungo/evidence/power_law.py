@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from caffelungo.advice.checked_features import Floats
 from caffelungo.errors import UserError
+from caffelungo.evidence.checked_features import Floats
 
 EXPONENTS = (0.1, 1.0)
 """Between which c is sought; 0.5 is what a mean of independent errors has, and 0.45 to 0.85 what fine-tuning shows."""
