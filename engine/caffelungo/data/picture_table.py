@@ -208,9 +208,11 @@ def _chosen(file: Path, names: list[str], columns: PictureColumns) -> tuple[str,
                                 f"use at most {target_rows.MOST_TARGETS}"))  # fmt: skip
     if problems:
         raise UserError(problems)
-    guessed = guessed_path or each[0][1]
-    said = f"paths are taken from column `{path}`, labels from {listed([f'`{one}`' for one in labels])}, by their names"
-    return path, labels, [said] if guessed else []
+    by_name = [f"paths are taken from column `{path}`"] if guessed_path else []
+    if each[0][1]:
+        by_name.append(f"labels {'' if by_name else 'are taken '}from {'' if by_name else 'column '}`{labels[0]}`")
+    said = f"{', '.join(by_name)}, by {'their names' if len(by_name) > 1 else 'its name'}"
+    return path, labels, [said] if by_name else []
 
 
 def _column(

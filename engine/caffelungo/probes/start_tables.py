@@ -17,7 +17,7 @@ def regression_table(rows: Sequence[TriedRegression], best: TriedRegression, tit
     """Layer, features, penalty, and of each number (``titles``) R2 and RMSE on pictures held out."""
     result = Table(box=None, pad_edge=False)
     result.add_column("", width=1)
-    result.add_column("layer", overflow="fold")
+    result.add_column("layer", no_wrap=True)
     named = [f"{measure} of {title}" for title in titles for measure in ("R2", "RMSE")]
     for name in ("features", "penalty", *(named if len(titles) > 1 else ("R2", "RMSE"))):
         result.add_column(name, justify="right")
