@@ -104,7 +104,7 @@ def test_an_empty_picture_and_a_table_that_is_too_large(tmp_path: Path, monkeypa
     ("text", "said"),
     [
         ("file,image,label\np/0.png,p/1.png,a\n", "t.csv:1.*which column holds the paths[\\s\\S]*--path-column NAME"),
-        ("path,other\np/0.png,a\n", "which column holds the labels[\\s\\S]*columns path, other"),
+        ("path,one,two\np/0.png,a,b\n", "which column holds the labels[\\s\\S]*columns path, one, two"),
         ("p/0.png,cat\np/1.png,dog\n", "a first line that names no columns: p/0.png, cat"),
         ("path,path\na,b\n", "two columns have the same name"),
         ("path,label\n", "the table is empty"),
@@ -151,3 +151,11 @@ def test_a_column_that_is_none(tmp_path: Path) -> None:
 def test_a_list_is_no_table(tmp_path: Path, name: str, text: str, wanted: bool) -> None:
     (tmp_path / name).write_text(text)
     assert is_table(tmp_path / name, PLAIN) == wanted
+
+
+def test_the_only_other_column_holds_the_labels(tmp_path: Path) -> None:
+    found = read_table(table(tmp_path, "path,kind\np/0.png,cat\np/1.png,dog\n"), PLAIN)
+    assert found.pictures.classes == ("cat", "dog")
+    assert found.notices[-1] == "labels are taken from column `kind`, the only other one"
+    with pytest.raises(UserError, match=r"--label-column NAME or, of several, --label-column a,b,c"):
+        read_table(table(tmp_path, "path,one,two\np/0.png,a,b\n"), PictureColumns(numbers=None))

@@ -163,7 +163,7 @@ def test_lists_are_recognised(tmp_path: Path, text: str, names: tuple[str, ...],
     assert pictures.targets is not None
     assert (pictures.target_names, pictures.targets.tolist()) == (names, rows)
     np.testing.assert_array_equal(read_list(named.source, label_size=2).targets, pictures.targets)
-    with pytest.raises(UserError, match="several labels or numbers"):
+    with pytest.raises(UserError, match="several labels, where one"):
         named_pictures.resolve(tmp_path / "tags.txt")
 
 

@@ -68,6 +68,15 @@ def words(given: Words | None) -> list[str]:
     return option_text.words(given) if isinstance(given, str) or given is None else [str(word) for word in given]
 
 
+def columns(given: Words | None) -> str | None:
+    """The names of columns as the text that `--label-column` takes."""
+    if given is None or isinstance(given, str):
+        return given
+    from caffelungo.data.table_columns import joined as joined_columns
+
+    return joined_columns(list(given))
+
+
 def listed(given: Words | None) -> list[str]:
     """The words of a repeatable option: each may itself be a comma list."""
     return option_text.listed([given] if isinstance(given, str) else list(given or ()))

@@ -66,7 +66,11 @@ PathColumn = Annotated[
     str | None, typer.Option(help="Column of paths, if --data is a table (default: guessed by its name).")
 ]
 LabelColumn = Annotated[
-    str | None, typer.Option(help="Column of labels, if --data is a table (default: guessed by its name).")
+    str | None,
+    typer.Option(
+        help="Column of labels, if --data is a table (default: guessed by its name). Several with commas between them "
+        "are labels or numbers of each picture, where the verb takes these."
+    ),
 ]
 Corrections = Annotated[
     str | None,

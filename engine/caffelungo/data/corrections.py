@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from caffelungo import tabular
 from caffelungo.data import unpack_pictures
 from caffelungo.data.image_list import LABELS, LIMIT, ImageList, write_list, write_names
-from caffelungo.data.picture_table import column_word, table_rows
+from caffelungo.data.picture_table import table_rows
+from caffelungo.data.table_columns import column_word
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.files import find, refuse_special
 from caffelungo.wording import counted, listed

@@ -21,6 +21,7 @@ from caffelungo.data.packed import arrays, caffe_database, cifar, idx, torchvisi
 from caffelungo.data.packed.packed import Packed
 from caffelungo.data.parallel import Progress
 from caffelungo.data.picture_table import PictureColumns, is_table, read_table
+from caffelungo.data.table_columns import name_and_unit, number_text
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.files import find
 from caffelungo.weights.sniff import HDF5_SIGNATURE
@@ -66,13 +67,22 @@ def resolve(
     unless ``rows`` of numbers are taken, for pictures that do not have one label each."""
     named = _resolved(data, columns, progress, what)
     if named.label_size and not rows:
-        raise UserError(
-            "each picture has several labels or numbers, where one label is wanted",
-            where=Location(str(data)),
-            received=f"{counted(named.label_size, 'number')} per picture",
-            remedy="name a table or a list with one label per picture",
-        )
+        raise _several(named, data)
     return named
+
+
+def _several(named: NamedPictures, data: str | Path) -> UserError:
+    """The refusal of rows of labels or numbers where each picture is to have one label."""
+    pictures = next(iter(named.lists.values()))
+    labels = pictures.targets is not None and target_rows.are_labels(pictures.targets)
+    what = "label" if labels else "number"
+    names = f" ({listed(pictures.target_names, 3)})" if pictures.target_names else ""
+    return UserError(
+        f"each picture has {'several labels' if labels and named.label_size > 1 else f'a row of {what}s'}, where one "
+        "label is wanted",
+        where=Location(str(data)), received=f"{counted(named.label_size, what)} per picture{names}",
+        remedy=f"name pictures with one label each; `lungo finetune --predict {what}s` learns the {what}s",
+    )  # fmt: skip
 
 
 def with_labels(named: NamedPictures, names: Sequence[str]) -> NamedPictures:
@@ -98,6 +108,43 @@ def with_labels(named: NamedPictures, names: Sequence[str]) -> NamedPictures:
     absent = [name for name in names if name not in pictures.target_names]
     said = [f"nothing is known of {counted(len(absent), 'label')}: {listed(absent)}"] if absent else []
     return replace(named, lists={part: made}, source=_kept(pictures.file, made), notices=(*named.notices, *said))
+
+
+def with_numbers(named: NamedPictures, numbers: Sequence[tuple[str, str]]) -> NamedPictures:
+    """``named``, whose pictures have rows of numbers, with these in the order of ``numbers``: names and units.
+
+    A list without names is taken as it is, with a notice. UserError where names or units are others.
+    """
+    ((part, pictures),) = named.lists.items()
+    wanted = [number_text(name, unit) for name, unit in numbers]
+    if not pictures.target_names or pictures.targets is None:
+        said = f"the list has no names of numbers: they are taken in the order of the net: {listed(wanted, 6)}"
+        return replace(named, notices=(*named.notices, said)) if len(numbers) == named.label_size else named
+    found = {name_and_unit(column)[0]: (place, column) for place, column in enumerate(pictures.target_names)}
+    where = Location(str(pictures.file), 1)
+    received, predicted = f"columns {', '.join(pictures.target_names)}", f"the net predicts {', '.join(wanted)}"
+    if set(found) != {name for name, _ in numbers} or len(found) < len(pictures.target_names):
+        strange = next((name for name in found if name not in dict(numbers)), None)
+        near = did_you_mean(strange, [name for name, _ in numbers]) if strange is not None else None
+        remedy = f"`{strange}` may be `{near}`: correct its name" if near else "name the columns of these numbers"
+        raise UserError("the pictures have other numbers than the net predicts", where=where,
+                        received=f"{received}; {predicted}", remedy=f"{remedy}: --label-column")  # fmt: skip
+    columns = [found[name] for name, _ in numbers]
+    units = [(column, text) for (_, column), text, (_, unit) in zip(columns, wanted, numbers, strict=True)
+             if name_and_unit(column)[1] != unit]  # fmt: skip
+    if units:
+        raise UserError([
+            Problem("a number has another unit than the net predicts", where,
+                    f"column `{column}`; the net predicts `{text}`",
+                    f"convert the numbers if needed, and name the column `{text}`")
+            for column, text in units
+        ])  # fmt: skip
+    order = [place for place, _ in columns]
+    if order == sorted(order):
+        return named
+    made = replace(pictures, targets=pictures.targets[:, order],
+                   target_names=tuple(column for _, column in columns))  # fmt: skip
+    return replace(named, lists={part: made}, source=_kept(pictures.file, made))
 
 
 def _resolved(data: str | Path, columns: PictureColumns | None, progress: Progress | None, what: str) -> NamedPictures:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from caffelungo import shell
-from caffelungo.data.picture_table import column_word
+from caffelungo.data.table_columns import column_word
 from caffelungo.errors import Problem, UserError, did_you_mean
 from caffelungo.wording import counted, listed
 

@@ -14,34 +14,17 @@ from pathlib import Path
 
 import numpy as np
 
-from caffelungo import shell
-from caffelungo.data import target_rows
+from caffelungo.data import label_cells, target_rows
 from caffelungo.data.decode import SUFFIXES
 from caffelungo.data.image_list import LIMIT, ImageList, of_targets
-from caffelungo.data.target_rows import Targets
-from caffelungo.errors import Location, Problem, UserError, did_you_mean
-from caffelungo.wording import counted, listed
+from caffelungo.data.label_cells import Reading
+from caffelungo.data.table_columns import LABELS, PATHS, chosen, column_word
+from caffelungo.data.table_columns import PictureColumns as PictureColumns
+from caffelungo.errors import Location, Problem, UserError
+from caffelungo.wording import counted
 
-PATHS = ("path", "file", "filename", "filepath", "image", "imagepath", "imagefile", "imagename", "imageid", "img",
-         "picture", "photo", "imgpath")  # fmt: skip
-LABELS = ("label", "class", "category", "target", "species", "classname", "labelname", "y", "diagnosis", "dx",
-          "labels", "classes", "categories", "targets", "tags")  # fmt: skip
-"""Names of columns, in lower case and without signs between the words, that mean the same to everybody."""
 MOST = 1 << 30
 """Bytes of a table: beyond it is no table of pictures."""
-
-
-@dataclass(frozen=True)
-class PictureColumns:
-    """The columns of paths and labels as the user names them; None: guessed by name.
-
-    ``label`` may name several, with commas between them. ``numbers``: they hold values to predict, no labels; None:
-    they do where some have fractions.
-    """
-
-    path: str | None = None
-    label: str | None = None
-    numbers: bool | None = False
 
 
 @dataclass(frozen=True)
@@ -79,21 +62,24 @@ def read_table(file: Path, columns: PictureColumns) -> PictureTable:
         raise UserError("the table is too large", where=Location(str(file)), received=f"{size / 1e9:.3g} GB",
                         remedy="name a list of pictures, or a smaller table")  # fmt: skip
     rows, names, lines = table_rows(file)
-    path, chosen, notices = _chosen(file, names, columns)
-    at, labelled = names.index(path), [names.index(one) for one in chosen]
+    path, labels, notices = chosen(file, names, columns)
+    at, labelled = names.index(path), [names.index(one) for one in labels]
     problems: list[Problem] = []
     found: list[str] = []
     bases = tuple(dict.fromkeys((f"{file.absolute().parent}/", f"{Path.cwd()}/")))
-    sign, as_numbers = None, bool(columns.numbers)
-    if len(labelled) == 1 and not columns.numbers:
-        column = [row[labelled[0]].strip() for row in rows if len(row) == len(names)]
-        as_numbers = columns.numbers is None and target_rows.have_fractions(column)
-        notices += target_rows.reading(chosen[0], column) if columns.numbers is None else []
-        sign = None if as_numbers else target_rows.separator(column)
-    single = len(labelled) == 1 and not as_numbers and sign is None
+    how = Reading(numbers=bool(columns.numbers))
+    if len(labelled) == 1:
+        whole = [(row[labelled[0]].strip(), line) for row, line in zip(rows, lines, strict=True)
+                 if len(row) == len(names)]  # fmt: skip
+        column = [cell for cell, _ in whole]
+        how = label_cells.reading(column, columns)
+        notices += target_rows.reading(labels[0], column) if columns.numbers is None else []
+        slips = label_cells.wrong_names(file, column, [line for _, line in whole], labels[0], columns)
+        if slips and (how.single or how.sign == ","):
+            _refuse(file, slips, rows, found)
     kept: list[int] = []
     for number, (row, line) in enumerate(zip(rows, lines, strict=True)):
-        problem, name = _fault(file, row, line, names, at, labelled if single else [], bases)
+        problem, name = _fault(file, row, line, names, at, labelled if how.single else [], bases)
         if problem is not None:
             problems.append(problem)
             continue
@@ -101,12 +87,15 @@ def read_table(file: Path, columns: PictureColumns) -> PictureTable:
         kept.append(number)
     numbers = np.array([lines[number] for number in kept], np.int64)
     cells = [[rows[number][place].strip() for place in labelled] for number in kept]
-    if single:
+    if how.single:
         classes, values = _classes([row[0] for row in cells])
         pictures = ImageList(file, found, np.array(values, np.int64), numbers, ("",), classes)
     else:
-        targets, wrong = _targets(cells, chosen, sign, as_numbers, notices)
-        problems += [_no_number(file, lines[kept[place]], cells[place], chosen) for place in wrong]
+        targets, wrong = label_cells.targets(cells, labels, how, notices)
+        flags = label_cells.mostly_labels(cells)
+        problems += [
+            label_cells.wrong_cell(file, lines[kept[place]], cells[place], labels, how, flags) for place in wrong
+        ]
         pictures = of_targets(file, found, targets.rows, targets.names, lines=numbers)
     _refuse(file, problems, rows, found)
     every = {name: [rows[number][place] for number in kept] for place, name in enumerate(names)}
@@ -131,32 +120,6 @@ def _refuse(file: Path, problems: list[Problem], rows: Sequence[Sequence[str]], 
                             "write one line per picture")]  # fmt: skip
     if problems:
         raise UserError(problems)
-
-
-def _targets(
-    cells: Sequence[Sequence[str]], names: Sequence[str], sign: str | None, as_numbers: bool, notices: list[str]
-) -> tuple[Targets, list[int]]:
-    """The targets in ``cells``, and the places of those that are wrong; says what was assumed."""
-    if sign is None:
-        targets, wrong = target_rows.of_columns(cells, names, as_numbers)
-        unknown = int((targets.rows == target_rows.UNKNOWN).sum()) if targets.labels else 0
-        if unknown:
-            notices.append(f"{counted(unknown, 'label is', 'labels are')} unknown, and not learned from")
-        return targets, wrong
-    texts = [row[0] for row in cells]
-    lists = [None if text == "?" else target_rows.split(text, sign) for text in texts]
-    notices.append(f"cells of column `{names[0]}` hold several labels, with `{sign}` between them")
-    if bare := sum(one == [] for one in lists):
-        notices.append(f"{counted(bare, 'picture has', 'pictures have')} none of the labels: write ? where unknown")
-    return target_rows.of_names(lists), []
-
-
-def _no_number(file: Path, line: int, cells: Sequence[str], names: Sequence[str]) -> Problem:
-    at = next(place for place, text in enumerate(cells) if target_rows.numbers([text]) is None)
-    return Problem(
-        "a cell is not a number", Location(str(file), line), f"column {names[at]}: {cells[at] or 'empty'}",
-        "write a finite number, or 1, 0 and ? (unknown) in all columns of labels",
-    )  # fmt: skip
 
 
 def table_rows(file: Path) -> tuple[list[list[str]], list[str], list[int]]:
@@ -189,51 +152,6 @@ def table_rows(file: Path) -> tuple[list[list[str]], list[str], list[int]]:
         raise UserError("two columns have the same name", where=Location(str(file), 1), received=repr(twice),
                         remedy="give each column its name")  # fmt: skip
     return rows[1:], names, lines[1:]
-
-
-def _chosen(file: Path, names: list[str], columns: PictureColumns) -> tuple[str, tuple[str, ...], list[str]]:
-    """The columns of paths and of labels, and what is to be said of the guess."""
-    problems: list[Problem] = []
-    path, guessed_path = _column(file, names, columns.path, "paths", PATHS, "--path-column", problems)
-    asked: list[str | None] = [columns.label]
-    if columns.label is not None and columns.label not in names and "," in columns.label:
-        asked = [one.strip() for one in columns.label.split(",") if one.strip()]
-    each = [_column(file, names, one, "labels", LABELS, "--label-column", problems) for one in asked]
-    labels = tuple(dict.fromkeys(name for name, _ in each))
-    if not problems and path in labels:
-        problems.append(Problem("paths and labels are in the same column", Location(str(file), 1), f"column {path}",
-                                "name two columns: --path-column NAME --label-column NAME"))  # fmt: skip
-    if not problems and len(labels) > target_rows.MOST_TARGETS:
-        problems.append(Problem("too many columns of labels", Location(str(file), 1), counted(len(labels), "column"),
-                                f"use at most {target_rows.MOST_TARGETS}"))  # fmt: skip
-    if problems:
-        raise UserError(problems)
-    by_name = [f"paths are taken from column `{path}`"] if guessed_path else []
-    if each[0][1]:
-        by_name.append(f"labels {'' if by_name else 'are taken '}from {'' if by_name else 'column '}`{labels[0]}`")
-    said = f"{', '.join(by_name)}, by {'their names' if len(by_name) > 1 else 'its name'}"
-    return path, labels, [said] if by_name else []
-
-
-def _column(
-    file: Path, names: list[str], given: str | None, what: str, known: Sequence[str], flag: str, problems: list[Problem]
-) -> tuple[str, bool]:
-    """The column ``given``, or the one with a ``known`` name, and whether it was guessed."""
-    if given is not None:
-        if given not in names:
-            near = did_you_mean(given, names)
-            remedy = f"did you mean {flag} {shell.word(near)}?" if near else f"use one of: {', '.join(names)}"
-            problems.append(Problem(f"the table has no such column of {what}", Location(str(file), 1),
-                                    f"{flag} {given}", remedy))  # fmt: skip
-        return given, False
-    near_names = [name for name in names if column_word(name) in known]
-    if len(near_names) != 1:
-        received = f"columns {', '.join(names)}"
-        if any(Path(name).suffix.lower() in SUFFIXES for name in names):
-            received = f"a first line that names no columns: {', '.join(names)}"
-        what = f"it is not clear which column holds the {what}"
-        problems.append(Problem(what, Location(str(file), 1), received, f"name it: {flag} NAME"))
-    return (near_names[0] if near_names else ""), True
 
 
 def _fault(
@@ -273,11 +191,6 @@ def _classes(labels: list[str]) -> tuple[tuple[str, ...], list[int]]:
         distinct.sort(key=int)
     places = {name: number for number, name in enumerate(distinct)}
     return tuple(distinct), [places[label] for label in labels]
-
-
-def column_word(name: str) -> str:
-    """The name of a column in lower case, without signs between its words."""
-    return re.sub(r"[\W_]+", "", name).lower()
 
 
 def _delimiter(first: str) -> str:

@@ -123,7 +123,10 @@ def _wanted(options: ProjectOptions) -> PointOptions:
 
 def _pictures(options: ProjectOptions, say: Stage) -> tuple[photos.PhotoFolder, split_pictures.FolderSplit]:
     """The pictures, and which of them train; those of lists with numbers have ``targets``."""
-    columns = PictureColumns(options.path_column, options.label_column, _PREDICT[options.predict])
+    columns = PictureColumns(
+        options.path_column, options.label_column, _PREDICT[options.predict], labels=options.predict == LABELS,
+        names=options.predict in (CLASSES, LABELS),
+    )  # fmt: skip
 
     def progress(done: int, total: int) -> None:
         say("reading pictures", done, total)

@@ -125,10 +125,16 @@ def _named(options: TestOptions, text: NetText, state: Any) -> NamedPictures:
     assert options.data is not None
     sizes = [label_size(layer) for layer in text.message.layer if included(layer, state)]
     wanted = max(sizes, default=0)
-    columns = PictureColumns(options.path_column, options.label_column, bool(len(text.message.lungo.number)))
+    labels, numbers = list(text.message.lungo.label), [(one.name, one.unit) for one in text.message.lungo.number]
+    columns = PictureColumns(
+        options.path_column, options.label_column, bool(numbers), labels=bool(labels and wanted), names=not wanted,
+        known=tuple(labels if labels and wanted else [name for name, _ in numbers]),
+    )  # fmt: skip
     named = named_pictures.resolve(options.data, columns, rows=wanted > 0)
-    if named.label_size and len(text.message.lungo.label):
-        named = named_pictures.with_labels(named, list(text.message.lungo.label))
+    if named.label_size and labels:
+        named = named_pictures.with_labels(named, labels)
+    elif named.label_size and numbers:
+        named = named_pictures.with_numbers(named, numbers)
     if named.label_size != wanted:
         found = counted(named.label_size, "number") if named.label_size else "one label"
         raise UserError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from caffelungo.api import values
-from caffelungo.api.values import Name
+from caffelungo.api.values import Name, Words
 from caffelungo.api.verb_report import DataTable, Text, VerbReport
 
 
@@ -63,7 +63,7 @@ def advise(
     groups: str | None = None,
     per_class: int | None = None,
     path_column: str | None = None,
-    label_column: str | None = None,
+    label_column: Words | None = None,
     seed: int = 0,
     device: str = "auto",
     precision: str = "fp32",
@@ -94,7 +94,8 @@ def advise(
         nets=[values.path(net) or "" for net in several], data=values.path(data) or "",
         output=values.path(output) or "", weights=[values.path(one) or "" for one in weights or ()],
         source=values.path(source), minutes=minutes, size=size, groups=groups, per_class=per_class,
-        path_column=path_column, label_column=label_column, seed=seed, device=device, precision=precision,
+        path_column=path_column, label_column=values.columns(label_column), seed=seed, device=device,
+        precision=precision,
         threads=threads, overwrite=overwrite,
     )  # fmt: skip
     with stages(quiet) as say:

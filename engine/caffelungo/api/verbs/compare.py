@@ -60,7 +60,7 @@ def compare(
     groups: str | None = None,
     per_class: int | None = None,
     path_column: str | None = None,
-    label_column: str | None = None,
+    label_column: Words | None = None,
     corrections: Name | None = None,
     workers: int = 0,
     threads: int = 1,
@@ -103,7 +103,7 @@ def compare(
             tune=tuple(values.words(tune)), units=tuple(values.numbers(units, "--units", int)), seeds=seeds,
             rates=() if rates == "measured" else tuple(values.numbers(rates, "--rates")), extend=extend, start=start,
             iterations=every, iterations_at=at, batch_size=batch_size, size=size, per_class=per_class, groups=groups,
-            path_column=path_column, label_column=label_column, corrections=values.path(corrections),
+            path_column=path_column, label_column=values.columns(label_column), corrections=values.path(corrections),
             variables=values.variables(set), head=head, stages=values.listed(stage), level=level,
         )  # fmt: skip
         count = workers_for(device, workers)

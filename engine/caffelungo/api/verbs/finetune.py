@@ -75,7 +75,7 @@ def finetune(
     groups: str | None = None,
     per_class: int | None = None,
     path_column: str | None = None,
-    label_column: str | None = None,
+    label_column: Words | None = None,
     corrections: Name | None = None,
     balance: str = "auto",
     augment: str = "",
@@ -123,7 +123,7 @@ def finetune(
         classic=caffe_classic, layers=tuple(values.words(layers)), val=val, head=head, freeze_to=freeze_to,
         suffix=suffix, size=size, resize=resize, batch_size=batch_size, passes=passes, remember=remember, seed=seed,
         device=device, variables=values.variables(set), stages=values.listed(stage), level=level, overwrite=overwrite,
-        groups=groups, per_class=per_class, path_column=path_column, label_column=label_column,
+        groups=groups, per_class=per_class, path_column=path_column, label_column=values.columns(label_column),
         corrections=values.path(corrections),
         balance=balance, augment=augment, predict=predict, loss=loss,
     )  # fmt: skip

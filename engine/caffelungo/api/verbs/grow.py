@@ -87,7 +87,7 @@ def grow(
     groups: str | None = None,
     per_class: int | None = None,
     path_column: str | None = None,
-    label_column: str | None = None,
+    label_column: Words | None = None,
     corrections: Name | None = None,
     balance: str | None = None,
     device: str | None = None,
@@ -145,7 +145,7 @@ def grow(
             reads=values.repeated(read), val=0.2 if val is None else val, size=size, resize=resize,
             batch_size=batch_size, passes=passes, seed=seed, device=device or "cpu", variables=values.variables(set),
             overwrite=overwrite, stages=values.listed(stage), level=level, groups=groups, per_class=per_class,
-            path_column=path_column, label_column=label_column, corrections=values.path(corrections),
+            path_column=path_column, label_column=values.columns(label_column), corrections=values.path(corrections),
             balance=balance or "auto",
         )  # fmt: skip
         return _task(wanted, quiet)

@@ -47,7 +47,7 @@ def inspect(
     top: int | None = None,
     groups: str | None = None,
     path_column: str | None = None,
-    label_column: str | None = None,
+    label_column: Words | None = None,
     corrections: Name | None = None,
     units: Words | None = None,
     per_class: int | None = None,
@@ -83,7 +83,7 @@ def inspect(
     refuse_others(
         labels,
         {"--layers": layers, "--top": top, "--groups": groups, "--path-column": path_column,
-         "--label-column": label_column, "--corrections": corrections},
+         "--label-column": values.columns(label_column), "--corrections": corrections},
         {"--before": before, "--before-model": before_model, "--snapshots": snapshots, "--units": units,
          "--workers": workers},
     )  # fmt: skip
@@ -91,7 +91,7 @@ def inspect(
         wanted = {
             "data": values.path(data), "out": values.path(output) or "", "top": top, "groups": groups,
             "layers": tuple(values.words(layers or "all")), "per_class": per_class, "path_column": path_column,
-            "label_column": label_column, "corrections": values.path(corrections), "seed": seed,
+            "label_column": values.columns(label_column), "corrections": values.path(corrections), "seed": seed,
             "size": values.side(size), "head": head, "variables": values.variables(set), "level": level,
             "stages": values.listed(stage), "device": device, "gpu": gpu, "precision": precision, "threads": threads,
         }  # fmt: skip

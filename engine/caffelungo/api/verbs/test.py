@@ -56,7 +56,7 @@ def test(
     iterations: int | None = None,
     data: Name | None = None,
     path_column: str | None = None,
-    label_column: str | None = None,
+    label_column: Words | None = None,
     corrections: Name | None = None,
     head: str | None = None,
     crops: str = "1",
@@ -98,7 +98,7 @@ def test(
             model=path, weights=values.names(blobs), iterations=iterations, data=values.path(data), head=head,
             output=values.path(output), size=values.side(size), variables=values.variables(set), device=device,
             gpu=gpu, precision=precision, threads=threads, workers=workers, level=level, stages=values.listed(stage),
-            caffe=caffe, quiet=quiet, path_column=path_column, label_column=label_column,
+            caffe=caffe, quiet=quiet, path_column=path_column, label_column=values.columns(label_column),
             corrections=values.path(corrections), crops=crops,
         )  # fmt: skip
         console = None if quiet else Terminal(stderr=True, soft_wrap=True)
