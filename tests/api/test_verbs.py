@@ -16,7 +16,7 @@ ONLY_PRINTED = {"all", "cost", "diff", "explain", "github", "json", "quiet"}
 """Options that choose what is printed: in Python the result holds it all. Some functions take ``quiet``."""
 MORE = {"train": {"callbacks"}, "grow": {"more"}, "rewrite": {"more"}}
 """Arguments that only Python can give, and ``more`` for the options of further passes."""
-BRINGS_WEIGHTS = {"test", "export", "inspect"}
+BRINGS_WEIGHTS = {"test", "export"}
 """Verbs whose net may be an opened one, which brings its weights: ``weights`` is not required there."""
 SPELLINGS = {"preprocessing": "preprocess"}
 """Of an option with two spellings, the one that is the name of the argument."""

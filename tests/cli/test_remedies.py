@@ -77,7 +77,11 @@ SPEAKERS: dict[str, list[str]] = {
     "probes/picture_entries.py": ["probe"], "probes/feature_matrix.py": ["probe", "finetune"],
     "probes/run_probe.py": ["probe"], "probes/probed_net.py": ["probe"],
     "projects/finetune_project.py": ["finetune"], "projects/class_choice.py": ["finetune", "probe", "grow"],
-    "projects/class_pictures.py": ["finetune", "grow"],
+    "projects/class_pictures.py": ["finetune", "grow"], "projects/augmentation_choice.py": ["finetune"],
+    "projects/label_project.py": ["finetune"], "projects/number_project.py": ["finetune"],
+    "probes/label_start.py": ["finetune"],
+    "passes/predict_numbers.py": ["finetune"], "passes/augment.py": ["finetune"], "solve/average_views.py": ["test"],
+    "data/table_columns.py": PICTURES,
     "rewriting/folder_files.py": ["finetune", "grow", "probe"],
     "rewriting/rewrite.py": ["grow", "rewrite"], "serving/bodies.py": ["serve"], "serving/hosts.py": ["serve"],
     "serving/options.py": ["serve"],
@@ -105,7 +109,8 @@ SPEAKERS: dict[str, list[str]] = {
 
 COMMANDS = (
     "option_ranges.py", "rewriting/next_steps.py", "passes/suggested_solver.py", "probes/write_net.py",
-    "projects/finetune_texts.py", "shell.py",
+    "projects/finetune_texts.py", "projects/label_texts.py", "projects/number_texts.py", "projects/pair_project.py",
+    "shell.py",
     "study/demo/demo.py", "projects/task_texts.py",
 )  # fmt: skip
 """Modules that put commands of other verbs together: each option is one of some verb (their own tests run them)."""

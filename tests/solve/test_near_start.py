@@ -327,7 +327,7 @@ def test_no_weights(place):
         ("lungo { delta { } }", "names no layer", "conv5"),
         ('lungo { delta { layer: "ip1" layer: "ip1" } }', "twice", "once"),
         ('debug_info: true lungo { delta { layer: "ip1" } }', "debug_info", "remove one"),
-        ('lungo { delta { layer: "ipp1" } }', "no layer of this name", 'did you mean "ip1"'),
+        ('lungo { delta { layer: "ipp1" } }', "no layer of this name", "did you mean `ip1`"),
         ('lungo { delta { layer: "data" } }', "data layer", ""),
         ('lungo { delta { layer: "loss" } }', "no feature map", "Convolution"),
         ('lungo { delta { layer: "ip2_new" } }', "`ip2_new` starts from its filler", "are copied"),
@@ -417,7 +417,7 @@ def test_start_survives_the_schema():
 def test_the_check_names_a_layer_that_is_not_there(place):
     asked(place, 'lungo { delta { layer: "ipp1" layer: "relu" } }')
     report = check(["solver.prototxt"])
-    assert [problem.remedy for problem in report.problems] == ['did you mean "ip1"?']
+    assert [problem.remedy for problem in report.problems] == ["did you mean `ip1`?"]
 
 
 def test_a_store_that_is_ready_says_what_of_it_was_copied(place):

@@ -245,7 +245,7 @@ def test_a_dry_run_trains_nothing(place: Place) -> None:
         (("--units", ""), ("no number of units is given",)),
         (("--units", "many"), ("--units takes numbers",)),
         (("--iterations", "new:9,deep:3"), ("unknown value of --tune", "deep")),
-        (("--iterations", "-4"), ("--iterations takes a number",)),
+        (("--iterations", "-4"), ("--iterations must be at least 1",)),
         (("--seeds", "-1", "--batch-size", "0"), ("--seeds must be at least 1", "--seeds -1", "--batch-size 0")),
         (("--units", "-2", "--rates", "0.1,-0.1"), ("--units -2",)),
         (("--rates", "inf"), ("--rates must be a finite number", "--rates inf")),

@@ -116,6 +116,7 @@ SOLVER: dict[str, dict[str, Bounds]] = {
 RECIPE: dict[str, dict[str, Bounds]] = {
     "lungo.Recipe": {"rate_decay": POSITIVE},
     "lungo.Head": {"classes": WHOLE},
+    "lungo.NetExtras": {"threshold": SHARE},
     "lungo.LayerRate": {"lr_mult": ANY},
 }  # fmt: skip
 """Messages of a recipe."""

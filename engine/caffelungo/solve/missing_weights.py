@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import statistics
 
+from caffelungo import shell
 from caffelungo.definition import catalogue
 from caffelungo.definition.definition import Definition
 from caffelungo.definition.reader import read_net, read_solver
@@ -30,7 +31,7 @@ _COMMENT = re.compile(
 def notice(solver: Definition, plan: Plan) -> str | None:
     """What to say when the train net ``plan`` is to start without weights; None where nothing speaks for any."""
     named = in_comment(solver)
-    why = f"a comment of the solver names some (--weights {named})" if named else None
+    why = f"a comment of the solver names some (--weights {shell.word(named)})" if named else None
     why = why or _held(plan) or _rates(plan) or _known_net(solver.message.base_lr, plan)
     if why is None:
         return None
@@ -40,7 +41,7 @@ def notice(solver: Definition, plan: Plan) -> str | None:
 def in_comment(solver: Definition) -> str | None:
     """The weights that a comment of ``solver`` names, as in "# lungo train ... --weights FILE"; None without any."""
     found = _COMMENT.search(solver.text)
-    return None if found is None or found[1] == "none" else found[1]
+    return None if found is None or found[1] == "none" else found[1].strip("'\"")
 
 
 def _multipliers(plan: Plan) -> list[float]:
