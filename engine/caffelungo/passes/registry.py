@@ -30,9 +30,9 @@ GROW, REWRITE = "grow", "rewrite"
 LAST = 1000
 """The place of a pass that names none, in the order in which the flags of one command are done."""
 RESERVED = frozenset({
-    "balance", "batch-size", "corrections", "cost", "device", "diff", "draw", "explain", "groups", "head", "help", "json",
-    "label-column", "level", "name", "no-normalize", "output", "overwrite", "passes", "path-column", "per-class", "quiet",
-    "read", "recipe", "resize",
+    "balance", "batch-size", "corrections", "cost", "device", "diff", "draw", "explain", "groups", "head",
+    "help", "json", "label-column", "level", "name", "no-normalize", "output", "overwrite", "passes",
+    "path-column", "per-class", "quiet", "read", "recipe", "resize",
     "set", "shape", "size", "solver", "stage", "task", "tune", "val", "weights",
 })  # fmt: skip
 """Flags of `lungo grow` and `lungo rewrite` themselves, without dashes: no package's pass may have one of these."""
