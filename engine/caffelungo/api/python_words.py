@@ -15,8 +15,8 @@ from caffelungo.errors import LungoError, Problem, UserError
 SPELLINGS = {"preprocessing": "preprocess", "o": "output"}
 """Options whose argument in Python has another name."""
 _WORDS = (
-    "all|auto|caffe|constant|copy|cpu|cuda|data|fp16|fp32|gpu|gradmax|head|int8|lsuv|mean|measured|nchw|net2net|new|nhwc"
-    "|none|onnx|top|train"
+    "all|auto|caffe|classes|constant|copy|cpu|cuda|data|fp16|fp32|gpu|gradmax|head|int8|labels|lsuv|mean|measured|nchw"
+    "|net2net|new|nhwc|none|numbers|onnx|top|train"
 )
 """Values of options that are plain words, in messages that go on after them."""
 _QUOTED = r"'[^']*'|\"[^\"]*\""

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
+from caffelungo import shell
 from caffelungo.data import picture_table, target_rows, unpack_pictures
 from caffelungo.data.image_list import LABELS, ImageList, of_targets, read_list, write_list, write_names
 from caffelungo.data.packed import arrays, caffe_database, cifar, idx, torchvision_sets
 from caffelungo.data.packed.packed import Packed
 from caffelungo.data.parallel import Progress
 from caffelungo.data.picture_table import PictureColumns, is_table, read_table
-from caffelungo.data.table_columns import name_and_unit, number_text
+from caffelungo.data.table_columns import joined, name_and_unit, number_text
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.files import find
 from caffelungo.weights.sniff import HDF5_SIGNATURE
@@ -126,9 +127,10 @@ def with_numbers(named: NamedPictures, numbers: Sequence[tuple[str, str]]) -> Na
     if set(found) != {name for name, _ in numbers} or len(found) < len(pictures.target_names):
         strange = next((name for name in found if name not in dict(numbers)), None)
         near = did_you_mean(strange, [name for name, _ in numbers]) if strange is not None else None
-        remedy = f"`{strange}` may be `{near}`: correct its name" if near else "name the columns of these numbers"
+        named_so = f"--label-column {shell.word(joined(wanted))}"
+        remedy = f"`{strange}` may be `{near}`: correct its name" if near else f"name these columns: {named_so}"
         raise UserError("the pictures have other numbers than the net predicts", where=where,
-                        received=f"{received}; {predicted}", remedy=f"{remedy}: --label-column")  # fmt: skip
+                        received=f"{received}; {predicted}", remedy=remedy)  # fmt: skip
     columns = [found[name] for name, _ in numbers]
     units = [(column, text) for (_, column), text, (_, unit) in zip(columns, wanted, numbers, strict=True)
              if name_and_unit(column)[1] != unit]  # fmt: skip
