@@ -73,7 +73,7 @@ SPEAKERS: dict[str, list[str]] = {
     "passes/view.py": [*TAKES_IN, "grow", "rewrite", "inspect"], "passes/widen.py": GROWS,
     "rewriting/retarget.py": TAKES_IN, "probes/candidates.py": ["probe", "finetune"],
     "probes/choose_candidate.py": ["probe"],
-    "data/named_pictures.py": PICTURES, "data/picture_table.py": PICTURES, "data/picture_groups.py": TAKES_IN,
+    "data/named_pictures.py": PICTURES, "data/picture_groups.py": TAKES_IN,
     "probes/picture_entries.py": ["probe"], "probes/feature_matrix.py": ["probe", "finetune"],
     "probes/run_probe.py": ["probe"], "probes/probed_net.py": ["probe"],
     "projects/finetune_project.py": ["finetune"], "projects/class_choice.py": ["finetune", "probe", "grow"],
@@ -116,6 +116,9 @@ COMMANDS = (
 """Modules that put commands of other verbs together: each option is one of some verb (their own tests run them)."""
 
 EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("data/label_pictures.py", "--predict"): "said only where it was given",
+    ("data/named_pictures.py", "--predict"): "said only where it was given",
+    ("data/target_rows.py", "--predict"): "of `finetune`, which alone guesses what a table asks for",
     ("option_text.py", "--size"): "said only where it was given",
     ("report/json_output.py", "--json"): "said only where it was given",
     ("passes/documentation.py", "--all"): "of the module itself, which prints a page",

@@ -102,8 +102,8 @@ def _slips(file: Path, cells: Sequence[str], lines: Sequence[int], column: str) 
     return [
         Problem("a cell is not a number, where nearly all are", Location(str(file), line),
                 f"column {column}: {cell or 'empty'}",
-                f"write {cell.replace(',', '.')}, or read names: --predict classes" if comma
-                else "correct it, or remove the line; --predict classes reads names")
+                f"write {cell.replace(',', '.')}, or read names: lungo finetune --predict classes" if comma
+                else "correct it, or remove the line; `lungo finetune --predict classes` reads names")
         for cell, line, found, comma in zip(cells, lines, read, commas, strict=True) if found is None
     ]  # fmt: skip
 
