@@ -14,6 +14,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
 from caffelungo.check import check
+from caffelungo.data.table_columns import name_and_unit
 from caffelungo.definition.filter import net_state
 from caffelungo.definition.reader import read_net
 from caffelungo.definition.schema import TEST
@@ -24,7 +25,6 @@ from caffelungo.net.stepwise import StepNet
 from caffelungo.net.store import Store
 from caffelungo.passes.view import View
 from caffelungo.projects.finetune_project import ProjectOptions, finetune_project
-from caffelungo.projects.number_project import name_and_unit
 from caffelungo.projects.project_options import Summary
 from caffelungo.report.number_scores import NumberScore
 from caffelungo.serving.options import ServeOptions
@@ -224,7 +224,7 @@ def test_other_pictures_are_tested_on(made: Summary, place: Path) -> None:
     assert f"samples  {COUNT}" in ran.out
     wrong = lungo(*words, "--label-column", "side")
     assert wrong.status == 2
-    assert "the net reads 2 numbers per picture" in wrong.err
+    assert "the net predicts brightness [%], side" in wrong.err
 
 
 @pytest.mark.parametrize("options", [{"classic": True}, {"weights": "none"}], ids=["classic", "scratch"])

@@ -93,3 +93,10 @@ def test_columns_of_labels_without_their_names(tmp_path: Path) -> None:
 def test_one_label(tmp_path: Path) -> None:
     text = "path,ripe\nim0.png,1\nim1.png,0\n"
     assert read(tmp_path, 'label: "ripe"', text, size=1)[0].tolist() == [[1], [0]]
+
+
+def test_a_net_without_names_takes_any_columns(tmp_path: Path) -> None:
+    text = "path,u,v\nim0.png,1,2.5\n"
+    targets, said = read(tmp_path, 'number { name: "number1" } number { name: "number2" }', text, "v,u")
+    assert targets.tolist() == [[2.5, 1]]
+    assert "the net has no names of numbers" in said

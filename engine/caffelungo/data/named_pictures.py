@@ -22,7 +22,7 @@ from caffelungo.data.packed import arrays, caffe_database, cifar, idx, torchvisi
 from caffelungo.data.packed.packed import Packed
 from caffelungo.data.parallel import Progress
 from caffelungo.data.picture_table import PictureColumns, is_table, read_table
-from caffelungo.data.table_columns import joined, name_and_unit, number_text
+from caffelungo.data.table_columns import joined, name_and_unit, number_text, numbered
 from caffelungo.errors import Location, Problem, UserError, did_you_mean
 from caffelungo.files import find
 from caffelungo.weights.sniff import HDF5_SIGNATURE
@@ -114,12 +114,13 @@ def with_labels(named: NamedPictures, names: Sequence[str]) -> NamedPictures:
 def with_numbers(named: NamedPictures, numbers: Sequence[tuple[str, str]]) -> NamedPictures:
     """``named``, whose pictures have rows of numbers, with these in the order of ``numbers``: names and units.
 
-    A list without names is taken as it is, with a notice. UserError where names or units are others.
+    A list or a net without names is taken as it is, with a notice. UserError where names or units are others.
     """
     ((part, pictures),) = named.lists.items()
     wanted = [number_text(name, unit) for name, unit in numbers]
-    if not pictures.target_names or pictures.targets is None:
-        said = f"the list has no names of numbers: they are taken in the order of the net: {listed(wanted, 6)}"
+    nameless = "net" if [name for name, _ in numbers] == numbered(len(numbers)) else "list"
+    if not pictures.target_names or pictures.targets is None or nameless == "net":
+        said = f"the {nameless} has no names of numbers: they are taken in the order of the net: {listed(wanted, 6)}"
         return replace(named, notices=(*named.notices, said)) if len(numbers) == named.label_size else named
     found = {name_and_unit(column)[0]: (place, column) for place, column in enumerate(pictures.target_names)}
     where = Location(str(pictures.file), 1)

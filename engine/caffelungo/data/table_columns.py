@@ -174,6 +174,11 @@ def number_text(name: str, unit: str) -> str:
     return f"{name} [{unit}]" if unit else name
 
 
+def numbered(count: int) -> list[str]:
+    """What ``count`` numbers are called that have no names."""
+    return ["number"] if count == 1 else [f"number{place + 1}" for place in range(count)]
+
+
 def column_word(name: str) -> str:
     """The name of a column in lower case, without signs between its words."""
     return re.sub(r"[\W_]+", "", name).lower()

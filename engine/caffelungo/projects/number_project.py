@@ -10,7 +10,6 @@ start from scratch is asked for.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ import numpy as np
 
 from caffelungo.data import folder as photos
 from caffelungo.data import split_pictures
+from caffelungo.data.table_columns import name_and_unit, numbered
 from caffelungo.definition.definition import Definition
 from caffelungo.errors import Problem, UserError
 from caffelungo.passes.base import Note, Result, Step, run, step
@@ -109,21 +109,11 @@ def columns_of(found: photos.PhotoFolder, train: Sequence[int]) -> tuple[NumberC
     """
     assert found.pictures.targets is not None
     rows = found.pictures.targets[list(train)].astype(np.float64)
-    names = found.pictures.target_names or tuple(_numbered(rows.shape[1]))
+    names = found.pictures.target_names or tuple(numbered(rows.shape[1]))
     return tuple(
         NumberColumn(*name_and_unit(name), float(mean), float(deviation))
         for name, mean, deviation in zip(names, rows.mean(0), rows.std(0), strict=True)
     )
-
-
-def name_and_unit(column: str) -> tuple[str, str]:
-    """``age`` and ``years`` of `age [years]` or `age (years)`; the whole name and nothing where there is no unit."""
-    match = re.fullmatch(r"\s*(\S.*?)\s*(?:\[([^\[\]]+)\]|\(([^()]+)\))\s*", column)
-    return (match[1], (match[2] or match[3]).strip()) if match else (column.strip(), "")
-
-
-def _numbered(count: int) -> list[str]:
-    return ["number"] if count == 1 else [f"number{place + 1}" for place in range(count)]
 
 
 def _refuse_class_options(options: ProjectOptions) -> None:
