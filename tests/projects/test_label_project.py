@@ -144,7 +144,7 @@ def test_pictures_without_any_label_are_refused(net: tuple[Path, Path], tmp_path
 
 
 def test_what_is_asked_for_and_what_there_is(net: tuple[Path, Path], tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="several labels or numbers, where one label is wanted"):
+    with pytest.raises(UserError, match="several labels, where one label is wanted"):
         make(net, labelled.tags(tmp_path, 12), predict="classes")
     (tmp_path / "ages.txt").write_text("".join(f"photos/{number}.png {number} 0\n" for number in range(6)))
     with pytest.raises(UserError, match="written as 1, 0 and -1") as caught:
