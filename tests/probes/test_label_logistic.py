@@ -92,3 +92,20 @@ def test_the_penalty_is_the_strongest_that_is_not_worse() -> None:
     assert len(early.rows) < len(every.rows)
     one = label_logistic.path(torch.from_numpy(x), torch.from_numpy(y), folds == 0, penalties, patience=2)
     assert one.held.tolist() == list(range(0, 80, 4))
+
+
+@pytest.mark.parametrize("known", [0, 1, 2])
+def test_a_label_that_is_hardly_known_spoils_nothing(known: int) -> None:
+    """In float32, where a penalty divided by no picture at all would be infinite."""
+    x, y = drawn(6)
+    y[known:, 2] = -1
+    y[:known, 2] = 1
+    parts = torch.arange(60) % 4
+    features = torch.from_numpy(x).float()
+    found = label_logistic.path(features, torch.from_numpy(y), parts, (1e6, 10.0, 0.1))
+    without = label_logistic.path(features, torch.from_numpy(y[:, :2]), parts, (1e6, 10.0, 0.1))
+    assert [row.loss for row in found.rows] == pytest.approx([row.loss for row in without.rows], rel=1e-4)
+    assert [row.ap for row in found.rows] == pytest.approx([row.ap for row in without.rows], abs=1e-3)
+    fitted = label_logistic.fit(features, torch.from_numpy(y), 1e6)
+    assert torch.isfinite(fitted.weight).all()
+    assert not fitted.weight[2].any()

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from caffelungo.data import class_folders, target_rows
+from caffelungo.data import class_folders, target_rows, uneven_lines
 from caffelungo.data.decode import UNREAD, decode
 from caffelungo.data.parallel import Progress as Progress
 from caffelungo.data.parallel import in_order
@@ -121,6 +121,8 @@ def read_list(
             remedy="name a text file with one `path label` per line, or a folder with one sub-folder per class",
         )
     names, labels, rows, lines, wrong = _parse(file, label_size)
+    if uneven := uneven_lines.problems(file, names, lines, label_size or 1):
+        raise UserError([*uneven, *wrong])
     if wrong and (problems is None or not names):
         raise UserError(wrong)
     if problems is not None:

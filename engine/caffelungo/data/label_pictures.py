@@ -10,7 +10,7 @@ import numpy as np
 from caffelungo.data import label_rows, picture_groups
 from caffelungo.data.folder import FEW, PhotoFolder
 from caffelungo.data.image_list import ImageList
-from caffelungo.data.target_rows import UNKNOWN, row_text
+from caffelungo.data.target_rows import UNKNOWN, Rows, row_text
 from caffelungo.errors import Location, UserError
 from caffelungo.wording import counted, listed
 
@@ -18,7 +18,7 @@ from caffelungo.wording import counted, listed
 def of_rows(found: PhotoFolder) -> PhotoFolder:
     """``found``, whose pictures have rows of labels, so that its splits deal out the rarest label of each picture.
 
-    UserError where no picture has a label.
+    Pictures of which no label is known are left out. UserError where no picture has a label, or one is nowhere known.
     """
     pictures = found.pictures
     assert pictures.targets is not None
@@ -31,10 +31,52 @@ def of_rows(found: PhotoFolder) -> PhotoFolder:
         )
     names = pictures.target_names or tuple(str(number) for number in range(pictures.label_size))
     made = replace(pictures, labels=label_rows.rarest(pictures.targets), target_names=names)
-    few = [f"{name} ({count})" for name, count in counts(replace(found, pictures=made), found.usable).items()
-           if count < FEW]  # fmt: skip
-    notices = [f"{counted(len(few), 'label')} with fewer than {FEW} pictures: {listed(few)}"] if few else []
-    return replace(found, pictures=made, notices=[*found.notices, *notices])
+    rows = pictures.targets
+    unknown = [index for index in found.usable if (rows[index] == UNKNOWN).all()]
+    made_of = replace(found, pictures=made, removed=found.removed.union(unknown))
+    said = [f"{counted(len(unknown), 'picture')} of which no label is known left out: "
+            f"{listed([pictures.names[index] for index in unknown], 3)}"] if unknown else []  # fmt: skip
+    _refuse_unknown(pictures, names, made_of.usable)
+    return replace(made_of, notices=[*found.notices, *said, *_oddities(names, rows[made_of.usable])])
+
+
+def _refuse_unknown(pictures: ImageList, names: Sequence[str], usable: Sequence[int]) -> None:
+    """UserError with the names of labels of which nothing is known for the ``usable`` pictures."""
+    assert pictures.targets is not None
+    unknown = (pictures.targets[list(usable)] == UNKNOWN).all(0)
+    if nothing := [names[place] for place in np.flatnonzero(unknown).tolist()]:
+        raise UserError(
+            "nothing is known of a label, so there is nothing to learn",
+            where=Location(str(pictures.file)),
+            received=f"unknown for every picture: {listed(nothing)}",
+            remedy="leave the label out, or write 1 or 0 where it is known",
+        )
+
+
+def _oddities(names: Sequence[str], rows: Rows) -> list[str]:
+    """What is worth a look in ``rows`` of the labels ``names``: those that few, no or all pictures have, or that are
+    known of few, and names that differ in capitals only."""
+    known, having = (rows != UNKNOWN).sum(0), label_rows.counts(rows)
+    notices = []
+    for what, one in (("no picture has", having == 0), ("every picture has", having == known)):
+        if one.any():
+            constant = [names[place] for place in np.flatnonzero(one).tolist()]
+            it = "it" if len(constant) == 1 else "them"
+            notices.append(f"{counted(len(constant), 'label')} that {what}, so that nothing tells {it} apart: "
+                           f"{listed(constant)}")  # fmt: skip
+    few = [f"{name} ({count})" for name, count in zip(names, having.tolist(), strict=True) if 0 < count < FEW]
+    if few:
+        notices.append(f"{counted(len(few), 'label')} with fewer than {FEW} pictures: {listed(few)}")
+    little = [f"{name} ({count})" for name, count in zip(names, known.tolist(), strict=True) if count < FEW]
+    if little and len(rows) >= FEW:
+        notices.append(f"{counted(len(little), 'label')} known of fewer than {FEW} pictures: {listed(little)}")
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(name.casefold(), []).append(name)
+    same = [" and ".join(one) for one in alike.values() if len(one) > 1]
+    if same:
+        notices.append(f"labels that differ in capitals only are told apart: {listed(same)}")
+    return notices
 
 
 def refuse_numbers(pictures: ImageList) -> None:
@@ -58,7 +100,8 @@ def of_classes(found: PhotoFolder) -> PhotoFolder:
     places = {index: place for place, index in enumerate(kept)}
     several = int(((pictures.targets == 1).sum(1) > 1).sum()) if pictures.targets is not None else 0
     notices = [text for text in found.notices if not text.endswith(_EQUAL) and _SEVERAL not in text]
-    notices.append(f"{counted(several, 'picture')} found in several classes: all of these are its labels")
+    if several:
+        notices.append(f"{counted(several, 'picture')} found in several classes: all of these are its labels")
     made = replace(
         found, pictures=pictures, notices=notices, groups=[], related=None, near=None,
         unreadable={places[index]: why for index, why in found.unreadable.items() if index in places},

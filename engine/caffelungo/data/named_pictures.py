@@ -77,12 +77,13 @@ def _several(named: NamedPictures, data: str | Path) -> UserError:
     pictures = next(iter(named.lists.values()))
     labels = pictures.targets is not None and target_rows.are_labels(pictures.targets)
     what = "label" if labels else "number"
+    learn = "`lungo finetune --predict labels`" if labels else "`lungo finetune --predict numbers`"
     names = f" ({listed(pictures.target_names, 3)})" if pictures.target_names else ""
     return UserError(
         f"each picture has {'several labels' if labels and named.label_size > 1 else f'a row of {what}s'}, where one "
         "label is wanted",
         where=Location(str(data)), received=f"{counted(named.label_size, what)} per picture{names}",
-        remedy=f"name pictures with one label each; `lungo finetune --predict {what}s` learns the {what}s",
+        remedy=f"name pictures with one label each; {learn} learns the {what}s",
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from caffelungo.layers.label_measures import average_precision, mean
+from caffelungo.layers.label_measures import UNKNOWN, average_precision, mean
 from caffelungo.probes.lbfgs import HISTORY, minimise
 from caffelungo.probes.penalty_path import MEMORY, RISEN, TOLERANCE, strongest
 from caffelungo.probes.principal_axes import Basis, basis_of
@@ -86,7 +86,8 @@ def path(
 
     ``held_out`` (N): the fold of each picture (integers), or which judge (bool). One penalty serves all labels: that of
     the least mean cross-entropy, or the strongest within one standard error of it (``penalty_path``). The path ends
-    after ``patience`` penalties in a row without a lower loss.
+    after ``patience`` penalties in a row without a lower loss. A picture judges a label only where the others of its
+    fold's classifier have it and lack it: nothing else is learnt.
     """
     targets = targets.to(x)
     single = held_out.dtype == torch.bool
@@ -95,7 +96,8 @@ def path(
     held = (folds >= 0).nonzero().flatten()
     learnt = (folds[:, None] != torch.arange(number, device=x.device)).to(x.dtype)
     problems = list(_Problems(basis_of(x), targets, learnt, 1).parts())
-    truth = targets[held]
+    learnable = torch.cat([one.learnable(folds[held]) for one in problems], 1)
+    truth = torch.where(learnable, targets[held], UNKNOWN)
     known = truth >= 0
     rows: list[LabelRow] = []
     losses: list[Tensor] = []
@@ -103,7 +105,7 @@ def path(
     ordered = sorted(penalties, reverse=True)
     for done, penalty in enumerate(ordered, 1):
         answers = torch.cat([one.held_answers(penalty, held, folds[held]) for one in problems], 1)
-        each = F.binary_cross_entropy_with_logits(answers, truth.clamp(min=0), reduction="none") * known
+        each = F.binary_cross_entropy_with_logits(answers, truth.clamp(min=0), reduction="none").where(known, 0)
         # Per picture, so that pictures are what the standard error counts: their sums over the mean number known.
         losses.append((each.sum(1) * len(held) / known.sum().clamp(min=1)).double())
         scores.append(answers)
@@ -142,11 +144,13 @@ class _Part:
         sign = (2 * targets - 1).repeat(again, 1)
         weights = (targets >= 0).to(targets)[:, :, None] * problems.learnt[:, None]
         weights = weights.repeat(again, 1, 1)  # N x K x P
-        self.rows = weights.sum(0).flatten().clamp(min=torch.finfo(targets.dtype).tiny)
+        # At least one: a label that is nowhere known has no row, and a penalty divided by nothing is infinite.
+        self.rows = weights.sum(0).flatten().clamp(min=1)
         positive = ((sign > 0)[:, :, None] * weights).sum(0).flatten()
-        self.free = ((positive > 0) & (positive < self.rows))[:, None]
+        negative = ((sign < 0)[:, :, None] * weights).sum(0).flatten()
+        self.free = ((positive > 0) & (negative > 0))[:, None]
         self.loss = _BinaryCrossEntropy(sign[:, :, None].expand_as(weights).flatten(1), weights.flatten(1) / self.rows)
-        odds = torch.log((positive + 0.5) / (self.rows - positive + 0.5).clamp(min=0.5))
+        odds = torch.log((positive + 0.5) / (negative + 0.5))
         self.coefficients = targets.new_zeros(self.basis.width, len(odds), 1)
         self.coefficients[-1, :, 0] = odds
         self.converged = True
@@ -159,6 +163,10 @@ class _Part:
         self.coefficients, self.answers = found.coefficients, found.answers.view(-1, *self.shape)
         self.converged = bool((found.converged | ~self.free[:, 0]).all())
         return self.coefficients.view(-1, *self.shape)
+
+    def learnable(self, folds: Tensor) -> Tensor:
+        """H x K: whether the classifier that did not learn from these ``folds`` (H) saw the label both ways."""
+        return self.free.view(self.shape)[:, folds].T
 
     def held_answers(self, penalty: float, held: Tensor, folds: Tensor) -> Tensor:
         """H x K: what each picture that is ``held`` gets from the classifier that did not learn from its fold."""

@@ -19,6 +19,7 @@ from torch import Tensor
 from caffelungo import drafts
 from caffelungo.data import label_rows
 from caffelungo.definition.definition import Definition
+from caffelungo.errors import UserError
 from caffelungo.passes.base import Note
 from caffelungo.passes.join import JoinedOptions, Read, columns
 from caffelungo.passes.view import View
@@ -144,5 +145,8 @@ def _fitted(x: Tensor, targets: Tensor, penalty: float) -> LinearHead:
     found = label_logistic.fit(scale(x), targets, penalty)
     weight = found.weight.double() * scale.scale.double()
     bias = found.bias.double() - weight @ scale.shift.double()
+    if not bool(torch.isfinite(weight).all() and torch.isfinite(bias).all()):
+        raise UserError("the regressions of labels have no finite weights", received=f"penalty {penalty:g}",
+                        remedy="start without them: --caffe-classic")  # fmt: skip
     arrays = [np.ascontiguousarray(one.float().cpu().numpy()) for one in (weight, bias)]
     return LinearHead(arrays[0], arrays[1], penalty, found.converged)

@@ -16,13 +16,27 @@ if TYPE_CHECKING:
     from caffelungo.probes.choose_candidate import TriedCandidate
 
 
+MEASURES = ("accuracy", "95 % interval", "balanced", "log loss")
+
+
+LONGEST_TITLE = 14
+"""Characters of a title that is not wrapped."""
+
+
+def layer_table(layers: Sequence[str], measures: Sequence[str]) -> Table:
+    """An empty table of a mark, one of ``layers``, features, penalty and ``measures``: a line per row, whose names and
+    numbers stay whole while titles wrap."""
+    result = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    result.add_column("", width=1)
+    result.add_column("layer", no_wrap=True, min_width=max(map(len, layers), default=1))
+    for name in ("features", "penalty", *measures):
+        result.add_column(name, justify="right", no_wrap=len(name) <= LONGEST_TITLE)
+    return result
+
+
 def table(rows: Sequence[TriedCandidate], best: TriedCandidate) -> Table:
     """Layer, features, penalty, and accuracy on pictures held out with its 95 % interval; the choice is marked."""
-    result = Table(box=None, pad_edge=False)
-    result.add_column("", width=1)
-    result.add_column("layer", overflow="fold")
-    for name in ("features", "penalty", "accuracy", "95 % interval", "balanced", "log loss"):
-        result.add_column(name, justify="right", no_wrap=True)
+    result = layer_table([row.candidate.name for row in rows], MEASURES)
     for row in rows:
         chosen = row is best
         result.add_row(

@@ -190,8 +190,8 @@ def _notices(opened: Opened, found: photos.PhotoFolder, parts: split_pictures.Fo
         notices.append("no picture is held out for testing: TEST uses the training pictures; --val 0.2 holds out a "
                        "fifth")  # fmt: skip
     if mirrors(result.definition):
-        notices.append("training mirrors pictures at random: write `mirror: false` where a mirror image has another "
-                       "number")  # fmt: skip
+        notices.append("training mirrors pictures at random: write `mirror: false` in train_val.prototxt where a "
+                       "mirror image has another number")  # fmt: skip
     notices += [f"{note.what} ({note.why})" for note in result.notes if "assumed:" in note.why]
     if opened.weights is None:
         notices.append("no weights are named, so every layer starts from its filler: --weights net.caffemodel")
