@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -158,9 +157,7 @@ def _pictures(names: Sequence[str]) -> bool:
 
 def joined(names: Sequence[str]) -> str:
     """The names of columns as one text, which `--label-column` reads as these names."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(names)
-    return text.getvalue()
+    return ",".join('"' + name.replace('"', '""') + '"' if set(name) & set(',"\r\n') else name for name in names)
 
 
 def name_and_unit(column: str) -> tuple[str, str]:
