@@ -11,8 +11,9 @@ import torch
 
 from caffelungo.errors import UserError
 from caffelungo.probes import finetune_start
-from caffelungo.probes.finetune_start import SCALE, Started, start
+from caffelungo.probes.finetune_start import Started, start
 from caffelungo.probes.picture_entries import gather
+from caffelungo.probes.start_candidates import SCALE
 from caffelungo.rewriting.retarget import Pictures, PointOptions, open_net, point
 from caffelungo.solve.engine import Engine
 from caffelungo.weights import formats

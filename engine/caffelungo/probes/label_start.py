@@ -16,25 +16,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from caffelungo import drafts
 from caffelungo.data import label_rows
 from caffelungo.definition.definition import Definition
 from caffelungo.errors import UserError
-from caffelungo.passes.base import Note
-from caffelungo.passes.join import JoinedOptions, Read, columns
-from caffelungo.passes.view import View
 from caffelungo.probes import label_logistic
-from caffelungo.probes.candidates import AUTO, ProbeCandidate, candidates
+from caffelungo.probes.candidates import AUTO, ProbeCandidate
 from caffelungo.probes.choose_candidate import LinearHead, held_out
-from caffelungo.probes.feature_matrix import Subject, matrix, read
-from caffelungo.probes.finetune_start import FOLDS, MANY, PATIENCE, PENALTIES, RATES, SCALE, Stage
+from caffelungo.probes.finetune_start import FOLDS, MANY, PATIENCE, PENALTIES
 from caffelungo.probes.label_logistic import LabelRow
 from caffelungo.probes.scaling import global_scale
-from caffelungo.probes.write_net import extras, with_head
+from caffelungo.probes.start_candidates import Stage, StartCandidates, StartedNet
 from caffelungo.solve.engine import Engine
-from caffelungo.weights.load import load
-from caffelungo.weights.weights import Weights
-from caffelungo.wording import counted
 
 LabelEntry = tuple[str, tuple[float, ...]]
 """A picture's path, and its row of labels."""
@@ -74,17 +66,7 @@ class TriedLabels:
         }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class StartedLabels:
-    """The net that answers as ``head`` does, the weights it starts from, and how the candidates did (``rows``);
-    ``notes`` is what was done to the net."""
-
-    definition: Definition
-    weights: Weights
-    notes: list[Note]
-    rows: list[TriedLabels]
-    chosen: TriedLabels
-    head: LinearHead
+StartedLabels = StartedNet[TriedLabels]
 
 
 def start_labels(
@@ -95,7 +77,6 @@ def start_labels(
     engine: Engine,
     *,
     layers: Sequence[str] = (AUTO,),
-    suffix: str = "joined",
     groups: Sequence[Sequence[int]] = (),
     mirrored: bool = True,
     seed: int = 0,
@@ -105,38 +86,20 @@ def start_labels(
 
     ``groups``: copies of one picture, by places in ``entries``.
     """
-    view = View(definition)
-    found = candidates(view, layers)
     rows = np.array([row for _, row in entries], np.float32)
     targets = torch.from_numpy(rows)
-    blobs = list(dict.fromkeys(blob for one in found for blob in one.blobs))
-    what = f"features of {counted(len(entries), 'picture')}"
-
-    def tell(done: float, total: float, text: str = "") -> None:
-        say(what, int(done), int(total))
-
-    options = {
-        one.name: JoinedOptions(tuple(Read(blob) for blob in one.blobs), suffix=suffix, rates=RATES, scale=SCALE)
-        for one in found
-    }
+    parts = held_out(label_rows.rarest(rows), FOLDS, seed, groups, MANY)
+    offered = StartCandidates(definition, weights, layers)
     tried: list[TriedLabels] = []
-    with drafts.scratch() as folder:
-        pooled = read(Subject(definition, [weights], engine), entries, blobs, mirrored=mirrored, cache=folder, say=tell)
-        parts = held_out(label_rows.rarest(rows), FOLDS, seed, groups, MANY)
-
-        def features(name: str) -> Tensor:
-            return matrix(pooled, [(blob, pool) for blob, pool, _ in columns(view, options[name])]).to(engine.device)
-
-        for number, one in enumerate(found):
-            say("logistic regressions on frozen features", number, len(found))
-            x = features(one.name)[: len(entries)]
+    with offered.features(entries, engine, mirrored=mirrored, say=say) as features:
+        for number, one in enumerate(offered.found):
+            say("logistic regressions on frozen features", number, len(offered.found))
+            x = features(one)[: len(entries)].to(engine.device)
             path = label_logistic.path(global_scale(x)(x), targets, parts, PENALTIES, PATIENCE)
             tried.append(TriedLabels(one, x.shape[1], path.rows, path.best, len(path.held)))
         chosen = min(tried, key=lambda one: (one.loss, one.features))
-        head = _fitted(features(chosen.candidate.name), targets, chosen.penalty)
-    net, made = with_head(definition, load(weights), options[chosen.candidate.name], head, view.heads()[-1])
-    made.extras = extras(net.definition, names, entries)
-    return StartedLabels(net.definition, made, net.notes, tried, chosen, head)
+        head = _fitted(features(chosen.candidate).to(engine.device), targets, chosen.penalty)
+    return StartedLabels(*offered.net(chosen.candidate, head, names, entries), tried, chosen, head)
 
 
 def _fitted(x: Tensor, targets: Tensor, penalty: float) -> LinearHead:

@@ -17,23 +17,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from caffelungo import drafts
 from caffelungo.definition.definition import Definition
-from caffelungo.passes.base import Note
-from caffelungo.passes.join import JoinedOptions, Read, columns
 from caffelungo.passes.predict_numbers import NumberColumn, answer_layer, unit_blobs
-from caffelungo.passes.view import View
 from caffelungo.probes import ridge
-from caffelungo.probes.candidates import AUTO, ProbeCandidate, candidates
+from caffelungo.probes.candidates import AUTO, ProbeCandidate
 from caffelungo.probes.choose_candidate import LinearHead, held_out
-from caffelungo.probes.feature_matrix import Subject, matrix, read
-from caffelungo.probes.finetune_start import FOLDS, MANY, RATES, SCALE, Stage
+from caffelungo.probes.finetune_start import FOLDS, MANY
 from caffelungo.probes.scaling import global_scale
-from caffelungo.probes.write_net import extras, with_head
+from caffelungo.probes.start_candidates import Stage, StartCandidates, StartedNet
 from caffelungo.solve.engine import Engine
-from caffelungo.weights.load import load
-from caffelungo.weights.weights import Weights
-from caffelungo.wording import counted
 
 NumberEntry = tuple[str, tuple[float, ...]]
 """A picture's path, and its numbers in their own units."""
@@ -72,17 +64,7 @@ class TriedRegression:
         }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class StartedNumbers:
-    """The net that predicts as ``head`` does, the weights it starts from, and how the candidates did (``rows``);
-    ``notes`` is what was done to the net."""
-
-    definition: Definition
-    weights: Weights
-    notes: list[Note]
-    rows: list[TriedRegression]
-    chosen: TriedRegression
-    head: LinearHead
+StartedNumbers = StartedNet[TriedRegression]
 
 
 def start_numbers(
@@ -93,7 +75,6 @@ def start_numbers(
     engine: Engine,
     *,
     layers: Sequence[str] = (AUTO,),
-    suffix: str = "joined",
     groups: Sequence[Sequence[int]] = (),
     mirrored: bool = True,
     seed: int = 0,
@@ -103,38 +84,20 @@ def start_numbers(
 
     ``groups``: copies of one picture, by places in ``entries``.
     """
-    view = View(definition)
-    found = candidates(view, layers)
     y = standardised(np.array([row for _, row in entries], np.float64), numbers)
-    blobs = list(dict.fromkeys(blob for one in found for blob in one.blobs))
-    what = f"features of {counted(len(entries), 'picture')}"
-
-    def tell(done: float, total: float, text: str = "") -> None:
-        say(what, int(done), int(total))
-
-    options = {
-        one.name: JoinedOptions(tuple(Read(blob) for blob in one.blobs), suffix=suffix, rates=RATES, scale=SCALE)
-        for one in found
-    }
+    parts = held_out(np.zeros(len(entries), np.int64), FOLDS, seed, groups, MANY)
+    offered = StartCandidates(definition, weights, layers)
     rows: list[TriedRegression] = []
-    with drafts.scratch() as folder:
-        pooled = read(Subject(definition, [weights], engine), entries, blobs, mirrored=mirrored, cache=folder, say=tell)
-        parts = held_out(np.zeros(len(entries), np.int64), FOLDS, seed, groups, MANY)
-
-        def features(name: str) -> Tensor:
-            return matrix(pooled, [(blob, pool) for blob, pool, _ in columns(view, options[name])]).to(engine.device)
-
-        for number, one in enumerate(found):
-            say("ridge regressions on frozen features", number, len(found))
-            rows.append(_tried(one, features(one.name)[: len(entries)], y, parts, numbers))
+    with offered.features(entries, engine, mirrored=mirrored, say=say) as features:
+        for number, one in enumerate(offered.found):
+            say("ridge regressions on frozen features", number, len(offered.found))
+            x = features(one)[: len(entries)].to(engine.device)
+            rows.append(_tried(one, x, y, parts, numbers))
         chosen = min(rows, key=lambda one: (one.loss, one.features))
-        head = _fitted(features(chosen.candidate.name), y, chosen.penalty)
-    main = view.heads()[-1]
-    net, made = with_head(definition, load(weights), options[chosen.candidate.name], head, main)
-    answer = answer_layer(net.definition)
-    made = replace(made, layers={**made.layers, answer: unit_blobs(numbers)})
-    made.extras = extras(net.definition, (), entries)
-    return StartedNumbers(net.definition, made, net.notes, rows, chosen, head)
+        head = _fitted(features(chosen.candidate).to(engine.device), y, chosen.penalty)
+    net, made, notes = offered.net(chosen.candidate, head, (), entries)
+    made = replace(made, layers={**made.layers, answer_layer(net): unit_blobs(numbers)})
+    return StartedNumbers(net, made, notes, rows, chosen, head)
 
 
 def standardised(rows: NDArray[np.float64], numbers: Sequence[NumberColumn]) -> Tensor:
