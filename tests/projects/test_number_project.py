@@ -251,7 +251,7 @@ def test_refusals(place: Path, tmp_path: Path) -> None:
         make(place, "no", remember=True, balance="inverse", loss="hubber")
     assert {problem.received.split()[0] for problem in caught.value.problems} == {"--remember", "--balance", "--loss"}
     assert not (place / "no").exists()
-    with pytest.raises(UserError, match="cannot be read so"):
+    with pytest.raises(UserError, match="no such thing to predict"):
         make(place, "no", predict="ages")
     same = table(tmp_path, 6)
     rows = [line.split(",") for line in same.read_text().splitlines()]

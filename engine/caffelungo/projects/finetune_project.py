@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from caffelungo import locks, shell
 from caffelungo.data import folder as photos
 from caffelungo.data import label_pictures, named_pictures, split_pictures, target_rows
+from caffelungo.data.named_pictures import NamedPictures
 from caffelungo.data.picture_table import PictureColumns
 from caffelungo.data.target_pictures import scan_targets
 from caffelungo.definition.reader import Definition
@@ -23,20 +24,27 @@ from caffelungo.errors import Problem, UserError
 from caffelungo.passes.balance import SAMPLING, BalanceOptions, balance, correction_of
 from caffelungo.passes.base import Note, Result, Step, run, step
 from caffelungo.passes.deploy import DeployOptions, deploy
-from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.passes.new_units import feeding
 from caffelungo.passes.remember import Remembering, RememberOptions
-from caffelungo.passes.stored_statistics import StatisticsOptions, stored_statistics
 from caffelungo.passes.suggested_solver import SolverOptions, sizes, solver_text
 from caffelungo.passes.view import View
 from caffelungo.probes.candidates import before_replacing
-from caffelungo.projects import augmentation_choice, class_choice, finetune_texts
+from caffelungo.projects import augmentation_choice, class_choice, finetune_texts, project_pictures, started_net
 from caffelungo.projects.class_choice import AUTO, ClassChoice
 from caffelungo.projects.finetune_texts import FinetuneAbout
 from caffelungo.projects.label_project import label_project
 from caffelungo.projects.number_project import number_project
 from caffelungo.projects.pair_project import pair_project, sees_pairs
-from caffelungo.projects.project_options import CLASSES, LABELS, NUMBERS, PREDICT, ProjectOptions, Stage, Summary
+from caffelungo.projects.project_options import (
+    CLASSES,
+    LABELS,
+    NUMBERS,
+    PREDICT,
+    ProjectOptions,
+    Stage,
+    Summary,
+    wrong_word,
+)
 from caffelungo.projects.write_folder import FILES, write_folder
 from caffelungo.rewriting.folder_files import STARTED, reference, refuse_overwriting, word_of
 from caffelungo.rewriting.retarget import NONE, Opened, Pictures, PointOptions, batch_of, mirrors, open_net, point
@@ -45,7 +53,8 @@ from caffelungo.weights.load import anywhere
 from caffelungo.weights.weights import Weights
 
 if TYPE_CHECKING:
-    from caffelungo.probes.finetune_start import Reader, Started
+    from caffelungo.probes.finetune_start import Started
+    from caffelungo.probes.start_candidates import Reader
 
 _PREDICT = {AUTO: None, CLASSES: False, LABELS: False, NUMBERS: True}
 """Whether labels are numbers to predict, by ``ProjectOptions.predict``; None: as they look."""
@@ -127,30 +136,34 @@ def _pictures(options: ProjectOptions, say: Stage) -> tuple[photos.PhotoFolder, 
         options.path_column, options.label_column, _PREDICT[options.predict], labels=options.predict == LABELS,
         names=options.predict in (CLASSES, LABELS),
     )  # fmt: skip
-
-    def progress(done: int, total: int) -> None:
-        say("reading pictures", done, total)
-
-    named = named_pictures.resolve(options.data, columns, progress, rows=options.predict != CLASSES)
-    if named.label_size:
-        found = scan_targets(named, groups=options.groups, progress=progress, hints=True)
-        assert found.pictures.targets is not None
-        if options.predict == LABELS:
-            label_pictures.refuse_numbers(found.pictures)
-        if options.predict != NUMBERS and target_rows.are_labels(found.pictures.targets):
-            found = label_pictures.of_rows(found)
-        parts = split_pictures.split(found, options.val, options.seed)
-        return found, split_pictures.few(found, parts, options.per_class, options.seed)
-    found = photos.scan(
-        options.data, progress=progress, columns=columns, groups=options.groups, hints=True,
-        corrected=options.corrections,
+    named = named_pictures.resolve(
+        options.data, columns, lambda done, total: say("reading pictures", done, total), rows=options.predict != CLASSES
     )  # fmt: skip
+    found = _rows(options, named, say) if named.label_size else _classes(options, columns, say)
+    return found, project_pictures.parted(found, options)
+
+
+def _rows(options: ProjectOptions, named: NamedPictures, say: Stage) -> photos.PhotoFolder:
+    """Pictures with a row of labels or of numbers each."""
+    found = scan_targets(
+        named, groups=options.groups, progress=lambda done, total: say("reading pictures", done, total), hints=True
+    )
+    assert found.pictures.targets is not None
     if options.predict == LABELS:
-        found = label_pictures.of_classes(found)
-    elif label_pictures.in_several(found):
+        label_pictures.refuse_numbers(found.pictures)
+    if options.predict != NUMBERS and target_rows.are_labels(found.pictures.targets):
+        return label_pictures.of_rows(found)
+    return found
+
+
+def _classes(options: ProjectOptions, columns: PictureColumns, say: Stage) -> photos.PhotoFolder:
+    """Pictures with a class each, or with all classes that they are found in as their labels."""
+    found = project_pictures.read_pictures(options, say, columns)
+    if options.predict == LABELS:
+        return label_pictures.of_classes(found)
+    if label_pictures.in_several(found):
         found.notices.append("--predict labels gives pictures that are in several classes all of these labels")
-    parts = split_pictures.split(found, options.val, options.seed)
-    return found, split_pictures.few(found, parts, options.per_class, options.seed)
+    return found
 
 
 def _pointed_at(out: Path, found: photos.PhotoFolder, parts: split_pictures.FolderSplit, probing: bool) -> Pictures:
@@ -182,12 +195,7 @@ def _texts(
 
 def _refuse_contradictions(options: ProjectOptions, opened: Opened) -> None:
     problems: list[Problem] = [wrong] if (wrong := class_choice.problem(options.balance)) else []
-    if options.predict not in PREDICT:
-        problems.append(
-            Problem(
-                "labels cannot be read so", None, f"--predict {options.predict}", f"use one of: {', '.join(PREDICT)}"
-            )
-        )
+    problems += wrong_word("--predict", options.predict, PREDICT, "thing to predict")
     if options.remember and opened.weights is None:
         problems.append(
             Problem("--remember needs weights", None, "--remember",
@@ -204,12 +212,8 @@ def _refuse_contradictions(options: ProjectOptions, opened: Opened) -> None:
 
 
 def _classic_steps(options: ProjectOptions) -> tuple[Step, ...]:
-    steps: list[Step] = []
-    if options.remember:
-        steps.append(Remembering(RememberOptions(head=options.head)))
-    if options.freeze_to is not None:
-        steps.append(step(freeze, FreezeOptions(options.freeze_to)))
-    return tuple(steps)
+    remembering = (Remembering(RememberOptions(head=options.head)),) if options.remember else ()
+    return (*remembering, *started_net.freezing(options))
 
 
 def _begun(
@@ -219,11 +223,8 @@ def _begun(
     if probe is None:
         started = carried(opened.definition, pointed, opened.weights, []) if pointed.moves else None
         return pointed.definition, started, pointed.notes
-    behind = [step(stored_statistics, StatisticsOptions())]
-    if options.freeze_to is not None:
-        behind.append(step(freeze, FreezeOptions(options.freeze_to)))
-    refined = run(probe.definition, behind)
-    return refined.definition, probe.weights, [*pointed.notes, *probe.notes, *refined.notes]
+    refined, notes = started_net.refined(options, pointed, probe)
+    return refined, probe.weights, notes
 
 
 def _probed(
@@ -254,13 +255,7 @@ def _probed(
 def _watched(definition: Definition, balanced: ClassChoice) -> str:
     """The test output by which the best weights are chosen."""
     # The loss of a test is of pictures as they come, for which a net that has seen all classes equally often is wrong.
-    return "balanced_accuracy" if balanced.word == SAMPLING else _loss(definition)
-
-
-def _loss(definition: Definition) -> str:
-    """The loss of the classifier in phase TEST, by which the best weights are chosen."""
-    main = View(definition).heads()[-1]
-    return next(end.tops[0] for end in main.ends if any(end.loss_weights))
+    return "balanced_accuracy" if balanced.word == SAMPLING else started_net.loss_blob(definition)
 
 
 FEW = 20
@@ -275,11 +270,7 @@ def _notices(
     parts: split_pictures.FolderSplit,
     result: Result,
 ) -> list[str]:
-    notices = [*opened.definition.notes, *found.notices, *parts.notices]
-    if not parts.val:
-        notices.append(
-            "no picture is held out for testing: TEST uses the training pictures; --val 0.2 holds out a fifth"
-        )
+    notices = [*opened.definition.notes, *project_pictures.notices(found, parts)]
     below = feeding(view.graph, view.heads(options.head)[-1])
     few = len(parts.train) < FEW * len(found.classes)
     if options.classic and opened.weights is not None and options.freeze_to is None and below is not None and few:
@@ -287,10 +278,7 @@ def _notices(
             f"about {len(parts.train) / len(found.classes):.0f} pictures per class are few to train a whole net on; "
             f"compare with --freeze-to {shell.word(below)}, which trains only the classifier, and faster"
         )
-    notices += [f"{note.what} ({note.why})" for note in result.notes if "assumed:" in note.why]
-    if opened.weights is None:
-        notices.append("no weights are named, so every layer starts from its filler: --weights net.caffemodel")
-    return notices
+    return notices + started_net.notices(opened, result)
 
 
 __all__ = ["FILES", "NONE", "STARTED", "ProjectOptions", "Summary", "Weights", "finetune_project"]

@@ -17,21 +17,19 @@ from typing import TYPE_CHECKING
 from caffelungo.data import folder as photos
 from caffelungo.data import label_pictures, label_rows, split_pictures
 from caffelungo.definition.definition import Definition
-from caffelungo.errors import Problem, UserError
+from caffelungo.errors import UserError
 from caffelungo.layers import class_balance
 from caffelungo.layers.class_balance import NONE
 from caffelungo.passes.base import Note, Result, Step, run, step
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.finetune_options import FinetuneOptions
-from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.passes.multi_label import CROSS_ENTROPY, LOSSES, LabelOptions, multi_label
-from caffelungo.passes.stored_statistics import StatisticsOptions, stored_statistics
 from caffelungo.passes.suggested_solver import SolverOptions, sizes, solver_text
 from caffelungo.passes.view import View
-from caffelungo.projects import augmentation_choice, label_texts
+from caffelungo.projects import augmentation_choice, label_texts, project_pictures, started_net
 from caffelungo.projects.class_choice import AUTO, ClassChoice
 from caffelungo.projects.label_texts import LabelsAbout
-from caffelungo.projects.project_options import ProjectOptions, Stage, Summary
+from caffelungo.projects.project_options import ProjectOptions, Stage, Summary, unfit, wrong_word
 from caffelungo.projects.write_folder import FILES, write_folder
 from caffelungo.rewriting.folder_files import STARTED, reference
 from caffelungo.rewriting.retarget import Opened, Pictures, PointOptions, batch_of, mirrors, point
@@ -58,10 +56,8 @@ def label_project(
     names = found.pictures.target_names
     probing = opened.weights is not None and not options.classic
     balanced = _balanced(options)
-    steps: tuple[Step, ...] = ()
-    if options.freeze_to is not None and not probing:
-        steps = (step(freeze, FreezeOptions(options.freeze_to)),)
-    steps = (*steps, *augmentation_choice.steps(options.augment, mixed=False))
+    steps = (*(() if probing else started_net.freezing(options)),
+             *augmentation_choice.steps(options.augment, mixed=False))  # fmt: skip
     result = point(opened, wanted, _pointed_at(out, options, found, parts, balanced.word), steps)
     tried = _tried(options, opened, result, found, parts.train, say) if probing else None
     definition, notes = _begun(options, result, tried)
@@ -71,7 +67,7 @@ def label_project(
         weights=str(out / STARTED) if tried is not None else opened.weights, solver=str(out / "solver.prototxt"),
         fresh=opened.weights is None, passes=options.passes, seed=options.seed, started=tried is not None,
         named=(reference(out, STARTED),) if tried is not None else anywhere(opened.weights),
-        watch=_loss(definition), balance=balanced.why, labelled=True,
+        watch=started_net.loss_blob(definition), balance=balanced.why, labelled=True,
     )  # fmt: skip
     about = LabelsAbout(
         options.net, out, Path(options.data.partition("?")[0]), label_pictures.counts(found, found.usable),
@@ -86,11 +82,15 @@ def label_project(
         "run.sh": label_texts.script(about),
     }
     write_folder(out, found, parts, texts, tried.weights if tried is not None else None, definition.message)
+    notices = [
+        *opened.definition.notes, *project_pictures.notices(found, parts, ", and thresholds are chosen on them"),
+        *started_net.notices(opened, result),
+    ]  # fmt: skip
     return Summary(
         names, dict(about.counts), about.train, about.val,
         tuple(one.name for one in View(definition).classifiers), solver.weights, about.iterations, solver.batch_size,
         {name: out / name for name in (*FILES, STARTED) if (out / name).exists()}, label_texts.commands(about),
-        notes, _notices(opened, found, parts, result), balanced, labelled=True, label_regressions=tried,
+        notes, notices, balanced, labelled=True, label_regressions=tried,
     )  # fmt: skip
 
 
@@ -112,22 +112,13 @@ def _pointed_at(
 
 
 def _refuse_other_options(options: ProjectOptions) -> None:
-    given = {"--remember": options.remember, "--corrections": options.corrections}
     problems = [
-        Problem(f"{flag} is for one class per picture, and these have several labels", None,
-                flag if value is True else f"{flag} {value}", "leave it out, or name pictures with one class each")
-        for flag, value in given.items() if value
+        *unfit({"--remember": options.remember, "--corrections": options.corrections},
+               "for one class per picture, and these have several labels",
+               "leave it out, or name pictures with one class each"),
+        *wrong_word("--balance", options.balance, class_balance.WORDS, "correction for several labels"),
+        *wrong_word("--loss", options.loss, LOSSES, "loss of several labels"),
     ]  # fmt: skip
-    if options.balance not in (AUTO, *class_balance.WORDS):
-        problems.append(
-            Problem("no such correction for several labels", None, f"--balance {options.balance}",
-                    f"use one of: {', '.join((AUTO, *class_balance.WORDS))}")
-        )  # fmt: skip
-    if options.loss not in (AUTO, *LOSSES):
-        problems.append(
-            Problem("no such loss of several labels", None, f"--loss {options.loss}",
-                    f"use one of: {', '.join((AUTO, *LOSSES))}")
-        )  # fmt: skip
     if problems:
         raise UserError(problems)
 
@@ -156,9 +147,8 @@ def _tried(
     from caffelungo.solve.engine import make_engine
     from caffelungo.solve.options import EngineOptions
 
-    assert found.pictures.targets is not None
     assert opened.weights is not None
-    entries = [(found.pictures.path(index), tuple(found.pictures.targets[index].tolist())) for index in train]
+    entries = project_pictures.rows(found, train)
     return start_labels(
         pointed.definition, opened.weights, entries, found.pictures.target_names,
         make_engine(EngineOptions(device=options.device)), layers=options.layers, groups=found.copies_among(train),
@@ -170,25 +160,4 @@ def _begun(options: ProjectOptions, pointed: Result, tried: StartedLabels | None
     """The net that is trained, and what the passes did."""
     if tried is None:
         return pointed.definition, pointed.notes
-    behind = [step(stored_statistics, StatisticsOptions())]
-    if options.freeze_to is not None:
-        behind.append(step(freeze, FreezeOptions(options.freeze_to)))
-    refined = run(tried.definition, behind)
-    return refined.definition, [*pointed.notes, *tried.notes, *refined.notes]
-
-
-def _loss(definition: Definition) -> str:
-    """The blob of the loss, by which the best weights are chosen."""
-    main = View(definition).heads()[-1]
-    return next(end.tops[0] for end in main.ends if any(end.loss_weights))
-
-
-def _notices(opened: Opened, found: photos.PhotoFolder, parts: split_pictures.FolderSplit, result: Result) -> list[str]:
-    notices = [*opened.definition.notes, *found.notices, *parts.notices]
-    if not parts.val:
-        notices.append("no picture is held out for testing: TEST uses the training pictures, and thresholds are chosen "
-                       "on them; --val 0.2 holds out a fifth")  # fmt: skip
-    notices += [f"{note.what} ({note.why})" for note in result.notes if "assumed:" in note.why]
-    if opened.weights is None:
-        notices.append("no weights are named, so every layer starts from its filler: --weights net.caffemodel")
-    return notices
+    return started_net.refined(options, pointed, tried)

@@ -20,19 +20,17 @@ from caffelungo.data import folder as photos
 from caffelungo.data import split_pictures
 from caffelungo.data.table_columns import name_and_unit, numbered
 from caffelungo.definition.definition import Definition
-from caffelungo.errors import Problem, UserError
-from caffelungo.passes.base import Note, Result, Step, run, step
+from caffelungo.errors import UserError
+from caffelungo.passes.base import Note, Result, run, step
 from caffelungo.passes.deploy import DeployOptions, deploy
-from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.passes.moves import moved
 from caffelungo.passes.predict_numbers import LOSSES, NumberColumn, refuse_constant
-from caffelungo.passes.stored_statistics import StatisticsOptions, stored_statistics
 from caffelungo.passes.suggested_solver import SolverOptions, sizes, solver_text
 from caffelungo.passes.view import View
-from caffelungo.projects import augmentation_choice, number_texts
+from caffelungo.projects import augmentation_choice, number_texts, project_pictures, started_net
 from caffelungo.projects.class_choice import AUTO, ClassChoice
 from caffelungo.projects.number_texts import NumbersAbout
-from caffelungo.projects.project_options import ProjectOptions, Stage, Summary
+from caffelungo.projects.project_options import ProjectOptions, Stage, Summary, unfit, wrong_word
 from caffelungo.projects.write_folder import FILES, write_folder
 from caffelungo.rewriting.folder_files import STARTED, reference
 from caffelungo.rewriting.retarget import Opened, Pictures, PointOptions, batch_of, mirrors, point
@@ -63,15 +61,13 @@ def number_project(
     numbers = columns_of(found, parts.train)
     refuse_constant(numbers)
     probing = opened.weights is not None and not options.classic
-    steps: tuple[Step, ...] = ()
-    if options.freeze_to is not None and not probing:
-        steps = (step(freeze, FreezeOptions(options.freeze_to)),)
     pictures = Pictures(
         len(numbers), len(parts.train), len(parts.val or parts.train), reference(out, "train.txt"),
         reference(out, "val.txt" if parts.val else "train.txt"), str(found.folder.resolve()), None, numbers,
         LOSS if options.loss == AUTO else options.loss,
     )  # fmt: skip
-    steps = (*steps, *augmentation_choice.steps(options.augment, mixed=False))
+    steps = (*(() if probing else started_net.freezing(options)),
+             *augmentation_choice.steps(options.augment, mixed=False))  # fmt: skip
     result = point(opened, wanted, pictures, steps)
     tried = _tried(options, opened, result, found, parts.train, numbers, say) if probing else None
     definition, started, notes = _begun(options, opened, result, tried)
@@ -80,7 +76,7 @@ def number_project(
         classes=len(numbers), batch_size=batch_of(View(opened.definition), wanted, len(parts.train)),
         weights=str(out / STARTED), solver=str(out / "solver.prototxt"), fresh=opened.weights is None,
         passes=options.passes, seed=options.seed, started=tried is not None, named=(reference(out, STARTED),),
-        watch=_loss(definition), predicts=number_texts.titles(numbers),
+        watch=started_net.loss_blob(definition), predicts=number_texts.titles(numbers),
     )  # fmt: skip
     about = NumbersAbout(
         options.net, out, Path(options.data.partition("?")[0]), numbers, len(parts.train), len(parts.val),
@@ -122,15 +118,9 @@ def _refuse_class_options(options: ProjectOptions) -> None:
         "--corrections": options.corrections,
     }  # fmt: skip
     problems = [
-        Problem(f"{flag} is for classes, and these pictures have numbers", None,
-                flag if value is True else f"{flag} {value}", "leave it out, or write --predict classes")
-        for flag, value in given.items() if value
-    ]  # fmt: skip
-    if options.loss not in (AUTO, *LOSSES):
-        problems.append(
-            Problem("no such loss of numbers", None, f"--loss {options.loss}",
-                    f"use one of: {', '.join((AUTO, *LOSSES))}")
-        )  # fmt: skip
+        *unfit(given, "for classes, and these pictures have numbers", "leave it out, or write --predict classes"),
+        *wrong_word("--loss", options.loss, LOSSES, "loss of numbers"),
+    ]
     if problems:
         raise UserError(problems)
 
@@ -149,9 +139,8 @@ def _tried(
     from caffelungo.solve.engine import make_engine
     from caffelungo.solve.options import EngineOptions
 
-    assert found.pictures.targets is not None
     assert opened.weights is not None
-    entries = [(found.pictures.path(index), tuple(found.pictures.targets[index].tolist())) for index in train]
+    entries = project_pictures.rows(found, train)
     return start_numbers(
         pointed.definition, opened.weights, entries, numbers, make_engine(EngineOptions(device=options.device)),
         layers=options.layers, groups=found.copies_among(train), mirrored=mirrors(pointed.definition),
@@ -167,32 +156,18 @@ def _begun(
         return pointed.definition, Weights(moved({}, pointed.moves), types=_types(pointed.definition)), pointed.notes
     if tried is None:
         return pointed.definition, carried(opened.definition, pointed, opened.weights, []), pointed.notes
-    behind = [step(stored_statistics, StatisticsOptions())]
-    if options.freeze_to is not None:
-        behind.append(step(freeze, FreezeOptions(options.freeze_to)))
-    refined = run(tried.definition, behind)
-    return refined.definition, tried.weights, [*pointed.notes, *tried.notes, *refined.notes]
+    refined, notes = started_net.refined(options, pointed, tried)
+    return refined, tried.weights, notes
 
 
 def _types(definition: Definition) -> dict[str, str]:
     return {layer.name: layer.type for layer in definition.message.layer}
 
 
-def _loss(definition: Definition) -> str:
-    """The blob of the loss, by which the best weights are chosen."""
-    main = View(definition).heads()[-1]
-    return next(end.tops[0] for end in main.ends if any(end.loss_weights))
-
-
 def _notices(opened: Opened, found: photos.PhotoFolder, parts: split_pictures.FolderSplit, result: Result) -> list[str]:
-    notices = [*opened.definition.notes, *found.notices, *parts.notices]
-    if not parts.val:
-        notices.append("no picture is held out for testing: TEST uses the training pictures; --val 0.2 holds out a "
-                       "fifth")  # fmt: skip
-    if mirrors(result.definition):
-        notices.append("training mirrors pictures at random: write `mirror: false` in train_val.prototxt where a "
-                       "mirror image has another number")  # fmt: skip
-    notices += [f"{note.what} ({note.why})" for note in result.notes if "assumed:" in note.why]
-    if opened.weights is None:
-        notices.append("no weights are named, so every layer starts from its filler: --weights net.caffemodel")
-    return notices
+    mirrored = ["training mirrors pictures at random: write `mirror: false` in train_val.prototxt where a mirror image "
+                "has another number"] if mirrors(result.definition) else []  # fmt: skip
+    return [
+        *opened.definition.notes, *project_pictures.notices(found, parts), *mirrored,
+        *started_net.notices(opened, result),
+    ]  # fmt: skip

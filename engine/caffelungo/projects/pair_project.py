@@ -17,17 +17,17 @@ from caffelungo import files
 from caffelungo.data import group_split, picture_groups
 from caffelungo.data.image_list import ImageList, check
 from caffelungo.data.picture_pairs import Pair, looks_like_pairs, pairs_of, read_pairs, write_pairs
-from caffelungo.errors import Location, Problem, UserError
+from caffelungo.errors import Location, UserError
 from caffelungo.passes.base import Step, run, step
 from caffelungo.passes.deploy import DeployOptions, deploy
 from caffelungo.passes.embed_pairs import EmbedOptions, embed_pairs
 from caffelungo.passes.finetune_options import FinetuneOptions
-from caffelungo.passes.freeze import FreezeOptions, freeze
 from caffelungo.passes.suggested_solver import SolverOptions, sizes, solver_text
 from caffelungo.passes.view import View
+from caffelungo.projects import started_net
 from caffelungo.projects.class_choice import AUTO, ClassChoice
 from caffelungo.projects.finetune_texts import ONNX
-from caffelungo.projects.project_options import PAIRS, ProjectOptions, Stage, Summary
+from caffelungo.projects.project_options import PAIRS, ProjectOptions, Stage, Summary, unfit
 from caffelungo.rewriting import folder_texts
 from caffelungo.rewriting.folder_files import reference, staged
 from caffelungo.rewriting.retarget import Opened, Pictures, PointOptions, batch_of, point
@@ -71,10 +71,9 @@ def pair_project(options: ProjectOptions, wanted: PointOptions, opened: Opened, 
     def instead(pointed: FinetuneOptions) -> Step:
         return step(embed_pairs, EmbedOptions(WIDTH, pointed))
 
-    steps = () if options.freeze_to is None else (step(freeze, FreezeOptions(options.freeze_to)),)
     aimed = Pictures(1, len(train), len(val or train), reference(out, "train.txt"),
                      reference(out, "val.txt" if val else "train.txt"), pairs=True, instead=instead)  # fmt: skip
-    result = point(opened, wanted, aimed, steps)
+    result = point(opened, wanted, aimed, started_net.freezing(options))
     definition = result.definition
     solver = SolverOptions(
         net=reference(out, "train_val.prototxt"), pictures=len(train), tested=len(val or train), classes=1,
@@ -98,7 +97,7 @@ def pair_project(options: ProjectOptions, wanted: PointOptions, opened: Opened, 
         for name, text in texts.items():
             files.write_text(folder / name, text)
         (folder / "run.sh").chmod(0o755)
-    notices += [f"{note.what} ({note.why})" for note in result.notes if "assumed:" in note.why]
+    notices += started_net.assumed(result)
     heads = tuple(name for name in ("embedding",) if name in [layer.name for layer in definition.message.layer])
     return Summary(
         (), {}, len(train), len(val), heads, opened.weights, sizes(solver).all, solver.batch_size,
@@ -154,12 +153,7 @@ def _refuse_class_options(options: ProjectOptions) -> None:
         "--loss": options.loss if options.loss != AUTO else None,
         "--layers": ",".join(options.layers) if options.layers != ("auto",) else None,
     }  # fmt: skip
-    problems = [
-        Problem(f"{flag} is not for pairs of pictures", None, flag if value is True else f"{flag} {value}",
-                "leave it out")
-        for flag, value in given.items() if value
-    ]  # fmt: skip
-    if problems:
+    if problems := unfit(given, "not for pairs of pictures", "leave it out"):
         raise UserError(problems)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from caffelungo.errors import Problem
 from caffelungo.passes.base import Note
 from caffelungo.passes.predict_numbers import NumberColumn
 from caffelungo.projects.class_choice import AUTO, ClassChoice
@@ -24,35 +25,25 @@ Stage = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class ProjectOptions:
-    """The options of `lungo finetune`. ``net`` is a path or a name of the catalogue.
+class PictureProjectOptions:
+    """What every project of pictures is asked. ``net`` is a path or a name of the catalogue.
 
-    ``weights`` are written into the solver as given ("none": train from scratch; None: those that come with a net of
-    the catalogue). ``classic``: Caffe's way, a fresh classifier that learns ten times as fast, instead of the best
-    linear classifier. ``layers``: what that may read (see `lungo probe`). ``batch_size``, ``size``, ``resize`` and
-    ``mean_value`` are as in the files they end up in; ``passes`` is how often training sees each picture.
-    ``groups``: a pattern over file names or a column, whose pictures stay on one side of the split; ``per_class``: the
-    most training pictures per class. ``path_column`` and ``label_column``: of a table. ``corrections``: a file of them
-    for the labels. ``balance``: what is done about classes of different sizes (see ``class_choice``). ``augment``:
-    augmentations beside random crops (see ``augmentation_choice``).
-    ``predict``: a word of ``PREDICT``; ``loss``: that of numbers, a word of ``passes.predict_numbers.LOSSES``, or of
-    several labels, a word of ``passes.multi_label.LOSSES``.
-    ``remember``: the old classifier stays, taught by the old net, which is Caffe's way, too.
+    ``weights`` None: those that come with a net of the catalogue. ``head``: the classifier that the new one is modelled
+    on. ``batch_size``, ``size`` and ``resize`` are as in the files they end up in; ``passes`` is how often training
+    sees each picture. ``groups``: a pattern over file names or a column, whose pictures stay on one side of the split;
+    ``per_class``: the most training pictures per class. ``path_column`` and ``label_column``: of a table.
+    ``corrections``: a file of them for the labels. ``balance``: what is done about classes of different sizes (see
+    ``class_choice``).
     """
 
     net: str
     data: str
     out: str
     weights: str | None = None
-    classic: bool = False
-    layers: tuple[str, ...] = ("auto",)
     val: float = 0.2
     head: str | None = None
-    freeze_to: str | None = None
-    suffix: str | None = None
     size: int | None = None
     resize: int | None = None
-    mean_value: tuple[float, ...] | None = None
     batch_size: int | None = None
     passes: int | None = None
     groups: str | None = None
@@ -61,16 +52,52 @@ class ProjectOptions:
     label_column: str | None = None
     corrections: str | None = None
     balance: str = AUTO
-    augment: str = ""
-    predict: str = AUTO
-    loss: str = AUTO
-    remember: bool = False
     seed: int = 0
     device: str = "cpu"
     variables: Mapping[str, Any] = field(default_factory=dict)
     stages: Sequence[str] = ()
     level: int = 0
     overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class ProjectOptions(PictureProjectOptions):
+    """The options of `lungo finetune`.
+
+    ``weights`` are written into the solver as given ("none": train from scratch). ``classic``: Caffe's way, a fresh
+    classifier that learns ten times as fast, instead of the best linear classifier. ``layers``: what that may read (see
+    `lungo probe`). ``mean_value`` is as in the file. ``augment``: augmentations beside random crops (see
+    ``augmentation_choice``). ``predict``: a word of ``PREDICT``; ``loss``: that of numbers, a word of
+    ``passes.predict_numbers.LOSSES``, or of several labels, a word of ``passes.multi_label.LOSSES``.
+    ``remember``: the old classifier stays, taught by the old net, which is Caffe's way, too.
+    """
+
+    classic: bool = False
+    layers: tuple[str, ...] = ("auto",)
+    freeze_to: str | None = None
+    suffix: str | None = None
+    mean_value: tuple[float, ...] | None = None
+    augment: str = ""
+    predict: str = AUTO
+    loss: str = AUTO
+    remember: bool = False
+
+
+def unfit(given: Mapping[str, object], why: str, remedy: str) -> list[Problem]:
+    """A problem for each flag of ``given`` with a value, which does not fit the data: ``why``."""
+    return [
+        Problem(f"{flag} is {why}", None, flag if value is True else f"{flag} {value}", remedy)
+        for flag, value in given.items()
+        if value
+    ]
+
+
+def wrong_word(flag: str, given: str, known: Iterable[str], what: str) -> list[Problem]:
+    """A problem for a word that is not among ``known`` (AUTO always is): there is no such ``what``."""
+    words = dict.fromkeys((AUTO, *known))
+    if given in words:
+        return []
+    return [Problem(f"no such {what}", None, f"{flag} {given}", f"use one of: {', '.join(words)}")]
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ NET, its weights, DIR/wren/*.jpg, DIR/owl/*.jpg  ->  OUT/train.txt val.txt label
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +32,12 @@ from caffelungo.passes.task import KnownTask, TaskOptions, task_steps
 from caffelungo.passes.view import View
 from caffelungo.plan import states
 from caffelungo.plan.read_net import read_net
-from caffelungo.projects import class_choice, class_pictures, task_texts
-from caffelungo.projects.class_choice import AUTO, ClassChoice
+from caffelungo.projects import class_choice, project_pictures, started_net, task_texts
+from caffelungo.projects.class_choice import ClassChoice
+from caffelungo.projects.project_options import PictureProjectOptions, Stage
 from caffelungo.projects.write_folder import FILES, write_folder
 from caffelungo.rewriting.folder_files import STARTED, reference, refuse_overwriting, size_elsewhere, word_of
+from caffelungo.rewriting.retarget import mirrors
 from caffelungo.rewriting.rewrite import carried
 from caffelungo.solve import step_size
 from caffelungo.weights.copy_table import NEW
@@ -49,44 +51,18 @@ if TYPE_CHECKING:
     from caffelungo.probes.choose_candidate import TriedCandidate
     from caffelungo.probes.fit_classifier import FittedHead
 
-Stage = Callable[[str, int, int], None]
-"""What is done now, how much of it is, and of how much."""
-
 
 @dataclass(frozen=True)
-class TaskProjectOptions:
-    """The options of `lungo grow --task`. ``net`` is a path or a name of the catalogue, ``data`` the new task's folder.
+class TaskProjectOptions(PictureProjectOptions):
+    """The options of `lungo grow --task`; ``data`` is the new task's pictures.
 
-    ``weights`` None: those that come with a net of the catalogue. ``name`` None: as the folder is called. ``head``: the
-    old classifier that the new one is modelled on. ``widen`` and ``reads``: see ``passes.task.TaskOptions``. The others
-    are as in ``project_options.ProjectOptions``.
+    ``name`` None: as the folder is called. ``head``: the old classifier that the new one is modelled on. ``widen`` and
+    ``reads``: see ``passes.task.TaskOptions``.
     """
 
-    net: str
-    data: str
-    out: str
-    weights: str | None = None
     name: str | None = None
-    head: str | None = None
     widen: Sequence[tuple[str, UnitOptions]] = ()
     reads: Sequence[str] = ()
-    val: float = 0.2
-    size: int | None = None
-    resize: int | None = None
-    batch_size: int | None = None
-    passes: int | None = None
-    groups: str | None = None
-    per_class: int | None = None
-    path_column: str | None = None
-    label_column: str | None = None
-    corrections: str | None = None
-    balance: str = AUTO
-    seed: int = 0
-    device: str = "cpu"
-    variables: Mapping[str, Any] = field(default_factory=dict)
-    stages: Sequence[str] = ()
-    level: int = 0
-    overwrite: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,9 +108,9 @@ def task_project(options: TaskProjectOptions, say: Stage = lambda what, done, to
     _refuse_random(view, original, weights)
     name = word_of(options.name or options.data)
     known = _known(view, weights, path)
-    found = class_pictures.read_pictures(options, lambda done, total: say("reading pictures", done, total))
-    parts = class_pictures.parted(found, options)
-    notices += [*original.notes, *class_pictures.notices(found, parts)]
+    found = project_pictures.read_pictures(options, say)
+    parts = project_pictures.parted(found, options)
+    notices += [*original.notes, *project_pictures.notices(found, parts)]
     balanced = class_choice.chosen_for(found, parts, options.balance, NONE, fitted=True)
     batch = options.batch_size or batch_size(len(parts.train), activations(view), options.device)
     size = (options.size, None) if options.size is not None else size_elsewhere(view, path)
@@ -229,7 +205,7 @@ def _widened(options: TaskProjectOptions, name: str) -> tuple[str, UnitOptions] 
 
 def _assumed(result: Result) -> list[str]:
     """What was assumed for want of knowledge: of preprocessing, and of the old classes' names."""
-    notices = [f"{note.what} ({note.why})" for note in result.notes if "assumed:" in note.why]
+    notices = started_net.assumed(result)
     unnamed = [head for head in result.definition.message.lungo.head if not head.label]
     return notices + [
         f"the class names of `{head.name}` are unknown: its classes are numbered until you write them into "
@@ -247,9 +223,7 @@ def _watched(result: Result, balanced: ClassChoice) -> str:
     """The test output by which the best weights are chosen: the loss of the new task, as in ``finetune_project``."""
     if balanced.word == SAMPLING:
         return "balanced_accuracy"
-    head = result.definition.message.lungo.head[-1].name
-    main = View(result.definition).heads(head)[-1]
-    return next(end.tops[0] for end in main.ends if any(end.loss_weights))
+    return started_net.loss_blob(result.definition, result.definition.message.lungo.head[-1].name)
 
 
 def _fitted(
@@ -269,12 +243,12 @@ def _fitted(
 
     head = definition.message.lungo.head[-1].name
     entries = [(found.pictures.path(index), int(found.pictures.labels[index])) for index in train]
-    mirrored = any(layer.transform_param.mirror for layer in definition.message.layer)
     engine = make_engine(EngineOptions(device=options.device))
     try:
         return fitted_head(
             definition, weights, entries, len(found.classes), engine, head,
-            groups=found.copies_among(train), mirrored=mirrored, seed=options.seed, correction=of_net(definition),
+            groups=found.copies_among(train), mirrored=mirrors(definition), seed=options.seed,
+            correction=of_net(definition),
             say=lambda done, total, text: say(f"features of {counted(len(entries), 'picture')}", int(done), int(total)),
         )  # fmt: skip
     except UserError as error:
