@@ -78,7 +78,8 @@ SPEAKERS: dict[str, list[str]] = {
     "probes/run_probe.py": ["probe"], "probes/probed_net.py": ["probe"],
     "projects/finetune_project.py": ["finetune"], "projects/class_choice.py": ["finetune", "probe", "grow"],
     "projects/project_pictures.py": ["finetune", "grow"], "projects/augmentation_choice.py": ["finetune"],
-    "projects/label_project.py": ["finetune"], "projects/started_net.py": ["finetune", "grow"], "projects/number_project.py": ["finetune"],
+    "projects/label_project.py": ["finetune"], "projects/started_net.py": ["finetune", "grow"],
+    "projects/number_project.py": ["finetune"], "projects/pair_project.py": ["finetune"],
     "probes/label_start.py": ["finetune"],
     "passes/predict_numbers.py": ["finetune"], "passes/augment.py": ["finetune"], "solve/average_views.py": ["test"],
     "data/table_columns.py": PICTURES,
@@ -109,7 +110,7 @@ SPEAKERS: dict[str, list[str]] = {
 
 COMMANDS = (
     "option_ranges.py", "rewriting/next_steps.py", "passes/suggested_solver.py", "probes/write_net.py",
-    "projects/finetune_texts.py", "projects/label_texts.py", "projects/number_texts.py", "projects/pair_project.py",
+    "projects/finetune_texts.py", "projects/project_commands.py",
     "shell.py",
     "study/demo/demo.py", "projects/task_texts.py",
 )  # fmt: skip

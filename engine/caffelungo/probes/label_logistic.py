@@ -136,7 +136,7 @@ class _Problems:
 
 
 class _Part:
-    """A block of K labels in P folds, and where the solver stands."""
+    """A block of K labels in P folds, and the state of the solver."""
 
     def __init__(self, problems: _Problems, targets: Tensor) -> None:
         self.basis, self.shape = problems.basis, (targets.shape[1], problems.learnt.shape[1])

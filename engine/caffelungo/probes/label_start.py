@@ -1,7 +1,7 @@
-"""Starts the fine-tuning of a net that tells several labels from the best logistic regressions on the frozen net.
+"""Starts the fine-tuning of a net that predicts several labels from the best logistic regressions on the frozen net.
 
-    net made to tell labels -> every stage, and all joined, judged by cross-validation -> the best of them as the net's
-    classifier: at iteration 0 the net answers as these regressions do
+    net made to predict labels -> every stage, and all joined, judged by cross-validation -> the best of them as the
+    net's classifier: at iteration 0 the net answers as these regressions do
 
 As ``finetune_start``, which starts classifiers of one label.
 """
@@ -34,8 +34,8 @@ LabelEntry = tuple[str, tuple[float, ...]]
 
 @dataclass(frozen=True)
 class TriedLabels:
-    """How regressions on a candidate of so many ``features`` did on pictures held out: a row per penalty, and the
-    ``best`` of them."""
+    """How regressions on a candidate with this number of ``features`` did on held-out pictures: a row per penalty, and
+    the ``best`` of them."""
 
     candidate: ProbeCandidate
     features: int

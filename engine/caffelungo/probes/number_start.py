@@ -33,7 +33,7 @@ NumberEntry = tuple[str, tuple[float, ...]]
 
 @dataclass(frozen=True)
 class TriedRegression:
-    """How ridge regressions on a candidate of so many ``features`` did on pictures held out.
+    """How ridge regressions on a candidate with this number of ``features`` did on held-out pictures.
 
     ``errors``: the mean squared error of standardised numbers for each of ``ridge.PENALTIES``, ``best`` its smallest.
     ``r2`` and ``rmse`` (in the unit of the number) are those of the best, for each number.

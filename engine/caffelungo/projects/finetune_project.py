@@ -157,7 +157,7 @@ def _rows(options: ProjectOptions, named: NamedPictures, say: Stage) -> photos.P
 
 
 def _classes(options: ProjectOptions, columns: PictureColumns, say: Stage) -> photos.PhotoFolder:
-    """Pictures with a class each, or with all classes that they are found in as their labels."""
+    """Pictures with one class each, or with all classes that they are found in as their labels."""
     found = project_pictures.read_pictures(options, say, columns)
     if options.predict == LABELS:
         return label_pictures.of_classes(found)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from caffelungo.definition.definition import Definition
 from caffelungo.passes.base import Note
+from caffelungo.projects import project_commands
+from caffelungo.projects.project_commands import BEST, At, Command, exported, trained
 from caffelungo.rewriting import folder_texts
 from caffelungo.rewriting.folder_files import STARTED
 from caffelungo.wording import counted, listed, sentence
 
 if TYPE_CHECKING:
     from caffelungo.probes.finetune_start import Started
-
-ONNX = "model.onnx"
-"""What every exported file of a project is called."""
 
 
 @dataclass(frozen=True)
@@ -48,42 +48,32 @@ class FinetuneAbout:
     @property
     def trained(self) -> str:
         """The weights that training leaves, by the name they have in the folder."""
-        return "solver_best.caffemodel" if self.penalty is not None else f"solver_iter_{self.iterations}.caffemodel"
+        return BEST if self.penalty is not None else f"solver_iter_{self.iterations}.caffemodel"
 
 
 def commands(about: FinetuneAbout) -> list[tuple[str, str]]:
-    """What to run next, from where the folder was made, with a word on each; quoted for a shell."""
-    steps = _steps(about, lambda name: str(about.out / name))
-    classify = ["lungo", "classify", str(about.out / ONNX), "photo.jpg"]
-    return folder_texts.quoted([*steps, (classify, "use it")])
+    """What to run next, with a word on each."""
+    return project_commands.commands(about.out, partial(_steps, about), ["classify", "photo.jpg"], "use it")
 
 
 def script(about: FinetuneAbout) -> str:
-    """run.sh: the same commands from the folder itself, wherever it is called from."""
-    line = "Trains, tests and exports what `lungo finetune` prepared; `sh run.sh` from anywhere."
-    return folder_texts.script(line, _steps(about, lambda name: name))
+    """run.sh: the same commands from the folder itself."""
+    return project_commands.script(partial(_steps, about))
 
 
-def _steps(about: FinetuneAbout, at: Callable[[str], str]) -> list[tuple[list[str], str]]:
-    """The words of each command; ``at`` says how a file of the folder is named."""
-    solver, net, trained = at("solver.prototxt"), at("train_val.prototxt"), at(about.trained)
-    steps = [
-        (["lungo", "check", solver], "check all files"),
-        (["lungo", "train", "--solver", solver], "train; Ctrl-C stops with a snapshot"),
-        (["lungo", "test", "--model", net, "--weights", trained],
-         "accuracy on the held-out photos, per class, and the confusion matrix"),
-    ]  # fmt: skip
+def _steps(about: FinetuneAbout, at: At) -> list[Command]:
+    steps = trained(at, about.trained, "accuracy on the held-out photos, per class, and the confusion matrix")
+    net, weights = "train_val.prototxt", about.trained
     if about.penalty is not None and about.val:
         words = ["--no-refit"]
         what = "keep the trained weights if their gain is more than chance explains, else their mean with the start"
         if about.shared:
             words = ["--mirror"] if about.mirrored else []
             what += "; refit the classifier, to the held-out photos as well"
-        probe = ["lungo", "probe", net, "--weights", trained, "--before", at(STARTED), "--layers", "head"]
+        probe = ["lungo", "probe", at(net), "--weights", at(weights), "--before", at(STARTED), "--layers", "head"]
         steps.append(([*probe, *words, "-o", at("final")], what))
-        net, trained = at("final/train_val.prototxt"), at("final/probe.caffemodel")
-    export = ["lungo", "export", "--model", net, "--weights", trained, "-o", at(ONNX)]
-    return [*steps, (export, "one file with weights, labels and preprocessing")]
+        net, weights = "final/train_val.prototxt", "final/probe.caffemodel"
+    return [*steps, exported(at, "one file with weights, labels and preprocessing", net, weights)]
 
 
 def headed(definition: Definition, about: FinetuneAbout, classes: Sequence[str]) -> str:

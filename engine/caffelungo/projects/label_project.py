@@ -3,8 +3,8 @@
 NET, tags.csv (path,cat,dog)  ->  OUT/train.txt val.txt labels.txt start.caffemodel
                                   OUT/train_val.prototxt deploy.prototxt solver.prototxt run.sh README.md
 
-Each label is told by itself (``passes.multi_label``). The training starts from the best logistic regressions on the
-frozen net (``probes.label_start``); with Caffe's way or a start from scratch from a bias that says how often labels
+Each label is predicted by itself (``passes.multi_label``). The training starts from the best logistic regressions on
+the frozen net (``probes.label_start``); with Caffe's way or a start from scratch from a bias that says how often labels
 are 1.
 """
 
@@ -79,7 +79,7 @@ def label_project(
         "deploy.prototxt": run(definition, [step(deploy, DeployOptions())]).definition.text,
         "solver.prototxt": solver_text(solver),
         "README.md": label_texts.readme(about, notes),
-        "run.sh": label_texts.script(about),
+        "run.sh": label_texts.script(),
     }
     write_folder(out, found, parts, texts, tried.weights if tried is not None else None, definition.message)
     notices = [
@@ -97,7 +97,7 @@ def label_project(
 def _pointed_at(
     out: Path, options: ProjectOptions, found: photos.PhotoFolder, parts: split_pictures.FolderSplit, balance: str
 ) -> Pictures:
-    """What the data layers will read, and what comes in the place of a class."""
+    """What the data layers will read, and what replaces the class."""
     assert found.pictures.targets is not None
     share = label_rows.share(found.pictures.targets[parts.train])
     names, loss = found.pictures.target_names, CROSS_ENTROPY if options.loss == AUTO else options.loss

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from caffelungo.definition.definition import Definition
 from caffelungo.passes.base import Note
-from caffelungo.projects.finetune_texts import ONNX
+from caffelungo.projects import project_commands
+from caffelungo.projects.project_commands import BEST, At, Command, exported, trained
 from caffelungo.rewriting import folder_texts
 from caffelungo.rewriting.folder_files import STARTED
 from caffelungo.wording import counted, listed, sentence
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabelsAbout:
-    """A project in the folder ``out`` that tells several labels: ``net`` and ``data`` as they were named, pictures per
-    label (``counts``), how many train and validate, and the regressions that were ``tried`` as its start (None: it
+    """A project in the folder ``out`` that predicts several labels: ``net`` and ``data`` as they were named, pictures
+    per label (``counts``), how many train and validate, and the regressions that were ``tried`` as its start (None: it
     starts otherwise). ``balance``: a sentence on labels of different sizes."""
 
     net: str
@@ -43,35 +44,29 @@ def pictures_line(counts: Mapping[str, int], train: int, val: int) -> str:
 
 
 def commands(about: LabelsAbout) -> list[tuple[str, str]]:
-    """What to run next, from where the folder was made, with a word on each; quoted for a shell."""
-    steps = _steps(about, lambda name: str(about.out / name))
-    answer = ["lungo", "classify", str(about.out / ONNX), "photo.jpg"]
-    return folder_texts.quoted([*steps, (answer, "use it: labels above their thresholds")])
+    """What to run next, with a word on each."""
+    return project_commands.commands(
+        about.out, _steps, ["classify", "photo.jpg"], "use it: labels above their thresholds"
+    )
 
 
-def script(about: LabelsAbout) -> str:
+def script() -> str:
     """run.sh: the same commands from the folder itself."""
-    line = "Trains, tests and exports what `lungo finetune` prepared; `sh run.sh` from anywhere."
-    return folder_texts.script(line, _steps(about, lambda name: name))
+    return project_commands.script(_steps)
 
 
-def _steps(about: LabelsAbout, at: Callable[[str], str]) -> list[tuple[list[str], str]]:
-    solver, net, trained = at("solver.prototxt"), at("train_val.prototxt"), at("solver_best.caffemodel")
+def _steps(at: At) -> list[Command]:
     return [
-        (["lungo", "check", solver], "check all files"),
-        (["lungo", "train", "--solver", solver], "train; Ctrl-C stops with a snapshot"),
-        (["lungo", "test", "--model", net, "--weights", trained],
-         "average precision and F1 on the held-out photos, per label"),
-        (["lungo", "export", "--model", net, "--weights", trained, "-o", at(ONNX)],
-         "one file with weights, labels, thresholds and preprocessing"),
-    ]  # fmt: skip
+        *trained(at, BEST, "average precision and F1 on the held-out photos, per label"),
+        exported(at, "one file with weights, labels, thresholds and preprocessing"),
+    ]
 
 
 def headed(definition: Definition, about: LabelsAbout) -> str:
     """The text of the net under a line that says where it comes from."""
     some = listed(about.counts, folder_texts.SHOWN)
     labels = f"{counted(len(about.counts), 'label')} ({some})"
-    line = f"{Path(about.net).name}, made ready to tell {labels} by `lungo finetune`."
+    line = f"{Path(about.net).name}, made ready to predict {labels} by `lungo finetune`."
     line += "".join(f"\n# {part}" for part in sentence(about.balance))
     return folder_texts.headed(definition, line)
 

@@ -87,7 +87,7 @@ def number_project(
         "deploy.prototxt": run(definition, [step(deploy, DeployOptions())]).definition.text,
         "solver.prototxt": solver_text(solver),
         "README.md": number_texts.readme(about, notes),
-        "run.sh": number_texts.script(about),
+        "run.sh": number_texts.script(),
     }
     write_folder(out, found, parts, texts, started, definition.message)
     return Summary(
@@ -101,7 +101,7 @@ def number_project(
 def columns_of(found: photos.PhotoFolder, train: Sequence[int]) -> tuple[NumberColumn, ...]:
     """What is to be predicted: names and units of the columns, means and deviations over the pictures ``train``.
 
-    A unit stands behind the name, as in `age [years]` or `height (cm)`.
+    A unit follows the name, as in `age [years]` or `height (cm)`.
     """
     assert found.pictures.targets is not None
     rows = found.pictures.targets[list(train)].astype(np.float64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from caffelungo.definition.definition import Definition
 from caffelungo.passes.base import Note
 from caffelungo.passes.predict_numbers import NumberColumn
-from caffelungo.projects.finetune_texts import ONNX
+from caffelungo.projects import project_commands
+from caffelungo.projects.project_commands import BEST, At, Command, exported, trained
 from caffelungo.rewriting import folder_texts
 from caffelungo.rewriting.folder_files import STARTED
 from caffelungo.wording import counted, listed
@@ -46,28 +47,20 @@ def pictures_line(numbers: Sequence[NumberColumn], train: int, val: int) -> str:
 
 
 def commands(about: NumbersAbout) -> list[tuple[str, str]]:
-    """What to run next, from where the folder was made, with a word on each; quoted for a shell."""
-    steps = _steps(about, lambda name: str(about.out / name))
-    answer = ["lungo", "classify", str(about.out / ONNX), "photo.jpg"]
-    return folder_texts.quoted([*steps, (answer, "use it")])
+    """What to run next, with a word on each."""
+    return project_commands.commands(about.out, _steps, ["classify", "photo.jpg"], "use it")
 
 
-def script(about: NumbersAbout) -> str:
+def script() -> str:
     """run.sh: the same commands from the folder itself."""
-    line = "Trains, tests and exports what `lungo finetune` prepared; `sh run.sh` from anywhere."
-    return folder_texts.script(line, _steps(about, lambda name: name))
+    return project_commands.script(_steps)
 
 
-def _steps(about: NumbersAbout, at: Callable[[str], str]) -> list[tuple[list[str], str]]:
-    solver, net, trained = at("solver.prototxt"), at("train_val.prototxt"), at("solver_best.caffemodel")
+def _steps(at: At) -> list[Command]:
     return [
-        (["lungo", "check", solver], "check all files"),
-        (["lungo", "train", "--solver", solver], "train; Ctrl-C stops with a snapshot"),
-        (["lungo", "test", "--model", net, "--weights", trained],
-         "errors on the held-out photos, in the units of the table"),
-        (["lungo", "export", "--model", net, "--weights", trained, "-o", at(ONNX)],
-         "one file with weights, units and preprocessing"),
-    ]  # fmt: skip
+        *trained(at, BEST, "errors on the held-out photos, in the units of the table"),
+        exported(at, "one file with weights, units and preprocessing"),
+    ]
 
 
 def headed(definition: Definition, about: NumbersAbout) -> str:

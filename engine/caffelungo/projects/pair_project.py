@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from caffelungo import files
@@ -24,9 +24,9 @@ from caffelungo.passes.embed_pairs import EmbedOptions, embed_pairs
 from caffelungo.passes.finetune_options import FinetuneOptions
 from caffelungo.passes.suggested_solver import SolverOptions, sizes, solver_text
 from caffelungo.passes.view import View
-from caffelungo.projects import started_net
+from caffelungo.projects import project_commands, started_net
 from caffelungo.projects.class_choice import AUTO, ClassChoice
-from caffelungo.projects.finetune_texts import ONNX
+from caffelungo.projects.project_commands import BEST, At, Command, exported, trained
 from caffelungo.projects.project_options import PAIRS, ProjectOptions, Stage, Summary, unfit
 from caffelungo.rewriting import folder_texts
 from caffelungo.rewriting.folder_files import reference, staged
@@ -87,9 +87,7 @@ def pair_project(options: ProjectOptions, wanted: PointOptions, opened: Opened, 
         "deploy.prototxt": run(definition, [step(deploy, DeployOptions())]).definition.text,
         "solver.prototxt": solver_text(solver),
         "README.md": _readme(options, train, val, result.notes),
-        "run.sh": folder_texts.script(
-            "Trains, tests and exports; `sh run.sh` from anywhere.", _steps(lambda name: name)
-        ),
+        "run.sh": project_commands.script(_steps),
     }
     with staged(out) as folder:
         write_pairs(folder / "train.txt", train)
@@ -157,20 +155,16 @@ def _refuse_class_options(options: ProjectOptions) -> None:
         raise UserError(problems)
 
 
-def _steps(at: Callable[[str], str]) -> list[tuple[list[str], str]]:
-    solver, net, trained = at("solver.prototxt"), at("train_val.prototxt"), at("solver_best.caffemodel")
+def _steps(at: At) -> list[Command]:
     return [
-        (["lungo", "check", solver], "check all files"),
-        (["lungo", "train", "--solver", solver], "train; Ctrl-C stops with a snapshot"),
-        (["lungo", "test", "--model", net, "--weights", trained], "how well distances tell the held-out pairs"),
-        (["lungo", "export", "--model", net, "--weights", trained, "-o", at(ONNX)],
-         "one file that gives the embedding of a picture"),
-    ]  # fmt: skip
+        *trained(at, BEST, "how well distances separate the held-out pairs"),
+        exported(at, "one file that gives the embedding of each picture"),
+    ]
 
 
 def _commands(out: Path) -> list[tuple[str, str]]:
-    use = ["lungo", "infer", str(out / ONNX), "photos/", "-o", "embeddings.npz"]
-    return folder_texts.quoted([*_steps(lambda name: str(out / name)), (use, "a vector per picture")])
+    use = ["infer", "photos/", "-o", "embeddings.npz"]
+    return project_commands.commands(out, _steps, use, "one vector per picture")
 
 
 def _readme(options: ProjectOptions, train: Sequence[Pair], val: Sequence[Pair], notes: Sequence[object]) -> str:
@@ -179,7 +173,7 @@ def _readme(options: ProjectOptions, train: Sequence[Pair], val: Sequence[Pair],
         f"{counted(len(train), 'training pair')}, {counted(len(val), 'test pair')}; {together} belong together.", "",
         f"The net gives each picture {WIDTH} numbers, a vector of unit length. Two pictures belong together where the",
         "distance of their vectors is at most the threshold that `solver_best.caffemodel` and the exported file keep:",
-        "the one that tells most test pairs right.",
+        "the one with the most correct test pairs.",
     ]  # fmt: skip
     end = ["A line of `train.txt` is two paths, and 1 where the pictures belong together. All files are plain text."]
     title = f"{options.net} on {Path(options.data).name}"

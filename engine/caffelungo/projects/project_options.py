@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CLASSES, LABELS, NUMBERS, PAIRS = "classes", "labels", "numbers", "pairs"
 PREDICT = (AUTO, CLASSES, LABELS, NUMBERS, PAIRS)
-"""What labels may be: the class of a picture, several labels of it, or values to predict; AUTO: as they look."""
+"""What labels may be: the class of each picture, several labels, or values to predict; AUTO: as they look."""
 Stage = Callable[[str, int, int], None]
 """What is done now, how much of it is, and of how much."""
 

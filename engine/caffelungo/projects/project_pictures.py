@@ -13,7 +13,7 @@ from caffelungo.projects.project_options import PictureProjectOptions, Stage
 def read_pictures(
     options: PictureProjectOptions, say: Stage, columns: PictureColumns | None = None
 ) -> photos.PhotoFolder:
-    """The pictures of ``options.data`` with a class each; UserError with everything that is wrong with them.
+    """The pictures of ``options.data`` with one class each; UserError with everything that is wrong with them.
 
     ``columns`` None: those that the options name, with names of classes or their numbers.
     """
